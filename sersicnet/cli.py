@@ -1,0 +1,182 @@
+"""The command ``sersicnet``: thin over the Python API."""
+
+import argparse
+import sys
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 1 after an error, which is told in one line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"sersicnet: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser("sersicnet", description="Sersic parameters of galaxies.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_demo, _add_predict, _add_simulate, _add_train):
+        add(commands)
+    return parser
+
+
+def _add_demo(commands):
+    parser = commands.add_parser("demo", help="measure galaxies; leaves a table and pictures")
+    parser.add_argument("cutouts", nargs="*", metavar="CUTOUT", help="FITS files; none: simulate")
+    parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="default: %(default)s")
+    _add_weights(parser)
+    parser.set_defaults(run=_demo)
+
+
+def _add_predict(commands):
+    parser = commands.add_parser("predict", help="measure cutouts into a table")
+    parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
+    parser.add_argument("-o", "--output", required=True, help="table: .ecsv or .fits")
+    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
+    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
+    _add_weights(parser)
+    parser.set_defaults(run=_predict)
+
+
+def _add_weights(parser):
+    parser.add_argument("--weights", default="deeplegato", help="shipped weights, or a file")
+
+
+def _add_simulate(commands):
+    parser = commands.add_parser("simulate", help="simulate galaxies: a truth table and cutouts")
+    parser.add_argument(
+        "survey", help="candels_f160w, cosmos_f814w, or one of surveycodex, e.g. LSST:r"
+    )
+    parser.add_argument("-n", type=int, default=100, help="galaxies (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes")
+    parser.add_argument("-o", "--output", default="simulation", metavar="DIR")
+    parser.set_defaults(run=_simulate)
+
+
+def _add_train(commands):
+    parser = commands.add_parser("train", help="make shipped weights from nothing; resumes")
+    parser.add_argument("name", help="deeplegato, deeplegato-mag or cosmos")
+    parser.add_argument("-o", "--output", default="training", metavar="DIR")
+    parser.add_argument("--galaxies", type=int, help="instead of the recipe's")
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes that simulate")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
+    parser.add_argument("--precision", default="32-true", help="e.g. bf16-mixed")
+    parser.set_defaults(run=_train)
+
+
+def _demo(options):
+    from sersicnet.demo import run_demo
+
+    cutouts, names, status = _read(options.cutouts)
+    if options.cutouts and not cutouts:
+        return status
+    files = run_demo(
+        options.output,
+        cutouts=cutouts,
+        names=names,
+        weights=options.weights,
+        progress_bar=_show_progress(),
+    )
+    print("wrote", ", ".join(map(str, files)))
+    return status
+
+
+def _predict(options):
+    cutouts, names, status = _read(options.cutouts)
+    if cutouts:
+        units = {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
+        table = _load(options.weights).predict(cutouts, **units).to_table()
+        table["id"] = names
+        table.write(options.output, overwrite=True)
+        print(f"wrote {options.output}")
+    return status
+
+
+def _simulate(options):
+    from sersicnet.cutouts import write_cutouts
+    from sersicnet.simulate_catalog import draw_catalog, render_catalog
+
+    config, folder = _survey(options.survey), Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    catalog = draw_catalog(options.n, config, seed=options.seed)
+    catalog.write(folder / "catalog.ecsv", overwrite=True)
+    drawing = {"seed": options.seed, "n_jobs": options.jobs, "progress_bar": _show_progress()}
+    cutouts = render_catalog(catalog, config, **drawing)
+    write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
+    print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")
+    return 0
+
+
+def _train(options):
+    from sersicnet.recipes import train_recipe
+
+    _, scores = train_recipe(
+        options.name,
+        options.output,
+        n_galaxies=options.galaxies,
+        max_epochs=options.epochs,
+        n_jobs=options.jobs,
+        device=options.device,
+        precision=options.precision,
+        progress_bar=_show_progress(),
+    )
+    print(*scores.pformat(max_width=-1), sep="\n")
+    return 0
+
+
+def _survey(name):
+    from sersicnet.simulate_catalog import SimulationConfig
+
+    if name in ("candels_f160w", "cosmos_f814w"):
+        return getattr(SimulationConfig, name)()
+    survey, _, band = name.partition(":")
+    return SimulationConfig.from_survey(survey, band or None)
+
+
+def _load(weights):
+    from sersicnet.estimator import SersicNet
+
+    if Path(weights).suffix == ".safetensors":
+        return SersicNet.load(weights)
+    return SersicNet.from_pretrained(weights)
+
+
+def _read(paths):
+    """Cutouts and names of the files that can be read; the others are told, status 1."""
+    from sersicnet.cutouts import read_cutout
+
+    cutouts, names, status = [], [], 0
+    for path in paths:
+        try:
+            cutouts.append(read_cutout(path))
+            names.append(Path(path).stem)
+        except (OSError, ValueError) as error:
+            print(f"sersicnet: {error}", file=sys.stderr)
+            status = 1
+    return cutouts, names, status
+
+
+def _show_progress():
+    return sys.stderr.isatty()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The demonstration: measure galaxies, and leave a table and pictures."""
+
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable, hstack
+
+from sersicnet.estimator import SersicNet
+from sersicnet.parameters import PARAMETERS
+from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+
+__all__ = ["run_demo"]
+
+# Header cards of a published fit, see `published_values`.
+REFERENCE_CARDS = {"mag": "REFMAG", "r_eff": "REFRE", "n": "REFN", "q": "REFQ", "theta": "REFTHETA"}
+
+N_SIMULATED = 200
+N_SHOWN = 6
+
+
+def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progress_bar=True):
+    """Measure cutouts, or simulated galaxies if there are none.
+
+    Writes ``measured.ecsv`` (measured and, with the prefix ``true_``, true or published
+    values), ``residuals.png`` (image, model, residual) and ``comparison.png``.
+
+    Parameters
+    ----------
+    directory : path
+        Where the results go.
+    cutouts : list of `~astropy.nddata.CCDData`, optional
+        What to measure. Published values may be in header cards
+        ``REFMAG`` (AB), ``REFRE`` (arcsec, major axis), ``REFN``, ``REFQ``, ``REFTHETA`` (deg).
+    names : list of str, optional
+        Of the cutouts, for table and pictures.
+    weights : str
+        See `~sersicnet.estimator.SersicNet.list_pretrained`.
+    progress_bar : bool
+        Whether to show one for the simulation.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+        The files.
+    """
+    if cutouts:
+        truth = published_values(cutouts)
+    else:
+        config = SimulationConfig.candels_f160w()
+        catalog = draw_catalog(N_SIMULATED, config, seed=42)
+        cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
+        truth = catalog[list(PARAMETERS)]
+    names = [str(i) for i in range(len(cutouts))] if names is None else names
+    results = SersicNet.from_pretrained(weights).predict(cutouts)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    files = [directory / name for name in ("measured.ecsv", "residuals.png", "comparison.png")]
+    measured = results.to_table()
+    _with_truth(measured, truth, names).write(files[0], overwrite=True)
+    figures = [_residual_figure(results, cutouts, names)]
+    if any(np.isfinite(truth[name]).any() for name in results.parameters):
+        axes = plot_predicted_vs_true(measured, truth, parameters=results.parameters)
+        figures.append(np.ravel(axes)[0].figure)
+    for figure, file in zip(figures, files[1:], strict=False):
+        figure.savefig(file, dpi=120)
+    return files[: 1 + len(figures)]
+
+
+def published_values(cutouts):
+    """Values of `REFERENCE_CARDS` in the headers of cutouts, NaN where there are none.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row a cutout.
+    """
+    table = QTable()
+    for name, parameter in PARAMETERS.items():
+        card = REFERENCE_CARDS.get(name)
+        column = np.array([float(cutout.meta.get(card, np.nan)) for cutout in cutouts])
+        table[name] = column if parameter.unit is None else column * parameter.unit
+    return table
+
+
+def _with_truth(measured, truth, names):
+    """The table of results with names, and the truth beside the parameters that it has."""
+    table = measured.copy()
+    table["id"] = names
+    known = [name for name in truth.colnames if np.isfinite(u.Quantity(_plain(truth[name]))).any()]
+    renamed = truth[known]
+    renamed.rename_columns(known, [f"true_{name}" for name in known])
+    return hstack([table, renamed])
+
+
+def _plain(column):
+    return getattr(column, "value", column)
+
+
+def _residual_figure(results, cutouts, names):
+    """Image, model and residual of galaxies spread over the list."""
+    usable = [i for i, median in enumerate(results.mean[:, 0]) if np.isfinite(median)]
+    usable = [i for i in usable if cutouts[i].psf is not None]
+    shown = [usable[k] for k in np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))]
+    labels = [
+        f"{names[i]}  " + "  ".join(f"{p} {results.median(p)[i]:.2f}" for p in results.parameters[:4])
+        for i in shown
+    ]
+    models = [results.model_image(i, cutouts[i]) for i in shown]
+    axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
+    return np.ravel(axes)[0].figure

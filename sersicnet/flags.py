@@ -1,0 +1,84 @@
+"""What can be wrong with one galaxy: the bits of the column ``flags``.
+
+A bad call raises an exception; a bad galaxy never does. Its row carries one or
+several of these bits, and NaN where no answer was possible.
+"""
+
+from enum import IntFlag
+
+import numpy as np
+from astropy.table import Table
+
+__all__ = ["Flags", "decode_flags", "flag_table"]
+
+
+class Flags(IntFlag):
+    """Bits of the column ``flags``; 0 means that nothing was noticed."""
+
+    NO_DATA = 1
+    NO_NOISE = 2
+    RENDER_FAILED = 4
+    PREDICTION_FAILED = 8
+    BAD_PIXELS = 16
+    NOISE_ESTIMATED = 32
+    CENTER_MASKED = 64
+    OFF_CENTER = 128
+    LOW_SNR = 256
+    CROPPED = 512
+    LARGE = 1024
+    UNRESOLVED = 2048
+    OUT_OF_RANGE = 4096
+    BAD_PSF = 8192
+
+
+_DESCRIPTIONS = {
+    Flags.NO_DATA: "no usable pixel (all NaN or masked): the row is NaN",
+    Flags.NO_NOISE: "no positive, finite noise value: the row is NaN",
+    Flags.RENDER_FAILED: "the simulator could not draw this galaxy: the cutout is NaN",
+    Flags.PREDICTION_FAILED: "the network's answer was not finite: the row is NaN",
+    Flags.BAD_PIXELS: "some unmasked pixels were NaN, infinite or without noise: masked",
+    Flags.NOISE_ESTIMATED: "no uncertainty was given: noise estimated from the image",
+    Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked",
+    Flags.OFF_CENTER: "the brightest source is not at the middle of the cutout",
+    Flags.LOW_SNR: "no source is detected at 5 sigma in the middle of the cutout",
+    Flags.CROPPED: "the cutout was larger than the stamp: its border was not seen",
+    Flags.LARGE: "the galaxy's half-light diameter is larger than the cutout",
+    Flags.UNRESOLVED: "the half-light radius is at the smallest that the network can tell",
+    Flags.OUT_OF_RANGE: "a parameter is outside the range that the network was trained on",
+    Flags.BAD_PSF: "the PSF is NaN, larger than allowed or without positive sum: not used",
+}
+
+
+def flag_table():
+    """All flags with bit, name and meaning.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+    """
+    rows = [(int(flag), flag.name, text) for flag, text in _DESCRIPTIONS.items()]
+    return Table(rows=rows, names=("value", "name", "meaning"))
+
+
+def decode_flags(flags):
+    """Names of the bits that are set.
+
+    Parameters
+    ----------
+    flags : int or array of int
+        Values of the column ``flags``.
+
+    Returns
+    -------
+    list of str, or list of such lists for an array
+        Names in ascending order of their bits.
+
+    Examples
+    --------
+    >>> from sersicnet.flags import decode_flags
+    >>> decode_flags(33)
+    ['NO_DATA', 'NOISE_ESTIMATED']
+    """
+    if np.ndim(flags):
+        return [decode_flags(value) for value in flags]
+    return [flag.name for flag in Flags if int(flags) & flag]

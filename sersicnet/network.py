@@ -1,0 +1,184 @@
+"""Torch modules that turn stamps into a distribution over labels."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal
+
+__all__ = ["NETWORKS", "RegressionCNN", "build_network", "predict_labels"]
+
+# Bright pixels of the second stretch are where those of the first have become logarithmic.
+SOFTENING = 50.0
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around which the input is carried along."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x):
+        return torch.relu(x + self.layers(x))
+
+
+class RegressionCNN(nn.Module):
+    """A plain 2-D CNN from stamps to independent normal distributions of the labels.
+
+    Input are two stretches of the image, ``asinh(data)`` and ``asinh(data / 50)``, and
+    which pixels are good, rearranged by 2 x 2 into channels. Each stage halves
+    the image with a strided 3 x 3 convolution and adds one residual block; a dense layer
+    ends in mean and logarithm of the width of each label.
+
+    The noise map is no input: in simulations it is known exactly and would give away
+    the noise-free galaxy.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels.
+    stamp_size : int
+        Pixels on a side of the stamps, a multiple of 2.
+    channels : tuple of int
+        Channels of each stage.
+    hidden : int
+        Width of the dense layer.
+    dropout : float
+        Share of the dense layer's inputs dropped in training.
+
+    References
+    ----------
+    Tuccillo et al. 2018, MNRAS 475, 894 (stacked convolutions and dense layers, one network a
+    parameter); He et al. 2016, CVPR (residual blocks).
+    """
+
+    def __init__(
+        self, n_labels, *, stamp_size=128, channels=(16, 32, 64, 96), hidden=256, dropout=0.0
+    ):
+        super().__init__()
+        self.config = {
+            "n_labels": n_labels,
+            "stamp_size": stamp_size,
+            "channels": list(channels),
+            "hidden": hidden,
+            "dropout": dropout,
+        }
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, channels[0], 3, padding=1))
+        stages = [nn.BatchNorm2d(channels[0]), nn.ReLU(), ResidualBlock(channels[0])]
+        for before, after in zip(channels, channels[1:], strict=False):
+            stages += _halve(before, after) + [ResidualBlock(after)]
+        stages += _halve(channels[-1], channels[-1])
+        self.encoder = nn.Sequential(*stages)
+        side = stamp_size // 2
+        for _ in channels:
+            side = (side + 1) // 2
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(channels[-1] * side**2, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 2 * n_labels),
+        )
+        self.register_buffer("label_mean", torch.zeros(n_labels))
+        self.register_buffer("label_scale", torch.ones(n_labels))
+
+    def standardise(self, mean, scale):
+        """Set the mean and the spread that labels have in the training set."""
+        self.label_mean.copy_(torch.as_tensor(mean))
+        self.label_scale.copy_(torch.as_tensor(scale))
+
+    def forward(self, data, weight):
+        """The distribution of the labels.
+
+        Parameters
+        ----------
+        data, weight : (N, S, S) `~torch.Tensor`
+            As in `~sersicnet.preprocessing.Stamps`.
+
+        Returns
+        -------
+        `~torch.distributions.Distribution`
+            Over (N, L) labels.
+        """
+        good = (weight > 0).to(data.dtype)
+        images = torch.stack([torch.asinh(data), torch.asinh(data / SOFTENING), good], dim=1)
+        # Half precision would round the pixels themselves: it begins after the first layer.
+        with torch.autocast(data.device.type, enabled=False):
+            features = self.stem(images.contiguous(memory_format=torch.channels_last))
+        outputs = self.head(self.encoder(features)).to(data.dtype)
+        mean, log_scale = outputs.chunk(2, dim=1)
+        mean = self.label_mean + self.label_scale * mean
+        scale = self.label_scale * torch.exp(log_scale.clamp(-7, 3))
+        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+
+def _halve(before, after):
+    return [
+        nn.Conv2d(before, after, 3, padding=1, stride=2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    ]
+
+
+NETWORKS = {"cnn": RegressionCNN}
+
+
+def build_network(name, *, seed=0, **config):
+    """Make a network with weights drawn from ``seed``, torch's own state left alone.
+
+    Parameters
+    ----------
+    name : str
+        A key of `NETWORKS`.
+    seed : int
+        Of the initial weights.
+    **config
+        Arguments of the network.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if name not in NETWORKS:
+        msg = f"network={name!r} must be one of {', '.join(NETWORKS)}"
+        raise ValueError(msg)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = NETWORKS[name](**config)
+    return network.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def predict_labels(network, data, weight, *, batch_size=64):
+    """Mean and width of the labels of many stamps.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        In evaluation mode, on any device.
+    data, weight : (N, S, S) `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.Stamps`.
+    batch_size : int
+        Stamps a forward pass.
+
+    Returns
+    -------
+    mean, scale : (N, L) `~numpy.ndarray`
+        Of float64.
+    """
+    device = network.label_mean.device
+    means, scales = [], []
+    for start in range(0, len(data), batch_size):
+        batch = slice(start, start + batch_size)
+        arrays = (np.ascontiguousarray(array[batch], dtype=np.float32) for array in (data, weight))
+        answer = network(*(torch.from_numpy(array).to(device) for array in arrays))
+        means.append(answer.mean.double().cpu().numpy())
+        scales.append(answer.stddev.double().cpu().numpy())
+    return np.concatenate(means), np.concatenate(scales)

@@ -1,0 +1,247 @@
+"""The seven parameters of a Sersic galaxy: names, units, limits, labels and priors.
+
+Conventions (nothing else in the package spells them out): `r_eff` is measured
+along the major axis and before the PSF, `theta` runs counter-clockwise from the
++x axis of the image, `x_0` and `y_0` are 0-based pixels of the cutout that the
+user passed, and `mag` is the total AB magnitude of the untruncated profile.
+
+A network does not see these values but *labels* in universal units: fluxes
+divided by the noise of a pixel, and lengths in pixels counted from the middle
+of the stamp.
+"""
+
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+
+__all__ = ["PARAMETERS", "Parameter", "Prior", "StampFrame", "check_parameters", "table_values"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of the Sersic model.
+
+    Attributes
+    ----------
+    name : str
+        Name, also that of the table column.
+    description : str
+        What it measures.
+    unit : `~astropy.units.UnitBase` or None
+        Unit of the table column, None for a pure number.
+    labels : tuple of str
+        Names of the network's labels that it is computed from.
+    lower, upper : float
+        What the package can work with, in ``unit``.
+    """
+
+    name: str
+    description: str
+    unit: object
+    labels: tuple[str, ...]
+    lower: float = -np.inf
+    upper: float = np.inf
+
+    @property
+    def err_unit(self):
+        """Unit of the parameter's error (a magnitude's error is in mag)."""
+        return u.mag if self.name == "mag" else self.unit
+
+
+PARAMETERS = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("mag", "total AB magnitude of the model", u.ABmag, ("log_flux",)),
+        Parameter("r_eff", "major-axis half-light radius before the PSF", u.arcsec, ("log_r_eff",), 0),
+        Parameter("n", "Sersic index", None, ("n",), 0.3, 6.2),  # what GalSim can draw
+        Parameter("q", "axis ratio b/a", None, ("q",), 0.01, 1),
+        Parameter("theta", "position angle of the major axis from +x", u.deg, ("e1", "e2")),
+        Parameter("x_0", "x of the centre in the cutout", u.pix, ("dx",)),
+        Parameter("y_0", "y of the centre in the cutout", u.pix, ("dy",)),
+    )
+}
+
+
+def check_parameters(parameters):
+    """Return ``parameters`` as a tuple after checking each name.
+
+    Raises
+    ------
+    ValueError
+        If the tuple is empty, or a name is unknown or comes twice.
+    """
+    names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    unknown = [name for name in names if name not in PARAMETERS]
+    if not names or unknown or len(set(names)) < len(names):
+        msg = (
+            f"parameters={parameters!r} must be one or more different names "
+            f"out of {', '.join(PARAMETERS)}"
+        )
+        raise ValueError(msg)
+    return names
+
+
+def table_values(table, names):
+    """Columns as plain arrays in the units of `PARAMETERS`.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table` or dict
+        Columns with or without units.
+    names : tuple of str
+        The parameters wanted.
+
+    Returns
+    -------
+    dict of `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    `~astropy.units.UnitConversionError`
+        If a column has another kind of unit.
+    """
+    values = {}
+    for name in names:
+        if name not in (table.colnames if hasattr(table, "colnames") else table):
+            msg = f"the truth has no column {name!r}, which is needed for {', '.join(names)}"
+            raise ValueError(msg)
+        column, unit = table[name], PARAMETERS[name].unit
+        if getattr(column, "unit", None) is not None and unit is not None:
+            column = getattr(column, "quantity", column).to_value(unit)
+        values[name] = np.asarray(column, dtype=float)
+    return values
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A uniform or log-uniform distribution on an interval.
+
+    Parameters
+    ----------
+    lower, upper : float
+        The interval, in the parameter's table unit.
+    log : bool
+        Whether the logarithm is uniform.
+
+    Raises
+    ------
+    ValueError
+        If the interval is empty, not finite, or reaches zero with ``log=True``.
+    """
+
+    lower: float
+    upper: float
+    log: bool = False
+
+    def __post_init__(self):
+        finite = np.isfinite(self.lower) and np.isfinite(self.upper)
+        if not finite or self.upper < self.lower or (self.log and self.lower <= 0):
+            msg = (
+                f"the prior from {self.lower} to {self.upper} (log={self.log}) must be a finite, "
+                "ordered interval, positive where it is log-uniform"
+            )
+            raise ValueError(msg)
+
+    def sample(self, rng, size=None):
+        """Draw from the prior with the generator ``rng``."""
+        if self.log:
+            return np.exp(rng.uniform(np.log(self.lower), np.log(self.upper), size))
+        return rng.uniform(self.lower, self.upper, size)
+
+
+@dataclass(frozen=True)
+class StampFrame:
+    """The units of a batch of N stamps: what turns labels into parameters and back.
+
+    Attributes
+    ----------
+    noise_level : (N,) `~numpy.ndarray`
+        The flux that is 1 in the stamp, in the unit of the cutout.
+    zeropoint : (N,) `~numpy.ndarray`
+        AB magnitude of a flux of 1 in the unit of the cutout.
+    pixel_scale : (N,) `~numpy.ndarray`
+        Arcsec per pixel.
+    x_middle, y_middle : (N,) `~numpy.ndarray`
+        Position of the middle of the stamp in 0-based pixels of the cutout
+        (half-integer where the stamp is even).
+    """
+
+    noise_level: np.ndarray
+    zeropoint: np.ndarray
+    pixel_scale: np.ndarray
+    x_middle: np.ndarray
+    y_middle: np.ndarray
+
+    def __getitem__(self, index):
+        return StampFrame(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def to_labels(self, truth, parameters):
+        """Labels that a network learns.
+
+        Parameters
+        ----------
+        truth : dict of (N,) `~numpy.ndarray`
+            Values in the units of `PARAMETERS`. ``theta`` needs ``q`` as well.
+        parameters : tuple of str
+            The parameters to convert.
+
+        Returns
+        -------
+        dict of (N,) `~numpy.ndarray`
+            ``log_flux`` (decimal, in units of ``noise_level``), ``log_r_eff``
+            (decimal, pixels), ``n``, ``q``, ``e1``, ``e2`` (the components of
+            ``(1 - q) / (1 + q)`` along cos and sin of ``2 theta``), ``dx``, ``dy`` (pixels).
+        """
+        labels = {}
+        if "mag" in parameters:
+            log_flux = -0.4 * (truth["mag"] - self.zeropoint)
+            labels["log_flux"] = log_flux - np.log10(self.noise_level)
+        if "r_eff" in parameters:
+            labels["log_r_eff"] = np.log10(truth["r_eff"] / self.pixel_scale)
+        if "n" in parameters:
+            labels["n"] = truth["n"]
+        if "q" in parameters:
+            labels["q"] = truth["q"]
+        if "theta" in parameters:
+            ellipticity = (1 - truth["q"]) / (1 + truth["q"])
+            labels["e1"] = ellipticity * np.cos(2 * np.radians(truth["theta"]))
+            labels["e2"] = ellipticity * np.sin(2 * np.radians(truth["theta"]))
+        if "x_0" in parameters:
+            labels["dx"] = truth["x_0"] - self.x_middle
+        if "y_0" in parameters:
+            labels["dy"] = truth["y_0"] - self.y_middle
+        return labels
+
+    def from_labels(self, labels, parameters):
+        """Parameters in the units of `PARAMETERS`: the inverse of `to_labels`."""
+        values = {}
+        if "mag" in parameters:
+            log_flux = labels["log_flux"] + np.log10(self.noise_level)
+            values["mag"] = self.zeropoint - 2.5 * log_flux
+        if "r_eff" in parameters:
+            values["r_eff"] = 10 ** labels["log_r_eff"] * self.pixel_scale
+        if "n" in parameters:
+            values["n"] = labels["n"]
+        if "q" in parameters:
+            values["q"] = labels["q"]
+        if "theta" in parameters:
+            theta = 0.5 * np.degrees(np.arctan2(labels["e2"], labels["e1"]))
+            values["theta"] = wrap_theta(theta)
+        if "x_0" in parameters:
+            values["x_0"] = labels["dx"] + self.x_middle
+        if "y_0" in parameters:
+            values["y_0"] = labels["dy"] + self.y_middle
+        return values
+
+
+def wrap_theta(theta):
+    """Bring a position angle in degrees into [-90, 90)."""
+    return (np.asarray(theta) + 90) % 180 - 90
+
+
+def label_names(parameters):
+    """Names of all labels of ``parameters``, in order."""
+    return tuple(label for name in parameters for label in PARAMETERS[name].labels)

@@ -1,0 +1,388 @@
+"""Simulated galaxies: the truth table first, then the cutouts drawn from it by GalSim.
+
+The only module that knows GalSim::
+
+    config = SimulationConfig.candels_f160w()
+    catalog = draw_catalog(1000, config, seed=1)
+    cutouts = list(render_catalog(catalog, config, seed=1, n_jobs=2))
+
+Galaxy ``id`` has random numbers of its own, so it is the same galaxy to the last bit
+however many others are drawn, in whatever order and by however many processes.
+"""
+
+import json
+import multiprocessing
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+
+import astropy.units as u
+import galsim
+import numpy as np
+from astropy.io.fits import Header
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.table import QTable
+from astropy.wcs import WCS
+from scipy.ndimage import convolve
+from tqdm.auto import tqdm
+
+from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS
+from sersicnet.survey_config import PSFModel, SimulationConfig, airy_fwhm
+
+__all__ = [
+    "PSFModel",
+    "SimulationConfig",
+    "draw_catalog",
+    "draw_psf",
+    "read_catalog",
+    "render_catalog",
+    "render_model",
+    "split_catalog",
+]
+
+_CHUNK = 50  # galaxies that a process draws at a time
+
+
+def draw_catalog(n, config, *, seed):
+    """Draw the true parameters of ``n`` galaxies.
+
+    Parameters
+    ----------
+    n : int
+        Number of galaxies.
+    config : SimulationConfig
+        Priors, stamp sizes and PSF.
+    seed : int
+        Non-negative seed; galaxy ``i`` depends on it and on ``i`` alone.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row a galaxy: ``id``, the parameters of `~sersicnet.parameters.PARAMETERS` with
+        units, the side of the cutout ``size`` (pixels) and the drawn ``psf_fwhm`` and
+        ``psf_jitter`` (arcsec). ``meta`` holds the configuration and the seed.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` or ``seed`` is negative or not an integer.
+    """
+    for name, value in (("n", n), ("seed", seed)):
+        if not isinstance(value, (int, np.integer)) or value < 0:
+            msg = f"{name}={value!r} must be a non-negative integer"
+            raise ValueError(msg)
+    rows = [_draw_row(i, config, np.random.default_rng([seed, i, 0])) for i in range(n)]
+    names = ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter")
+    table = QTable({name: np.array([row[name] for row in rows]) for name in names})
+    table["id"] = table["id"].astype(np.int64)
+    table["size"] = table["size"].astype(np.int64)
+    for name, parameter in PARAMETERS.items():
+        if parameter.unit is not None:
+            table[name] = table[name] * parameter.unit
+    for name in ("psf_fwhm", "psf_jitter"):
+        table[name] = table[name] * u.arcsec
+    table.meta = {"config": json.dumps(config.to_dict()), "seed": int(seed)}
+    return table
+
+
+def _draw_row(index, config, rng):
+    row = {name: config.priors[name].sample(rng) for name in ("mag", "r_eff", "n", "q", "theta")}
+    size = int(rng.integers(config.stamp_size[0], config.stamp_size[1], endpoint=True))
+    middle = (size - 1) / 2
+    jitter = min(config.center_jitter, middle)
+    row["x_0"], row["y_0"] = middle + rng.uniform(-jitter, jitter, 2)
+    row["psf_fwhm"] = rng.uniform(*np.broadcast_to(config.psf.fwhm, 2))
+    row["psf_jitter"] = rng.uniform(*np.broadcast_to(config.psf.jitter, 2))
+    return {"id": index, "size": size, **row}
+
+
+def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
+    """Split a catalogue at random.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        The whole.
+    fractions : tuple of float
+        Share of each part; they sum to one.
+    seed : int
+        Of the shuffle.
+
+    Returns
+    -------
+    list of `~astropy.table.Table`
+        One a fraction, together every row once.
+
+    Raises
+    ------
+    ValueError
+        If the fractions are not positive or do not sum to one.
+    """
+    fractions = np.asarray(fractions, dtype=float)
+    if fractions.ndim != 1 or (fractions <= 0).any() or not np.isclose(fractions.sum(), 1):
+        msg = f"fractions={fractions.tolist()} must be positive and sum to 1"
+        raise ValueError(msg)
+    order = np.random.default_rng(seed).permutation(len(catalog))
+    borders = np.rint(np.cumsum(fractions)[:-1] * len(catalog)).astype(int)
+    return [catalog[np.sort(part)] for part in np.split(order, borders)]
+
+
+def read_catalog(path):
+    """Read a catalogue that was written with its ``write`` method (ECSV or FITS).
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    catalog : `~astropy.table.QTable`
+        The truth, with units.
+    config : SimulationConfig
+        What it was drawn from.
+    """
+    with u.add_enabled_units([u.ABmag]):
+        catalog = QTable.read(path)
+    meta = {key.lower(): value for key, value in catalog.meta.items()}
+    return catalog, SimulationConfig.from_dict(json.loads(meta["config"]))
+
+
+def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=False):
+    """Draw the cutouts of a catalogue, one after the other.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.QTable`
+        From `draw_catalog`, any subset of its rows.
+    config : SimulationConfig
+        The survey.
+    seed : int
+        Of noise and neighbours.
+    n_jobs : int
+        Number of processes; the cutouts do not depend on it.
+    noise : bool
+        Whether to add noise. Without, the ``uncertainty`` still says how
+        much there would be.
+    progress_bar : bool
+        Whether to show one.
+
+    Yields
+    ------
+    `~astropy.nddata.CCDData`
+        With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
+        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID``, ``FLAGS`` in ``meta``.
+        A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
+    """
+    rows = _plain_rows(catalog)
+    tasks = [
+        (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
+    ]
+    images = (image for chunk in _map(tasks, n_jobs) for image in chunk)
+    bar = tqdm(zip(rows, images), total=len(rows), unit="galaxy", disable=not progress_bar)
+    for row, (data, sigma, mask, flags) in bar:
+        yield _to_cutout(row, config, data, sigma, mask, flags)
+
+
+def _map(tasks, n_jobs):
+    """Ordered results of `_render_chunk`, with a few tasks in flight."""
+    if n_jobs == 1:
+        yield from map(_render_chunk, tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
+        running, waiting = deque(), iter(tasks)
+        while True:
+            while len(running) < 2 * n_jobs and (task := next(waiting, None)) is not None:
+                running.append(pool.submit(_render_chunk, task))
+            if not running:
+                return
+            yield running.popleft().result()
+
+
+def _render_chunk(task):
+    rows, config, seed, noise = task
+    return [_render_row(row, config, seed, noise) for row in rows]
+
+
+def _render_row(row, config, seed, noise):
+    """Image, noise map, mask and flags of one galaxy."""
+    rng = np.random.default_rng([seed, row["id"], 1])
+    shape = (row["size"], row["size"])
+    psf = _psf_profile(config.psf, row["psf_fwhm"], row["psf_jitter"], config.pixel_scale)
+    try:
+        model = _draw_galaxy(row, shape, config, psf)
+        neighbours = _draw_neighbours(row, shape, config, psf, rng)
+    except (galsim.GalSimError, MemoryError):
+        return np.full(shape, np.nan, "f4"), None, np.ones(shape, bool), Flags.RENDER_FAILED
+    scene = model + neighbours
+    sigma = np.sqrt(config.sky_noise**2 + np.clip(scene, 0, None) / config.gain)
+    mask = (neighbours > model) & (neighbours > config.sky_noise)
+    if noise:
+        white = rng.standard_normal(shape)
+        scene = scene + sigma * convolve(white, config.noise_kernel(), mode="wrap")
+    return scene.astype("f4"), sigma.astype("f4"), mask, 0
+
+
+def _draw_galaxy(row, shape, config, psf):
+    accuracy = galsim.GSParams(folding_threshold=config.folding_threshold)
+    return _draw(row, shape, config.pixel_scale, config.zeropoint, *psf, accuracy)
+
+
+def _draw_neighbours(row, shape, config, psf, rng):
+    """Light of the neighbours, galaxies of the same priors anywhere in the cutout."""
+    light = np.zeros(shape)
+    for _ in range(rng.poisson(config.n_neighbours)):
+        other = _draw_row(row["id"], config, rng)
+        other["mag"] = row["mag"] + config.neighbour_mag.sample(rng)
+        other["x_0"], other["y_0"] = rng.uniform(-0.5, np.array(shape[::-1]) - 0.5)
+        light += _draw_galaxy(other, shape, config, psf)
+    return light
+
+
+def _draw(row, shape, pixel_scale, zeropoint, psf, method, accuracy=None):
+    """The noise-free image of one galaxy, in units of its zero point."""
+    circular = row["r_eff"] * np.sqrt(row["q"])
+    flux = 10 ** (-0.4 * (row["mag"] - zeropoint))
+    galaxy = galsim.Sersic(row["n"], half_light_radius=circular, flux=flux)
+    galaxy = galaxy.shear(q=row["q"], beta=row["theta"] * galsim.degrees)
+    ny, nx = shape
+    image = galsim.ImageD(nx, ny, scale=pixel_scale)
+    # The middle of a GalSim image is ((nx - 1) / 2, (ny - 1) / 2) from its first pixel.
+    offset = (row["x_0"] - (nx - 1) / 2, row["y_0"] - (ny - 1) / 2)
+    scene = galsim.Convolve(galaxy, psf, gsparams=accuracy)
+    scene.drawImage(image, offset=offset, method=method)
+    if not np.isfinite(image.array).all():  # happens, silently, with some huge transforms
+        msg = f"GalSim drew NaN for {row}"
+        raise galsim.GalSimError(msg)
+    return image.array
+
+
+@lru_cache(maxsize=256)
+def _psf_profile(model, fwhm, jitter, pixel_scale):
+    """GalSim's profile, and the drawing method that adds the pixel's response or not."""
+    if model.family == "image":
+        image = galsim.Image(np.array(model.image), scale=pixel_scale)
+        return galsim.InterpolatedImage(image, flux=1), "no_pixel"
+    if model.family == "moffat":
+        psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation)
+    elif model.family == "gaussian":
+        psf = galsim.Gaussian(fwhm=fwhm)
+    elif model.family == "kolmogorov":
+        psf = galsim.Kolmogorov(fwhm=fwhm)
+    else:
+        width = fwhm / airy_fwhm(model.obscuration)
+        psf = galsim.Airy(width, obscuration=model.obscuration)
+    if jitter > 0:
+        psf = galsim.Convolve(psf, galsim.Gaussian(sigma=jitter))
+    return psf, "auto"
+
+
+@lru_cache(maxsize=256)
+def draw_psf(model, *, pixel_scale, fwhm=None, jitter=None):
+    """The star-like stamp of a PSF: with the response of the pixel, of unit sum.
+
+    Parameters
+    ----------
+    model : PSFModel
+        The family.
+    pixel_scale : float
+        Arcsec per pixel.
+    fwhm, jitter : float, optional
+        Arcsec; by default those of ``model``, the mean of a range.
+
+    Returns
+    -------
+    (size, size) `~numpy.ndarray`
+        Read-only.
+    """
+    if model.family == "image":
+        stamp = np.array(model.image)
+    else:
+        fwhm = np.mean(model.fwhm) if fwhm is None else fwhm
+        jitter = np.mean(model.jitter) if jitter is None else jitter
+        psf, method = _psf_profile(model, float(fwhm), float(jitter), pixel_scale)
+        image = galsim.ImageD(model.size, model.size, scale=pixel_scale)
+        stamp = psf.drawImage(image, method=method).array
+    stamp = stamp / stamp.sum()
+    stamp.flags.writeable = False
+    return stamp
+
+
+def render_model(values, shape, *, pixel_scale, zeropoint, psf):
+    """The noise-free image of a Sersic galaxy seen through a PSF stamp.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        The seven parameters in the units of `~sersicnet.parameters.PARAMETERS`.
+    shape : (int, int)
+        Rows and columns.
+    pixel_scale : float
+        Arcsec per pixel of image and PSF.
+    zeropoint : float
+        AB magnitude of a flux of 1.
+    psf : (K, K) `~numpy.ndarray`
+        Star-like stamp, which includes the response of the pixel.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If GalSim cannot draw the galaxy.
+    """
+    model = PSFModel("image", image=psf)
+    profile = _psf_profile(model, 0.0, 0.0, pixel_scale)
+    try:
+        return _draw(values, shape, pixel_scale, zeropoint, *profile)
+    except galsim.GalSimError as error:
+        msg = f"GalSim cannot draw a galaxy of {values}: {error}"
+        raise ValueError(msg) from error
+
+
+def _plain_rows(catalog):
+    """Rows as dictionaries of numbers in the units of `PARAMETERS`."""
+    columns = {}
+    for name in ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter"):
+        unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
+        column = catalog[name]
+        values = column.to_value(unit) if hasattr(column, "to_value") else column
+        columns[name] = np.asarray(values).tolist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _to_cutout(row, config, data, sigma, mask, flags):
+    header = Header()
+    header["ID"] = (row["id"], "row of the catalogue")
+    header["MAGZP"] = (config.zeropoint, "AB magnitude of a flux of 1")
+    header["PIXSCALE"] = (config.pixel_scale, "arcsec per pixel")
+    header["FLAGS"] = (int(flags), "sersicnet flags")
+    psf = draw_psf(
+        config.psf, pixel_scale=config.pixel_scale, fwhm=row["psf_fwhm"], jitter=row["psf_jitter"]
+    )
+    return CCDData(
+        data,
+        unit=config.unit,
+        uncertainty=None if sigma is None else StdDevUncertainty(sigma),
+        mask=mask,
+        wcs=_wcs(row["size"], config.pixel_scale),
+        psf=psf,
+        meta=header,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _wcs(size, pixel_scale):
+    """A tangent plane with north up and east left, its reference in the middle."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crval = 150.0, 2.2
+    wcs.wcs.crpix = (size + 1) / 2, (size + 1) / 2
+    wcs.wcs.cdelt = -pixel_scale / 3600, pixel_scale / 3600
+    wcs.wcs.cunit = "deg", "deg"
+    wcs.array_shape = size, size
+    return wcs

@@ -1,0 +1,368 @@
+"""Training: loss, data drawn anew at each step, and the Lightning module.
+
+Imports torch, numpy and lightning only, so that it runs on a bare GPU machine.
+"""
+
+import contextlib
+import logging
+import math
+import warnings
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+__all__ = ["TrainingData", "beta_nll", "random_symmetry", "train_network"]
+
+# Share of the steps in which the learning rate rises to its full value.
+WARMUP = 0.05
+
+
+class TrainingData(Dataset):
+    """Stamps and labels, as arrays in memory or mapped from disk.
+
+    Parameters
+    ----------
+    data, weight : (N, S, S) `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.Stamps`.
+    labels : (N, L) `~numpy.ndarray`
+        What can be learnt.
+    names : tuple of str
+        Names of the labels.
+    rows : (M,) `~numpy.ndarray`, optional
+        The rows of the arrays that belong to this set, all by default.
+    """
+
+    def __init__(self, data, weight, labels, names, *, rows=None):
+        self.arrays = (data, weight, np.asarray(labels, dtype=np.float32))
+        self.names = tuple(names)
+        self.rows = np.arange(len(labels)) if rows is None else rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        """A batch, where ``index`` is an array of integers."""
+        rows = self.rows[index]
+        return tuple(torch.from_numpy(np.array(array[rows], np.float32)) for array in self.arrays)
+
+    @property
+    def labels(self):
+        """(M, L) `~numpy.ndarray`: the labels of this set."""
+        return self.arrays[2][self.rows]
+
+    def subset(self, index):
+        """A part of this set that shares its arrays."""
+        return TrainingData(*self.arrays, self.names, rows=self.rows[index])
+
+    def select(self, names):
+        """This set with some of its labels, in the order of ``names``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such label.
+        """
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            msg = f"the training set has no labels {missing}: there are {', '.join(self.names)}"
+            raise ValueError(msg)
+        data, weight, labels = self.arrays
+        columns = [self.names.index(name) for name in names]
+        return TrainingData(data, weight, labels[:, columns], names, rows=self.rows)
+
+
+class BatchSampler(Sampler):
+    """Rows of each batch; the order follows from seed and epoch, also after a resume."""
+
+    def __init__(self, n, batch_size, *, seed=None):
+        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
+
+    def set_epoch(self, epoch):
+        """Choose the order of this epoch (called by Lightning)."""
+        self.epoch = epoch
+
+    def __len__(self):
+        return -(-self.n // self.batch_size)
+
+    def __iter__(self):
+        order = np.arange(self.n)
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+        for start in range(0, self.n, self.batch_size):
+            yield np.sort(order[start : start + self.batch_size])
+
+
+def beta_nll(distribution, labels, *, label_scale, beta=0.5):
+    """Gaussian negative log-likelihood, weighted by the predicted width to the power 2 beta.
+
+    With ``beta=0`` the plain likelihood, in which faint galaxies hardly teach the mean;
+    with ``beta=1`` the mean learns as from squared errors (Seitzer et al. 2022, ICLR).
+
+    Parameters
+    ----------
+    distribution : `~torch.distributions.Distribution`
+        Independent normal distributions of (N, L) labels.
+    labels : (N, L) `~torch.Tensor`
+        The truth.
+    label_scale : (L,) `~torch.Tensor`
+        Spread of the labels in the training set: what a width is measured in.
+    beta : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    `~torch.Tensor`
+        A scalar.
+    """
+    width = distribution.stddev / label_scale
+    pull = (labels - distribution.mean) / distribution.stddev
+    loss = 0.5 * pull**2 + torch.log(width)
+    return (loss * width.detach() ** (2 * beta)).mean()
+
+
+def random_symmetry(data, weight, labels, names, generator):
+    """Flip and transpose each stamp at random, and its labels with it.
+
+    Parameters
+    ----------
+    data, weight : (N, S, S) `~torch.Tensor`
+        The stamps.
+    labels : (N, L) `~torch.Tensor`
+        Their labels.
+    names : tuple of str
+        Names of the labels.
+    generator : `~torch.Generator`
+        On the device of the stamps.
+
+    Returns
+    -------
+    data, weight, labels
+        New tensors.
+    """
+    images, values = torch.stack([data, weight], 1), dict(zip(names, labels.unbind(1), strict=True))
+    coins = torch.rand(3, len(data), device=data.device, generator=generator) < 0.5
+    flip_x, flip_y, transpose = coins
+    if ("dx" in names) != ("dy" in names):
+        transpose = torch.zeros_like(transpose)  # would need the other coordinate
+    for coin, moved in ((flip_x, lambda x: x.flip(-1)), (flip_y, lambda x: x.flip(-2)),
+                        (transpose, lambda x: x.transpose(-1, -2))):
+        images = torch.where(coin[:, None, None, None], moved(images), images)
+    values = _move_labels(values, flip_x, flip_y, transpose)
+    return images[:, 0], images[:, 1], torch.stack([values[name] for name in names], 1)
+
+
+def _move_labels(values, flip_x, flip_y, transpose):
+    """What mirroring does to the centre and to the ellipticity."""
+    moved = dict(values)
+    if "e1" in values:
+        moved["e1"] = torch.where(transpose, -values["e1"], values["e1"])
+        moved["e2"] = torch.where(flip_x ^ flip_y, -values["e2"], values["e2"])
+    dx, dy = values.get("dx"), values.get("dy")
+    if dx is not None:
+        dx = torch.where(flip_x, -dx, dx)
+    if dy is not None:
+        dy = torch.where(flip_y, -dy, dy)
+    if dx is not None and dy is not None:
+        dx, dy = torch.where(transpose, dy, dx), torch.where(transpose, dx, dy)
+    return moved | {name: value for name, value in (("dx", dx), ("dy", dy)) if value is not None}
+
+
+def add_noise(data, weight, kernel, generator):
+    """Add the noise that the weights tell, correlated by ``kernel``, to good pixels."""
+    noise = torch.randn(data.shape, device=data.device, generator=generator)
+    if kernel.shape[-1] > 1:
+        half = kernel.shape[-1] // 2
+        padded = torch.nn.functional.pad(noise[:, None], (half,) * 4, mode="circular")
+        noise = torch.nn.functional.conv2d(padded, kernel[None, None])[:, 0]
+    good = weight > 0
+    return torch.where(good, data + noise / torch.where(good, weight, 1.0), data)
+
+
+class TrainingModule(lightning.LightningModule):
+    """What Lightning needs to train a network.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        Stamps to distribution.
+    names : tuple of str
+        Names of the labels.
+    learning_rate : float
+        Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
+    noise_kernel : (K, K) `~numpy.ndarray` or None
+        If given, stamps are free of noise, and noise is drawn anew at each step.
+    seed : int
+        Of noise and symmetries.
+    """
+
+    def __init__(self, network, names, *, learning_rate, noise_kernel, seed):
+        super().__init__()
+        self.network, self.names, self.seed = network, names, seed
+        self.learning_rate = learning_rate
+        kernel = None if noise_kernel is None else torch.as_tensor(noise_kernel).float()
+        self.register_buffer("noise_kernel", kernel, persistent=False)
+
+    def _generator(self, *position):
+        """A generator of its own for each step, so that a resumed run draws the same."""
+        state = np.random.SeedSequence([self.seed, *position]).generate_state(1, np.uint64)[0]
+        return torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
+
+    def _loss(self, batch, generator, *, augment):
+        data, weight, labels = batch
+        if augment:
+            data, weight, labels = random_symmetry(data, weight, labels, self.names, generator)
+        if self.noise_kernel is not None:
+            data = add_noise(data, weight, self.noise_kernel, generator)
+        distribution = self.network(data, weight)
+        return beta_nll(distribution, labels, label_scale=self.network.label_scale)
+
+    def training_step(self, batch, index):
+        """Loss of one batch."""
+        loss = self._loss(batch, self._generator(0, self.global_step), augment=True)
+        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch[0]))
+        return loss
+
+    def validation_step(self, batch, index):
+        """Loss of one batch, with the same noise in each epoch."""
+        loss = self._loss(batch, self._generator(1, index), augment=False)
+        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch[0]))
+
+    def configure_optimizers(self):
+        """AdamW with warm-up and cosine decay."""
+        optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
+
+        def factor(step):
+            cosine = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))
+            return min((step + 1) / (WARMUP * steps + 1), 1) * cosine
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class History(lightning.Callback):
+    """Losses of each epoch; part of the checkpoint."""
+
+    def __init__(self):
+        self.losses = {"epoch": [], "train_loss": [], "val_loss": []}
+
+    def on_train_epoch_end(self, trainer, module):
+        """Append what was logged."""
+        self.losses["epoch"].append(trainer.current_epoch)
+        for name in ("train_loss", "val_loss"):
+            self.losses[name].append(float(trainer.callback_metrics[name]))
+
+    def state_dict(self):
+        """For the checkpoint."""
+        return self.losses
+
+    def load_state_dict(self, state):
+        """From the checkpoint."""
+        self.losses = {name: list(values) for name, values in state.items()}
+
+
+def train_network(
+    network,
+    data,
+    validation,
+    *,
+    directory,
+    max_epochs=30,
+    batch_size=64,
+    learning_rate=2e-3,
+    patience=10,
+    noise_kernel=None,
+    seed=0,
+    device="auto",
+    precision="32-true",
+    progress_bar=False,
+):
+    """Train a network in place, and give it the weights of its best epoch.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        From `~sersicnet.network.build_network`.
+    data, validation : TrainingData
+        What to learn from, and what decides which epoch was best.
+    directory : path
+        Checkpoints are kept here; if there are some, training goes on from the last.
+    max_epochs, batch_size, learning_rate : int, int, float
+        Of the optimisation.
+    patience : int
+        Epochs without progress after which training stops.
+    noise_kernel : (K, K) `~numpy.ndarray`, optional
+        See `TrainingModule`.
+    seed : int
+        Of order, symmetries and noise.
+    device : str
+        Lightning's accelerator: ``'auto'``, ``'cpu'``, ``'gpu'``.
+    precision : str
+        Lightning's precision, such as ``'32-true'`` or ``'bf16-mixed'``.
+    progress_bar : bool
+        Whether to show one.
+
+    Returns
+    -------
+    dict of list
+        ``epoch``, ``train_loss`` and ``val_loss``.
+    """
+    module = TrainingModule(
+        network, data.names, learning_rate=learning_rate, noise_kernel=noise_kernel, seed=seed
+    )
+    history = History()
+    best = ModelCheckpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
+    last = ModelCheckpoint(directory, "last", enable_version_counter=False)
+    callbacks = [history, EarlyStopping("val_loss", patience=patience), best, last]
+    resume = Path(directory) / "last.ckpt"
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=device,
+            devices=1,
+            precision=precision,
+            max_epochs=max_epochs,
+            gradient_clip_val=1.0,
+            callbacks=callbacks + ([TQDMProgressBar()] if progress_bar else []),
+            enable_progress_bar=progress_bar,
+            enable_model_summary=False,
+            logger=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(
+            module,
+            _loader(data, batch_size, seed=seed),
+            _loader(validation, 4 * batch_size),
+            ckpt_path=resume if resume.exists() else None,
+            weights_only=True,
+        )
+    state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+    network.eval()
+    return history.losses
+
+
+def _loader(data, batch_size, *, seed=None):
+    sampler = BatchSampler(len(data), batch_size, seed=seed)
+    return DataLoader(data, sampler=sampler, batch_size=None)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without Lightning's advertisements, and its warnings about what is meant to be so."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Batches are read from memory maps: worker processes would only copy them.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        # A resumed run finds its own checkpoints there.
+        warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 with torch 2.13
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

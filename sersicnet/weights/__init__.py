@@ -1,0 +1,137 @@
+"""Weights on disk: safetensors with metadata that describe themselves, and those that are shipped.
+
+Nothing is pickled: a file holds arrays and one JSON text, so opening one cannot run code.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from astropy.table import Table
+
+__all__ = ["list_pretrained", "pretrained_path", "read_weights", "write_weights"]
+
+FORMAT = "sersicnet-1"
+_FOLDER = Path(__file__).parent
+
+
+def list_pretrained():
+    """The weights that are shipped with the package.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row each: ``name``, ``parameters``, ``network``, ``survey``, ``n_trained`` (galaxies
+        in the training set) and ``description``.
+    """
+    from safetensors import safe_open
+
+    rows = []
+    for path in sorted(_FOLDER.glob("*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            metadata = json.loads(file.metadata()["sersicnet"])
+        record = metadata["record"]
+        rows.append(
+            (
+                path.stem,
+                ", ".join(metadata["parameters"]),
+                metadata["network"],
+                record.get("survey", ""),
+                record.get("n_train", 0),
+                record.get("description", ""),
+            )
+        )
+    names = ("name", "parameters", "network", "survey", "n_trained", "description")
+    return Table(rows=rows or None, names=names, dtype=(str, str, str, str, int, str))
+
+
+def pretrained_path(name):
+    """File of the shipped weights ``name``.
+
+    Raises
+    ------
+    ValueError
+        If there are none of that name.
+    """
+    path = _FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
+        msg = f"name={name!r} are not shipped weights: there are {known}"
+        raise ValueError(msg)
+    return path
+
+
+def write_weights(path, tensors, metadata):
+    """Write tensors and metadata, atomically.
+
+    Parameters
+    ----------
+    path : str or path
+        The file, usually ``*.safetensors``.
+    tensors : dict of str to `~torch.Tensor`
+        The state of a network.
+    metadata : dict
+        What JSON can hold. Format and checksum are added.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": FORMAT, **metadata}
+    metadata["sha256"] = _digest(tensors, metadata)
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+        file = Path(folder) / path.name
+        save_file(tensors, file, metadata={"sersicnet": json.dumps(metadata)})
+        os.replace(file, path)
+
+
+def read_weights(path):
+    """Read what `write_weights` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to `~torch.Tensor`
+        The state of a network.
+    metadata : dict
+        What was given to `write_weights`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated, corrupted, or not sersicnet's.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        msg = f"there is no weights file {path}"
+        raise FileNotFoundError(msg)
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("sersicnet", "{}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = json.loads(text)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        msg = f"{path} is not a readable safetensors file: {error}"
+        raise ValueError(msg) from error
+    if metadata.get("format") != FORMAT:
+        msg = f"{path} was not written by SersicNet.save: format {metadata.get('format')!r}"
+        raise ValueError(msg)
+    if metadata.pop("sha256", None) != _digest(tensors, metadata):
+        msg = f"{path} is corrupted: the checksum does not agree"
+        raise ValueError(msg)
+    return tensors, metadata
+
+
+def _digest(tensors, metadata):
+    """SHA-256 over the metadata and over names, types, shapes and bytes of all tensors."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

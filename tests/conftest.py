@@ -1,0 +1,35 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
+
+# How long an example takes depends on what else the machine does. On a CI machine the
+# examples are always the same: a failure belongs to the change that was tested.
+hypothesis.settings.register_profile(
+    "sersicnet", deadline=None, derandomize="CI" in os.environ, print_blob=True
+)
+hypothesis.settings.load_profile("sersicnet")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder beside the repository with data that are not part of it."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared (real galaxies, benchmark) is not beside the repository")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_galaxies(shared):
+    """Folder of the real galaxies: FITS files and ``catalog.ecsv``."""
+    folder = shared / "real"
+    if not (folder / "catalog.ecsv").is_file():
+        pytest.skip("../shared/real/catalog.ecsv is not there: no real galaxies to test with")
+    return folder

@@ -1,0 +1,64 @@
+"""The package as a whole: what importing it costs and what it offers."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+from packaging.version import Version
+
+import sersicnet
+
+HEAVY = ("torch", "lightning", "galsim", "photutils", "matplotlib", "sklearn", "astropy", "numpy")
+
+
+def loaded_after(statement):
+    """Which of the ``HEAVY`` modules a new Python holds after ``statement``."""
+    code = f"import sys; {statement}; print(*(m for m in {HEAVY} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    assert loaded_after("import sersicnet") == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["parameters", "flags", "cutouts", "preprocessing", "diagnostics", "results"]
+)
+def test_modules_without_torch(module):
+    loaded = loaded_after(f"import sersicnet.{module}")
+    assert not loaded & {"torch", "lightning", "galsim", "matplotlib"}
+
+
+@pytest.mark.parametrize("name", sersicnet.__all__)
+def test_public_names(name):
+    assert name in dir(sersicnet)
+    assert getattr(sersicnet, name).__name__ == name
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="'sersicnet' has no attribute 'nothing'"):
+        _ = sersicnet.nothing
+
+
+@pytest.fixture
+def installed_version():
+    """Version of the installed package; a source tree on the path has none."""
+    try:
+        return importlib.metadata.version("sersicnet")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("sersicnet is not installed")
+
+
+def test_version(installed_version):
+    assert Version(sersicnet.__version__) > Version("0")
+    assert sersicnet.__version__ == installed_version
+
+
+@pytest.mark.usefixtures("installed_version")
+def test_command_line_entry_point():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="sersicnet")
+    assert callable(script.load())
