@@ -87,7 +87,10 @@ def exact_floats(header):
 
 
 def _exact_float(card):
-    value = repr(card.value).upper()
+    try:
+        value = repr(card.value).upper()
+    except fits.VerifyError:  # a card of the survey's that breaks the standard stays as it is
+        return card
     if not isinstance(card.value, float) or len(value) <= 20:
         return card
     comment = f" / {card.comment}" if card.comment else ""

@@ -39,7 +39,9 @@ def _parser():
 def _add_demo(commands):
     parser = commands.add_parser("demo", help="measure galaxies; leaves a table and pictures")
     parser.add_argument("cutouts", nargs="*", metavar="CUTOUT", help="FITS files; none: simulate")
-    parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "-o", "--output", default="demo", metavar="DIR", help="default: %(default)s"
+    )
     _add_weights(parser)
     parser.set_defaults(run=_demo)
 

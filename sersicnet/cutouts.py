@@ -182,7 +182,7 @@ def _write_stream(cutouts, file):
 
 def _to_bytes(*hdus):
     buffer = BytesIO()
-    fits.HDUList(list(hdus)).writeto(buffer)
+    fits.HDUList(list(hdus)).writeto(buffer, output_verify="ignore")
     return buffer.getbuffer()
 
 

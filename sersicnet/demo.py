@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import astropy.units as u
 import numpy as np
-from astropy.table import QTable, hstack
+from astropy.table import QTable
 
+from sersicnet.diagnostics import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
@@ -51,16 +51,17 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
         config = SimulationConfig.candels_f160w()
         catalog = draw_catalog(N_SIMULATED, config, seed=42)
         cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
-        truth = catalog[list(PARAMETERS)]
+        truth = catalog
     names = [str(i) for i in range(len(cutouts))] if names is None else names
     results = SersicNet.from_pretrained(weights).predict(cutouts)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     files = [directory / name for name in ("measured.ecsv", "residuals.png", "comparison.png")]
     measured = results.to_table()
-    _with_truth(measured, truth, names).write(files[0], overwrite=True)
+    measured["id"] = names
+    join_truth(measured, truth).write(files[0], overwrite=True)
     figures = [_residual_figure(results, cutouts, names)]
-    if any(np.isfinite(truth[name]).any() for name in results.parameters):
+    if any(np.isfinite(parameter_values(truth, name)).any() for name in results.parameters):
         axes = plot_predicted_vs_true(measured, truth, parameters=results.parameters)
         figures.append(np.ravel(axes)[0].figure)
     for figure, file in zip(figures, files[1:], strict=False):
@@ -84,27 +85,14 @@ def published_values(cutouts):
     return table
 
 
-def _with_truth(measured, truth, names):
-    """The table of results with names, and the truth beside the parameters that it has."""
-    table = measured.copy()
-    table["id"] = names
-    known = [name for name in truth.colnames if np.isfinite(u.Quantity(_plain(truth[name]))).any()]
-    renamed = truth[known]
-    renamed.rename_columns(known, [f"true_{name}" for name in known])
-    return hstack([table, renamed])
-
-
-def _plain(column):
-    return getattr(column, "value", column)
-
-
 def _residual_figure(results, cutouts, names):
     """Image, model and residual of galaxies spread over the list."""
     usable = [i for i, median in enumerate(results.mean[:, 0]) if np.isfinite(median)]
     usable = [i for i in usable if cutouts[i].psf is not None]
     shown = [usable[k] for k in np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))]
     labels = [
-        f"{names[i]}  " + "  ".join(f"{p} {results.median(p)[i]:.2f}" for p in results.parameters[:4])
+        f"{names[i]}  "
+        + "  ".join(f"{p} {results.median(p)[i]:.2f}" for p in results.parameters[:4])
         for i in shown
     ]
     models = [results.model_image(i, cutouts[i]) for i in shown]

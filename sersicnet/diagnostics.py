@@ -11,7 +11,7 @@ so that its errors are in dex, and differences of ``theta`` are brought into
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import QTable, vstack
+from astropy.table import QTable, hstack, vstack
 
 from sersicnet._columns import (
     as_table,
@@ -25,7 +25,15 @@ from sersicnet._columns import (
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, check_parameters, wrap_theta
 
-__all__ = ["Comparison", "binned_score", "compare", "parameter_values", "score_table"]
+__all__ = [
+    "Comparison",
+    "binned_score",
+    "compare",
+    "join_truth",
+    "parameter_values",
+    "score_table",
+    "split_truth",
+]
 
 # 1 / Phi^-1(3/4): makes the median absolute deviation of a normal one its standard deviation.
 NMAD_FACTOR = 1.4826
@@ -288,6 +296,32 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
     table = vstack(scores)
     table.meta["by"] = by
     return table
+
+
+def join_truth(predicted, truth):
+    """One table of predictions and truth, to be kept or written.
+
+    Parameters
+    ----------
+    predicted, truth : `~astropy.table.QTable`
+        See `compare`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The predictions, and the parameters of the truth in columns ``true_<p>``.
+    """
+    known = truth[[name for name in PARAMETERS if name in truth.colnames]]
+    known.rename_columns(known.colnames, [f"true_{name}" for name in known.colnames])
+    return hstack([predicted, known])
+
+
+def split_truth(table):
+    """Predictions and truth of a table from `join_truth`, two `~astropy.table.QTable`."""
+    columns = [name for name in table.colnames if name.startswith("true_")]
+    truth = table[columns]
+    truth.rename_columns(columns, [name.removeprefix("true_") for name in columns])
+    return table[[name for name in table.colnames if name not in columns]], truth
 
 
 def parameter_values(table, parameter):

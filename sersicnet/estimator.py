@@ -175,7 +175,9 @@ class SersicNet:
         """
         names = label_names(check_parameters(self.parameters))
         options = {
-            "pixel_scale": pixel_scale, "zeropoint": zeropoint, "stamp_size": self.stamp_size
+            "pixel_scale": pixel_scale,
+            "zeropoint": zeropoint,
+            "stamp_size": self.stamp_size,
         }
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch if resume is None else resume)

@@ -1,5 +1,7 @@
 """Torch modules that turn stamps into a distribution over labels."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import nn
@@ -71,8 +73,8 @@ class RegressionCNN(nn.Module):
         }
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, channels[0], 3, padding=1))
         stages = [nn.BatchNorm2d(channels[0]), nn.ReLU(), ResidualBlock(channels[0])]
-        for before, after in zip(channels, channels[1:], strict=False):
-            stages += _halve(before, after) + [ResidualBlock(after)]
+        for before, after in pairwise(channels):
+            stages += [*_halve(before, after), ResidualBlock(after)]
         stages += _halve(channels[-1], channels[-1])
         self.encoder = nn.Sequential(*stages)
         side = stamp_size // 2

@@ -53,7 +53,9 @@ PARAMETERS = {
     parameter.name: parameter
     for parameter in (
         Parameter("mag", "total AB magnitude of the model", u.ABmag, ("log_flux",)),
-        Parameter("r_eff", "major-axis half-light radius before the PSF", u.arcsec, ("log_r_eff",), 0),
+        Parameter(
+            "r_eff", "major-axis half-light radius before the PSF", u.arcsec, ("log_r_eff",), 0
+        ),
         Parameter("n", "Sersic index", None, ("n",), 0.3, 6.2),  # what GalSim can draw
         Parameter("q", "axis ratio b/a", None, ("q",), 0.01, 1),
         Parameter("theta", "position angle of the major axis from +x", u.deg, ("e1", "e2")),

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from astropy.table import hstack
 
 from sersicnet import __version__
-from sersicnet.diagnostics import score_table
+from sersicnet.diagnostics import join_truth, score_table
 from sersicnet.estimator import SersicNet
 from sersicnet.parameters import PARAMETERS
 from sersicnet.simulate_catalog import (
@@ -151,10 +150,7 @@ def train_recipe(
     predicted = net.predict(render_catalog(test, config, **options)).to_table()
     scores = score_table(predicted, test, parameters=recipe.parameters)
     net.record_ |= _record(recipe, config, n_galaxies, seconds, scores, device, precision)
-    predicted.remove_column("id")
-    hstack([test, predicted], table_names=["true", "predicted"]).write(
-        folder / "test.ecsv", overwrite=True
-    )
+    join_truth(predicted, test).write(folder / "test.ecsv", overwrite=True)
     net.save(folder / f"{name}.safetensors")
     return net, scores
 

@@ -111,7 +111,9 @@ class SersicResults:
             zip(label_names(self.parameters), (self.mean + sigmas * self.scale).T, strict=True)
         )
         parameter = PARAMETERS[name]
-        return np.clip(self.frame.from_labels(labels, (name,))[name], parameter.lower, parameter.upper)
+        return np.clip(
+            self.frame.from_labels(labels, (name,))[name], parameter.lower, parameter.upper
+        )
 
     def _theta_width(self):
         """First-order error of the angle of (e1, e2), at most that of no knowledge."""

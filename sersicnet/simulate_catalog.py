@@ -180,7 +180,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
     ]
     images = (image for chunk in _map(tasks, n_jobs) for image in chunk)
-    bar = tqdm(zip(rows, images), total=len(rows), unit="galaxy", disable=not progress_bar)
+    bar = tqdm(zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar)
     for row, (data, sigma, mask, flags) in bar:
         yield _to_cutout(row, config, data, sigma, mask, flags)
 
@@ -352,7 +352,9 @@ def _plain_rows(catalog):
         column = catalog[name]
         values = column.to_value(unit) if hasattr(column, "to_value") else column
         columns[name] = np.asarray(values).tolist()
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def _to_cutout(row, config, data, sigma, mask, flags):

@@ -13,6 +13,7 @@ __all__ = ["PSFModel", "SimulationConfig"]
 
 PSF_FAMILIES = ("moffat", "gaussian", "kolmogorov", "airy", "image")
 
+
 @dataclass(frozen=True)
 class PSFModel:
     """A family of PSFs.

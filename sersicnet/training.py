@@ -59,7 +59,7 @@ class TrainingData(Dataset):
         return TrainingData(*self.arrays, self.names, rows=self.rows[index])
 
     def select(self, names):
-        """This set with some of its labels, in the order of ``names``.
+        """The set with some of its labels, in the order of ``names``.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class BatchSampler(Sampler):
         self.epoch = epoch
 
     def __len__(self):
-        return -(-self.n // self.batch_size)
+        return math.ceil(self.n / self.batch_size)
 
     def __iter__(self):
         order = np.arange(self.n)
@@ -148,8 +148,11 @@ def random_symmetry(data, weight, labels, names, generator):
     flip_x, flip_y, transpose = coins
     if ("dx" in names) != ("dy" in names):
         transpose = torch.zeros_like(transpose)  # would need the other coordinate
-    for coin, moved in ((flip_x, lambda x: x.flip(-1)), (flip_y, lambda x: x.flip(-2)),
-                        (transpose, lambda x: x.transpose(-1, -2))):
+    for coin, moved in (
+        (flip_x, lambda x: x.flip(-1)),
+        (flip_y, lambda x: x.flip(-2)),
+        (transpose, lambda x: x.transpose(-1, -2)),
+    ):
         images = torch.where(coin[:, None, None, None], moved(images), images)
     values = _move_labels(values, flip_x, flip_y, transpose)
     return images[:, 0], images[:, 1], torch.stack([values[name] for name in names], 1)

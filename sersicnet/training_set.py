@@ -18,9 +18,7 @@ CHUNK = 512
 UNUSABLE = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED
 
 
-def build_training_data(
-    cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None
-):
+def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None):
     """Prepare cutouts into memory-mapped stamps with their labels.
 
     Parameters
@@ -53,7 +51,9 @@ def build_training_data(
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "stamp_size": stamp_size}
         _fill(directory, _chunks(cutouts), truth, units)
-    data, weight = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight"))
+    data, weight = (
+        np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight")
+    )
     labels = np.load(directory / "labels.npy")
     names, n = labels.dtype.names, len(labels)
     return TrainingData(data[:n], weight[:n], labels.view((np.float32, len(names))), names)

@@ -17,7 +17,7 @@ from astropy.nddata import (
 )
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sersicnet.cutouts import read_cutout, read_cutouts, write_cutout, write_cutouts
@@ -135,6 +135,7 @@ def test_round_trip_of_every_dtype(path, dtype):
     np.testing.assert_array_equal(after, data)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 3), min_size=0, max_size=6))
 def test_order_is_kept(tmp_path_factory, seeds):
     path = tmp_path_factory.mktemp("order") / "cutouts.fits"
@@ -189,6 +190,15 @@ def test_floats_of_meta_are_kept_to_the_last_digit(tmp_path_factory, value):
     write_cutouts(cutouts, path)
     for cutout in read_cutouts(path):
         assert list(cutout.meta.values()) == [value, value]
+
+
+def test_survey_cards_that_break_the_standard_are_kept(path):
+    header = fits.Header([fits.Card.fromstring("WEIRD   = 1.2.3 / no number"), ("MAGZP", 25.9)])
+    for _ in range(2):
+        write_cutout(make_cutout(meta=header), path, overwrite=True)
+        header = read_cutout(path).meta
+    assert header["MAGZP"] == 25.9
+    assert header.tostring().startswith("WEIRD   = 1.2.3 / no number")
 
 
 def test_meta_that_fits_cannot_hold_is_named(path):

@@ -5,7 +5,6 @@ Nothing is pickled: a file holds arrays and one JSON text, so opening one cannot
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def write_weights(path, tensors, metadata):
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         file = Path(folder) / path.name
         save_file(tensors, file, metadata={"sersicnet": json.dumps(metadata)})
-        os.replace(file, path)
+        file.replace(path)
 
 
 def read_weights(path):
