@@ -89,7 +89,7 @@ def exact_floats(header):
 def _exact_float(card):
     try:
         value = repr(card.value).upper()
-    except fits.VerifyError:  # a card of the survey's that breaks the standard stays as it is
+    except fits.VerifyError:  # a card of the survey's that breaks the standard
         return card
     if not isinstance(card.value, float) or len(value) <= 20:
         return card

@@ -97,7 +97,7 @@ def estimate_noise(cutout, *, border=None):
     >>> image = np.random.default_rng(1).normal(100, 3, (64, 64))
     >>> image[24:40, 24:40] += 1000
     >>> print(f"{estimate_noise(image):.1f}")
-    3.0
+    2.9
     """
     if not isinstance(cutout, NDData | np.ndarray):
         msg = f"cutout must be an NDData or an array, not {type(cutout).__name__}"

@@ -110,7 +110,7 @@ def find_zeropoint(cutout, given, where):
 
         -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408
 
-    (ACS Data Handbook, section "Flux units and zero points").
+    (STScI, "ACS Zeropoints and Flux Calibration"; it holds for the other cameras as well).
 
     Parameters
     ----------

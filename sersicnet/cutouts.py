@@ -182,7 +182,9 @@ def _write_stream(cutouts, file):
 
 def _to_bytes(*hdus):
     buffer = BytesIO()
-    fits.HDUList(list(hdus)).writeto(buffer, output_verify="ignore")
+    with warnings.catch_warnings():  # astropy mends cards of the survey's that break the standard
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        fits.HDUList(list(hdus)).writeto(buffer, output_verify="silentfix+ignore")
     return buffer.getbuffer()
 
 

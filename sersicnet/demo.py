@@ -69,17 +69,25 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
     return files[: 1 + len(figures)]
 
 
-def published_values(cutouts):
-    """Values of `REFERENCE_CARDS` in the headers of cutouts, NaN where there are none.
+def published_values(cutouts, *, cards=None):
+    """Values in the headers of cutouts, NaN where there are none.
+
+    Parameters
+    ----------
+    cutouts : list of `~astropy.nddata.CCDData`
+        The cutouts.
+    cards : dict of str to str, optional
+        Header card of each parameter, by default ``REFMAG`` (AB), ``REFRE`` (arcsec, major
+        axis), ``REFN``, ``REFQ`` and ``REFTHETA`` (deg from +x).
 
     Returns
     -------
     `~astropy.table.QTable`
         One row a cutout.
     """
-    table = QTable()
+    table, cards = QTable(), REFERENCE_CARDS if cards is None else cards
     for name, parameter in PARAMETERS.items():
-        card = REFERENCE_CARDS.get(name)
+        card = cards.get(name, "")
         column = np.array([float(cutout.meta.get(card, np.nan)) for cutout in cutouts])
         table[name] = column if parameter.unit is None else column * parameter.unit
     return table

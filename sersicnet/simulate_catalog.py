@@ -180,7 +180,9 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
     ]
     images = (image for chunk in _map(tasks, n_jobs) for image in chunk)
-    bar = tqdm(zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar)
+    bar = tqdm(
+        zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar
+    )
     for row, (data, sigma, mask, flags) in bar:
         yield _to_cutout(row, config, data, sigma, mask, flags)
 

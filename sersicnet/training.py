@@ -198,14 +198,18 @@ class TrainingModule(lightning.LightningModule):
         Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
     noise_kernel : (K, K) `~numpy.ndarray` or None
         If given, stamps are free of noise, and noise is drawn anew at each step.
+    symmetries : bool
+        Whether to flip and transpose training stamps at random.
+    loss : callable
+        Like `beta_nll`.
     seed : int
         Of noise and symmetries.
     """
 
-    def __init__(self, network, names, *, learning_rate, noise_kernel, seed):
+    def __init__(self, network, names, *, learning_rate, noise_kernel, symmetries, loss, seed):
         super().__init__()
         self.network, self.names, self.seed = network, names, seed
-        self.learning_rate = learning_rate
+        self.learning_rate, self.symmetries, self.loss = learning_rate, symmetries, loss
         kernel = None if noise_kernel is None else torch.as_tensor(noise_kernel).float()
         self.register_buffer("noise_kernel", kernel, persistent=False)
 
@@ -221,11 +225,11 @@ class TrainingModule(lightning.LightningModule):
         if self.noise_kernel is not None:
             data = add_noise(data, weight, self.noise_kernel, generator)
         distribution = self.network(data, weight)
-        return beta_nll(distribution, labels, label_scale=self.network.label_scale)
+        return self.loss(distribution, labels, label_scale=self.network.label_scale)
 
     def training_step(self, batch, index):
         """Loss of one batch."""
-        loss = self._loss(batch, self._generator(0, self.global_step), augment=True)
+        loss = self._loss(batch, self._generator(0, self.global_step), augment=self.symmetries)
         self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch[0]))
         return loss
 
@@ -279,6 +283,8 @@ def train_network(
     learning_rate=2e-3,
     patience=10,
     noise_kernel=None,
+    symmetries=True,
+    loss=beta_nll,
     seed=0,
     device="auto",
     precision="32-true",
@@ -298,7 +304,7 @@ def train_network(
         Of the optimisation.
     patience : int
         Epochs without progress after which training stops.
-    noise_kernel : (K, K) `~numpy.ndarray`, optional
+    noise_kernel, symmetries, loss
         See `TrainingModule`.
     seed : int
         Of order, symmetries and noise.
@@ -315,7 +321,13 @@ def train_network(
         ``epoch``, ``train_loss`` and ``val_loss``.
     """
     module = TrainingModule(
-        network, data.names, learning_rate=learning_rate, noise_kernel=noise_kernel, seed=seed
+        network,
+        data.names,
+        learning_rate=learning_rate,
+        noise_kernel=noise_kernel,
+        symmetries=symmetries,
+        loss=loss,
+        seed=seed,
     )
     history = History()
     best = ModelCheckpoint(directory, "best", monitor="val_loss", enable_version_counter=False)

@@ -192,13 +192,13 @@ def test_floats_of_meta_are_kept_to_the_last_digit(tmp_path_factory, value):
         assert list(cutout.meta.values()) == [value, value]
 
 
-def test_survey_cards_that_break_the_standard_are_kept(path):
+def test_survey_cards_that_break_the_standard_are_mended(path):
     header = fits.Header([fits.Card.fromstring("WEIRD   = 1.2.3 / no number"), ("MAGZP", 25.9)])
     for _ in range(2):
         write_cutout(make_cutout(meta=header), path, overwrite=True)
         header = read_cutout(path).meta
     assert header["MAGZP"] == 25.9
-    assert header.tostring().startswith("WEIRD   = 1.2.3 / no number")
+    assert "1.2.3" in header["WEIRD"]
 
 
 def test_meta_that_fits_cannot_hold_is_named(path):
