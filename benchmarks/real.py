@@ -56,7 +56,7 @@ def main(arguments=None):
     axes = plot_predicted_vs_true(
         measured[cosmos], references["imfit"][cosmos], parameters=PARAMETERS, errors=True
     )
-    np.ravel(axes)[0].figure.savefig(options.output / "imfit.png", dpi=110)
+    axes[0].figure.savefig(options.output / "imfit.png", dpi=110)
     for part, rows in enumerate(np.array_split(np.arange(len(names)), 3)):
         figure = _residuals(results, cutouts, names, rows)
         figure.savefig(options.output / f"residuals-{part + 1}.png", dpi=100)
@@ -104,7 +104,7 @@ def _write_scores(cutouts, measured, references, output):
 def _residuals(results, cutouts, names, rows):
     models = [results.model_image(i, cutouts[i]) for i in rows]
     axes = plot_residuals([cutouts[i] for i in rows], models, labels=[names[i] for i in rows])
-    return np.ravel(axes)[0].figure
+    return axes[0, 0].figure
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Table columns of any kind as plain arrays, for `sersicnet.diagnostics`."""
 
-import astropy.units as u
 import numpy as np
 
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, to_floats
 
 
 def as_table(table):
@@ -28,16 +27,6 @@ def column_values(table, name, parameter, argument):
         msg = f"{argument}[{name!r}] has shape {values.shape} and must be one value a galaxy"
         raise ValueError(msg)
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def to_floats(column, unit):
-    """Floats in ``unit``, NaN where the column is masked; what has no unit is in it already."""
-    own, mask = getattr(column, "unit", None), getattr(column, "mask", False)
-    values = np.ma.getdata(getattr(column, "unmasked", column))
-    values = np.array(getattr(values, "value", values), dtype=float)
-    if own is not None and not (own == u.mag and unit == u.ABmag):
-        values = (values << own).to_value(unit or u.dimensionless_unscaled)
-    return np.where(mask, np.nan, values)
 
 
 def has_flag(table, flags):

@@ -7,6 +7,7 @@ from astropy.table import QTable
 
 from sersicnet.diagnostics import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
+from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
@@ -56,17 +57,19 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
     results = SersicNet.from_pretrained(weights).predict(cutouts)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    files = [directory / name for name in ("measured.ecsv", "residuals.png", "comparison.png")]
     measured = results.to_table()
     measured["id"] = names
-    join_truth(measured, truth).write(files[0], overwrite=True)
-    figures = [_residual_figure(results, cutouts, names)]
+    join_truth(measured, truth).write(directory / "measured.ecsv", overwrite=True)
+    figures = {}
+    shown = [i for i in range(len(names)) if _has_model(results, cutouts, i)]
+    if shown:
+        figures["residuals.png"] = _residual_figure(results, cutouts, names, shown)
     if any(np.isfinite(parameter_values(truth, name)).any() for name in results.parameters):
         axes = plot_predicted_vs_true(measured, truth, parameters=results.parameters)
-        figures.append(np.ravel(axes)[0].figure)
-    for figure, file in zip(figures, files[1:], strict=False):
-        figure.savefig(file, dpi=120)
-    return files[: 1 + len(figures)]
+        figures["comparison.png"] = axes[0].figure
+    for name, figure in figures.items():
+        figure.savefig(directory / name, dpi=120)
+    return [directory / "measured.ecsv", *(directory / name for name in figures)]
 
 
 def published_values(cutouts, *, cards=None):
@@ -93,10 +96,16 @@ def published_values(cutouts, *, cards=None):
     return table
 
 
-def _residual_figure(results, cutouts, names):
+def _has_model(results, cutouts, index):
+    """Whether a model image can be drawn: there are an answer and a usable PSF."""
+    unusable = int(Flags.BAD_PSF) & results.flags[index]
+    return bool(
+        np.isfinite(results.mean[index]).all() and not unusable and cutouts[index].psf is not None
+    )
+
+
+def _residual_figure(results, cutouts, names, usable):
     """Image, model and residual of galaxies spread over the list."""
-    usable = [i for i, median in enumerate(results.mean[:, 0]) if np.isfinite(median)]
-    usable = [i for i in usable if cutouts[i].psf is not None]
     shown = [usable[k] for k in np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))]
     labels = [
         f"{names[i]}  "
@@ -105,4 +114,4 @@ def _residual_figure(results, cutouts, names):
     ]
     models = [results.model_image(i, cutouts[i]) for i in shown]
     axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
-    return np.ravel(axes)[0].figure
+    return axes[0, 0].figure

@@ -54,6 +54,11 @@ class RegressionCNN(nn.Module):
     dropout : float
         Share of the dense layer's inputs dropped in training.
 
+    Raises
+    ------
+    ValueError
+        If ``stamp_size`` is odd.
+
     References
     ----------
     Tuccillo et al. 2018, MNRAS 475, 894 (stacked convolutions and dense layers, one network a
@@ -64,6 +69,9 @@ class RegressionCNN(nn.Module):
         self, n_labels, *, stamp_size=128, channels=(16, 32, 64, 96), hidden=256, dropout=0.0
     ):
         super().__init__()
+        if stamp_size < 2 or stamp_size % 2:
+            msg = f"stamp_size={stamp_size!r} must be a positive multiple of 2"
+            raise ValueError(msg)
         self.config = {
             "n_labels": n_labels,
             "stamp_size": stamp_size,

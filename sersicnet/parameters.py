@@ -97,6 +97,7 @@ def table_values(table, names):
     Returns
     -------
     dict of `~numpy.ndarray`
+        NaN where a column is masked.
 
     Raises
     ------
@@ -107,14 +108,25 @@ def table_values(table, names):
     """
     values = {}
     for name in names:
-        if name not in (table.colnames if hasattr(table, "colnames") else table):
+        if name not in table.keys():  # noqa: SIM118 -- a table iterates over its rows
             msg = f"the truth has no column {name!r}, which is needed for {', '.join(names)}"
             raise ValueError(msg)
-        column, unit = table[name], PARAMETERS[name].unit
-        if getattr(column, "unit", None) is not None and unit is not None:
-            column = getattr(column, "quantity", column).to_value(unit)
-        values[name] = np.asarray(column, dtype=float)
+        try:
+            values[name] = to_floats(table[name], PARAMETERS[name].unit)
+        except u.UnitConversionError as error:
+            msg = f"the truth's column {name!r}: {error}"
+            raise u.UnitConversionError(msg) from None
     return values
+
+
+def to_floats(column, unit):
+    """Floats in ``unit``, NaN where the column is masked; what has no unit is in it already."""
+    own, mask = getattr(column, "unit", None), getattr(column, "mask", False)
+    values = np.ma.getdata(getattr(column, "unmasked", column))
+    values = np.array(getattr(values, "value", values), dtype=float)
+    if own is not None and not (own == u.mag and unit == u.ABmag):
+        values = (values << own).to_value(unit or u.dimensionless_unscaled)
+    return np.where(mask, np.nan, values)
 
 
 @dataclass(frozen=True)
@@ -241,7 +253,8 @@ class StampFrame:
 
 def wrap_theta(theta):
     """Bring a position angle in degrees into [-90, 90)."""
-    return (np.asarray(theta) + 90) % 180 - 90
+    wrapped = (np.asarray(theta) + 90) % 180 - 90
+    return np.where(wrapped >= 90, -90.0, wrapped)[()]  # -90 less a rounding error gives 90
 
 
 def label_names(parameters):

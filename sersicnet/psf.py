@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["check_psf"]
+from sersicnet.flags import Flags
+
+__all__ = ["check_psf", "psf_flags"]
 
 MAX_PSF_SIZE = 1024
 
@@ -49,3 +51,56 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
         msg = f"psf has the sum {stamp.sum():.3g}: it must be positive"
         raise ValueError(msg)
     return stamp / stamp.sum()
+
+
+def psf_flags(psf, cutouts):
+    """Which cutouts have a PSF that cannot be used.
+
+    Parameters
+    ----------
+    psf : (K, L) array_like, list of them, or None
+        The user's argument: one stamp for all, a list with one (or None) for each cutout, or
+        None for the stamps that the cutouts carry.
+    cutouts : list or array
+        The cutouts.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        `~sersicnet.flags.Flags.BAD_PSF` or 0.
+
+    Raises
+    ------
+    ValueError
+        If the one stamp for all is unusable, or there is not one for each cutout.
+    """
+    n_cutouts = len(cutouts)
+    if psf is None:
+        stamps = [getattr(cutout, "psf", None) for cutout in cutouts]
+    elif _is_list_of_stamps(psf):
+        stamps = list(psf)
+    else:
+        check_psf(psf)
+        stamps = [None] * n_cutouts
+    if len(stamps) != n_cutouts:
+        msg = f"psf has {len(stamps)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
+        raise ValueError(msg)
+    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in stamps}.items()}
+    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in stamps], dtype=np.int64)
+
+
+def _is_list_of_stamps(psf):
+    """Whether there is one stamp a cutout; a stamp may itself be a list of rows."""
+    if isinstance(psf, list | tuple):
+        return any(stamp is None or np.ndim(stamp) == 2 for stamp in psf)
+    return np.ndim(psf) == 3
+
+
+def _is_bad(stamp):
+    """Whether there is a stamp that `check_psf` refuses."""
+    try:
+        if stamp is not None:
+            check_psf(stamp)
+    except (TypeError, ValueError):
+        return True
+    return False

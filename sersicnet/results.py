@@ -291,7 +291,7 @@ class SersicResults:
         absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
         if absent:
             shape = measure_shape(cutout)
-            known = known | {name: getattr(shape, name) for name in absent}
+            known = known | {name: shape[name] for name in absent}
         return render_model(
             self.values(index, **known),
             cutout.data.shape,

@@ -6,6 +6,7 @@ Imports torch, numpy and lightning only, so that it runs on a bare GPU machine.
 import contextlib
 import logging
 import math
+import signal
 import warnings
 from pathlib import Path
 
@@ -13,87 +14,20 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
+
+from sersicnet.training_data import (
+    BatchSampler,
+    TrainingData,
+    add_noise,
+    check_kernel,
+    random_symmetry,
+)
 
 __all__ = ["TrainingData", "beta_nll", "random_symmetry", "train_network"]
 
 # Share of the steps in which the learning rate rises to its full value.
 WARMUP = 0.05
-
-
-class TrainingData(Dataset):
-    """Stamps and labels, as arrays in memory or mapped from disk.
-
-    Parameters
-    ----------
-    data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`.
-    labels : (N, L) `~numpy.ndarray`
-        What can be learnt.
-    names : tuple of str
-        Names of the labels.
-    rows : (M,) `~numpy.ndarray`, optional
-        The rows of the arrays that belong to this set, all by default.
-    """
-
-    def __init__(self, data, weight, labels, names, *, rows=None):
-        self.arrays = (data, weight, np.asarray(labels, dtype=np.float32))
-        self.names = tuple(names)
-        self.rows = np.arange(len(labels)) if rows is None else rows
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, index):
-        """A batch, where ``index`` is an array of integers."""
-        rows = self.rows[index]
-        return tuple(torch.from_numpy(np.array(array[rows], np.float32)) for array in self.arrays)
-
-    @property
-    def labels(self):
-        """(M, L) `~numpy.ndarray`: the labels of this set."""
-        return self.arrays[2][self.rows]
-
-    def subset(self, index):
-        """A part of this set that shares its arrays."""
-        return TrainingData(*self.arrays, self.names, rows=self.rows[index])
-
-    def select(self, names):
-        """The set with some of its labels, in the order of ``names``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such label.
-        """
-        missing = [name for name in names if name not in self.names]
-        if missing:
-            msg = f"the training set has no labels {missing}: there are {', '.join(self.names)}"
-            raise ValueError(msg)
-        data, weight, labels = self.arrays
-        columns = [self.names.index(name) for name in names]
-        return TrainingData(data, weight, labels[:, columns], names, rows=self.rows)
-
-
-class BatchSampler(Sampler):
-    """Rows of each batch; the order follows from seed and epoch, also after a resume."""
-
-    def __init__(self, n, batch_size, *, seed=None):
-        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
-
-    def set_epoch(self, epoch):
-        """Choose the order of this epoch (called by Lightning)."""
-        self.epoch = epoch
-
-    def __len__(self):
-        return math.ceil(self.n / self.batch_size)
-
-    def __iter__(self):
-        order = np.arange(self.n)
-        if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
-        for start in range(0, self.n, self.batch_size):
-            yield np.sort(order[start : start + self.batch_size])
 
 
 def beta_nll(distribution, labels, *, label_scale, beta=0.5):
@@ -124,67 +58,6 @@ def beta_nll(distribution, labels, *, label_scale, beta=0.5):
     return (loss * width.detach() ** (2 * beta)).mean()
 
 
-def random_symmetry(data, weight, labels, names, generator):
-    """Flip and transpose each stamp at random, and its labels with it.
-
-    Parameters
-    ----------
-    data, weight : (N, S, S) `~torch.Tensor`
-        The stamps.
-    labels : (N, L) `~torch.Tensor`
-        Their labels.
-    names : tuple of str
-        Names of the labels.
-    generator : `~torch.Generator`
-        On the device of the stamps.
-
-    Returns
-    -------
-    data, weight, labels
-        New tensors.
-    """
-    images, values = torch.stack([data, weight], 1), dict(zip(names, labels.unbind(1), strict=True))
-    coins = torch.rand(3, len(data), device=data.device, generator=generator) < 0.5
-    flip_x, flip_y, transpose = coins
-    if ("dx" in names) != ("dy" in names):
-        transpose = torch.zeros_like(transpose)  # would need the other coordinate
-    for coin, moved in (
-        (flip_x, lambda x: x.flip(-1)),
-        (flip_y, lambda x: x.flip(-2)),
-        (transpose, lambda x: x.transpose(-1, -2)),
-    ):
-        images = torch.where(coin[:, None, None, None], moved(images), images)
-    values = _move_labels(values, flip_x, flip_y, transpose)
-    return images[:, 0], images[:, 1], torch.stack([values[name] for name in names], 1)
-
-
-def _move_labels(values, flip_x, flip_y, transpose):
-    """What mirroring does to the centre and to the ellipticity."""
-    moved = dict(values)
-    if "e1" in values:
-        moved["e1"] = torch.where(transpose, -values["e1"], values["e1"])
-        moved["e2"] = torch.where(flip_x ^ flip_y, -values["e2"], values["e2"])
-    dx, dy = values.get("dx"), values.get("dy")
-    if dx is not None:
-        dx = torch.where(flip_x, -dx, dx)
-    if dy is not None:
-        dy = torch.where(flip_y, -dy, dy)
-    if dx is not None and dy is not None:
-        dx, dy = torch.where(transpose, dy, dx), torch.where(transpose, dx, dy)
-    return moved | {name: value for name, value in (("dx", dx), ("dy", dy)) if value is not None}
-
-
-def add_noise(data, weight, kernel, generator):
-    """Add the noise that the weights tell, correlated by ``kernel``, to good pixels."""
-    noise = torch.randn(data.shape, device=data.device, generator=generator)
-    if kernel.shape[-1] > 1:
-        half = kernel.shape[-1] // 2
-        padded = torch.nn.functional.pad(noise[:, None], (half,) * 4, mode="circular")
-        noise = torch.nn.functional.conv2d(padded, kernel[None, None])[:, 0]
-    good = weight > 0
-    return torch.where(good, data + noise / torch.where(good, weight, 1.0), data)
-
-
 class TrainingModule(lightning.LightningModule):
     """What Lightning needs to train a network.
 
@@ -210,7 +83,9 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.network, self.names, self.seed = network, names, seed
         self.learning_rate, self.symmetries, self.loss = learning_rate, symmetries, loss
-        kernel = None if noise_kernel is None else torch.as_tensor(noise_kernel).float()
+        kernel = (
+            None if noise_kernel is None else torch.as_tensor(check_kernel(noise_kernel)).float()
+        )
         self.register_buffer("noise_kernel", kernel, persistent=False)
 
     def _generator(self, *position):
@@ -272,6 +147,21 @@ class History(lightning.Callback):
         self.losses = {name: list(values) for name, values in state.items()}
 
 
+class Checkpoint(ModelCheckpoint):
+    """The best or the last epoch, in a folder that may be moved between two runs."""
+
+    def load_state_dict(self, state):
+        """From the checkpoint, whose paths are those of the first run."""
+
+        def move(path):
+            return str(Path(self.dirpath) / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        models = {move(path): score for path, score in state["best_k_models"].items()}
+        moved = {name: move(state[name]) for name in paths}
+        super().load_state_dict(state | moved | {"dirpath": self.dirpath, "best_k_models": models})
+
+
 def train_network(
     network,
     data,
@@ -330,11 +220,11 @@ def train_network(
         seed=seed,
     )
     history = History()
-    best = ModelCheckpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
-    last = ModelCheckpoint(directory, "last", enable_version_counter=False)
+    best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
+    last = Checkpoint(directory, "last", enable_version_counter=False)
     callbacks = [history, EarlyStopping("val_loss", patience=patience), best, last]
     resume = Path(directory) / "last.ckpt"
-    with _quiet():
+    with _quiet(), _interruptible():
         trainer = lightning.Trainer(
             accelerator=device,
             devices=1,
@@ -354,7 +244,7 @@ def train_network(
             ckpt_path=resume if resume.exists() else None,
             weights_only=True,
         )
-    state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
     network.eval()
     return history.losses
@@ -381,3 +271,16 @@ def _quiet():
             yield
         finally:
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Ctrl-C raises KeyboardInterrupt; Lightning would end Python, and ignore it from then on."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None

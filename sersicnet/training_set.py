@@ -1,10 +1,14 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
 import itertools
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from astropy.nddata import NDData
 
+from sersicnet._windows import replace
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing import prepare
@@ -23,7 +27,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
 
     Parameters
     ----------
-    cutouts : iterable of `~astropy.nddata.NDData`, or (N, ny, nx) array
+    cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
         Taken one chunk after the other, so that an iterator needs no memory for all.
     truth : `~astropy.table.Table` or dict
         A row a cutout, in the same order, with columns for some or all of
@@ -33,7 +37,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     directory : path
         Where the arrays go. If they are there already, they are used as they are.
     pixel_scale, zeropoint
-        As in `~sersicnet.preprocessing.prepare`, the same for all.
+        As in `~sersicnet.preprocessing.prepare`, one for all or one a cutout.
 
     Returns
     -------
@@ -44,37 +48,46 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     Raises
     ------
     ValueError
-        If there are more or fewer cutouts than rows, or the truth has no parameter.
+        If there are more or fewer cutouts than rows, the truth has no parameter, or the stamps in
+        ``directory`` have another size.
     """
     directory = Path(directory)
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
-        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "stamp_size": stamp_size}
-        _fill(directory, _chunks(cutouts), truth, units)
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        _fill(directory, _chunks(cutouts), truth, stamp_size, units)
     data, weight = (
         np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight")
     )
+    if data.shape[-1] != stamp_size:
+        msg = f"{directory} holds stamps of {data.shape[-1]} pixels, not of stamp_size={stamp_size}"
+        raise ValueError(msg)
     labels = np.load(directory / "labels.npy")
     names, n = labels.dtype.names, len(labels)
     return TrainingData(data[:n], weight[:n], labels.view((np.float32, len(names))), names)
 
 
-def _fill(directory, chunks, truth, units):
+def _fill(directory, chunks, truth, size, units):
     parameters = _known(truth)
     names, values = label_names(parameters), table_values(truth, parameters)
-    n, size = len(next(iter(values.values()))), units["stamp_size"]
+    n = len(next(iter(values.values())))
+    if n == 0:
+        msg = "the truth has no rows: at least one galaxy is needed"
+        raise ValueError(msg)
     data, weight = (
         np.lib.format.open_memmap(directory / f"{name}.npy", "w+", np.float32, (n, size, size))
         for name in ("data", "weight")
     )
     labels, taken, used = [], 0, 0
-    for chunk in chunks:
-        stamps = prepare(chunk, **units)
-        rows = slice(taken, taken + len(stamps))
-        taken += len(stamps)
+    for chunk, length in chunks:
+        rows = slice(taken, taken + length)
+        taken = rows.stop
         if taken > n:
             break
-        learnt = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
+        given = {name: _part(value, rows, n) for name, value in units.items()}
+        stamps = prepare(chunk, stamp_size=size, **given)
+        with np.errstate(all="ignore"):  # what is not finite is left out
+            learnt = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
         learnt = np.stack([learnt[name] for name in names], axis=1)
         good = np.isfinite(learnt).all(axis=1) & (stamps.flags & int(UNUSABLE) == 0)
         part = slice(used, used + good.sum())
@@ -87,13 +100,22 @@ def _fill(directory, chunks, truth, units):
     data.flush()
     weight.flush()
     labels = np.concatenate(labels).astype(np.float32)
-    np.save(directory / "labels.npy", labels.view([(name, np.float32) for name in names])[:, 0])
+    # Last and in one step: where it exists, all is complete.
+    np.save(directory / "part.npy", labels.view([(name, np.float32) for name in names])[:, 0])
+    os.replace(directory / "part.npy", directory / "labels.npy")
+
+
+def _part(value, rows, n):
+    """The rows of an argument that holds one value for each of ``n`` cutouts."""
+    return value[rows] if np.shape(value) == (n,) else value
 
 
 def _known(truth):
     """The parameters that the truth has; an angle needs the axis ratio for its labels."""
-    columns = truth.colnames if hasattr(truth, "colnames") else truth
-    known = tuple(name for name in PARAMETERS if name in columns)
+    if not hasattr(truth, "keys"):
+        msg = f"truth must be a table or a dict of columns, not {type(truth).__name__}"
+        raise TypeError(msg)
+    known = tuple(name for name in PARAMETERS if name in truth.keys())  # noqa: SIM118
     if not known:
         msg = f"the truth has none of the columns {', '.join(PARAMETERS)}"
         raise ValueError(msg)
@@ -101,15 +123,30 @@ def _known(truth):
 
 
 def _chunks(cutouts):
-    """Parts of the cutouts that `prepare` takes."""
-    if hasattr(cutouts, "shape") or hasattr(cutouts, "data"):
-        shape = cutouts.shape if hasattr(cutouts, "shape") else cutouts.data.shape
-        for start in range(0, shape[0], CHUNK):
-            yield cutouts[start : start + CHUNK]
+    """Parts of the cutouts that `prepare` takes, and their lengths."""
+    stack = cutouts if isinstance(cutouts, np.ndarray) else getattr(cutouts, "data", None)
+    if np.ndim(stack) == 3:
+        for start in range(0, len(stack), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(stack)))
+            yield _rows_of(cutouts, rows), rows.stop - rows.start
+    elif isinstance(cutouts, NDData) or not isinstance(cutouts, Iterable):
+        yield cutouts, 1  # one cutout, or what `prepare` refuses
     else:
         iterator = iter(cutouts)
         while part := list(itertools.islice(iterator, CHUNK)):
-            yield part
+            yield part, len(part)
+
+
+def _rows_of(stack, rows):
+    """Some cutouts of a 3-D array or NDData, which not every kind of NDData can slice."""
+    if not isinstance(stack, NDData):
+        return stack[rows]
+    mask, noise, shape = stack.mask, stack.uncertainty, stack.data.shape
+    if mask is not None:
+        mask = np.broadcast_to(mask, shape)[rows]
+    if noise is not None and noise.array is not None:
+        noise = type(noise)(np.broadcast_to(noise.array, shape)[rows], unit=noise.unit)
+    return replace(stack, data=stack.data[rows], mask=mask, uncertainty=noise)
 
 
 def split_training_data(data, *, fraction, seed):

@@ -1,0 +1,115 @@
+"""The command line, the demonstration and the recipes: run as a user would."""
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+from astropy.table import QTable
+
+from sersicnet import SersicNet
+from sersicnet.cli import main
+from sersicnet.cutouts import read_cutouts, write_cutout
+from sersicnet.demo import published_values
+from sersicnet.diagnostics import split_truth
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Two simulated cutouts as FITS files, the first with a published magnitude."""
+    folder = tmp_path_factory.mktemp("cutouts")
+    config = SimulationConfig.candels_f160w()
+    cutouts = list(render_catalog(draw_catalog(2, config, seed=3), config, seed=3))
+    cutouts[0].meta["REFMAG"] = 21.5
+    for i, cutout in enumerate(cutouts):
+        write_cutout(cutout, folder / f"galaxy{i}.fits")
+    return [str(folder / f"galaxy{i}.fits") for i in range(2)]
+
+
+def test_predict_writes_one_row_a_file(files, tmp_path, capsys):
+    output = tmp_path / "measured.ecsv"
+    assert main(["predict", *files, "-o", str(output)]) == 0
+    table = QTable.read(output)
+    assert list(table["id"]) == ["galaxy0", "galaxy1"]
+    assert np.isfinite(table["r_eff"].value).all()
+    assert str(output) in capsys.readouterr().out
+
+
+def test_predict_reports_a_broken_file_and_measures_the_others(files, tmp_path, capsys):
+    broken = tmp_path / "broken.fits"
+    broken.write_bytes(b"not a FITS file")
+    output = tmp_path / "measured.ecsv"
+    assert main(["predict", str(broken), files[1], "-o", str(output)]) == 1
+    assert list(QTable.read(output)["id"]) == ["galaxy1"]
+    assert "broken.fits" in capsys.readouterr().err
+
+
+def test_errors_are_one_line(files, tmp_path, capsys):
+    arguments = ["predict", *files, "-o", str(tmp_path / "x.ecsv"), "--weights", "nonsense"]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sersicnet: name='nonsense'")
+    assert error.count("\n") == 1
+
+
+def test_simulate_writes_truth_and_cutouts(tmp_path):
+    assert main(["simulate", "Euclid_VIS", "-n", "2", "--seed", "5", "-o", str(tmp_path)]) == 0
+    cutouts = read_cutouts(tmp_path / "cutouts.fits")
+    catalog = QTable.read(tmp_path / "catalog.ecsv")
+    assert len(cutouts) == len(catalog) == 2
+    assert [cutout.shape[0] for cutout in cutouts] == list(catalog["size"])
+
+
+def test_simulate_refuses_an_unknown_survey(tmp_path, capsys):
+    assert main(["simulate", "HDFN", "-o", str(tmp_path)]) == 1
+    assert "not a survey" in capsys.readouterr().err
+
+
+def test_demo_of_cutouts_joins_published_values(files, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert main(["demo", *files, "-o", str(tmp_path)]) == 0
+    measured, truth = split_truth(QTable.read(tmp_path / "measured.ecsv"))
+    assert truth["mag"][0].value == 21.5
+    assert np.isnan(truth["mag"][1].value)
+    assert len(measured) == 2
+    assert (tmp_path / "residuals.png").stat().st_size > 10_000
+    assert (tmp_path / "comparison.png").exists()
+
+
+def test_demo_without_published_values_leaves_out_the_comparison(files, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert main(["demo", files[1], "-o", str(tmp_path)]) == 0
+    assert not (tmp_path / "comparison.png").exists()
+
+
+def test_demo_survives_a_galaxy_without_an_answer(tmp_path):
+    pytest.importorskip("matplotlib")
+    empty = CCDData(np.full((50, 50), np.nan), unit="adu", meta={"MAGZP": 25, "PIXSCALE": 0.06})
+    write_cutout(empty, tmp_path / "empty.fits")
+    assert main(["demo", str(tmp_path / "empty.fits"), "-o", str(tmp_path / "out")]) == 0
+    assert np.isnan(QTable.read(tmp_path / "out" / "measured.ecsv")["mag"][0].value)
+
+
+def test_published_values_have_the_units_of_the_parameters(files):
+    values = published_values(read_cutouts(files[0]))
+    assert str(values["mag"].unit) == "mag(AB)"
+    assert np.isnan(values["r_eff"][0].value)
+
+
+def test_train_makes_weights_that_load_and_resumes(tmp_path, capsys):
+    arguments = ["train", "deeplegato-mag", "-o", str(tmp_path), "--galaxies", "20"]
+    assert main([*arguments, "--epochs", "1", "--device", "cpu"]) == 0
+    assert "mag" in capsys.readouterr().out
+    file = tmp_path / "deeplegato-mag" / "deeplegato-mag.safetensors"
+    net = SersicNet.load(file)
+    assert net.parameters == ("mag",)
+    assert net.record_["n_train"] == 16
+    assert net.record_["survey"] == "candels_f160w"
+    assert main([*arguments, "--epochs", "2", "--device", "cpu"]) == 0
+    assert SersicNet.load(file).history_["epoch"] == [0, 1]
+    predicted, truth = split_truth(QTable.read(tmp_path / "deeplegato-mag" / "test.ecsv"))
+    assert len(predicted) == len(truth) == 2
+
+
+def test_train_refuses_an_unknown_recipe(tmp_path, capsys):
+    assert main(["train", "alexnet", "-o", str(tmp_path)]) == 1
+    assert "name='alexnet'" in capsys.readouterr().err
