@@ -56,17 +56,20 @@ RECIPES = {
         "four parameters, as DeepLeGATo (Tuccillo et al. 2018)",
         SimulationConfig.candels_f160w,
         ("mag", "r_eff", "n", "q"),
+        max_epochs=22,
     ),
     "deeplegato-mag": Recipe(
         "the magnitude alone, as DeepLeGATo's first network",
         SimulationConfig.candels_f160w,
         ("mag",),
-        max_epochs=10,
+        max_epochs=5,
     ),
     "cosmos": Recipe(
         "all seven parameters, for HST/ACS F814W images of COSMOS",
         SimulationConfig.cosmos_f814w,
         tuple(PARAMETERS),
+        n_galaxies=16_000,
+        max_epochs=20,
     ),
 }
 
