@@ -1,27 +1,27 @@
 """The estimator: `SersicNet` stores its settings and delegates."""
 
-import inspect
+import copy
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from sersicnet._settings import Settings, check_positive, check_unchanged
 from sersicnet.diagnostics import score_table
-from sersicnet.flags import Flags
-from sersicnet.network import build_network, predict_labels
+from sersicnet.network import build_network, network_name, predict_labels, torch_device
 from sersicnet.parameters import check_parameters, label_names
 from sersicnet.preprocessing import prepare
-from sersicnet.psf import check_psf
+from sersicnet.psf import psf_flags
 from sersicnet.results import SersicResults
-from sersicnet.training import TrainingData, train_network
-from sersicnet.training_set import build_training_data, split_training_data
+from sersicnet.training import train_network
+from sersicnet.training_set import as_training_data, check_pair, split_training_data
 from sersicnet.weights import list_pretrained, pretrained_path, read_weights, write_weights
 
 __all__ = ["SersicNet"]
 
 
-class SersicNet:
+class SersicNet(Settings):
     """Sersic parameters of galaxies by a neural network.
 
     Parameters
@@ -55,6 +55,8 @@ class SersicNet:
     ----------
     network_ : `~torch.nn.Module`
         The trained network.
+    parameters_ : tuple of str
+        What it was trained for.
     history_ : dict of list
         ``epoch``, ``train_loss`` and ``val_loss`` of the training.
     label_range_ : (2, L) `~numpy.ndarray`
@@ -101,23 +103,6 @@ class SersicNet:
         self.seed = seed
         self.device = device
 
-    def get_params(self, deep=True):
-        """Settings by name, as scikit-learn has it."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **settings):
-        """Change settings by name, as scikit-learn has it."""
-        for name, value in settings.items():
-            if name not in inspect.signature(type(self)).parameters:
-                msg = f"{name!r} is not a setting of SersicNet: {', '.join(self.get_params())}"
-                raise ValueError(msg)
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self):
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"SersicNet({settings})"
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
 
@@ -139,7 +124,7 @@ class SersicNet:
 
         Parameters
         ----------
-        cutouts : iterable of `~astropy.nddata.NDData`, or (N, ny, nx) array
+        cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
             An iterator need not fit in memory: prepared stamps are kept on disk. Or
             a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
@@ -170,30 +155,28 @@ class SersicNet:
         Raises
         ------
         ValueError
-            If the truth lacks a column or has another length, or fewer than two galaxies
-            are usable.
+            If a setting is impossible, the truth lacks a column or has another length, or fewer
+            than two galaxies (three, where some must be held out) are usable.
         """
-        names = label_names(check_parameters(self.parameters))
-        options = {
-            "pixel_scale": pixel_scale,
-            "zeropoint": zeropoint,
-            "stamp_size": self.stamp_size,
-        }
+        options = {"parameters": self._check_settings(), "stamp_size": self.stamp_size}
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        if warm_start:
+            self._check_fitted()
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch if resume is None else resume)
-            train = _to_training_data(cutouts, truth, folder / "train", options).select(names)
-            if len(train) < 2:
-                msg = f"{len(train)} usable galaxies in the training set: at least 2 are needed"
-                raise ValueError(msg)
+            train = as_training_data(cutouts, truth, directory=folder / "train", **options, **units)
             if validation is None:
                 train, held_out = split_training_data(train, fraction=0.1, seed=self.seed)
             else:
-                held_out = _to_training_data(*validation, folder / "validation", options)
+                cutouts, truth = check_pair(validation)
+                held_out = as_training_data(
+                    cutouts, truth, directory=folder / "validation", **options, **units
+                )
             network = self._start(train.labels, warm_start)
-            self.history_ = train_network(
+            history = train_network(
                 network,
                 train,
-                held_out.select(names),
+                held_out,
                 directory=folder / "checkpoints",
                 max_epochs=self.max_epochs,
                 batch_size=self.batch_size,
@@ -205,7 +188,8 @@ class SersicNet:
                 precision=self.precision,
                 progress_bar=progress_bar,
             )
-        self.network_ = network.eval()
+        self.network_, self.history_ = network.eval(), history
+        self.parameters_ = options["parameters"]
         self.label_range_ = np.stack([train.labels.min(axis=0), train.labels.max(axis=0)])
         self.record_ = {"n_train": len(train), "n_validation": len(held_out)}
         return self
@@ -213,8 +197,7 @@ class SersicNet:
     def _start(self, labels, warm_start):
         """The network that training begins with."""
         if warm_start:
-            self._check_fitted()
-            return self.network_
+            return copy.deepcopy(self.network_)
         network = build_network(
             self.network,
             seed=self.seed,
@@ -238,11 +221,12 @@ class SersicNet:
 
         Parameters
         ----------
-        cutouts : `~astropy.nddata.NDData`, iterable of them, or (N, ny, nx) array
+        cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
             Sizes may differ. The galaxy is at the middle, to within what the network was
             trained on; see `~sersicnet.preprocessing.center`.
-        psf : (K, K) array_like, optional
-            Checked, but not looked at by a network without a PSF input.
+        psf : (K, K) array_like or list of them, optional
+            One for all or one a cutout; by default those of the cutouts. Checked, but not looked
+            at by a network without a PSF input.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
@@ -263,20 +247,20 @@ class SersicNet:
             If the call makes no sense: see the page on bad input.
         """
         self._check_fitted()
-        if psf is not None:
-            check_psf(psf)
-        if not hasattr(cutouts, "data"):
+        check_positive("batch_size", batch_size)
+        if isinstance(cutouts, Iterator):
             cutouts = list(cutouts)
         stamps = prepare(
             cutouts, stamp_size=self.stamp_size, pixel_scale=pixel_scale, zeropoint=zeropoint
         )
-        _flag_bad_psfs(stamps, cutouts)
-        self.network_.to(_torch_device(self.device))
+        carriers = [cutouts] * len(stamps) if hasattr(cutouts, "data") else cutouts
+        stamps.flags[:] |= psf_flags(psf, carriers)
+        self.network_.to(torch_device(self.device))
         mean, scale = predict_labels(
             self.network_, stamps.data, stamps.weight, batch_size=batch_size
         )
         return SersicResults.from_labels(
-            tuple(self.parameters), mean, scale, stamps, label_range=self.label_range_
+            self.parameters_, mean, scale, stamps, label_range=self.label_range_
         )
 
     def score(self, cutouts, truth, **options):
@@ -295,7 +279,7 @@ class SersicNet:
             See `~sersicnet.diagnostics.score_table`.
         """
         table = self.predict(cutouts, **options).to_table()
-        return score_table(table, truth, parameters=tuple(self.parameters))
+        return score_table(table, truth, parameters=self.parameters_)
 
     def save(self, path):
         """Write the trained network to a safetensors file that `load` reads.
@@ -307,11 +291,11 @@ class SersicNet:
         """
         self._check_fitted()
         metadata = {
-            "settings": self.get_params() | {"parameters": list(self.parameters)},
-            "parameters": list(self.parameters),
+            "settings": self.get_params() | {"parameters": list(self.parameters_)},
+            "parameters": list(self.parameters_),
             "network": self.network,
             "network_config": self.network_.config,
-            "labels": list(label_names(tuple(self.parameters))),
+            "labels": list(label_names(self.parameters_)),
             "label_range": np.asarray(self.label_range_).tolist(),
             "history": self.history_,
             "record": self.record_,
@@ -341,6 +325,7 @@ class SersicNet:
         net = cls(**settings).set_params(device="auto")
         net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
         net.network_.load_state_dict(tensors)
+        net.parameters_ = net.parameters
         net.label_range_ = np.array(metadata["label_range"])
         net.history_, net.record_ = metadata["history"], metadata["record"]
         return net
@@ -369,27 +354,16 @@ class SersicNet:
         if not hasattr(self, "network_"):
             msg = "this SersicNet has no trained network: call fit, or use from_pretrained"
             raise RuntimeError(msg)
+        trained = {
+            "parameters": self.parameters_,
+            "stamp_size": self.network_.config["stamp_size"],
+            "network": network_name(self.network_),
+        }
+        present = self.get_params() | {"parameters": check_parameters(self.parameters)}
+        check_unchanged(present, trained)
 
-
-def _to_training_data(cutouts, truth, directory, options):
-    if isinstance(cutouts, TrainingData):
-        return cutouts
-    return build_training_data(cutouts, truth, directory=directory, **options)
-
-
-def _torch_device(device):
-    """What Lightning calls ``device``, for torch."""
-    if device == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda")
-
-
-def _flag_bad_psfs(stamps, cutouts):
-    """Set `BAD_PSF` where a cutout carries an unusable PSF."""
-    for i, cutout in enumerate(cutouts if isinstance(cutouts, list) else []):
-        psf = getattr(cutout, "psf", None)
-        try:
-            if psf is not None:
-                check_psf(psf)
-        except ValueError:
-            stamps.flags[i] |= int(Flags.BAD_PSF)
+    def _check_settings(self):
+        """The parameters, after a check of all that would fail late or silently."""
+        for name in ("max_epochs", "batch_size", "patience"):
+            check_positive(name, getattr(self, name))
+        return check_parameters(self.parameters)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-__all__ = ["NETWORKS", "RegressionCNN", "build_network", "predict_labels"]
+__all__ = ["NETWORKS", "RegressionCNN", "build_network", "predict_labels", "torch_device"]
 
 # Bright pixels of the second stretch are where those of the first have become logarithmic.
 SOFTENING = 50.0
@@ -163,6 +163,18 @@ def build_network(name, *, seed=0, **config):
         torch.manual_seed(seed)
         network = NETWORKS[name](**config)
     return network.to(memory_format=torch.channels_last)
+
+
+def network_name(network):
+    """The key of `NETWORKS` that a network was built with."""
+    return next(name for name, kind in NETWORKS.items() if type(network) is kind)
+
+
+def torch_device(device):
+    """What Lightning calls ``device``, for torch."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda")
 
 
 @torch.no_grad()

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.modeling.models import Sersic2D
 from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
@@ -20,12 +19,16 @@ __all__ = ["SersicResults"]
 # Of the standard normal distribution; lower and upper quantiles are at 16 and 84 %.
 QUANTILE = norm.ppf(0.84)
 
+_ARRAYS = ("mean", "scale", "flags", "shapes")
+
 FAILED = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED | Flags.PREDICTION_FAILED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SersicResults:
     """The answer for N galaxies: normal distributions of L labels, in the order of the cutouts.
+
+    It cannot be changed: its arrays are read-only.
 
     Attributes
     ----------
@@ -39,8 +42,8 @@ class SersicResults:
         See `~sersicnet.flags.decode_flags`.
     shapes : (N, 2) `~numpy.ndarray`
         Rows and columns of the cutouts.
-    wcs : list of `~astropy.wcs.WCS` or None
-        Of the cutouts.
+    wcs : tuple of WCS or None
+        The cutouts' celestial WCS.
     """
 
     parameters: tuple[str, ...]
@@ -49,7 +52,15 @@ class SersicResults:
     frame: StampFrame
     flags: np.ndarray
     shapes: np.ndarray
-    wcs: list
+    wcs: tuple
+
+    def __post_init__(self):
+        frame = StampFrame(
+            *(_frozen(getattr(self.frame, f)) for f in StampFrame.__dataclass_fields__)
+        )
+        arrays = {name: _frozen(getattr(self, name)) for name in _ARRAYS}
+        for name, value in {**arrays, "frame": frame, "wcs": tuple(self.wcs)}.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_labels(cls, parameters, mean, scale, stamps, *, label_range=None):
@@ -76,9 +87,7 @@ class SersicResults:
         if "r_eff" in parameters:
             r_eff = 10 ** mean[:, names.index("log_r_eff")]
             flags[2 * r_eff > stamps.shapes.min(axis=1)] |= int(Flags.LARGE)
-        for array in (mean, scale, flags):
-            array.flags.writeable = False
-        return cls(parameters, mean, scale, stamps.frame, flags, stamps.shapes, list(stamps.wcs))
+        return cls(parameters, mean, scale, stamps.frame, flags, stamps.shapes, stamps.wcs)
 
     def __len__(self):
         return len(self.flags)
@@ -157,7 +166,7 @@ class SersicResults:
 
     def _add_sky(self, table):
         """Columns ``ra``, ``dec`` and ``pa`` where they can be had."""
-        celestial = [i for i, wcs in enumerate(self.wcs) if wcs is not None and wcs.has_celestial]
+        celestial = [i for i, wcs in enumerate(self.wcs) if wcs is not None]
         if not celestial or not {"x_0", "y_0"} <= set(self.parameters):
             return
         sky = np.full((3, len(self)), np.nan)
@@ -211,8 +220,13 @@ class SersicResults:
         Raises
         ------
         ValueError
-            If some are neither predicted nor given, or the prediction is NaN.
+            If some are neither predicted nor given, one has an unknown name, or the prediction
+            is NaN.
         """
+        unknown = [name for name in known if name not in PARAMETERS]
+        if unknown:
+            msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
+            raise ValueError(msg)
         values = dict(known)
         for name in self.parameters:
             values.setdefault(name, float(self.median(name)[index]))
@@ -306,6 +320,13 @@ class SersicResults:
         return np.asarray(cutout.data, dtype=float) - image
 
 
+def _frozen(array):
+    """A read-only copy."""
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
 def _range_flags(mean, scale, label_range, names):
     """`OUT_OF_RANGE` beyond the training set, `UNRESOLVED` at its smallest galaxies."""
     lowest, highest = label_range
@@ -322,10 +343,9 @@ def _to_sky(wcs, x, y, theta):
     """Right ascension, declination and position angle (north through east), in degrees."""
     if not np.isfinite([x, y]).all():
         return np.nan, np.nan, np.nan
-    wcs = wcs.celestial
-    centre = SkyCoord.from_pixel(x, y, wcs).icrs
+    centre = wcs.pixel_to_world(x, y).icrs
     if not np.isfinite(theta):
         return centre.ra.deg, centre.dec.deg, np.nan
     along = np.radians(theta)
-    end = SkyCoord.from_pixel(x + np.cos(along), y + np.sin(along), wcs).icrs
+    end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
     return centre.ra.deg, centre.dec.deg, float(wrap_theta(centre.position_angle(end).deg))

@@ -10,8 +10,8 @@ Galaxy ``id`` has random numbers of its own, so it is the same galaxy to the las
 however many others are drawn, in whatever order and by however many processes.
 """
 
-import json
 import multiprocessing
+import warnings
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -21,14 +21,21 @@ import galsim
 import numpy as np
 from astropy.io.fits import Header
 from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.table import QTable
 from astropy.wcs import WCS
 from scipy.ndimage import convolve
 from tqdm.auto import tqdm
 
+from sersicnet._surveycodex import airy_fwhm
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
-from sersicnet.survey_config import PSFModel, SimulationConfig, airy_fwhm
+from sersicnet.survey_config import PSFModel, SimulationConfig
+from sersicnet.truth_catalog import (
+    draw_catalog,
+    draw_row,
+    read_catalog,
+    split_catalog,
+    write_catalog,
+)
 
 __all__ = [
     "PSFModel",
@@ -39,114 +46,13 @@ __all__ = [
     "render_catalog",
     "render_model",
     "split_catalog",
+    "write_catalog",
 ]
 
-_CHUNK = 50  # galaxies that a process draws at a time
-
-
-def draw_catalog(n, config, *, seed):
-    """Draw the true parameters of ``n`` galaxies.
-
-    Parameters
-    ----------
-    n : int
-        Number of galaxies.
-    config : SimulationConfig
-        Priors, stamp sizes and PSF.
-    seed : int
-        Non-negative seed; galaxy ``i`` depends on it and on ``i`` alone.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-        One row a galaxy: ``id``, the parameters of `~sersicnet.parameters.PARAMETERS` with
-        units, the side of the cutout ``size`` (pixels) and the drawn ``psf_fwhm`` and
-        ``psf_jitter`` (arcsec). ``meta`` holds the configuration and the seed.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` or ``seed`` is negative or not an integer.
-    """
-    for name, value in (("n", n), ("seed", seed)):
-        if not isinstance(value, (int, np.integer)) or value < 0:
-            msg = f"{name}={value!r} must be a non-negative integer"
-            raise ValueError(msg)
-    rows = [_draw_row(i, config, np.random.default_rng([seed, i, 0])) for i in range(n)]
-    names = ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter")
-    table = QTable({name: np.array([row[name] for row in rows]) for name in names})
-    table["id"] = table["id"].astype(np.int64)
-    table["size"] = table["size"].astype(np.int64)
-    for name, parameter in PARAMETERS.items():
-        if parameter.unit is not None:
-            table[name] = table[name] * parameter.unit
-    for name in ("psf_fwhm", "psf_jitter"):
-        table[name] = table[name] * u.arcsec
-    table.meta = {"config": json.dumps(config.to_dict()), "seed": int(seed)}
-    return table
-
-
-def _draw_row(index, config, rng):
-    row = {name: config.priors[name].sample(rng) for name in ("mag", "r_eff", "n", "q", "theta")}
-    size = int(rng.integers(config.stamp_size[0], config.stamp_size[1], endpoint=True))
-    middle = (size - 1) / 2
-    jitter = min(config.center_jitter, middle)
-    row["x_0"], row["y_0"] = middle + rng.uniform(-jitter, jitter, 2)
-    row["psf_fwhm"] = rng.uniform(*np.broadcast_to(config.psf.fwhm, 2))
-    row["psf_jitter"] = rng.uniform(*np.broadcast_to(config.psf.jitter, 2))
-    return {"id": index, "size": size, **row}
-
-
-def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
-    """Split a catalogue at random.
-
-    Parameters
-    ----------
-    catalog : `~astropy.table.Table`
-        The whole.
-    fractions : tuple of float
-        Share of each part; they sum to one.
-    seed : int
-        Of the shuffle.
-
-    Returns
-    -------
-    list of `~astropy.table.Table`
-        One a fraction, together every row once.
-
-    Raises
-    ------
-    ValueError
-        If the fractions are not positive or do not sum to one.
-    """
-    fractions = np.asarray(fractions, dtype=float)
-    if fractions.ndim != 1 or (fractions <= 0).any() or not np.isclose(fractions.sum(), 1):
-        msg = f"fractions={fractions.tolist()} must be positive and sum to 1"
-        raise ValueError(msg)
-    order = np.random.default_rng(seed).permutation(len(catalog))
-    borders = np.rint(np.cumsum(fractions)[:-1] * len(catalog)).astype(int)
-    return [catalog[np.sort(part)] for part in np.split(order, borders)]
-
-
-def read_catalog(path):
-    """Read a catalogue that was written with its ``write`` method (ECSV or FITS).
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    catalog : `~astropy.table.QTable`
-        The truth, with units.
-    config : SimulationConfig
-        What it was drawn from.
-    """
-    with u.add_enabled_units([u.ABmag]):
-        catalog = QTable.read(path)
-    meta = {key.lower(): value for key, value in catalog.meta.items()}
-    return catalog, SimulationConfig.from_dict(json.loads(meta["config"]))
+_CHUNK = 8  # galaxies that a process draws at a time: about half a second
+# GalSim only warns when a transform is larger than its own limit of 8192 pixels on a side, and
+# goes on. The largest of all surveys of surveycodex, of Roman's F087 images, has 8900.
+_MAX_FFT = 10_240  # 2.5 GB
 
 
 def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=False):
@@ -174,7 +80,15 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
         With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
         the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID``, ``FLAGS`` in ``meta``.
         A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
+
+    Raises
+    ------
+    ValueError
+        If ``n_jobs`` is not positive or the catalogue lacks a column.
     """
+    if n_jobs < 1:
+        msg = f"n_jobs={n_jobs} must be 1 or more"
+        raise ValueError(msg)
     rows = _plain_rows(catalog)
     tasks = [
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
@@ -208,6 +122,9 @@ def _render_chunk(task):
     return [_render_row(row, config, seed, noise) for row in rows]
 
 
+_CANNOT_DRAW = (galsim.GalSimError, ArithmeticError, MemoryError)
+
+
 def _render_row(row, config, seed, noise):
     """Image, noise map, mask and flags of one galaxy."""
     rng = np.random.default_rng([seed, row["id"], 1])
@@ -216,7 +133,7 @@ def _render_row(row, config, seed, noise):
     try:
         model = _draw_galaxy(row, shape, config, psf)
         neighbours = _draw_neighbours(row, shape, config, psf, rng)
-    except (galsim.GalSimError, MemoryError):
+    except _CANNOT_DRAW:
         return np.full(shape, np.nan, "f4"), None, np.ones(shape, bool), Flags.RENDER_FAILED
     scene = model + neighbours
     sigma = np.sqrt(config.sky_noise**2 + np.clip(scene, 0, None) / config.gain)
@@ -228,23 +145,26 @@ def _render_row(row, config, seed, noise):
 
 
 def _draw_galaxy(row, shape, config, psf):
-    accuracy = galsim.GSParams(folding_threshold=config.folding_threshold)
-    return _draw(row, shape, config.pixel_scale, config.zeropoint, *psf, accuracy)
+    scale, threshold = config.pixel_scale, config.folding_threshold
+    return _draw(row, shape, scale, config.zeropoint, *psf, folding_threshold=threshold)
 
 
 def _draw_neighbours(row, shape, config, psf, rng):
     """Light of the neighbours, galaxies of the same priors anywhere in the cutout."""
     light = np.zeros(shape)
     for _ in range(rng.poisson(config.n_neighbours)):
-        other = _draw_row(row["id"], config, rng)
+        other = draw_row(row["id"], config, rng)
         other["mag"] = row["mag"] + config.neighbour_mag.sample(rng)
         other["x_0"], other["y_0"] = rng.uniform(-0.5, np.array(shape[::-1]) - 0.5)
         light += _draw_galaxy(other, shape, config, psf)
     return light
 
 
-def _draw(row, shape, pixel_scale, zeropoint, psf, method, accuracy=None):
+def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=5e-3):
     """The noise-free image of one galaxy, in units of its zero point."""
+    if not all(np.isfinite(row[name]) for name in PARAMETERS) or row["r_eff"] <= 0:
+        msg = f"there is no galaxy of {row}"
+        raise galsim.GalSimError(msg)
     circular = row["r_eff"] * np.sqrt(row["q"])
     flux = 10 ** (-0.4 * (row["mag"] - zeropoint))
     galaxy = galsim.Sersic(row["n"], half_light_radius=circular, flux=flux)
@@ -253,8 +173,14 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method, accuracy=None):
     image = galsim.ImageD(nx, ny, scale=pixel_scale)
     # The middle of a GalSim image is ((nx - 1) / 2, (ny - 1) / 2) from its first pixel.
     offset = (row["x_0"] - (nx - 1) / 2, row["y_0"] - (ny - 1) / 2)
+    accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
     scene = galsim.Convolve(galaxy, psf, gsparams=accuracy)
-    scene.drawImage(image, offset=offset, method=method)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
+        try:
+            scene.drawImage(image, offset=offset, method=method)
+        except galsim.GalSimFFTSizeWarning as warning:
+            raise galsim.GalSimFFTSizeError(warning.message, warning.size) from None
     if not np.isfinite(image.array).all():  # happens, silently, with some huge transforms
         msg = f"GalSim drew NaN for {row}"
         raise galsim.GalSimError(msg)
@@ -341,7 +267,7 @@ def render_model(values, shape, *, pixel_scale, zeropoint, psf):
     profile = _psf_profile(model, 0.0, 0.0, pixel_scale)
     try:
         return _draw(values, shape, pixel_scale, zeropoint, *profile)
-    except galsim.GalSimError as error:
+    except _CANNOT_DRAW as error:
         msg = f"GalSim cannot draw a galaxy of {values}: {error}"
         raise ValueError(msg) from error
 
@@ -350,6 +276,9 @@ def _plain_rows(catalog):
     """Rows as dictionaries of numbers in the units of `PARAMETERS`."""
     columns = {}
     for name in ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter"):
+        if name not in catalog.colnames:
+            msg = f"the catalogue has no column {name!r}: it must come from draw_catalog"
+            raise ValueError(msg)
         unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
         column = catalog[name]
         values = column.to_value(unit) if hasattr(column, "to_value") else column

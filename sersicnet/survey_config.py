@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass, field, replace
 
 import astropy.units as u
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import j1
 
-from sersicnet.parameters import Prior
+from sersicnet._surveycodex import survey_numbers
+from sersicnet.parameters import PARAMETERS, Prior
 
 __all__ = ["PSFModel", "SimulationConfig"]
 
 PSF_FAMILIES = ("moffat", "gaussian", "kolmogorov", "airy", "image")
+_INTEGER = (int, np.integer)
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class PSFModel:
         one between them. Not used with ``'image'``.
     jitter : float or (float, float)
         Standard deviation in arcsec of a Gaussian that broadens the PSF further
-        (pointing jitter, charge diffusion, drizzling); drawn likewise.
+        (pointing jitter, charge diffusion, drizzling); drawn likewise. Not used with ``'image'``.
     beta : float
-        Exponent of the Moffat profile.
+        Exponent of the Moffat profile, above 1.
     truncation : float
         Radius in arcsec where the Moffat profile ends; 0 for never.
     obscuration : float
@@ -37,7 +37,13 @@ class PSFModel:
     image : tuple of tuple of float, optional
         The stamp of ``'image'``, sampled at the pixel scale of the survey.
     size : int
-        Pixels on a side of the PSF stamp that cutouts carry.
+        Pixels on a side of the PSF stamp that cutouts carry; with ``'image'``, they carry that.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or there is an image without family ``'image'`` or
+        the other way round.
     """
 
     family: str = "moffat"
@@ -53,21 +59,41 @@ class PSFModel:
         if self.family not in PSF_FAMILIES:
             msg = f"family={self.family!r} must be one of {', '.join(PSF_FAMILIES)}"
             raise ValueError(msg)
-        if self.family == "image":
-            image = np.asarray(self.image, dtype=float)
-            if image.ndim != 2 or not np.isfinite(image).all() or image.sum() <= 0:
-                msg = "family='image' needs image=, a finite 2-D stamp of positive sum"
-                raise ValueError(msg)
-            object.__setattr__(self, "image", tuple(map(tuple, image.tolist())))
-        for name, lowest in (("fwhm", 1e-6), ("jitter", 0.0)):
-            value = getattr(self, name)
-            low, high = value if np.ndim(value) else (value, value)
-            if not lowest <= low <= high < np.inf:
-                msg = f"{name}={value} must be positive arcsec, or two of them in order"
-                raise ValueError(msg)
-        if not 0 <= self.obscuration < 1:
-            msg = f"obscuration={self.obscuration} must be in [0, 1)"
+        if (self.family == "image") != (self.image is not None):
+            msg = f"family={self.family!r} must come with image= if, and only if, it is 'image'"
             raise ValueError(msg)
+        if self.image is not None:
+            object.__setattr__(self, "image", _image_rows(self.image))
+        for name, lowest in (("fwhm", 1e-6), ("jitter", 0.0)):
+            object.__setattr__(self, name, _value_or_range(name, getattr(self, name), lowest))
+        for name, valid, needed in (
+            ("beta", 1 < self.beta < np.inf, "above 1"),
+            ("truncation", 0 <= self.truncation < np.inf, "a radius in arcsec, or 0"),
+            ("obscuration", 0 <= self.obscuration < 1, "in [0, 1)"),
+            ("size", isinstance(self.size, _INTEGER) and self.size > 0, "a positive integer"),
+        ):
+            if not valid:
+                msg = f"{name}={getattr(self, name)} must be {needed}"
+                raise ValueError(msg)
+
+
+def _image_rows(image):
+    """An image as tuples, which can be compared and hashed."""
+    image = np.asarray(image, dtype=float)
+    if image.ndim != 2 or not np.isfinite(image).all() or image.sum() <= 0:
+        msg = f"image of shape {image.shape} must be a finite 2-D stamp of positive sum"
+        raise ValueError(msg)
+    return tuple(map(tuple, image.tolist()))
+
+
+def _value_or_range(name, value, lowest):
+    """One number, or a tuple of two in order."""
+    numbers = tuple(np.atleast_1d(value).astype(float).tolist())
+    low, high = numbers[0], numbers[-1]
+    if len(numbers) > 2 or not lowest <= low <= high < np.inf:
+        msg = f"{name}={value} must be positive arcsec, or two of them in order"
+        raise ValueError(msg)
+    return numbers if np.ndim(value) else low
 
 
 def _candels_priors():
@@ -78,6 +104,52 @@ def _candels_priors():
         "q": Prior(0.2, 1.0),
         "theta": Prior(-90.0, 90.0),
     }
+
+
+_TINY = np.finfo(float).tiny
+_LOWEST = {  # values of numbers in SimulationConfig
+    "pixel_scale": _TINY,
+    "zeropoint": -np.inf,
+    "gain": _TINY,
+    "sky_noise": _TINY,
+    "noise_correlation": 0,
+    "center_jitter": 0,
+    "n_neighbours": 0,
+    "folding_threshold": _TINY,
+}
+
+
+def _number(name, value):
+    """A float, finite where it is not the gain."""
+    number, lowest = float(value), _LOWEST[name]
+    if not number >= lowest or (np.isinf(number) and name != "gain"):
+        needed = "finite" if lowest < 0 else "positive" if lowest > 0 else "zero or positive"
+        msg = f"{name}={value} must be {needed}"
+        raise ValueError(msg)
+    return number
+
+
+def _size_range(sizes):
+    low, high = sizes
+    integers = all(isinstance(size, _INTEGER) for size in (low, high))
+    if not integers or not 1 <= low <= high:
+        msg = f"stamp_size={sizes} must be two positive integers in order"
+        raise ValueError(msg)
+    return int(low), int(high)
+
+
+def _check_prior(name, prior):
+    """Refuse a prior that reaches beyond what GalSim can draw."""
+    if not isinstance(prior, Prior):
+        msg = f"the prior of {name}, {prior!r}, must be a Prior"
+        raise TypeError(msg)
+    limits = PARAMETERS.get(name)
+    if limits and not limits.lower <= prior.lower <= prior.upper <= limits.upper:
+        msg = (
+            f"the prior of {name}, from {prior.lower} to {prior.upper}, must be within "
+            f"{limits.lower} to {limits.upper}"
+        )
+        raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -120,12 +192,14 @@ class SimulationConfig:
         neighbour outshines both galaxy and noise are masked in the cutout.
     folding_threshold : float
         GalSim's accuracy: the share of the light that may be folded back into the
-        image by its discrete Fourier transform. GalSim's default costs 51 ms a galaxy
-        of `candels_f160w` (196 ms ten times stricter, from which it differs by at most 3e-4
-        of the peak, 0.2 % of the flux and 0.06 sigma in any pixel).
+        image by its discrete Fourier transform. GalSim's default, 5e-3, costs 45 ms a galaxy
+        of `candels_f160w`. Ten times stricter costs four times as much, and differs by at most
+        2e-4 of the peak, 0.12 % of the flux and 0.15 sigma in any pixel.
 
     Raises
     ------
+    TypeError
+        If ``psf`` is not a `PSFModel` or a prior is not a `~sersicnet.parameters.Prior`.
     ValueError
         If a number is out of range.
     """
@@ -146,22 +220,18 @@ class SimulationConfig:
     folding_threshold: float = 5e-3
 
     def __post_init__(self):
-        for name in ("pixel_scale", "gain", "sky_noise", "folding_threshold"):
-            if not getattr(self, name) > 0:
-                msg = f"{name}={getattr(self, name)} must be positive"
-                raise ValueError(msg)
-        for name in ("noise_correlation", "center_jitter", "n_neighbours"):
-            if not 0 <= getattr(self, name) < np.inf:
-                msg = f"{name}={getattr(self, name)} must not be negative"
-                raise ValueError(msg)
-        low, high = self.stamp_size
-        if not 1 <= low <= high:
-            msg = f"stamp_size={self.stamp_size} must be two positive integers in order"
-            raise ValueError(msg)
+        for name in _LOWEST:
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        object.__setattr__(self, "stamp_size", _size_range(self.stamp_size))
         if set(self.priors) != set(_candels_priors()):
             msg = f"priors={sorted(self.priors)} must be given for {', '.join(_candels_priors())}"
             raise ValueError(msg)
-        u.Unit(self.unit)
+        for name, prior in (*self.priors.items(), ("neighbour_mag", self.neighbour_mag)):
+            _check_prior(name, prior)
+        if not isinstance(self.psf, PSFModel):
+            msg = f"psf={self.psf!r} must be a PSFModel"
+            raise TypeError(msg)
+        object.__setattr__(self, "unit", u.Unit(self.unit).to_string())
 
     def replace(self, **changes):
         """A copy with some fields changed; ``priors`` are merged."""
@@ -177,11 +247,10 @@ class SimulationConfig:
     def from_dict(cls, values):
         """The inverse of `to_dict`, also of its JSON."""
         values = dict(values)
-        psf = {k: tuple(v) if isinstance(v, list) else v for k, v in values["psf"].items()}
         return cls(
             **{
                 **values,
-                "psf": PSFModel(**psf),
+                "psf": PSFModel(**values["psf"]),
                 "priors": {name: Prior(**prior) for name, prior in values["priors"].items()},
                 "neighbour_mag": Prior(**values["neighbour_mag"]),
                 "stamp_size": tuple(values["stamp_size"]),
@@ -219,10 +288,11 @@ class SimulationConfig:
 
         Drizzled to 0.03 arcsec with 2028 s of exposure (Koekemoer et al. 2007, ApJS 172,
         196), zero point 25.94 for counts/s. The PSF is the diffraction pattern of the
-        2.4 m telescope at 814 nm (obscuration 0.33), broadened by jitter so that its
-        encircled energy is that of TinyTim ACS PSFs (0.51 within 2.5 pixels, 0.81 within
-        4.5). Sky noise 0.0026 counts/s in a pixel, neighbours correlated by 0.48: both
-        measured in the borders of real cutouts.
+        2.4 m telescope at 814 nm (obscuration 0.33), broadened by jitter until half of the
+        light of its stamp is within 2.5 pixels, as in TinyTim's ACS PSFs (0.81 within 4.5, where
+        they have 0.79). Sky noise 0.0026 counts/s in a pixel, neighbours correlated by
+        0.48: both measured in the borders of real cutouts. ``folding_threshold`` is
+        four times GalSim's, for speed: see :ref:`simulation-accuracy`.
         """
         return cls(
             name="cosmos_f814w",
@@ -250,8 +320,8 @@ class SimulationConfig:
 
         Pixel scale, zero point, exposure time, sky brightness, PSF width, mirror and
         obscuration come from there. Noise is that of the sky's photons. Ground-based
-        PSFs are Kolmogorov; from space they are diffraction patterns broadened to
-        the listed width. Magnitudes span six below that of a S/N of 10 in
+        PSFs are Kolmogorov; from space they are diffraction patterns, broadened to
+        the listed width where they are narrower. Magnitudes span six below that of a S/N of 10 in
         a circle of the PSF's FWHM in radius; ``r_eff`` goes from half that width to 25 pixels.
 
         Parameters
@@ -266,73 +336,14 @@ class SimulationConfig:
         ValueError
             If survey or band is unknown, or the band is missing.
         """
-        import surveycodex
-        from surveycodex.utilities import mean_sky_level
-
-        if name not in surveycodex.available_surveys:
-            known = ", ".join(sorted(surveycodex.available_surveys))
-            msg = f"name={name!r} is not a survey of surveycodex: {known}"
-            raise ValueError(msg)
-        survey = surveycodex.get_survey(name)
-        bands = survey.available_filters
-        if band is None and len(bands) == 1:
-            band = bands[0]
-        if band not in bands:
-            msg = f"band={band!r} must be one of {', '.join(bands)} for {name}"
-            raise ValueError(msg)
-        observed = survey.get_filter(band)
-        scale = float(survey.pixel_scale.to_value(u.arcsec))
-        exposure = float(observed.full_exposure_time.to_value(u.s))
-        fwhm = float(observed.psf_fwhm.to_value(u.arcsec))
-        sky_noise = float(np.sqrt(mean_sky_level(survey, observed).value)) / exposure
-        zeropoint = float(observed.zeropoint.value)
-        faintest = zeropoint - 2.5 * np.log10(10 * sky_noise * np.sqrt(np.pi) * fwhm / scale)
-        faintest = round(float(faintest), 2)
+        numbers = survey_numbers(name, band)
+        scale, fwhm = numbers["pixel_scale"], numbers.pop("fwhm")
+        noise = numbers["sky_noise"] * np.sqrt(np.pi) * fwhm / scale
+        faintest = round(float(numbers["zeropoint"] - 2.5 * np.log10(10 * noise)), 2)
+        priors = {
+            "mag": Prior(faintest - 6, faintest),
+            "r_eff": Prior(0.5 * fwhm, 25 * scale, log=True),
+        }
         return cls(
-            name=f"{name}_{band}",
-            pixel_scale=scale,
-            zeropoint=zeropoint,
-            gain=exposure,
-            sky_noise=sky_noise,
-            psf=_survey_psf(survey, observed, fwhm),
-            priors=_candels_priors()
-            | {
-                "mag": Prior(faintest - 6, faintest),
-                "r_eff": Prior(0.5 * fwhm, 25 * scale, log=True),
-            },
+            **numbers | {"psf": PSFModel(**numbers["psf"]), "priors": _candels_priors() | priors}
         )
-
-
-def _survey_psf(survey, observed, fwhm):
-    """Kolmogorov on the ground (where there is an airmass), obscured Airy in space."""
-    if survey.zeropoint_airmass > 0:
-        return PSFModel("kolmogorov", fwhm=fwhm)
-    # surveycodex gives the obscured fraction of the area; the linear one is its root.
-    obscuration = float(np.sqrt(survey.obscuration))
-    wavelength = observed.effective_wavelength.to_value(u.m)
-    diffraction = np.degrees(wavelength / survey.mirror_diameter.to_value(u.m)) * 3600
-    airy = airy_fwhm(obscuration) * float(diffraction)
-    jitter = float(np.sqrt(max(fwhm**2 - airy**2, 0))) / 2.3548
-    return PSFModel("airy", fwhm=airy, jitter=jitter, obscuration=obscuration)
-
-
-def airy_fwhm(obscuration):
-    """FWHM of the diffraction pattern of an obscured aperture, in units of lambda / D.
-
-    Parameters
-    ----------
-    obscuration : float
-        Diameter of the central obstruction in units of that of the aperture.
-
-    Returns
-    -------
-    float
-        1.029 for an open aperture.
-    """
-
-    def amplitude(x):  # of an annulus, relative to the centre (Born & Wolf, section 8.6.2)
-        inner = obscuration * j1(obscuration * x)
-        return 2 * (j1(x) - inner) / x / (1 - obscuration**2)
-
-    half = brentq(lambda x: amplitude(x) ** 2 - 0.5, 0.5, 2.5)
-    return 2 * half / np.pi

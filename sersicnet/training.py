@@ -209,7 +209,15 @@ def train_network(
     -------
     dict of list
         ``epoch``, ``train_loss`` and ``val_loss``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two galaxies to learn from, which batch normalisation needs.
     """
+    if len(data) < 2:
+        msg = f"usable galaxies to train on: {len(data)}, but at least 2 are needed"
+        raise ValueError(msg)
     module = TrainingModule(
         network,
         data.names,

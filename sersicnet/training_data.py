@@ -42,6 +42,11 @@ class TrainingData(Dataset):
         """(M, L) `~numpy.ndarray`: the labels of this set."""
         return self.arrays[2][self.rows]
 
+    @property
+    def stamp_size(self):
+        """Pixels on a side of the stamps."""
+        return self.arrays[0].shape[-1]
+
     def subset(self, index):
         """A part of this set that shares its arrays."""
         return TrainingData(*self.arrays, self.names, rows=self.rows[index])

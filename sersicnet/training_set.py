@@ -1,7 +1,6 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
 import itertools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,12 +13,52 @@ from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing import prepare
 from sersicnet.training import TrainingData
 
-__all__ = ["build_training_data", "split_training_data"]
+__all__ = ["as_training_data", "build_training_data", "split_training_data"]
 
 # Prepared at a time: 64 MB of stamps of 128 x 128.
 CHUNK = 512
 
 UNUSABLE = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED
+
+
+def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
+    """What was prepared before, or what `build_training_data` makes of cutouts and truth.
+
+    Parameters
+    ----------
+    cutouts, truth, stamp_size, directory, **units
+        As in `build_training_data`; or a `~sersicnet.training.TrainingData` and None.
+    parameters : tuple of str
+        What is to be learnt from it.
+
+    Returns
+    -------
+    `~sersicnet.training.TrainingData`
+        With the labels of ``parameters`` and at least one galaxy.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, a stamp has another size, or no galaxy is usable.
+    """
+    data = cutouts
+    if not isinstance(data, TrainingData):
+        table_values(truth, needed_columns(parameters))  # before anything long begins
+        data = build_training_data(
+            cutouts, truth, stamp_size=stamp_size, directory=directory, **units
+        )
+    if data.stamp_size != stamp_size:
+        msg = f"the training set has stamps of {data.stamp_size} pixels: stamp_size={stamp_size}"
+        raise ValueError(msg)
+    if len(data) == 0:
+        msg = "no galaxy of the training set is usable: all lack data, noise or a finite truth"
+        raise ValueError(msg)
+    return data.select(label_names(parameters))
+
+
+def needed_columns(parameters):
+    """Columns of the truth that the labels of ``parameters`` are computed from."""
+    return parameters + (("q",) if "theta" in parameters and "q" not in parameters else ())
 
 
 def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None):
@@ -102,7 +141,7 @@ def _fill(directory, chunks, truth, size, units):
     labels = np.concatenate(labels).astype(np.float32)
     # Last and in one step: where it exists, all is complete.
     np.save(directory / "part.npy", labels.view([(name, np.float32) for name in names])[:, 0])
-    os.replace(directory / "part.npy", directory / "labels.npy")
+    (directory / "part.npy").replace(directory / "labels.npy")
 
 
 def _part(value, rows, n):
@@ -169,3 +208,17 @@ def split_training_data(data, *, fraction, seed):
     order = np.random.default_rng(seed).permutation(len(data))
     n = max(1, round(fraction * len(data)))
     return data.subset(np.sort(order[n:])), data.subset(np.sort(order[:n]))
+
+
+def check_pair(validation):
+    """Refuse what is not (cutouts, truth).
+
+    Raises
+    ------
+    TypeError
+        If it is not a pair.
+    """
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        msg = f"validation must be a tuple (cutouts, truth), not {type(validation).__name__}"
+        raise TypeError(msg)
+    return validation

@@ -7,6 +7,8 @@ import hypothesis
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
+# The stamps of tests are too small to be shared among threads, which then wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes depends on what else the machine does. On a CI machine the
 # examples are always the same: a failure belongs to the change that was tested.
@@ -33,3 +35,23 @@ def real_galaxies(shared):
     if not (folder / "catalog.ecsv").is_file():
         pytest.skip("../shared/real/catalog.ecsv is not there: no real galaxies to test with")
     return folder
+
+
+@pytest.fixture(scope="session")
+def galaxies():
+    """Sixty small galaxies (see ``toys.py``) and their truth; not to be changed by a test."""
+    from toys import make_galaxies
+
+    return make_galaxies(60)
+
+
+@pytest.fixture(scope="session")
+def trained(galaxies):
+    """A network for all seven parameters, trained for a second; not to be changed by a test."""
+    from sersicnet import SersicNet
+    from sersicnet.parameters import PARAMETERS
+
+    net = SersicNet(
+        parameters=tuple(PARAMETERS), stamp_size=32, max_epochs=5, batch_size=16, device="cpu"
+    )
+    return net.fit(*galaxies, progress_bar=False)

@@ -57,7 +57,7 @@ def pretrained_path(name):
     path = _FOLDER / f"{name}.safetensors"
     if not path.is_file():
         known = ", ".join(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
-        msg = f"name={name!r} are not shipped weights: there are {known}"
+        msg = f"name={name!r} must be one of the shipped weights: {known or 'there are none'}"
         raise ValueError(msg)
     return path
 
@@ -114,11 +114,12 @@ def read_weights(path):
             text = (file.metadata() or {}).get("sersicnet", "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = json.loads(text)
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
         msg = f"{path} is not a readable safetensors file: {error}"
         raise ValueError(msg) from error
-    if metadata.get("format") != FORMAT:
-        msg = f"{path} was not written by SersicNet.save: format {metadata.get('format')!r}"
+    written_as = metadata.get("format") if isinstance(metadata, dict) else None
+    if written_as != FORMAT:
+        msg = f"{path} was not written by SersicNet.save: format {written_as!r}"
         raise ValueError(msg)
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         msg = f"{path} is corrupted: the checksum does not agree"

@@ -1,0 +1,154 @@
+"""Networks: shapes, gradients, and answers that do not depend on the rest of the batch."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet.network import NETWORKS, build_network, network_name, predict_labels
+
+N = 6
+
+networks = pytest.mark.parametrize("name", NETWORKS)
+sizes = pytest.mark.parametrize(("n_labels", "stamp_size"), [(1, 32), (4, 64), (8, 46)])
+
+
+def make_stamps(n, size, *, seed=0):
+    """Stamps of noise, each with some bad pixels."""
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0.5, 1.5, (n, size, size))
+    weight[rng.random(weight.shape) < 0.1] = 0
+    data = np.where(weight > 0, 10 * rng.normal(size=weight.shape), 0)
+    return data.astype("f4"), weight.astype("f4")
+
+
+def to_tensors(*arrays):
+    return [torch.from_numpy(array) for array in arrays]
+
+
+@networks
+@sizes
+def test_distribution(name, n_labels, stamp_size):
+    network = build_network(name, n_labels=n_labels, stamp_size=stamp_size)
+    answer = network(*to_tensors(*make_stamps(N, stamp_size)))
+    assert answer.mean.shape == answer.stddev.shape == (N, n_labels)
+    assert answer.mean.dtype == torch.float32
+    assert (answer.stddev > 0).all()
+    samples = answer.sample((5,))
+    assert samples.shape == (5, N, n_labels)
+    assert answer.log_prob(samples).shape == (5, N)
+    assert answer.log_prob(samples).isfinite().all()
+
+
+@networks
+@sizes
+def test_gradient_reaches_every_parameter(name, n_labels, stamp_size):
+    network = build_network(name, n_labels=n_labels, stamp_size=stamp_size).train()
+    answer = network(*to_tensors(*make_stamps(N, stamp_size)))
+    answer.log_prob(torch.ones(N, n_labels)).mean().backward()
+    for parameter in network.parameters():
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.abs().max() > 0
+
+
+@networks
+def test_log_prob_and_sample_agree(name):
+    network = build_network(name, n_labels=2, stamp_size=32).eval()
+    answer = network(*to_tensors(*make_stamps(1, 32)))
+    torch.manual_seed(1)
+    samples = answer.sample((20000,))
+    assert_allclose(samples.mean(0), answer.mean.detach(), atol=0.05)
+    assert_allclose(samples.std(0), answer.stddev.detach(), rtol=0.05)
+    # the mean of -log p over samples of p is its entropy
+    entropy = (0.5 + 0.5 * np.log(2 * np.pi) + answer.stddev.log()).sum().item()
+    assert_allclose(-answer.log_prob(samples).mean().item(), entropy, atol=0.05)
+
+
+@networks
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_answers_do_not_depend_on_the_batch(name, batch_size):
+    network = build_network(name, n_labels=3, stamp_size=32).train()
+    for seed in range(3):  # gives batch normalisation something to remember
+        network(*to_tensors(*make_stamps(N, 32, seed=seed)))
+    network.eval()
+    stamps = make_stamps(N, 32, seed=9)
+    together = predict_labels(network, *stamps, batch_size=N)
+    apart = predict_labels(network, *stamps, batch_size=batch_size)
+    reverse = predict_labels(network, *(array[::-1] for array in stamps))
+    for one, other, third in zip(together, apart, reverse, strict=True):
+        assert one.dtype == float
+        assert_allclose(other, one, rtol=1e-5, atol=1e-5)
+        assert_allclose(third[::-1], one, rtol=1e-5, atol=1e-5)
+    assert np.ptp(together[0], axis=0).min() > 1e-3  # galaxies do differ
+
+
+@networks
+def test_standardise(name):
+    network = build_network(name, n_labels=2, stamp_size=32).eval()
+    stamps = to_tensors(*make_stamps(N, 32))
+    plain = network(*stamps)
+    mean, scale = torch.tensor([3.0, -20.0]), torch.tensor([0.5, 10.0])
+    network.standardise(mean.numpy(), scale.numpy())
+    moved = network(*stamps)
+    assert_allclose(moved.mean.detach(), (mean + scale * plain.mean).detach(), rtol=1e-5)
+    assert_allclose(moved.stddev.detach(), (scale * plain.stddev).detach(), rtol=1e-5)
+
+
+@networks
+def test_bad_pixels_are_known_and_the_noise_map_is_not(name):
+    network = build_network(name, n_labels=2, stamp_size=32).eval()
+    data, weight = make_stamps(N, 32)
+    before = predict_labels(network, data, weight)
+    assert_array_equal(predict_labels(network, data, 3 * weight), before)
+    weight[:, 10:20] = 0
+    assert (predict_labels(network, data, weight)[0] != before[0]).all()
+
+
+@networks
+@pytest.mark.parametrize("value", [0, 1e12, -1e12])
+def test_extreme_stamps(name, value):
+    network = build_network(name, n_labels=2, stamp_size=32).eval()
+    data = np.full((1, 32, 32), value, "f4")
+    mean, scale = predict_labels(network, data, np.ones_like(data))
+    assert np.isfinite([mean, scale]).all()
+
+
+@networks
+def test_seed(name):
+    before = torch.get_rng_state()
+    states = [
+        build_network(name, seed=seed, n_labels=1, stamp_size=32).state_dict() for seed in (1, 1, 2)
+    ]
+    assert_array_equal(torch.get_rng_state(), before)
+    first, same, other = (state["head.2.weight"] for state in states)
+    assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+@networks
+def test_config_builds_the_same_again(name):
+    network = build_network(name, n_labels=2, stamp_size=48, hidden=16, channels=(4, 8)).eval()
+    again = build_network(network_name(network), seed=5, **network.config).eval()
+    again.load_state_dict(network.state_dict())
+    stamps = make_stamps(N, 48)
+    assert_array_equal(predict_labels(again, *stamps), predict_labels(network, *stamps))
+
+
+def test_dropout_only_in_training():
+    network = build_network("cnn", n_labels=1, stamp_size=32, dropout=0.5)
+    stamps = to_tensors(*make_stamps(N, 32))
+    network.eval()
+    assert_array_equal(network(*stamps).mean.detach(), network(*stamps).mean.detach())
+    network.train()
+    assert (network(*stamps).mean != network(*stamps).mean).any()
+
+
+def test_unknown_network():
+    with pytest.raises(ValueError, match="network='transformer' must be one of cnn"):
+        build_network("transformer", n_labels=1)
+
+
+@pytest.mark.parametrize("stamp_size", [0, 33])
+def test_odd_stamps(stamp_size):
+    with pytest.raises(ValueError, match=f"stamp_size={stamp_size} must be a positive multiple"):
+        build_network("cnn", n_labels=1, stamp_size=stamp_size)

@@ -1,0 +1,400 @@
+"""Results: tables, quantiles, sky coordinates, models and samples."""
+
+from dataclasses import FrozenInstanceError
+
+import astropy.units as u
+import galsim
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable
+from astropy.wcs import WCS
+from astropy.wcs.wcsapi import HighLevelWCSWrapper
+from astropy.wcs.wcsapi.wrappers import SlicedLowLevelWCS
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm
+from toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
+
+from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS, StampFrame, label_names
+from sersicnet.preprocessing import prepare
+from sersicnet.results import SersicResults
+
+SEVEN, FOUR = tuple(PARAMETERS), ("mag", "r_eff", "n", "q")
+ONE_SIGMA = norm.ppf(0.84)
+
+TRUTH = {
+    "mag": [18.0, 19.0, 20.0],
+    "r_eff": [0.4, 0.6, 0.3],
+    "n": [1.0, 2.5, 4.0],
+    "q": [0.5, 0.8, 0.3],
+    "theta": [30.0, -75.0, 89.0],
+    "x_0": [15.2, 16.0, 15.5],
+    "y_0": [14.9, 15.0, 15.5],
+}
+
+
+def make_results(parameters=SEVEN, *, width=0.01, truth=TRUTH, wcs=None, shape=(32, 32), **changes):
+    """Results whose medians are the truth, with labels ``width`` wide."""
+    truth = {name: np.array(values) for name, values in (truth | changes).items()}
+    n = len(truth["mag"])
+    ones, (ny, nx) = np.ones(n), shape
+    frame = StampFrame(
+        NOISE * ones, ZEROPOINT * ones, SCALE * ones, (nx - 1) / 2 * ones, (ny - 1) / 2 * ones
+    )
+    labels = frame.to_labels(truth, parameters)
+    mean = np.stack([labels[name] for name in label_names(parameters)], 1)
+    shapes, flags = np.tile(shape, (n, 1)), np.zeros(n, int)
+    scale = np.broadcast_to(width, mean.shape)
+    return SersicResults(parameters, mean, scale, frame, flags, shapes, wcs or [None] * n)
+
+
+# Tables
+
+
+def test_columns_and_units():
+    table = make_results().to_table()
+    parameters = [name + end for name in SEVEN for end in ("", "_err", "_lo", "_hi")]
+    assert table.colnames == ["id", *parameters, "flags"]
+    for name, parameter in PARAMETERS.items():
+        for end in ("", "_lo", "_hi"):
+            assert getattr(table[name + end], "unit", None) == parameter.unit
+        assert getattr(table[f"{name}_err"], "unit", None) == parameter.err_unit
+    assert table["id"].tolist() == [0, 1, 2]
+    assert table["flags"].dtype.kind == "i"
+
+
+@pytest.mark.parametrize("parameters", [("mag",), FOUR, ("theta", "x_0"), SEVEN])
+def test_medians(parameters):
+    results = make_results(parameters)
+    table = results.to_table()
+    assert len(table) == len(results) == 3
+    for name in parameters:
+        assert_allclose(results.median(name), TRUTH[name], rtol=1e-12)
+        assert_allclose(getattr(table[name], "value", table[name]), TRUTH[name], rtol=1e-12)
+    assert not set(SEVEN) - set(parameters) & set(table.colnames)
+
+
+def test_quantiles():
+    results = make_results(width=0.02)
+    for name in ("mag", "r_eff", "n", "q", "x_0", "y_0"):
+        median, (lower, upper) = results.median(name), results.interval(name)
+        assert (lower < median).all()
+        assert (median < upper).all()
+        assert_allclose(results.error(name), (upper - lower) / 2)
+    assert_allclose(results.error("mag"), 2.5 * ONE_SIGMA * 0.02)
+    assert_allclose(results.error("n"), ONE_SIGMA * 0.02)
+    assert_allclose(results.error("x_0"), ONE_SIGMA * 0.02)
+    lower, upper = results.interval("r_eff")
+    assert_allclose(upper / results.median("r_eff"), 10 ** (ONE_SIGMA * 0.02))
+    assert_allclose(lower / results.median("r_eff"), 10 ** (-ONE_SIGMA * 0.02))
+    table = results.to_table()
+    assert (table["mag_lo"] < table["mag_hi"]).all()  # brighter is lower
+
+
+def test_quantiles_stay_within_what_is_possible():
+    results = make_results(n=[0.3, 6.0, 9.0], q=[0.02, 0.99, 1.2], width=0.5)
+    for name, lowest, highest in (("n", 0.3, 6.2), ("q", 0.01, 1)):
+        for values in (results.median(name), *results.interval(name), results.samples(50)[name]):
+            assert values.min() >= lowest
+            assert values.max() <= highest
+
+
+def test_error_of_the_angle():
+    """To first order the width of the samples, and never more than ignorance."""
+    results = make_results(width=0.004)
+    samples = results.samples(20000)["theta"]
+    around = (samples - results.median("theta")[:, None] + 90) % 180 - 90
+    lower, upper = np.quantile(around, [0.16, 0.84], axis=1)
+    assert_allclose(results.error("theta"), (upper - lower) / 2, rtol=0.03)
+    lower, upper = results.interval("theta")
+    assert_allclose((lower + upper) / 2, results.median("theta"))
+    assert upper[2] > 90  # the interval lies around the median, through the end of the angles
+    for axis_ratio, width in ((1.0, 0.1), (0.5, 1e3)):
+        unknown = make_results(q=[axis_ratio] * 3, width=width)
+        assert_allclose(unknown.error("theta"), 0.34 * 180)
+
+
+def test_angles_lie_in_their_range():
+    theta = np.array([-90.0, 0.0, 89.999])
+    results = make_results(theta=theta, width=0.3)
+    assert_allclose(results.median("theta"), theta, atol=1e-9)
+    samples = results.samples(1000)["theta"]
+    assert samples.min() >= -90
+    assert samples.max() < 90
+
+
+def test_not_predicted():
+    with pytest.raises(ValueError, match="'theta' was not predicted: there are mag, r_eff, n, q"):
+        make_results(FOUR).error("theta")
+
+
+def test_table_survives_a_file(tmp_path):
+    table = make_results().to_table()
+    table.write(tmp_path / "table.ecsv")
+    back = QTable.read(tmp_path / "table.ecsv")
+    assert back.colnames == table.colnames
+    assert_allclose(back["mag"].value, table["mag"].value, rtol=1e-14)
+
+
+def test_results_cannot_be_changed():
+    width = np.full((3, 8), 0.01)
+    results = make_results(width=width)
+    width[:] = 7
+    assert_array_equal(results.scale, 0.01)
+    with pytest.raises(FrozenInstanceError):
+        results.mean = 0
+    frame = [getattr(results.frame, name) for name in StampFrame.__dataclass_fields__]
+    for array in (results.mean, results.scale, results.flags, results.shapes, *frame):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    assert isinstance(results.wcs, tuple)
+    table = results.to_table()
+    table["flags"][0] = 1  # a table belongs to its user
+    table["n"][0] = 1
+    assert results.flags[0] == 0
+
+
+# Flags
+
+
+def from_labels(*, parameters=FOUR, mean=None, scale=0.01, label_range=None, **changes):
+    stamps = prepare(make_galaxies(3)[0], stamp_size=32)
+    plain = make_results(parameters, **changes).mean
+    mean = plain if mean is None else mean
+    scale = np.broadcast_to(scale, plain.shape).copy()
+    return SersicResults.from_labels(parameters, mean, scale, stamps, label_range=label_range)
+
+
+def test_no_flags():
+    assert_array_equal(from_labels().flags, 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("which", ["mean", "scale"])
+def test_answer_that_is_not_finite(value, which):
+    arrays = {"mean": make_results(FOUR).mean.copy(), "scale": np.full((3, 4), 0.01)}
+    arrays[which][1, 2] = value
+    results = from_labels(**arrays)
+    assert results.flags.tolist() == [0, Flags.PREDICTION_FAILED, 0]
+    table = results.to_table()
+    for name in table.colnames[1:-1]:
+        values = getattr(table[name], "value", table[name])
+        assert np.isnan(values).tolist() == [False, True, False]
+
+
+def test_flags_of_the_training_range():
+    plain = make_results(FOUR).mean
+    limits = np.stack([plain.min(0) - 0.1, plain.max(0) + 0.1])
+    assert_array_equal(from_labels(label_range=limits).flags, 0)
+    faint = from_labels(label_range=limits, mag=[18.0, 30.0, 20.0])
+    assert faint.flags.tolist() == [0, Flags.OUT_OF_RANGE, 0]
+    tiny = from_labels(label_range=limits, r_eff=[0.01, 0.6, 0.3])
+    assert tiny.flags.tolist() == [Flags.OUT_OF_RANGE | Flags.UNRESOLVED, 0, 0]
+    unsure = from_labels(label_range=limits, scale=[0.01, 0.15, 0.01, 0.01])
+    assert unsure.flags.tolist() == [0, 0, Flags.UNRESOLVED]  # its radius may be the smallest
+
+
+def test_flag_of_a_galaxy_larger_than_its_cutout():
+    assert from_labels(r_eff=[0.4, 1.7, 0.3]).flags.tolist() == [0, Flags.LARGE, 0]
+
+
+# The sky
+
+
+def make_wcs(*, angle=0.0, mirrored=False, ctype=("RA---TAN", "DEC--TAN"), crval=(150.0, 60.0)):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ctype, crval, (10.0, 12.0)
+    wcs.wcs.cdelt = np.array([1 if mirrored else -1, 1]) * SCALE / 3600
+    angle = np.radians(angle)
+    wcs.wcs.pc = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    wcs.wcs.set()
+    return wcs
+
+
+def test_north_up_and_east_left():
+    wcs = make_wcs()
+    table = make_results(theta=[90.0, 0.0, 30.0], wcs=[wcs] * 3).to_table()
+    assert table.colnames[-4:] == ["ra", "dec", "pa", "flags"]
+    assert {table[name].unit for name in ("ra", "dec", "pa")} == {u.deg}
+    # +y is north, +x is west
+    assert_allclose(table["pa"].value, [0, -90, -60], atol=1e-2)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("angle", [0, 35, -120, 180])
+def test_position_and_angle_on_the_sky(angle, mirrored):
+    wcs = make_wcs(angle=angle, mirrored=mirrored)
+    table = make_results(wcs=[wcs] * 3).to_table()
+    expected = wcs.pixel_to_world(TRUTH["x_0"], TRUTH["y_0"])
+    assert_allclose(table["ra"].value, expected.ra.deg, rtol=1e-12)
+    assert_allclose(table["dec"].value, expected.dec.deg, rtol=1e-12)
+    # in the tangent plane: offsets to the east and north of a step along the major axis
+    theta = np.radians(TRUTH["theta"])
+    east, north = wcs.pixel_scale_matrix @ [np.cos(theta), np.sin(theta)]
+    pa = np.degrees(np.arctan2(east, north))
+    assert_allclose((table["pa"].value - pa + 90) % 180, 90, atol=0.01)
+    assert (table["pa"].value >= -90).all()
+    assert (table["pa"].value < 90).all()
+
+
+def test_other_frames_are_brought_to_icrs():
+    wcs = make_wcs(ctype=("GLON-TAN", "GLAT-TAN"), crval=(30.0, 40.0))
+    table = make_results(wcs=[wcs] * 3).to_table()
+    centre = SkyCoord.from_pixel(TRUTH["x_0"], TRUTH["y_0"], wcs).icrs
+    assert_allclose(table["ra"].value, centre.ra.deg, rtol=1e-12)
+    north = centre.directional_offset_by(0 * u.deg, SCALE * u.arcsec)
+    step = np.array(north.to_pixel(wcs)) - [TRUTH["x_0"], TRUTH["y_0"]]
+    to_north = np.degrees(np.arctan2(step[1], step[0]))
+    # seen from the outside the sky is mirrored: position angles run as theta does
+    assert_allclose((TRUTH["theta"] - to_north - table["pa"].value + 90) % 180, 90, atol=0.01)
+
+
+def test_a_general_wcs_gives_the_same():
+    wcs = make_wcs(angle=20)
+    general = HighLevelWCSWrapper(SlicedLowLevelWCS(wcs, [slice(0, 40), slice(0, 40)]))
+    first, second = (make_results(wcs=[w] * 3).to_table() for w in (wcs, general))
+    for name in ("ra", "dec", "pa"):
+        assert_allclose(second[name].value, first[name].value, rtol=1e-9)
+
+
+def test_columns_of_the_sky_only_where_they_can_be_had():
+    wcs = [make_wcs(), None, make_wcs()]
+    table = make_results(wcs=wcs).to_table()
+    for name in ("ra", "dec", "pa"):
+        assert np.isnan(table[name].value).tolist() == [False, True, False]
+    assert "ra" not in make_results(FOUR, wcs=wcs).to_table().colnames
+    table = make_results(("x_0", "y_0"), wcs=wcs).to_table()
+    assert "dec" in table.colnames
+    assert "pa" not in table.colnames
+
+
+def test_no_position_without_an_answer():
+    results = make_results(wcs=[make_wcs()] * 3, mag=[18.0, np.nan, 19.0], x_0=[15, np.nan, 15])
+    assert np.isnan(results.to_table()["ra"].value).tolist() == [False, True, False]
+
+
+# Models
+
+
+def grid(size):
+    y, x = np.mgrid[:size, :size]
+    return x, y
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_model_has_the_flux_the_size_and_the_place(index):
+    shift = {"x_0": [100.3] * 3, "y_0": [99.1] * 3}
+    results = make_results(**shift)
+    model = results.to_model(index)
+    step = 0.25  # fine enough for the cusp of n = 2.5
+    x, y = (step * axis - 100 for axis in grid(1600))
+    light = model(x, y) * step**2
+    flux = 10 ** (-0.4 * (TRUTH["mag"][index] - ZEROPOINT))
+    assert_allclose(light.sum(), flux, rtol=0.02)
+    theta = np.radians(TRUTH["theta"][index])
+    dx, dy = x - 100.3, y - 99.1
+    along = dx * np.cos(theta) + dy * np.sin(theta)
+    across = (dy * np.cos(theta) - dx * np.sin(theta)) / TRUTH["q"][index]
+    inside = np.hypot(along, across) < TRUTH["r_eff"][index] / SCALE
+    assert_allclose(light[inside].sum(), flux / 2, rtol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (65, 50)])
+def test_model_image_is_what_galsim_draws(shape):
+    results = make_results(shape=shape, x_0=[25.3] * 3, y_0=[30.8] * 3)
+    profile = galsim.Moffat(3, fwhm=0.35)
+    psf = profile.drawImage(galsim.ImageD(65, 65, scale=SCALE)).array
+    cutout = make_cutout(np.zeros(shape), psf=100 * psf)
+    for i in range(2):
+        row = {name: values[i] for name, values in TRUTH.items()}
+        galaxy = galsim.Sersic(
+            row["n"],
+            half_light_radius=row["r_eff"] * np.sqrt(row["q"]),
+            flux=10 ** (-0.4 * (row["mag"] - ZEROPOINT)),
+        ).shear(q=row["q"], beta=row["theta"] * galsim.degrees)
+        place = galsim.PositionD(25.3 + 1, 30.8 + 1)  # GalSim counts pixels from 1
+        image = galsim.ImageD(shape[1], shape[0], scale=SCALE)
+        expected = galsim.Convolve(galaxy, profile).drawImage(image, center=place).array
+        assert_allclose(
+            results.model_image(i, cutout), expected, atol=2e-3 * expected.max(), rtol=0
+        )
+        assert_array_equal(
+            results.residual(i, cutout, psf=psf), -results.model_image(i, cutout, psf=psf)
+        )
+
+
+def test_model_image_looks_like_the_galaxy():
+    """With the angle and the centre taken from the image where they were not predicted."""
+    cutouts, truth = make_galaxies(4, size=48, noise=False)
+    columns = {name: np.array(getattr(truth[name], "value", truth[name])) for name in SEVEN}
+    for parameters, tolerance in ((SEVEN, 0.05), (FOUR, 0.15)):
+        results = make_results(parameters, truth=columns, shape=(48, 48))
+        for i, cutout in enumerate(cutouts):
+            rest = results.residual(i, cutout)
+            assert np.abs(rest).max() < tolerance * cutout.data.max()
+
+
+def test_given_parameters_come_before_measured_ones():
+    results, full = make_results(FOUR), make_results()
+    (cutout,), _ = make_galaxies(1)
+    known = {name: TRUTH[name][0] for name in ("theta", "x_0", "y_0")}
+    assert_allclose(
+        results.model_image(0, cutout, **known), full.model_image(0, cutout), atol=1e-6
+    )
+
+
+def test_missing_parameters():
+    with pytest.raises(ValueError, match="theta, x_0, y_0 were not predicted: give them"):
+        make_results(FOUR).to_model(0)
+    model = make_results(FOUR).to_model(0, theta=90, x_0=1, y_0=2)
+    assert_allclose([model.theta.value, model.x_0.value, model.y_0.value], [np.pi / 2, 1, 2])
+
+
+def test_unknown_parameters():
+    with pytest.raises(ValueError, match="angle: the parameters are mag, r_eff, n, q, theta"):
+        make_results().to_model(0, angle=3)
+
+
+def test_model_without_psf():
+    with pytest.raises(ValueError, match="psf=None and the cutout has none"):
+        make_results().model_image(0, make_cutout(np.zeros((32, 32)), psf=None))
+
+
+def test_model_without_an_answer():
+    results = make_results(mag=[np.nan, 18, 18])
+    with pytest.raises(ValueError, match="galaxy 0 has no answer"):
+        results.to_model(0)
+
+
+# Samples
+
+
+def test_samples_agree_with_medians_and_quantiles():
+    results = make_results(width=0.01)
+    samples = results.samples(4000, seed=3)
+    for name in SEVEN:
+        assert samples[name].shape == (3, 4000)
+        error = results.error(name)
+        values = samples[name]
+        if name == "theta":
+            values = (values - results.median(name)[:, None] + 90) % 180 - 90
+            values += results.median(name)[:, None]
+        lower, median, upper = np.quantile(values, [0.16, 0.5, 0.84], axis=1)
+        assert_allclose((median - results.median(name)) / error, 0, atol=0.1)
+        assert_allclose((upper - lower) / 2, error, rtol=0.1)
+
+
+def test_samples_are_reproducible_and_of_one_galaxy_each():
+    results = make_results()
+    samples, again, other = (results.samples(5, seed=seed) for seed in (1, 1, 2))
+    for name in SEVEN:
+        assert_array_equal(samples[name], again[name])
+        assert (samples[name] != other[name]).all()
+    fewer = make_results(truth={name: values[:2] for name, values in TRUTH.items()})
+    assert_array_equal(fewer.samples(5, seed=1)["mag"], samples["mag"][:2])
+
+
+def test_samples_without_an_answer_are_nan():
+    samples = make_results(("mag",), mag=[18.0, np.nan, 19.0]).samples(3)
+    assert np.isnan(samples["mag"]).all(axis=1).tolist() == [False, True, False]

@@ -1,0 +1,270 @@
+"""A survey's numbers are right, checked, and kept."""
+
+import dataclasses
+import json
+
+import galsim
+import numpy as np
+import pytest
+import surveycodex
+from numpy.testing import assert_allclose
+from photutils.aperture import CircularAperture
+
+from sersicnet._surveycodex import airy_fwhm
+from sersicnet.parameters import PARAMETERS, Prior
+from sersicnet.simulate_catalog import draw_psf
+from sersicnet.survey_config import PSFModel, SimulationConfig
+
+CANDELS = SimulationConfig.candels_f160w()
+COSMOS = SimulationConfig.cosmos_f814w()
+STAMP = np.outer([1, 2, 1], [1.0, 3.0, 1.0])
+BANDS = [
+    (name, band)
+    for name in surveycodex.available_surveys
+    for band in surveycodex.get_survey(name).available_filters
+]
+
+
+def encircled(stamp, radius):
+    """Share of the light of a stamp within a circle of ``radius`` pixels."""
+    middle = (len(stamp) - 1) / 2
+    return CircularAperture((middle, middle), radius).do_photometry(stamp)[0][0] / stamp.sum()
+
+
+# --- the presets ------------------------------------------------------------------------------
+
+
+def test_candels_is_the_benchmark():
+    """PSF and depth are those on which other codes were measured (docs/simulate.rst)."""
+    faint = 10 ** (-0.4 * (24 - 25.946))
+    sky_noise = 0.5 * faint / (12.5 * np.sqrt(np.pi * (0.3 / 0.06) ** 2))
+    assert_allclose(CANDELS.sky_noise, sky_noise, rtol=2e-6)
+    assert (CANDELS.pixel_scale, CANDELS.zeropoint, CANDELS.gain) == (0.06, 25.946, 3200)
+    psf = galsim.Moffat(beta=3, fwhm=0.18, trunc=1.2)
+    expected = psf.drawImage(nx=41, ny=41, scale=0.06, dtype=float).array
+    assert_allclose(draw_psf(CANDELS.psf, pixel_scale=0.06), expected / expected.sum(), atol=1e-12)
+
+
+def test_candels_is_the_default():
+    assert SimulationConfig() == CANDELS
+
+
+def test_cosmos_psf_has_the_encircled_energy_that_is_documented():
+    low, high = COSMOS.psf.jitter
+    psfs = {
+        jitter: draw_psf(COSMOS.psf, pixel_scale=0.03, jitter=jitter)
+        for jitter in (low, (low + high) / 2, high)
+    }
+    inner, outer = ([encircled(psf, radius) for psf in psfs.values()] for radius in (2.5, 4.5))
+    assert inner[1] == pytest.approx(0.50, abs=0.005)
+    assert outer[1] == pytest.approx(0.81, abs=0.005)
+    assert np.ptp(inner) < 0.07
+
+
+def test_cosmos_noise_is_correlated_by_what_is_documented():
+    kernel = COSMOS.noise_kernel()
+    assert (kernel**2).sum() == pytest.approx(1)  # the noise of one pixel stays what it was
+    assert (kernel[1:] * kernel[:-1]).sum() == pytest.approx(0.48, abs=0.005)
+    assert_allclose(kernel, kernel.T)
+    assert_allclose(kernel, kernel[::-1, ::-1])
+
+
+def test_white_noise_has_the_kernel_one():
+    np.testing.assert_array_equal(CANDELS.noise_kernel(), [[1.0]])
+
+
+# --- surveys of surveycodex -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "band"), BANDS)
+def test_every_survey_makes_a_config(name, band):
+    config = SimulationConfig.from_survey(name, band)
+    survey = surveycodex.get_survey(name)
+    observed = survey.get_filter(band)
+    assert config.name == f"{name}_{band}"
+    assert config.pixel_scale == survey.pixel_scale.value
+    assert config.zeropoint == observed.zeropoint.value
+    assert config.gain == observed.full_exposure_time.value
+    # electrons a second of the sky in a pixel, then their shot noise (surveycodex rounds counts)
+    rate = 10 ** (-0.4 * (observed.sky_brightness.value - config.zeropoint)) * config.pixel_scale**2
+    assert config.sky_noise == pytest.approx(np.sqrt(rate / config.gain), rel=2e-3)
+    # the faintest galaxies reach a S/N of 10 in a circle of the PSF's FWHM in radius
+    radius = observed.psf_fwhm.value / config.pixel_scale
+    flux = 10 ** (-0.4 * (config.priors["mag"].upper - config.zeropoint))
+    assert flux / (config.sky_noise * np.sqrt(np.pi * radius**2)) == pytest.approx(10, rel=0.01)
+    ground = config.psf.family == "kolmogorov"
+    assert ground == (name in ("SDSS", "PanSTARRS", "LSST", "CFHTLS", "HSC", "DES"))
+    assert not ground or config.psf.fwhm == observed.psf_fwhm.value
+    assert SimulationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "band", "tolerance"),
+    [
+        ("Euclid_VIS", "IE", 0.05),
+        ("Euclid_NISP", "YE", 0.1),  # far from diffraction limited: widths do not add in square
+        ("Roman_WFI", "F158", 0.01),
+        ("COSMOS", "f814w", 0.03),
+    ],
+)
+def test_psf_from_space_has_the_listed_width(name, band, tolerance):
+    psf = SimulationConfig.from_survey(name, band).psf
+    width = psf.fwhm / airy_fwhm(psf.obscuration)
+    airy = galsim.Airy(width, obscuration=psf.obscuration)
+    drawn = galsim.Convolve(airy, galsim.Gaussian(sigma=psf.jitter)).calculateFWHM()
+    listed = surveycodex.get_survey(name).get_filter(band).psf_fwhm.value
+    assert drawn == pytest.approx(listed, rel=tolerance)
+
+
+def test_band_of_a_survey_with_one_band_is_not_needed():
+    assert SimulationConfig.from_survey("Euclid_VIS") == SimulationConfig.from_survey(
+        "Euclid_VIS", "IE"
+    )
+
+
+def test_unknown_surveys_and_bands_are_named():
+    with pytest.raises(ValueError, match=r"name='SKA' is not a survey of surveycodex: .*LSST"):
+        SimulationConfig.from_survey("SKA")
+    with pytest.raises(ValueError, match=r"band='J' must be one of u, g, r, i, z, y for LSST"):
+        SimulationConfig.from_survey("LSST", "J")
+    with pytest.raises(ValueError, match=r"band=None must be one of u, g, r, i, z, y for LSST"):
+        SimulationConfig.from_survey("LSST")
+
+
+@pytest.mark.parametrize("obscuration", [0.0, 0.1, 0.33, 0.6, 0.9])
+def test_airy_fwhm_is_galsims(obscuration):
+    airy = galsim.Airy(1.0, obscuration=obscuration)
+    half = airy.xValue(airy_fwhm(obscuration) / 2, 0) / airy.xValue(0, 0)
+    assert half == pytest.approx(0.5, rel=1e-3)  # GalSim interpolates a table
+    if obscuration == 0:
+        assert airy_fwhm(0) == pytest.approx(airy.fwhm)
+
+
+# --- written and read back --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CANDELS,
+        COSMOS,
+        CANDELS.replace(name="Sérsic, \"quoted\" & 'long' " * 9, gain=np.inf, n_neighbours=0.1 + 0.2),
+        CANDELS.replace(psf=PSFModel("image", image=STAMP / 7)),
+        CANDELS.replace(psf=PSFModel(fwhm=(0.1, 0.2), jitter=(0.0, 1 / 3))),
+        CANDELS.replace(priors={"n": Prior(1, 2)}, neighbour_mag=Prior(-1, 1 / 3)),
+    ],
+)
+def test_config_survives_json_exactly(config):
+    assert SimulationConfig.from_dict(config.to_dict()) == config
+    assert SimulationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_numbers_of_numpy_become_those_of_python():
+    config = CANDELS.replace(
+        pixel_scale=np.float32(0.5), stamp_size=[np.int64(9), np.int64(11)], gain=3
+    )
+    assert config == CANDELS.replace(pixel_scale=0.5, stamp_size=(9, 11), gain=3.0)
+    assert json.loads(json.dumps(config.to_dict()))["stamp_size"] == [9, 11]
+    assert PSFModel(fwhm=[0.1, 0.2]) == PSFModel(fwhm=(0.1, 0.2))
+
+
+def test_psf_models_can_be_dictionary_keys():
+    models = [
+        PSFModel(fwhm=np.array([0.1, 0.2])),
+        PSFModel(fwhm=(0.1, 0.2)),
+        PSFModel("image", image=STAMP),
+        PSFModel("image", image=STAMP.tolist()),
+    ]
+    assert len(set(models)) == 2
+
+
+def test_replace_merges_priors():
+    config = CANDELS.replace(priors={"n": Prior(4.0, 4.0)}, gain=1.0)
+    assert config.priors == CANDELS.priors | {"n": Prior(4.0, 4.0)}
+    assert config.gain == 1
+    assert CANDELS.priors["n"] == Prior(0.5, 6.0)
+
+
+def test_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CANDELS.gain = 1.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CANDELS.psf.fwhm = 1.0
+
+
+def test_every_field_is_documented():
+    for kind in (PSFModel, SimulationConfig):
+        for field in dataclasses.fields(kind):
+            assert f"{field.name} : " in kind.__doc__ or f"{field.name}, " in kind.__doc__
+
+
+# --- bad numbers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pixel_scale": 0}, "pixel_scale=0 must be positive"),
+        ({"pixel_scale": np.inf}, "pixel_scale=inf must be positive"),
+        ({"zeropoint": np.nan}, "zeropoint=nan must be finite"),
+        ({"zeropoint": -np.inf}, "zeropoint=-inf must be finite"),
+        ({"gain": -1}, "gain=-1 must be positive"),
+        ({"sky_noise": np.nan}, "sky_noise=nan must be positive"),
+        ({"folding_threshold": 0}, "folding_threshold=0 must be positive"),
+        ({"noise_correlation": -0.1}, "noise_correlation=-0.1 must be zero or positive"),
+        ({"center_jitter": -1}, "center_jitter=-1 must be zero or positive"),
+        ({"n_neighbours": np.inf}, "n_neighbours=inf must be zero or positive"),
+        ({"stamp_size": (9, 8)}, r"stamp_size=\(9, 8\) must be two positive integers in order"),
+        ({"stamp_size": (0, 8)}, r"stamp_size=\(0, 8\) must be two positive integers"),
+        ({"stamp_size": (8, 9.5)}, r"stamp_size=\(8, 9.5\) must be two positive integers"),
+        ({"priors": {"mass": Prior(0, 1)}}, r"priors=.* must be given for mag, r_eff, n, q, theta"),
+        ({"priors": {"n": Prior(0.1, 4)}}, "prior of n, from 0.1 to 4, must be within 0.3 to 6.2"),
+        ({"priors": {"q": Prior(0.5, 1.1)}}, "prior of q, from 0.5 to 1.1, must be within"),
+        ({"priors": {"r_eff": Prior(-1, 1)}}, "prior of r_eff, from -1 to 1, must be within"),
+        ({"unit": "furlong / bottle"}, "furlong"),
+    ],
+)
+def test_bad_surveys_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        CANDELS.replace(**changes)
+
+
+def test_bad_kinds_are_named():
+    with pytest.raises(TypeError, match=r"psf='moffat' must be a PSFModel"):
+        CANDELS.replace(psf="moffat")
+    with pytest.raises(TypeError, match=r"the prior of n, \(1, 2\), must be a Prior"):
+        CANDELS.replace(priors={"n": (1, 2)})
+    with pytest.raises(TypeError, match=r"the prior of neighbour_mag, 3, must be a Prior"):
+        CANDELS.replace(neighbour_mag=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"family": "sersic"}, "family='sersic' must be one of moffat, gaussian, kolmogorov"),
+        ({"family": "image"}, "family='image' must come with image="),
+        ({"image": STAMP}, "family='moffat' must come with image= if, and only if, it is 'image'"),
+        ({"family": "image", "image": STAMP[0]}, r"image of shape \(3,\) must be a finite 2-D"),
+        ({"family": "image", "image": -STAMP}, "2-D stamp of positive sum"),
+        ({"family": "image", "image": STAMP * np.nan}, "must be a finite 2-D stamp"),
+        ({"fwhm": 0}, "fwhm=0 must be positive arcsec, or two of them in order"),
+        ({"fwhm": (0.2, 0.1)}, r"fwhm=\(0.2, 0.1\) must be positive arcsec, or two"),
+        ({"fwhm": (0.1, 0.2, 0.3)}, "fwhm=.* must be positive arcsec, or two of them in order"),
+        ({"jitter": -0.1}, "jitter=-0.1 must be positive arcsec"),
+        ({"jitter": np.nan}, "jitter=nan must be positive arcsec"),
+        ({"beta": 1}, "beta=1 must be above 1"),
+        ({"truncation": -1}, "truncation=-1 must be a radius in arcsec, or 0"),
+        ({"obscuration": 1.0}, r"obscuration=1.0 must be in \[0, 1\)"),
+        ({"size": 0}, "size=0 must be a positive integer"),
+        ({"size": 4.5}, "size=4.5 must be a positive integer"),
+    ],
+)
+def test_bad_psfs_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PSFModel(**arguments)
+
+
+def test_presets_stay_within_what_can_be_measured():
+    for config in (CANDELS, COSMOS):
+        for name, prior in config.priors.items():
+            assert PARAMETERS[name].lower <= prior.lower < prior.upper <= PARAMETERS[name].upper

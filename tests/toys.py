@@ -1,0 +1,82 @@
+"""Small galaxies that are made in no time: what tests train and predict on.
+
+Sersic profiles sampled at pixel centres and blurred by a Gaussian. They are no simulation, which
+is the business of `sersicnet.simulate_catalog`, but their truth is known.
+"""
+
+import astropy.units as u
+import numpy as np
+from astropy.modeling.models import Sersic2D
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.table import QTable
+from scipy.ndimage import gaussian_filter
+from scipy.special import gamma, gammaincinv
+
+from sersicnet.parameters import PARAMETERS
+
+ZEROPOINT, SCALE, NOISE, SIZE = 25.0, 0.1, 0.1, 32
+UNITS = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
+
+
+def make_truth(n, *, seed=0, size=SIZE):
+    """Parameters of ``n`` galaxies in cutouts of ``size`` pixels."""
+    rng = np.random.default_rng([seed, 0])
+    ranges = {
+        "mag": (17, 20),
+        "r_eff": (2 * SCALE, 5 * SCALE),
+        "n": (0.5, 2),
+        "q": (0.3, 1),
+        "theta": (-90, 90),
+        "x_0": ((size - 1) / 2 - 1, (size - 1) / 2 + 1),
+        "y_0": ((size - 1) / 2 - 1, (size - 1) / 2 + 1),
+    }
+    table = QTable({name: rng.uniform(*limits, n) for name, limits in ranges.items()})
+    for name, parameter in PARAMETERS.items():
+        if parameter.unit is not None:
+            table[name] = table[name] * parameter.unit
+    return table
+
+
+def draw(row, shape):
+    """The galaxy of one row of the truth, without noise."""
+    r_eff, n, q = row["r_eff"] / (SCALE * u.arcsec), row["n"], row["q"]
+    b = gammaincinv(2 * n, 0.5)
+    area = 2 * np.pi * n * r_eff**2 * q * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
+    flux = 10 ** (-0.4 * (row["mag"].value - ZEROPOINT))
+    model = Sersic2D(
+        float(flux / area),
+        float(r_eff),
+        n,
+        row["x_0"].value,
+        row["y_0"].value,
+        1 - q,
+        row["theta"].to_value(u.rad),
+    )
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return gaussian_filter(model(x, y), 1.0)
+
+
+def make_cutout(data, *, noise=NOISE, **changes):
+    """A cutout with zero point, pixel scale, noise map and PSF."""
+    data = np.asarray(data)
+    psf = np.zeros((11, 11))
+    psf[5, 5] = 1
+    arguments = {
+        "unit": "adu",
+        "uncertainty": StdDevUncertainty(np.full(data.shape, noise)),
+        "meta": {"MAGZP": ZEROPOINT, "PIXSCALE": SCALE},
+        "psf": gaussian_filter(psf, 1.0),
+    }
+    return CCDData(data, **(arguments | changes))
+
+
+def make_galaxies(n, *, seed=0, size=SIZE, noise=True):
+    """A list of cutouts and their truth."""
+    truth = make_truth(n, seed=seed, size=size)
+    cutouts = []
+    for i, row in enumerate(truth):
+        data = draw(row, (size, size))
+        if noise:
+            data = data + NOISE * np.random.default_rng([seed, 1, i]).normal(size=data.shape)
+        cutouts.append(make_cutout(data))
+    return cutouts, truth
