@@ -53,7 +53,7 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
         catalog = draw_catalog(N_SIMULATED, config, seed=42)
         cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
         truth = catalog
-    names = [str(i) for i in range(len(cutouts))] if names is None else names
+    names = names or [str(i) for i in range(len(cutouts))]
     results = SersicNet.from_pretrained(weights).predict(cutouts)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -107,11 +107,12 @@ def _has_model(results, cutouts, index):
 def _residual_figure(results, cutouts, names, usable):
     """Image, model and residual of galaxies spread over the list."""
     shown = [usable[k] for k in np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))]
-    labels = [
-        f"{names[i]}  "
-        + "  ".join(f"{p} {results.median(p)[i]:.2f}" for p in results.parameters[:4])
-        for i in shown
-    ]
+    labels = ["\n".join([names[i], *_values(results, i)]) for i in shown]
     models = [results.model_image(i, cutouts[i]) for i in shown]
     axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
     return axes[0, 0].figure
+
+
+def _values(results, index):
+    """The first parameters of a galaxy, a text each."""
+    return [f"{name} = {results.median(name)[index]:.2f}" for name in results.parameters[:4]]

@@ -128,7 +128,7 @@ class SersicNet(Settings):
             An iterator need not fit in memory: prepared stamps are kept on disk. Or
             a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
-            A row a cutout; columns named as `parameters` (and ``q`` if ``theta`` is
+            A row a cutout; columns named as ``parameters`` (and ``q`` if ``theta`` is
             one). None for a `~sersicnet.training.TrainingData`.
         psf : optional
             Accepted for networks that take a PSF; this one does not look at it.
@@ -139,7 +139,7 @@ class SersicNet(Settings):
             ``uncertainty``, correlated by this kernel of unit sum of squares
             (``[[1]]`` for white noise), is drawn anew whenever a galaxy is seen.
         pixel_scale, zeropoint
-            As in `predict`.
+            As in `~sersicnet.estimator.SersicNet.predict`.
         warm_start : bool
             Go on from the present network instead of from random weights.
         resume : path, optional
@@ -269,7 +269,7 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts, **options
-            As in `predict`.
+            As in `~sersicnet.estimator.SersicNet.predict`.
         truth : `~astropy.table.Table` or dict
             A row a cutout.
 

@@ -145,7 +145,7 @@ def build_network(name, *, seed=0, **config):
     Parameters
     ----------
     name : str
-        A key of `NETWORKS`.
+        A key of ``NETWORKS``.
     seed : int
         Of the initial weights.
     **config

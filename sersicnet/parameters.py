@@ -1,9 +1,9 @@
 """The seven parameters of a Sersic galaxy: names, units, limits, labels and priors.
 
-Conventions (nothing else in the package spells them out): `r_eff` is measured
-along the major axis and before the PSF, `theta` runs counter-clockwise from the
-+x axis of the image, `x_0` and `y_0` are 0-based pixels of the cutout that the
-user passed, and `mag` is the total AB magnitude of the untruncated profile.
+Conventions (nothing else in the package spells them out): ``r_eff`` is measured
+along the major axis and before the PSF, ``theta`` runs counter-clockwise from the
++x axis of the image, ``x_0`` and ``y_0`` are 0-based pixels of the cutout that the
+user passed, and ``mag`` is the total AB magnitude of the untruncated profile.
 
 A network does not see these values but *labels* in universal units: fluxes
 divided by the noise of a pixel, and lengths in pixels counted from the middle
@@ -85,7 +85,7 @@ def check_parameters(parameters):
 
 
 def table_values(table, names):
-    """Columns as plain arrays in the units of `PARAMETERS`.
+    """Columns as plain arrays in the units of `~sersicnet.parameters.PARAMETERS`.
 
     Parameters
     ----------
@@ -198,7 +198,8 @@ class StampFrame:
         Parameters
         ----------
         truth : dict of (N,) `~numpy.ndarray`
-            Values in the units of `PARAMETERS`. ``theta`` needs ``q`` as well.
+            Values in the units of `~sersicnet.parameters.PARAMETERS`. ``theta`` needs ``q``
+            as well.
         parameters : tuple of str
             The parameters to convert.
 
@@ -230,7 +231,7 @@ class StampFrame:
         return labels
 
     def from_labels(self, labels, parameters):
-        """Parameters in the units of `PARAMETERS`: the inverse of `to_labels`."""
+        """Parameters in the units of ``PARAMETERS``: the inverse of ``to_labels``."""
         values = {}
         if "mag" in parameters:
             log_flux = labels["log_flux"] + np.log10(self.noise_level)

@@ -69,7 +69,7 @@ RECIPES = {
         SimulationConfig.cosmos_f814w,
         tuple(PARAMETERS),
         n_galaxies=16_000,
-        max_epochs=20,
+        max_epochs=36,
     ),
 }
 
@@ -90,7 +90,7 @@ def train_recipe(
     Parameters
     ----------
     name : str
-        A key of `RECIPES`.
+        A key of ``RECIPES``.
     directory : path
         Where simulations, checkpoints and results are kept. Recipes of the same survey share
         their simulations.

@@ -108,7 +108,7 @@ class SersicResults:
         return np.minimum(*ends), np.maximum(*ends)
 
     def error(self, name):
-        """Half the width of `interval`, (N,) `~numpy.ndarray`."""
+        """Half the width of ``interval``, (N,) `~numpy.ndarray`."""
         lower, upper = self.interval(name)
         return (upper - lower) / 2
 
@@ -130,9 +130,9 @@ class SersicResults:
         columns = [names.index("e1"), names.index("e2")]
         e1, e2 = self.mean[:, columns].T
         s1, s2 = self.scale[:, columns].T
-        size = np.hypot(e1, e2)
-        across = np.hypot(e2 * s1, e1 * s2) / np.maximum(size, 1e-9)
-        width = 0.5 * np.degrees(across / np.maximum(size, 1e-9)) * QUANTILE
+        direction, size = np.arctan2(e2, e1), np.maximum(np.hypot(e1, e2), 1e-9)
+        across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
+        width = 0.5 * np.degrees(across / size) * QUANTILE
         return np.minimum(width, 0.34 * 180)
 
     def to_table(self):
@@ -215,7 +215,7 @@ class SersicResults:
         index : int
             Its row.
         **known : float
-            Parameters that were not predicted, in the units of `PARAMETERS`.
+            Parameters that were not predicted, in the units of `~sersicnet.parameters.PARAMETERS`.
 
         Raises
         ------
@@ -247,7 +247,7 @@ class SersicResults:
         index : int
             Its row.
         **known : float
-            Parameters that were not predicted, in the units of `PARAMETERS`.
+            Parameters that were not predicted, in the units of `~sersicnet.parameters.PARAMETERS`.
 
         Returns
         -------
@@ -315,7 +315,7 @@ class SersicResults:
         )
 
     def residual(self, index, cutout, *, psf=None, **known):
-        """The cutout less `model_image`, (ny, nx) `~numpy.ndarray`."""
+        """The cutout less ``model_image``, (ny, nx) `~numpy.ndarray`."""
         image = self.model_image(index, cutout, psf=psf, **known)
         return np.asarray(cutout.data, dtype=float) - image
 

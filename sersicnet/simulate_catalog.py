@@ -174,7 +174,7 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=
     # The middle of a GalSim image is ((nx - 1) / 2, (ny - 1) / 2) from its first pixel.
     offset = (row["x_0"] - (nx - 1) / 2, row["y_0"] - (ny - 1) / 2)
     accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
-    scene = galsim.Convolve(galaxy, psf, gsparams=accuracy)
+    scene = galsim.Convolve(galaxy, _tabulated(psf, accuracy), gsparams=accuracy)
     with warnings.catch_warnings():
         warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
         try:
@@ -187,12 +187,21 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=
     return image.array
 
 
+@lru_cache(maxsize=16)
+def _tabulated(psf, accuracy):
+    """The PSF with an accuracy; GalSim's table of its transform (10 ms) is then made only once."""
+    return psf.withGSParams(accuracy)
+
+
 @lru_cache(maxsize=256)
 def _psf_profile(model, fwhm, jitter, pixel_scale):
     """GalSim's profile, and the drawing method that adds the pixel's response or not."""
     if model.family == "image":
         image = galsim.Image(np.array(model.image), scale=pixel_scale)
-        return galsim.InterpolatedImage(image, flux=1), "no_pixel"
+        # Ten times nearer to the formula of a PSF than GalSim's default, Quintic: 3e-4 of the
+        # peak instead of 4e-3 for a compact galaxy of candels_f160w.
+        psf = galsim.InterpolatedImage(image, x_interpolant=galsim.Lanczos(15), flux=1)
+        return psf, "no_pixel"
     if model.family == "moffat":
         psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation)
     elif model.family == "gaussian":

@@ -156,7 +156,7 @@ def _check_prior(name, prior):
 class SimulationConfig:
     """Everything that a simulation needs besides the seed.
 
-    The defaults are those of `candels_f160w`.
+    The defaults are those of ``candels_f160w``.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class SimulationConfig:
     folding_threshold : float
         GalSim's accuracy: the share of the light that may be folded back into the
         image by its discrete Fourier transform. GalSim's default, 5e-3, costs 45 ms a galaxy
-        of `candels_f160w`. Ten times stricter costs four times as much, and differs by at most
+        of ``candels_f160w``. Ten times stricter costs four times as much, and differs by at most
         2e-4 of the peak, 0.12 % of the flux and 0.15 sigma in any pixel.
 
     Raises

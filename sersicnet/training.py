@@ -24,7 +24,7 @@ from sersicnet.training_data import (
     random_symmetry,
 )
 
-__all__ = ["TrainingData", "beta_nll", "random_symmetry", "train_network"]
+__all__ = ["TrainingData", "TrainingModule", "beta_nll", "random_symmetry", "train_network"]
 
 # Share of the steps in which the learning rate rises to its full value.
 WARMUP = 0.05
@@ -195,7 +195,7 @@ def train_network(
     patience : int
         Epochs without progress after which training stops.
     noise_kernel, symmetries, loss
-        See `TrainingModule`.
+        See `~sersicnet.training.TrainingModule`.
     seed : int
         Of order, symmetries and noise.
     device : str
@@ -221,12 +221,13 @@ def train_network(
     module = TrainingModule(
         network,
         data.names,
-        learning_rate=learning_rate,
+        learning_rate=float(learning_rate),  # checkpoints hold no numpy numbers
         noise_kernel=noise_kernel,
         symmetries=symmetries,
         loss=loss,
         seed=seed,
     )
+    network.train()  # one that has learnt before may come as it predicts
     history = History()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
     last = Checkpoint(directory, "last", enable_version_counter=False)
@@ -260,7 +261,8 @@ def train_network(
 
 def _loader(data, batch_size, *, seed=None):
     sampler = BatchSampler(len(data), batch_size, seed=seed)
-    return DataLoader(data, sampler=sampler, batch_size=None)
+    # It draws a number that nothing depends on, but not from torch's own state.
+    return DataLoader(data, sampler=sampler, batch_size=None, generator=torch.Generator())
 
 
 @contextlib.contextmanager

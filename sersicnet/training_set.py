@@ -43,7 +43,8 @@ def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **uni
     """
     data = cutouts
     if not isinstance(data, TrainingData):
-        table_values(truth, needed_columns(parameters))  # before anything long begins
+        _known(truth)  # before anything long begins
+        table_values(truth, needed_columns(parameters))
         data = build_training_data(
             cutouts, truth, stamp_size=stamp_size, directory=directory, **units
         )

@@ -52,6 +52,6 @@ def trained(galaxies):
     from sersicnet.parameters import PARAMETERS
 
     net = SersicNet(
-        parameters=tuple(PARAMETERS), stamp_size=32, max_epochs=5, batch_size=16, device="cpu"
+        parameters=tuple(PARAMETERS), stamp_size=32, max_epochs=15, batch_size=16, device="cpu"
     )
     return net.fit(*galaxies, progress_bar=False)

@@ -159,7 +159,7 @@ def test_split_is_complete_and_disjoint():
 
 @pytest.mark.parametrize("fractions", [(0.5, 0.4), (1.5, -0.5), (1.0, 0.0), 1.0])
 def test_bad_fractions_are_named(fractions):
-    with pytest.raises(ValueError, match="fractions=.* must be positive and sum to 1"):
+    with pytest.raises(ValueError, match=r"fractions=.* must be positive and sum to 1"):
         split_catalog(draw_catalog(2, CANDELS, seed=1), fractions, seed=1)
 
 
@@ -375,7 +375,7 @@ def test_zero_point_and_magnitude_set_the_flux():
         (CANDELS, {"n": 6.0, "r_eff": 0.1, "q": 0.2}, 5e-4, (3e-4, 2e-3, 0.2)),
         (CANDELS, {"n": 4.0, "r_eff": 0.1, "q": 1.0}, 5e-4, (3e-4, 2e-3, 0.1)),
         (CANDELS, {"n": 1.0, "r_eff": 1.5, "q": 1.0}, 5e-4, (3e-4, 2e-3, 0.1)),
-        (CANDELS, {"n": 6.0, "r_eff": 1.5, "q": 0.5}, 2e-3, (3e-4, 2e-3, 0.1)),
+        (CANDELS, {"n": 5.0, "r_eff": 1.0, "q": 0.5}, 2e-3, (3e-4, 2e-3, 0.1)),
         # four times GalSim's own threshold: the wings of the diffraction pattern fold
         (COSMOS, {"n": 6.0, "r_eff": 0.05, "q": 0.1}, 2e-3, (1e-3, 0.02, 2.0)),
         (COSMOS, {"n": 2.0, "r_eff": 0.25, "q": 0.1}, 2e-3, (1e-3, 0.02, 2.0)),
@@ -457,7 +457,7 @@ def test_psf_is_what_a_star_looks_like(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_tiny_galaxy_looks_like_the_psf_of_its_cutout(name):
-    size = MODELS[name].size
+    size = len(draw_psf(MODELS[name], pixel_scale=0.06))
     config = SMALL.replace(psf=MODELS[name])
     catalog = one(config, mag=20.0, r_eff=1e-3, n=0.5, q=1.0, size=size)
     (cutout,) = render_catalog(catalog, config, seed=0, noise=False)
@@ -465,21 +465,24 @@ def test_tiny_galaxy_looks_like_the_psf_of_its_cutout(name):
     assert_allclose(cutout.data / cutout.data.sum(), cutout.psf, atol=3e-3 * cutout.psf.max())
 
 
-@pytest.mark.parametrize("name", ["moffat", "airy"])
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [("moffat", 3e-4), ("gaussian", 3e-4), ("airy", 0.03)],  # 0.02 of this one are off the stamp
+)
 @pytest.mark.parametrize("size", [60, 61])
-def test_image_of_a_psf_draws_what_its_formula_draws(name, size):
+def test_image_of_a_psf_draws_what_its_formula_draws(name, tolerance, size):
     model = replace(MODELS[name], size=size)
     config = SMALL.replace(psf=model)
-    sampled = config.replace(psf=PSFModel("image", image=draw_psf(model, pixel_scale=0.06)))
+    stamp = draw_psf(model, pixel_scale=0.06)
+    sampled = config.replace(psf=PSFModel("image", image=stamp * 7))
     catalog = one(config, mag=20.0, r_eff=0.3, n=1.5, q=0.6, x_0=15.2, y_0=14.6, size=31)
     exact, other = image(catalog, config), image(catalog, sampled)
-    assert np.abs(exact - other).max() < 5e-3 * exact.max()
-    assert_array_equal(draw_psf(sampled.psf, pixel_scale=0.06), draw_psf(model, pixel_scale=0.06))
-    (cutout,) = render_catalog(catalog, config, seed=0, noise=False)
+    assert np.abs(exact - other).max() < tolerance * exact.max()
+    assert_allclose(draw_psf(sampled.psf, pixel_scale=0.06), stamp, rtol=1e-12)
     again = render_model(
-        values_of(catalog), (31, 31), pixel_scale=0.06, zeropoint=25.946, psf=cutout.psf
+        values_of(catalog), (31, 31), pixel_scale=0.06, zeropoint=25.946, psf=stamp
     )
-    assert np.abs(exact - again).max() < 5e-3 * exact.max()
+    assert_allclose(again, other, atol=1e-4 * exact.max())
 
 
 def test_psf_of_a_range_is_drawn_at_its_mean():
@@ -498,6 +501,7 @@ def noise():
     """(noisy - noise-free) / noise map, and the share of Poisson noise, for two surveys."""
     found = {}
     catalog = draw_catalog(150, SMALL.replace(stamp_size=(27, 27)), seed=1)
+    catalog["n"] = 1.0  # GalSim prepares each index anew
     for name, correlation in (("white", 0.0), ("correlated", COSMOS.noise_correlation)):
         config = SMALL.replace(noise_correlation=correlation, gain=300.0)
         pairs = zip(

@@ -270,7 +270,9 @@ def test_beta_of_0_is_the_likelihood():
 def test_beta_weights_the_gradient(beta):
     _, _, _, scale = make_distribution()
     weight = (scale / LABEL_SCALE).detach() ** (2 * beta)
-    for plain, weighted in zip(gradients(0, LABEL_SCALE), gradients(beta, LABEL_SCALE), strict=True):
+    for plain, weighted in zip(
+        gradients(0, LABEL_SCALE), gradients(beta, LABEL_SCALE), strict=True
+    ):
         assert_allclose(weighted, plain * weight, rtol=1e-12)
 
 
@@ -293,7 +295,9 @@ def test_history_and_same_seed_same_bits(sets, tmp_path):
     assert history == same
     assert_same_weights(network, again)
     assert not network.training
-    assert any((a != b).any() for a, b in zip(network.parameters(), other.parameters(), strict=True))
+    assert any(
+        (a != b).any() for a, b in zip(network.parameters(), other.parameters(), strict=True)
+    )
 
 
 def test_training_learns(sets, tmp_path):

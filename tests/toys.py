@@ -1,7 +1,7 @@
 """Small galaxies that are made in no time: what tests train and predict on.
 
-Sersic profiles sampled at pixel centres and blurred by a Gaussian. They are no simulation, which
-is the business of `sersicnet.simulate_catalog`, but their truth is known.
+Sersic profiles blurred by a Gaussian and sampled at pixel centres: no simulation, which is the
+business of `sersicnet.simulate_catalog`, but with a known truth.
 """
 
 import astropy.units as u
@@ -15,6 +15,8 @@ from scipy.special import gamma, gammaincinv
 from sersicnet.parameters import PARAMETERS
 
 ZEROPOINT, SCALE, NOISE, SIZE = 25.0, 0.1, 0.1, 32
+PSF_SIGMA = 1.0  # pixels
+FINE = 5
 UNITS = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
 
 
@@ -52,8 +54,9 @@ def draw(row, shape):
         1 - q,
         row["theta"].to_value(u.rad),
     )
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    return gaussian_filter(model(x, y), 1.0)
+    # Fine pixels resolve the cusp; after blurring, those at the middle of each pixel are taken.
+    y, x = (np.mgrid[: FINE * shape[0], : FINE * shape[1]] - FINE // 2) / FINE
+    return gaussian_filter(model(x, y), FINE * PSF_SIGMA)[FINE // 2 :: FINE, FINE // 2 :: FINE]
 
 
 def make_cutout(data, *, noise=NOISE, **changes):
@@ -65,7 +68,7 @@ def make_cutout(data, *, noise=NOISE, **changes):
         "unit": "adu",
         "uncertainty": StdDevUncertainty(np.full(data.shape, noise)),
         "meta": {"MAGZP": ZEROPOINT, "PIXSCALE": SCALE},
-        "psf": gaussian_filter(psf, 1.0),
+        "psf": gaussian_filter(psf, PSF_SIGMA),
     }
     return CCDData(data, **(arguments | changes))
 

@@ -8,6 +8,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from astropy.table import Table
 
 __all__ = ["list_pretrained", "pretrained_path", "read_weights", "write_weights"]
@@ -72,17 +73,23 @@ def write_weights(path, tensors, metadata):
     tensors : dict of str to `~torch.Tensor`
         The state of a network.
     metadata : dict
-        What JSON can hold. Format and checksum are added.
+        What JSON can hold, and numpy numbers. Format and checksum are added.
+
+    Raises
+    ------
+    TypeError
+        If the metadata hold something else.
     """
     from safetensors.torch import save_file
 
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": FORMAT, **metadata}
+    metadata = json.loads(json.dumps({"format": FORMAT, **metadata}, default=_plain))
     metadata["sha256"] = _digest(tensors, metadata)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         file = Path(folder) / path.name
         save_file(tensors, file, metadata={"sersicnet": json.dumps(metadata)})
+        file.chmod(0o644)  # that of a temporary file is 0600
         file.replace(path)
 
 
@@ -125,6 +132,14 @@ def read_weights(path):
         msg = f"{path} is corrupted: the checksum does not agree"
         raise ValueError(msg)
     return tensors, metadata
+
+
+def _plain(value):
+    """A numpy number as one of Python's."""
+    if not isinstance(value, np.generic):
+        msg = f"the metadata hold {value!r}: {type(value).__name__} is not JSON serializable"
+        raise TypeError(msg)
+    return value.item()
 
 
 def _digest(tensors, metadata):
