@@ -173,7 +173,7 @@ class SersicNet(Settings):
                     cutouts, truth, directory=folder / "validation", **options, **units
                 )
             network = self._start(train.labels, warm_start)
-            history = train_network(
+            history, seconds = train_network(
                 network,
                 train,
                 held_out,
@@ -191,7 +191,11 @@ class SersicNet(Settings):
         self.network_, self.history_ = network.eval(), history
         self.parameters_ = options["parameters"]
         self.label_range_ = np.stack([train.labels.min(axis=0), train.labels.max(axis=0)])
-        self.record_ = {"n_train": len(train), "n_validation": len(held_out)}
+        self.record_ = {
+            "n_train": len(train),
+            "n_validation": len(held_out),
+            "training_seconds": round(seconds),
+        }
         return self
 
     def _start(self, labels, warm_start):

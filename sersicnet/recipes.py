@@ -1,7 +1,6 @@
 """How the shipped weights are made: simulate, split, train, test, save."""
 
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +140,6 @@ def train_recipe(
         device=device,
         precision=precision,
     )
-    start = time.monotonic()
     net.fit(
         train,
         validation=(validation, None),
@@ -149,16 +147,15 @@ def train_recipe(
         resume=folder,
         progress_bar=progress_bar,
     )
-    seconds = time.monotonic() - start
     predicted = net.predict(render_catalog(test, config, **options)).to_table()
     scores = score_table(predicted, test, parameters=recipe.parameters)
-    net.record_ |= _record(recipe, config, n_galaxies, seconds, scores, device, precision)
+    net.record_ |= _record(recipe, config, n_galaxies, scores, device, precision)
     join_truth(predicted, test).write(folder / "test.ecsv", overwrite=True)
     net.save(folder / f"{name}.safetensors")
     return net, scores
 
 
-def _record(recipe, config, n_galaxies, seconds, scores, device, precision):
+def _record(recipe, config, n_galaxies, scores, device, precision):
     """What the metadata of the weights tell about their making."""
     gpu = torch.cuda.is_available() and device != "cpu"
     return {
@@ -169,7 +166,6 @@ def _record(recipe, config, n_galaxies, seconds, scores, device, precision):
         "seed": recipe.seed,
         "device": torch.cuda.get_device_name() if gpu else f"CPU {platform.machine()}",
         "precision": precision,
-        "training_seconds": round(seconds),
         "sersicnet": __version__,
         "torch": torch.__version__,
         "test_r2": {row["parameter"]: round(float(row["r2"]), 5) for row in scores},

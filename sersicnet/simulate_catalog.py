@@ -129,7 +129,8 @@ def _render_row(row, config, seed, noise):
     """Image, noise map, mask and flags of one galaxy."""
     rng = np.random.default_rng([seed, row["id"], 1])
     shape = (row["size"], row["size"])
-    psf = _psf_profile(config.psf, row["psf_fwhm"], row["psf_jitter"], config.pixel_scale)
+    width = row["psf_fwhm"], row["psf_jitter"]
+    psf = _psf_profile(config.psf, *width, config.pixel_scale, config.folding_threshold)
     try:
         model = _draw_galaxy(row, shape, config, psf)
         neighbours = _draw_neighbours(row, shape, config, psf, rng)
@@ -145,8 +146,7 @@ def _render_row(row, config, seed, noise):
 
 
 def _draw_galaxy(row, shape, config, psf):
-    scale, threshold = config.pixel_scale, config.folding_threshold
-    return _draw(row, shape, scale, config.zeropoint, *psf, folding_threshold=threshold)
+    return _draw(row, shape, config.pixel_scale, config.zeropoint, *psf)
 
 
 def _draw_neighbours(row, shape, config, psf, rng):
@@ -160,8 +160,8 @@ def _draw_neighbours(row, shape, config, psf, rng):
     return light
 
 
-def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=5e-3):
-    """The noise-free image of one galaxy, in units of its zero point."""
+def _draw(row, shape, pixel_scale, zeropoint, psf, method):
+    """The noise-free image of one galaxy, in units of its zero point, as accurate as the PSF."""
     if not all(np.isfinite(row[name]) for name in PARAMETERS) or row["r_eff"] <= 0:
         msg = f"there is no galaxy of {row}"
         raise galsim.GalSimError(msg)
@@ -173,8 +173,7 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=
     image = galsim.ImageD(nx, ny, scale=pixel_scale)
     # The middle of a GalSim image is ((nx - 1) / 2, (ny - 1) / 2) from its first pixel.
     offset = (row["x_0"] - (nx - 1) / 2, row["y_0"] - (ny - 1) / 2)
-    accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
-    scene = galsim.Convolve(galaxy, _tabulated(psf, accuracy), gsparams=accuracy)
+    scene = galsim.Convolve(galaxy, psf, gsparams=psf.gsparams)
     with warnings.catch_warnings():
         warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
         try:
@@ -187,32 +186,33 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method, *, folding_threshold=
     return image.array
 
 
-@lru_cache(maxsize=16)
-def _tabulated(psf, accuracy):
-    """The PSF with an accuracy; GalSim's table of its transform (10 ms) is then made only once."""
-    return psf.withGSParams(accuracy)
-
-
 @lru_cache(maxsize=256)
-def _psf_profile(model, fwhm, jitter, pixel_scale):
-    """GalSim's profile, and the drawing method that adds the pixel's response or not."""
+def _psf_profile(model, fwhm, jitter, pixel_scale, folding_threshold=5e-3):
+    """GalSim's profile, and the drawing method that adds the pixel's response or not.
+
+    The accuracy is given here and to nothing later: changing that of a convolution, GalSim 2.8
+    keeps what it has computed with the old one, so that images would depend on what was drawn
+    before.
+    """
+    accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
     if model.family == "image":
         image = galsim.Image(np.array(model.image), scale=pixel_scale)
         # Ten times nearer to the formula of a PSF than GalSim's default, Quintic: 3e-4 of the
         # peak instead of 4e-3 for a compact galaxy of candels_f160w.
-        psf = galsim.InterpolatedImage(image, x_interpolant=galsim.Lanczos(15), flux=1)
+        lanczos = galsim.Lanczos(15)
+        psf = galsim.InterpolatedImage(image, x_interpolant=lanczos, flux=1, gsparams=accuracy)
         return psf, "no_pixel"
     if model.family == "moffat":
-        psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation)
+        psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation, gsparams=accuracy)
     elif model.family == "gaussian":
-        psf = galsim.Gaussian(fwhm=fwhm)
+        psf = galsim.Gaussian(fwhm=fwhm, gsparams=accuracy)
     elif model.family == "kolmogorov":
-        psf = galsim.Kolmogorov(fwhm=fwhm)
+        psf = galsim.Kolmogorov(fwhm=fwhm, gsparams=accuracy)
     else:
         width = fwhm / airy_fwhm(model.obscuration)
-        psf = galsim.Airy(width, obscuration=model.obscuration)
+        psf = galsim.Airy(width, obscuration=model.obscuration, gsparams=accuracy)
     if jitter > 0:
-        psf = galsim.Convolve(psf, galsim.Gaussian(sigma=jitter))
+        psf = galsim.Convolve(psf, galsim.Gaussian(sigma=jitter), gsparams=accuracy)
     return psf, "auto"
 
 

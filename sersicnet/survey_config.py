@@ -194,7 +194,7 @@ class SimulationConfig:
         GalSim's accuracy: the share of the light that may be folded back into the
         image by its discrete Fourier transform. GalSim's default, 5e-3, costs 45 ms a galaxy
         of ``candels_f160w``. Ten times stricter costs four times as much, and differs by at most
-        2e-4 of the peak, 0.12 % of the flux and 0.15 sigma in any pixel.
+        4e-4 of the peak, 0.2 % of the flux and 0.15 sigma in any pixel.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
 from torch.utils.data import DataLoader
 
 from sersicnet.training_data import (
@@ -35,6 +35,8 @@ def beta_nll(distribution, labels, *, label_scale, beta=0.5):
 
     With ``beta=0`` the plain likelihood, in which faint galaxies hardly teach the mean;
     with ``beta=1`` the mean learns as from squared errors (Seitzer et al. 2022, ICLR).
+    Only ``beta=0`` is a score to compare networks by: else a loss near zero may mean that
+    the widths, and so the weights, are small.
 
     Parameters
     ----------
@@ -93,25 +95,29 @@ class TrainingModule(lightning.LightningModule):
         state = np.random.SeedSequence([self.seed, *position]).generate_state(1, np.uint64)[0]
         return torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
 
-    def _loss(self, batch, generator, *, augment):
+    def _losses(self, batch, generator, *, augment):
+        """What is minimised, and the likelihood that tells progress whatever that is."""
         data, weight, labels = batch
         if augment:
             data, weight, labels = random_symmetry(data, weight, labels, self.names, generator)
         if self.noise_kernel is not None:
             data = add_noise(data, weight, self.noise_kernel, generator)
         distribution = self.network(data, weight)
-        return self.loss(distribution, labels, label_scale=self.network.label_scale)
+        scale = self.network.label_scale
+        likelihood = beta_nll(distribution, labels, label_scale=scale, beta=0.0)
+        return self.loss(distribution, labels, label_scale=scale), likelihood.detach()
 
     def training_step(self, batch, index):
-        """Loss of one batch."""
-        loss = self._loss(batch, self._generator(0, self.global_step), augment=self.symmetries)
-        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch[0]))
+        """Loss of one batch; its plain likelihood is logged."""
+        generator = self._generator(0, self.global_step)
+        loss, likelihood = self._losses(batch, generator, augment=self.symmetries)
+        self.log("train_loss", likelihood, on_epoch=True, on_step=False, batch_size=len(batch[0]))
         return loss
 
     def validation_step(self, batch, index):
-        """Loss of one batch, with the same noise in each epoch."""
-        loss = self._loss(batch, self._generator(1, index), augment=False)
-        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch[0]))
+        """Plain likelihood of one batch, with the same noise in each epoch."""
+        _, likelihood = self._losses(batch, self._generator(1, index), augment=False)
+        self.log("val_loss", likelihood, prog_bar=True, batch_size=len(batch[0]))
 
     def configure_optimizers(self):
         """AdamW with warm-up and cosine decay."""
@@ -207,8 +213,10 @@ def train_network(
 
     Returns
     -------
-    dict of list
-        ``epoch``, ``train_loss`` and ``val_loss``.
+    history : dict of list
+        ``epoch``, ``train_loss`` and ``val_loss`` (plain likelihoods, see `beta_nll`).
+    seconds : float
+        Spent in training, in all runs that led here.
 
     Raises
     ------
@@ -231,7 +239,8 @@ def train_network(
     history = History()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
     last = Checkpoint(directory, "last", enable_version_counter=False)
-    callbacks = [history, EarlyStopping("val_loss", patience=patience), best, last]
+    timer = Timer()
+    callbacks = [history, timer, EarlyStopping("val_loss", patience=patience), best, last]
     resume = Path(directory) / "last.ckpt"
     with _quiet(), _interruptible():
         trainer = lightning.Trainer(
@@ -256,7 +265,7 @@ def train_network(
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
     network.eval()
-    return history.losses
+    return history.losses, timer.time_elapsed("train")
 
 
 def _loader(data, batch_size, *, seed=None):

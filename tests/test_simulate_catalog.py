@@ -255,6 +255,22 @@ def test_galaxy_does_not_depend_on_the_others():
     )
 
 
+@pytest.mark.parametrize("config", [COSMOS, SMALL], ids=lambda config: config.name)
+def test_galaxy_does_not_depend_on_what_was_drawn_before(config):
+    """Nor on how accurately, nor on whether its PSF was: GalSim keeps more than it should."""
+    config = config.replace(stamp_size=(40, 40), priors={"r_eff": Prior(0.1, 0.2)})
+    config = config.replace(priors={"n": Prior(1.0, 1.0)})
+    catalog = draw_catalog(2, config, seed=1)
+    stricter = config.replace(folding_threshold=1e-3)
+    first, exact = (list(render_catalog(catalog, c, seed=1)) for c in (config, stricter))
+    assert_same_cutouts(first, render_catalog(catalog, config, seed=1))
+    for function in vars(simulate_catalog).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+    assert_same_cutouts(exact, render_catalog(catalog, stricter, seed=1))
+    assert_same_cutouts(first, render_catalog(catalog, config, seed=1))
+
+
 def test_seed_changes_noise_and_nothing_else():
     catalog = draw_catalog(2, SMALL, seed=1)
     first, second = (list(render_catalog(catalog, SMALL, seed=seed)) for seed in (1, 2))
@@ -643,13 +659,15 @@ def test_every_way_to_fail_is_noticed(monkeypatch, what):
         image.array[:] = np.nan
         return image
 
+    # a PSF of no other test, as it keeps the limit
+    config = SMALL.replace(psf=PSFModel(fwhm={"size": 0.17}.get(what, 0.18)))
     if what == "size":
         monkeypatch.setattr(simulate_catalog, "_MAX_FFT", 130)
     else:
         monkeypatch.setattr(galsim.GSObject, "drawImage", fail)
-    catalog = one(SMALL, r_eff=1.0, n=4.0)
+    catalog = one(config, r_eff=1.0, n=4.0)
     row = {name: simulate_catalog._plain_rows(catalog)[0][name] for name in NAMES}
-    data, sigma, mask, flags = simulate_catalog._render_row(row, SMALL, 1, True)
+    data, sigma, mask, flags = simulate_catalog._render_row(row, config, 1, True)
     assert np.isnan(data).all()
     assert mask.all()
     assert sigma is None

@@ -148,7 +148,7 @@ def test_airy_fwhm_is_galsims(obscuration):
     [
         CANDELS,
         COSMOS,
-        CANDELS.replace(name="Sérsic, \"quoted\" & 'long' " * 9, gain=np.inf, n_neighbours=0.1 + 0.2),
+        CANDELS.replace(name="é, \"quoted\" & 'long' " * 9, gain=np.inf, n_neighbours=0.1 + 0.2),
         CANDELS.replace(psf=PSFModel("image", image=STAMP / 7)),
         CANDELS.replace(psf=PSFModel(fwhm=(0.1, 0.2), jitter=(0.0, 1 / 3))),
         CANDELS.replace(priors={"n": Prior(1, 2)}, neighbour_mag=Prior(-1, 1 / 3)),

@@ -83,7 +83,7 @@ def train(sets, directory, **changes):
     labels = sets[0].labels
     network.standardise(labels.mean(axis=0), labels.std(axis=0))
     options = {"max_epochs": 4, "batch_size": 8, "noise_kernel": WHITE, "device": "cpu"} | changes
-    return network, train_network(network, *sets, directory=directory, **options)
+    return network, train_network(network, *sets, directory=directory, **options)[0]
 
 
 def assert_same_weights(first, second):
@@ -229,7 +229,7 @@ def test_bad_pixels_stay_without_noise():
     "kernel", [np.ones((3, 3)), np.full((3, 3), 1 / 9), [1.0], np.ones((2, 2)) / 2, np.eye(3)[:1]]
 )
 def test_unusable_noise_kernel(kernel):
-    with pytest.raises(ValueError, match="noise_kernel of shape .* must be square with an odd"):
+    with pytest.raises(ValueError, match=r"noise_kernel of shape .* must be square with an odd"):
         check_kernel(kernel)
 
 
@@ -310,7 +310,7 @@ def validation_loss(network, data):
     module = TrainingModule(network, NAMES, loss=beta_nll, **options)
     batch = data[np.arange(len(data))]
     with torch.no_grad():
-        return module._loss(batch, module._generator(1, 0), augment=False).item()
+        return module._losses(batch, module._generator(1, 0), augment=False)[1].item()
 
 
 def test_weights_of_the_best_epoch_are_kept(sets, tmp_path):

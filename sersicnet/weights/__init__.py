@@ -80,7 +80,7 @@ def write_weights(path, tensors, metadata):
     TypeError
         If the metadata hold something else.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -88,7 +88,8 @@ def write_weights(path, tensors, metadata):
     metadata["sha256"] = _digest(tensors, metadata)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         file = Path(folder) / path.name
-        save_file(tensors, file, metadata={"sersicnet": json.dumps(metadata)})
+        # safetensors' own writing would make the file unreadable for all others
+        file.write_bytes(save(tensors, metadata={"sersicnet": json.dumps(metadata)}))
         file.chmod(0o644)  # that of a temporary file is 0600
         file.replace(path)
 
