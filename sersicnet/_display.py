@@ -2,10 +2,11 @@
 
 import matplotlib as mpl
 import numpy as np
-from astropy.nddata import NDData, StdDevUncertainty
+from astropy.nddata import NDData
 from astropy.stats import mad_std
 from astropy.visualization import AsinhStretch, ImageNormalize
 
+from sersicnet._noise import has_noise, noise_map
 from sersicnet.diagnostics import parameter_values
 
 # How the mosaic writes a parameter.
@@ -62,11 +63,7 @@ def pixels_of(image):
 
 def _noise_map(image):
     """Standard deviation of each pixel, or None where there is no uncertainty to take it from."""
-    uncertainty = getattr(image, "uncertainty", None)
-    if uncertainty is None or uncertainty.uncertainty_type == "unknown":
-        return None
-    with np.errstate(all="ignore"):
-        return np.asarray(uncertainty.represent_as(StdDevUncertainty).array)
+    return noise_map(image) if isinstance(image, NDData) and has_noise(image) else None
 
 
 def _noise_level(pixels, noise):

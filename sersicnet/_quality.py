@@ -37,7 +37,6 @@ def pixel_flags(masked, usable, good):
     any_usable, any_good = usable.any(axis=(1, 2)), good.any(axis=(1, 2))
     first = max(good.shape[-1] // 2 - 4, 0)
     core = good[:, first : first + 9, first : first + 9]
-    core = core[:, : good.shape[-1] // 2 + 5 - first, : good.shape[-1] // 2 + 5 - first]
     flags = Flags.NO_DATA * ~any_usable
     flags = flags | Flags.NO_NOISE * (any_usable & ~any_good)
     flags |= Flags.BAD_PIXELS * (~masked & ~good).any(axis=(1, 2))

@@ -6,7 +6,14 @@ import astropy.units as u
 import numpy as np
 from astropy.wcs import WCS
 
-__all__ = ["ZEROPOINT_CARDS", "find_pixel_scale", "find_zeropoint", "per_cutout"]
+__all__ = [
+    "ZEROPOINT_CARDS",
+    "find_pixel_scale",
+    "find_zeropoint",
+    "header_number",
+    "per_cutout",
+    "unit_zeropoint",
+]
 
 # Header cards that hold the AB magnitude of one count, in the order in which they are tried.
 ZEROPOINT_CARDS = (
@@ -84,7 +91,7 @@ def _strip_unit(value, name):
 
 
 @lru_cache(maxsize=256)
-def _unit_zeropoint(unit):
+def unit_zeropoint(unit):
     """AB magnitude of 1 ``unit``, None for counts."""
     linear = unit is None or isinstance(unit, u.UnitBase)  # not a logarithmic one
     if linear and unit is not None:
@@ -133,7 +140,7 @@ def find_zeropoint(cutout, given, where):
         If the unit is neither a flux density nor counts.
     """
     try:
-        zeropoint = _unit_zeropoint(cutout.unit)
+        zeropoint = unit_zeropoint(cutout.unit)
     except u.UnitConversionError as error:
         msg = f"{where}: {error}"
         raise u.UnitConversionError(msg) from None
@@ -152,10 +159,10 @@ def find_zeropoint(cutout, given, where):
 def _header_zeropoint(cutout):
     """Zero point from the header cards, None without."""
     for card in ZEROPOINT_CARDS:
-        value = _card(cutout, card)
+        value = header_number(cutout, card)
         if value is not None:
             return value
-    photflam, photplam = _card(cutout, "PHOTFLAM"), _card(cutout, "PHOTPLAM")
+    photflam, photplam = header_number(cutout, "PHOTFLAM"), header_number(cutout, "PHOTPLAM")
     unit = cutout.unit
     if unit is not None and unit.decompose().bases and u.s not in unit.decompose().bases:
         return None  # the pair holds for electrons per second, these are counts
@@ -164,7 +171,7 @@ def _header_zeropoint(cutout):
     return None
 
 
-def _card(cutout, name):
+def header_number(cutout, name):
     """A finite number out of the header, None without."""
     value = cutout.meta.get(name)
     if value is None or isinstance(value, bool):
@@ -203,7 +210,7 @@ def find_pixel_scale(cutout, given, where):
         return given
     scale = None if cutout.wcs is None else _wcs_pixel_scale(cutout.wcs, cutout.data.shape)
     if not scale:
-        scale = _card(cutout, "PIXSCALE")
+        scale = header_number(cutout, "PIXSCALE")
     if not scale or scale < 0:
         msg = (
             f"{where} has no pixel scale: pass pixel_scale= (arcsec per pixel), give it a "

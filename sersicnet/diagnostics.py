@@ -22,7 +22,7 @@ from sersicnet._columns import (
     table_unit,
     to_floats,
 )
-from sersicnet.flags import Flags
+from sersicnet.flags import FAILED, Flags
 from sersicnet.parameters import PARAMETERS, check_parameters, wrap_theta
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
 # 1 / Phi^-1(3/4): makes the median absolute deviation of a normal one its standard deviation.
 NMAD_FACTOR = 1.4826
 OUTLIER_NMADS = 5
-_LOST = Flags.NO_DATA | Flags.NO_NOISE | Flags.PREDICTION_FAILED
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def compare(predicted, truth, parameter):
     names = [f"{parameter}_lo", f"{parameter}_hi"]
     if set(names) <= set(predicted.keys()):
         bounds = [column_values(predicted, name, parameter, "predicted") for name in names]
-    arrays = [true_values, np.where(has_flag(predicted, _LOST), np.nan, values), *bounds]
+    arrays = [true_values, np.where(has_flag(predicted, FAILED), np.nan, values), *bounds]
     label, unit = parameter, str(PARAMETERS[parameter].err_unit or "")
     if parameter == "r_eff":
         label, unit, arrays = "log10 r_eff", "dex", [log10(array) for array in arrays]

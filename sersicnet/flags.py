@@ -31,6 +31,9 @@ class Flags(IntFlag):
     BAD_PSF = 8192
 
 
+# After one of these there is no answer: the row is NaN.
+FAILED = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED | Flags.PREDICTION_FAILED
+
 _DESCRIPTIONS = {
     Flags.NO_DATA: "no usable pixel (all NaN or masked): the row is NaN",
     Flags.NO_NOISE: "no positive, finite noise value: the row is NaN",

@@ -54,8 +54,8 @@ _AXIS_NAMES = {
 def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
     """Galaxies side by side, each with its own asinh stretch.
 
-    The stretch runs from 2 sigma of the noise below zero to the brightest pixels, and is
-    linear within the noise. Masked and bad pixels are grey.
+    The stretch runs from the 2nd percentile of the pixels to their 99.8th, and is linear
+    within the noise. Masked and bad pixels are grey.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def train_recipe(
         msg = f"name={name!r} must be one of {', '.join(RECIPES)}"
         raise ValueError(msg)
     recipe = RECIPES[name]
-    n_galaxies = n_galaxies or recipe.n_galaxies
+    n_galaxies = recipe.n_galaxies if n_galaxies is None else n_galaxies
     config, folder = recipe.survey(), Path(directory) / name
     options = {"seed": recipe.seed, "n_jobs": n_jobs, "progress_bar": progress_bar}
     catalog = draw_catalog(n_galaxies, config, seed=recipe.seed)
@@ -135,7 +135,7 @@ def train_recipe(
     )
     net = SersicNet(
         parameters=recipe.parameters,
-        max_epochs=max_epochs or recipe.max_epochs,
+        max_epochs=recipe.max_epochs if max_epochs is None else max_epochs,
         seed=recipe.seed,
         device=device,
         precision=precision,

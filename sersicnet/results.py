@@ -9,7 +9,7 @@ from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
 from scipy.stats import norm
 
-from sersicnet.flags import Flags
+from sersicnet.flags import FAILED, Flags
 from sersicnet.parameters import PARAMETERS, StampFrame, label_names, wrap_theta
 from sersicnet.preprocessing import measure_shape
 from sersicnet.psf import check_psf
@@ -20,8 +20,6 @@ __all__ = ["SersicResults"]
 QUANTILE = norm.ppf(0.84)
 
 _ARRAYS = ("mean", "scale", "flags", "shapes")
-
-FAILED = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED | Flags.PREDICTION_FAILED
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from sersicnet._surveycodex import survey_numbers
+from sersicnet._units import unit_zeropoint
 from sersicnet.parameters import PARAMETERS, Prior
 
 __all__ = ["PSFModel", "SimulationConfig"]
@@ -130,12 +131,22 @@ def _number(name, value):
 
 
 def _size_range(sizes):
-    low, high = sizes
-    integers = all(isinstance(size, _INTEGER) for size in (low, high))
-    if not integers or not 1 <= low <= high:
+    pair = tuple(sizes) if np.iterable(sizes) else (sizes,)
+    integers = all(isinstance(size, _INTEGER) for size in pair)
+    if len(pair) != 2 or not integers or not 1 <= pair[0] <= pair[1]:
         msg = f"stamp_size={sizes} must be two positive integers in order"
         raise ValueError(msg)
-    return int(low), int(high)
+    return int(pair[0]), int(pair[1])
+
+
+def _check_unit(unit, zeropoint):
+    """The unit as a string, after a check that it has no other zero point of its own."""
+    unit = u.Unit(unit)
+    own = unit_zeropoint(unit)
+    if own is not None and not np.isclose(own, zeropoint, rtol=0, atol=1e-3):
+        msg = f"zeropoint={zeropoint} must be {own:.4f}, which is that of the unit {unit}"
+        raise ValueError(msg)
+    return unit.to_string()
 
 
 def _check_prior(name, prior):
@@ -167,7 +178,7 @@ class SimulationConfig:
     zeropoint : float
         AB magnitude of a flux of 1 ``unit``.
     unit : str
-        Unit of the images.
+        Unit of the images: counts, or a flux density of this zero point.
     gain : float
         Photo-electrons per ``unit`` (the exposure time, for electron/s); infinite for
         images without Poisson noise of the galaxy.
@@ -201,7 +212,9 @@ class SimulationConfig:
     TypeError
         If ``psf`` is not a `PSFModel` or a prior is not a `~sersicnet.parameters.Prior`.
     ValueError
-        If a number is out of range.
+        If a number is out of range, or ``unit`` has another zero point of its own.
+    `~astropy.units.UnitConversionError`
+        If ``unit`` is neither a flux density nor counts.
     """
 
     name: str = "candels_f160w"
@@ -231,7 +244,7 @@ class SimulationConfig:
         if not isinstance(self.psf, PSFModel):
             msg = f"psf={self.psf!r} must be a PSFModel"
             raise TypeError(msg)
-        object.__setattr__(self, "unit", u.Unit(self.unit).to_string())
+        object.__setattr__(self, "unit", _check_unit(self.unit, self.zeropoint))
 
     def replace(self, **changes):
         """A copy with some fields changed; ``priors`` are merged."""

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._windows import replace
-from sersicnet.flags import Flags
+from sersicnet.flags import FAILED
 from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing import prepare
 from sersicnet.training import TrainingData
@@ -17,8 +17,6 @@ __all__ = ["as_training_data", "build_training_data", "split_training_data"]
 
 # Prepared at a time: 64 MB of stamps of 128 x 128.
 CHUNK = 512
-
-UNUSABLE = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED
 
 
 def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
@@ -129,7 +127,7 @@ def _fill(directory, chunks, truth, size, units):
         with np.errstate(all="ignore"):  # what is not finite is left out
             learnt = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
         learnt = np.stack([learnt[name] for name in names], axis=1)
-        good = np.isfinite(learnt).all(axis=1) & (stamps.flags & int(UNUSABLE) == 0)
+        good = np.isfinite(learnt).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())
         used = part.stop
         data[part], weight[part] = stamps.data[good], stamps.weight[good]

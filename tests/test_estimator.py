@@ -154,7 +154,7 @@ def test_one_name_or_a_list(parameters, galaxies, tmp_path):
 def test_what_is_learnt(galaxies):
     net = make_net().fit(*galaxies, **SILENT)
     assert set(net.history_) == {"epoch", "train_loss", "val_loss"}
-    assert net.record_ == {"n_train": 54, "n_validation": 6}
+    assert (net.record_["n_train"], net.record_["n_validation"]) == (54, 6)
     assert net.label_range_.shape == (2, 4)
     assert (net.label_range_[0] < net.label_range_[1]).all()
     assert not net.network_.training
@@ -273,7 +273,7 @@ def test_too_few_galaxies(galaxies):
 def test_validation_set(galaxies):
     cutouts, truth = galaxies
     net = make_net().fit(cutouts[:50], truth[:50], validation=(cutouts[50:], truth[50:]), **SILENT)
-    assert net.record_ == {"n_train": 50, "n_validation": 10}
+    assert (net.record_["n_train"], net.record_["n_validation"]) == (50, 10)
     for wrong in (0.1, (cutouts,), cutouts):
         with pytest.raises(TypeError, match=r"validation must be a tuple \(cutouts, truth\), not"):
             make_net().fit(cutouts, truth, validation=wrong, **SILENT)

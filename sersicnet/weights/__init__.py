@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["list_pretrained", "pretrained_path", "read_weights", "write_weights"]
+__all__ = ["list_pretrained", "pretrained_path", "read_weights", "weights_path", "write_weights"]
 
 FORMAT = "sersicnet-1"
 _FOLDER = Path(__file__).parent
@@ -63,6 +63,18 @@ def pretrained_path(name):
     return path
 
 
+def weights_path(weights):
+    """``weights`` itself where it names a ``*.safetensors`` file, else that of shipped weights.
+
+    Raises
+    ------
+    ValueError
+        If there are no shipped weights of that name.
+    """
+    path = Path(weights)
+    return path if path.suffix == ".safetensors" else pretrained_path(weights)
+
+
 def write_weights(path, tensors, metadata):
     """Write tensors and metadata, atomically.
 
@@ -90,7 +102,6 @@ def write_weights(path, tensors, metadata):
         file = Path(folder) / path.name
         # safetensors' own writing would make the file unreadable for all others
         file.write_bytes(save(tensors, metadata={"sersicnet": json.dumps(metadata)}))
-        file.chmod(0o644)  # that of a temporary file is 0600
         file.replace(path)
 
 
