@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
 from benchmarks.tables import write_rounded
@@ -22,6 +23,7 @@ from sersicnet import SersicNet
 from sersicnet.diagnostics import score_table
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
+COLUMNS = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms")
 
 
 def main(arguments=None):
@@ -44,12 +46,11 @@ def main(arguments=None):
         measured = ours if code == "sersicnet" else _of_peer(peers, code)
         for sample, chosen in _samples(truth["mag"]).items():
             scores = score_table(measured[chosen], truth[chosen], parameters=PARAMETERS)
-            scores.add_columns([[code] * 4, [sample] * 4], names=["code", "sample"], indexes=[0, 0])
-            rows.append(scores)
+            scores["code"], scores["sample"] = code, sample
+            rows.append(scores[COLUMNS])
     table = vstack(rows)
-    columns = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms")
-    write_rounded(table[columns], options.output / "peers.csv")
-    print(*table[columns].pformat(max_lines=-1, max_width=-1), sep="\n")
+    write_rounded(table, options.output / "peers.csv")
+    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
 
 
 def simulate(folder, *, seed):
@@ -63,8 +64,6 @@ def simulate(folder, *, seed):
 
 def _as_cutouts(bench):
     """One stack with its noise map."""
-    from astropy.nddata import NDData, StdDevUncertainty
-
     return NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
 
 

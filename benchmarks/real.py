@@ -32,6 +32,7 @@ IMFIT_CARDS = {
     "y_0": "IMFY",
 }
 PARAMETERS = ("mag", "r_eff", "n", "q")
+COLUMNS = ("difference", "label", "n", "bias", "scatter", "rms", "outliers", "coverage")
 
 
 def main(arguments=None):
@@ -95,7 +96,7 @@ def _write_scores(cutouts, measured, references, output):
     for label, (first, second) in pairs.items():
         scores = score_table(first[cosmos], second[cosmos], parameters=PARAMETERS)
         scores.add_column([label] * len(scores), name="difference", index=0)
-        rows.append(scores["difference", "label", "n", "bias", "scatter", "rms", "coverage"])
+        rows.append(scores[COLUMNS])
     table = vstack(rows)
     write_rounded(table, output / "scores.csv", decimals=3)
     print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")

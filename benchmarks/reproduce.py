@@ -10,16 +10,15 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
 from astropy.table import QTable
 from matplotlib.figure import Figure
 
 from benchmarks.tables import write_scores
 from sersicnet import SersicNet
-from sersicnet.diagnostics import binned_score, split_truth
+from sersicnet.diagnostics import split_truth
 from sersicnet.plotting import plot_binned_score, plot_history, plot_predicted_vs_true
 from sersicnet.recipes import RECIPES
-
-EDGES = range(18, 25)
 
 
 def main(arguments=None):
@@ -31,19 +30,20 @@ def main(arguments=None):
     options.output.mkdir(parents=True, exist_ok=True)
     for name, recipe in RECIPES.items():
         if (options.training / name / "test.ecsv").exists():
-            _report(name, recipe.parameters, options.training / name, options.output)
+            _report(name, recipe, options.training / name, options.output)
 
 
-def _report(name, parameters, folder, output):
+def _report(name, recipe, folder, output):
+    parameters, mag = recipe.parameters, recipe.survey().priors["mag"]
     predicted, truth = split_truth(QTable.read(folder / "test.ecsv"))
     scores = write_scores(predicted, truth, output / f"{name}.csv", parameters=parameters)
     print(name, *scores.pformat(max_width=-1), sep="\n")
-    write_scores(
-        predicted, truth, output / f"{name}-mag-bins.csv", parameters=parameters, edges=EDGES
+    edges = np.arange(mag.lower, mag.upper + 0.5)  # bins of one magnitude
+    bins = write_scores(
+        predicted, truth, output / f"{name}-mag-bins.csv", parameters=parameters, edges=edges
     )
     axes = plot_predicted_vs_true(predicted, truth, parameters=parameters)
     axes[0].figure.savefig(output / f"{name}-predicted.png", dpi=110)
-    bins = binned_score(predicted, truth, edges=EDGES, parameters=parameters)
     plot_binned_score(bins)[0].figure.savefig(output / f"{name}-mag-bins.png", dpi=110)
     history = SersicNet.load(folder / f"{name}.safetensors").history_
     ax = plot_history(history, ax=Figure(figsize=(5, 3.2), layout="constrained").subplots())

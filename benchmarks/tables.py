@@ -4,8 +4,6 @@ import numpy as np
 
 from sersicnet.diagnostics import binned_score, score_table
 
-COLUMNS = ("bias", "scatter", "rms", "outliers", "coverage")
-
 
 def write_scores(predicted, truth, path, *, parameters, edges=None, decimals=4):
     """Write the scores of all galaxies, or in bins of true magnitude, to a CSV file.

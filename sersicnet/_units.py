@@ -8,11 +8,11 @@ from astropy.wcs import WCS
 
 __all__ = [
     "ZEROPOINT_CARDS",
+    "check_unit",
     "find_pixel_scale",
     "find_zeropoint",
     "header_number",
     "per_cutout",
-    "unit_zeropoint",
 ]
 
 # Header cards that hold the AB magnitude of one count, in the order in which they are tried.
@@ -91,7 +91,7 @@ def _strip_unit(value, name):
 
 
 @lru_cache(maxsize=256)
-def unit_zeropoint(unit):
+def _unit_zeropoint(unit):
     """AB magnitude of 1 ``unit``, None for counts."""
     linear = unit is None or isinstance(unit, u.UnitBase)  # not a logarithmic one
     if linear and unit is not None:
@@ -106,6 +106,24 @@ def unit_zeropoint(unit):
         "as adu, electron/s or none); multiply a surface brightness by the pixel's solid angle"
     )
     raise u.UnitConversionError(msg)
+
+
+def check_unit(unit, zeropoint):
+    """The unit of simulated images.
+
+    Raises
+    ------
+    ValueError
+        If it is a flux density of another zero point.
+    `~astropy.units.UnitConversionError`
+        If it is neither a flux density nor counts.
+    """
+    unit = u.Unit(unit)
+    own = _unit_zeropoint(unit)
+    if own is not None and not np.isclose(own, zeropoint, rtol=0, atol=1e-3):
+        msg = f"zeropoint={zeropoint} must be {own:.4f}, that of the unit {unit}"
+        raise ValueError(msg)
+    return unit
 
 
 def find_zeropoint(cutout, given, where):
@@ -140,7 +158,7 @@ def find_zeropoint(cutout, given, where):
         If the unit is neither a flux density nor counts.
     """
     try:
-        zeropoint = unit_zeropoint(cutout.unit)
+        zeropoint = _unit_zeropoint(cutout.unit)
     except u.UnitConversionError as error:
         msg = f"{where}: {error}"
         raise u.UnitConversionError(msg) from None

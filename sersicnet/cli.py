@@ -23,7 +23,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"sersicnet: {error}", file=sys.stderr)
         return 1
 
@@ -42,7 +42,7 @@ def _add_demo(commands):
     parser.add_argument(
         "-o", "--output", default="demo", metavar="DIR", help="default: %(default)s"
     )
-    _add_weights(parser)
+    _add_measurement(parser)
     parser.set_defaults(run=_demo)
 
 
@@ -50,13 +50,13 @@ def _add_predict(commands):
     parser = commands.add_parser("predict", help="measure cutouts into a table")
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
     parser.add_argument("-o", "--output", required=True, help="table: .ecsv or .fits")
-    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
-    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
-    _add_weights(parser)
+    _add_measurement(parser)
     parser.set_defaults(run=_predict)
 
 
-def _add_weights(parser):
+def _add_measurement(parser):
+    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
+    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
     parser.add_argument("--weights", default="deeplegato", help="shipped weights, or a file")
 
 
@@ -96,18 +96,23 @@ def _demo(options):
         names=names,
         weights=options.weights,
         progress_bar=_show_progress(),
+        **_units(options),
     )
     print("wrote", ", ".join(map(str, files)))
     return status
 
 
 def _predict(options):
+    from sersicnet.estimator import SersicNet
+    from sersicnet.truth_catalog import write_catalog
+    from sersicnet.weights import weights_path
+
     cutouts, names, status = _read(options.cutouts)
     if cutouts:
-        units = {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
-        table = _load(options.weights).predict(cutouts, **units).to_table()
+        net = SersicNet.load(weights_path(options.weights))
+        table = net.predict(cutouts, **_units(options)).to_table()
         table["id"] = names
-        table.write(options.output, overwrite=True)
+        write_catalog(table, options.output, overwrite=True)
         print(f"wrote {options.output}")
     return status
 
@@ -153,26 +158,25 @@ def _survey(name):
     return SimulationConfig.from_survey(survey, band or None)
 
 
-def _load(weights):
-    from sersicnet.estimator import SersicNet
-
-    if Path(weights).suffix == ".safetensors":
-        return SersicNet.load(weights)
-    return SersicNet.from_pretrained(weights)
+def _units(options):
+    return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
 
 
 def _read(paths):
     """Cutouts and names of the files that can be read; the others are told, status 1."""
-    from sersicnet.cutouts import read_cutout
+    from sersicnet.cutouts import read_cutouts
 
     cutouts, names, status = [], [], 0
     for path in paths:
         try:
-            cutouts.append(read_cutout(path))
-            names.append(Path(path).stem)
+            found = read_cutouts(path)
         except (OSError, ValueError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
             status = 1
+            continue
+        cutouts += found
+        stem = Path(path).stem
+        names += [stem] if len(found) == 1 else [f"{stem}-{i}" for i in range(len(found))]
     return cutouts, names, status
 
 

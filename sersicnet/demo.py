@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 from astropy.table import QTable
 
+from sersicnet._units import header_number
 from sersicnet.diagnostics import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+from sersicnet.weights import weights_path
 
 __all__ = ["run_demo"]
 
@@ -21,7 +23,9 @@ N_SIMULATED = 200
 N_SHOWN = 6
 
 
-def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progress_bar=True):
+def run_demo(
+    directory, *, cutouts=None, names=None, weights="deeplegato", progress_bar=True, **units
+):
     """Measure cutouts, or simulated galaxies if there are none.
 
     Writes ``measured.ecsv`` (measured and, with the prefix ``true_``, true or published
@@ -37,9 +41,11 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
     names : list of str, optional
         Of the cutouts, for table and pictures.
     weights : str
-        See `~sersicnet.estimator.SersicNet.list_pretrained`.
+        A ``*.safetensors`` file, or see `~sersicnet.estimator.SersicNet.list_pretrained`.
     progress_bar : bool
         Whether to show one for the simulation.
+    **units
+        ``pixel_scale`` and ``zeropoint``, as in `~sersicnet.estimator.SersicNet.predict`.
 
     Returns
     -------
@@ -54,7 +60,7 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
         cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
         truth = catalog
     names = names or [str(i) for i in range(len(cutouts))]
-    results = SersicNet.from_pretrained(weights).predict(cutouts)
+    results = SersicNet.load(weights_path(weights)).predict(cutouts, **units)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     measured = results.to_table()
@@ -73,7 +79,7 @@ def run_demo(directory, *, cutouts=None, names=None, weights="deeplegato", progr
 
 
 def published_values(cutouts, *, cards=None):
-    """Values in the headers of cutouts, NaN where there are none.
+    """Values in the headers of cutouts, NaN where there is no number.
 
     Parameters
     ----------
@@ -88,10 +94,11 @@ def published_values(cutouts, *, cards=None):
     `~astropy.table.QTable`
         One row a cutout.
     """
-    table, cards = QTable(), REFERENCE_CARDS if cards is None else cards
+    table = QTable()
+    cards = dict.fromkeys(PARAMETERS) | (REFERENCE_CARDS if cards is None else cards)
     for name, parameter in PARAMETERS.items():
-        card = cards.get(name, "")
-        column = np.array([float(cutout.meta.get(card, np.nan)) for cutout in cutouts])
+        found = [cards[name] and header_number(cutout, cards[name]) for cutout in cutouts]
+        column = np.array(found, dtype=float)  # None becomes NaN
         table[name] = column if parameter.unit is None else column * parameter.unit
     return table
 

@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Sized
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from sersicnet.preprocessing import prepare
 from sersicnet.psf import psf_flags
 from sersicnet.results import SersicResults
 from sersicnet.training import train_network
+from sersicnet.training_data import check_kernel
 from sersicnet.training_set import as_training_data, check_pair, split_training_data
 from sersicnet.weights import list_pretrained, pretrained_path, read_weights, write_weights
 
@@ -160,8 +161,9 @@ class SersicNet(Settings):
         """
         options = {"parameters": self._check_settings(), "stamp_size": self.stamp_size}
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        if warm_start:
-            self._check_fitted()
+        if noise_kernel is not None:
+            check_kernel(noise_kernel)
+        network = self._start(options["parameters"], warm_start)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch if resume is None else resume)
             train = as_training_data(cutouts, truth, directory=folder / "train", **options, **units)
@@ -172,7 +174,9 @@ class SersicNet(Settings):
                 held_out = as_training_data(
                     cutouts, truth, directory=folder / "validation", **options, **units
                 )
-            network = self._start(train.labels, warm_start)
+            if not warm_start:
+                spread = train.labels.std(axis=0).clip(min=1e-6)
+                network.standardise(train.labels.mean(axis=0), spread)
             history, seconds = train_network(
                 network,
                 train,
@@ -198,19 +202,18 @@ class SersicNet(Settings):
         }
         return self
 
-    def _start(self, labels, warm_start):
-        """The network that training begins with."""
+    def _start(self, parameters, warm_start):
+        """The network that training begins with, made before anything long begins."""
         if warm_start:
+            self._check_fitted()
             return copy.deepcopy(self.network_)
-        network = build_network(
+        return build_network(
             self.network,
             seed=self.seed,
-            n_labels=labels.shape[1],
+            n_labels=len(label_names(parameters)),
             stamp_size=self.stamp_size,
             dropout=self.dropout,
         )
-        network.standardise(labels.mean(axis=0), labels.std(axis=0).clip(min=1e-6))
-        return network
 
     def predict(
         self,
@@ -252,7 +255,7 @@ class SersicNet(Settings):
         """
         self._check_fitted()
         check_positive("batch_size", batch_size)
-        if isinstance(cutouts, Iterator):
+        if isinstance(cutouts, Iterable) and not isinstance(cutouts, Sized):
             cutouts = list(cutouts)
         stamps = prepare(
             cutouts, stamp_size=self.stamp_size, pixel_scale=pixel_scale, zeropoint=zeropoint

@@ -2,11 +2,10 @@
 
 from dataclasses import asdict, dataclass, field, replace
 
-import astropy.units as u
 import numpy as np
 
 from sersicnet._surveycodex import survey_numbers
-from sersicnet._units import unit_zeropoint
+from sersicnet._units import check_unit
 from sersicnet.parameters import PARAMETERS, Prior
 
 __all__ = ["PSFModel", "SimulationConfig"]
@@ -139,16 +138,6 @@ def _size_range(sizes):
     return int(pair[0]), int(pair[1])
 
 
-def _check_unit(unit, zeropoint):
-    """The unit as a string, after a check that it has no other zero point of its own."""
-    unit = u.Unit(unit)
-    own = unit_zeropoint(unit)
-    if own is not None and not np.isclose(own, zeropoint, rtol=0, atol=1e-3):
-        msg = f"zeropoint={zeropoint} must be {own:.4f}, which is that of the unit {unit}"
-        raise ValueError(msg)
-    return unit.to_string()
-
-
 def _check_prior(name, prior):
     """Refuse a prior that reaches beyond what GalSim can draw."""
     if not isinstance(prior, Prior):
@@ -212,9 +201,7 @@ class SimulationConfig:
     TypeError
         If ``psf`` is not a `PSFModel` or a prior is not a `~sersicnet.parameters.Prior`.
     ValueError
-        If a number is out of range, or ``unit`` has another zero point of its own.
-    `~astropy.units.UnitConversionError`
-        If ``unit`` is neither a flux density nor counts.
+        If a number is out of range, or ``unit`` is no flux of this zero point.
     """
 
     name: str = "candels_f160w"
@@ -244,7 +231,7 @@ class SimulationConfig:
         if not isinstance(self.psf, PSFModel):
             msg = f"psf={self.psf!r} must be a PSFModel"
             raise TypeError(msg)
-        object.__setattr__(self, "unit", _check_unit(self.unit, self.zeropoint))
+        object.__setattr__(self, "unit", check_unit(self.unit, self.zeropoint).to_string())
 
     def replace(self, **changes):
         """A copy with some fields changed; ``priors`` are merged."""

@@ -8,7 +8,6 @@ from astropy.table import QTable
 from sersicnet import SersicNet
 from sersicnet.cli import main
 from sersicnet.cutouts import read_cutouts, write_cutout
-from sersicnet.demo import published_values
 from sersicnet.diagnostics import split_truth
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
@@ -41,6 +40,33 @@ def test_predict_reports_a_broken_file_and_measures_the_others(files, tmp_path, 
     assert main(["predict", str(broken), files[1], "-o", str(output)]) == 1
     assert list(QTable.read(output)["id"]) == ["galaxy1"]
     assert "broken.fits" in capsys.readouterr().err
+
+
+def test_what_simulate_writes_can_be_measured(tmp_path):
+    """Several cutouts in one file are told apart by their number."""
+    assert main(["simulate", "candels_f160w", "-n", "3", "-o", str(tmp_path)]) == 0
+    output = tmp_path / "measured.fits"
+    assert main(["predict", str(tmp_path / "cutouts.fits"), "-o", str(output)]) == 0
+    assert list(QTable.read(output)["id"]) == ["cutouts-0", "cutouts-1", "cutouts-2"]
+
+
+def test_predict_refuses_a_format_that_loses_units(files, tmp_path, capsys):
+    assert main(["predict", files[0], "-o", str(tmp_path / "measured.csv")]) == 1
+    assert "must end in .ecsv or .fits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "demo"])
+def test_zero_point_pixel_scale_and_weights_are_options(command, tmp_path):
+    if command == "demo":
+        pytest.importorskip("matplotlib")
+    SersicNet.from_pretrained("deeplegato").save(tmp_path / "own.safetensors")
+    write_cutout(CCDData(np.eye(64), unit="adu"), tmp_path / "plain.fits")
+    output = tmp_path / ("out" if command == "demo" else "out.ecsv")
+    arguments = [command, str(tmp_path / "plain.fits"), "-o", str(output)]
+    assert main(arguments) == 1
+    options = ["--zeropoint", "25", "--pixel-scale", "0.06"]
+    assert main([*arguments, *options, "--weights", str(tmp_path / "own.safetensors")]) == 0
+    assert output.exists()
 
 
 def test_errors_are_one_line(files, tmp_path, capsys):
@@ -89,10 +115,38 @@ def test_demo_survives_a_galaxy_without_an_answer(tmp_path):
     assert np.isnan(QTable.read(tmp_path / "out" / "measured.ecsv")["mag"][0].value)
 
 
-def test_published_values_have_the_units_of_the_parameters(files):
+@pytest.fixture
+def published_values():
+    """The function, where matplotlib is there, which its module needs."""
+    pytest.importorskip("matplotlib")
+    from sersicnet.demo import published_values
+
+    return published_values
+
+
+def test_published_values_have_the_units_of_the_parameters(files, published_values):
     values = published_values(read_cutouts(files[0]))
     assert str(values["mag"].unit) == "mag(AB)"
     assert np.isnan(values["r_eff"][0].value)
+
+
+def test_published_values_of_a_header_with_blank_cards_and_text(files, published_values):
+    (cutout,) = read_cutouts(files[0])
+    cutout.meta.add_blank(before=0)
+    cutout.meta["REFN"] = "unknown"
+    values = published_values([cutout])
+    assert values["mag"][0].value == 21.5
+    assert np.isnan([values["n"][0], values["x_0"][0].value]).all()
+
+
+def test_demo_simulates_without_cutouts(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("sersicnet.demo.N_SIMULATED", 4)
+    assert main(["demo", "-o", str(tmp_path)]) == 0
+    measured, truth = split_truth(QTable.read(tmp_path / "measured.ecsv"))
+    assert len(measured) == len(truth) == 4
+    assert (tmp_path / "residuals.png").exists()
+    assert (tmp_path / "comparison.png").exists()
 
 
 def test_train_makes_weights_that_load_and_resumes(tmp_path, capsys):

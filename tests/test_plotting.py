@@ -136,6 +136,13 @@ def test_residuals_are_in_sigma():
     assert draws(axes[0, 0])
 
 
+def test_residuals_of_noise_in_another_unit():
+    noise = StdDevUncertainty(np.full((12, 15), 2e-9), unit="Jy")
+    cutout = make_cutout(unit="nJy", uncertainty=noise)
+    axes = plot_residuals([cutout], [cutout.data - 6])
+    np.testing.assert_allclose(axes[0, 2].images[0].get_array(), 3)
+
+
 def test_residual_without_noise_map_has_unit_scatter():
     rng = np.random.default_rng(0)
     axes = plot_residuals([rng.normal(0, 7, (50, 50))], [np.zeros((50, 50))])

@@ -221,12 +221,19 @@ def test_every_field_is_documented():
         ({"priors": {"n": Prior(0.1, 4)}}, "prior of n, from 0.1 to 4, must be within 0.3 to 6.2"),
         ({"priors": {"q": Prior(0.5, 1.1)}}, "prior of q, from 0.5 to 1.1, must be within"),
         ({"priors": {"r_eff": Prior(-1, 1)}}, "prior of r_eff, from -1 to 1, must be within"),
+        ({"stamp_size": 128}, "stamp_size=128 must be two positive integers in order"),
         ({"unit": "furlong / bottle"}, "furlong"),
+        ({"unit": "nJy"}, "zeropoint=25.946 must be 31.4000, that of the unit nJy"),
+        ({"unit": "m"}, "the unit m is neither a flux density"),
     ],
 )
 def test_bad_surveys_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         CANDELS.replace(**changes)
+
+
+def test_unit_that_is_a_flux_density():
+    assert CANDELS.replace(unit="nJy", zeropoint=31.4).unit == "nJy"
 
 
 def test_bad_kinds_are_named():
