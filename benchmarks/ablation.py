@@ -87,8 +87,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stamps", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--galaxies", type=int, default=8000)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--galaxies", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args(arguments)
     train, test = (
         build_training_data(None, None, stamp_size=128, directory=options.stamps / part)

@@ -40,11 +40,11 @@ def _report(name, recipe, folder, output):
     print(name, *scores.pformat(max_width=-1), sep="\n")
     edges = np.arange(mag.lower, mag.upper + 0.5)  # bins of one magnitude
     bins = write_scores(
-        predicted, truth, output / f"{name}-mag-bins.csv", parameters=parameters, edges=edges
+        predicted, truth, output / f"{name}-by-mag.csv", parameters=parameters, edges=edges
     )
     axes = plot_predicted_vs_true(predicted, truth, parameters=parameters)
     axes[0].figure.savefig(output / f"{name}-predicted.png", dpi=110)
-    plot_binned_score(bins)[0].figure.savefig(output / f"{name}-mag-bins.png", dpi=110)
+    plot_binned_score(bins)[0].figure.savefig(output / f"{name}-by-mag.png", dpi=110)
     history = SersicNet.load(folder / f"{name}.safetensors").history_
     ax = plot_history(history, ax=Figure(figsize=(5, 3.2), layout="constrained").subplots())
     ax.figure.savefig(output / f"{name}-history.png", dpi=110)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sersicnet.flags import Flags
+from sersicnet.flags import FLAG_CARD, Flags
 
 __all__ = ["header_flags", "pixel_flags", "source_flags"]
 
@@ -12,14 +12,12 @@ _DETECTION = 5
 _BRIGHTER = 1.5
 # The middle: a circle with this radius in units of the cutout, and its least radius in pixels.
 _MIDDLE_FRACTION, _MIDDLE_RADIUS = 0.12, 8
-_ALL = sum(Flags)
 
 
 def header_flags(meta):
-    """The bits that a cutout brings along in ``meta["flags"]``, such as the simulator's."""
-    value = meta.get("flags", meta.get("FLAGS", 0))
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return int(value) & _ALL if whole else 0
+    """`Flags.RENDER_FAILED` where the simulator put it into the card `FLAG_CARD`."""
+    value = meta.get(FLAG_CARD, 0)
+    return Flags.RENDER_FAILED if value == int(Flags.RENDER_FAILED) else 0
 
 
 def pixel_flags(masked, usable, good):

@@ -188,7 +188,7 @@ class SersicNet(Settings):
                 patience=self.patience,
                 noise_kernel=noise_kernel,
                 seed=self.seed,
-                device=self.device,
+                device=torch_device(self.device).type,
                 precision=self.precision,
                 progress_bar=progress_bar,
             )
@@ -260,8 +260,10 @@ class SersicNet(Settings):
         stamps = prepare(
             cutouts, stamp_size=self.stamp_size, pixel_scale=pixel_scale, zeropoint=zeropoint
         )
-        carriers = [cutouts] * len(stamps) if hasattr(cutouts, "data") else cutouts
-        stamps.flags[:] |= psf_flags(psf, carriers)
+        one = hasattr(cutouts, "data")  # an array, or one NDData for all
+        if one and psf is None and np.ndim(getattr(cutouts, "psf", None)) == 3:
+            psf = cutouts.psf
+        stamps.flags[:] |= psf_flags(psf, [cutouts] * len(stamps) if one else cutouts)
         self.network_.to(torch_device(self.device))
         mean, scale = predict_labels(
             self.network_, stamps.data, stamps.weight, batch_size=batch_size
@@ -373,4 +375,5 @@ class SersicNet(Settings):
         """The parameters, after a check of all that would fail late or silently."""
         for name in ("max_epochs", "batch_size", "patience"):
             check_positive(name, getattr(self, name))
+        torch_device(self.device)
         return check_parameters(self.parameters)

@@ -12,6 +12,10 @@ from astropy.table import Table
 __all__ = ["Flags", "decode_flags", "flag_table"]
 
 
+# Header card in which the simulator says that it could not draw a galaxy.
+FLAG_CARD = "SNFLAGS"
+
+
 class Flags(IntFlag):
     """Bits of the column ``flags``; 0 means that nothing was noticed."""
 

@@ -171,10 +171,20 @@ def network_name(network):
 
 
 def torch_device(device):
-    """What Lightning calls ``device``, for torch."""
-    if device == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda")
+    """The device of torch that ``'auto'``, ``'cpu'`` or ``'gpu'`` stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or ``'gpu'`` where torch sees none.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        msg = f"device={device!r} must be 'auto', 'cpu' or 'gpu'"
+        raise ValueError(msg)
+    if device == "gpu" and not torch.cuda.is_available():
+        msg = "device='gpu', but torch sees no GPU: use 'auto' or 'cpu'"
+        raise ValueError(msg)
+    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 @torch.no_grad()

@@ -26,8 +26,8 @@ from scipy.ndimage import convolve
 from tqdm.auto import tqdm
 
 from sersicnet._surveycodex import airy_fwhm
-from sersicnet.flags import Flags
-from sersicnet.parameters import PARAMETERS
+from sersicnet.flags import FLAG_CARD, Flags
+from sersicnet.parameters import PARAMETERS, to_floats
 from sersicnet.survey_config import PSFModel, SimulationConfig
 from sersicnet.truth_catalog import (
     draw_catalog,
@@ -78,7 +78,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     ------
     `~astropy.nddata.CCDData`
         With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
-        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID``, ``FLAGS`` in ``meta``.
+        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID``, ``SNFLAGS`` in ``meta``.
         A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
 
     Raises
@@ -288,10 +288,11 @@ def _plain_rows(catalog):
         if name not in catalog.colnames:
             msg = f"the catalogue has no column {name!r}: it must come from draw_catalog"
             raise ValueError(msg)
-        unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
-        column = catalog[name]
-        values = column.to_value(unit) if hasattr(column, "to_value") else column
-        columns[name] = np.asarray(values).tolist()
+        if name in ("id", "size"):
+            columns[name] = np.asarray(catalog[name]).tolist()
+        else:
+            unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
+            columns[name] = to_floats(catalog[name], unit).tolist()
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
@@ -302,7 +303,7 @@ def _to_cutout(row, config, data, sigma, mask, flags):
     header["ID"] = (row["id"], "row of the catalogue")
     header["MAGZP"] = (config.zeropoint, "AB magnitude of a flux of 1")
     header["PIXSCALE"] = (config.pixel_scale, "arcsec per pixel")
-    header["FLAGS"] = (int(flags), "sersicnet flags")
+    header[FLAG_CARD] = (int(flags), "sersicnet flags")
     psf = draw_psf(
         config.psf, pixel_scale=config.pixel_scale, fwhm=row["psf_fwhm"], jitter=row["psf_jitter"]
     )

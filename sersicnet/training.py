@@ -135,7 +135,8 @@ class TrainingModule(lightning.LightningModule):
 class History(lightning.Callback):
     """Losses of each epoch; part of the checkpoint."""
 
-    def __init__(self):
+    def __init__(self, names):
+        self.names = list(names)
         self.losses = {"epoch": [], "train_loss": [], "val_loss": []}
 
     def on_train_epoch_end(self, trainer, module):
@@ -146,11 +147,15 @@ class History(lightning.Callback):
 
     def state_dict(self):
         """For the checkpoint."""
-        return self.losses
+        return self.losses | {"names": self.names}
 
     def load_state_dict(self, state):
         """From the checkpoint."""
-        self.losses = {name: list(values) for name, values in state.items()}
+        losses = {name: list(values) for name, values in state.items()}
+        if (names := losses.pop("names")) != self.names:
+            msg = f"the checkpoint is of the labels {names}, not {self.names}: use another folder"
+            raise ValueError(msg)
+        self.losses = losses
 
 
 class Checkpoint(ModelCheckpoint):
@@ -236,7 +241,7 @@ def train_network(
         seed=seed,
     )
     network.train()  # one that has learnt before may come as it predicts
-    history = History()
+    history = History(data.names)
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
     last = Checkpoint(directory, "last", enable_version_counter=False)
     timer = Timer()

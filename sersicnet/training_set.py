@@ -1,5 +1,6 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
+import hashlib
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,7 +74,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     stamp_size : int
         Pixels on a side.
     directory : path
-        Where the arrays go. If they are there already, they are used as they are.
+        Where the arrays go. If they are there already, and of the same truth, they are used.
     pixel_scale, zeropoint
         As in `~sersicnet.preprocessing.prepare`, one for all or one a cutout.
 
@@ -87,13 +88,16 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     ------
     ValueError
         If there are more or fewer cutouts than rows, the truth has no parameter, or the stamps in
-        ``directory`` have another size.
+        ``directory`` have another size or are of another truth.
     """
     directory = Path(directory)
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
         _fill(directory, _chunks(cutouts), truth, stamp_size, units)
+    elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
+        msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
+        raise ValueError(msg)
     data, weight = (
         np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight")
     )
@@ -137,6 +141,7 @@ def _fill(directory, chunks, truth, size, units):
         raise ValueError(msg)
     data.flush()
     weight.flush()
+    (directory / "truth.sha256").write_text(_fingerprint(truth))
     labels = np.concatenate(labels).astype(np.float32)
     # Last and in one step: where it exists, all is complete.
     np.save(directory / "part.npy", labels.view([(name, np.float32) for name in names])[:, 0])
@@ -146,6 +151,20 @@ def _fill(directory, chunks, truth, size, units):
 def _part(value, rows, n):
     """The rows of an argument that holds one value for each of ``n`` cutouts."""
     return value[rows] if np.shape(value) == (n,) else value
+
+
+def _fingerprint(truth):
+    """SHA-256 of the parameters in the truth."""
+    values = table_values(truth, _known(truth))
+    digest = hashlib.sha256(",".join(values).encode())
+    for column in values.values():
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def _stored_fingerprint(directory):
+    file = directory / "truth.sha256"
+    return file.read_text() if file.exists() else None
 
 
 def _known(truth):

@@ -594,3 +594,17 @@ def test_noise_of_the_toys():
     noisy, _ = make_galaxies(30)
     difference = np.stack([a.data - b.data for a, b in zip(noisy, clean, strict=True)])
     assert_allclose(difference.std(), NOISE, rtol=0.01)
+
+
+def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
+    cutouts, truth = galaxies
+    settings = {"stamp_size": 32, "max_epochs": 1, "device": "cpu"}
+    SersicNet(**settings).fit(cutouts[:8], truth[:8], resume=tmp_path, progress_bar=False)
+    with pytest.raises(ValueError, match="stamps of another truth"):
+        SersicNet(**settings).fit(cutouts[8:16], truth[8:16], resume=tmp_path, progress_bar=False)
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:7"])
+def test_unknown_device(galaxies, trained, device):
+    with pytest.raises(ValueError, match="device=.* must be 'auto', 'cpu' or 'gpu'"):
+        copy.deepcopy(trained).set_params(device=device).predict(galaxies[0])

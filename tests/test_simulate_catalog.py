@@ -301,7 +301,7 @@ def test_cutout_says_all_that_is_needed():
         assert cutout.unit == u.ct / u.s
         assert cutout.meta["MAGZP"] == 25.94
         assert cutout.meta["PIXSCALE"] == 0.03
-        assert cutout.meta["FLAGS"] == 0
+        assert cutout.meta["SNFLAGS"] == 0
         assert_allclose(proj_plane_pixel_scales(cutout.wcs) * 3600, 0.03)
         middle = cutout.wcs.pixel_to_world((size - 1) / 2, (size - 1) / 2)
         assert_allclose([middle.ra.deg, middle.dec.deg], [150, 2.2])
@@ -637,7 +637,7 @@ def test_galaxies_that_cannot_be_drawn_are_flagged():
     cutouts = list(render_catalog(catalog, SMALL, seed=1))
     assert [cutout.meta["ID"] for cutout in cutouts] == list(range(8))
     for i in (0, 2, 3, 4, 5, 6):
-        assert cutouts[i].meta["FLAGS"] == Flags.RENDER_FAILED
+        assert cutouts[i].meta["SNFLAGS"] == Flags.RENDER_FAILED
         assert cutouts[i].shape == (catalog["size"][i],) * 2
         assert np.isnan(cutouts[i].data).all()
         assert cutouts[i].mask.all()
@@ -648,7 +648,7 @@ def test_galaxies_that_cannot_be_drawn_are_flagged():
 def test_neighbour_that_cannot_be_drawn_is_flagged():
     config = SMALL.replace(n_neighbours=50.0, neighbour_mag=Prior(-3000, -2000))
     (cutout,) = render_catalog(draw_catalog(1, config, seed=1), config, seed=1)
-    assert cutout.meta["FLAGS"] == Flags.RENDER_FAILED
+    assert cutout.meta["SNFLAGS"] == Flags.RENDER_FAILED
 
 
 @pytest.mark.parametrize("what", ["size", "nan", "memory"])
@@ -724,7 +724,7 @@ def test_surveys_of_surveycodex_are_drawn(name, band):
     config = config.replace(stamp_size=(40, 50), priors={"n": Prior(0.5, 2.0)})
     catalog = draw_catalog(2, config, seed=1)
     for cutout, mag in zip(render_catalog(catalog, config, seed=1), catalog["mag"], strict=True):
-        assert cutout.meta["FLAGS"] == 0
+        assert cutout.meta["SNFLAGS"] == 0
         assert np.isfinite(cutout.data).all()
         assert cutout.unit == u.electron / u.s
         flux = 10 ** (-0.4 * (mag.value - config.zeropoint))

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.distributions import Independent, Normal
 
 from sersicnet.network import build_network
-from sersicnet.training import TrainingModule, beta_nll, train_network
+from sersicnet.training import History, TrainingModule, beta_nll, train_network
 from sersicnet.training_data import (
     BatchSampler,
     TrainingData,
@@ -439,3 +439,9 @@ def test_training_needs_neither_astropy_nor_galsim():
     loaded = set(done.stdout.split())
     assert {"torch", "lightning", "sersicnet.training_data"} <= loaded
     assert not loaded & {"astropy", "galsim", "photutils", "zuko", "sersicnet.preprocessing"}
+
+
+def test_a_checkpoint_of_other_labels_is_refused():
+    history = History(["n"])
+    with pytest.raises(ValueError, match=r"labels \['log_flux'\], not \['n'\]"):
+        history.load_state_dict({**History(["log_flux"]).state_dict()})
