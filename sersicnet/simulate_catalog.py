@@ -78,7 +78,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     ------
     `~astropy.nddata.CCDData`
         With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
-        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID``, ``SNFLAGS`` in ``meta``.
+        the pixel's response), ``unit``, and in ``meta`` ``MAGZP``, ``PIXSCALE``, ``ID``, ``SNFLAGS``.
         A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
 
     Raises

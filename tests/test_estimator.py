@@ -606,5 +606,5 @@ def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
 
 @pytest.mark.parametrize("device", ["banana", "cuda:7"])
 def test_unknown_device(galaxies, trained, device):
-    with pytest.raises(ValueError, match="device=.* must be 'auto', 'cpu' or 'gpu'"):
+    with pytest.raises(ValueError, match=r"device=.* must be 'auto', 'cpu' or 'gpu'"):
         copy.deepcopy(trained).set_params(device=device).predict(galaxies[0])
