@@ -78,7 +78,8 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     ------
     `~astropy.nddata.CCDData`
         With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
-        the pixel's response), ``unit``, and in ``meta`` ``MAGZP``, ``PIXSCALE``, ``ID``, ``SNFLAGS``.
+        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID`` and ``SNFLAGS`` in
+        ``meta``.
         A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
 
     Raises

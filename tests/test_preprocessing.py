@@ -615,7 +615,7 @@ def test_a_stack_has_a_unit_a_header_and_a_wcs():
     wcs = WCS(naxis=3)
     wcs.wcs.ctype = "RA---TAN", "DEC--TAN", ""
     wcs.wcs.cdelt = -SCALE / 3600, SCALE / 3600, 1
-    stamps = prepare(NDData(data * u.nJy, wcs=wcs, meta={"flags": 4}))
+    stamps = prepare(NDData(data * u.nJy, wcs=wcs, meta={"SNFLAGS": 4}))
     assert_allclose(stamps.frame.pixel_scale, [SCALE] * 3)
     assert_allclose(stamps.frame.zeropoint, [31.4] * 3, atol=1e-3)
     assert np.all(stamps.flags & Flags.RENDER_FAILED)
