@@ -28,10 +28,10 @@ from sersicnet.training_set import build_training_data
 NAMES = ("log_flux", "log_r_eff", "n", "q")
 STEPS = (
     "original",
-    "+ asinh of S/N at two stretches",
-    "+ new noise and symmetry at each step",
-    "+ residual blocks and batch normalisation",
-    "+ Gaussian likelihood (the shipped network)",
+    "then asinh of S/N at two stretches",
+    "then new noise and symmetry at each step",
+    "then residual blocks and batch normalisation",
+    "then Gaussian likelihood (the shipped network)",
 )
 
 
