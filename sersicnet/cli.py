@@ -57,7 +57,12 @@ def _add_predict(commands):
 def _add_measurement(parser):
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
     parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
-    parser.add_argument("--weights", default="deeplegato", help="shipped weights, or a file")
+    parser.add_argument(
+        "--weights",
+        default="deeplegato",
+        help="deeplegato or deeplegato-mag (images like CANDELS F160W), cosmos (COSMOS F814W), "
+        "or a file; default: %(default)s",
+    )
 
 
 def _add_simulate(commands):

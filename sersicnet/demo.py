@@ -9,7 +9,7 @@ from sersicnet._units import header_number
 from sersicnet.diagnostics import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, wrap_theta
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 from sersicnet.weights import weights_path
@@ -70,8 +70,9 @@ def run_demo(
     shown = [i for i in range(len(names)) if _has_model(results, cutouts, i)]
     if shown:
         figures["residuals.png"] = _residual_figure(results, cutouts, names, shown)
-    if any(np.isfinite(parameter_values(truth, name)).any() for name in results.parameters):
-        axes = plot_predicted_vs_true(measured, truth, parameters=results.parameters)
+    known = [p for p in results.parameters if np.isfinite(parameter_values(truth, p)).any()]
+    if known:
+        axes = plot_predicted_vs_true(measured, truth, parameters=known)
         figures["comparison.png"] = axes[0].figure
     for name, figure in figures.items():
         figure.savefig(directory / name, dpi=120)
@@ -99,6 +100,7 @@ def published_values(cutouts, *, cards=None):
     for name, parameter in PARAMETERS.items():
         found = [cards[name] and header_number(cutout, cards[name]) for cutout in cutouts]
         column = np.array(found, dtype=float)  # None becomes NaN
+        column = wrap_theta(column) if name == "theta" else column
         table[name] = column if parameter.unit is None else column * parameter.unit
     return table
 

@@ -269,7 +269,12 @@ class SersicNet(Settings):
             self.network_, stamps.data, stamps.weight, batch_size=batch_size
         )
         return SersicResults.from_labels(
-            self.parameters_, mean, scale, stamps, label_range=self.label_range_
+            self.parameters_,
+            mean,
+            scale,
+            stamps,
+            label_range=self.label_range_,
+            pixel_scale=self.record_.get("simulation", {}).get("pixel_scale"),
         )
 
     def score(self, cutouts, truth, **options):

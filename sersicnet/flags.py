@@ -33,6 +33,7 @@ class Flags(IntFlag):
     UNRESOLVED = 2048
     OUT_OF_RANGE = 4096
     BAD_PSF = 8192
+    OTHER_SCALE = 16384
 
 
 # After one of these there is no answer: the row is NaN.
@@ -53,6 +54,7 @@ _DESCRIPTIONS = {
     Flags.UNRESOLVED: "the half-light radius is at the smallest that the network can tell",
     Flags.OUT_OF_RANGE: "a parameter is outside the range that the network was trained on",
     Flags.BAD_PSF: "the PSF is NaN, larger than allowed or without positive sum: not used",
+    Flags.OTHER_SCALE: "the pixel scale is not that of the survey that the network was made for",
 }
 
 

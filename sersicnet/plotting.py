@@ -301,6 +301,7 @@ def _plot_comparison(ax, comparison, colors, *, errors):
         predicted,
         s=np.clip(4000 / max(len(true), 1), 3, 20),
         c=BLUE if colors is None else colors[comparison.rows][used],
+        **_color_range(colors),
         cmap=None if colors is None else mpl.colormaps["viridis"].with_extremes(bad=BAD_COLOR),
         plotnonfinite=colors is not None,
         alpha=0.7,
@@ -325,6 +326,13 @@ def _plot_comparison(ax, comparison, colors, *, errors):
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
     ax.text(0.04, 0.96, text.rstrip(), transform=ax.transAxes, va="top", fontsize=9, bbox=box)
     return points
+
+
+def _color_range(colors):
+    """The same colours in all panels, also in one of which few galaxies are known."""
+    if colors is None or not np.isfinite(colors).any():
+        return {}
+    return {"vmin": np.nanmin(colors), "vmax": np.nanmax(colors)}
 
 
 def _equal_limits(ax, values):

@@ -19,6 +19,9 @@ __all__ = ["SersicResults"]
 # Of the standard normal distribution; lower and upper quantiles are at 16 and 84 %.
 QUANTILE = norm.ppf(0.84)
 
+# Surveys resample to within less of their nominal pixel scale.
+SCALE_TOLERANCE = 0.05
+
 _ARRAYS = ("mean", "scale", "flags", "shapes")
 
 
@@ -61,7 +64,7 @@ class SersicResults:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_labels(cls, parameters, mean, scale, stamps, *, label_range=None):
+    def from_labels(cls, parameters, mean, scale, stamps, *, label_range=None, pixel_scale=None):
         """Results of a network's labels, with the flags that follow from them.
 
         Parameters
@@ -74,6 +77,8 @@ class SersicResults:
             What they were predicted from.
         label_range : (2, L) array_like, optional
             Smallest and largest labels of the training set.
+        pixel_scale : float, optional
+            Arcsec per pixel of the training set, if it had only one.
         """
         flags = stamps.flags.copy()
         flags[~np.isfinite(mean + scale).all(axis=1)] |= int(Flags.PREDICTION_FAILED)
@@ -82,6 +87,9 @@ class SersicResults:
         names = label_names(parameters)
         if label_range is not None:
             flags |= _range_flags(mean, scale, np.asarray(label_range), names)
+        if pixel_scale is not None:
+            other = np.abs(stamps.frame.pixel_scale / pixel_scale - 1) > SCALE_TOLERANCE
+            flags[other & ~lost] |= int(Flags.OTHER_SCALE)
         if "r_eff" in parameters:
             r_eff = 10 ** mean[:, names.index("log_r_eff")]
             flags[2 * r_eff > stamps.shapes.min(axis=1)] |= int(Flags.LARGE)

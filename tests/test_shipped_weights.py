@@ -5,6 +5,7 @@ import pytest
 
 from sersicnet import SersicNet
 from sersicnet.diagnostics import score_table
+from sersicnet.flags import Flags
 from sersicnet.preprocessing import crop_or_pad
 from sersicnet.recipes import RECIPES
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
@@ -69,3 +70,10 @@ def test_flips_move_the_answer_as_they_must(galaxies):
     first, second = (net.predict(images, **units) for images in (stack, stack[:, ::-1, ::-1]))
     pull = (first.median("mag") - second.median("mag")) / first.error("mag")
     assert np.sqrt(np.mean(pull**2)) < 1
+
+
+def test_another_pixel_scale_is_flagged(galaxies):
+    cutouts, _ = galaxies
+    net = SersicNet.from_pretrained("deeplegato")
+    flags = net.predict(cutouts[:3], pixel_scale=[0.06, 0.061, 0.168]).flags
+    assert ((flags & int(Flags.OTHER_SCALE)) != 0).tolist() == [False, False, True]
