@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable, vstack
+from photutils.centroids import centroid_2dg
 
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
@@ -52,6 +53,7 @@ def main(arguments=None):
         "imfit": published_values(cutouts, cards=IMFIT_CARDS),
     }
     _write_galaxies(names, measured, references, options.output)
+    _write_centres(names, cutouts, measured, references, options.output)
     _write_scores(cutouts, measured, references, options.output)
     cosmos = _is_cosmos(cutouts)
     axes = plot_predicted_vs_true(
@@ -83,6 +85,17 @@ def _write_galaxies(names, measured, references, output):
             table[f"{name}_{reference}"] = values[name]
     table["flags"] = [" ".join(flags) for flags in decode_flags(measured["flags"])]
     write_rounded(table, output / "galaxies.csv", decimals=2)
+
+
+def _write_centres(names, cutouts, measured, references, output):
+    """Centres less those of imfit, their errors, and how far the PSF is off its own middle."""
+    table = QTable({"galaxy": names})
+    for name, axis in (("x_0", 1), ("y_0", 0)):
+        table[f"{name} - imfit"] = measured[name] - references["imfit"][name]
+        table[f"{name}_err"] = measured[f"{name}_err"]
+        offsets = [centroid_2dg(c.psf)[1 - axis] - (c.psf.shape[axis] - 1) / 2 for c in cutouts]
+        table[f"PSF {name[0]}"] = offsets
+    write_rounded(table, output / "centres.csv", decimals=2)
 
 
 def _write_scores(cutouts, measured, references, output):

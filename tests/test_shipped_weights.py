@@ -77,3 +77,16 @@ def test_another_pixel_scale_is_flagged(galaxies):
     net = SersicNet.from_pretrained("deeplegato")
     flags = net.predict(cutouts[:3], pixel_scale=[0.06, 0.061, 0.168]).flags
     assert ((flags & int(Flags.OTHER_SCALE)) != 0).tolist() == [False, False, True]
+
+
+def test_what_the_documentation_says_of_galaxies_off_centre(galaxies):
+    """Two pixels off, the index of `deeplegato` is too low: see docs/bad_input.rst."""
+    bright = np.flatnonzero(galaxies[1]["mag"].value < 22)
+    cutouts = [galaxies[0][i] for i in bright]
+    shifted = [cutout.copy() for cutout in cutouts]
+    for cutout in shifted:
+        cutout.data = np.roll(cutout.data, 2, axis=1)
+        cutout.uncertainty.array = np.roll(cutout.uncertainty.array, 2, axis=1)
+    net = SersicNet.from_pretrained("deeplegato")
+    change = net.predict(shifted).median("n") - net.predict(cutouts).median("n")
+    assert np.median(change) < -0.1
