@@ -1,5 +1,7 @@
 """Tables of scores as CSV files that the documentation includes."""
 
+import csv
+
 import numpy as np
 
 from sersicnet.diagnostics import binned_score, score_table
@@ -37,10 +39,11 @@ def write_scores(predicted, truth, path, *, parameters, edges=None, decimals=4):
 def write_rounded(table, path, *, decimals=4):
     """Write a table to a CSV file with rounded numbers and without units."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        file.write(",".join(table.colnames) + "\n")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.colnames)
         for row in table:
-            file.write(",".join(_text(row[name], decimals) for name in table.colnames) + "\n")
+            writer.writerow([_text(row[name], decimals) for name in table.colnames])
 
 
 def _text(value, decimals):

@@ -1,0 +1,229 @@
+"""The universal prior: what galaxies any image may hold, in S/N units and pixels.
+
+Seven labels describe a galaxy in a stamp, in this order: ``log_flux`` (decimal, in units of the
+noise of a pixel), ``log_r_eff`` (decimal, pixels, along the major axis), ``n``, ``e1``, ``e2``
+(``(1 - q) / (1 + q)`` along cos and sin of ``2 theta``), ``dx``, ``dy`` (pixels from the
+middle of the stamp). Knows torch and numpy only, so that training needs nothing else.
+"""
+
+import math
+
+import torch
+
+__all__ = [
+    "LABELS",
+    "draw_labels",
+    "from_unconstrained",
+    "log_prior",
+    "log_volume",
+    "to_unconstrained",
+]
+
+LABELS = ("log_flux", "log_r_eff", "n", "e1", "e2", "dx", "dy")
+
+# r_eff from far below any PSF to larger than the stamp, in pixels.
+LOG_R_EFF = (math.log10(0.2), math.log10(40.0))
+# Of GalSim's Sersic profile.
+N = (0.3, 6.2)
+Q = (0.05, 1.0)
+# The middle of a cutout from any catalogue is within this of the galaxy, in pixels.
+OFFSET = 3.0
+# S/N of half the light within the half-light ellipse, widened by a PSF of this radius in pixels.
+SNR = (2.0, 2e4)
+PSF_RADIUS = 2.0
+# Below this ellipticity galaxies become rarer than uniform q has them: its density
+# in (e1, e2) has a pole at round galaxies.
+ROUND = 0.05
+
+E_MAX = (1 - Q[0]) / (1 + Q[0])
+
+
+def draw_labels(n_galaxies, *, generator, device="cpu"):
+    """Draw galaxies from the prior.
+
+    ``log_r_eff`` and the centre are uniform, ``n`` is uniform in its square root, ``q``
+    uniform (but see ``ROUND``), ``theta`` uniform, and ``log_flux`` uniform
+    between the S/N limits at the galaxy's size.
+
+    Parameters
+    ----------
+    n_galaxies : int
+        Number of galaxies N.
+    generator : `~torch.Generator`
+        On ``device``.
+    device : str or `~torch.device`
+        Where the labels live.
+
+    Returns
+    -------
+    (N, 7) `~torch.Tensor`
+        In the order of ``LABELS``.
+    """
+
+    def uniform(*shape):
+        return torch.rand(*shape, generator=generator, device=device)
+
+    log_r_eff = LOG_R_EFF[0] + (LOG_R_EFF[1] - LOG_R_EFF[0]) * uniform(n_galaxies)
+    lowest, highest = math.sqrt(N[0]), math.sqrt(N[1])
+    n = (lowest + (highest - lowest) * uniform(n_galaxies)) ** 2
+    size = _draw_ellipticity(n_galaxies, uniform)
+    angle = 2 * math.pi * uniform(n_galaxies)
+    log_snr = math.log10(SNR[0]) + math.log10(SNR[1] / SNR[0]) * uniform(n_galaxies)
+    log_flux = log_snr + _log_flux_of_unit_snr(log_r_eff, size)
+    dx, dy = OFFSET * (2 * uniform(2, n_galaxies) - 1)
+    e1, e2 = size * torch.cos(angle), size * torch.sin(angle)
+    return torch.stack([log_flux, log_r_eff, n, e1, e2, dx, dy], dim=1)
+
+
+def _draw_ellipticity(n_galaxies, uniform):
+    """|e| of galaxies with uniform q, round ones thinned: the first of eight draws that stays."""
+    q = Q[0] + (Q[1] - Q[0]) * uniform(8, n_galaxies)
+    size = (1 - q) / (1 + q)
+    accepted = uniform(8, n_galaxies) < size / torch.sqrt(size**2 + ROUND**2)
+    first = accepted.to(torch.uint8).argmax(dim=0)
+    return size.gather(0, first[None])[0]
+
+
+def _log_flux_of_unit_snr(log_r_eff, ellipticity):
+    q = (1 - ellipticity) / (1 + ellipticity)
+    area = math.pi * (q * 10 ** (2 * log_r_eff) + PSF_RADIUS**2)
+    return math.log10(2) + 0.5 * torch.log10(area)
+
+
+def log_snr(labels):
+    """Decimal logarithm of the S/N within the half-light ellipse, (N,) `~torch.Tensor`."""
+    size = _length(labels[..., 3], labels[..., 4])
+    return labels[..., 0] - _log_flux_of_unit_snr(labels[..., 1], size)
+
+
+def _length(x, y):
+    """As `torch.hypot`, whose gradient is NaN at the origin."""
+    return torch.sqrt(x**2 + y**2 + 1e-18)
+
+
+def log_prior(labels):
+    """Logarithm of the prior density of labels, up to a constant.
+
+    Parameters
+    ----------
+    labels : (..., 7) `~torch.Tensor`
+        Any labels.
+
+    Returns
+    -------
+    (...) `~torch.Tensor`
+        Minus infinity outside of the prior.
+    """
+    _, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
+    size = _length(e1, e2)
+    inside = (
+        (log_r_eff > LOG_R_EFF[0])
+        & (log_r_eff < LOG_R_EFF[1])
+        & (n > N[0])
+        & (n < N[1])
+        & (size < E_MAX)
+        & (dx.abs() < OFFSET)
+        & (dy.abs() < OFFSET)
+    )
+    signal = log_snr(labels)
+    inside = inside & (signal > math.log10(SNR[0])) & (signal < math.log10(SNR[1]))
+    return torch.where(inside, log_density(labels), -torch.inf)
+
+
+def log_density(labels):
+    """The same without the prior's limits: smooth everywhere."""
+    _, _, n, e1, e2, _, _ = labels.unbind(-1)
+    size = torch.sqrt(e1**2 + e2**2 + 1e-12)
+    density = -0.5 * torch.log(n.clamp(min=1e-3))
+    return density - 0.5 * torch.log(size**2 + ROUND**2) - 2 * torch.log1p(size)
+
+
+def _logit(value, limits):
+    share = (value - limits[0]) / (limits[1] - limits[0])
+    share = share.clamp(1e-6, 1 - 1e-6)
+    return torch.log(share) - torch.log1p(-share)
+
+
+def _expit(value, limits):
+    return limits[0] + (limits[1] - limits[0]) * torch.sigmoid(value)
+
+
+def to_unconstrained(labels):
+    """Labels where each may have any value: logits within the prior's limits.
+
+    ``log_flux`` stays as it is, ``n`` goes by its square root, and (e1, e2) by the inverse
+    hyperbolic tangent of its length.
+
+    Parameters
+    ----------
+    labels : (..., 7) `~torch.Tensor`
+        Within the prior; what is not is moved to its edge.
+
+    Returns
+    -------
+    (..., 7) `~torch.Tensor`
+    """
+    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
+    size = _length(e1, e2)
+    stretch = torch.atanh((size / E_MAX).clamp(max=1 - 1e-6)) / size
+    edge = (-OFFSET, OFFSET)
+    moved = [
+        log_flux,
+        _logit(log_r_eff, LOG_R_EFF),
+        _logit(n.clamp(min=1e-3).sqrt(), (math.sqrt(N[0]), math.sqrt(N[1]))),
+        e1 * stretch,
+        e2 * stretch,
+        _logit(dx, edge),
+        _logit(dy, edge),
+    ]
+    return torch.stack(moved, dim=-1)
+
+
+def from_unconstrained(values):
+    """The inverse of `to_unconstrained`.
+
+    Parameters
+    ----------
+    values : (..., 7) `~torch.Tensor`
+        Any finite numbers.
+
+    Returns
+    -------
+    (..., 7) `~torch.Tensor`
+        Labels, within the prior's limits but for ``log_flux``, which has none here.
+    """
+    log_flux, u_r, u_n, u1, u2, ux, uy = values.unbind(-1)
+    size = _length(u1, u2)
+    shrink = E_MAX * torch.tanh(size) / size
+    edge = (-OFFSET, OFFSET)
+    labels = [
+        log_flux,
+        _expit(u_r, LOG_R_EFF),
+        _expit(u_n, (math.sqrt(N[0]), math.sqrt(N[1]))) ** 2,
+        u1 * shrink,
+        u2 * shrink,
+        _expit(ux, edge),
+        _expit(uy, edge),
+    ]
+    return torch.stack(labels, dim=-1)
+
+
+def log_volume(values):
+    """Logarithm of ``|d labels / d values|`` of `from_unconstrained`, (...) `~torch.Tensor`."""
+    _, u_r, u_n, u1, u2, ux, uy = values.unbind(-1)
+    size = _length(u1, u2).clamp(min=1e-6)
+
+    def expit_slope(value):
+        return -torch.nn.functional.softplus(value) - torch.nn.functional.softplus(-value)
+
+    root = _expit(u_n, (math.sqrt(N[0]), math.sqrt(N[1])))
+    # of the disc: radial slope times the stretch across
+    disc = -2 * torch.log(torch.cosh(size.clamp(max=40))) + torch.log(torch.tanh(size) / size)
+    constant = (
+        math.log(LOG_R_EFF[1] - LOG_R_EFF[0])
+        + math.log(2 * (math.sqrt(N[1]) - math.sqrt(N[0])))
+        + 2 * math.log(E_MAX)
+        + 2 * math.log(2 * OFFSET)
+    )
+    slopes = sum(expit_slope(value) for value in (u_r, u_n, ux, uy))
+    return constant + slopes + torch.log(root) + disc
