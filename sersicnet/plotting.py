@@ -1,4 +1,4 @@
-"""Figures of cutouts, residuals, scores and training.
+"""Figures of cutouts, residuals, scores, posteriors and training.
 
 Every function draws on the axes or figure that it is given, or makes a figure of
 its own, and returns the axes: ``ax.figure.savefig("figure.png")`` writes it. No
@@ -16,6 +16,7 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+    from sersicnet._axes import AXIS_NAMES, BLUE, VERMILION, panels
     from sersicnet._display import (
         BAD_COLOR,
         as_labels,
@@ -25,30 +26,24 @@ try:
         residual,
         show_image,
     )
+    from sersicnet._plotting_posterior import plot_corner, plot_coverage, plot_sbc, plot_tarp
 except ImportError as error:
     msg = "sersicnet.plotting needs matplotlib: pip install sersicnet[plot]"
     raise ImportError(msg) from error
 
 __all__ = [
     "plot_binned_score",
+    "plot_corner",
+    "plot_coverage",
     "plot_history",
     "plot_mosaic",
     "plot_predicted_vs_true",
     "plot_residuals",
+    "plot_sbc",
+    "plot_tarp",
 ]
 
-# Two colours of Okabe & Ito (2008, "Color universal design"), told apart by all readers.
-BLUE, VERMILION = "#0072B2", "#D55E00"
 RESIDUAL_LIMIT = 5  # sigma
-_AXIS_NAMES = {
-    "mag": "magnitude [AB]",
-    "r_eff": "half-light radius [arcsec]",
-    "n": "Sérsic index",
-    "q": "axis ratio",
-    "theta": "position angle [deg]",
-    "x_0": "$x_0$ [pix]",
-    "y_0": "$y_0$ [pix]",
-}
 
 
 def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
@@ -179,7 +174,7 @@ def plot_predicted_vs_true(predicted, truth, *, parameters=None, errors=False, a
         parameters = [p for p in PARAMETERS if p in predicted.keys() and p in truth.keys()]  # noqa: SIM118
     parameters = check_parameters(parameters)
     colors = parameter_values(truth, "mag") if "mag" in truth.keys() else None  # noqa: SIM118
-    axes, own = _panels(axes, len(parameters), height=3.1)
+    axes, own = panels(axes, len(parameters), height=3.1)
     for ax, name in zip(axes, parameters, strict=True):
         points = _plot_comparison(ax, compare(predicted, truth, name), colors, errors=errors)
     if own and points.get_array() is not None:
@@ -250,7 +245,7 @@ def plot_binned_score(table, *, axes=None):
     """
     parameters = list(dict.fromkeys(table["parameter"]))
     by = table.meta.get("by", "mag")
-    axes, _ = _panels(axes, len(parameters), height=2.6)
+    axes, _ = panels(axes, len(parameters), height=2.6)
     for ax, name in zip(axes, parameters, strict=True):
         rows = table[table["parameter"] == name]
         lower, upper = (
@@ -265,28 +260,9 @@ def plot_binned_score(table, *, axes=None):
         if np.any(limit := np.nan_to_num(np.abs(bias) + np.nan_to_num(scatter))):
             ax.set_ylim(-1.35 * limit.max(), 1.35 * limit.max())  # room for the legend
         unit = f" [{rows['unit'][0]}]" if rows["unit"][0] else ""
-        ax.set(
-            xlabel=f"true {_AXIS_NAMES.get(by, by)}", ylabel=f"error of {rows['label'][0]}{unit}"
-        )
+        ax.set(xlabel=f"true {AXIS_NAMES.get(by, by)}", ylabel=f"error of {rows['label'][0]}{unit}")
     axes[0].legend(frameon=False, fontsize=8, ncols=2)
     return axes
-
-
-def _panels(axes, n, *, height):
-    """Axes for ``n`` panels, and whether they are our own."""
-    if axes is not None:
-        axes = list(np.ravel(axes))
-        if len(axes) != n:
-            msg = f"axes ({len(axes)}) must be as many as the parameters ({n})"
-            raise ValueError(msg)
-        return axes, False
-    n_columns = n if n <= 3 else -(-n // 2) if n != 4 else 2
-    n_rows = -(-n // n_columns)
-    figure = Figure(figsize=(1.1 * height * n_columns + 0.8, height * n_rows), layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax in grid[n:]:
-        ax.remove()
-    return list(grid[:n]), True
 
 
 def _plot_comparison(ax, comparison, colors, *, errors):
@@ -318,7 +294,7 @@ def _plot_comparison(ax, comparison, colors, *, errors):
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter(NullFormatter())
     _equal_limits(ax, np.concatenate([true, predicted]))
-    name = _AXIS_NAMES[comparison.parameter]
+    name = AXIS_NAMES[comparison.parameter]
     ax.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
     text = f"$R^2$ = {comparison.r2:.3f}\nNMAD = {comparison.scatter:.3g} {comparison.unit}"
     if comparison.n_lost:
