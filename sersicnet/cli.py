@@ -50,6 +50,9 @@ def _add_predict(commands):
     parser = commands.add_parser("predict", help="measure cutouts into a table")
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
     parser.add_argument("-o", "--output", required=True, help="table: .ecsv or .fits")
+    parser.add_argument(
+        "--psf", metavar="FITS", help="star-like stamp for all cutouts; default: their own"
+    )
     _add_measurement(parser)
     parser.set_defaults(run=_predict)
 
@@ -59,9 +62,9 @@ def _add_measurement(parser):
     parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
     parser.add_argument(
         "--weights",
-        default="deeplegato",
-        help="deeplegato or deeplegato-mag (images like CANDELS F160W), cosmos (COSMOS F814W), "
-        "or a file; default: %(default)s",
+        default="universal",
+        help="universal (any image with its PSF), deeplegato or deeplegato-mag (images like "
+        "CANDELS F160W), cosmos (COSMOS F814W), or a file; default: %(default)s",
     )
 
 
@@ -79,11 +82,18 @@ def _add_simulate(commands):
 
 def _add_train(commands):
     parser = commands.add_parser("train", help="make shipped weights from nothing; resumes")
-    parser.add_argument("name", help="deeplegato, deeplegato-mag or cosmos")
+    parser.add_argument("name", help="universal, deeplegato, deeplegato-mag or cosmos")
     parser.add_argument("-o", "--output", default="training", metavar="DIR")
-    parser.add_argument("--galaxies", type=int, help="instead of the recipe's")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes that simulate")
+    parser.add_argument(
+        "--galaxies", type=int, help="simulated galaxies (universal: scenes seen in training)"
+    )
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's; not for universal")
+    parser.add_argument("-j", "--jobs", type=int, help="processes that simulate")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs (or CPU processes), universal")
+    parser.add_argument("--init", metavar="WEIGHTS", help="go on from these, universal")
+    parser.add_argument("--batch-size", type=int, default=64, help="of each device, universal")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="universal")
+    parser.add_argument("--seed", type=int, default=1, help="of scenes and weights, universal")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
     parser.add_argument("--precision", default="32-true", help="e.g. bf16-mixed")
     parser.set_defaults(run=_train)
@@ -108,6 +118,8 @@ def _demo(options):
 
 
 def _predict(options):
+    from astropy.io import fits
+
     from sersicnet.estimator import SersicNet
     from sersicnet.truth_catalog import write_catalog
     from sersicnet.weights import weights_path
@@ -115,7 +127,8 @@ def _predict(options):
     cutouts, names, status = _read(options.cutouts)
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))
-        table = net.predict(cutouts, **_units(options)).to_table()
+        psf = None if options.psf is None else fits.getdata(options.psf)
+        table = net.predict(cutouts, psf=psf, **_units(options)).to_table()
         table["id"] = names
         write_catalog(table, options.output, overwrite=True)
         print(f"wrote {options.output}")
@@ -138,6 +151,8 @@ def _simulate(options):
 
 
 def _train(options):
+    if options.name == "universal":
+        return _train_universal(options)
     from sersicnet.recipes import train_recipe
 
     _, scores = train_recipe(
@@ -145,12 +160,34 @@ def _train(options):
         options.output,
         n_galaxies=options.galaxies,
         max_epochs=options.epochs,
-        n_jobs=options.jobs,
+        n_jobs=options.jobs or 1,
         device=options.device,
         precision=options.precision,
         progress_bar=_show_progress(),
     )
     print(*scores.pformat(max_width=-1), sep="\n")
+    return 0
+
+
+def _train_universal(options):
+    from sersicnet.universal import train_universal
+
+    scenes = {} if options.galaxies is None else {"n_scenes": options.galaxies}
+    path = train_universal(
+        Path(options.output) / "universal",
+        init=options.init,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        device=options.device,
+        n_devices=options.devices,
+        n_workers=options.jobs,
+        precision=options.precision,
+        progress_bar=_show_progress(),
+        **scenes,
+    )
+    if path is not None:  # the first of several processes
+        print(f"wrote {path}")
     return 0
 
 

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
+from sersicnet.posterior import PosteriorNetwork
+
 __all__ = ["NETWORKS", "RegressionCNN", "build_network", "predict_labels", "torch_device"]
 
 # Bright pixels of the second stretch are where those of the first have become logarithmic.
@@ -136,7 +138,7 @@ def _halve(before, after):
     ]
 
 
-NETWORKS = {"cnn": RegressionCNN}
+NETWORKS = {"cnn": RegressionCNN, "posterior": PosteriorNetwork}
 
 
 def build_network(name, *, seed=0, **config):

@@ -247,7 +247,7 @@ def train_network(
     timer = Timer()
     callbacks = [history, timer, EarlyStopping("val_loss", patience=patience), best, last]
     resume = Path(directory) / "last.ckpt"
-    with _quiet(), _interruptible():
+    with quiet(), interruptible():
         trainer = lightning.Trainer(
             accelerator=device,
             devices=1,
@@ -280,7 +280,7 @@ def _loader(data, batch_size, *, seed=None):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Without Lightning's advertisements, and its warnings about what is meant to be so."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
@@ -288,6 +288,8 @@ def _quiet():
     with warnings.catch_warnings():
         # Batches are read from memory maps: worker processes would only copy them.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        # Each epoch has scenes of its own, and so workers of its own.
+        warnings.filterwarnings("ignore", ".*persistent_workers=True.*")
         # A resumed run finds its own checkpoints there.
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 with torch 2.13
@@ -298,7 +300,7 @@ def _quiet():
 
 
 @contextlib.contextmanager
-def _interruptible():
+def interruptible():
     """Ctrl-C raises KeyboardInterrupt; Lightning would end Python, and ignore it from then on."""
     handler = signal.getsignal(signal.SIGINT)
     try:

@@ -5,11 +5,19 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.network import NETWORKS, build_network, network_name, predict_labels
+from sersicnet.network import (
+    NETWORKS,
+    RegressionCNN,
+    build_network,
+    network_name,
+    predict_labels,
+)
+from sersicnet.posterior import PosteriorNetwork
 
 N = 6
 
-networks = pytest.mark.parametrize("name", NETWORKS)
+# That of the posterior has tests of its own.
+networks = pytest.mark.parametrize("name", [name for name in NETWORKS if name != "posterior"])
 sizes = pytest.mark.parametrize(("n_labels", "stamp_size"), [(1, 32), (4, 64), (8, 46)])
 
 
@@ -134,6 +142,22 @@ def test_config_builds_the_same_again(name):
     assert_array_equal(predict_labels(again, *stamps), predict_labels(network, *stamps))
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "config"),
+    [("cnn", RegressionCNN, {"n_labels": 2}), ("posterior", PosteriorNetwork, {})],
+)
+def test_names(name, kind, config):
+    network = build_network(name, **config)
+    assert NETWORKS[name] is type(network) is kind
+    assert network_name(network) == name
+    assert network.config["stamp_size"] == 128
+
+
+def test_every_network_has_a_name_of_its_own():
+    assert set(NETWORKS) == {"cnn", "posterior"}
+    assert len(set(NETWORKS.values())) == len(NETWORKS)
+
+
 def test_dropout_only_in_training():
     network = build_network("cnn", n_labels=1, stamp_size=32, dropout=0.5)
     stamps = to_tensors(*make_stamps(N, 32))
@@ -144,7 +168,7 @@ def test_dropout_only_in_training():
 
 
 def test_unknown_network():
-    with pytest.raises(ValueError, match="network='transformer' must be one of cnn"):
+    with pytest.raises(ValueError, match="network='transformer' must be one of cnn, posterior"):
         build_network("transformer", n_labels=1)
 
 

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 
 __all__ = ["list_pretrained", "pretrained_path", "read_weights", "weights_path", "write_weights"]
 
@@ -26,6 +25,7 @@ def list_pretrained():
         One row each: ``name``, ``parameters``, ``network``, ``survey``, ``n_trained`` (galaxies
         in the training set) and ``description``.
     """
+    from astropy.table import Table  # training machines may lack it
     from safetensors import safe_open
 
     rows = []

@@ -1,0 +1,58 @@
+"""What spoils the scenes that the universal network is trained on: one switch each."""
+
+from dataclasses import dataclass, fields
+
+__all__ = ["Contaminants"]
+
+
+@dataclass(frozen=True)
+class Contaminants:
+    """Shares of the scenes in which each contaminant is present; 0 switches it off.
+
+    Attributes
+    ----------
+    faint_neighbours : float
+        Up to four unmasked galaxies or stars, each with 0.3 to 10 % of the galaxy's flux.
+    bright_neighbours : float
+        One or two galaxies or stars of 0.1 to 5 times its flux, masked where they would be seen
+        above it in a picture that is wrong by a factor of up to 2.
+    sky : float
+        A constant of 0.05 sigma a pixel and slopes of 0.03 sigma per 64 pixels, rms.
+    correlated_noise : float
+        Noise smoothed by a Gaussian of 0.3 to 0.8 pixels, as by drizzling, with the
+        noise map still telling the rms of a pixel.
+    poisson_noise : float
+        Noise of the galaxy's own light, 3 to 1000 electrons per unit of the noise.
+    constant_noise_map : float
+        Share of the scenes with Poisson noise whose noise map leaves it out.
+    wrong_noise_map : float
+        A factor of 3 % rms between the noise and its map.
+    uneven_depth : float
+        Noise that changes by up to 30 % across the stamp.
+    missing_pixels : float
+        Masked columns, blocks and single pixels.
+    padding : float
+        Cutouts smaller than the stamp.
+    wrong_psf : float
+        A given PSF that is too wide by 2 % rms, too elliptical by 0.01, and shifted by 0.1 pixel.
+    small_psf_stamp : float
+        A given PSF cut to 25 to 61 pixels, which is taken to hold all the light.
+    """
+
+    faint_neighbours: float = 0.4
+    bright_neighbours: float = 0.3
+    sky: float = 0.4
+    correlated_noise: float = 0.35
+    poisson_noise: float = 0.75
+    constant_noise_map: float = 0.25
+    wrong_noise_map: float = 0.4
+    uneven_depth: float = 0.15
+    missing_pixels: float = 0.25
+    padding: float = 0.3
+    wrong_psf: float = 0.35
+    small_psf_stamp: float = 0.5
+
+    @classmethod
+    def none(cls):
+        """Isolated galaxies with white noise, known PSF and exact noise level."""
+        return cls(**{field.name: 0.0 for field in fields(cls)})

@@ -1,0 +1,533 @@
+"""Training of the universal network: runs that go on, several processes, and bare machines."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import islice, pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import SersicNet, __version__, universal
+from sersicnet.cli import main
+from sersicnet.contaminants import Contaminants
+from sersicnet.network import build_network
+from sersicnet.prior import LABELS
+from sersicnet.scene_stream import SceneStream
+from sersicnet.scenes import SceneMaker
+from sersicnet.universal import UniversalModule, train_universal
+from sersicnet.universal_validation import STRATA, validate_by_snr
+from sersicnet.weights import read_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+NETWORK = {
+    "channels": (8, 16),
+    "hidden": 32,
+    "context": 16,
+    "transforms": 1,
+    "flow_hidden": 16,
+    "bins": 4,
+}
+# Two epochs of four batches.
+TINY = {
+    "n_scenes": 256,
+    "batch_size": 32,
+    "epoch_scenes": 128,
+    "n_validation": 64,
+    "n_galaxies": 64,
+    "learning_rate": 3e-3,
+    "device": "cpu",
+    "n_workers": 0,
+    "network": NETWORK,
+    "progress_bar": False,
+}
+
+
+def train(directory, **changes):
+    return train_universal(directory, **(TINY | changes))
+
+
+def make_module(**changes):
+    options = {"learning_rate": 1e-3, "batch_size": 32, "n_batches": 2, "n_validation": 32}
+    options |= {"seed": 1, "n_workers": 0, "scenes": {"n_galaxies": 64}}
+    return UniversalModule(build_network("posterior", **NETWORK), **(options | changes))
+
+
+def assert_same_weights(first, second):
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert_array_equal(second[name], tensor)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """File of weights after two short epochs."""
+    return train(tmp_path_factory.mktemp("trained"))
+
+
+# --- scenes as they come ----------------------------------------------------------------------
+
+
+def test_stream_is_that_of_a_maker():
+    options = {"batch_size": 32, "n_batches": 3, "reuse": 1}
+    batches = list(SceneStream((1, 2), n_galaxies=64, **options))
+    maker = SceneMaker((1, 2, 0), n_galaxies=64, reuse=1)
+    for batch, scenes in zip(batches, islice(maker.batches(32), 3), strict=True):
+        for one, other in zip(batch, vars(scenes).values(), strict=True):
+            assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_batches", "expected"),
+    [(16, 3, 64), (100, 1, 128), (64, 100, 256), (300, 9, 320)],
+)
+def test_as_many_galaxies_as_are_needed(batch_size, n_batches, expected, monkeypatch):
+    """No more than are shown, no fewer than a batch has, at most 256 else."""
+    found = []
+    monkeypatch.setattr(SceneMaker, "batches", lambda self, _: found.append(self.n_galaxies) or [])
+    list(SceneStream((1,), batch_size=batch_size, n_batches=n_batches, n_galaxies=256))
+    assert found == [expected]
+
+
+def test_workers_share_the_batches(monkeypatch):
+    """Two workers draw scenes of their own, one batch more for the first."""
+    labels = []
+    for number in range(2):
+        info = SimpleNamespace(id=number, num_workers=2)
+        monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda info=info: info)
+        stream = SceneStream((1,), batch_size=16, n_batches=3, n_galaxies=64)
+        labels.append([batch[3] for batch in stream])
+    assert [len(part) for part in labels] == [2, 1]
+    assert (labels[0][0] != labels[1][0]).all(dim=1).all()
+
+
+STOP_EARLY = """
+import torch
+from sersicnet.scene_stream import scene_loader
+from sersicnet.scenes import Scenes, SceneMaker
+
+# Made in no time, so that some wait in the queue.
+def batches(self, batch_size):
+    while True:
+        yield Scenes(*(torch.zeros(64, 128, 128) for _ in range(4)))
+
+SceneMaker.batches = batches
+
+if __name__ == "__main__":
+    batches = iter(scene_loader((1,), n_workers=1, batch_size=64, n_batches=40))
+    next(batches)
+    (worker,) = batches._workers
+    del batches
+    worker.join()
+    print("exit code", worker.exitcode)
+"""
+
+
+def test_a_worker_that_is_stopped_early_says_nothing(tmp_path):
+    answer = run_script(tmp_path, STOP_EARLY)
+    assert answer.stdout.strip() == "exit code 0"
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("seed", [1, 7, 8])
+def test_no_scene_is_both_of_training_and_validation(seed, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        SceneMaker, "batches", lambda self, _: seeds.append(self.generator.initial_seed()) or []
+    )
+    module = make_module(seed=seed)
+    monkeypatch.setattr(UniversalModule, "current_epoch", 0)
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        list(loader)
+    seeds.append(SceneMaker(universal._VALIDATION_SEED + 1).generator.initial_seed())
+    assert len(set(seeds)) == 3
+
+
+# --- what a run leaves ------------------------------------------------------------------------
+
+
+def test_weights_load(trained):
+    net = SersicNet.load(trained)
+    assert net.network == "posterior"
+    assert net.parameters_ == ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
+    assert net.network_.config == build_network("posterior", **NETWORK).config
+    assert read_weights(trained)[1]["labels"] == list(LABELS)
+
+
+def test_loss_falls(trained):
+    history = SersicNet.load(trained).history_
+    assert history["epoch"] == [0, 1]
+    for name in ("train_loss", "val_loss"):
+        first, last = history[name]
+        assert last < first - 0.1
+    untrained = validate_by_snr(build_network("posterior", **NETWORK), seed=8, n_scenes=64)
+    after = SersicNet.load(trained).record_["validation"]
+    assert sum(row["n"] * row["loss"] for row in after) < sum(
+        row["n"] * row["loss"] for row in untrained
+    )
+
+
+def test_record(trained):
+    record = SersicNet.load(trained).record_
+    assert record["n_train"] == 256
+    assert 0 <= record["training_seconds"] < 300
+    assert record["device"].startswith("CPU")
+    assert (record["seed"], record["n_devices"], record["init"]) == (1, 1, None)
+    assert (record["batch_size"], record["learning_rate"]) == (32, 3e-3)
+    assert (record["precision"], record["survey"]) == ("32-true", "any")
+    assert (record["sersicnet"], record["torch"]) == (__version__, torch.__version__)
+    assert record["contaminants"] == vars(Contaminants())
+    assert len(record["commit"]) in (0, 40)
+
+
+def test_validation_by_stratum(trained):
+    rows = SersicNet.load(trained).record_["validation"]
+    assert [row["snr"] for row in rows] == [list(pair) for pair in pairwise(STRATA)]
+    assert 0 < sum(row["n"] for row in rows) <= 64
+    for row in rows:
+        assert np.isfinite(row["loss"]) == (row["n"] > 0)
+        for name in LABELS:
+            assert row["n"] == 0 or row[f"rms_{name}"] > 0
+            assert row["n"] == 0 or 0 <= row[f"coverage_{name}"] <= 1
+
+
+def test_validation_does_not_depend_on_chance(trained):
+    network = SersicNet.load(trained).network_
+    first, same, other = (validate_by_snr(network, seed=s, n_scenes=64) for s in (1, 1, 2))
+    assert str(first) == str(same) != str(other)  # NaN of an empty stratum equals itself
+
+
+def test_validation_of_a_network_that_knows_the_answer():
+    """Half a label off is an error of a half; narrow posteriors there cover nothing."""
+
+    class Oracle(torch.nn.Linear):
+        def forward(self, data, weight, psf):
+            return Answer()
+
+    class Answer:
+        def log_prob_unconstrained(self, values):
+            self.values = values
+            return torch.full((len(values),), -1.5)
+
+        def transport(self, normal):
+            values = self.values.expand(normal.shape).clone()
+            values[..., 0] += 0.5 + 0.01 * normal[..., 0]
+            return values
+
+    rows = validate_by_snr(Oracle(1, 1), seed=1, n_scenes=128)
+    assert sum(row["n"] for row in rows) > 120
+    for row in rows:
+        assert row["loss"] == 1.5
+        assert_allclose(row["rms_log_flux"], 0.5, atol=0.01)
+        assert row["coverage_log_flux"] == 0
+        assert row["rms_log_r_eff"] < 1e-4
+
+
+# --- runs that go on --------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(trained, tmp_path, monkeypatch):
+    step = UniversalModule.training_step
+
+    def fail(self, batch, index):
+        if self.current_epoch == 1 and index == 2:
+            msg = "power cut"
+            raise RuntimeError(msg)
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UniversalModule, "training_step", fail)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(tmp_path)
+    half = read_weights(tmp_path / "universal.safetensors")[1]["record"]
+    assert half["n_train"] == 128
+    assert "validation" not in half
+    tensors, metadata = read_weights(train(tmp_path))
+    expected, whole = read_weights(trained)
+    assert_same_weights(tensors, expected)
+    assert metadata["history"] == whole["history"]
+    for name in ("n_train", "validation"):
+        assert str(metadata["record"][name]) == str(whole["record"][name])
+
+
+def test_a_finished_run_is_not_repeated(trained, tmp_path):
+    (tmp_path / "last.ckpt").write_bytes((trained.parent / "last.ckpt").read_bytes())
+    again, record = read_weights(train(tmp_path))
+    assert_same_weights(again, read_weights(trained)[0])
+    assert record["record"]["n_train"] == 256
+
+
+def test_seed(trained, tmp_path):
+    """The same seed gives the same weights: the interrupted run has shown it."""
+    other = read_weights(train(tmp_path, seed=2, n_scenes=64))[0]
+    assert (other["gather.weight"] != read_weights(trained)[0]["gather.weight"]).any()
+
+
+def test_init_goes_on_from_weights_and_adds_up(trained, tmp_path):
+    path = train(tmp_path, init=str(trained), n_scenes=64, learning_rate=1e-12, network=None)
+    tensors, metadata = read_weights(path)
+    expected, before = read_weights(trained)
+    for name, tensor in tensors.items():
+        assert_allclose(tensor, expected[name], atol=1e-9)
+    assert metadata["record"]["n_train"] == 256 + 64
+    assert metadata["record"]["init"]["n_train"] == before["record"]["n_train"]
+    assert metadata["network_config"] == before["network_config"]
+
+
+def test_init_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="name='imagenet' must be one of the shipped weights"):
+        train(tmp_path, init="imagenet")
+
+
+def test_without_contaminants(tmp_path):
+    path = train(tmp_path, contaminants=Contaminants.none(), n_scenes=32)
+    record = SersicNet.load(path).record_
+    assert set(record["contaminants"].values()) == {0}
+    assert record["n_train"] == 32
+
+
+# --- a single step ----------------------------------------------------------------------------
+
+
+def one_step(module, optimizer, loss):
+    optimizer.zero_grad()
+    loss.backward()
+    module.configure_gradient_clipping(optimizer, gradient_clip_val=5.0)
+    optimizer.step()
+
+
+@pytest.fixture
+def module_batch_optimizer():
+    module = make_module()
+    (batch,) = SceneStream((1,), batch_size=32, n_batches=1, n_galaxies=64)
+    optimizer = torch.optim.AdamW(module.network.parameters(), lr=1e-3, weight_decay=0.1)
+    one_step(module, optimizer, module._loss(batch).mean())  # gives the optimiser momentum
+    return module, batch, optimizer
+
+
+@pytest.mark.parametrize("factor", [torch.nan, torch.inf])
+def test_a_step_without_finite_gradients_changes_nothing(module_batch_optimizer, factor):
+    module, batch, optimizer = module_batch_optimizer
+    before = {name: tensor.clone() for name, tensor in module.network.state_dict().items()}
+    one_step(module, optimizer, factor * module._loss(batch).mean())
+    assert_same_weights(module.network.state_dict(), before)
+    one_step(module, optimizer, module._loss(batch).mean())
+    changed = module.network.state_dict()
+    assert all(tensor.isfinite().all() for tensor in changed.values())
+    assert any((changed[name] != tensor).any() for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_gradients_are_clipped(module_batch_optimizer, scale):
+    module, batch, optimizer = module_batch_optimizer
+    optimizer.zero_grad()
+    (scale * module._loss(batch).mean()).backward()
+    gradients = [parameter.grad.clone() for parameter in module.network.parameters()]
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    module.configure_gradient_clipping(optimizer, gradient_clip_val=5.0)
+    factor = min(1, 5 / float(norm))
+    for parameter, gradient in zip(module.network.parameters(), gradients, strict=True):
+        assert_allclose(parameter.grad, factor * gradient, rtol=1e-4, atol=1e-9)
+
+
+def test_a_batch_that_breaks_does_not_break_the_training(tmp_path, monkeypatch):
+    step = UniversalModule.training_step
+    monkeypatch.setattr(
+        UniversalModule,
+        "training_step",
+        lambda self, batch, index: step(self, batch, index) * (torch.nan if index == 1 else 1),
+    )
+    tensors, metadata = read_weights(train(tmp_path, n_scenes=128))
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+    assert np.isfinite(metadata["history"]["val_loss"]).all()
+
+
+def test_learning_rate_rises_and_falls():
+    module = make_module(n_batches=50)
+    module.trainer = type("Trainer", (), {"max_epochs": 2})()
+    options = module.configure_optimizers()
+    optimizer, schedule = options["optimizer"], options["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(101):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert options["lr_scheduler"]["interval"] == "step"
+    assert np.argmax(rates) == 5
+    assert_allclose(max(rates), 1e-3, rtol=0.02)
+    assert_allclose(rates[50], 5e-4, rtol=0.01)
+    assert rates[100] < 1e-9
+
+
+# --- the commit -------------------------------------------------------------------------------
+
+
+def test_commit_without_git(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert universal._commit() == ""
+
+
+def test_commit_of_an_installed_package(tmp_path, monkeypatch):
+    """The repository around a virtual environment is somebody else's."""
+    folder = tmp_path / "venv" / "sersicnet"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(universal, "__file__", str(folder / "universal.py"))
+    assert universal._commit() == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    try:
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    assert universal._commit() == ""
+    monkeypatch.setattr(universal, "__file__", str(tmp_path / "sersicnet" / "universal.py"))
+    (tmp_path / "sersicnet").mkdir()
+    assert len(universal._commit()) == 40
+
+
+# --- processes --------------------------------------------------------------------------------
+
+
+def run_script(folder, text, *arguments, before=""):
+    """Run Python code as its own program, with what `before` holds as the first thing that runs."""
+    (folder / "script.py").write_text(text)
+    path = [str(ROOT)]
+    if before:
+        (folder / "sitecustomize.py").write_text(before)
+        path.insert(0, str(folder))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(folder / "script.py"), *map(str, arguments)]
+    options = {"env": environment, "cwd": folder, "capture_output": True, "text": True}
+    answer = subprocess.run(command, timeout=300, check=False, **options)
+    assert answer.returncode == 0, answer.stderr
+    return answer
+
+
+BLOCKED = ("astropy", "galsim", "matplotlib", "photutils", "scipy", "skimage", "surveycodex")
+# As where they are not installed: neither modules nor versions.
+BLOCK = f"""
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError
+
+found = Distribution.from_name
+
+def from_name(name):
+    if name.lower() in {BLOCKED}:
+        raise PackageNotFoundError(name)
+    return found(name)
+
+Distribution.from_name = from_name
+sys.modules.update(dict.fromkeys({BLOCKED}))
+"""
+TRAIN = """
+import sys
+from sersicnet.cli import main
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module}
+    print("loaded:", *sorted(loaded & {"astropy", "galsim", "scipy", "zuko", "lightning"}))
+    sys.exit(status)
+"""
+
+
+def test_training_needs_torch_numpy_zuko_lightning_and_safetensors_only(tmp_path):
+    """From the command line, in this process and in that which makes the scenes."""
+    arguments = [
+        "train",
+        "universal",
+        "--galaxies",
+        "64",
+        "--device",
+        "cpu",
+        "-o",
+        tmp_path / "out",
+    ]
+    answer = run_script(tmp_path, TRAIN, *arguments, before=BLOCK)
+    assert answer.stdout.splitlines()[-1] == "loaded: lightning zuko"
+    assert answer.stderr == ""
+    assert f"wrote {tmp_path / 'out' / 'universal' / 'universal.safetensors'}" in answer.stdout
+    net = SersicNet.load(tmp_path / "out" / "universal" / "universal.safetensors")
+    assert net.record_["n_train"] == 64
+    assert net.network_.config == build_network("posterior").config
+
+
+DDP = """
+import json
+import sys
+import torch
+from sersicnet.universal import UniversalModule, train_universal
+
+labels = {"training": [], "validation": []}
+
+def keep(name):
+    step = getattr(UniversalModule, name + "_step")
+    def keep_step(self, batch, index):
+        labels[name].append(batch[3])
+        return step(self, batch, index)
+    setattr(UniversalModule, name + "_step", keep_step)
+
+def end(self):
+    weights = self.network.state_dict()
+    loss = self.trainer.callback_metrics["val_loss"]
+    torch.save([labels, weights, loss], f"{sys.argv[1]}/{self.global_rank}.pt")
+
+keep("training")
+keep("validation")
+UniversalModule.on_fit_end = end
+
+if __name__ == "__main__":
+    options = json.loads(sys.argv[2])
+    path = train_universal(sys.argv[1], n_devices=2, strategy="ddp", **options)
+    print("path", path)
+"""
+
+
+def test_two_processes_train_one_network(tmp_path):
+    answer = run_script(tmp_path, DDP, tmp_path, json.dumps(TINY | {"n_scenes": 128}))
+    assert sorted(answer.stdout.split("\n")[-3:-1]) == sorted(
+        ["path None", f"path {tmp_path / 'universal.safetensors'}"]
+    )
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    for one, other in zip(first[0]["training"], second[0]["training"], strict=True):
+        assert (one != other).all(dim=1).all()
+    for one, other in zip(first[0]["validation"], second[0]["validation"], strict=True):
+        assert_array_equal(one, other)
+    assert first[2] == second[2]
+    assert_same_weights(first[1], second[1])
+    tensors, metadata = read_weights(tmp_path / "universal.safetensors")
+    assert_same_weights(tensors, first[1])
+    assert len(first[0]["training"]) == 2
+    assert metadata["record"]["n_train"] == 128
+    assert metadata["record"]["n_devices"] == 2
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["universal.safetensors"]
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    """Each option goes where it belongs."""
+    seen = {}
+    monkeypatch.setattr(
+        universal, "train_universal", lambda path, **options: seen.update(options, path=path)
+    )
+    arguments = "--galaxies 99 --devices 2 --init x.safetensors --batch-size 8 --seed 5 -j 3"
+    arguments += f" --learning-rate 0.01 --device cpu --precision bf16-mixed -o {tmp_path}"
+    assert main(["train", "universal", *arguments.split()]) == 0
+    assert seen == {
+        "path": tmp_path / "universal",
+        "n_scenes": 99,
+        "n_devices": 2,
+        "init": "x.safetensors",
+        "batch_size": 8,
+        "seed": 5,
+        "n_workers": 3,
+        "learning_rate": 0.01,
+        "device": "cpu",
+        "precision": "bf16-mixed",
+        "progress_bar": False,
+    }
+    assert capsys.readouterr().out == ""  # not the first process
