@@ -1,4 +1,4 @@
-"""Cutting and padding by whole pixels."""
+"""Cutting, padding and binning by whole pixels."""
 
 import numpy as np
 from astropy.nddata import InverseVariance, NDData, UnknownUncertainty
@@ -7,7 +7,7 @@ from astropy.wcs import WCS, Sip
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers.base import BaseWCSWrapper
 
-__all__ = ["crop_or_pad", "cut", "cut_cutout", "middle_origin"]
+__all__ = ["bin_pixels", "crop_or_pad", "cut", "cut_cutout", "middle_origin"]
 
 
 def middle_origin(n_pixels, size):
@@ -170,6 +170,40 @@ def _shift_wcs(wcs, origin, shape):
             table.crval = tuple(np.array(table.crval) - shift)
     shifted.array_shape = shape
     return shifted
+
+
+def bin_pixels(data, noise, masked, usable, good, bins):
+    """Add up blocks of pixels; a block is good where half of its pixels are.
+
+    Parameters
+    ----------
+    data : (N, S, S) `~numpy.ndarray`
+        Fluxes. Those of pixels that are not good are taken as the mean of the others in the block.
+    noise : (N, S, S) or (N, 1, 1) `~numpy.ndarray`
+        Standard deviations.
+    masked, usable, good : (N, S, S) bool `~numpy.ndarray`
+        As in `~sersicnet._quality.pixel_flags`.
+    bins : int
+        Pixels on a side of a block, by which S can be divided.
+
+    Returns
+    -------
+    data, noise, masked, usable, good : (N, S / bins, S / bins) `~numpy.ndarray`
+        The same of the blocks.
+    """
+
+    def blocks(array):
+        n, size, _ = data.shape
+        shape = (n, size // bins, bins, size // bins, bins)
+        return np.broadcast_to(array, data.shape).reshape(shape)
+
+    count = blocks(good).sum(axis=(2, 4))
+    scale = bins**2 / np.maximum(count, 1)
+    total = scale * blocks(np.where(good, data, 0)).sum(axis=(2, 4))
+    spread = scale * np.sqrt(blocks(np.where(good, noise, 0) ** 2).sum(axis=(2, 4)))
+    hidden = 2 * blocks(masked).sum(axis=(2, 4)) > bins**2
+    seen = (2 * blocks(usable).sum(axis=(2, 4)) >= bins**2) & ~hidden
+    return total, spread, hidden, seen, seen & (2 * count >= bins**2)
 
 
 class _ShiftedWCS(BaseWCSWrapper):

@@ -24,7 +24,7 @@ N_SHOWN = 6
 
 
 def run_demo(
-    directory, *, cutouts=None, names=None, weights="deeplegato", progress_bar=True, **units
+    directory, *, cutouts=None, names=None, weights="universal", progress_bar=True, **units
 ):
     """Measure cutouts, or simulated galaxies if there are none.
 
@@ -109,7 +109,9 @@ def _has_model(results, cutouts, index):
     """Whether a model image can be drawn: there are an answer and a usable PSF."""
     unusable = int(Flags.BAD_PSF) & results.flags[index]
     return bool(
-        np.isfinite(results.mean[index]).all() and not unusable and cutouts[index].psf is not None
+        np.isfinite(results.quantiles[:, :, index]).all()
+        and not unusable
+        and cutouts[index].psf is not None
     )
 
 

@@ -1,22 +1,14 @@
 """The estimator: `SersicNet` stores its settings and delegates."""
 
-import copy
-import tempfile
-from collections.abc import Iterable, Sized
-from pathlib import Path
-
 import numpy as np
 
 from sersicnet._settings import Settings, check_positive, check_unchanged
 from sersicnet.diagnostics import score_table
-from sersicnet.network import build_network, network_name, predict_labels, torch_device
+from sersicnet.fitting import fit
+from sersicnet.flow_answer import base_points
+from sersicnet.network import build_network, network_name, torch_device
 from sersicnet.parameters import check_parameters, label_names
-from sersicnet.preprocessing import prepare
-from sersicnet.psf import psf_flags
-from sersicnet.results import SersicResults
-from sersicnet.training import train_network
-from sersicnet.training_data import check_kernel
-from sersicnet.training_set import as_training_data, check_pair, split_training_data
+from sersicnet.prediction import predict
 from sersicnet.weights import list_pretrained, pretrained_path, read_weights, write_weights
 
 __all__ = ["SersicNet"]
@@ -32,7 +24,8 @@ class SersicNet(Settings):
         (see `~sersicnet.parameters.PARAMETERS`).
     network : str
         Kind of network: ``'cnn'``, a convolutional network for one instrument, whose PSF
-        it learns from the training set.
+        it learns from the training set; ``'posterior'``, the one for all, which has been trained
+        (`from_pretrained`) and which `fit` does not train.
     stamp_size : int
         Pixels on a side of what the network sees; cutouts are cut or padded to it.
     max_epochs : int
@@ -60,8 +53,8 @@ class SersicNet(Settings):
         What it was trained for.
     history_ : dict of list
         ``epoch``, ``train_loss`` and ``val_loss`` of the training.
-    label_range_ : (2, L) `~numpy.ndarray`
-        Smallest and largest labels of the training set.
+    label_range_ : (2, L) `~numpy.ndarray` or None
+        Smallest and largest labels of the training set, where it was one for one instrument.
     record_ : dict
         How it was trained.
 
@@ -159,70 +152,33 @@ class SersicNet(Settings):
             If a setting is impossible, the truth lacks a column or has another length, or fewer
             than two galaxies (three, where some must be held out) are usable.
         """
-        options = {"parameters": self._check_settings(), "stamp_size": self.stamp_size}
-        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        if noise_kernel is not None:
-            check_kernel(noise_kernel)
-        network = self._start(options["parameters"], warm_start)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch if resume is None else resume)
-            train = as_training_data(cutouts, truth, directory=folder / "train", **options, **units)
-            if validation is None:
-                train, held_out = split_training_data(train, fraction=0.1, seed=self.seed)
-            else:
-                cutouts, truth = check_pair(validation)
-                held_out = as_training_data(
-                    cutouts, truth, directory=folder / "validation", **options, **units
-                )
-            if not warm_start:
-                spread = train.labels.std(axis=0).clip(min=1e-6)
-                network.standardise(train.labels.mean(axis=0), spread)
-            history, seconds = train_network(
-                network,
-                train,
-                held_out,
-                directory=folder / "checkpoints",
-                max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                patience=self.patience,
-                noise_kernel=noise_kernel,
-                seed=self.seed,
-                device=torch_device(self.device).type,
-                precision=self.precision,
-                progress_bar=progress_bar,
-            )
-        self.network_, self.history_ = network.eval(), history
-        self.parameters_ = options["parameters"]
-        self.label_range_ = np.stack([train.labels.min(axis=0), train.labels.max(axis=0)])
-        self.record_ = {
-            "n_train": len(train),
-            "n_validation": len(held_out),
-            "training_seconds": round(seconds),
-        }
-        return self
-
-    def _start(self, parameters, warm_start):
-        """The network that training begins with, made before anything long begins."""
-        if warm_start:
-            self._check_fitted()
-            return copy.deepcopy(self.network_)
-        return build_network(
-            self.network,
-            seed=self.seed,
-            n_labels=len(label_names(parameters)),
-            stamp_size=self.stamp_size,
-            dropout=self.dropout,
+        learnt = fit(
+            self,
+            cutouts,
+            truth,
+            validation=validation,
+            noise_kernel=noise_kernel,
+            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            start=self._trained_network() if warm_start else None,
+            resume=resume,
+            progress_bar=progress_bar,
         )
+        self.network_, self.parameters_, self.history_, self.label_range_, self.record_ = learnt
+        return self
 
     def predict(
         self,
         cutouts,
         *,
         psf=None,
+        psf_oversampling=1,
+        normalize_psf=True,
         pixel_scale=None,
         zeropoint=None,
+        n_samples=64,
         batch_size=64,
+        seed=0,
+        progress_bar=False,
     ):
         """Estimate the parameters of galaxies.
 
@@ -230,16 +186,29 @@ class SersicNet(Settings):
         ----------
         cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
             Sizes may differ. The galaxy is at the middle, to within what the network was
-            trained on; see `~sersicnet.preprocessing.center`.
-        psf : (K, K) array_like or list of them, optional
-            One for all or one a cutout; by default those of the cutouts. Checked, but not looked
-            at by a network without a PSF input.
+            trained on (3 pixels for the universal network); see
+            `~sersicnet.preprocessing.center`.
+        psf : (K, L) array_like or list of them, optional
+            Star-like stamps (with the pixel's response), one for all or one a cutout; by default
+            those of the cutouts. The universal network needs them; one without a PSF input
+            checks them, but does not look at them.
+        psf_oversampling : int
+            Pixels of the PSF stamps on a side of a pixel of the data.
+        normalize_psf : bool
+            Whether PSF stamps are taken to hold all the light. If not, their own sum
+            says what share they hold, and the galaxy is brighter by the rest.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one or one a cutout; by default that of unit or header.
+        n_samples : int
+            Points of the posterior that medians and quantiles are computed from.
         batch_size : int
             Stamps a forward pass.
+        seed : int
+            Of these points, which are the same for each galaxy.
+        progress_bar : bool
+            Whether to show one.
 
         Returns
         -------
@@ -255,26 +224,17 @@ class SersicNet(Settings):
         """
         self._check_fitted()
         check_positive("batch_size", batch_size)
-        if isinstance(cutouts, Iterable) and not isinstance(cutouts, Sized):
-            cutouts = list(cutouts)
-        stamps = prepare(
-            cutouts, stamp_size=self.stamp_size, pixel_scale=pixel_scale, zeropoint=zeropoint
-        )
-        one = hasattr(cutouts, "data")  # an array, or one NDData for all
-        if one and psf is None and np.ndim(getattr(cutouts, "psf", None)) == 3:
-            psf = cutouts.psf
-        stamps.flags[:] |= psf_flags(psf, [cutouts] * len(stamps) if one else cutouts)
+        check_positive("n_samples", n_samples)
         self.network_.to(torch_device(self.device))
-        mean, scale = predict_labels(
-            self.network_, stamps.data, stamps.weight, batch_size=batch_size
-        )
-        return SersicResults.from_labels(
-            self.parameters_,
-            mean,
-            scale,
-            stamps,
-            label_range=self.label_range_,
-            pixel_scale=self.record_.get("simulation", {}).get("pixel_scale"),
+        return predict(
+            self,
+            cutouts,
+            psf=psf,
+            psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
+            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            points=base_points(n_samples, seed),
+            batch_size=batch_size,
+            progress_bar=progress_bar,
         )
 
     def score(self, cutouts, truth, **options):
@@ -304,13 +264,14 @@ class SersicNet(Settings):
             The file.
         """
         self._check_fitted()
+        label_range = self.label_range_
         metadata = {
             "settings": self.get_params() | {"parameters": list(self.parameters_)},
             "parameters": list(self.parameters_),
             "network": self.network,
             "network_config": self.network_.config,
             "labels": list(label_names(self.parameters_)),
-            "label_range": np.asarray(self.label_range_).tolist(),
+            "label_range": None if label_range is None else np.asarray(label_range).tolist(),
             "history": self.history_,
             "record": self.record_,
         }
@@ -340,12 +301,13 @@ class SersicNet(Settings):
         net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
         net.network_.load_state_dict(tensors)
         net.parameters_ = net.parameters
-        net.label_range_ = np.array(metadata["label_range"])
+        label_range = metadata["label_range"]
+        net.label_range_ = None if label_range is None else np.array(label_range)
         net.history_, net.record_ = metadata["history"], metadata["record"]
         return net
 
     @classmethod
-    def from_pretrained(cls, name="deeplegato"):
+    def from_pretrained(cls, name="universal"):
         """Load weights that are shipped with the package.
 
         Parameters
@@ -364,6 +326,10 @@ class SersicNet(Settings):
         """Names and contents of the shipped weights, an `~astropy.table.Table`."""
         return list_pretrained()
 
+    def _trained_network(self):
+        self._check_fitted()
+        return self.network_
+
     def _check_fitted(self):
         if not hasattr(self, "network_"):
             msg = "this SersicNet has no trained network: call fit, or use from_pretrained"
@@ -375,10 +341,3 @@ class SersicNet(Settings):
         }
         present = self.get_params() | {"parameters": check_parameters(self.parameters)}
         check_unchanged(present, trained)
-
-    def _check_settings(self):
-        """The parameters, after a check of all that would fail late or silently."""
-        for name in ("max_epochs", "batch_size", "patience"):
-            check_positive(name, getattr(self, name))
-        torch_device(self.device)
-        return check_parameters(self.parameters)

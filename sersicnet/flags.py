@@ -34,6 +34,9 @@ class Flags(IntFlag):
     OUT_OF_RANGE = 4096
     BAD_PSF = 8192
     OTHER_SCALE = 16384
+    UNDERSAMPLED_PSF = 32768
+    BINNED = 65536
+    MISFIT = 131072
 
 
 # After one of these there is no answer: the row is NaN.
@@ -51,10 +54,13 @@ _DESCRIPTIONS = {
     Flags.LOW_SNR: "no source is detected at 5 sigma in the middle of the cutout",
     Flags.CROPPED: "the cutout was larger than the stamp: its border was not seen",
     Flags.LARGE: "the galaxy's half-light diameter is larger than the cutout",
-    Flags.UNRESOLVED: "the half-light radius is at the smallest that the network can tell",
-    Flags.OUT_OF_RANGE: "a parameter is outside the range that the network was trained on",
-    Flags.BAD_PSF: "the PSF is NaN, larger than allowed or without positive sum: not used",
+    Flags.UNRESOLVED: "too small against the PSF for its size and shape to be known",
+    Flags.OUT_OF_RANGE: "a parameter is at or beyond the edge of what the network was trained on",
+    Flags.BAD_PSF: "the PSF is missing, NaN, larger than allowed or without positive sum",
     Flags.OTHER_SCALE: "the pixel scale is not that of the survey that the network was made for",
+    Flags.UNDERSAMPLED_PSF: "the PSF is narrower than 2.4 pixels of its stamp: give it oversampled",
+    Flags.BINNED: "the galaxy is too large for the stamp: binned before it was measured",
+    Flags.MISFIT: "the image is not that of one Sersic galaxy with this PSF",
 }
 
 

@@ -177,7 +177,9 @@ class StampFrame:
     zeropoint : (N,) `~numpy.ndarray`
         AB magnitude of a flux of 1 in the unit of the cutout.
     pixel_scale : (N,) `~numpy.ndarray`
-        Arcsec per pixel.
+        Arcsec per pixel of the cutout.
+    bins : (N,) `~numpy.ndarray`
+        Pixels of the cutout on a side of a pixel of the stamp, 1 where it is not binned.
     x_middle, y_middle : (N,) `~numpy.ndarray`
         Position of the middle of the stamp in 0-based pixels of the cutout
         (half-integer where the stamp is even).
@@ -186,11 +188,18 @@ class StampFrame:
     noise_level: np.ndarray
     zeropoint: np.ndarray
     pixel_scale: np.ndarray
+    bins: np.ndarray
     x_middle: np.ndarray
     y_middle: np.ndarray
 
     def __getitem__(self, index):
         return StampFrame(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def concatenate(cls, frames):
+        """The frame of several batches, one after the other."""
+        names = cls.__dataclass_fields__
+        return cls(*(np.concatenate([getattr(f, name) for f in frames]) for name in names))
 
     def to_labels(self, truth, parameters):
         """Labels that a network learns.
@@ -215,7 +224,7 @@ class StampFrame:
             log_flux = -0.4 * (truth["mag"] - self.zeropoint)
             labels["log_flux"] = log_flux - np.log10(self.noise_level)
         if "r_eff" in parameters:
-            labels["log_r_eff"] = np.log10(truth["r_eff"] / self.pixel_scale)
+            labels["log_r_eff"] = np.log10(truth["r_eff"] / self.pixel_scale / self.bins)
         if "n" in parameters:
             labels["n"] = truth["n"]
         if "q" in parameters:
@@ -225,9 +234,9 @@ class StampFrame:
             labels["e1"] = ellipticity * np.cos(2 * np.radians(truth["theta"]))
             labels["e2"] = ellipticity * np.sin(2 * np.radians(truth["theta"]))
         if "x_0" in parameters:
-            labels["dx"] = truth["x_0"] - self.x_middle
+            labels["dx"] = (truth["x_0"] - self.x_middle) / self.bins
         if "y_0" in parameters:
-            labels["dy"] = truth["y_0"] - self.y_middle
+            labels["dy"] = (truth["y_0"] - self.y_middle) / self.bins
         return labels
 
     def from_labels(self, labels, parameters):
@@ -237,7 +246,7 @@ class StampFrame:
             log_flux = labels["log_flux"] + np.log10(self.noise_level)
             values["mag"] = self.zeropoint - 2.5 * log_flux
         if "r_eff" in parameters:
-            values["r_eff"] = 10 ** labels["log_r_eff"] * self.pixel_scale
+            values["r_eff"] = 10 ** labels["log_r_eff"] * self.pixel_scale * self.bins
         if "n" in parameters:
             values["n"] = labels["n"]
         if "q" in parameters:
@@ -246,9 +255,9 @@ class StampFrame:
             theta = 0.5 * np.degrees(np.arctan2(labels["e2"], labels["e1"]))
             values["theta"] = wrap_theta(theta)
         if "x_0" in parameters:
-            values["x_0"] = labels["dx"] + self.x_middle
+            values["x_0"] = labels["dx"] * self.bins + self.x_middle
         if "y_0" in parameters:
-            values["y_0"] = labels["dy"] + self.y_middle
+            values["y_0"] = labels["dy"] * self.bins + self.y_middle
         return values
 
 

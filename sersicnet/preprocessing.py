@@ -6,13 +6,13 @@ were. These stay in a `~sersicnet.parameters.StampFrame`, which turns the networ
 answers into physical values by arithmetic.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.nddata import NDData
 from astropy.wcs import WCS
 
+from sersicnet._cutout_checks import check_cutouts
 from sersicnet._noise import (
     border_noise,
     estimate_noise,
@@ -22,8 +22,9 @@ from sersicnet._noise import (
     to_standard_deviation,
 )
 from sersicnet._quality import header_flags, pixel_flags, source_flags
+from sersicnet._settings import check_positive
 from sersicnet._units import ZEROPOINT_CARDS, find_pixel_scale, find_zeropoint, per_cutout
-from sersicnet._windows import crop_or_pad, cut, middle_origin
+from sersicnet._windows import bin_pixels, crop_or_pad, cut, middle_origin
 from sersicnet.flags import Flags
 from sersicnet.parameters import StampFrame
 from sersicnet.sources import center, find_center, mask_neighbours, measure_shape
@@ -92,7 +93,7 @@ class Stamps:
         )
 
 
-def prepare(cutouts, *, stamp_size=128, pixel_scale=None, zeropoint=None):
+def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None, first=0):
     r"""Cut, pad and scale cutouts into a batch of stamps in universal units.
 
     With the noise map :math:`\sigma` (the uncertainty as a standard deviation) and the noise
@@ -116,6 +117,9 @@ def prepare(cutouts, *, stamp_size=128, pixel_scale=None, zeropoint=None):
         True in the mask is bad.
     stamp_size : int, optional
         S, pixels of a side of the stamps.
+    bins : int, optional
+        Pixels of the cutout on a side of each pixel of the stamp, for galaxies that are too
+        large for it. Fluxes are added, and those of bad pixels taken as the mean of the others.
     pixel_scale : float, `~astropy.units.Quantity` or array, optional
         Arcsec (or arcsec per pixel), one for all or one a cutout. By default from the
         celestial WCS (square root of the pixel's area), else the header card ``PIXSCALE``.
@@ -123,6 +127,8 @@ def prepare(cutouts, *, stamp_size=128, pixel_scale=None, zeropoint=None):
         AB magnitude of one count, one for all or one a cutout. By default from the header card
         that comes first in `ZEROPOINT_CARDS`, else, for counts per second, from HST's
         ``PHOTFLAM`` and ``PHOTPLAM``. A flux density needs none and ignores it.
+    first : int, optional
+        Number of the first of a list of cutouts in error messages.
 
     Returns
     -------
@@ -165,8 +171,10 @@ def prepare(cutouts, *, stamp_size=128, pixel_scale=None, zeropoint=None):
     >>> print(f"{frame.zeropoint[0]:.1f} {frame.noise_level[0]} {frame.x_middle[0]}")
     31.4 2.0 44.5
     """
-    size = _check_stamp_size(stamp_size)
-    blocks, n_cutouts = _blocks(cutouts)
+    check_positive("stamp_size", stamp_size)
+    check_positive("bins", bins)
+    size, bins = int(stamp_size), int(bins)
+    blocks, n_cutouts = _blocks(check_cutouts(cutouts, first=first), first)
     zeropoint = per_cutout(zeropoint, n_cutouts, "zeropoint")
     pixel_scale = per_cutout(pixel_scale, n_cutouts, "pixel_scale")
     stamps = _empty_stamps(n_cutouts, size)
@@ -175,73 +183,21 @@ def prepare(cutouts, *, stamp_size=128, pixel_scale=None, zeropoint=None):
         stamps.frame.zeropoint[rows] = find_zeropoint(cutout, given, where)
         given = None if pixel_scale is None else pixel_scale[rows]
         stamps.frame.pixel_scale[rows] = find_pixel_scale(cutout, given, where)
-        _fill(stamps, cutout, rows, where)
+        _fill(stamps, cutout, rows, bins, where)
     return stamps
 
 
-def _check_stamp_size(stamp_size):
-    """The stamp size as an int."""
-    whole = isinstance(stamp_size, int | np.integer) and not isinstance(stamp_size, bool)
-    if not whole or stamp_size < 1:
-        msg = f"stamp_size={stamp_size!r} must be a positive integer"
-        raise ValueError(msg)
-    return int(stamp_size)
-
-
-def _blocks(cutouts):
+def _blocks(cutouts, first):
     """The cutouts as [(NDData, its rows in the batch, its name in errors)] and their number."""
-    if isinstance(cutouts, np.ndarray):
-        _check_dtype(cutouts, "cutouts")
-        cutouts = NDData(cutouts)
-    if isinstance(cutouts, NDData) and np.ndim(cutouts.data) == 3:
-        n_cutouts = _check_stack(cutouts)
+    if isinstance(cutouts, NDData):
+        n_cutouts = len(cutouts.data)
         starts = range(0, n_cutouts, _CHUNK)
         rows = (slice(start, min(start + _CHUNK, n_cutouts)) for start in starts)
         return [(cutouts, chunk, "cutouts") for chunk in rows], n_cutouts
-    if isinstance(cutouts, NDData):
-        cutouts = [cutouts]
-    if isinstance(cutouts, str | bytes | dict) or not isinstance(cutouts, Iterable):
-        msg = (
-            "cutouts must be an NDData, a list of them, or an (N, ny, nx) array, "
-            f"not {type(cutouts).__name__}"
-        )
-        raise TypeError(msg)
-    cutouts = list(cutouts)
-    if not cutouts:
-        msg = "cutouts is empty: at least one cutout is needed"
-        raise ValueError(msg)
-    for i, cutout in enumerate(cutouts):
-        _check_cutout(cutout, f"cutouts[{i}]")
-    blocks = [(cutout, slice(i, i + 1), f"cutouts[{i}]") for i, cutout in enumerate(cutouts)]
+    blocks = [
+        (cutout, slice(i, i + 1), f"cutouts[{first + i}]") for i, cutout in enumerate(cutouts)
+    ]
     return blocks, len(cutouts)
-
-
-def _check_stack(stack):
-    """The number of cutouts in a 3-D NDData."""
-    _check_dtype(stack.data, "cutouts")
-    if 0 in stack.data.shape:
-        msg = f"cutouts has shape {stack.data.shape}: it holds no pixels"
-        raise ValueError(msg)
-    return len(stack.data)
-
-
-def _check_cutout(cutout, where):
-    """Refuse what is not one image as NDData."""
-    if not isinstance(cutout, NDData):
-        msg = f"{where} is of type {type(cutout).__name__}: an NDData or CCDData is needed"
-        raise TypeError(msg)
-    _check_dtype(cutout.data, where)
-    if np.ndim(cutout.data) != 2 or 0 in cutout.data.shape:
-        msg = f"{where} has shape {np.shape(cutout.data)}: a 2-D image with pixels is needed"
-        raise ValueError(msg)
-
-
-def _check_dtype(data, where):
-    """Refuse data that are not real numbers."""
-    dtype = getattr(data, "dtype", None)
-    if dtype is None or dtype.kind not in "iuf":
-        msg = f"{where} has data of type {dtype}: real numbers (integer or float) are needed"
-        raise TypeError(msg)
 
 
 def _empty_stamps(n_cutouts, size):
@@ -256,28 +212,33 @@ def _empty_stamps(n_cutouts, size):
     )
 
 
-def _fill(stamps, cutout, rows, where):
+def _fill(stamps, cutout, rows, bins, where):
     """Fill the rows of the batch that belong to one cutout, or to a chunk of a stack."""
-    size, shape = stamps.data.shape[-1], cutout.data.shape[-2:]
+    shape = cutout.data.shape[-2:]
+    size = stamps.data.shape[-1] * bins  # in pixels of the cutout
     origin = tuple(middle_origin(n_pixels, size) for n_pixels in shape)
     data, noise, masked = _read(cutout, rows, origin, size, where)
     with np.errstate(all="ignore"):  # what is not finite is masked here
         usable = ~masked & np.isfinite(data)
         good = usable & np.isfinite(noise) & (noise > 0)
+        flags = pixel_flags(masked, usable, good)
+        if bins > 1:  # a block does not know of single bad pixels in it
+            data, noise, masked, usable, good = bin_pixels(data, noise, masked, usable, good, bins)
+            flags = flags & int(Flags.BAD_PIXELS) | pixel_flags(masked, usable, good)
         level = _noise_level(noise, good)
         data = np.clip(data / level[:, None, None], -_LARGEST_DATA, _LARGEST_DATA)
         weight = np.minimum(level[:, None, None] / noise, _LARGEST_WEIGHT)
     np.copyto(stamps.data[rows], data, casting="same_kind", where=good)
     np.copyto(stamps.weight[rows], weight, casting="same_kind", where=good)
-    stamps.frame.noise_level[rows] = level
+    stamps.frame.noise_level[rows], stamps.frame.bins[rows] = level, bins
     stamps.frame.y_middle[rows] = origin[0] + (size - 1) / 2
     stamps.frame.x_middle[rows] = origin[1] + (size - 1) / 2
     stamps.shapes[rows] = shape
     stamps.wcs[rows] = [_celestial(cutout.wcs)] * len(level)
-    flags = header_flags(cutout.meta) | Flags.CROPPED * int(max(shape) > size)
-    flags |= Flags.NOISE_ESTIMATED * int(not has_noise(cutout))
-    stamps.flags[rows] = flags | pixel_flags(masked, usable, good)
-    stamps.flags[rows] |= source_flags(stamps.data[rows], stamps.weight[rows], min(*shape, size))
+    flags |= header_flags(cutout.meta) | Flags.CROPPED * int(max(shape) > size)
+    stamps.flags[rows] = flags | Flags.NOISE_ESTIMATED * int(not has_noise(cutout))
+    length = min(*shape, size) // bins
+    stamps.flags[rows] |= source_flags(stamps.data[rows], stamps.weight[rows], length)
 
 
 def _read(cutout, rows, origin, size, where):

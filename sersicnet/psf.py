@@ -1,12 +1,29 @@
 """Checking and normalising the stamp of a point spread function."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from sersicnet.flags import Flags
 
-__all__ = ["check_psf", "psf_flags"]
+__all__ = [
+    "PSFs",
+    "bin_psf",
+    "check_oversampling",
+    "check_psf",
+    "collect_psfs",
+    "psf_flags",
+    "require_psfs",
+    "stamps_of",
+]
 
 MAX_PSF_SIZE = 1024
+MAX_OVERSAMPLING = 16
+# Of binned PSFs: as many that even the response of the pixel itself is well sampled.
+BINNED_OVERSAMPLING = 3
+# Pixels of the stamp: narrower ones are not known well enough, see `sersicnet.profile`.
+WELL_SAMPLED = 2.4
 
 
 def check_psf(psf, *, max_size=MAX_PSF_SIZE):
@@ -53,40 +70,188 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
     return stamp / stamp.sum()
 
 
-def psf_flags(psf, cutouts):
-    """Which cutouts have a PSF that cannot be used.
+def check_oversampling(oversampling):
+    """Refuse what is no whole number of PSF pixels on a side of a pixel of the data.
+
+    Raises
+    ------
+    ValueError
+        If it is not an integer from 1 to 16.
+    """
+    whole = isinstance(oversampling, int | np.integer) and not isinstance(oversampling, bool)
+    if not whole or not 1 <= oversampling <= MAX_OVERSAMPLING:
+        msg = f"psf_oversampling={oversampling!r} must be an integer from 1 to {MAX_OVERSAMPLING}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class PSFs:
+    """The PSFs of N cutouts, each different one kept once.
+
+    Attributes
+    ----------
+    stamps : list of (K, L) `~numpy.ndarray`
+        Of unit sum.
+    which : (N,) int `~numpy.ndarray`
+        Which of them belongs to each cutout, -1 where there is none that can be used.
+    log_light : (N,) `~numpy.ndarray`
+        Decimal logarithm of the share of the light that the stamp holds: 0 unless
+        the stamp's own sum is to be kept.
+    oversampling : int
+        Pixels of the PSF on a side of a pixel of the data.
+    """
+
+    stamps: list
+    which: np.ndarray
+    log_light: np.ndarray
+    oversampling: int = 1
+
+    def __len__(self):
+        return len(self.which)
+
+    def __getitem__(self, rows):
+        """Those of some of the cutouts."""
+        used, which = np.unique(self.which[rows], return_inverse=True)
+        missing = int(len(used) > 0 and used[0] < 0)
+        stamps = [self.stamps[number] for number in used[missing:]]
+        return PSFs(stamps, which - missing, self.log_light[rows], self.oversampling)
+
+    def fwhm(self):
+        """Width of each of ``stamps`` in pixels of the data: of the Gaussian as sharp as it."""
+        sharpness = np.array([np.sum(stamp**2) for stamp in self.stamps])
+        return np.sqrt(2 * np.log(2) / np.pi / sharpness) / self.oversampling
+
+    def flags(self):
+        """(N,) int: ``Flags.BAD_PSF`` and ``Flags.UNDERSAMPLED_PSF``."""
+        narrow = np.append(self.fwhm() * self.oversampling < WELL_SAMPLED, False)[self.which]
+        flags = np.where(narrow, int(Flags.UNDERSAMPLED_PSF), 0)
+        return flags | np.where(self.which < 0, int(Flags.BAD_PSF), 0)
+
+
+def stamps_of(psf, cutouts):
+    """A PSF stamp, or None, for each cutout: not yet checked where there are several.
 
     Parameters
     ----------
     psf : (K, L) array_like, list of them, or None
         The user's argument: one stamp for all, a list with one (or None) for each cutout, or
         None for the stamps that the cutouts carry.
-    cutouts : list or array
+    cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
         The cutouts.
 
     Returns
     -------
-    (N,) int `~numpy.ndarray`
-        `~sersicnet.flags.Flags.BAD_PSF` or 0.
+    list
 
     Raises
     ------
     ValueError
         If the one stamp for all is unusable, or there is not one for each cutout.
     """
-    n_cutouts = len(cutouts)
+    is_list = isinstance(cutouts, list)
+    n_cutouts = len(cutouts) if is_list else len(cutouts.data)
+    if psf is None and not is_list and np.ndim(cutouts.psf) == 3:
+        psf = cutouts.psf
     if psf is None:
-        stamps = [getattr(cutout, "psf", None) for cutout in cutouts]
+        stamps = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
     elif _is_list_of_stamps(psf):
         stamps = list(psf)
     else:
         check_psf(psf)
-        stamps = [None] * n_cutouts
+        stamps = [psf] * n_cutouts
     if len(stamps) != n_cutouts:
         msg = f"psf has {len(stamps)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
         raise ValueError(msg)
-    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in stamps}.items()}
-    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in stamps], dtype=np.int64)
+    return stamps
+
+
+def require_psfs(stamps):
+    """Refuse a call without any PSF.
+
+    Raises
+    ------
+    ValueError
+        If there is none at all in ``stamps``, a list from `stamps_of`.
+    """
+    if all(stamp is None for stamp in stamps):
+        msg = (
+            "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp "
+            "at the pixel scale of the data as psf=, or set it as CCDData(..., psf=...)"
+        )
+        raise ValueError(msg)
+
+
+def collect_psfs(given, *, oversampling=1, normalize=True):
+    """The PSF of each cutout, checked.
+
+    Parameters
+    ----------
+    given : list
+        A stamp or None for each cutout, from `stamps_of`.
+    oversampling : int
+        Pixels of the PSF on a side of a pixel of the data.
+    normalize : bool
+        Whether a stamp is taken to hold all the light; else its own sum says how much it holds.
+
+    Returns
+    -------
+    PSFs
+    """
+    stamps, sums, by_id, by_pixels = [], [], {id(None): -1}, {}
+    for stamp in given:
+        if id(stamp) in by_id:
+            continue
+        by_id[id(stamp)] = -1
+        if not _is_bad(stamp):
+            pixels = np.asarray(stamp, dtype=float)
+            key = pixels.shape, pixels.tobytes()  # cutouts often carry copies of one stamp
+            if key not in by_pixels:
+                by_pixels[key] = len(stamps)
+                stamps.append(check_psf(pixels))
+                sums.append(1.0 if normalize else pixels.sum())
+            by_id[id(stamp)] = by_pixels[key]
+    which = np.array([by_id[id(stamp)] for stamp in given], dtype=np.int64)
+    return PSFs(stamps, which, np.log10([*sums, 1.0])[which], int(oversampling))
+
+
+def psf_flags(given):
+    """Which cutouts have a PSF that cannot be used.
+
+    Parameters
+    ----------
+    given : list
+        A stamp or None for each cutout, from `stamps_of`.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        `~sersicnet.flags.Flags.BAD_PSF`, or 0: also where there is none.
+    """
+    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in given}.items()}
+    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in given], dtype=np.int64)
+
+
+def bin_psf(stamp, bins):
+    """A PSF as it is in an image of larger pixels, three times as finely sampled as that.
+
+    Parameters
+    ----------
+    stamp : (K, L) `~numpy.ndarray`
+        Of odd sides, in pixels of the data.
+    bins : int
+        Pixels of the data on a side of the larger ones: an odd multiple of 3.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        Of odd sides and unit sum, centred on the middle pixel.
+    """
+    step = bins // BINNED_OVERSAMPLING
+    # from the middle to beyond what the larger pixel spreads, in whole steps
+    reach = [step * -(-(n // 2 + bins // 2) // step) for n in stamp.shape]
+    pad = [(far - n // 2,) * 2 for far, n in zip(reach, stamp.shape, strict=True)]
+    fine = uniform_filter(np.pad(stamp, pad), bins, mode="constant")[::step, ::step]
+    return fine / fine.sum()
 
 
 def _is_list_of_stamps(psf):

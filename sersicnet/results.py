@@ -7,27 +7,21 @@ import numpy as np
 from astropy.modeling.models import Sersic2D
 from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
-from scipy.stats import norm
 
-from sersicnet.flags import FAILED, Flags
-from sersicnet.parameters import PARAMETERS, StampFrame, label_names, wrap_theta
+from sersicnet.answers import parameter_samples, read_only
+from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
 from sersicnet.preprocessing import measure_shape
 from sersicnet.psf import check_psf
 
 __all__ = ["SersicResults"]
 
-# Of the standard normal distribution; lower and upper quantiles are at 16 and 84 %.
-QUANTILE = norm.ppf(0.84)
-
-# Surveys resample to within less of their nominal pixel scale.
-SCALE_TOLERANCE = 0.05
-
-_ARRAYS = ("mean", "scale", "flags", "shapes")
+_ARRAYS = ("quantiles", "flags", "shapes")
 
 
 @dataclass(frozen=True, eq=False)
 class SersicResults:
-    """The answer for N galaxies: normal distributions of L labels, in the order of the cutouts.
+    """The answer for N galaxies, in the order of the cutouts: P parameters with their posteriors.
 
     It cannot be changed: its arrays are read-only.
 
@@ -35,8 +29,10 @@ class SersicResults:
     ----------
     parameters : tuple of str
         What was predicted.
-    mean, scale : (N, L) `~numpy.ndarray`
-        Of the labels; NaN for a galaxy without an answer.
+    answer : `~sersicnet.answers.NormalAnswer` or `~sersicnet.flow_answer.FlowAnswer`
+        Densities of the labels.
+    quantiles : (P, 3, N) `~numpy.ndarray`
+        Of the parameters at 16, 50 and 84 %; NaN for a galaxy without an answer.
     frame : `~sersicnet.parameters.StampFrame`
         The way from labels to parameters.
     flags : (N,) `~numpy.ndarray`
@@ -48,98 +44,68 @@ class SersicResults:
     """
 
     parameters: tuple[str, ...]
-    mean: np.ndarray
-    scale: np.ndarray
+    answer: object
+    quantiles: np.ndarray
     frame: StampFrame
     flags: np.ndarray
     shapes: np.ndarray
     wcs: tuple
 
     def __post_init__(self):
-        frame = StampFrame(
-            *(_frozen(getattr(self.frame, f)) for f in StampFrame.__dataclass_fields__)
-        )
-        arrays = {name: _frozen(getattr(self, name)) for name in _ARRAYS}
-        for name, value in {**arrays, "frame": frame, "wcs": tuple(self.wcs)}.items():
+        frame = (getattr(self.frame, name) for name in StampFrame.__dataclass_fields__)
+        fixed = {name: read_only(getattr(self, name)) for name in _ARRAYS} | {
+            "answer": self.answer.frozen(),
+            "frame": StampFrame(*map(read_only, frame)),
+            "wcs": tuple(self.wcs),
+        }
+        for name, value in fixed.items():
             object.__setattr__(self, name, value)
 
-    @classmethod
-    def from_labels(cls, parameters, mean, scale, stamps, *, label_range=None, pixel_scale=None):
-        """Results of a network's labels, with the flags that follow from them.
+    def __reduce__(self):
+        """Copies and pickles are made anew, so that they are read-only as well."""
+        return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
-        Parameters
-        ----------
-        parameters : tuple of str
-            What was predicted.
-        mean, scale : (N, L) `~numpy.ndarray`
-            Of the labels.
-        stamps : `~sersicnet.preprocessing.Stamps`
-            What they were predicted from.
-        label_range : (2, L) array_like, optional
-            Smallest and largest labels of the training set.
-        pixel_scale : float, optional
-            Arcsec per pixel of the training set, if it had only one.
-        """
-        flags = stamps.flags.copy()
-        flags[~np.isfinite(mean + scale).all(axis=1)] |= int(Flags.PREDICTION_FAILED)
-        lost = (flags & int(FAILED)) != 0
-        mean, scale = (np.where(lost[:, None], np.nan, array) for array in (mean, scale))
-        names = label_names(parameters)
-        if label_range is not None:
-            flags |= _range_flags(mean, scale, np.asarray(label_range), names)
-        if pixel_scale is not None:
-            other = np.abs(stamps.frame.pixel_scale / pixel_scale - 1) > SCALE_TOLERANCE
-            flags[other & ~lost] |= int(Flags.OTHER_SCALE)
-        if "r_eff" in parameters:
-            r_eff = 10 ** mean[:, names.index("log_r_eff")]
-            flags[2 * r_eff > stamps.shapes.min(axis=1)] |= int(Flags.LARGE)
-        return cls(parameters, mean, scale, stamps.frame, flags, stamps.shapes, stamps.wcs)
+    @classmethod
+    def concatenate(cls, parts):
+        """The results of several batches, one after the other."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        return cls(
+            first.parameters,
+            first.answer.concatenate([part.answer for part in parts]),
+            np.concatenate([part.quantiles for part in parts], axis=2),
+            StampFrame.concatenate([part.frame for part in parts]),
+            np.concatenate([part.flags for part in parts]),
+            np.concatenate([part.shapes for part in parts]),
+            [wcs for part in parts for wcs in part.wcs],
+        )
 
     def __len__(self):
         return len(self.flags)
 
     def median(self, name):
         """Medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
-        return self._quantile(name, 0)
+        return self._row(name)[1]
 
     def interval(self, name):
         """Quantiles at 16 and 84 % of ``name``, two (N,) `~numpy.ndarray`.
 
         Those of ``theta`` lie around the median and may leave [-90, 90).
         """
-        if name == "theta":
-            median, width = self.median(name), self._theta_width()
-            return median - width, median + width
-        ends = self._quantile(name, -QUANTILE), self._quantile(name, QUANTILE)
-        return np.minimum(*ends), np.maximum(*ends)
+        low, _, high = self._row(name)
+        return low, high
 
     def error(self, name):
         """Half the width of ``interval``, (N,) `~numpy.ndarray`."""
-        lower, upper = self.interval(name)
-        return (upper - lower) / 2
+        low, high = self.interval(name)
+        return (high - low) / 2
 
-    def _quantile(self, name, sigmas):
+    def _row(self, name):
         if name not in self.parameters:
             msg = f"{name!r} was not predicted: there are {', '.join(self.parameters)}"
             raise ValueError(msg)
-        labels = dict(
-            zip(label_names(self.parameters), (self.mean + sigmas * self.scale).T, strict=True)
-        )
-        parameter = PARAMETERS[name]
-        return np.clip(
-            self.frame.from_labels(labels, (name,))[name], parameter.lower, parameter.upper
-        )
-
-    def _theta_width(self):
-        """First-order error of the angle of (e1, e2), at most that of no knowledge."""
-        names = label_names(self.parameters)
-        columns = [names.index("e1"), names.index("e2")]
-        e1, e2 = self.mean[:, columns].T
-        s1, s2 = self.scale[:, columns].T
-        direction, size = np.arctan2(e2, e1), np.maximum(np.hypot(e1, e2), 1e-9)
-        across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
-        width = 0.5 * np.degrees(across / size) * QUANTILE
-        return np.minimum(width, 0.34 * 180)
+        return self.quantiles[self.parameters.index(name)]
 
     def to_table(self):
         """One row a galaxy.
@@ -199,19 +165,22 @@ class SersicResults:
         dict of (N, n) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`.
         """
-        normal = np.stack(
-            [
-                np.random.default_rng([seed, i]).standard_normal((n, self.mean.shape[1]))
-                for i in range(len(self))
-            ]
-        )
-        labels = self.mean[:, None] + self.scale[:, None] * normal
-        labels = dict(zip(label_names(self.parameters), np.moveaxis(labels, 2, 0), strict=True))
-        values = self.frame[:, None].from_labels(labels, self.parameters)
-        return {
-            name: np.clip(value, PARAMETERS[name].lower, PARAMETERS[name].upper)
-            for name, value in values.items()
-        }
+        rows = np.arange(len(self))
+        labels = self.answer.draw(rows, n, seed)
+        return parameter_samples(labels, self.frame, self.parameters)
+
+    def covariance(self, *, n=1000, seed=0):
+        """Covariances of the parameters, (N, P, P) `~numpy.ndarray`, from ``n`` draws.
+
+        In the units of `~sersicnet.parameters.PARAMETERS`; angles are taken around their median.
+        """
+        values = self.samples(n, seed=seed)
+        if "theta" in values:
+            middle = self.median("theta")[:, None]
+            values["theta"] = middle + wrap_theta(values["theta"] - middle)
+        draws = np.stack([values[name] for name in self.parameters], axis=1)
+        draws = draws - draws.mean(axis=2, keepdims=True)
+        return draws @ np.swapaxes(draws, 1, 2) / (n - 1)
 
     def values(self, index, **known):
         """The seven parameters of one galaxy, predicted or given.
@@ -324,25 +293,6 @@ class SersicResults:
         """The cutout less ``model_image``, (ny, nx) `~numpy.ndarray`."""
         image = self.model_image(index, cutout, psf=psf, **known)
         return np.asarray(cutout.data, dtype=float) - image
-
-
-def _frozen(array):
-    """A read-only copy."""
-    array = np.array(array)
-    array.flags.writeable = False
-    return array
-
-
-def _range_flags(mean, scale, label_range, names):
-    """`OUT_OF_RANGE` beyond the training set, `UNRESOLVED` at its smallest galaxies."""
-    lowest, highest = label_range
-    outside = ((mean < lowest) | (mean > highest)).any(axis=1)
-    flags = np.where(outside, int(Flags.OUT_OF_RANGE), 0)
-    if "log_r_eff" in names:
-        column = names.index("log_r_eff")
-        small = mean[:, column] - scale[:, column] < lowest[column]
-        flags = flags | np.where(small, int(Flags.UNRESOLVED), 0)
-    return flags
 
 
 def _to_sky(wcs, x, y, theta):

@@ -1,14 +1,11 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
 import hashlib
-import itertools
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from astropy.nddata import NDData
 
-from sersicnet._windows import replace
+from sersicnet.batches import SIZE, chunks_of
 from sersicnet.flags import FAILED
 from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing import prepare
@@ -16,8 +13,7 @@ from sersicnet.training import TrainingData
 
 __all__ = ["as_training_data", "build_training_data", "split_training_data"]
 
-# Prepared at a time: 64 MB of stamps of 128 x 128.
-CHUNK = 512
+CHUNK = SIZE  # prepared at a time
 
 
 def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
@@ -94,7 +90,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        _fill(directory, _chunks(cutouts), truth, stamp_size, units)
+        _fill(directory, chunks_of(cutouts, CHUNK), truth, stamp_size, units)
     elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
         msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
         raise ValueError(msg)
@@ -177,33 +173,6 @@ def _known(truth):
         msg = f"the truth has none of the columns {', '.join(PARAMETERS)}"
         raise ValueError(msg)
     return known if "q" in known else tuple(name for name in known if name != "theta")
-
-
-def _chunks(cutouts):
-    """Parts of the cutouts that `prepare` takes, and their lengths."""
-    stack = cutouts if isinstance(cutouts, np.ndarray) else getattr(cutouts, "data", None)
-    if np.ndim(stack) == 3:
-        for start in range(0, len(stack), CHUNK):
-            rows = slice(start, min(start + CHUNK, len(stack)))
-            yield _rows_of(cutouts, rows), rows.stop - rows.start
-    elif isinstance(cutouts, NDData) or not isinstance(cutouts, Iterable):
-        yield cutouts, 1  # one cutout, or what `prepare` refuses
-    else:
-        iterator = iter(cutouts)
-        while part := list(itertools.islice(iterator, CHUNK)):
-            yield part, len(part)
-
-
-def _rows_of(stack, rows):
-    """Some cutouts of a 3-D array or NDData, which not every kind of NDData can slice."""
-    if not isinstance(stack, NDData):
-        return stack[rows]
-    mask, noise, shape = stack.mask, stack.uncertainty, stack.data.shape
-    if mask is not None:
-        mask = np.broadcast_to(mask, shape)[rows]
-    if noise is not None and noise.array is not None:
-        noise = type(noise)(np.broadcast_to(noise.array, shape)[rows], unit=noise.unit)
-    return replace(stack, data=stack.data[rows], mask=mask, uncertainty=noise)
 
 
 def split_training_data(data, *, fraction, seed):

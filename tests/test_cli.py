@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.table import QTable
 
 from sersicnet import SersicNet
 from sersicnet.cli import main
-from sersicnet.cutouts import read_cutouts, write_cutout
+from sersicnet.cutouts import read_cutout, read_cutouts, write_cutout
 from sersicnet.diagnostics import split_truth
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
@@ -53,6 +54,17 @@ def test_what_simulate_writes_can_be_measured(tmp_path):
 def test_predict_refuses_a_format_that_loses_units(files, tmp_path, capsys):
     assert main(["predict", files[0], "-o", str(tmp_path / "measured.csv")]) == 1
     assert "must end in .ecsv or .fits" in capsys.readouterr().err
+
+
+def test_the_default_weights_need_a_psf(tmp_path, capsys):
+    meta = {"MAGZP": 25, "PIXSCALE": 0.06}
+    write_cutout(CCDData(np.eye(64), unit="adu", meta=meta), tmp_path / "plain.fits")
+    arguments = ["predict", str(tmp_path / "plain.fits"), "-o", str(tmp_path / "out.ecsv")]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sersicnet: psf=None and no cutout has one: this network needs the PSF")
+    assert error.count("\n") == 1
+    assert main([*arguments, "--weights", "deeplegato"]) == 0
 
 
 @pytest.mark.parametrize("command", ["predict", "demo"])
@@ -109,7 +121,8 @@ def test_demo_without_published_values_leaves_out_the_comparison(files, tmp_path
 
 def test_demo_survives_a_galaxy_without_an_answer(tmp_path):
     pytest.importorskip("matplotlib")
-    empty = CCDData(np.full((50, 50), np.nan), unit="adu", meta={"MAGZP": 25, "PIXSCALE": 0.06})
+    meta = {"MAGZP": 25, "PIXSCALE": 0.06}
+    empty = CCDData(np.full((50, 50), np.nan), unit="adu", meta=meta, psf=np.ones((3, 3)))
     write_cutout(empty, tmp_path / "empty.fits")
     assert main(["demo", str(tmp_path / "empty.fits"), "-o", str(tmp_path / "out")]) == 0
     assert np.isnan(QTable.read(tmp_path / "out" / "measured.ecsv")["mag"][0].value)
@@ -167,3 +180,17 @@ def test_train_makes_weights_that_load_and_resumes(tmp_path, capsys):
 def test_train_refuses_an_unknown_recipe(tmp_path, capsys):
     assert main(["train", "alexnet", "-o", str(tmp_path)]) == 1
     assert "name='alexnet'" in capsys.readouterr().err
+
+
+def test_psf_of_a_file(files, tmp_path):
+    """That of ``--psf`` stands in for the one that a cutout lacks."""
+    cutout = read_cutout(files[0])
+    fits.writeto(tmp_path / "psf.fits", cutout.psf)
+    expected = SersicNet.from_pretrained().predict([cutout]).median("r_eff")
+    cutout.psf = None
+    write_cutout(cutout, tmp_path / "plain.fits")
+    output = tmp_path / "out.ecsv"
+    arguments = ["predict", str(tmp_path / "plain.fits"), "-o", str(output)]
+    assert main([*arguments, "--psf", str(tmp_path / "psf.fits")]) == 0
+    np.testing.assert_allclose(QTable.read(output)["r_eff"].value, expected, rtol=1e-3)
+    assert main([*arguments, "--psf", str(tmp_path / "absent.fits")]) == 1

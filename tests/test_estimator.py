@@ -118,6 +118,8 @@ def test_other_impossible_settings(galaxies):
         make_net(parameters=("mag", "flux")).fit(*galaxies)
     with pytest.raises(ValueError, match="network='mlp' must be one of cnn"):
         make_net(network="mlp").fit(*galaxies)
+    with pytest.raises(ValueError, match="network='posterior' is trained on scenes of its own"):
+        make_net(network="posterior").fit(*galaxies)
     with pytest.raises(ValueError, match="stamp_size=31 must be a positive multiple of 2"):
         make_net(stamp_size=31).fit(*galaxies)
 
@@ -462,6 +464,24 @@ def test_impossible_batch_size(batch_size, trained, galaxies):
         trained.predict(galaxies[0], batch_size=batch_size)
 
 
+@pytest.mark.parametrize("n_samples", [0, 1.5])
+def test_impossible_number_of_samples(n_samples, trained, galaxies):
+    with pytest.raises(ValueError, match=f"n_samples={n_samples} must be a positive integer"):
+        trained.predict(galaxies[0], n_samples=n_samples)
+
+
+def test_batches_of_cutouts_change_nothing(trained, galaxies, monkeypatch):
+    cutouts, _ = galaxies
+    expected = trained.predict(cutouts)
+    monkeypatch.setattr("sersicnet.batches.SIZE", 7)
+    for given in (cutouts, stack(cutouts)):
+        results = trained.predict(given)
+        assert_same_results(results, expected, rtol=1e-5)
+        assert_array_equal(results.flags, expected.flags)
+        assert_allclose(results.samples(3)["n"], expected.samples(3)["n"], rtol=1e-4)
+        assert results.to_table()["id"].tolist() == list(range(60))
+
+
 def test_score(trained, galaxies):
     cutouts, truth = galaxies
     table = trained.score(iter(cutouts), truth)
@@ -529,6 +549,14 @@ def test_loaded_network_trains_on(trained, galaxies, tmp_path):
     loaded = SersicNet.load(tmp_path / "net").set_params(max_epochs=1, device="cpu")
     loaded.fit(*galaxies, warm_start=True, **SILENT)
     assert loaded.history_["train_loss"][0] < trained.history_["train_loss"][0]
+
+
+def test_default_weights():
+    net = SersicNet.from_pretrained()
+    assert net.network == "posterior"
+    assert net.parameters == SEVEN
+    with pytest.raises(ValueError, match="network='posterior' is trained on scenes of its own"):
+        net.fit([], {}, warm_start=True)
 
 
 def test_weights_keep_their_own_parameters(galaxies, tmp_path):

@@ -25,7 +25,8 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "module", ["parameters", "flags", "cutouts", "preprocessing", "diagnostics", "results"]
+    "module",
+    ["parameters", "flags", "cutouts", "preprocessing", "psf", "batches", "diagnostics", "results"],
 )
 def test_modules_without_torch(module):
     loaded = loaded_after(f"import sersicnet.{module}")

@@ -26,6 +26,7 @@ frames = st.tuples(
     st.floats(1e-12, 1e12),
     st.floats(-10, 50),
     st.floats(1e-3, 100),
+    st.sampled_from([1.0, 3.0, 25.0]),
     st.floats(-5000, 5000),
     st.floats(-5000, 5000),
 ).map(lambda values: StampFrame(*np.array(values)[:, None]))
@@ -47,6 +48,7 @@ def make_frame(**changes):
         "noise_level": [2.0, 0.1],
         "zeropoint": [25.0, 31.4],
         "pixel_scale": [0.06, 0.2],
+        "bins": [1.0, 1.0],
         "x_middle": [63.5, 15.0],
         "y_middle": [63.5, 10.5],
     }
@@ -130,6 +132,34 @@ def test_zero_point_and_pixel_scale_act_by_arithmetic():
     assert_array_equal(after["r_eff"], 2 * before["r_eff"])
     for name in ("n", "q", "theta", "x_0", "y_0"):
         assert_array_equal(after[name], before[name])
+
+
+def test_binned_pixels():
+    """A stamp whose pixels are three of the cutout's holds the galaxy a third as large."""
+    truth = {
+        "r_eff": np.array([0.9, 0.9]),
+        "x_0": np.array([66.5] * 2),
+        "y_0": np.array([60.5] * 2),
+    }
+    plain = make_frame(pixel_scale=[0.1, 0.1], y_middle=[63.5] * 2, x_middle=[63.5] * 2)
+    binned = make_frame(
+        pixel_scale=[0.1, 0.1], y_middle=[63.5] * 2, x_middle=[63.5] * 2, bins=[3.0, 1.0]
+    )
+    labels, coarse = (frame.to_labels(truth, tuple(truth)) for frame in (plain, binned))
+    assert_allclose(10 ** (labels["log_r_eff"] - coarse["log_r_eff"]), [3, 1])
+    assert_allclose(coarse["dx"], [1, 3])
+    assert_allclose(coarse["dy"], [-1, -3])
+    back = binned.from_labels(coarse, tuple(truth))
+    for name, values in truth.items():
+        assert_allclose(back[name], values)
+
+
+def test_frames_one_after_the_other():
+    frame = make_frame()
+    joined = StampFrame.concatenate([frame[1:], frame])
+    for name in StampFrame.__dataclass_fields__:
+        values = getattr(frame, name)
+        assert_array_equal(getattr(joined, name), [values[1], *values])
 
 
 def test_part_of_a_frame():

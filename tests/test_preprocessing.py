@@ -761,6 +761,8 @@ def test_arguments_one_a_cutout():
         ({"stamp_size": 0}, ValueError, "stamp_size=0 must be a positive integer"),
         ({"stamp_size": 12.5}, ValueError, "stamp_size=12.5 must be a positive integer"),
         ({"stamp_size": True}, ValueError, "stamp_size=True must be a positive integer"),
+        ({"bins": 0}, ValueError, "bins=0 must be a positive integer"),
+        ({"bins": 1.5}, ValueError, "bins=1.5 must be a positive integer"),
     ],
 )
 def test_arguments_that_are_refused(arguments, error, message):
@@ -942,6 +944,100 @@ def test_center_masked():
 def test_what_the_simulator_says_is_kept(value):
     image = make_image((39.5, 39.5, 2000, 4, 1.5, 0.5, 30))
     assert flags_of(image, meta={"SNFLAGS": value}) == ["RENDER_FAILED"]
+
+
+# -- Binned ------------------------------------------------------------------------------------
+
+
+def blocks_of(array, bins):
+    """Pixels of each block along the last axis."""
+    n = len(array) // bins
+    return array.reshape(n, bins, n, bins).swapaxes(1, 2).reshape(n, n, bins**2)
+
+
+@few
+@given(shape=shapes, stamp_size=st.integers(1, 7), bins=st.sampled_from([1, 2, 3, 5]), seed=seeds)
+def test_a_binned_stamp_is_its_definition(shape, stamp_size, bins, seed):
+    """Sums of the good pixels of a block, for the bad ones their mean; half must be good."""
+    cutout = make_cutout(shape=shape, seed=seed)
+    stamps = prepare([cutout], stamp_size=stamp_size, bins=bins)
+    window = crop_or_pad(cutout, stamp_size * bins)
+    good = blocks_of(~window.mask & np.isfinite(window.data), bins)
+    data, noise = (
+        blocks_of(np.where(np.isfinite(array), array, 0), bins)
+        for array in (window.data, window.uncertainty.array)
+    )
+    count = good.sum(axis=2)
+    factor = bins**2 / np.maximum(count, 1)
+    total = factor * (data * good).sum(axis=2)
+    spread = factor * np.sqrt((noise**2 * good).sum(axis=2))
+    hidden = 2 * blocks_of(window.mask, bins).sum(axis=2) > bins**2
+    kept = (2 * count >= bins**2) & ~hidden
+    level = np.median(spread[kept]) if kept.any() else 1
+    assert_allclose(stamps.frame.noise_level[0], level)
+    assert_allclose(stamps.data[0], np.where(kept, total / level, 0), rtol=1e-5, atol=1e-6)
+    weight = np.divide(level, spread, out=np.zeros_like(spread), where=kept)
+    assert_allclose(stamps.weight[0], weight, rtol=1e-5)
+    assert stamps.frame.bins.tolist() == [bins]
+    assert_array_equal(stamps.shapes, [shape])
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (31, 40), (70, 25)])
+@pytest.mark.parametrize("bins", [2, 3, 5])
+def test_a_binned_galaxy_stays_in_its_place(shape, bins):
+    """The light of a block lies, in the cutout, where the labels of the block say."""
+    data = np.zeros(shape)
+    row, column = shape[0] // 2 + 3, shape[1] // 2 - 2
+    data[row, column] = 100
+    cutout = NDData(data, uncertainty=StdDevUncertainty(np.ones(shape)))
+    stamps = prepare(cutout, stamp_size=10, bins=bins, **KNOWN)
+    (y,), (x,) = np.nonzero(stamps.data[0])
+    labels = {"dx": x - 4.5, "dy": y - 4.5, "log_r_eff": 0.0, "log_flux": 2.0}
+    place = stamps.frame.from_labels(labels, ("x_0", "y_0", "r_eff"))
+    assert abs(place["x_0"][0] - column) <= (bins - 1) / 2
+    assert abs(place["y_0"][0] - row) <= (bins - 1) / 2
+    assert_allclose(place["r_eff"], bins * SCALE)
+    assert_allclose(stamps.data[0].sum() * stamps.frame.noise_level, 100, rtol=1e-6)
+    assert_allclose(stamps.frame.noise_level, bins)
+
+
+def test_noise_of_binned_pixels():
+    """Estimated from the border of the cutout and added up, or one number for all."""
+    data = np.random.default_rng(1).normal(0, 3, (60, 60))
+    estimated = prepare(NDData(data), stamp_size=20, bins=3, **KNOWN)
+    assert_allclose(estimated.frame.noise_level, 9, rtol=0.1)
+    assert_allclose(estimated.data.std(), 1, rtol=0.15)
+    single = NDData(data, uncertainty=StdDevUncertainty(np.array(3.0)))
+    assert_allclose(prepare(single, stamp_size=20, bins=3, **KNOWN).frame.noise_level, 9)
+
+
+def test_flags_of_binned_pixels():
+    galaxy = make_image((39.5, 39.5, 2000, 4, 1.5, 0.5, 30))
+    for image, names in (
+        (galaxy, []),
+        (np.where(galaxy == galaxy[3, 3], np.nan, galaxy), ["BAD_PIXELS"]),
+        (np.full((80, 80), np.nan), ["NO_DATA", "BAD_PIXELS"]),
+    ):
+        cutout = NDData(image, uncertainty=StdDevUncertainty(np.ones((80, 80))))
+        stamps = prepare([cutout], stamp_size=32, bins=3, **KNOWN)
+        assert [name for name in decode_flags(stamps.flags[0]) if name != "CENTER_MASKED"] == names
+    assert decode_flags(prepare([cutout], stamp_size=16, bins=3, **KNOWN).flags[0])[-1] == "CROPPED"
+
+
+def test_a_binned_stack_is_a_list():
+    data = np.random.default_rng(1).normal(size=(3, 40, 41))
+    mask = np.random.default_rng(2).random(data.shape) < 0.3
+    stack = NDData(data, mask=mask)
+    images = [NDData(image, mask=bad) for image, bad in zip(data, mask, strict=True)]
+    options = {"stamp_size": 12, "bins": 3, **KNOWN}
+    assert_same_stamps(prepare(stack, **options), prepare(images, **options))
+
+
+def test_number_of_the_first_cutout_in_messages():
+    with pytest.raises(TypeError, match=r"cutouts\[13\] is of type str"):
+        prepare([make_cutout(), "galaxy"], first=12)
+    with pytest.raises(ValueError, match=r"cutouts\[12\] has .* no zero point"):
+        prepare([make_cutout(meta={})], first=12)
 
 
 def test_foreign_flags_are_ignored():

@@ -1,4 +1,4 @@
-"""The shipped weights on real galaxies, where they are beside the repository."""
+"""The universal network on real galaxies of six surveys, where they are beside the repository."""
 
 import numpy as np
 import pytest
@@ -11,60 +11,106 @@ from sersicnet.diagnostics import compare
 from sersicnet.flags import Flags
 from sersicnet.preprocessing import center
 
-IMFIT = {"mag": "IMFMAG", "r_eff": "IMFRE", "n": "IMFN", "q": "IMFQ", "theta": "IMFTHETA"}
+IMFIT = {
+    "mag": "IMFMAG",
+    "r_eff": "IMFRE",
+    "n": "IMFN",
+    "q": "IMFQ",
+    "theta": "IMFTHETA",
+    "x_0": "IMFX",
+    "y_0": "IMFY",
+}
+# As imfit's residuals show: spiral arms, knots, a companion; and none of them.
+STRUCTURED = ("btk_004", "btk_008", "btk_046", "cosmos_141190", "cosmos_166341")
+SMOOTH = ("goodss_galfit", "hsc_gal2", "sdss_G266035", "sdss_G267199", "btk_016")
 
 
 @pytest.fixture(scope="module")
-def cosmos(real_galaxies):
-    """The 22 cutouts of COSMOS."""
-    cutouts = [read_cutout(path) for path in sorted(real_galaxies.glob("*.fits"))]
-    chosen = [cutout for cutout in cutouts if cutout.meta["SURVEY"] == "COSMOS"]
-    assert len(chosen) == 22
+def cutouts(real_galaxies):
+    """All 35, by name."""
+    found = {path.stem: read_cutout(path) for path in sorted(real_galaxies.glob("*.fits"))}
+    assert len(found) == 35
+    return found
+
+
+@pytest.fixture(scope="module")
+def net():
+    return SersicNet.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def results(net, cutouts):
+    return net.predict(list(cutouts.values()))
+
+
+@pytest.fixture(scope="module")
+def imfit(cutouts):
+    return published_values(list(cutouts.values()), cards=IMFIT)
+
+
+@pytest.fixture(scope="module")
+def cosmos(cutouts):
+    """Which are of COSMOS, and its 22."""
+    chosen = np.array([cutout.meta["SURVEY"] == "COSMOS" for cutout in cutouts.values()])
+    assert chosen.sum() == 22
     return chosen
 
 
-@pytest.fixture(scope="module")
-def results(cosmos):
-    return SersicNet.from_pretrained("cosmos").predict(cosmos)
-
-
-# Twice the scatter that was measured when the weights were shipped, see docs/real_galaxies.rst.
+# Twice the scatter that the documentation has, see docs/real_galaxies.rst.
 @pytest.mark.parametrize(
     ("parameter", "bias", "scatter"),
-    [("mag", 0.08, 0.16), ("r_eff", 0.05, 0.10), ("n", 0.25, 0.5), ("q", 0.05, 0.1)],
+    [("mag", 0.1, 0.16), ("r_eff", 0.06, 0.10), ("n", 0.3, 0.6), ("q", 0.05, 0.08)],
 )
-def test_agrees_with_imfit(cosmos, results, parameter, bias, scatter):
-    difference = compare(results, published_values(cosmos, cards=IMFIT), parameter)
+@pytest.mark.parametrize("of_cosmos", [True, False])
+def test_agrees_with_imfit(results, imfit, cosmos, parameter, bias, scatter, of_cosmos):
+    chosen = cosmos == of_cosmos
+    difference = compare(results.to_table()[chosen], imfit[chosen], parameter)
     assert abs(difference.bias) < bias
     assert difference.scatter < scatter
 
 
-def test_position_angles_of_elongated_galaxies_agree_with_imfit(cosmos, results):
-    imfit = published_values(cosmos, cards=IMFIT)
+def test_position_angles_of_elongated_galaxies_agree_with_imfit(results, imfit):
     elongated = imfit["q"] < 0.7
     angle = compare(results.to_table()[elongated], imfit[elongated], "theta")
-    assert np.abs(angle.error).max() < 10
+    assert np.abs(angle.error).max() < 12
 
 
-def test_all_have_an_answer_and_few_have_flags(cosmos, results):
-    assert np.isfinite(results.mean).all()
-    allowed = int(Flags.CROPPED | Flags.OUT_OF_RANGE | Flags.UNRESOLVED)
-    assert (results.flags & ~allowed == 0).all()
+def test_centres_agree_with_imfit_where_there_is_one(results, imfit, cutouts):
+    """Not where the PSF is off its middle, or an arm outshines the nucleus."""
+    unclear = ("btk", *STRUCTURED)
+    centred = np.array([not name.startswith(unclear) for name in cutouts])
+    for name in ("x_0", "y_0"):
+        error = compare(results.to_table()[centred], imfit[centred], name).error
+        assert np.median(np.abs(error)) < 0.25
+        assert np.abs(error).max() < 1
 
 
-def test_models_leave_little_of_the_galaxies(cosmos, results):
+def test_all_have_an_answer_and_few_have_flags(results):
+    assert np.isfinite(results.quantiles).all()
+    allowed = Flags.CROPPED | Flags.BINNED | Flags.MISFIT | Flags.OUT_OF_RANGE
+    allowed |= Flags.UNDERSAMPLED_PSF | Flags.CENTER_MASKED | Flags.BAD_PIXELS
+    assert (results.flags & ~int(allowed) == 0).all()
+
+
+@pytest.mark.parametrize(("names", "expected"), [(STRUCTURED, True), (SMOOTH, False)])
+def test_structure_is_flagged(results, cutouts, names, expected):
+    misfit = dict(zip(cutouts, results.flags & int(Flags.MISFIT) != 0, strict=True))
+    assert {name: misfit[name] for name in names} == dict.fromkeys(names, expected)
+
+
+def test_models_leave_little_of_the_galaxies(results, cutouts):
     """The residual within the half-light ellipse is small beside the light there."""
-    for i, cutout in enumerate(cosmos):
+    for i, cutout in enumerate(cutouts.values()):
         y, x = np.indices(cutout.shape)
         distance = np.hypot(x - results.median("x_0")[i], y - results.median("y_0")[i])
-        inside = distance < results.median("r_eff")[i] / 0.03
+        good = np.isfinite(cutout.data) & (True if cutout.mask is None else ~cutout.mask)
+        inside = good & (distance < results.median("r_eff")[i] / results.frame.pixel_scale[i])
         light = cutout.data[inside].sum()
         assert abs(results.residual(i, cutout)[inside].sum()) < 0.25 * light
 
 
-def test_a_galaxy_off_centre_is_the_same_after_centering(cosmos):
-    net = SersicNet.from_pretrained("cosmos")
-    original = cosmos[0]
+def test_a_galaxy_off_centre_is_the_same_after_centering(net, cutouts):
+    original = cutouts["btk_000"]
     shifted = CCDData(
         np.pad(original.data, ((20, 0), (20, 0))),
         unit=original.unit,
@@ -74,5 +120,7 @@ def test_a_galaxy_off_centre_is_the_same_after_centering(cosmos):
         meta=original.meta,
         psf=original.psf,
     )
-    first, second = net.predict([original, center(shifted, size=original.shape[0])]).median("mag")
+    again = center(shifted, size=original.shape[0])
+    again.psf = original.psf
+    first, second = net.predict([original, again]).median("mag")
     assert first == pytest.approx(second, abs=0.1)

@@ -1,5 +1,7 @@
 """Results: tables, quantiles, sky coordinates, models and samples."""
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError
 
 import astropy.units as u
@@ -15,9 +17,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
 
+from sersicnet.answers import NormalAnswer
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, StampFrame, label_names
 from sersicnet.preprocessing import prepare
+from sersicnet.result_flags import normal_flags
 from sersicnet.results import SersicResults
 
 SEVEN, FOUR = tuple(PARAMETERS), ("mag", "r_eff", "n", "q")
@@ -39,14 +43,14 @@ def make_results(parameters=SEVEN, *, width=0.01, truth=TRUTH, wcs=None, shape=(
     truth = {name: np.array(values) for name, values in (truth | changes).items()}
     n = len(truth["mag"])
     ones, (ny, nx) = np.ones(n), shape
-    frame = StampFrame(
-        NOISE * ones, ZEROPOINT * ones, SCALE * ones, (nx - 1) / 2 * ones, (ny - 1) / 2 * ones
-    )
+    middle = (nx - 1) / 2 * ones, (ny - 1) / 2 * ones
+    frame = StampFrame(NOISE * ones, ZEROPOINT * ones, SCALE * ones, ones, *middle)
     labels = frame.to_labels(truth, parameters)
     mean = np.stack([labels[name] for name in label_names(parameters)], 1)
     shapes, flags = np.tile(shape, (n, 1)), np.zeros(n, int)
-    scale = np.broadcast_to(width, mean.shape)
-    return SersicResults(parameters, mean, scale, frame, flags, shapes, wcs or [None] * n)
+    answer = NormalAnswer(label_names(parameters), mean, np.broadcast_to(width, mean.shape))
+    quantiles = answer.quantiles(frame, parameters)
+    return SersicResults(parameters, answer, quantiles, frame, flags, shapes, wcs or [None] * n)
 
 
 # Tables
@@ -139,17 +143,26 @@ def test_table_survives_a_file(tmp_path):
     assert_allclose(back["mag"].value, table["mag"].value, rtol=1e-14)
 
 
+def arrays_of(results):
+    frame = [getattr(results.frame, name) for name in StampFrame.__dataclass_fields__]
+    answer = [results.answer.mean, results.answer.scale]
+    return [results.quantiles, results.flags, results.shapes, *answer, *frame]
+
+
+def assert_read_only(results):
+    for array in arrays_of(results):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
 def test_results_cannot_be_changed():
     width = np.full((3, 8), 0.01)
     results = make_results(width=width)
     width[:] = 7
-    assert_array_equal(results.scale, 0.01)
+    assert_array_equal(results.answer.scale, 0.01)
     with pytest.raises(FrozenInstanceError):
-        results.mean = 0
-    frame = [getattr(results.frame, name) for name in StampFrame.__dataclass_fields__]
-    for array in (results.mean, results.scale, results.flags, results.shapes, *frame):
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 1
+        results.quantiles = 0
+    assert_read_only(results)
     assert isinstance(results.wcs, tuple)
     table = results.to_table()
     table["flags"][0] = 1  # a table belongs to its user
@@ -157,48 +170,71 @@ def test_results_cannot_be_changed():
     assert results.flags[0] == 0
 
 
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda results: pickle.loads(pickle.dumps(results))]
+)
+def test_copies_are_the_same_and_as_fixed(duplicate):
+    results = make_results(wcs=[make_wcs(), None, None])
+    again = duplicate(results)
+    assert again.parameters == results.parameters
+    for one, other in zip(arrays_of(results), arrays_of(again), strict=True):
+        assert_array_equal(one, other)
+    assert_read_only(again)
+    assert_array_equal(again.to_table()["ra"], results.to_table()["ra"])
+    assert_array_equal(again.samples(5)["theta"], results.samples(5)["theta"])
+
+
+def test_results_one_after_the_other():
+    first, second = make_results(wcs=[make_wcs(), None, None]), make_results(mag=[1.0, 2.0, 3.0])
+    joined = SersicResults.concatenate([first, second])
+    assert len(joined) == 6
+    assert joined.wcs == (*first.wcs, *second.wcs)
+    for name in SEVEN:
+        assert_array_equal(joined.median(name), [*first.median(name), *second.median(name)])
+        assert_array_equal(joined.error(name), [*first.error(name), *second.error(name)])
+    assert_array_equal(joined.answer.mean, [*first.answer.mean, *second.answer.mean])
+    assert_array_equal(joined.to_table()["id"], np.arange(6))
+    assert_read_only(joined)
+    assert SersicResults.concatenate([first]) is first
+
+
 # Flags
 
 
-def from_labels(*, parameters=FOUR, mean=None, scale=0.01, label_range=None, **changes):
-    stamps = prepare(make_galaxies(3)[0], stamp_size=32)
-    plain = make_results(parameters, **changes).mean
-    mean = plain if mean is None else mean
-    scale = np.broadcast_to(scale, plain.shape).copy()
-    return SersicResults.from_labels(parameters, mean, scale, stamps, label_range=label_range)
+def stamps_of_galaxies():
+    return prepare(make_galaxies(3)[0], stamp_size=32)
+
+
+def flags_of(*, scale=0.01, label_range=None, pixel_scale=None, bins=1, **changes):
+    stamps, answer = stamps_of_galaxies(), make_results(FOUR, width=scale, **changes).answer
+    stamps.frame.bins[:] = bins
+    return normal_flags(answer, stamps, label_range=label_range, pixel_scale=pixel_scale).tolist()
 
 
 def test_no_flags():
-    assert_array_equal(from_labels().flags, 0)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("which", ["mean", "scale"])
-def test_answer_that_is_not_finite(value, which):
-    arrays = {"mean": make_results(FOUR).mean.copy(), "scale": np.full((3, 4), 0.01)}
-    arrays[which][1, 2] = value
-    results = from_labels(**arrays)
-    assert results.flags.tolist() == [0, Flags.PREDICTION_FAILED, 0]
-    table = results.to_table()
-    for name in table.colnames[1:-1]:
-        values = getattr(table[name], "value", table[name])
-        assert np.isnan(values).tolist() == [False, True, False]
+    assert flags_of() == [0, 0, 0]
 
 
 def test_flags_of_the_training_range():
-    plain = make_results(FOUR).mean
+    plain = make_results(FOUR).answer.mean
     limits = np.stack([plain.min(0) - 0.1, plain.max(0) + 0.1])
-    assert_array_equal(from_labels(label_range=limits).flags, 0)
-    faint = from_labels(label_range=limits, mag=[18.0, 30.0, 20.0])
-    assert faint.flags.tolist() == [0, Flags.OUT_OF_RANGE, 0]
-    tiny = from_labels(label_range=limits, r_eff=[0.01, 0.6, 0.3])
-    assert tiny.flags.tolist() == [Flags.OUT_OF_RANGE | Flags.UNRESOLVED, 0, 0]
-    unsure = from_labels(label_range=limits, scale=[0.01, 0.15, 0.01, 0.01])
-    assert unsure.flags.tolist() == [0, 0, Flags.UNRESOLVED]  # its radius may be the smallest
+    assert flags_of(label_range=limits) == [0, 0, 0]
+    assert flags_of(label_range=limits, mag=[18.0, 30.0, 20.0]) == [0, Flags.OUT_OF_RANGE, 0]
+    tiny = flags_of(label_range=limits, r_eff=[0.01, 0.6, 0.3])
+    assert tiny == [Flags.OUT_OF_RANGE | Flags.UNRESOLVED, 0, 0]
+    unsure = flags_of(label_range=limits, scale=[0.01, 0.15, 0.01, 0.01])
+    assert unsure == [0, 0, Flags.UNRESOLVED]  # its radius may be the smallest
 
 
 def test_flag_of_a_galaxy_larger_than_its_cutout():
-    assert from_labels(r_eff=[0.4, 1.7, 0.3]).flags.tolist() == [0, Flags.LARGE, 0]
+    assert flags_of(r_eff=[0.4, 1.7, 0.3]) == [0, Flags.LARGE, 0]
+    # labels count pixels of the stamp, each of which is five of the cutout
+    assert flags_of(r_eff=[0.3, 0.35, 0.31], bins=5) == [0, Flags.LARGE, 0]
+
+
+def test_flag_of_another_pixel_scale():
+    assert flags_of(pixel_scale=SCALE * 1.04) == [0, 0, 0]
+    assert flags_of(pixel_scale=SCALE * 1.06) == [Flags.OTHER_SCALE] * 3
 
 
 # The sky
@@ -401,3 +437,35 @@ def test_samples_are_reproducible_and_of_one_galaxy_each():
 def test_samples_without_an_answer_are_nan():
     samples = make_results(("mag",), mag=[18.0, np.nan, 19.0]).samples(3)
     assert np.isnan(samples["mag"]).all(axis=1).tolist() == [False, True, False]
+
+
+# Covariances
+
+
+def test_covariance_agrees_with_errors():
+    results = make_results(width=0.004)
+    covariance = results.covariance(n=4000)
+    assert covariance.shape == (3, 7, 7)
+    assert_allclose(covariance, np.swapaxes(covariance, 1, 2))
+    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    for i, name in enumerate(SEVEN):
+        assert_allclose(sigma[:, i] * ONE_SIGMA, results.error(name), rtol=0.1)
+    correlation = covariance / sigma[:, :, None] / sigma[:, None, :]
+    # labels are independent here; q and theta are not made of the same ones
+    assert_allclose(correlation, np.tile(np.eye(7), (3, 1, 1)), atol=0.1)
+    assert_array_equal(covariance, results.covariance(n=4000))
+
+
+def test_covariance_of_angles_goes_around():
+    """Angles of -89 and 89 degrees are 2 degrees apart."""
+    results = make_results(theta=[-89.9, 89.9, 0.0], width=0.004)
+    turned = make_results(theta=[0.1, -0.1, 0.0], width=0.004)
+    row = SEVEN.index("theta")
+    sigma, expected = (np.sqrt(r.covariance()[:, row, row]) for r in (results, turned))
+    assert_allclose(sigma, expected, rtol=0.15)
+
+
+def test_covariance_without_an_answer_is_nan():
+    covariance = make_results(mag=[18.0, np.nan, 19.0]).covariance(n=10)
+    assert np.isnan(covariance[1]).any()
+    assert np.isfinite(covariance[[0, 2]]).all()

@@ -1,0 +1,141 @@
+"""What a network says about the labels of N galaxies, and quantiles of the parameters from it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import norm
+
+from sersicnet.parameters import PARAMETERS, wrap_theta
+
+__all__ = ["Arrays", "NormalAnswer", "parameter_samples", "read_only", "summarise"]
+
+# Lower and upper quantiles of the tables.
+LEVELS = (0.16, 0.5, 0.84)
+
+
+class Arrays:
+    """What all kinds of answers can do with their arrays, one row a galaxy."""
+
+    def concatenate(self, answers):
+        """Several answers of this kind as one."""
+        joined = {
+            name: np.concatenate([getattr(answer, name) for answer in answers])
+            for name in self._arrays()
+        }
+        return replace(self, **joined)
+
+    def frozen(self):
+        """The same with read-only copies of the arrays."""
+        return replace(self, **{name: read_only(getattr(self, name)) for name in self._arrays()})
+
+    def _arrays(self):
+        names = self.__dataclass_fields__
+        return [name for name in names if isinstance(getattr(self, name), np.ndarray)]
+
+
+@dataclass(frozen=True, eq=False)
+class NormalAnswer(Arrays):
+    """Independent normal distributions of labels.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the labels.
+    mean, scale : (N, L) `~numpy.ndarray`
+        NaN for a galaxy without an answer.
+    """
+
+    names: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def draw(self, rows, n, seed):
+        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
+        normal = own_normal(rows, (n, len(self.names)), seed)
+        labels = self.mean[rows, None] + self.scale[rows, None] * normal
+        return dict(zip(self.names, np.moveaxis(labels, 2, 0), strict=True))
+
+    def quantiles(self, frame, parameters):
+        """Quantiles of the parameters at ``LEVELS``, (P, 3, N) `~numpy.ndarray`."""
+        answers = []
+        for level in LEVELS:
+            labels = self.mean + norm.ppf(level) * self.scale
+            named = dict(zip(self.names, labels.T, strict=True))
+            with np.errstate(over="ignore"):  # an error without bounds
+                values = frame.from_labels(named, parameters)
+            answers.append([_clip(values[name], name) for name in parameters])
+        quantiles = np.sort(np.swapaxes(answers, 0, 1), axis=1)  # mag falls where flux rises
+        if "theta" in parameters:
+            row = parameters.index("theta")
+            middle, width = answers[1][row], self._theta_width()
+            quantiles[row] = [middle - width, middle, middle + width]
+        return quantiles
+
+    def _theta_width(self):
+        """First-order error of the angle of (e1, e2), at most that of no knowledge."""
+        columns = [self.names.index("e1"), self.names.index("e2")]
+        e1, e2 = self.mean[:, columns].T
+        s1, s2 = self.scale[:, columns].T
+        direction, size = np.arctan2(e2, e1), np.maximum(np.hypot(e1, e2), 1e-9)
+        across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
+        width = 0.5 * np.degrees(across / size) * norm.ppf(LEVELS[2])
+        return np.minimum(width, 0.34 * 180)
+
+
+def own_normal(rows, shape, seed):
+    """Standard normal numbers of each galaxy from a generator of its own, (R, *shape)."""
+    return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
+
+
+def summarise(values, parameters):
+    """Quantiles of parameters from samples.
+
+    Parameters
+    ----------
+    values : dict of (N, S) `~numpy.ndarray`
+        Samples in the units of `~sersicnet.parameters.PARAMETERS`.
+    parameters : tuple of str
+        Which.
+
+    Returns
+    -------
+    (P, 3, N) `~numpy.ndarray`
+        At ``LEVELS``. Those of ``theta`` lie around its median and may leave [-90, 90).
+    """
+    return np.stack(
+        [
+            _angle_quantiles(values[name]) if name == "theta" else _quantiles(values[name])
+            for name in parameters
+        ]
+    )
+
+
+def _quantiles(values):
+    """At `LEVELS`, (3, N), each of the S values standing for its share of 1 / S around it."""
+    return np.quantile(values, LEVELS, axis=1, method="hazen")
+
+
+def _angle_quantiles(theta):
+    double = np.radians(2 * theta)
+    middle = 0.5 * np.degrees(np.arctan2(np.sin(double).mean(axis=1), np.cos(double).mean(axis=1)))
+    around = wrap_theta(theta - middle[:, None])
+    low, median, high = _quantiles(around)
+    wrapped = wrap_theta(middle + median)
+    return np.stack([wrapped + low - median, wrapped, wrapped + high - median])
+
+
+def parameter_samples(labels, frame, parameters):
+    """Parameters, dict of (N, S), from labels, dict of (N, S), of N galaxies."""
+    values = frame[:, None].from_labels(labels, parameters)
+    return {name: _clip(value, name) for name, value in values.items()}
+
+
+def _clip(values, name):
+    return np.clip(values, PARAMETERS[name].lower, PARAMETERS[name].upper)
+
+
+def read_only(array):
+    """A copy that cannot be changed."""
+    array = np.array(array)
+    array.flags.writeable = False
+    return array

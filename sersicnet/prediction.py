@@ -1,0 +1,208 @@
+"""From cutouts to results: what `SersicNet.predict` does."""
+
+import copy
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from sersicnet._cutout_checks import check_cutouts
+from sersicnet.answers import NormalAnswer, parameter_samples, summarise
+from sersicnet.batches import cutout_batches
+from sersicnet.binning import bin_galaxies, needed_bins, network_psf, psf_offset
+from sersicnet.flags import FAILED, Flags
+from sersicnet.flow_answer import FlowAnswer, flow_labels, label_dict
+from sersicnet.misfit import misfit
+from sersicnet.network import predict_labels
+from sersicnet.parameters import PARAMETERS, label_names
+from sersicnet.posterior import PosteriorNetwork
+from sersicnet.psf import check_oversampling, collect_psfs, psf_flags, require_psfs, stamps_of
+from sersicnet.result_flags import normal_flags, posterior_flags
+from sersicnet.results import SersicResults
+
+__all__ = ["predict", "predict_normal", "predict_posterior"]
+
+SEVEN = tuple(PARAMETERS)
+# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
+_CENTRED = 0.25
+# A galaxy much larger than the stamp is seen to be so when it has been binned once.
+_MOST_BINNINGS = 3
+
+
+def predict(net, cutouts, *, psf, psf_options, units, points, batch_size, progress_bar):
+    """Results of a trained estimator, one batch of cutouts after the other.
+
+    Parameters
+    ----------
+    net : `~sersicnet.estimator.SersicNet`
+        With a trained network.
+    cutouts, psf
+        As in `~sersicnet.estimator.SersicNet.predict`.
+    psf_options : dict
+        Of `~sersicnet.psf.collect_psfs`.
+    units : dict
+        ``pixel_scale`` and ``zeropoint``, as the user gave them.
+    points : (S, 7) `~numpy.ndarray`
+        Standard normal points that quantiles of a flow are computed from.
+    batch_size : int
+        Stamps a forward pass.
+    progress_bar : bool
+        Whether to show one.
+
+    Returns
+    -------
+    `~sersicnet.results.SersicResults`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the call makes no sense.
+    """
+    network, parts = net.network_, []
+    cutouts = check_cutouts(cutouts)
+    given = stamps_of(psf, cutouts)
+    check_oversampling(psf_options["oversampling"])
+    if isinstance(network, PosteriorNetwork):
+        require_psfs(given)
+    with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:
+        for batch in cutout_batches(cutouts, given, units):
+            stamps = batch.prepare(net.stamp_size)
+            if isinstance(network, PosteriorNetwork):
+                psfs = collect_psfs(batch.psfs, **psf_options)
+                options = {"points": points, "batch_size": batch_size}
+                answer, quantiles = predict_posterior(network, batch, stamps, psfs, **options)
+            else:
+                stamps.flags[:] |= psf_flags(batch.psfs)
+                answer, quantiles = predict_normal(
+                    network,
+                    net.parameters_,
+                    stamps,
+                    batch_size=batch_size,
+                    label_range=net.label_range_,
+                    pixel_scale=net.record_.get("simulation", {}).get("pixel_scale"),
+                )
+            kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
+            parts.append(SersicResults(net.parameters_, answer, quantiles, *kept))
+            bar.update(len(batch))
+    return SersicResults.concatenate(parts)
+
+
+def predict_normal(network, parameters, stamps, *, batch_size, label_range=None, pixel_scale=None):
+    """Answer of a network of independent normal distributions.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        In evaluation mode.
+    parameters : tuple of str
+        What it predicts.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Flags are added in place.
+    batch_size : int
+        Stamps a forward pass.
+    label_range, pixel_scale
+        As in `~sersicnet.result_flags.normal_flags`.
+
+    Returns
+    -------
+    `~sersicnet.answers.NormalAnswer`, (P, 3, N) `~numpy.ndarray`
+        Densities, and quantiles of the parameters.
+    """
+    mean, scale = predict_labels(network, stamps.data, stamps.weight, batch_size=batch_size)
+    lost = ~np.isfinite(mean + scale).all(axis=1)
+    stamps.flags[lost] |= int(Flags.PREDICTION_FAILED)
+    lost |= (stamps.flags & int(FAILED)) != 0
+    mean[lost], scale[lost] = np.nan, np.nan
+    answer = NormalAnswer(label_names(parameters), mean, scale)
+    stamps.flags[:] |= normal_flags(
+        answer, stamps, label_range=label_range, pixel_scale=pixel_scale
+    )
+    return answer, answer.quantiles(stamps.frame, parameters)
+
+
+def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
+    """Answer of the posterior network, large galaxies binned.
+
+    Parameters
+    ----------
+    network : `~sersicnet.posterior.PosteriorNetwork`
+        In evaluation mode.
+    batch : `~sersicnet.batches.Batch`
+        What the stamps were prepared from.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Replaced in place by binned ones where the galaxy is too large; flags are added.
+    psfs : `~sersicnet.psf.PSFs`
+        Of the cutouts.
+    points : (S, 7) `~numpy.ndarray`
+        Standard normal points that quantiles are computed from.
+    batch_size : int
+        Stamps a forward pass.
+
+    Returns
+    -------
+    `~sersicnet.flow_answer.FlowAnswer`, (7, 3, N) `~numpy.ndarray`
+        Densities, and quantiles of all seven parameters.
+    """
+    stamps.flags[:] |= psfs.flags()
+    arrays = _measure(network, stamps, psfs, points, batch_size)
+    for _ in range(_MOST_BINNINGS):
+        bins = needed_bins(arrays["quantiles"][:, SEVEN.index("r_eff"), 1], stamps)
+        changed = bins != stamps.frame.bins
+        for number in np.unique(bins[changed]):
+            rows = np.flatnonzero(changed & (bins == number))
+            binned, coarse = bin_galaxies(batch, rows, int(number), stamps, psfs)
+            again = _measure(network, binned, coarse, points, batch_size)
+            stamps.flags[rows] = binned.flags
+            for name, array in again.items():
+                arrays[name][rows] = array
+    quantiles = np.moveaxis(arrays.pop("quantiles"), 0, 2)
+    # The user may move the network to another device, or train it.
+    return FlowAnswer(copy.deepcopy(network.flow).cpu(), **arrays), quantiles
+
+
+def _measure(network, stamps, psfs, points, batch_size):
+    """Arrays of a `FlowAnswer` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
+    # Training had its PSFs within a few tenths of the middle: others are moved there, and the
+    # answer back.
+    offsets = [psf_offset(psf, psfs.oversampling) for psf in psfs.stamps]
+    offsets = [np.where(np.hypot(*offset) > _CENTRED, offset, 0.0) for offset in offsets]
+    seen = [
+        network_psf(psf, psfs.oversampling, offset=offset)
+        for psf, offset in zip(psfs.stamps, offsets, strict=True)
+    ]
+    offset = np.array([*offsets, np.zeros(2)])[psfs.which]
+    # The labels are fluxes in units of the PSF stamp that the network saw.
+    light = np.append(-np.log10([share for _, share in seen]), 0.0)[psfs.which]
+    usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
+    arrays, samples = _empty(network, len(stamps), len(points))
+    device, points = network.whiten.weight.device, torch.from_numpy(points)[:, None]
+    rows = np.flatnonzero(usable)
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        pictures = torch.stack([seen[number][0] for number in psfs.which[part]])
+        images = (torch.from_numpy(array[part]) for array in (stamps.data, stamps.weight))
+        with torch.no_grad():
+            posterior = network(*(tensor.to(device) for tensor in (*images, pictures)))
+        for name in ("context", "mean", "factor"):
+            arrays[name][part] = getattr(posterior, name).cpu().numpy()
+        samples[part] = flow_labels(posterior, points.expand(-1, len(part), -1))
+    failed = ~np.isfinite(samples).all(axis=(1, 2))
+    stamps.flags[failed & usable] |= int(Flags.PREDICTION_FAILED)
+    for array in (*arrays.values(), samples):
+        array[failed] = np.nan
+    samples[:, :, 0] += light[:, None]
+    samples[:, :, 5:] -= offset[:, None]
+    odd = misfit(np.median(samples, axis=1), stamps.data, stamps.weight, psfs, device=device)
+    stamps.flags[odd] |= int(Flags.MISFIT)
+    samples[:, :, 0] -= psfs.log_light[:, None]
+    quantiles = summarise(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
+    stamps.flags[:] |= posterior_flags(quantiles, stamps, psfs)
+    arrays["log_share"], arrays["offset"] = light - psfs.log_light, offset
+    return arrays | {"quantiles": np.moveaxis(quantiles, 2, 0)}
+
+
+def _empty(network, n, n_points):
+    """Arrays of NaN for what the network says of ``n`` galaxies."""
+    shapes = {"context": (network.config["context"],), "mean": (7,), "factor": (7, 7)}
+    arrays = {name: np.full((n, *shape), np.nan, np.float32) for name, shape in shapes.items()}
+    return arrays, np.full((n, n_points, 7), np.nan)

@@ -1,0 +1,299 @@
+"""What a network says: draws of each galaxy alone, quantiles, and copies that stay as they are."""
+
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm
+
+from sersicnet.answers import LEVELS, NormalAnswer, parameter_samples, read_only, summarise
+from sersicnet.flow_answer import FlowAnswer, base_points, flow_labels, label_dict
+from sersicnet.network import build_network
+from sersicnet.parameters import PARAMETERS, StampFrame
+from sersicnet.posterior import Posterior
+from sersicnet.prior import LABELS
+
+SEVEN = tuple(PARAMETERS)
+N = 5
+
+
+def make_frame(n=N):
+    ones = np.ones(n)
+    return StampFrame(2 * ones, 25 * ones, 0.1 * ones, ones, 31.5 * ones, 31.5 * ones)
+
+
+def make_normal(n=N):
+    rng = np.random.default_rng(3)
+    names = (*LABELS[:3], "q", *LABELS[3:])
+    mean = rng.normal(size=(n, 8)) * 0.1 + [3, 0.5, 2, 0.5, 0.3, 0.2, 0, 0]
+    return NormalAnswer(names, mean, rng.uniform(0.01, 0.02, (n, 8)))
+
+
+def make_flow(n=N):
+    """Posteriors of an untrained flow that depend on the galaxy."""
+    flow = build_network("posterior", seed=4).flow
+    rng = np.random.default_rng(5)
+    context = rng.normal(size=(n, 96)).astype("f4")
+    mean = (rng.normal(size=(n, 7)) + 3 * np.eye(7)[0]).astype("f4")
+    factor = np.tril(rng.normal(size=(n, 7, 7)), -1) + 5 * np.eye(7)
+    offset = rng.normal(size=(n, 2))
+    return FlowAnswer(flow, context, mean, factor.astype("f4"), np.linspace(0, 0.1, n), offset)
+
+
+kinds = pytest.mark.parametrize("make", [make_normal, make_flow])
+
+
+def arrays_of(answer):
+    return {name: getattr(answer, name) for name in answer._arrays()}
+
+
+# Both kinds
+
+
+@kinds
+def test_each_galaxy_has_its_own_draws(make):
+    answer = make()
+    draws = answer.draw(np.arange(N), 6, 1)
+    assert all(values.shape == (N, 6) for values in draws.values())
+    for rows in ([3], np.array([4, 0])):
+        part = answer.draw(rows, 6, 1)
+        for name, values in draws.items():
+            assert_allclose(part[name], values[rows], rtol=1e-5, atol=1e-6)
+    other = answer.draw(np.arange(N), 6, 2)
+    assert all((other[name] != values).all() for name, values in draws.items())
+
+
+@kinds
+def test_draws_of_a_galaxy_without_an_answer(make):
+    answer = make()
+    answer.mean[2] = np.nan
+    draws = answer.draw(np.arange(N), 4, 0)
+    expected = make().draw(np.arange(N), 4, 0)
+    for name, values in draws.items():
+        assert np.isnan(values).all(axis=1).tolist() == [False, False, True, False, False]
+        good = np.isfinite(values)
+        assert_allclose(values[good], expected[name][good], rtol=1e-5, atol=1e-6)
+    assert np.isnan(answer.draw([2], 4, 0)["n"]).all()
+
+
+@kinds
+def test_one_after_the_other(make):
+    answer = make()
+    joined = answer.concatenate([answer, make(2)])
+    for name, array in arrays_of(answer).items():
+        assert_array_equal(getattr(joined, name)[:N], array)
+        assert len(getattr(joined, name)) == N + 2
+
+
+@kinds
+def test_frozen(make):
+    answer = make()
+    frozen = answer.frozen()
+    for name, array in arrays_of(frozen).items():
+        assert_array_equal(array, getattr(answer, name))
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    answer.mean[:] = 0
+    assert (frozen.mean != 0).all()
+
+
+@kinds
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_copies_draw_the_same(make, duplicate):
+    answer = make()
+    draws, again = (a.draw(np.arange(N), 4, 0) for a in (answer, duplicate(answer)))
+    for name, values in draws.items():
+        assert_array_equal(again[name], values)
+
+
+def test_read_only_is_a_copy():
+    array = np.arange(3)
+    fixed = read_only(array)
+    array[0] = 7
+    assert fixed.tolist() == [0, 1, 2]
+
+
+# Normal distributions
+
+
+def test_normal_quantiles():
+    answer, frame = make_normal(), make_frame()
+    quantiles = answer.quantiles(frame, SEVEN)
+    assert quantiles.shape == (7, 3, N)
+    names, level = answer.names, norm.ppf(0.84)
+    n, flux = names.index("n"), names.index("log_flux")
+    offsets = np.array([-level, 0, level])[:, None]
+    assert_allclose(quantiles[SEVEN.index("n")], answer.mean[:, n] + offsets * answer.scale[:, n])
+    log_flux = answer.mean[:, flux] - offsets * answer.scale[:, flux]  # fainter is larger
+    assert_allclose(quantiles[SEVEN.index("mag")], 25 - 2.5 * (log_flux + np.log10(2)))
+    assert (np.diff(quantiles, axis=1) > 0).all()
+
+
+def test_normal_quantiles_of_a_subset_and_without_an_answer():
+    answer, frame = make_normal(), make_frame()
+    answer.mean[1], answer.scale[1] = np.nan, np.nan
+    quantiles = answer.quantiles(frame, ("theta", "n"))
+    assert_array_equal(quantiles, answer.quantiles(frame, SEVEN)[[4, 2]])
+    assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == [False, True, False, False, False]
+
+
+def test_normal_without_bounds():
+    """Labels that nothing is known of give no overflow."""
+    answer = make_normal()
+    answer.scale[:] = 1e3
+    assert np.isinf(answer.quantiles(make_frame(), ("r_eff",))[0, 2]).all()
+
+
+# Quantiles of samples
+
+
+def test_quantiles_of_samples():
+    samples = np.random.default_rng(1).normal(size=(4, 400)) * [[1], [2], [3], [4]]
+    (quantiles,) = summarise({"x_0": samples}, ("x_0",))
+    assert_allclose(quantiles, np.quantile(samples, LEVELS, axis=1), rtol=0.02, atol=0.01)
+
+
+def test_quantiles_of_even_points():
+    """Few points of a normal distribution, evenly spread, give its quantiles without bias."""
+    points = norm.ppf((np.arange(64) + 0.5) / 64)[None]
+    ((low,), (median,), (high,)) = summarise({"n": points}, ("n",))[0]
+    assert_allclose([low, median, high], norm.ppf(LEVELS), atol=0.005)
+
+
+@pytest.mark.parametrize("width", [1.0, 15.0])
+@pytest.mark.parametrize("centre", [0.0, 40.0, -90.0, 89.0, -89.5])
+def test_quantiles_of_angles(centre, width):
+    """Those of angles spread around any direction, counted through the ends."""
+    spread = width * np.random.default_rng(1).normal(size=(1, 1001))
+    wrapped = (centre + spread + 90) % 180 - 90
+    ((low,), (median,), (high,)) = summarise({"theta": wrapped}, ("theta",))[0]
+    assert -90 <= median < 90
+    expected = centre + np.quantile(spread, LEVELS, method="hazen")
+    assert abs((median - expected[1] + 90) % 180 - 90) < 1e-9
+    assert_allclose([low - median, high - median], expected[[0, 2]] - expected[1], atol=1e-9)
+
+
+def test_angles_of_which_nothing_is_known():
+    theta = np.random.default_rng(1).uniform(-90, 90, (3, 4000))
+    low, _, high = summarise({"theta": theta}, ("theta",))[0]
+    assert_allclose(high - low, 0.68 * 180, rtol=0.05)
+
+
+def test_quantiles_without_an_answer():
+    values = {"mag": np.ones((3, 8)), "theta": np.ones((3, 8))}
+    for array in values.values():
+        array[1] = np.nan
+    quantiles = summarise(values, ("theta", "mag"))
+    assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == [False, True, False]
+
+
+def test_samples_stay_within_what_is_possible():
+    labels = {"n": np.array([[0.1, 3, 9]]), "q": np.array([[0.001, 0.5, 1.2]])}
+    values = parameter_samples(labels, make_frame(1), ("n", "q"))
+    assert values["n"].tolist() == [[0.3, 3, 6.2]]
+    assert values["q"].tolist() == [[0.01, 0.5, 1]]
+
+
+# Flows
+
+
+def test_names_of_labels():
+    labels = np.random.default_rng(1).normal(size=(N, 3, 7)) * 0.1
+    named = label_dict(labels)
+    assert set(named) == {*LABELS, "q"}
+    for i, name in enumerate(LABELS):
+        assert_array_equal(named[name], labels[:, :, i])
+    size = np.hypot(named["e1"], named["e2"])
+    assert_allclose((1 - named["q"]) / (1 + named["q"]), size)
+
+
+def test_draws_have_the_density_of_the_posterior():
+    """The mean of -log p over draws of it is the entropy that the flow's own draws give."""
+    answer = make_flow()
+    posterior = answer.posterior([1])
+    draws = answer.draw([1], 3000, 0)
+    for name, shift in zip(
+        ("log_flux", "dx", "dy"), [-answer.log_share[1], *answer.offset[1]], strict=True
+    ):
+        draws[name] = draws[name] + shift
+    labels = torch.tensor(np.stack([draws[name][0] for name in LABELS], 1)).float()[:, None]
+    with torch.no_grad():
+        own = posterior.sample(3000, generator=torch.Generator().manual_seed(1))
+        mine, its = (-posterior.log_prob(x).numpy().ravel() for x in (labels, own))
+    assert abs(mine.mean() - its.mean()) < 5 * np.hypot(mine.std(), its.std()) / np.sqrt(3000)
+    assert_allclose(labels[:, 0].mean(0), own[:, 0].mean(0), atol=0.1)
+    assert_allclose(labels[:, 0].std(0), own[:, 0].std(0), rtol=0.1)
+
+
+def test_light_outside_and_offset_of_the_psf_move_their_labels_alone():
+    answer = make_flow()
+    still = replace(answer, log_share=np.zeros(N), offset=np.zeros((N, 2)))
+    draws, moved = (one.draw(np.arange(N), 4, 0) for one in (still, answer))
+    shifts = {"log_flux": answer.log_share, "dx": -answer.offset[:, 0], "dy": -answer.offset[:, 1]}
+    for name, values in moved.items():
+        shift = np.tile(shifts.get(name, np.zeros(N))[:, None], 4)
+        assert_allclose(values - draws[name], shift, atol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 10, 11])
+def test_chunks_change_nothing(chunk, monkeypatch):
+    answer = make_flow()
+    expected = answer.draw(np.arange(N), 5, 0)
+    monkeypatch.setattr("sersicnet.flow_answer._CHUNK", chunk)
+    for name, values in answer.draw(np.arange(N), 5, 0).items():
+        assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_labels_at_given_points():
+    """What `flow_labels` gives is what the posterior makes of the same points, galaxy by galaxy."""
+    answer = make_flow()
+    points = torch.from_numpy(base_points(8, 0))[:, None].expand(-1, N, -1)
+    labels = flow_labels(answer.posterior(np.arange(N)), points)
+    assert labels.shape == (N, 8, 7)
+    assert labels.dtype == float
+    alone = flow_labels(answer.posterior([3]), points[:, :1])
+    assert_allclose(alone[0], labels[3], rtol=1e-4, atol=1e-5)
+
+
+class _Straight:
+    """A flow that leaves everything as it is."""
+
+    def __call__(self, context):
+        return self
+
+    @property
+    def transform(self):
+        return self
+
+    @staticmethod
+    def inv(normal):
+        return normal
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_points_are_spread_more_evenly_than_independent_ones(seed):
+    """Medians of any mixture of seven numbers, from 64 points: as good as from 200 random ones."""
+    rng = np.random.default_rng(7)
+    factor = torch.from_numpy(np.linalg.inv(rng.normal(size=(60, 7, 7))))
+    posterior = Posterior(_Straight(), None, torch.zeros(60, 7).double(), factor)
+    spread = np.linalg.norm(np.linalg.inv(factor.numpy()), axis=2)
+    points = torch.from_numpy(base_points(64, seed))[:, None].expand(-1, 60, -1)
+    values = posterior.transport(points).numpy() / spread
+    low, median, high = np.quantile(values, LEVELS, axis=0)
+    assert np.sqrt(np.mean(median**2)) < 1.2533 / np.sqrt(200)  # of the median, sqrt(pi / 2)
+    assert_allclose((high - low).mean() / 2, norm.ppf(0.84), rtol=0.05)
+
+
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 100])
+def test_points_by_number_and_seed(n):
+    before = torch.get_rng_state()
+    points = base_points(np.int64(n), np.int64(3))
+    assert points.shape == (n, 7)
+    assert np.isfinite(points).all()
+    assert_array_equal(points, base_points(n, 3))
+    assert (points != base_points(n, 4)).any()
+    assert_array_equal(torch.get_rng_state(), before)
