@@ -1,11 +1,12 @@
-"""The shipped four-parameter network beside imfit and SExtractor, on the same galaxies.
+"""The shipped networks beside imfit and SExtractor, and beside the best possible.
 
 ::
 
-    python -m benchmarks.peers ../shared/bench docs/_static/reproduce
+    python -m benchmarks.peers ../shared/bench docs/_static/calibration
 
 The first directory holds ``make_bench.py``, which simulates 400 galaxies like those
-of CANDELS F160W, and ``peers_seed1.csv``, what the peers measured on them.
+of CANDELS F160W, and ``peers_seed1.csv``, what the peers measured on them. The best that an
+unbiased fit without prior knowledge can reach is the Cramer-Rao bound.
 """
 
 import argparse
@@ -15,15 +16,20 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.diagnostics import score_table
+from sersicnet.diagnostics import NMAD_FACTOR, compare, score_table
+from sersicnet.jacobian import image_and_jacobian
+from sersicnet.profile import psf_transform
+from sersicnet.weights import weights_path
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
-COLUMNS = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms")
+COLUMNS = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms", "coverage")
+BRIGHT = 22.0
 
 
 def main(arguments=None):
@@ -31,55 +37,134 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bench", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="deeplegato")
+    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    parser.add_argument("--cache", type=Path, help="directory for the simulated galaxies")
     options = parser.parse_args(arguments)
     peers = Table.read(options.bench / "peers_seed1.csv")
-    bench = simulate(options.bench, seed=1)
-    net = SersicNet.from_pretrained(options.weights)
-    ours = net.predict(
-        _as_cutouts(bench), pixel_scale=float(bench["pix"]), zeropoint=float(bench["zp"])
-    ).to_table()
+    bench = simulate(options.bench, seed=1, cache=options.cache)
     truth = QTable({name: np.asarray(peers[f"true_{name}"], float) for name in PARAMETERS})
     np.testing.assert_allclose(truth["mag"], bench["true_mag"], atol=1e-3)
+    codes = {
+        "universal": _measure(bench, options.weights),
+        "deeplegato": _measure(bench, "deeplegato"),
+        "imfit": _of_peer(peers, "imfit"),
+        "sextractor": _of_peer(peers, "sextractor"),
+    }
+    bounds = cramer_rao(bench)
     rows = []
-    for code in ("sersicnet", "imfit", "sextractor"):
-        measured = ours if code == "sersicnet" else _of_peer(peers, code)
+    for code, measured in codes.items():
         for sample, chosen in _samples(truth["mag"]).items():
             scores = score_table(measured[chosen], truth[chosen], parameters=PARAMETERS)
             scores["code"], scores["sample"] = code, sample
-            rows.append(scores[COLUMNS])
+            scores = scores[COLUMNS]
+            scores["nmad / crb"] = [
+                _in_units(compare(measured[chosen], truth[chosen], name), bounds[name][chosen])
+                if sample.startswith("bright")
+                else np.nan
+                for name in PARAMETERS
+            ]
+            rows.append(scores)
     table = vstack(rows)
     write_rounded(table, options.output / "peers.csv")
     print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
 
 
-def simulate(folder, *, seed):
-    """The arrays of the benchmark with this seed."""
+def simulate(folder, *, seed, cache=None):
+    """The arrays of the benchmark with this seed, kept in the directory ``cache`` if given."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, str(folder / "make_bench.py"), "--seed", str(seed)]
-        subprocess.run([*command, "--out", scratch], check=True, capture_output=True)
-        with np.load(Path(scratch) / "bench.npz") as file:
+        where = Path(scratch if cache is None else cache)
+        if not (where / "bench.npz").exists():
+            command = [sys.executable, str(folder / "make_bench.py"), "--seed", str(seed)]
+            subprocess.run([*command, "--out", str(where)], check=True, capture_output=True)
+        with np.load(where / "bench.npz") as file:
             return dict(file)
 
 
-def _as_cutouts(bench):
-    """One stack with its noise map."""
-    return NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
+def cramer_rao(bench, *, batch_size=10):
+    """Smallest errors of an unbiased fit of all seven parameters, known noise, no sky.
+
+    Parameters
+    ----------
+    bench : dict
+        From `simulate`.
+    batch_size : int
+        Galaxies at a time.
+
+    Returns
+    -------
+    dict of (N,) `~numpy.ndarray`
+        Of ``mag``, ``r_eff`` (in dex), ``n`` and ``q``.
+    """
+    labels = _labels(bench)
+    size = bench["img"].shape[-1]
+    transform = psf_transform(torch.from_numpy(bench["psf"]), size)
+    covariances = []
+    for start in range(0, len(labels), batch_size):
+        part = slice(start, start + batch_size)
+        _, jacobian = image_and_jacobian(labels[part], transform, stamp_size=size)
+        noise = torch.from_numpy(bench["sig"][part].astype(float))
+        scaled = (jacobian / noise[:, None]).flatten(2)
+        covariances.append(torch.linalg.inv(scaled @ scaled.transpose(1, 2)))
+    covariance = torch.cat(covariances).numpy()
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    e = labels[:, 3:5].numpy()
+    size = np.hypot(*e.T)
+    across = e / size[:, None]
+    variance = np.einsum("ni,nij,nj->n", across, covariance[:, 3:5, 3:5], across)
+    return {
+        "mag": 2.5 * error[:, 0],
+        "r_eff": error[:, 1],
+        "n": error[:, 2],
+        "q": 2 / (1 + size) ** 2 * np.sqrt(variance),  # q = (1 - |e|) / (1 + |e|)
+    }
+
+
+def _labels(bench):
+    """Truth as `sersicnet.prior.LABELS`, (N, 7), with the flux in counts."""
+    q, angle = bench["true_q"], 2 * np.radians(bench["true_pa"])
+    size, middle = (1 - q) / (1 + q), (bench["img"].shape[-1] - 1) / 2
+    columns = [
+        np.log10(bench["true_flux"]),
+        np.log10(bench["true_re_maj"] / bench["pix"]),
+        bench["true_n"],
+        size * np.cos(angle),
+        size * np.sin(angle),
+        bench["true_x0"] - middle,
+        bench["true_y0"] - middle,
+    ]
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def _in_units(comparison, bound):
+    """The median error in units of its bound, as 1 for a normal distribution of that width."""
+    return NMAD_FACTOR * np.nanmedian(np.abs(comparison.error) / bound)
+
+
+def _measure(bench, weights):
+    """Our table."""
+    stack = NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
+    units = {"pixel_scale": float(bench["pix"]), "zeropoint": float(bench["zp"])}
+    return SersicNet.load(weights_path(weights)).predict(stack, **units).to_table()
 
 
 def _of_peer(peers, code):
-    """A peer's columns; what it lost is NaN."""
-    columns = {name: peers[f"{code}_{name}"] for name in PARAMETERS}
-    return QTable(
-        {
-            name: np.ma.filled(np.ma.asarray(column, float), np.nan)
-            for name, column in columns.items()
-        }
-    )
+    """A peer's columns, with intervals where it has errors; what it lost is NaN."""
+
+    def column(name):
+        return np.ma.filled(np.ma.asarray(peers[f"{code}_{name}"], float), np.nan)
+
+    table = QTable()
+    for name in PARAMETERS:
+        table[name] = column(name)
+        if f"{code}_{name}_err" in peers.colnames:
+            error = column(f"{name}_err")
+            table[f"{name}_lo"], table[f"{name}_hi"] = table[name] - error, table[name] + error
+    return table
 
 
 def _samples(mag):
-    return {"all": mag > 0, "bright (< 22)": mag < 22, "faint (> 22)": mag > 22}
+    bright = mag < BRIGHT
+    return {"all": mag > 0, f"bright (< {BRIGHT:.0f})": bright, f"faint (>= {BRIGHT:.0f})": ~bright}
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""Real galaxies: the shipped network for COSMOS beside imfit and published fits.
+"""Real galaxies: the universal network beside imfit and published fits.
 
 ::
 
     python -m benchmarks.real ../shared/real docs/_static/real
 
-The first directory holds FITS cutouts whose primary headers have the cards
+The first directory holds FITS cutouts with their PSFs, whose primary headers have the cards
 ``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.demo.published_values`.
 """
 
 import argparse
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable, vstack
 from photutils.centroids import centroid_2dg
+from PIL import Image
 
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
@@ -22,6 +24,7 @@ from sersicnet.demo import published_values
 from sersicnet.diagnostics import score_table
 from sersicnet.flags import decode_flags
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
+from sersicnet.weights import weights_path
 
 IMFIT_CARDS = {
     "mag": "IMFMAG",
@@ -33,52 +36,62 @@ IMFIT_CARDS = {
     "y_0": "IMFY",
 }
 PARAMETERS = ("mag", "r_eff", "n", "q")
-COLUMNS = ("difference", "label", "n", "bias", "scatter", "rms", "outliers", "coverage")
+COLUMNS = ("sample", "difference", "label", "n", "bias", "scatter", "rms", "outliers", "coverage")
+# Fewer galaxies of one survey are not scored on their own.
+SMALLEST_SAMPLE = 4
+SHOWN_TOGETHER = 7
 
 
 def main(arguments=None):
-    """Measure the HST cutouts, and write tables and figures."""
+    """Measure the cutouts, and write tables and figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("real", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="cosmos")
+    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    cutouts = load_hst(options.real)
-    names, cutouts = list(cutouts), list(cutouts.values())
-    results = SersicNet.from_pretrained(options.weights).predict(cutouts)
+    names, cutouts = load_cutouts(options.real)
+    results = SersicNet.load(weights_path(options.weights)).predict(cutouts)
     measured = results.to_table()
     references = {
         "published": published_values(cutouts),
         "imfit": published_values(cutouts, cards=IMFIT_CARDS),
     }
-    _write_galaxies(names, measured, references, options.output)
+    _write_galaxies(names, cutouts, measured, references, options.output)
     _write_centres(names, cutouts, measured, references, options.output)
     _write_scores(cutouts, measured, references, options.output)
-    cosmos = _is_cosmos(cutouts)
-    axes = plot_predicted_vs_true(
-        measured[cosmos], references["imfit"][cosmos], parameters=PARAMETERS, errors=True
-    )
+    axes = plot_predicted_vs_true(measured, references["imfit"], parameters=PARAMETERS, errors=True)
     axes[0].figure.savefig(options.output / "imfit.png", dpi=110)
-    for part, rows in enumerate(np.array_split(np.arange(len(names)), 3)):
+    n_figures = -(-len(names) // SHOWN_TOGETHER)
+    for part, rows in enumerate(np.array_split(np.arange(len(names)), n_figures)):
         figure = _residuals(results, cutouts, names, rows)
-        figure.savefig(options.output / f"residuals-{part + 1}.png", dpi=100)
+        _save_small(figure, options.output / f"residuals-{part + 1}.png")
 
 
-def load_hst(folder):
-    """The cutouts of HST, by name."""
+def load_cutouts(folder):
+    """Names and cutouts, survey by survey."""
     cutouts = {path.stem: read_cutout(path) for path in sorted(folder.glob("*.fits"))}
-    return {k: v for k, v in cutouts.items() if v.meta["INSTRUME"].startswith("HST")}
+    names = sorted(cutouts, key=lambda name: (_survey(cutouts[name]) != "COSMOS", name))
+    return names, [cutouts[name] for name in names]
 
 
-def _is_cosmos(cutouts):
-    """Which cutouts have the pixel scale and PSF that the network was trained for."""
-    return np.array([cutout.meta["SURVEY"] == "COSMOS" for cutout in cutouts])
+def _survey(cutout):
+    return cutout.meta["SURVEY"]
 
 
-def _write_galaxies(names, measured, references, output):
+def samples(cutouts):
+    """All cutouts, and those of each survey that has enough, as bool arrays."""
+    surveys = np.array([_survey(cutout) for cutout in cutouts])
+    chosen = {"all": np.ones(len(surveys), bool)}
+    for survey in dict.fromkeys(surveys):
+        if (surveys == survey).sum() >= SMALLEST_SAMPLE:
+            chosen[str(survey)] = surveys == survey
+    return chosen
+
+
+def _write_galaxies(names, cutouts, measured, references, output):
     """One line a galaxy: ours, imfit's, the published values, flags."""
-    table = QTable({"galaxy": names})
+    table = QTable({"galaxy": names, "survey": [_survey(cutout) for cutout in cutouts]})
     for name in PARAMETERS:
         table[name], table[f"{name}_err"] = measured[name], measured[f"{name}_err"]
         for reference, values in references.items():
@@ -105,20 +118,32 @@ def _write_scores(cutouts, measured, references, output):
         "sersicnet - published": (measured, references["published"]),
         "imfit - published": (references["imfit"], references["published"]),
     }
-    rows, cosmos = [], _is_cosmos(cutouts)
-    for label, (first, second) in pairs.items():
-        scores = score_table(first[cosmos], second[cosmos], parameters=PARAMETERS)
-        scores.add_column([label] * len(scores), name="difference", index=0)
-        rows.append(scores[COLUMNS])
+    rows = []
+    for sample, chosen in samples(cutouts).items():
+        for label, (first, second) in pairs.items():
+            scores = score_table(first[chosen], second[chosen], parameters=PARAMETERS)
+            scores["sample"], scores["difference"] = sample, label
+            rows.append(scores[scores["n"] >= SMALLEST_SAMPLE][COLUMNS])
     table = vstack(rows)
     write_rounded(table, output / "scores.csv", decimals=3)
     print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
 
 
 def _residuals(results, cutouts, names, rows):
+    """Image, model and residual of some galaxies, with their flags."""
     models = [results.model_image(i, cutouts[i]) for i in rows]
-    axes = plot_residuals([cutouts[i] for i in rows], models, labels=[names[i] for i in rows])
+    flags = decode_flags(results.flags[rows])
+    labels = ["\n".join([names[i], *found]) for i, found in zip(rows, flags, strict=True)]
+    axes = plot_residuals([cutouts[i] for i in rows], models, labels=labels)
     return axes[0, 0].figure
+
+
+def _save_small(figure, path):
+    """Noise does not compress: 128 colours make the file four times smaller."""
+    buffer = BytesIO()
+    figure.savefig(buffer, dpi=100)
+    image = Image.open(buffer).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)
+    image.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ intersphinx_mapping = {name: (url, None) for name, (url, _) in intersphinx_mappi
     "photutils": ("https://photutils.readthedocs.io/en/stable/", None),
     "sklearn": ("https://scikit-learn.org/stable/", None),
     "torch": ("https://docs.pytorch.org/docs/stable/", None),
+    "zuko": ("https://zuko.readthedocs.io/stable/", None),
 }
 
 
