@@ -25,6 +25,7 @@ from sersicnet import SersicNet
 from sersicnet.diagnostics import NMAD_FACTOR, compare, score_table
 from sersicnet.jacobian import image_and_jacobian
 from sersicnet.profile import psf_transform
+from sersicnet.refinement import ImportanceSampling
 from sersicnet.weights import weights_path
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
@@ -46,6 +47,11 @@ def main(arguments=None):
     np.testing.assert_allclose(truth["mag"], bench["true_mag"], atol=1e-3)
     codes = {
         "universal": _measure(bench, options.weights),
+        "universal, lm": _measure(bench, options.weights, refine="lm"),
+        "universal, importance": _measure(bench, options.weights, refine="importance"),
+        "the same, sky known": _measure(
+            bench, options.weights, refine=ImportanceSampling(sky=False)
+        ),
         "deeplegato": _measure(bench, "deeplegato"),
         "imfit": _of_peer(peers, "imfit"),
         "sextractor": _of_peer(peers, "sextractor"),
@@ -140,11 +146,12 @@ def _in_units(comparison, bound):
     return NMAD_FACTOR * np.nanmedian(np.abs(comparison.error) / bound)
 
 
-def _measure(bench, weights):
+def _measure(bench, weights, refine=None):
     """Our table."""
     stack = NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
     units = {"pixel_scale": float(bench["pix"]), "zeropoint": float(bench["zp"])}
-    return SersicNet.load(weights_path(weights)).predict(stack, **units).to_table()
+    net = SersicNet.load(weights_path(weights))
+    return net.predict(stack, refine=refine, **units).to_table()
 
 
 def _of_peer(peers, code):

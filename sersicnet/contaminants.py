@@ -35,6 +35,11 @@ class Contaminants:
         Cutouts smaller than the stamp.
     wrong_psf : float
         A given PSF that is too wide by 2 % rms, too elliptical by 0.01, and shifted by 0.1 pixel.
+    shifted_psf : float
+        A PSF whose star, in the image and as given, is up to 0.25 pixel from the middle
+        of its stamp, along each axis.
+    noisy_psf : float
+        A given PSF with noise of 1e-5 to 1e-3 of its peak a pixel.
     small_psf_stamp : float
         A given PSF cut to 25 to 61 pixels, which is taken to hold all the light.
     """
@@ -50,6 +55,8 @@ class Contaminants:
     missing_pixels: float = 0.25
     padding: float = 0.3
     wrong_psf: float = 0.35
+    shifted_psf: float = 0.35
+    noisy_psf: float = 0.35
     small_psf_stamp: float = 0.5
 
     @classmethod

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-__all__ = ["draw_transforms", "perturb", "psf_stamps"]
+__all__ = ["draw_transforms", "perturb", "psf_stamps", "shift"]
 
 
 def draw_transforms(n_psfs, size, limits, sampling, generator):
@@ -79,9 +79,15 @@ def perturb(transform, fwhm, sampling, chosen, generator):
     sigma2 = (sampling * fwhm / 2.355) ** 2
     wider, e1, e2 = 2 * normal(0.02), 2 * normal(0.01), 2 * normal(0.01)
     blur = -0.5 * _quadratic(*(sigma2 * part for part in (wider + e1, e2, wider - e1)), kx, ky)
-    dx, dy = sampling * normal(0.1), sampling * normal(0.1)
-    angle = dx[:, None, None] * kx + dy[:, None, None] * ky
-    return transform * torch.polar(torch.exp(blur.clamp(max=1.0)), -angle)
+    dx, dy = normal(0.1), normal(0.1)
+    return shift(transform * torch.exp(blur.clamp(max=1.0)), dx, dy, sampling)
+
+
+def shift(transform, dx, dy, sampling):
+    """The same PSFs, moved by ``dx`` and ``dy`` pixels of the image, (P,) each."""
+    kx, ky = _grid(transform.shape[1], transform.device)
+    angle = sampling * (dx[:, None, None] * kx + dy[:, None, None] * ky)
+    return transform * torch.polar(torch.ones_like(angle), -angle)
 
 
 def psf_stamps(transform, sampling, size):

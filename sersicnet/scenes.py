@@ -8,7 +8,6 @@ its flux, orientation, noise and contaminants drawn anew.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,36 +16,17 @@ import torch.nn.functional as F
 from sersicnet.contaminants import Contaminants
 from sersicnet.prior import SNR, draw_labels, log_snr
 from sersicnet.profile import fft_size, sersic_images
-from sersicnet.psf_families import draw_transforms, perturb, psf_stamps
+from sersicnet.psf_families import draw_transforms, perturb, psf_stamps, shift
+from sersicnet.scene_batch import Scenes, turn
 from sersicnet.views import PSF_SIZE
 
-__all__ = ["SceneMaker", "Scenes"]
+__all__ = ["SceneMaker"]
 
 SIZE = 128
 # Galaxies that share a PSF; one star is rendered beside them.
 _GROUP = 16
 # PSFs sharper than this, in pixels, are sampled twice as finely.
 _SHARP = 3.0
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """N scenes as the network takes them.
-
-    Attributes
-    ----------
-    data, weight : (N, 128, 128) `~torch.Tensor`
-        As in `~sersicnet.preprocessing.Stamps`.
-    psf : (N, 63, 63) `~torch.Tensor`
-        As given to the network.
-    labels : (N, 7) `~torch.Tensor`
-        The truth.
-    """
-
-    data: torch.Tensor
-    weight: torch.Tensor
-    psf: torch.Tensor
-    labels: torch.Tensor
 
 
 class SceneMaker:
@@ -116,6 +96,9 @@ class SceneMaker:
             transform, width = draw_transforms(
                 last - first, fft_size(SIZE), limits, sampling, self.generator
             )
+            off = self._chance(self.contaminants.shifted_psf, last - first)
+            moves = torch.where(off, self._uniform((2, last - first), -0.25, 0.25), 0.0)
+            transform = shift(transform, *moves, sampling)
             for group, one in zip(everything[first:last], transform, strict=True):
                 images.append(sersic_images(group, one, stamp_size=SIZE, oversampling=sampling))
             wrong = self._chance(self.contaminants.wrong_psf, last - first)
@@ -137,6 +120,10 @@ class SceneMaker:
         limit = torch.where(cut, limit, 31.0)
         axis = (torch.arange(PSF_SIZE, device=self.device) - PSF_SIZE // 2).abs()
         inside = axis <= limit.floor()[:, None]
+        noisy = self._chance(self.contaminants.noisy_psf, len(stamp))
+        rms = torch.where(noisy, 10 ** self._uniform(len(stamp), -5, -3), 0.0)
+        rms = rms * stamp.amax(dim=(1, 2))
+        stamp = stamp + rms[:, None, None] * self._normal(*stamp.shape)
         stamp = stamp * (inside[:, None] & inside[:, :, None])
         share = stamp.sum(dim=(1, 2))
         return stamp / share[:, None, None], share
@@ -163,7 +150,7 @@ class SceneMaker:
 
         Returns
         -------
-        Scenes
+        `~sersicnet.scene_batch.Scenes`
         """
         group, n = rows // _GROUP, len(rows)
         labels = self.labels[rows].clone()
@@ -175,7 +162,9 @@ class SceneMaker:
         data, noise_map = self._noise(scene)
         bad = masked | self._missing(n)
         labels[:, 0] += torch.log10(self.shares[group])
-        return self._turn(*_standardise(data, noise_map, bad, labels), self.psfs[group])
+        data, weight, labels = _standardise(data, noise_map, bad, labels)
+        first = int(torch.randint(8, (), generator=self.generator, device=self.device))
+        return turn(Scenes(data, weight, self.psfs[group], labels), first)
 
     def _neighbours(self, target, flux, group):
         """The galaxy with its neighbours, and where they are masked."""
@@ -271,36 +260,6 @@ class SceneMaker:
         half = torch.where(self._chance(self.contaminants.padding, n)[:, None], half, SIZE / 2)
         outside_x, outside_y = ((index - (SIZE - 1) / 2).abs() > half).unbind(0)
         return bad | outside_x[:, None, :] | outside_y[:, :, None]
-
-    def _turn(self, data, weight, labels, psf):
-        """Flip and transpose: each of the eight ways for an eighth of the scenes."""
-        first = int(torch.randint(8, (), generator=self.generator, device=self.device))
-        ways = [(first + part) % 8 for part in range(8)]
-        data, weight, psf = (
-            torch.cat([_turned(*pair) for pair in zip(images.tensor_split(8), ways, strict=True)])
-            for images in (data, weight, psf)
-        )
-        way = torch.cat(
-            [
-                torch.full_like(part[:, 0], way)
-                for part, way in zip(labels.tensor_split(8), ways, strict=True)
-            ]
-        ).long()
-        flip_x, flip_y, transpose = (way & 1) > 0, (way & 2) > 0, (way & 4) > 0
-        log_flux, log_r_eff, n, e1, e2, dx, dy = labels.unbind(1)
-        dx, dy = torch.where(flip_x, -dx, dx), torch.where(flip_y, -dy, dy)
-        dx, dy = torch.where(transpose, dy, dx), torch.where(transpose, dx, dy)
-        e2 = torch.where(flip_x ^ flip_y, -e2, e2)
-        e1 = torch.where(transpose, -e1, e1)
-        labels = torch.stack([log_flux, log_r_eff, n, e1, e2, dx, dy], dim=1)
-        return Scenes(data, weight, psf, labels)
-
-
-def _turned(images, way):
-    """Images flipped along x and y and transposed, by the three bits of ``way``."""
-    axes = [axis for bit, axis in ((1, -1), (2, -2)) if way & bit]
-    images = images.flip(axes) if axes else images
-    return images.transpose(1, 2) if way & 4 else images
 
 
 def _standardise(data, noise_map, bad, labels):
