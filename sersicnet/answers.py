@@ -18,19 +18,27 @@ class Arrays:
 
     def concatenate(self, answers):
         """Several answers of this kind as one."""
-        joined = {
-            name: np.concatenate([getattr(answer, name) for answer in answers])
-            for name in self._arrays()
-        }
+        joined = {}
+        for name, value in self._rows().items():
+            parts = [getattr(answer, name) for answer in answers]
+            own = isinstance(value, Arrays)
+            joined[name] = value.concatenate(parts) if own else np.concatenate(parts)
         return replace(self, **joined)
 
     def frozen(self):
         """The same with read-only copies of the arrays."""
-        return replace(self, **{name: read_only(getattr(self, name)) for name in self._arrays()})
+        fixed = {
+            name: value.frozen() if isinstance(value, Arrays) else read_only(value)
+            for name, value in self._rows().items()
+        }
+        return replace(self, **fixed)
 
-    def _arrays(self):
-        names = self.__dataclass_fields__
-        return [name for name in names if isinstance(getattr(self, name), np.ndarray)]
+    def _rows(self):
+        """The fields that have a row a galaxy: arrays, and answers within this one."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            name: value for name, value in fields.items() if isinstance(value, np.ndarray | Arrays)
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +95,7 @@ def own_normal(rows, shape, seed):
     return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
 
 
-def summarise(values, parameters):
+def summarise(values, parameters, *, weights=None):
     """Quantiles of parameters from samples.
 
     Parameters
@@ -96,6 +104,8 @@ def summarise(values, parameters):
         Samples in the units of `~sersicnet.parameters.PARAMETERS`.
     parameters : tuple of str
         Which.
+    weights : (S,) `~numpy.ndarray`, optional
+        Of the samples; all the same by default.
 
     Returns
     -------
@@ -104,22 +114,28 @@ def summarise(values, parameters):
     """
     return np.stack(
         [
-            _angle_quantiles(values[name]) if name == "theta" else _quantiles(values[name])
+            (_angle_quantiles if name == "theta" else _quantiles)(values[name], weights)
             for name in parameters
         ]
     )
 
 
-def _quantiles(values):
-    """At `LEVELS`, (3, N), each of the S values standing for its share of 1 / S around it."""
-    return np.quantile(values, LEVELS, axis=1, method="hazen")
+def _quantiles(values, weights):
+    """At `LEVELS`, (3, N): each of the S values stands for its share of 1 / S around it.
+
+    Weighted values stand for all up to the next.
+    """
+    if weights is None:
+        return np.quantile(values, LEVELS, axis=1, method="hazen")
+    return np.quantile(values, LEVELS, axis=1, method="inverted_cdf", weights=weights)
 
 
-def _angle_quantiles(theta):
+def _angle_quantiles(theta, weights):
     double = np.radians(2 * theta)
-    middle = 0.5 * np.degrees(np.arctan2(np.sin(double).mean(axis=1), np.cos(double).mean(axis=1)))
+    x, y = (np.average(part(double), axis=1, weights=weights) for part in (np.cos, np.sin))
+    middle = 0.5 * np.degrees(np.arctan2(y, x))
     around = wrap_theta(theta - middle[:, None])
-    low, median, high = _quantiles(around)
+    low, median, high = _quantiles(around, weights)
     wrapped = wrap_theta(middle + median)
     return np.stack([wrapped + low - median, wrapped, wrapped + high - median])
 

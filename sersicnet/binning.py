@@ -8,11 +8,27 @@ from sersicnet.posterior import PSF_SIZE
 from sersicnet.profile import fft_size, psf_transform
 from sersicnet.psf import BINNED_OVERSAMPLING, PSFs, bin_psf
 
-__all__ = ["bin_galaxies", "needed_bins", "network_psf", "psf_offset"]
+__all__ = [
+    "bin_galaxies",
+    "binned_psfs",
+    "centred_psfs",
+    "groups_by_bins",
+    "needed_bins",
+    "network_psf",
+    "psf_offset",
+    "seen_psfs",
+]
 
 # Galaxies with a larger half-light radius in pixels of the stamp are binned: 4 such
 # radii from the middle are then in the stamp.
 _TOO_LARGE = 16.0
+# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
+_CENTRED = 0.25
+# Binned cutouts have so many pixels on a side at least: half of the stamp, or, of galaxies at the
+# edge of the prior, as many as the smallest cutouts in training.
+_FEWEST, _FEWEST_AT_EDGE, _EDGE = 64, 40, 36.0
+# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
+_CENTRED = 0.25
 
 
 def needed_bins(r_eff, stamps):
@@ -33,8 +49,8 @@ def needed_bins(r_eff, stamps):
     present = stamps.frame.bins.astype(int)
     radius = np.nan_to_num(r_eff / stamps.frame.pixel_scale)
     wanted = 2 * np.ceil((radius / _TOO_LARGE / BINNED_OVERSAMPLING - 1) / 2).astype(int) + 1
-    # the cutout fills at least half of the stamp
-    most = stamps.shapes.min(axis=1) // (stamps.data.shape[-1] // 2) // BINNED_OVERSAMPLING
+    fewest = np.where(radius > _EDGE * present, _FEWEST_AT_EDGE, _FEWEST)
+    most = stamps.shapes.min(axis=1) // fewest // BINNED_OVERSAMPLING
     bins = BINNED_OVERSAMPLING * np.minimum(wanted, most - 1 + most % 2)
     return np.where((radius > _TOO_LARGE * present) & (bins > present), bins, present)
 
@@ -61,14 +77,87 @@ def bin_galaxies(batch, rows, bins, stamps, psfs):
         Of these galaxies.
     """
     binned = batch.prepare(stamps.data.shape[-1], rows=rows, bins=bins)
-    fine = psfs[rows]
-    binned.flags[:] |= fine.flags() | int(Flags.BINNED)
+    binned.flags[:] |= psfs[rows].flags() | int(Flags.BINNED)
     for name in ("data", "weight", "flags"):
         getattr(stamps, name)[rows] = getattr(binned, name)
     for name in stamps.frame.__dataclass_fields__:
         getattr(stamps.frame, name)[rows] = getattr(binned.frame, name)
-    coarse = [bin_psf(_at_data_scale(psf, fine.oversampling), bins) for psf in fine.stamps]
-    return binned, PSFs(coarse, fine.which, fine.log_light, BINNED_OVERSAMPLING)
+    return binned, binned_psfs(psfs[rows], bins)
+
+
+def binned_psfs(psfs, bins):
+    """The `~sersicnet.psf.PSFs` of images that are binned by so many pixels (1: the same)."""
+    if bins == 1:
+        return psfs
+    coarse = [bin_psf(_at_data_scale(psf, psfs.oversampling), bins) for psf in psfs.stamps]
+    return PSFs(coarse, psfs.which, psfs.log_light, BINNED_OVERSAMPLING)
+
+
+def groups_by_bins(stamps, psfs):
+    """Galaxies that are binned by the same number of pixels.
+
+    Parameters
+    ----------
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Of all of them.
+    psfs : `~sersicnet.psf.PSFs`
+        Of the cutouts.
+
+    Yields
+    ------
+    rows : (R,) int `~numpy.ndarray`
+        Their numbers.
+    psfs : `~sersicnet.psf.PSFs`
+        Theirs, binned as the stamps are.
+    """
+    for bins in np.unique(stamps.frame.bins):
+        rows = np.flatnonzero(stamps.frame.bins == bins)
+        yield rows, binned_psfs(psfs[rows], int(bins))
+
+
+def centred_psfs(psfs):
+    """PSFs with their stars at the middle of their stamps, as the network has seen them.
+
+    Parameters
+    ----------
+    psfs : `~sersicnet.psf.PSFs`
+        Of N cutouts.
+
+    Returns
+    -------
+    `~sersicnet.psf.PSFs`
+        Those within 0.25 pixel of the middle are as they were.
+    offset : (N, 2) `~numpy.ndarray`
+        By how much each was moved, x and y, in pixels of the data: to be taken off ``dx`` and
+        ``dy``.
+    """
+    offsets = _used_offsets(psfs)
+    stamps = [
+        _shifted(stamp, -psfs.oversampling * offset) if offset.any() else stamp
+        for stamp, offset in zip(psfs.stamps, offsets[:-1], strict=True)
+    ]
+    return PSFs(stamps, psfs.which, psfs.log_light, psfs.oversampling), offsets[psfs.which]
+
+
+def _used_offsets(psfs):
+    """How far each star is off the middle, or 0 where that is little: (P + 1, 2).
+
+    The last is for cutouts without a star.
+    """
+    found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
+    return np.array([*(part if np.hypot(*part) > _CENTRED else (0, 0) for part in found), (0, 0)])
+
+
+def _shifted(stamp, step):
+    """A stamp whose light is moved by ``step`` (x, y) of its pixels; what leaves it is lost."""
+    pad = [(0, 2 * int(np.ceil(abs(part)))) for part in step[::-1]]
+    wide = torch.from_numpy(np.pad(stamp, pad))
+    kx = 2 * np.pi * torch.fft.rfftfreq(wide.shape[1], dtype=torch.float64)
+    ky = 2 * np.pi * torch.fft.fftfreq(wide.shape[0], dtype=torch.float64)
+    angle = -(ky[:, None] * step[1] + kx * step[0])
+    moved = torch.fft.rfft2(wide) * torch.polar(torch.ones_like(angle), angle)
+    moved = torch.fft.irfft2(moved, s=wide.shape).numpy()[: stamp.shape[0], : stamp.shape[1]]
+    return moved / moved.sum()
 
 
 def _at_data_scale(psf, oversampling):
@@ -76,6 +165,36 @@ def _at_data_scale(psf, oversampling):
     size = min(max(psf.shape) // oversampling, fft_size(128) - 1)
     stamp, _ = network_psf(psf, oversampling, size=size - 1 + size % 2)
     return stamp.double().numpy()
+
+
+def seen_psfs(psfs):
+    """PSFs as the network sees them, and how this changes what it says of flux and centre.
+
+    Parameters
+    ----------
+    psfs : `~sersicnet.psf.PSFs`
+        Of N cutouts.
+
+    Returns
+    -------
+    pictures : list of (63, 63) `~torch.Tensor`
+        One for each of ``psfs.stamps``.
+    log_share : (N,) `~numpy.ndarray`
+        To be added to ``log_flux`` as the network has it: the PSF's light outside of what it saw.
+    offset : (N, 2) `~numpy.ndarray`
+        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
+    """
+    # Training had its PSFs within a few tenths of the middle: others are moved there, and the
+    # answer back.
+    offsets = _used_offsets(psfs)
+    seen = [
+        network_psf(psf, psfs.oversampling, offset=offset)
+        for psf, offset in zip(psfs.stamps, offsets[:-1], strict=True)
+    ]
+    # The network's fluxes are in units of the PSF stamp that it saw.
+    light = np.append(-np.log10([share for _, share in seen]), 0.0)[psfs.which]
+    offset = offsets[psfs.which]
+    return [picture for picture, _ in seen], light - psfs.log_light, offset
 
 
 def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):

@@ -37,6 +37,12 @@ class Flags(IntFlag):
     UNDERSAMPLED_PSF = 32768
     BINNED = 65536
     MISFIT = 131072
+    NOT_REFINED = 262144
+    AT_BOUND = 524288
+    LOW_ESS = 1048576
+    EDGE = 2097152
+    BLENDED = 4194304
+    SATURATED = 8388608
 
 
 # After one of these there is no answer: the row is NaN.
@@ -61,6 +67,12 @@ _DESCRIPTIONS = {
     Flags.UNDERSAMPLED_PSF: "the PSF is narrower than 2.4 pixels of its stamp: give it oversampled",
     Flags.BINNED: "the galaxy is too large for the stamp: binned before it was measured",
     Flags.MISFIT: "the image is not that of one Sersic galaxy with this PSF",
+    Flags.NOT_REFINED: "the refinement failed or did not converge: the network's answer is kept",
+    Flags.AT_BOUND: "the fit ended at the bound of a parameter, or has none: its error is NaN",
+    Flags.LOW_ESS: "too few effective samples: the posterior is not to be trusted",
+    Flags.EDGE: "the source touches the edge of the image, or of an area without data",
+    Flags.BLENDED: "the source touches another one: its neighbour is masked, their light overlaps",
+    Flags.SATURATED: "a pixel of the source is saturated: masked",
 }
 
 

@@ -1,14 +1,15 @@
 """The likelihood of stamps under one PSF-convolved Sersic galaxy and a constant sky."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from sersicnet._rendering import n_together, psf_transforms
 from sersicnet.jacobian import image_and_jacobian
-from sersicnet.profile import psf_transform, sersic_images
+from sersicnet.profile import sersic_images
 
-__all__ = ["StampLikelihood", "stamp_sizes"]
+__all__ = ["StampLikelihood", "likelihoods", "stamp_sizes"]
 
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128)
@@ -18,21 +19,24 @@ _FAINTEST, _WIDTHS = 0.03, 3.0
 
 @dataclass(eq=False)
 class StampLikelihood:
-    """Gaussian likelihood of some stamps of one size that share a PSF.
+    """Gaussian likelihood of some stamps of one size.
 
-    The sky is a constant that is fitted along: linear, so it costs nothing.
+    The sky is a constant that is fitted along, or integrated over: linear, so it costs nothing.
 
     Parameters
     ----------
     data, weight : (N, S, S) `~torch.Tensor`
         As in `~sersicnet.preprocessing.Stamps`: in units of the noise level, and its ratio
         to the noise map, 0 where bad.
-    transform : complex `~torch.Tensor`
-        From `~sersicnet.profile.psf_transform`.
+    transform : (F, F / 2 + 1) or (N, F, F / 2 + 1) complex `~torch.Tensor`
+        From `~sersicnet.profile.psf_transform`: of the PSF of all, or of each.
     oversampling : int
         Of the PSF.
     sky : bool
         Whether to fit a constant sky; else it is zero.
+    outside : (N, 4) `~torch.Tensor`, optional
+        Of pixels around the stamps, where only the sky is left to tell: good ones, and the sums of
+        squared weights, of these times the data, and of these times the data squared.
     """
 
     data: torch.Tensor
@@ -40,32 +44,55 @@ class StampLikelihood:
     transform: torch.Tensor
     oversampling: int = 1
     sky: bool = True
+    outside: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.outside is None:
+            self.outside = self.data.new_zeros(len(self.data), 4, dtype=torch.float64)
 
     def __getitem__(self, rows):
         """The likelihood of some of the stamps."""
-        return StampLikelihood(
-            self.data[rows], self.weight[rows], self.transform, self.oversampling, self.sky
-        )
+        transform = self.transform if self.transform.dim() == 2 else self.transform[rows]
+        parts = {name: getattr(self, name)[rows] for name in ("data", "weight", "outside")}
+        return replace(self, transform=transform, **parts)
 
     def __len__(self):
         return len(self.data)
 
     @property
     def n_pixels(self):
-        """Good pixels of each stamp, (N,)."""
-        return (self.weight > 0).sum(dim=(1, 2))
+        """Good pixels of each galaxy, (N,)."""
+        return (self.weight > 0).sum(dim=(1, 2)) + self.outside[:, 0].long()
+
+    @property
+    def sky_information(self):
+        """Sum of the squared weights, (N,): one over the variance of the sky."""
+        return self.weight.square().sum(dim=(1, 2), dtype=torch.float64) + self.outside[:, 1]
 
     def _options(self):
         return {"stamp_size": self.data.shape[-1], "oversampling": self.oversampling}
 
     def chi2(self, labels):
-        """Sum of squared residuals over the noise, at the best sky: (N,) for (N, 7)."""
+        """Sum of squared residuals over the noise, at the best sky.
+
+        Parameters
+        ----------
+        labels : (N, 7) `~torch.Tensor`
+            Of the galaxies; any number of them where there is one stamp.
+
+        Returns
+        -------
+        (N,) float64 `~torch.Tensor`
+        """
         model = sersic_images(labels, self.transform, **self._options())
-        residual = (self.data - model) * self.weight
-        chi2 = residual.square().sum(dim=(1, 2))
+        residual = ((self.data - model) * self.weight).flatten(1)
+        return self._chi2(residual, (residual * self.weight.flatten(1)).sum(dim=1))
+
+    def _chi2(self, residual, total):
+        """Chi2 from weighted residuals and their sum times the weights."""
+        chi2 = residual.square().sum(dim=1, dtype=torch.float64) + self.outside[:, 3]
         if self.sky:
-            total = (residual * self.weight).sum(dim=(1, 2))
-            chi2 = chi2 - total**2 / self.weight.square().sum(dim=(1, 2)).clamp(min=1e-12)
+            chi2 = chi2 - (total + self.outside[:, 2]) ** 2 / self.sky_information.clamp(min=1e-12)
         return chi2
 
     def normal_equations(self, labels):
@@ -83,18 +110,23 @@ class StampLikelihood:
         residual = ((self.data - image) * self.weight).flatten(1)
         weight = self.weight.flatten(1)
         jacobian = jacobian.flatten(2) * weight[:, None]
-        if self.sky:
-            norm = weight.square().sum(dim=1, keepdim=True).clamp(min=1e-12)
-            residual = residual - weight * ((residual * weight).sum(1, keepdim=True) / norm)
-            share = (jacobian @ weight[:, :, None]) / norm[:, None]
-            jacobian = jacobian - share * weight[:, None]
+        total = (residual * weight).sum(dim=1)
+        chi2 = self._chi2(residual, total)
         gradient = (jacobian @ residual[:, :, None])[:, :, 0]
         curvature = jacobian @ jacobian.transpose(1, 2)
-        return residual.square().sum(dim=1), gradient, curvature
+        if self.sky:
+            known = self.sky_information.clamp(min=1e-12).to(residual.dtype)
+            response = (jacobian @ weight[:, :, None])[:, :, 0]
+            sky = (total + self.outside[:, 2].to(residual.dtype)) / known
+            gradient = gradient - response * sky[:, None]
+            curvature = curvature - response[:, :, None] * (response / known[:, None])[:, None]
+        return chi2, gradient, curvature
 
 
 def stamp_sizes(labels, fwhm):
-    """Side of the stamp that holds what can be told of each galaxy, (N,) int.
+    """Side of the stamp that holds what can be seen of each galaxy, (N,) int.
+
+    What is outside of it still tells of the sky.
 
     Parameters
     ----------
@@ -113,19 +145,23 @@ def stamp_sizes(labels, fwhm):
     return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
 
 
-def likelihoods(labels, stamps, psfs, *, sky=True):
+def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
     """Groups of galaxies that are fitted together.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
         Where the fit begins; galaxies with NaN are left out.
-    stamps : `~sersicnet.preprocessing.Stamps`
-        Stamps of even size.
+    data, weight : (N, S, S) `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.Stamps`, of even size.
     psfs : `~sersicnet.psf.PSFs`
         Theirs.
+    chunk : int
+        Most galaxies of a group.
     sky : bool
         As in `StampLikelihood`.
+    device : str or `~torch.device`
+        Where images are rendered.
 
     Yields
     ------
@@ -135,16 +171,37 @@ def likelihoods(labels, stamps, psfs, *, sky=True):
     """
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
-    sizes = np.minimum(stamp_sizes(labels, widths), stamps.data.shape[-1])
-    for number in np.unique(psfs.which[good]):
-        psf = torch.from_numpy(psfs.stamps[number]).float()
-        for size in np.unique(sizes[good & (psfs.which == number)]):
-            rows = np.flatnonzero(good & (psfs.which == number) & (sizes == size))
-            edge = (stamps.data.shape[-1] - size) // 2
-            inner = slice(edge, edge + size)
-            data, weight = (
-                torch.from_numpy(array[rows, inner, inner].copy())
-                for array in (stamps.data, stamps.weight)
-            )
-            transform = psf_transform(psf, int(size), oversampling=psfs.oversampling)
-            yield rows, StampLikelihood(data, weight, transform, psfs.oversampling, sky)
+    whole = data.shape[-1]
+    sizes = np.minimum(stamp_sizes(labels, widths), whole)
+    for size in np.unique(sizes[good]):
+        chosen = np.flatnonzero(good & (sizes == size))
+        chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
+        edge = (whole - size) // 2
+        inner = slice(edge, edge + size)
+        step = n_together(chunk, whole, psfs.oversampling, device)
+        for start in range(0, len(chosen), step):
+            rows = chosen[start : start + step]
+            outside = _outside(labels[rows], data[rows], weight[rows], psfs[rows], size, device)
+            stamps = (torch.from_numpy(array[rows, inner, inner]) for array in (data, weight))
+            transform = psf_transforms(psfs, psfs.which[rows], int(size), device)
+            stamps = (stamp.contiguous().to(device) for stamp in stamps)
+            yield rows, StampLikelihood(*stamps, transform, psfs.oversampling, sky, outside)
+
+
+def _outside(labels, data, weight, psfs, size, device):
+    """What the pixels around the stamps tell of the sky; what light is there, ``labels`` say."""
+    whole = data.shape[-1]
+    data, weight = (torch.from_numpy(array).to(device).double() for array in (data, weight))
+    edge = (whole - int(size)) // 2
+    weight[:, edge : whole - edge, edge : whole - edge] = 0
+    if edge:
+        model = sersic_images(
+            torch.from_numpy(labels).float().to(device),
+            psf_transforms(psfs, psfs.which, whole, device),
+            stamp_size=whole,
+            oversampling=psfs.oversampling,
+        )
+        data = data - model
+    square = weight.square()
+    parts = ((weight > 0).double(), square, square * data, square * data**2)
+    return torch.stack([part.sum(dim=(1, 2)) for part in parts], dim=1)

@@ -14,8 +14,8 @@ is left within the galaxy is compared with the noise and with the galaxy itself,
 import numpy as np
 import torch
 
+from sersicnet._rendering import render_models
 from sersicnet.prior import log_snr
-from sersicnet.profile import psf_transform, sersic_images
 
 __all__ = ["misfit", "residual_power"]
 
@@ -36,8 +36,6 @@ _UNKNOWN_NOISE = 2.0
 _OVERLAP = 4.5
 # The middle of the stamp is enough for galaxies up to this half-light radius, in pixels.
 _MIDDLE, _SMALL = 64, 8.0
-# Rendered together: few stay in a processor's cache, many share what each call costs.
-_CHUNKS = {"cpu": 32, "cuda": 256}
 
 
 @torch.no_grad()
@@ -72,31 +70,14 @@ def residual_power(labels, data, weight, psfs, *, device="cpu"):
     sizes = np.where(10 ** labels[:, 1] < _SMALL, min(_MIDDLE, whole), whole)
     for size in np.unique(sizes[judged]):
         rows = np.flatnonzero(judged & (sizes == size))
-        rows = rows[np.argsort(psfs.which[rows], kind="stable")]
-        for start in range(0, len(rows), _CHUNKS[device.type]):
-            part = rows[start : start + _CHUNKS[device.type]]
+        for part, chosen, model in render_models(labels, rows, psfs, int(size), device=device):
             image, weights = (
                 torch.from_numpy(_middle(array[part], size)).to(device) for array in (data, weight)
-            )
-            chosen = torch.from_numpy(labels[part]).float().to(device)
-            model = sersic_images(
-                chosen,
-                _transforms(psfs, psfs.which[part], int(size), device),
-                stamp_size=int(size),
-                oversampling=psfs.oversampling,
             )
             width = torch.from_numpy(fwhm[psfs.which[part]]).float().to(device)
             answers = _compare(image, model, weights, chosen, width)
             significance[part], share[part] = (answer.cpu().numpy() for answer in answers)
     return significance, share
-
-
-def _transforms(psfs, which, size, device):
-    """Those of the PSFs of some galaxies, or the one of all of them."""
-    numbers, places = np.unique(which, return_inverse=True)
-    stamps = (torch.from_numpy(psfs.stamps[number]).float().to(device) for number in numbers)
-    found = [psf_transform(stamp, size, oversampling=psfs.oversampling) for stamp in stamps]
-    return found[0] if len(found) == 1 else torch.stack(found)[torch.from_numpy(places).to(device)]
 
 
 def _middle(images, size):

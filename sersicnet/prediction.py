@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from sersicnet._cutout_checks import check_cutouts
 from sersicnet.answers import NormalAnswer, parameter_samples, summarise
 from sersicnet.batches import cutout_batches
-from sersicnet.binning import bin_galaxies, needed_bins, network_psf, psf_offset
+from sersicnet.binning import bin_galaxies, groups_by_bins, needed_bins, seen_psfs
 from sersicnet.flags import FAILED, Flags
 from sersicnet.flow_answer import FlowAnswer, flow_labels, label_dict
 from sersicnet.misfit import misfit
@@ -17,19 +17,20 @@ from sersicnet.network import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.posterior import PosteriorNetwork
 from sersicnet.psf import check_oversampling, collect_psfs, psf_flags, require_psfs, stamps_of
+from sersicnet.refinement import check_refinement, median_labels
 from sersicnet.result_flags import normal_flags, posterior_flags
 from sersicnet.results import SersicResults
 
 __all__ = ["predict", "predict_normal", "predict_posterior"]
 
 SEVEN = tuple(PARAMETERS)
-# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
-_CENTRED = 0.25
 # A galaxy much larger than the stamp is seen to be so when it has been binned once.
 _MOST_BINNINGS = 3
 
 
-def predict(net, cutouts, *, psf, psf_options, units, points, batch_size, progress_bar):
+def predict(
+    net, cutouts, *, psf, psf_options, units, points, refine, seed, batch_size, progress_bar
+):
     """Results of a trained estimator, one batch of cutouts after the other.
 
     Parameters
@@ -44,6 +45,8 @@ def predict(net, cutouts, *, psf, psf_options, units, points, batch_size, progre
         ``pixel_scale`` and ``zeropoint``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
+    refine, seed
+        As in `~sersicnet.estimator.SersicNet.predict`.
     batch_size : int
         Stamps a forward pass.
     progress_bar : bool
@@ -62,15 +65,25 @@ def predict(net, cutouts, *, psf, psf_options, units, points, batch_size, progre
     cutouts = check_cutouts(cutouts)
     given = stamps_of(psf, cutouts)
     check_oversampling(psf_options["oversampling"])
+    refinement = check_refinement(refine)
     if isinstance(network, PosteriorNetwork):
         require_psfs(given)
+    elif refinement is not None:
+        msg = f"refine={refine!r} needs the posterior network: use from_pretrained('universal')"
+        raise ValueError(msg)
     with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:
         for batch in cutout_batches(cutouts, given, units):
-            stamps = batch.prepare(net.stamp_size)
+            stamps, columns = batch.prepare(net.stamp_size), {}
             if isinstance(network, PosteriorNetwork):
                 psfs = collect_psfs(batch.psfs, **psf_options)
                 options = {"points": points, "batch_size": batch_size}
                 answer, quantiles = predict_posterior(network, batch, stamps, psfs, **options)
+                device = network.whiten.weight.device
+                if refinement is not None:
+                    answer, quantiles, columns = refinement(
+                        answer, quantiles, stamps, psfs, seed=seed, device=device
+                    )
+                stamps.flags[:] |= answer_flags(quantiles, stamps, psfs, device=device)
             else:
                 stamps.flags[:] |= psf_flags(batch.psfs)
                 answer, quantiles = predict_normal(
@@ -82,7 +95,7 @@ def predict(net, cutouts, *, psf, psf_options, units, points, batch_size, progre
                     pixel_scale=net.record_.get("simulation", {}).get("pixel_scale"),
                 )
             kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
-            parts.append(SersicResults(net.parameters_, answer, quantiles, *kept))
+            parts.append(SersicResults(net.parameters_, answer, quantiles, *kept, columns))
             bar.update(len(batch))
     return SersicResults.concatenate(parts)
 
@@ -130,7 +143,8 @@ def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
     batch : `~sersicnet.batches.Batch`
         What the stamps were prepared from.
     stamps : `~sersicnet.preprocessing.Stamps`
-        Replaced in place by binned ones where the galaxy is too large; flags are added.
+        Replaced in place by binned ones where the galaxy is too large; flags of the images
+        and of what failed are added.
     psfs : `~sersicnet.psf.PSFs`
         Of the cutouts.
     points : (S, 7) `~numpy.ndarray`
@@ -162,24 +176,14 @@ def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
 
 def _measure(network, stamps, psfs, points, batch_size):
     """Arrays of a `FlowAnswer` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
-    # Training had its PSFs within a few tenths of the middle: others are moved there, and the
-    # answer back.
-    offsets = [psf_offset(psf, psfs.oversampling) for psf in psfs.stamps]
-    offsets = [np.where(np.hypot(*offset) > _CENTRED, offset, 0.0) for offset in offsets]
-    seen = [
-        network_psf(psf, psfs.oversampling, offset=offset)
-        for psf, offset in zip(psfs.stamps, offsets, strict=True)
-    ]
-    offset = np.array([*offsets, np.zeros(2)])[psfs.which]
-    # The labels are fluxes in units of the PSF stamp that the network saw.
-    light = np.append(-np.log10([share for _, share in seen]), 0.0)[psfs.which]
+    seen, log_share, offset = seen_psfs(psfs)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
     arrays, samples = _empty(network, len(stamps), len(points))
     device, points = network.whiten.weight.device, torch.from_numpy(points)[:, None]
     rows = np.flatnonzero(usable)
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
-        pictures = torch.stack([seen[number][0] for number in psfs.which[part]])
+        pictures = torch.stack([seen[number] for number in psfs.which[part]])
         images = (torch.from_numpy(array[part]) for array in (stamps.data, stamps.weight))
         with torch.no_grad():
             posterior = network(*(tensor.to(device) for tensor in (*images, pictures)))
@@ -190,15 +194,37 @@ def _measure(network, stamps, psfs, points, batch_size):
     stamps.flags[failed & usable] |= int(Flags.PREDICTION_FAILED)
     for array in (*arrays.values(), samples):
         array[failed] = np.nan
-    samples[:, :, 0] += light[:, None]
+    samples[:, :, 0] += log_share[:, None]
     samples[:, :, 5:] -= offset[:, None]
-    odd = misfit(np.median(samples, axis=1), stamps.data, stamps.weight, psfs, device=device)
-    stamps.flags[odd] |= int(Flags.MISFIT)
-    samples[:, :, 0] -= psfs.log_light[:, None]
     quantiles = summarise(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
-    stamps.flags[:] |= posterior_flags(quantiles, stamps, psfs)
-    arrays["log_share"], arrays["offset"] = light - psfs.log_light, offset
+    arrays["log_share"], arrays["offset"] = log_share, offset
     return arrays | {"quantiles": np.moveaxis(quantiles, 2, 0)}
+
+
+def answer_flags(quantiles, stamps, psfs, *, device):
+    """Flags that follow from the answer, refined or not.
+
+    Parameters
+    ----------
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Of all parameters.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        The images.
+    psfs : `~sersicnet.psf.PSFs`
+        Of the cutouts.
+    device : str or `~torch.device`
+        Where models are rendered.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+    """
+    flags, labels = posterior_flags(quantiles, stamps, psfs), median_labels(quantiles, stamps, psfs)
+    for rows, group in groups_by_bins(stamps, psfs):
+        images = stamps.data[rows], stamps.weight[rows]
+        odd = misfit(labels[rows], *images, group, device=device)
+        flags[rows[odd]] |= int(Flags.MISFIT)
+    return flags
 
 
 def _empty(network, n, n_points):

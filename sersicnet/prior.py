@@ -7,6 +7,7 @@ middle of the stamp). Knows torch and numpy only, so that training needs nothing
 """
 
 import math
+from functools import lru_cache
 
 import torch
 
@@ -102,7 +103,7 @@ def _length(x, y):
 
 
 def log_prior(labels):
-    """Logarithm of the prior density of labels, up to a constant.
+    """Logarithm of the prior density of labels.
 
     Parameters
     ----------
@@ -127,15 +128,24 @@ def log_prior(labels):
     )
     signal = log_snr(labels)
     inside = inside & (signal > math.log10(SNR[0])) & (signal < math.log10(SNR[1]))
-    return torch.where(inside, log_density(labels), -torch.inf)
-
-
-def log_density(labels):
-    """The same without the prior's limits: smooth everywhere."""
-    _, _, n, e1, e2, _, _ = labels.unbind(-1)
-    size = torch.sqrt(e1**2 + e2**2 + 1e-12)
     density = -0.5 * torch.log(n.clamp(min=1e-3))
-    return density - 0.5 * torch.log(size**2 + ROUND**2) - 2 * torch.log1p(size)
+    density = density - 0.5 * torch.log(size**2 + ROUND**2) - 2 * torch.log1p(size)
+    return torch.where(inside, density - _log_normalisation(), -torch.inf)
+
+
+@lru_cache
+def _log_normalisation():
+    """Logarithm of the integral of the density as `log_prior` writes it."""
+    size = torch.linspace(0, E_MAX, 20_001, dtype=torch.float64)
+    disc = 2 * math.pi * size / torch.sqrt(size**2 + ROUND**2) / (1 + size) ** 2
+    widths = (
+        math.log10(SNR[1] / SNR[0]),
+        LOG_R_EFF[1] - LOG_R_EFF[0],
+        2 * (math.sqrt(N[1]) - math.sqrt(N[0])),
+        float(torch.trapezoid(disc, size)),
+        (2 * OFFSET) ** 2,
+    )
+    return math.log(math.prod(widths))
 
 
 def _logit(value, limits):

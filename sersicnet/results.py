@@ -1,6 +1,6 @@
 """What a prediction returns: medians, errors and flags, and the way to tables and models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import astropy.units as u
 import numpy as np
@@ -29,8 +29,8 @@ class SersicResults:
     ----------
     parameters : tuple of str
         What was predicted.
-    answer : `~sersicnet.answers.NormalAnswer` or `~sersicnet.flow_answer.FlowAnswer`
-        Densities of the labels.
+    answer : `~sersicnet.answers.NormalAnswer`, `~sersicnet.flow_answer.FlowAnswer`, or refined
+        Densities of the labels, or draws from them.
     quantiles : (P, 3, N) `~numpy.ndarray`
         Of the parameters at 16, 50 and 84 %; NaN for a galaxy without an answer.
     frame : `~sersicnet.parameters.StampFrame`
@@ -41,6 +41,8 @@ class SersicResults:
         Rows and columns of the cutouts.
     wcs : tuple of WCS or None
         The cutouts' celestial WCS.
+    columns : dict of (N,) `~numpy.ndarray`
+        What a refinement tells of itself, see `to_table`.
     """
 
     parameters: tuple[str, ...]
@@ -50,6 +52,7 @@ class SersicResults:
     flags: np.ndarray
     shapes: np.ndarray
     wcs: tuple
+    columns: dict = field(default_factory=dict)
 
     def __post_init__(self):
         frame = (getattr(self.frame, name) for name in StampFrame.__dataclass_fields__)
@@ -57,6 +60,7 @@ class SersicResults:
             "answer": self.answer.frozen(),
             "frame": StampFrame(*map(read_only, frame)),
             "wcs": tuple(self.wcs),
+            "columns": {name: read_only(column) for name, column in self.columns.items()},
         }
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
@@ -79,6 +83,10 @@ class SersicResults:
             np.concatenate([part.flags for part in parts]),
             np.concatenate([part.shapes for part in parts]),
             [wcs for part in parts for wcs in part.wcs],
+            {
+                name: np.concatenate([part.columns[name] for part in parts])
+                for name in first.columns
+            },
         )
 
     def __len__(self):
@@ -117,7 +125,8 @@ class SersicResults:
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (those
             quantiles), with units; ``ra``, ``dec`` where the centre was predicted and the
             cutout has a celestial WCS, ``pa`` (north through east) where ``theta`` was too;
-            ``flags``.
+            those of the refinement, if any (``chi2``, ``n_pixels``, ``n_iter``, ``ess``,
+            ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:
@@ -133,6 +142,8 @@ class SersicResults:
                 index=table.colnames.index(name) + 1,
             )
         self._add_sky(table)
+        for name, column in self.columns.items():
+            table[name] = column
         table["flags"] = self.flags
         return table
 
@@ -145,7 +156,7 @@ class SersicResults:
         x, y = self.median("x_0"), self.median("y_0")
         theta = self.median("theta") if "theta" in self.parameters else np.full(len(self), np.nan)
         for i in celestial:
-            sky[:, i] = _to_sky(self.wcs[i], x[i], y[i], theta[i])
+            sky[:, i] = to_sky(self.wcs[i], *(values[i : i + 1] for values in (x, y, theta)))[:, 0]
         table["ra"], table["dec"] = sky[:2] * u.deg
         if "theta" in self.parameters:
             table["pa"] = sky[2] * u.deg
@@ -221,14 +232,16 @@ class SersicResults:
         ----------
         index : int
             Its row.
-        **known : float
-            Parameters that were not predicted, in the units of `~sersicnet.parameters.PARAMETERS`.
+        **known : float or array
+            Parameters that were not predicted, or that replace those that were (such as all
+            samples of the galaxy), in the units of `~sersicnet.parameters.PARAMETERS`.
 
         Returns
         -------
         `~astropy.modeling.functional_models.Sersic2D`
             In pixels of the cutout and in its unit; the amplitude is the surface brightness
-            at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4).
+            at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). Its parameters are arrays
+            where ``known`` are.
         """
         values = self.values(index, **known)
         flux = 10 ** (-0.4 * (values["mag"] - self.frame.zeropoint[index]))
@@ -295,13 +308,19 @@ class SersicResults:
         return np.asarray(cutout.data, dtype=float) - image
 
 
-def _to_sky(wcs, x, y, theta):
-    """Right ascension, declination and position angle (north through east), in degrees."""
-    if not np.isfinite([x, y]).all():
-        return np.nan, np.nan, np.nan
-    centre = wcs.pixel_to_world(x, y).icrs
-    if not np.isfinite(theta):
-        return centre.ra.deg, centre.dec.deg, np.nan
-    along = np.radians(theta)
-    end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
-    return centre.ra.deg, centre.dec.deg, float(wrap_theta(centre.position_angle(end).deg))
+def to_sky(wcs, x, y, theta):
+    """Right ascension, declination and position angle (north through east), (3, N), in degrees.
+
+    NaN where the position is, or the angle alone.
+    """
+    sky = np.full((3, len(x)), np.nan)
+    there = np.isfinite(x + y)
+    if there.any():
+        x, y = x[there], y[there]
+        along = np.radians(np.nan_to_num(theta[there]))
+        centre = wcs.pixel_to_world(x, y).icrs
+        end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
+        angle = wrap_theta(centre.position_angle(end).deg)
+        sky[:, there] = centre.ra.deg, centre.dec.deg, angle
+    sky[2, ~np.isfinite(theta)] = np.nan
+    return sky

@@ -48,7 +48,7 @@ kinds = pytest.mark.parametrize("make", [make_normal, make_flow])
 
 
 def arrays_of(answer):
-    return {name: getattr(answer, name) for name in answer._arrays()}
+    return {name: getattr(answer, name) for name in answer._rows()}
 
 
 # Both kinds

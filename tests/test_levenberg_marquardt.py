@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from sersicnet.jacobian import image_and_jacobian
-from sersicnet.likelihood import StampLikelihood, stamp_sizes
+from sersicnet.levenberg_marquardt import _prior_terms, levenberg_marquardt
+from sersicnet.likelihood import StampLikelihood, likelihoods, stamp_sizes
 from sersicnet.prior import LABELS, draw_labels, from_unconstrained, to_unconstrained
 from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.refine import _prior_terms, levenberg_marquardt
+from sersicnet.psf import collect_psfs
 
 SIZE = 64
 
@@ -61,18 +62,46 @@ def test_jacobian_is_the_derivative(name, oversampling):
     assert ((jacobian[:, column] - difference).abs() / scale).max() < 3e-4
 
 
-def test_derivative_of_the_prior():
-    values = torch.randn(40, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    _, slope, bend = _prior_terms(values)
+def prior_values():
+    return torch.randn(40, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def test_slope_of_the_prior():
+    values = prior_values()
+    slope = _prior_terms(values)[1]
     for column in range(7):
         step = torch.zeros(7, dtype=torch.float64)
         step[column] = 1e-5
-        ahead, behind = _prior_terms(values + step)[0], _prior_terms(values - step)[0]
-        difference = (ahead - behind) / 2e-5
-        if column == 0:  # flat but for its limits
-            difference = torch.zeros_like(difference)
-        torch.testing.assert_close(slope[:, column], difference, rtol=1e-5, atol=1e-7)
-    assert (bend[:, 1:] > 0).all()
+        difference = _prior_terms(values + step)[0] - _prior_terms(values - step)[0]
+        torch.testing.assert_close(slope[:, column], difference / 2e-5, rtol=1e-5, atol=1e-7)
+
+
+def test_curvature_of_the_prior():
+    values = prior_values()
+    _, _, along, across = _prior_terms(values)
+    for column in range(7):
+        step = torch.zeros(7, dtype=torch.float64)
+        step[column] = 1e-5
+        difference = _prior_terms(values - step)[1] - _prior_terms(values + step)[1]
+        found = (along + across)[:, column]
+        # where the length of the ellipticity is bent the other way, 0 is taken
+        assert (found[:, column] >= difference[:, column] / 2e-5 - 1e-6).all()
+        same = [1, 2, 5, 6] if column not in (3, 4) else []
+        torch.testing.assert_close(found[:, same], difference[:, same] / 2e-5, rtol=1e-5, atol=1e-6)
+    assert (torch.linalg.eigvalsh(along + across) > -1e-9).all()
+
+
+def test_prior_of_the_axis_ratio_is_uniform():
+    """In the length of the unconstrained ellipticity: without the softening, density of q is 1."""
+    length = torch.linspace(0.3, 3, 200, dtype=torch.float64)
+    values = torch.zeros(200, 7, dtype=torch.float64)
+    values[:, 3] = length
+    size = from_unconstrained(values)[:, 3]
+    axis_ratio = (1 - size) / (1 + size)
+    slope = torch.gradient(axis_ratio, spacing=(length,))[0].abs()
+    density = torch.exp(_prior_terms(values)[0]) / slope
+    inner = slice(2, -2)
+    assert (density[inner] / density[inner].mean() - 1).abs().max() < 0.02
 
 
 def test_sky_is_projected_out():
@@ -90,7 +119,7 @@ def test_fit_finds_the_truth_with_the_errors_that_it_quotes(oversampling):
     start = truth + 0.05 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(4))
     fit = levenberg_marquardt(likelihood, start, prior=False)
     assert fit["converged"].float().mean() > 0.95
-    good = fit["converged"] & ~fit["at_bound"]
+    good = fit["converged"] & ~fit["held"].any(dim=1)
     width = torch.diagonal(fit["covariance"], dim1=1, dim2=2).sqrt()
     pull = ((fit["mean"] - to_unconstrained(truth)) / width)[good]
     scatter = 1.4826 * pull.abs().median()
@@ -125,10 +154,44 @@ def test_prior_pulls_a_faint_galaxy_inside():
     likelihood = noisy(truth)
     free = levenberg_marquardt(likelihood, truth, prior=False)
     held = levenberg_marquardt(likelihood, truth, prior=True)
-    assert held["at_bound"].sum() <= free["at_bound"].sum()
+    assert held["held"].sum() < free["held"].sum()
     assert held["mean"][:, 1:].abs().mean() < free["mean"][:, 1:].abs().mean()
     labels = from_unconstrained(held["mean"])
     assert torch.isfinite(labels).all()
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_errors_of_faint_galaxies(prior):
+    """Errors of the ellipticity are no smaller than its scatter (S/N of about 20)."""
+    truth = small_galaxies(96, log_flux=2.6, log_r_eff=0.5, n=1.0, e1=0.2, e2=-0.1)
+    fit = levenberg_marquardt(noisy(truth), truth, prior=prior)
+    good = fit["converged"] & ~fit["held"].any(dim=1)
+    assert good.float().mean() > 0.8
+    width = torch.diagonal(fit["covariance"], dim1=1, dim2=2).sqrt()
+    pull = ((fit["mean"] - to_unconstrained(truth)) / width)[good][:, 3:5]
+    assert 0.8 < pull.square().mean().sqrt() < 1.3
+
+
+def test_a_thin_disc_is_at_the_bound_of_its_ellipticity():
+    truth = small_galaxies(24, log_flux=4.0, log_r_eff=0.8, e1=0.9, e2=0.0)
+    fit = levenberg_marquardt(noisy(truth), truth, prior=False)
+    length = fit["mean"][:, 3:5].norm(dim=1)
+    assert (length < 4.0 + 1e-4).all()
+    assert fit["held"][:, 3].any()
+    assert torch.equal(fit["held"][:, 3], fit["held"][:, 4])
+    assert fit["held"][length > 3.999, 3].all()
+
+
+def test_a_bound_that_is_reached_is_left_again():
+    """What starts at a bound and belongs inside gets there."""
+    truth = small_galaxies(8, log_flux=4.0, n=2.0, dx=0.5)
+    start = truth.clone()
+    start[:, 2], start[:, 5] = 6.19, 2.99
+    fit = levenberg_marquardt(noisy(truth), start, prior=False)
+    labels = from_unconstrained(fit["mean"])[fit["converged"]]
+    assert fit["converged"].float().mean() > 0.7
+    assert ((labels[:, 5] - 0.5).abs() < 0.2).all()
+    assert labels[:, 2].median() < 3
 
 
 def test_stamps_grow_with_the_galaxy_and_with_its_light():
@@ -139,3 +202,30 @@ def test_stamps_grow_with_the_galaxy_and_with_its_light():
     assert sizes[0] < sizes[-1] == 128
     labels[:, 0] = 6.0
     assert (stamp_sizes(labels, np.full(4, 3.0)) >= sizes).all()
+
+
+def test_pixels_outside_of_the_stamp_tell_the_sky():
+    """Errors on a cut stamp are nearly those on the whole one."""
+    psf = moffat().double().numpy()
+    labels = small_galaxies(12, log_flux=2.5, log_r_eff=0.3, n=1.5, dx=0.0, dy=0.0)
+    transform = psf_transform(moffat(), 128)
+    image = sersic_images(labels, transform, stamp_size=128)
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
+    data = (image + noise).numpy()
+    psfs = collect_psfs([psf] * len(labels))
+    whole = StampLikelihood(torch.from_numpy(data), torch.ones_like(image), transform)
+    groups = likelihoods(labels.double().numpy(), data, np.ones_like(data), psfs, chunk=32)
+    for rows, cut in groups:
+        assert cut.data.shape[-1] < 128
+        assert (cut.n_pixels == 128**2).all()
+        part = whole[torch.from_numpy(rows)]
+        errors = [
+            torch.linalg.inv(each.normal_equations(labels[rows])[2].double()).diagonal(
+                dim1=1, dim2=2
+            )
+            for each in (cut, part)
+        ]
+        torch.testing.assert_close(errors[0], errors[1], rtol=0.05, atol=0)
+        torch.testing.assert_close(
+            cut.chi2(labels[rows]), part.chi2(labels[rows]), rtol=1e-3, atol=1.0
+        )

@@ -1,0 +1,254 @@
+"""What ``predict(refine=...)`` does after the network has answered."""
+
+import zlib
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from sersicnet._settings import check_positive
+from sersicnet.answers import parameter_samples, summarise
+from sersicnet.binning import centred_psfs, groups_by_bins
+from sersicnet.flags import Flags
+from sersicnet.flow_answer import label_dict
+from sersicnet.importance import FlowProposal, StudentProposal, log_posterior, sample
+from sersicnet.levenberg_marquardt import fit_stamps
+from sersicnet.likelihood import likelihoods
+from sersicnet.parameters import PARAMETERS
+from sersicnet.prior import LABELS, from_unconstrained
+from sersicnet.refined_answer import FitAnswer, SampleAnswer, fit_quantiles
+
+__all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement", "median_labels"]
+
+SEVEN = tuple(PARAMETERS)
+# Effective samples below which the network's answer is kept: they would tell medians to no better
+# than a third of the error.
+_FEWEST_EFFECTIVE = 10
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """The best fit, started from the network's answer; errors from the curvature.
+
+    Parameters
+    ----------
+    prior : bool
+        Whether the universal prior counts (see `~sersicnet.levenberg_marquardt.fit_stamps`): the
+        maximum of the posterior, else of the likelihood.
+    sky : bool
+        Whether a constant sky is fitted along.
+    """
+
+    prior: bool = True
+    sky: bool = True
+
+    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
+        """Refined answer, quantiles and columns of some galaxies; flags are added in place.
+
+        Parameters
+        ----------
+        answer : `~sersicnet.flow_answer.FlowAnswer`
+            What the network said.
+        quantiles : (7, 3, N) `~numpy.ndarray`
+            Likewise.
+        stamps : `~sersicnet.preprocessing.Stamps`
+            The images.
+        psfs : `~sersicnet.psf.PSFs`
+            Of the cutouts, before any binning.
+        seed : int
+            Of what is random.
+        device : str or `~torch.device`
+            Where models are rendered.
+
+        Returns
+        -------
+        answer : `~sersicnet.refined_answer.FitAnswer`
+        quantiles : (7, 3, N) `~numpy.ndarray`
+        columns : dict of (N,) `~numpy.ndarray`
+            ``chi2``, ``n_pixels`` and ``n_iter``.
+        """
+        fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        stamps.flags[answered & ~fit.good] |= int(Flags.NOT_REFINED)
+        stamps.flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        refined = FitAnswer(answer, fit.mean, fit.covariance, fit.light, fit.offset)
+        found = fit_quantiles(refined, fit.held, stamps.frame)
+        found = np.where(fit.good, found, quantiles)
+        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels, "n_iter": fit.n_iter}
+        return refined, found, columns
+
+
+@dataclass(frozen=True)
+class ImportanceSampling:
+    """The posterior itself: weighted draws from the network's and around the best fit.
+
+    Parameters
+    ----------
+    ess : float
+        Effective sample size wanted for each galaxy.
+    max_samples : int
+        Most draws for one galaxy.
+    min_ess : float
+        Below it a galaxy is flagged.
+    n_kept : int
+        Draws that the results keep, equally likely: 28 bytes each.
+    sky : bool
+        Whether a constant sky of unknown level is integrated over.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive, or ``max_samples`` or ``n_kept`` is no integer.
+    """
+
+    ess: float = 500.0
+    max_samples: int = 4096
+    min_ess: float = 100.0
+    n_kept: int = 500
+    sky: bool = True
+
+    def __post_init__(self):
+        for name in ("max_samples", "n_kept"):
+            check_positive(name, getattr(self, name))
+        for name in ("ess", "min_ess"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not number or not 0 < value < np.inf:
+                msg = f"{name}={value!r} must be a positive, finite number"
+                raise ValueError(msg)
+
+    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
+        """As of `LevenbergMarquardt`.
+
+        The answer is a `~sersicnet.refined_answer.SampleAnswer`; the columns are ``ess``,
+        ``n_samples``, ``log_evidence``, and ``chi2`` and ``n_pixels`` of the best fit.
+        """
+        fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
+        labels = np.full((len(stamps), self.n_kept, len(LABELS)), np.nan, np.float32)
+        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels}
+        columns |= {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
+        columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
+        refined = quantiles.copy()
+        for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
+            found = self._sample(likelihood, fit.proposals(answer, row), seed)
+            columns["ess"][row], columns["n_samples"][row] = found.ess, len(found.values)
+            if found.ess >= _FEWEST_EFFECTIVE:
+                columns["log_evidence"][row] = found.log_evidence
+                values, weights = fit.labels(found.values, row), found.weights.numpy()
+                labels[row] = values[_resampled(weights, self.n_kept)]
+                drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
+                refined[:, :, [row]] = summarise(drawn, SEVEN, weights=weights)
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        ess = np.nan_to_num(columns["ess"])
+        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
+        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
+        stamps.flags[kept] |= int(Flags.NOT_REFINED)
+        drawn = answer.draw(kept, self.n_kept, seed)
+        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
+        return SampleAnswer(labels), refined, columns
+
+    def _sample(self, likelihood, proposals, seed):
+        # The pixels tell galaxies apart: no draw depends on what else is measured with them.
+        own = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
+        state = np.random.SeedSequence([seed, own]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        options = {"ess": self.ess, "max_samples": self.max_samples, "generator": generator}
+        return sample(partial(log_posterior, likelihood), proposals, **options)
+
+
+_KINDS = {"lm": LevenbergMarquardt, "importance": ImportanceSampling}
+
+
+def check_refinement(refine):
+    """What to call after the network, or None.
+
+    Parameters
+    ----------
+    refine : None, ``'lm'``, ``'importance'``, or one of the classes above
+        As in `~sersicnet.estimator.SersicNet.predict`.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if refine is None or isinstance(refine, tuple(_KINDS.values())):
+        return refine
+    if isinstance(refine, str) and refine in _KINDS:
+        return _KINDS[refine]()
+    msg = (
+        f"refine={refine!r} must be None, 'lm', 'importance', or a LevenbergMarquardt or "
+        "ImportanceSampling of sersicnet.refinement"
+    )
+    raise ValueError(msg)
+
+
+def median_labels(quantiles, stamps, psfs):
+    """Labels at the medians, with the flux in units of the PSFs' stamps: (N, 7)."""
+    medians = dict(zip(SEVEN, quantiles[:, 1], strict=True))
+    labels = stamps.frame.to_labels(medians, SEVEN)
+    labels["log_flux"] = labels["log_flux"] + psfs.log_light
+    return np.stack([labels[name] for name in LABELS], axis=1)
+
+
+class _Fits:
+    """Fits of all galaxies, with PSFs that are binned and centred as each needs them.
+
+    Its attributes are those of `~sersicnet.levenberg_marquardt.Fit`, NaN where the fit is not
+    ``good``, and what is to be taken off ``log_flux``, ``light`` (N,), and off ``dx`` and
+    ``dy``, ``offset`` (N, 2).
+    """
+
+    def __init__(self, quantiles, stamps, psfs, *, prior, sky, device):
+        self.start = median_labels(quantiles, stamps, psfs)
+        self.light, self.offset = psfs.log_light, np.zeros((len(stamps), 2))
+        self._groups, fields = [], {}
+        for rows, group in groups_by_bins(stamps, psfs):
+            group, self.offset[rows] = centred_psfs(group)
+            self._groups.append((rows, group))
+            self.start[rows, 5:] += self.offset[rows]
+            images = stamps.data[rows], stamps.weight[rows]
+            options = {"prior": prior, "sky": sky, "device": device}
+            for name, values in vars(
+                fit_stamps(self.start[rows], *images, group, **options)
+            ).items():
+                empty = np.empty((len(stamps), *values.shape[1:]), values.dtype)
+                fields.setdefault(name, empty)[rows] = values
+        vars(self).update(fields)
+        self.good = self.converged
+        for name in ("mean", "covariance", "chi2"):
+            getattr(self, name)[~self.good] = np.nan
+
+    def each(self, stamps, *, sky, device):
+        """Number and likelihood of each galaxy that has labels and a PSF."""
+        options = {"chunk": 1, "sky": sky, "device": device}
+        for rows, group in self._groups:
+            images = stamps.data[rows], stamps.weight[rows]
+            for place, likelihood in likelihoods(self.start[rows], *images, group, **options):
+                yield int(rows[place[0]]), likelihood
+
+    def proposals(self, answer, row):
+        """What the first draws of a galaxy come from."""
+        light = float(answer.log_share[row] + self.light[row])
+        flow = FlowProposal(answer.posterior([row]), light)
+        if not self.good[row] or self.held[row].any():
+            return [flow]
+        mean, covariance = (torch.from_numpy(part[row]) for part in (self.mean, self.covariance))
+        try:
+            return [flow, StudentProposal(mean, covariance)]
+        except torch.linalg.LinAlgError:
+            return [flow]
+
+    def labels(self, values, row):
+        """Labels of the user's PSF from unconstrained ones of a galaxy, (S, 7) `~numpy.ndarray`."""
+        labels = from_unconstrained(values).numpy()
+        labels[:, 0] -= self.light[row]
+        labels[:, 5:] -= self.offset[row]
+        return labels
+
+
+def _resampled(weights, n):
+    """Numbers of draws, each about as often as its weight says (systematic resampling)."""
+    edges = np.cumsum(weights)
+    return np.searchsorted(edges / edges[-1], (np.arange(n) + 0.5) / n).clip(max=len(weights) - 1)
