@@ -25,15 +25,15 @@ class SersicNet(Settings):
     network : str
         Kind of network: ``'cnn'``, a convolutional network for one instrument, whose PSF
         it learns from the training set; ``'posterior'``, the one for all, which has been trained
-        (`from_pretrained`) and which `fit` does not train.
+        (`from_pretrained`) and which `fit` adapts.
     stamp_size : int
         Pixels on a side of what the network sees; cutouts are cut or padded to it.
     max_epochs : int
         Most passes through the training set.
     batch_size : int
         Galaxies a step.
-    learning_rate : float
-        The highest of the schedule.
+    learning_rate : float, optional
+        The highest of the schedule; by default 2e-3, or 5e-5 to adapt ``'posterior'``.
     patience : int
         Epochs without progress on the validation set after which training stops.
     dropout : float
@@ -54,7 +54,7 @@ class SersicNet(Settings):
     history_ : dict of list
         ``epoch``, ``train_loss`` and ``val_loss`` of the training.
     label_range_ : (2, L) `~numpy.ndarray` or None
-        Smallest and largest labels of the training set, where it was one for one instrument.
+        Smallest and largest labels of the training set of a ``'cnn'``.
     record_ : dict
         How it was trained.
 
@@ -78,7 +78,7 @@ class SersicNet(Settings):
         stamp_size=128,
         max_epochs=30,
         batch_size=64,
-        learning_rate=2e-3,
+        learning_rate=None,
         patience=10,
         dropout=0.0,
         precision="32-true",
@@ -106,6 +106,8 @@ class SersicNet(Settings):
         truth=None,
         *,
         psf=None,
+        psf_oversampling=1,
+        normalize_psf=True,
         validation=None,
         noise_kernel=None,
         pixel_scale=None,
@@ -114,28 +116,28 @@ class SersicNet(Settings):
         resume=None,
         progress_bar=True,
     ):
-        """Train on cutouts of known galaxies.
+        """Train on cutouts of known galaxies, or adapt the universal network to them.
 
         Parameters
         ----------
         cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
-            An iterator need not fit in memory: prepared stamps are kept on disk. Or
-            a `~sersicnet.training.TrainingData` prepared before.
+            An iterator need not fit in memory: prepared stamps are kept on disk. For ``'cnn'``
+            also a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
             A row a cutout; columns named as ``parameters`` (and ``q`` if ``theta`` is
             one). None for a `~sersicnet.training.TrainingData`.
-        psf : optional
-            Accepted for networks that take a PSF; this one does not look at it.
+        psf, psf_oversampling, normalize_psf
+            As in `predict`, for ``network='posterior'``; ``'cnn'`` does not look at them.
         validation : tuple of (cutouts, truth), optional
             What decides which epoch was best; by default a tenth of the training set.
         noise_kernel : (K, K) array_like, optional
             If given, cutouts are taken to be free of noise, and noise of their
-            ``uncertainty``, correlated by this kernel of unit sum of squares
-            (``[[1]]`` for white noise), is drawn anew whenever a galaxy is seen.
+            ``uncertainty``, correlated by this kernel of unit sum of squares (``[[1]]``: white
+            noise), is drawn anew whenever a galaxy is seen. For ``'cnn'``.
         pixel_scale, zeropoint
             As in `~sersicnet.estimator.SersicNet.predict`.
         warm_start : bool
-            Go on from the present network instead of from random weights.
+            Go on from the present network instead of from random weights. True to adapt.
         resume : path, optional
             Directory for stamps and checkpoints. What a killed run left there is used.
         progress_bar : bool
@@ -149,17 +151,21 @@ class SersicNet(Settings):
         Raises
         ------
         ValueError
-            If a setting is impossible, the truth lacks a column or has another length, or fewer
-            than two galaxies (three, where some must be held out) are usable.
+            If a setting is impossible, the truth lacks a column or has another length, or too few
+            galaxies are usable.
         """
+        if warm_start:
+            self._check_fitted()
         learnt = fit(
             self,
             cutouts,
             truth,
+            psf=psf,
+            psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
             validation=validation,
             noise_kernel=noise_kernel,
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
-            start=self._trained_network() if warm_start else None,
+            start=self.network_ if warm_start else None,
             resume=resume,
             progress_bar=progress_bar,
         )
@@ -175,6 +181,7 @@ class SersicNet(Settings):
         normalize_psf=True,
         pixel_scale=None,
         zeropoint=None,
+        refine=None,
         n_samples=64,
         batch_size=64,
         seed=0,
@@ -185,9 +192,8 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
-            Sizes may differ. The galaxy is at the middle, to within what the network was
-            trained on (3 pixels for the universal network); see
-            `~sersicnet.preprocessing.center`.
+            Sizes may differ. The galaxy is at the middle (the universal network: to within 3
+            pixels); see `~sersicnet.preprocessing.center`.
         psf : (K, L) array_like or list of them, optional
             Star-like stamps (with the pixel's response), one for all or one a cutout; by default
             those of the cutouts. The universal network needs them; one without a PSF input
@@ -195,18 +201,22 @@ class SersicNet(Settings):
         psf_oversampling : int
             Pixels of the PSF stamps on a side of a pixel of the data.
         normalize_psf : bool
-            Whether PSF stamps are taken to hold all the light. If not, their own sum
-            says what share they hold, and the galaxy is brighter by the rest.
+            Whether PSF stamps hold all the light. If not, their own sum says what share.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one or one a cutout; by default that of unit or header.
+        refine : None, ``'lm'`` or ``'importance'``
+            Polish the universal network's answer by a fit, or by importance sampling. For options,
+            a `~sersicnet.refinement.LevenbergMarquardt` or
+            `~sersicnet.refinement.ImportanceSampling`.
         n_samples : int
-            Points of the posterior that medians and quantiles are computed from.
+            Points of the network's posterior that medians and quantiles are computed from.
         batch_size : int
             Stamps a forward pass.
         seed : int
-            Of these points, which are the same for each galaxy.
+            Of these points, the same for each galaxy, and of the draws of ``'importance'``, which
+            depend on a galaxy's pixels as well.
         progress_bar : bool
             Whether to show one.
 
@@ -233,6 +243,8 @@ class SersicNet(Settings):
             psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             points=base_points(n_samples, seed),
+            refine=refine,
+            seed=seed,
             batch_size=batch_size,
             progress_bar=progress_bar,
         )
@@ -325,10 +337,6 @@ class SersicNet(Settings):
     def list_pretrained():
         """Names and contents of the shipped weights, an `~astropy.table.Table`."""
         return list_pretrained()
-
-    def _trained_network(self):
-        self._check_fitted()
-        return self.network_
 
     def _check_fitted(self):
         if not hasattr(self, "network_"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sersicnet._settings import check_positive
+from sersicnet.adaptation import adapt
 from sersicnet.network import build_network, torch_device
 from sersicnet.parameters import check_parameters, label_names
 from sersicnet.training import train_network
@@ -15,16 +16,33 @@ from sersicnet.training_set import as_training_data, check_pair, split_training_
 
 __all__ = ["fit"]
 
+LEARNING_RATE = 2e-3
 
-def fit(net, cutouts, truth, *, validation, noise_kernel, units, start, resume, progress_bar):
+
+def fit(
+    net,
+    cutouts,
+    truth,
+    *,
+    psf,
+    psf_options,
+    validation,
+    noise_kernel,
+    units,
+    start,
+    resume,
+    progress_bar,
+):
     """Train the network of an estimator, which stays as it is.
 
     Parameters
     ----------
     net : `~sersicnet.estimator.SersicNet`
         Whose settings count.
-    cutouts, truth, validation, noise_kernel, resume, progress_bar
+    cutouts, truth, psf, validation, noise_kernel, resume, progress_bar
         As in `~sersicnet.estimator.SersicNet.fit`.
+    psf_options : dict
+        Of `~sersicnet.psf.collect_psfs`.
     units : dict
         ``pixel_scale`` and ``zeropoint``.
     start : `~torch.nn.Module` or None
@@ -35,7 +53,7 @@ def fit(net, cutouts, truth, *, validation, noise_kernel, units, start, resume, 
     network : `~torch.nn.Module`
     parameters : tuple of str
     history : dict
-    label_range : (2, L) `~numpy.ndarray`
+    label_range : (2, L) `~numpy.ndarray` or None
     record : dict
         What the estimator keeps of them.
 
@@ -45,6 +63,20 @@ def fit(net, cutouts, truth, *, validation, noise_kernel, units, start, resume, 
         As in `~sersicnet.estimator.SersicNet.fit`.
     """
     parameters = _check_settings(net)
+    if net.network == "posterior":
+        _check_adaptation(start, noise_kernel)
+        options = {"psf_options": psf_options, "units": units, "stamp_size": net.stamp_size}
+        return adapt(
+            net,
+            start,
+            cutouts,
+            truth,
+            psf=psf,
+            validation=validation,
+            resume=resume,
+            progress_bar=progress_bar,
+            **options,
+        )
     if noise_kernel is not None:
         check_kernel(noise_kernel)
     network = _first_network(net, parameters, start)
@@ -68,7 +100,7 @@ def fit(net, cutouts, truth, *, validation, noise_kernel, units, start, resume, 
             directory=folder / "checkpoints",
             max_epochs=net.max_epochs,
             batch_size=net.batch_size,
-            learning_rate=net.learning_rate,
+            learning_rate=LEARNING_RATE if net.learning_rate is None else net.learning_rate,
             patience=net.patience,
             noise_kernel=noise_kernel,
             seed=net.seed,
@@ -87,16 +119,23 @@ def fit(net, cutouts, truth, *, validation, noise_kernel, units, start, resume, 
 
 def _check_settings(net):
     """The parameters, after a check of all that would fail late or silently."""
-    if net.network == "posterior":
-        msg = (
-            "network='posterior' is trained on scenes of its own, by `sersicnet train "
-            "universal`: fit trains network='cnn'"
-        )
-        raise ValueError(msg)
     for name in ("max_epochs", "batch_size", "patience"):
         check_positive(name, getattr(net, name))
     torch_device(net.device)
     return check_parameters(net.parameters)
+
+
+def _check_adaptation(start, noise_kernel):
+    """Refuse what the universal network does not learn by."""
+    if start is None:
+        msg = (
+            "network='posterior' is trained on scenes of its own, by `sersicnet train "
+            "universal`: fit adapts trained weights, with warm_start=True, or trains network='cnn'"
+        )
+        raise ValueError(msg)
+    if noise_kernel is not None:
+        msg = "noise_kernel is for network='cnn': network='posterior' needs cutouts with noise"
+        raise ValueError(msg)
 
 
 def _first_network(net, parameters, start):

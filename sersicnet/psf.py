@@ -13,6 +13,7 @@ __all__ = [
     "check_oversampling",
     "check_psf",
     "collect_psfs",
+    "is_list_of_stamps",
     "psf_flags",
     "require_psfs",
     "stamps_of",
@@ -154,7 +155,7 @@ def stamps_of(psf, cutouts):
         psf = cutouts.psf
     if psf is None:
         stamps = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
-    elif _is_list_of_stamps(psf):
+    elif is_list_of_stamps(psf):
         stamps = list(psf)
     else:
         check_psf(psf)
@@ -254,7 +255,7 @@ def bin_psf(stamp, bins):
     return fine / fine.sum()
 
 
-def _is_list_of_stamps(psf):
+def is_list_of_stamps(psf):
     """Whether there is one stamp a cutout; a stamp may itself be a list of rows."""
     if isinstance(psf, list | tuple):
         return any(stamp is None or np.ndim(stamp) == 2 for stamp in psf)

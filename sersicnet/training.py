@@ -24,7 +24,14 @@ from sersicnet.training_data import (
     random_symmetry,
 )
 
-__all__ = ["TrainingData", "TrainingModule", "beta_nll", "random_symmetry", "train_network"]
+__all__ = [
+    "TrainingData",
+    "TrainingModule",
+    "beta_nll",
+    "random_symmetry",
+    "train_module",
+    "train_network",
+]
 
 # Share of the steps in which the learning rate rises to its full value.
 WARMUP = 0.05
@@ -240,36 +247,65 @@ def train_network(
         loss=loss,
         seed=seed,
     )
-    network.train()  # one that has learnt before may come as it predicts
-    history = History(data.names)
+    loaders = _loader(data, batch_size, seed=seed), _loader(validation, 4 * batch_size)
+    return train_module(
+        module,
+        loaders,
+        names=data.names,
+        directory=directory,
+        patience=patience,
+        accelerator=device,
+        max_epochs=max_epochs,
+        precision=precision,
+        gradient_clip_val=1.0,
+        progress_bar=progress_bar,
+    )
+
+
+def train_module(module, loaders=(), *, names, directory, patience, progress_bar, **options):
+    """Train the network of a module in place, and give it the weights of its best epoch.
+
+    Parameters
+    ----------
+    module : `~lightning.LightningModule`
+        With a ``network``; it logs ``train_loss`` and ``val_loss``.
+    loaders : tuple of `~torch.utils.data.DataLoader`
+        Of training and validation; none, where the module has its own.
+    names : tuple of str
+        Names of the labels.
+    directory, patience, progress_bar
+        As in `train_network`.
+    **options
+        Of `~lightning.Trainer`.
+
+    Returns
+    -------
+    history : dict of list
+        ``epoch``, ``train_loss`` and ``val_loss``.
+    seconds : float
+        Spent in training, in all runs that led here.
+    """
+    module.network.train()  # one that has learnt before may come as it predicts
+    history, timer = History(names), Timer()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
     last = Checkpoint(directory, "last", enable_version_counter=False)
-    timer = Timer()
     callbacks = [history, timer, EarlyStopping("val_loss", patience=patience), best, last]
     resume = Path(directory) / "last.ckpt"
     with quiet(), interruptible():
         trainer = lightning.Trainer(
-            accelerator=device,
             devices=1,
-            precision=precision,
-            max_epochs=max_epochs,
-            gradient_clip_val=1.0,
             callbacks=callbacks + ([TQDMProgressBar()] if progress_bar else []),
             enable_progress_bar=progress_bar,
             enable_model_summary=False,
             logger=False,
             num_sanity_val_steps=0,
+            **options,
         )
-        trainer.fit(
-            module,
-            _loader(data, batch_size, seed=seed),
-            _loader(validation, 4 * batch_size),
-            ckpt_path=resume if resume.exists() else None,
-            weights_only=True,
-        )
+        checkpoint = resume if resume.exists() else None
+        trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
-    network.eval()
+    module.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+    module.network.eval()
     return history.losses, timer.time_elapsed("train")
 
 

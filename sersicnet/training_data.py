@@ -6,7 +6,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-__all__ = ["BatchSampler", "TrainingData", "add_noise", "check_kernel", "random_symmetry"]
+__all__ = [
+    "BatchSampler",
+    "TrainingData",
+    "add_noise",
+    "check_kernel",
+    "move_labels",
+    "random_symmetry",
+]
 
 
 class TrainingData(Dataset):
@@ -123,11 +130,11 @@ def random_symmetry(data, weight, labels, names, generator):
         (transpose, lambda x: x.transpose(-1, -2)),
     ):
         images = torch.where(coin[:, None, None, None], moved(images), images)
-    values = _move_labels(values, flip_x, flip_y, transpose)
+    values = move_labels(values, flip_x, flip_y, transpose)
     return images[:, 0], images[:, 1], torch.stack([values[name] for name in names], 1)
 
 
-def _move_labels(values, flip_x, flip_y, transpose):
+def move_labels(values, flip_x, flip_y, transpose):
     """What mirroring does to the centre and to the ellipticity."""
     moved = dict(values)
     if "e1" in values:

@@ -555,8 +555,6 @@ def test_default_weights():
     net = SersicNet.from_pretrained()
     assert net.network == "posterior"
     assert net.parameters == SEVEN
-    with pytest.raises(ValueError, match="network='posterior' is trained on scenes of its own"):
-        net.fit([], {}, warm_start=True)
 
 
 def test_weights_keep_their_own_parameters(galaxies, tmp_path):

@@ -109,7 +109,8 @@ def test_workers_share_the_batches(monkeypatch):
 STOP_EARLY = """
 import torch
 from sersicnet.scene_stream import scene_loader
-from sersicnet.scenes import Scenes, SceneMaker
+from sersicnet.scene_batch import Scenes
+from sersicnet.scenes import SceneMaker
 
 # Made in no time, so that some wait in the queue.
 def batches(self, batch_size):
