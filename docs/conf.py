@@ -21,7 +21,7 @@ release = installed_version("sersicnet")
 version = release.partition("+")[0]
 
 needs_sphinx = "8.1"
-exclude_patterns += ["_generated", "changes"]
+exclude_patterns += ["_generated", "changes", "tutorials"]
 html_title = f"sersicnet {version}"
 html_static_path = ["_static"]
 # The diagrams need the program "dot", and the classes here inherit from next to nothing.
@@ -31,11 +31,25 @@ autodoc_typehints = "none"
 autodoc_default_options = {"no-value": True}
 linkcheck_timeout = 30
 
+# -- Tutorials: scripts in docs/tutorials become pages in docs/gallery ------------------------
+
+extensions += ["sphinx_gallery.gen_gallery"]
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",  # each is run
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
 # -- Links to other packages -----------------------------------------------------------------
 
 del intersphinx_mapping["pythonloc"], intersphinx_mapping["astropy.org"]
 del intersphinx_mapping["h5py"]
 intersphinx_mapping = {name: (url, None) for name, (url, _) in intersphinx_mapping.items()} | {
+    "distributed": ("https://distributed.dask.org/en/stable/", None),
     "galsim": ("https://galsim-developers.github.io/GalSim/_build/html/", None),
     "lightning": ("https://lightning.ai/docs/pytorch/stable/", None),
     "photutils": ("https://photutils.readthedocs.io/en/stable/", None),

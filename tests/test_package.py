@@ -26,7 +26,17 @@ def test_import_loads_nothing_heavy():
 
 @pytest.mark.parametrize(
     "module",
-    ["parameters", "flags", "cutouts", "preprocessing", "psf", "batches", "diagnostics", "results"],
+    [
+        "parameters",
+        "flags",
+        "cutouts",
+        "preprocessing",
+        "psf",
+        "batches",
+        "diagnostics",
+        "results",
+        "fitter",
+    ],
 )
 def test_modules_without_torch(module):
     loaded = loaded_after(f"import sersicnet.{module}")
@@ -62,3 +72,9 @@ def test_version(installed_version):
 def test_command_line_entry_point():
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="sersicnet")
     assert callable(script.load())
+
+
+@pytest.mark.usefixtures("installed_version")
+def test_plugin_of_astropy():
+    (plugin,) = importlib.metadata.entry_points(group="astropy.modeling", name="SersicNetFitter")
+    assert plugin.load().__name__ == "SersicNetFitter"

@@ -9,7 +9,7 @@ import galsim
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.table import QTable
+from astropy.table import QTable, Table, join
 from astropy.wcs import WCS
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers import SlicedLowLevelWCS
@@ -141,6 +141,21 @@ def test_table_survives_a_file(tmp_path):
     back = QTable.read(tmp_path / "table.ecsv")
     assert back.colnames == table.colnames
     assert_allclose(back["mag"].value, table["mag"].value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_table_joins_by_id(kind):
+    """With another table in another order, that lacks a galaxy and has a stranger."""
+    table = make_results().to_table()
+    other = kind({"id": [2, 7, 0], "z": [0.3, 0.9, 0.1], "size": [3, 9, 1] * u.kpc})
+    for joined in (join(table, other, keys="id"), join(other, table, keys="id")):
+        assert joined["id"].tolist() == [0, 2]
+        assert joined["z"].tolist() == [0.1, 0.3]
+        assert joined["r_eff"].unit == u.arcsec
+        assert_allclose(u.Quantity(joined["r_eff"]).value, [0.4, 0.3])
+        assert_allclose(u.Quantity(joined["size"]).to_value(u.kpc), [1, 3])
+    kept = join(table, other, keys="id", join_type="left")
+    assert kept["z"].mask.tolist() == [False, True, False]
 
 
 def arrays_of(results):
@@ -339,6 +354,17 @@ def test_model_has_the_flux_the_size_and_the_place(index):
     across = (dy * np.cos(theta) - dx * np.sin(theta)) / TRUTH["q"][index]
     inside = np.hypot(along, across) < TRUTH["r_eff"][index] / SCALE
     assert_allclose(light[inside].sum(), flux / 2, rtol=0.01)
+
+
+def test_models_of_all_samples_at_once():
+    """Parameters that are arrays give the model of each of their elements."""
+    results = make_results(width=0.1)
+    samples = {name: values[1] for name, values in results.samples(4).items()}
+    models = results.to_model(1, **samples)
+    for i in range(4):
+        one = results.to_model(1, **{name: values[i] for name, values in samples.items()})
+        for name in one.param_names:
+            assert_allclose(getattr(models, name).value[i], getattr(one, name).value, rtol=1e-14)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 50)])

@@ -1,0 +1,220 @@
+"""The fitter that astropy.modeling loads whenever it is imported: see `sersicnet.fitter`.
+
+So nothing is imported here but what astropy.modeling has imported already. All the rest waits
+for the first fit.
+"""
+
+import warnings
+from functools import lru_cache
+
+import astropy.units as u
+import numpy as np
+from astropy.modeling.fitting import Fitter, UnsupportedConstraintError, fitter_unit_support
+from astropy.utils.exceptions import AstropyUserWarning
+
+# Flags that say how the image was read, and put the answer in no doubt.
+_HARMLESS = ("BAD_PIXELS", "NOISE_ESTIMATED", "CROPPED", "OTHER_SCALE", "BINNED")
+
+
+class SersicNetFitter(Fitter):
+    """Fit a `~astropy.modeling.functional_models.Sersic2D` to an image, behind its PSF.
+
+    It is used as astropy's own fitters are, but it needs no initial values (and does not look at
+    them), and the model that it returns is the galaxy **before** the PSF.
+
+    Parameters
+    ----------
+    psf : (K, L) array_like, optional
+        Star-like stamp, with the response of the pixel. Only a network without a PSF input
+        can do without.
+    psf_oversampling : int
+        Pixels of the PSF stamp on a side of a pixel of the image.
+    net : `~sersicnet.estimator.SersicNet`, optional
+        A network of all seven parameters, by default that of the weights ``universal``.
+    refine : str, optional
+        Passed on to `~sersicnet.estimator.SersicNet.predict`, where that refines answers.
+
+    Attributes
+    ----------
+    fit_info : dict or None
+        Of the last fit: ``param_cov`` (covariance of the parameters ``param_names``), ``results``
+        (`~sersicnet.results.SersicResults` in pixels counted from 0, with ``pixel_scale=1`` and
+        ``zeropoint=0``, without bounds), ``flags``, and ``share`` (of the posterior within the
+        bounds).
+
+    See Also
+    --------
+    sersicnet.estimator.SersicNet : Many galaxies at once, in far less time for each.
+
+    Notes
+    -----
+    ``bounds`` are a prior: medians and covariance are those of the part of the posterior within
+    them. ``fixed`` and ``tied`` are refused. Errors are half the widths between the quantiles at
+    16 and 84 %, correlations those of ranks: both are of the middle of the posterior, not of
+    its tails.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.convolution import Gaussian2DKernel, convolve_fft
+    >>> from astropy.modeling.models import Sersic2D
+    >>> from sersicnet.fitter import SersicNetFitter
+    >>> y, x = np.mgrid[:100, :100]
+    >>> truth = Sersic2D(amplitude=2, r_eff=7, n=1, x_0=50, y_0=49, ellip=0.4, theta=0.5)
+    >>> psf = Gaussian2DKernel(1.5).array
+    >>> image = convolve_fft(truth(x, y), psf) + np.random.default_rng(1).normal(0, 0.2, x.shape)
+    >>> fitter = SersicNetFitter(psf)
+    >>> fitted = fitter(Sersic2D(), x, y, image, weights=1 / 0.2)
+    >>> bool(abs(fitted.r_eff - truth.r_eff) < 4 * fitted.stds["r_eff"])
+    True
+    """
+
+    # Pickles name the module that can be imported first.
+    __module__ = "sersicnet.fitter"
+
+    supported_constraints = ["bounds"]  # noqa: RUF012 -- astropy's interface
+    """Kinds of constraints of a model that are honoured."""
+
+    def __init__(self, psf=None, *, psf_oversampling=1, net=None, refine=None):
+        self.psf = psf
+        self.psf_oversampling = psf_oversampling
+        self.net = net
+        self.refine = refine
+        self.fit_info = None
+
+    def __call__(self, model, x, y, z, *, weights=None):
+        """Fit one galaxy.
+
+        Parameters
+        ----------
+        model : `~astropy.modeling.functional_models.Sersic2D`
+            Its bounds count, its values do not.
+        x, y : (ny, nx) array_like or `~astropy.units.Quantity`
+            A regular grid of square pixels, as from ``y, x = np.mgrid[...]``, from wherever it
+            begins and with whatever step. The galaxy is within three pixels of its middle.
+        z : (ny, nx) array_like or `~astropy.units.Quantity`
+            The image without sky. What is NaN, or masked in a masked array, is left out.
+        weights : float, (ny, nx) array_like or `~astropy.units.Quantity`, optional
+            1 / sigma of the pixels, 0 where they are not to be used. Without, the noise is
+            estimated from the border of the image.
+
+        Returns
+        -------
+        `~astropy.modeling.functional_models.Sersic2D`
+            A copy of ``model`` with medians of the posterior, and their ``cov_matrix`` and
+            ``stds``. The amplitude is the surface brightness at ``r_eff``: the flux per pixel.
+
+        Raises
+        ------
+        TypeError
+            If the model is no Sersic2D.
+        ValueError
+            If there is no PSF, the grid is not regular, the image has nothing to measure, or the
+            bounds leave next to nothing of the posterior.
+        UnsupportedConstraintError
+            If a parameter is fixed or tied, or one with a unit is bounded.
+        `~astropy.units.UnitsError`
+            If units of model, grid, image or weights do not belong together.
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If a flag puts the answer in doubt.
+        """
+        _check_model(model)
+        weights = _plain_weights(weights, np.shape(z), getattr(z, "unit", None))
+        return self._fit(model, x, y, z, weights=weights)
+
+    @fitter_unit_support
+    def _fit(self, model, x, y, z, *, weights):
+        """The same without units."""
+        from sersicnet._sersic2d import Grid, fit_on_grid
+
+        grid = Grid(x, y, np.shape(z))
+        results = self._predict(z, weights)
+        fitted, info = fit_on_grid(model, results, grid)
+        self.fit_info = info | {"results": results, "flags": int(results.flags[0])}
+        _warn(self.fit_info["flags"])
+        return fitted
+
+    def _predict(self, z, weights):
+        """Results of one image; its flux unit is that of magnitude 0, its pixel an arcsec."""
+        from astropy.nddata import InverseVariance, NDData
+
+        from sersicnet.parameters import PARAMETERS
+
+        net = _universal() if self.net is None else self.net
+        missing = [name for name in PARAMETERS if name not in net.parameters]
+        if missing:
+            msg = f"net does not predict {', '.join(missing)}: a Sersic2D needs all seven"
+            raise ValueError(msg)
+        if self.psf is None and net.network == "posterior":
+            msg = "psf=None: the network needs a star-like stamp, SersicNetFitter(psf=...)"
+            raise ValueError(msg)
+        uncertainty = None if weights is None else InverseVariance(weights**2)
+        image = NDData(np.ma.getdata(z), mask=np.ma.getmaskarray(z), uncertainty=uncertainty)
+        options = {} if self.refine is None else {"refine": self.refine}
+        return net.predict(
+            image,
+            psf=self.psf,
+            psf_oversampling=self.psf_oversampling,
+            pixel_scale=1.0,
+            zeropoint=0.0,
+            **options,
+        )
+
+
+@lru_cache(maxsize=1)
+def _universal():
+    from sersicnet.estimator import SersicNet
+
+    return SersicNet.from_pretrained()
+
+
+def _check_model(model):
+    from astropy.modeling.models import Sersic2D
+
+    if type(model) is not Sersic2D:  # a subclass is another profile
+        name = type(model).__name__
+        msg = f"model is a {name}: this fitter fits one Sersic2D, without a sky or a second one"
+        raise TypeError(msg)
+    if len(model) != 1:
+        msg = f"model is a set of {len(model)}: one galaxy is fitted at a time"
+        raise ValueError(msg)
+    held = [name for name in model.param_names if model.fixed[name] or model.tied[name]]
+    if held:
+        msg = (
+            f"{', '.join(held)} fixed or tied: the network has a posterior of all parameters and "
+            "cannot hold one. Bounds are possible"
+        )
+        raise UnsupportedConstraintError(msg)
+    for name, bounds in model.bounds.items():
+        unit = getattr(model, name).unit
+        if unit is not None and bounds != (None, None):
+            msg = (
+                f"{name} has bounds and the unit {unit}, of which the bounds do not know: bound "
+                "parameters without units, which take those of the data (theta: radians)"
+            )
+            raise UnsupportedConstraintError(msg)
+
+
+def _plain_weights(weights, shape, unit):
+    """Weights as an array in units of one over those of the image."""
+    if weights is None:
+        return None
+    if isinstance(weights, u.Quantity):
+        weights = weights.to_value(u.dimensionless_unscaled if unit is None else 1 / unit)
+    try:
+        return np.broadcast_to(np.asarray(weights, dtype=float), shape)
+    except ValueError:
+        msg = f"weights have shape {np.shape(weights)}, z has {shape}"
+        raise ValueError(msg) from None
+
+
+def _warn(flags):
+    from sersicnet.flags import decode_flags
+
+    names = [name for name in decode_flags(flags) if name not in _HARMLESS]
+    if names:
+        msg = f"The fit may be unsuccessful, see fit_info['flags']: {', '.join(names)}"
+        warnings.warn(msg, AstropyUserWarning, stacklevel=5)  # of who called the fitter

@@ -1,0 +1,548 @@
+"""`SersicNetFitter` against the truth, against `SersicNet.predict`, and as a plugin of astropy."""
+
+import copy
+import pickle
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.convolution import Gaussian2DKernel
+from astropy.modeling.fitting import UnsupportedConstraintError
+from astropy.modeling.models import Const2D, GeneralSersic2D, Sersic2D
+from astropy.nddata import NDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
+
+from sersicnet import SersicNet
+from sersicnet.fitter import SersicNetFitter
+from sersicnet.flags import Flags
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = Sersic2D.param_names
+SIGMA, FINE, NOISE = 1.4, 5, 0.05
+PSF = Gaussian2DKernel(SIGMA).array
+TRUTH = {
+    "amplitude": 1.0,
+    "r_eff": 6.0,
+    "n": 1.5,
+    "x_0": 50.3,
+    "y_0": 48.9,
+    "ellip": 0.4,
+    "theta": 0.7,
+}
+Y, X = np.mgrid[:100, :100]
+
+
+def blurred(model, shape=X.shape):
+    """A model behind the PSF: on fine pixels, which resolve its cusp."""
+    y, x = (np.mgrid[: FINE * shape[0], : FINE * shape[1]] - FINE // 2) / FINE
+    return gaussian_filter(model(x, y), FINE * SIGMA)[FINE // 2 :: FINE, FINE // 2 :: FINE]
+
+
+def add_noise(image, seed=1, noise=NOISE):
+    return image + np.random.default_rng(seed).normal(0, noise, image.shape)
+
+
+@pytest.fixture(scope="module")
+def net():
+    """The universal weights; not to be changed by a test."""
+    return SersicNet.from_pretrained().set_params(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fitter(net):
+    """A fitter whose ``fit_info`` is that of whoever came last."""
+    return SersicNetFitter(PSF, net=net)
+
+
+@pytest.fixture(scope="module")
+def image():
+    """A galaxy with noise."""
+    return add_noise(blurred(Sersic2D(**TRUTH)))
+
+
+@pytest.fixture(scope="module")
+def fitted(fitter, image):
+    """Its fit."""
+    return fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+
+
+def errors_of(model):
+    return dict(zip(NAMES, model.stds.stds, strict=True))
+
+
+def assert_same(one, other, *, part=0.0, **known):
+    """Equal parameters to a part of the error, or to rounding; ``known`` replaces the other's."""
+    for name, error in errors_of(one).items():
+        value = known.get(name, getattr(other, name).value)
+        assert_allclose(getattr(one, name).value, value, rtol=1e-9, atol=part * error, err_msg=name)
+
+
+# The answer
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_truth_within_errors(fitter, seed):
+    rng = np.random.default_rng(seed)
+    truth = {
+        "amplitude": 10 ** rng.uniform(-0.3, 0.7),
+        "r_eff": rng.uniform(3, 9),
+        "n": rng.uniform(0.7, 3),
+        "x_0": rng.uniform(48, 51),
+        "y_0": rng.uniform(48, 51),
+        "ellip": rng.uniform(0.1, 0.7),
+        "theta": rng.uniform(-1.5, 1.5),
+    }
+    image = add_noise(blurred(Sersic2D(**truth)), seed)
+    fitted = fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    for name, error in errors_of(fitted).items():
+        off = getattr(fitted, name).value - truth[name]
+        if name == "theta":
+            off = (off + np.pi / 2) % np.pi - np.pi / 2
+        assert abs(off) < 4 * error, name
+    assert abs(fitted.r_eff / truth["r_eff"] - 1) < 0.2  # errors are not without bounds
+    assert abs(fitted.n / truth["n"] - 1) < 0.3
+
+
+def test_answer_is_that_of_the_network(fitter, fitted, image, net):
+    uncertainty = StdDevUncertainty(np.full(image.shape, NOISE))
+    cutout = NDData(image, uncertainty=uncertainty)
+    results = net.predict(cutout, psf=PSF, zeropoint=25.0, pixel_scale=0.1)
+    expected = results.to_model(0)
+    # a magnitude's zero point is rounded once more
+    assert_allclose(fitted.parameters, expected.parameters, rtol=1e-6)
+    fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert fitter.fit_info["flags"] == results.flags[0]
+    for name in ("n", "x_0", "y_0"):  # of 4000 samples and of 64
+        assert_allclose(fitted.stds[name], results.error(name)[0], rtol=0.1)
+    assert_allclose(fitted.stds["r_eff"], results.error("r_eff")[0] / 0.1, rtol=0.1)
+
+
+def test_without_bounds_the_whole_posterior_counts(fitter, image):
+    fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert fitter.fit_info["share"] == 1
+    assert len(fitter.fit_info["results"]) == 1
+
+
+def test_covariance(fitter, image):
+    fitted = fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    covariance = fitter.fit_info["param_cov"]
+    assert fitter.fit_info["param_names"] == NAMES
+    assert_array_equal(fitted.cov_matrix.cov_matrix, covariance)
+    assert_allclose(list(errors_of(fitted).values()), np.sqrt(np.diag(covariance)))
+    assert (np.linalg.eigvalsh(covariance) > 0).all()
+    assert fitted.cov_matrix["r_eff", "amplitude"] < 0  # larger is fainter at its radius
+
+
+def test_model_is_copied(fitter, image):
+    model = Sersic2D(amplitude=7, name="mine", bounds={"n": (0, 10)}, meta={"id": 3})
+    before = model.parameters.copy()
+    fitted = fitter(model, X, Y, image, weights=1 / NOISE)
+    assert_array_equal(model.parameters, before)
+    assert model.stds is None
+    assert (fitted.name, fitted.meta, fitted.bounds) == (model.name, model.meta, model.bounds)
+
+
+def test_initial_values_do_not_matter(fitter, fitted, image):
+    start = Sersic2D(amplitude=100, r_eff=0.3, n=6, x_0=-5, y_0=1e4, ellip=0.9, theta=3)
+    assert_same(fitter(start, X, Y, image, weights=1 / NOISE), fitted)
+
+
+def test_fits_in_a_row_are_the_same(net, fitted, image):
+    again = SersicNetFitter(PSF, net=net)(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert_array_equal(again.parameters, fitted.parameters)
+    assert_array_equal(again.cov_matrix.cov_matrix, fitted.cov_matrix.cov_matrix)
+
+
+def test_weights_that_are_shipped_are_the_default(fitted, image):
+    assert_same(SersicNetFitter(PSF)(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted, part=0.01)
+
+
+# Grids and amplitudes
+
+
+@pytest.mark.parametrize(("x", "y", "step"), [(1000, -31, 1), (-49.5, 0.25, 1), (3, 4, 0.06)])
+def test_grid(fitter, fitted, image, x, y, step):
+    moved = fitter(Sersic2D(), x + step * X, y + step * Y, image, weights=1 / NOISE)
+    known = {
+        "x_0": x + step * fitted.x_0.value,
+        "y_0": y + step * fitted.y_0.value,
+        "r_eff": step * fitted.r_eff.value,
+    }
+    assert_same(moved, fitted, **known)
+    assert_allclose(moved.stds["x_0"], step * fitted.stds["x_0"])
+    assert_allclose(moved.stds["r_eff"], step * fitted.stds["r_eff"])
+
+
+@pytest.mark.parametrize("factor", [1024.0, 2.0**-90])
+def test_amplitude_scales_exactly(fitter, fitted, image, factor):
+    scaled = fitter(Sersic2D(), X, Y, factor * image, weights=1 / NOISE / factor)
+    assert_same(scaled, fitted, amplitude=factor * fitted.amplitude.value)
+    assert_allclose(scaled.stds["amplitude"], factor * fitted.stds["amplitude"])
+
+
+def test_shape_that_is_no_square(fitter):
+    image = add_noise(blurred(Sersic2D(**TRUTH | {"x_0": 60.0}), (98, 121)))
+    y, x = np.mgrid[:98, :121]
+    fitted = fitter(Sersic2D(), x, y, image, weights=1 / NOISE)
+    assert abs(fitted.x_0 - 60.0) < 4 * fitted.stds["x_0"]
+    assert abs(fitted.y_0 - 48.9) < 4 * fitted.stds["y_0"]
+
+
+def test_oversampled_psf(net, fitted, image):
+    fine = Gaussian2DKernel(2 * SIGMA, x_size=51, y_size=51).array
+    fitter = SersicNetFitter(fine, psf_oversampling=2, net=net)
+    assert_same(fitter(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted, part=0.3)
+
+
+def test_kernel_of_astropy_as_psf(net, fitted, image):
+    fitter = SersicNetFitter(Gaussian2DKernel(SIGMA), net=net)
+    assert_same(fitter(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (X**1.01, Y),
+        (X, 2 * Y),
+        (Y, X),
+        (-X, Y),
+        (X, Y[::-1]),
+        (0 * X, 0 * Y),
+        (np.where(X == 7, np.nan, X), Y),
+        (X + 0.01 * (Y == 50), Y),
+    ],
+)
+def test_irregular_grid(fitter, image, x, y):
+    with pytest.raises(ValueError, match="x and y must be a regular grid of square pixels"):
+        fitter(Sersic2D(), x, y, image)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "z"),
+    [
+        (X.ravel(), Y.ravel(), X.ravel()),
+        (X[1:], Y, X),
+        (X[0], Y[:, 0], X),
+        (X[:1], Y[:1], X[:1]),
+        (X[None], Y[None], X[None]),
+    ],
+)
+def test_shapes_that_do_not_fit(fitter, x, y, z):
+    with pytest.raises(ValueError, match=r"x, y and z have shapes .* all must have that of an"):
+        fitter(Sersic2D(), x, y, np.asarray(z, float))
+
+
+# Weights and masks
+
+
+def test_weights_are_one_over_sigma(fitter, fitted, image):
+    same = fitter(Sersic2D(), X, Y, image, weights=np.full(image.shape, 1 / NOISE))
+    assert_same(same, fitted)
+    noisier = fitter(Sersic2D(), X, Y, image, weights=0.1 / NOISE)
+    for name in ("amplitude", "r_eff", "n", "ellip"):
+        assert noisier.stds[name] > 3 * fitted.stds[name]
+    # part of that of the centre is where a PSF may be in its stamp, whatever the noise
+    assert noisier.stds["x_0"] > 1.5 * fitted.stds["x_0"]
+
+
+def test_pixels_that_are_left_out(fitter, fitted, image):
+    """By a weight of 0, as NaN or by a mask: the same, and near to the fit of all pixels."""
+    bad = (X - 62) ** 2 + (Y - 40) ** 2 < 30
+    spoilt = np.where(bad, 1e3, image)
+    weights = np.where(bad, 0.0, 1 / NOISE)
+    zero = fitter(Sersic2D(), X, Y, spoilt, weights=weights)
+    assert_same(zero, fitted, part=1.5)
+    masked = np.ma.masked_array(spoilt, bad)
+    assert_same(fitter(Sersic2D(), X, Y, masked, weights=1 / NOISE), zero)
+    assert fitter.fit_info["flags"] == 0
+    nan = np.where(bad, np.nan, image)
+    assert_same(fitter(Sersic2D(), X, Y, nan, weights=1 / NOISE), zero)
+    with pytest.warns(AstropyUserWarning, match="MISFIT"):
+        spoilt = fitter(Sersic2D(), X, Y, np.where(bad, 5.0, image), weights=1 / NOISE)
+    assert abs(spoilt.x_0 - fitted.x_0) > 5 * fitted.stds["x_0"]
+
+
+def test_without_weights_the_noise_is_estimated(fitter, fitted, image):
+    assert_same(fitter(Sersic2D(), X, Y, image), fitted, part=0.5)
+    assert fitter.fit_info["flags"] == Flags.NOISE_ESTIMATED
+
+
+def test_weights_of_another_shape(fitter, image):
+    with pytest.raises(ValueError, match=r"weights have shape \(3,\), z has \(100, 100\)"):
+        fitter(Sersic2D(), X, Y, image, weights=[1, 2, 3])
+
+
+def test_nothing_to_measure(fitter, image):
+    with pytest.raises(ValueError, match=r"has no answer: <Flags.NO_DATA"):
+        fitter(Sersic2D(), X, Y, np.nan * image)
+    with pytest.raises(ValueError, match=r"has no answer: <Flags.NO_NOISE"):
+        fitter(Sersic2D(), X, Y, image, weights=0)
+
+
+def test_warning_where_the_answer_is_in_doubt(fitter):
+    noise = add_noise(np.zeros(X.shape))
+    with pytest.warns(AstropyUserWarning, match="may be unsuccessful.*LOW_SNR") as caught:
+        fitter(Sersic2D(), X, Y, noise, weights=1 / NOISE)
+    assert caught[0].filename == __file__
+    assert fitter.fit_info["flags"] & Flags.LOW_SNR
+
+
+# Bounds and other constraints
+
+
+def test_bounds_cut_the_posterior(fitter, fitted, image):
+    """Half of a normal distribution: its median and its width are known."""
+    middle, error = fitted.n.value, fitted.stds["n"]
+    bounded = fitter(Sersic2D(bounds={"n": (middle, None)}), X, Y, image, weights=1 / NOISE)
+    assert_allclose(fitter.fit_info["share"], 0.5, atol=0.05)
+    assert_allclose(bounded.n, middle + 0.67 * error, atol=0.15 * error)
+    assert_allclose(bounded.stds["n"], 0.6 * error, rtol=0.15)
+    slope = fitted.cov_matrix["n", "r_eff"] / error**2
+    expected = fitted.r_eff + slope * 0.67 * error  # what hangs together moves along
+    assert_allclose(bounded.r_eff, expected, atol=0.2 * fitted.stds["r_eff"])
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("name", NAMES)
+def test_answer_is_within_its_bounds(fitter, fitted, image, name, side):
+    edge = getattr(fitted, name).value + (1.2, -1.2)[side] * fitted.stds[name]
+    bounds = (edge, None) if side == 0 else (None, edge)
+    model = fitter(Sersic2D(bounds={name: bounds}), X, Y, image, weights=1 / NOISE)
+    value = getattr(model, name).value
+    if name == "theta":  # an open half turn is no limit
+        assert fitter.fit_info["share"] == 1
+        assert_allclose(abs(value - fitted.theta.value), np.pi)
+    else:
+        assert 0.05 < fitter.fit_info["share"] < 0.25
+        assert value >= edge if side == 0 else value <= edge
+        assert model.stds[name] < 1.2 * fitted.stds[name]  # the tail of a posterior may be long
+
+
+def test_wide_bounds_change_nothing(fitter, fitted, image):
+    bounds = {"amplitude": (0, None), "ellip": (0, 1), "n": (-np.inf, 10), "x_0": (0, 100)}
+    assert_same(fitter(Sersic2D(bounds=bounds), X, Y, image, weights=1 / NOISE), fitted)
+    assert fitter.fit_info["share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("theta", "turns", "share"), [((0, np.pi), 0, 1), ((3, 3 + np.pi), 1, 1), ((-2.6, -2), -1, 1)]
+)
+def test_bounds_of_the_angle(fitter, fitted, image, theta, turns, share):
+    """An ellipse is the same after half a turn."""
+    model = fitter(Sersic2D(bounds={"theta": theta}), X, Y, image, weights=1 / NOISE)
+    assert_allclose(model.theta, fitted.theta + turns * np.pi, atol=0.05 * fitted.stds["theta"])
+    assert fitter.fit_info["share"] >= 0.99 * share
+    assert_allclose(model.stds["theta"], fitted.stds["theta"], rtol=0.05)
+
+
+def test_angle_at_the_edge_of_its_bounds(fitter, image):
+    """A posterior on both sides of 0 is one peak, also from 0 to pi."""
+    flat = add_noise(blurred(Sersic2D(**TRUTH | {"theta": 0.0})))
+    free = fitter(Sersic2D(), X, Y, flat, weights=1 / NOISE)
+    model = fitter(Sersic2D(bounds={"theta": (0, np.pi)}), X, Y, flat, weights=1 / NOISE)
+    assert_allclose(model.stds["theta"], free.stds["theta"], rtol=0.05)
+    off = (model.theta - free.theta + np.pi / 2) % np.pi - np.pi / 2
+    assert abs(off) < 0.1 * free.stds["theta"]
+
+
+def test_bounds_without_posterior(fitter, image):
+    model = Sersic2D(bounds={"n": (4, 5), "x_0": (0, None)})
+    with pytest.raises(ValueError, match=r"n \(4.0, 5.0\), x_0 \(0.0, inf\) hold 0.00% of the"):
+        fitter(model, X, Y, image, weights=1 / NOISE)
+
+
+@pytest.mark.parametrize(
+    "constraint", [{"fixed": {"n": True}}, {"tied": {"n": lambda model: model.r_eff}}]
+)
+def test_fixed_and_tied_parameters(fitter, image, constraint):
+    with pytest.raises(UnsupportedConstraintError, match="n fixed or tied: the network has"):
+        fitter(Sersic2D(**constraint), X, Y, image)
+
+
+# Units
+
+
+def test_units_of_data(fitter, fitted, image):
+    scale = 0.1 * u.arcsec
+    model = fitter(
+        Sersic2D(), X * scale, Y * scale, image * u.nJy, weights=1 / (NOISE * 1e-3 * u.uJy)
+    )
+    assert model.amplitude.unit == u.nJy
+    assert model.r_eff.unit == model.x_0.unit == u.arcsec
+    assert model.theta.unit == u.rad
+    assert model.n.unit is None
+    known = {name: 0.1 * getattr(fitted, name).value for name in ("r_eff", "x_0", "y_0")}
+    assert_same(model, fitted, part=1e-3, **known)
+    assert_allclose(model.stds["r_eff"], 0.1 * fitted.stds["r_eff"], rtol=1e-3)
+
+
+def test_units_of_the_model(fitter, fitted, image):
+    """Its parameters come back in the units of the data, as with astropy's fitters."""
+    start = Sersic2D(
+        amplitude=1 * u.uJy,
+        r_eff=1 * u.arcmin,
+        x_0=0 * u.arcsec,
+        y_0=0 * u.arcsec,
+        theta=10 * u.deg,
+    )
+    grid = X * u.arcsec, Y * u.arcsec
+    model = fitter(start, *grid, image * u.nJy, weights=1 / NOISE / u.nJy)
+    assert model.r_eff.unit == u.arcsec
+    assert model.amplitude.unit == u.nJy
+    assert_same(model, fitted)
+    with pytest.raises(u.UnitsError):
+        fitter(start, X, Y, image)
+    with pytest.raises(u.UnitsError):
+        fitter(start, *grid, image * u.m)
+
+
+def test_units_of_weights(fitter, image):
+    for z, weights in ((image, 1 / u.nJy), (image * u.nJy, 1 / u.m), (image * u.nJy, 1 * u.nJy)):
+        with pytest.raises(u.UnitConversionError):
+            fitter(Sersic2D(), X, Y, z, weights=weights)
+
+
+def test_bounds_of_a_parameter_with_a_unit(fitter, image):
+    model = Sersic2D(theta=10 * u.deg, bounds={"theta": (0, 90)})
+    with pytest.raises(UnsupportedConstraintError, match="theta has bounds and the unit deg"):
+        fitter(model, X, Y, image * u.nJy)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("model", [Sersic2D() + Const2D(), GeneralSersic2D(), Const2D(), Sersic2D])
+def test_other_models(fitter, image, model):
+    with pytest.raises(TypeError, match="this fitter fits one Sersic2D"):
+        fitter(model, X, Y, image)
+
+
+def test_model_set(fitter, image):
+    model = Sersic2D(*np.ones((7, 2)), n_models=2)
+    with pytest.raises(ValueError, match="model is a set of 2"):
+        fitter(model, X, Y, image)
+
+
+def test_without_psf(net, image):
+    with pytest.raises(ValueError, match="psf=None: the network needs a star-like stamp"):
+        SersicNetFitter(net=net)(Sersic2D(), X, Y, image)
+
+
+def test_network_of_fewer_parameters(image):
+    fitter = SersicNetFitter(PSF, net=SersicNet.from_pretrained("deeplegato-mag"))
+    with pytest.raises(ValueError, match="net does not predict r_eff, n, q, theta, x_0, y_0"):
+        fitter(Sersic2D(), X, Y, image)
+
+
+def test_network_without_psf_input(trained, galaxies):
+    """A regression network of all seven parameters needs none."""
+    cutouts, _ = galaxies
+    y, x = np.mgrid[:32, :32]
+    with warnings.catch_warnings():  # how good it is is no matter here
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        fitted = SersicNetFitter(net=trained)(Sersic2D(), x, y, cutouts[0].data)
+    expected = trained.predict(cutouts[0].data[None], zeropoint=0.0, pixel_scale=1.0)
+    assert_allclose(fitted.parameters, expected.to_model(0).parameters)
+
+
+class Recorder:
+    """Passes on to a network what it can take, and keeps what it was given."""
+
+    def __init__(self, net):
+        self.net, self.parameters, self.network = net, net.parameters, net.network
+
+    def predict(self, cutouts, *, refine=None, **options):
+        self.refine = refine
+        return self.net.predict(cutouts, **options)
+
+
+def test_refine_is_passed_on(net, fitted, image):
+    recorder = Recorder(net)
+    SersicNetFitter(PSF, net=recorder, refine="lm")(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert recorder.refine == "lm"
+
+
+# Copies, and the plugin
+
+
+def through_pickle(fitter):
+    return pickle.loads(pickle.dumps(fitter))
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, through_pickle])
+def test_copies(fitter, fitted, image, duplicate):
+    fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    other = duplicate(fitter)
+    assert_array_equal(other.fit_info["param_cov"], fitter.fit_info["param_cov"])
+    assert_same(other(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Environment of a Python that takes this source tree for an installed package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    folder = tmp_path_factory.mktemp("site") / "sersicnet-0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: sersicnet\nVersion: 0\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (folder / "entry_points.txt").write_text("\n".join(lines))
+    return folder.parent
+
+
+def run_python(installed, code):
+    """What a new Python prints; a warning is an error."""
+    code = f"import sys; sys.path[:0] = {[str(installed), str(ROOT)]}; {code}"
+    python = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(python, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "astropy.modeling",
+        "astropy.modeling.fitting",
+        "sersicnet.fitter",
+        "sersicnet.results",
+        "astropy.modeling, sersicnet.fitter",
+    ],
+)
+def test_plugin_whatever_is_imported_first(installed, first):
+    """Also where astropy.modeling is imported in the middle of a module of this package."""
+    code = (
+        f"import {first}; from astropy.modeling.fitting import SersicNetFitter as plugin; "
+        "import sersicnet.fitter; print(plugin is sersicnet.fitter.SersicNetFitter)"
+    )
+    assert run_python(installed, code) == ["True"]
+
+
+def test_pickle_in_a_new_python(installed):
+    fresh = pickle.dumps(SersicNetFitter(PSF))
+    code = (
+        f"import pickle; fitter = pickle.loads({fresh!r}); import astropy.modeling.fitting as f; "
+        "print(type(fitter) is f.SersicNetFitter, fitter.psf.shape[0])"
+    )
+    assert run_python(installed, code) == ["True", str(len(PSF))]
+
+
+def test_importing_astropy_loads_nothing_for_the_plugin(installed):
+    """But the plugin itself: not torch, and nothing else that astropy would not load."""
+    modules = "import astropy.modeling.fitting; print(*sys.modules)"
+    without = (
+        "import importlib.metadata as m; m.entry_points = lambda **_: m.EntryPoints(); " + modules
+    )
+    more = set(run_python(installed, modules)) - set(run_python(installed, without))
+    assert "sersicnet._fitter" in more
+    assert {name.partition(".")[0] for name in more} == {"sersicnet"}
+    assert len(more) <= 3  # the package, its version and the plugin
