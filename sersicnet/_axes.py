@@ -1,24 +1,19 @@
-"""Panels, colours and names of axes, for `sersicnet.plotting`."""
+"""Where figures are drawn, for `sersicnet.plotting`."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sersicnet.parameters import PARAMETERS
 
-# The colours of Okabe & Ito (2008, "Color universal design"), told apart by all readers, but
-# for yellow, which is too pale for lines.
-BLUE, VERMILION = "#0072B2", "#D55E00"
-_COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-COLORS = dict(zip(PARAMETERS, _COLORS, strict=True))
-AXIS_NAMES = {
-    "mag": "magnitude [AB]",
-    "r_eff": "half-light radius [arcsec]",
-    "n": "Sérsic index",
-    "q": "axis ratio",
-    "theta": "position angle [deg]",
-    "x_0": "$x_0$ [pix]",
-    "y_0": "$y_0$ [pix]",
-}
+def canvas(figure, ax, size, **options):
+    """The figure to draw several panels on: that given, one in the place of ``ax``, or our own."""
+    if ax is None:
+        return figure or Figure(figsize=size, **options)
+    if figure is not None or ax.get_subplotspec() is None:
+        msg = "ax must be one of figure.subplots(), in the place of which is drawn, without figure"
+        raise ValueError(msg)
+    parent, spec = ax.figure, ax.get_subplotspec()
+    ax.remove()
+    return parent.add_subfigure(spec)
 
 
 def panels(axes, n, *, height):

@@ -7,6 +7,7 @@ from astropy.stats import mad_std
 from astropy.visualization import AsinhStretch, ImageNormalize
 
 from sersicnet._noise import has_noise, noise_map
+from sersicnet._stretch import asinh_limits
 from sersicnet.diagnostics import parameter_values
 
 # How the mosaic writes a parameter.
@@ -80,12 +81,7 @@ def image_norm(image):
     """An asinh stretch that is linear within the noise."""
     pixels = pixels_of(image)
     noise = _noise_level(pixels, _noise_map(image))
-    pixels = pixels[np.isfinite(pixels)]
-    if pixels.size == 0:
-        return ImageNormalize(vmin=0, vmax=1)
-    lower, upper = np.percentile(pixels, (2, 99.8))
-    upper = max(upper, lower + (10 * noise or 1))
-    linear = np.clip(2 * noise / (upper - lower), 1e-3, 1)
+    lower, upper, linear = asinh_limits(pixels, noise)
     return ImageNormalize(vmin=lower, vmax=upper, stretch=AsinhStretch(linear))
 
 

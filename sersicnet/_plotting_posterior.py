@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from sersicnet._axes import AXIS_NAMES, BLUE, COLORS, VERMILION, panels
+from sersicnet._axes import canvas, panels
+from sersicnet._palette import AXIS_NAMES, BLUE, COLORS, VERMILION
 from sersicnet._ranks import mean_theta
 from sersicnet.calibration import chance_deviation
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_theta
@@ -129,7 +130,7 @@ def plot_sbc(ranks, *, n_bins=20, axes=None):
     return axes
 
 
-def plot_corner(samples, *, truth=None, figure=None):
+def plot_corner(samples, *, truth=None, figure=None, ax=None):
     """Posterior of one galaxy: each parameter, and each pair of them.
 
     Drawn by the package `corner <https://corner.readthedocs.io>`__ (Foreman-Mackey 2016, JOSS 1,
@@ -144,8 +145,8 @@ def plot_corner(samples, *, truth=None, figure=None):
         ``{name: values[i] for name, values in samples.items()}``.
     truth : table row or dict, optional
         True values to mark, of all or some of the parameters.
-    figure : `~matplotlib.figure.Figure` or subfigure, optional
-        Where to draw.
+    figure, ax
+        Where to draw, as in `~sersicnet.plotting.plot_mosaic`.
 
     Returns
     -------
@@ -157,8 +158,8 @@ def plot_corner(samples, *, truth=None, figure=None):
     ImportError
         If corner is not installed.
     ValueError
-        If a parameter is unknown, or the samples are not finite, of different number or fewer
-        than two or than the parameters.
+        If a parameter is unknown, the samples are not finite, of different number or fewer
+        than two or than the parameters, or ``ax`` is as in `~sersicnet.plotting.plot_mosaic`.
     """
     try:
         import corner
@@ -185,7 +186,7 @@ def plot_corner(samples, *, truth=None, figure=None):
         if known[place] is not None:
             known[place] = middle + wrap_theta(known[place] - middle)
     size = 1.9 * len(names) + 1
-    figure = figure or Figure(figsize=(size, size))
+    figure = canvas(figure, ax, (size, size))
     corner.corner(
         np.transpose(values),
         labels=[AXIS_NAMES[name] for name in names],

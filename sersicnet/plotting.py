@@ -8,6 +8,7 @@ state of pyplot is read or changed. Needs matplotlib, the optional dependencies
 
 import numpy as np
 
+from sersicnet._palette import AXIS_NAMES, BLUE, VERMILION
 from sersicnet.diagnostics import compare, parameter_values
 from sersicnet.parameters import PARAMETERS, check_parameters
 
@@ -16,7 +17,7 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    from sersicnet._axes import AXIS_NAMES, BLUE, VERMILION, panels
+    from sersicnet._axes import canvas, panels
     from sersicnet._display import (
         BAD_COLOR,
         as_labels,
@@ -46,7 +47,7 @@ __all__ = [
 RESIDUAL_LIMIT = 5  # sigma
 
 
-def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
+def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None, ax=None):
     """Galaxies side by side, each with its own asinh stretch.
 
     The stretch runs from the 2nd percentile of the pixels to their 99.8th, and is linear
@@ -63,6 +64,8 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
         Images in a row.
     figure : `~matplotlib.figure.Figure` or subfigure, optional
         Where to draw.
+    ax : `~matplotlib.axes.Axes`, optional
+        Instead: axes of ``figure.subplots()`` in the place of which to draw.
 
     Returns
     -------
@@ -72,7 +75,8 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
     Raises
     ------
     ValueError
-        If there are no cutouts, ``n_columns`` is not positive, or the labels differ in number.
+        If there are no cutouts, ``n_columns`` is not positive, the labels differ in number, or
+        ``ax`` has no place in a grid or comes with a ``figure``.
     """
     cutouts = as_list(cutouts, "cutouts")
     labels = as_labels(labels, len(cutouts))
@@ -82,7 +86,7 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
     n_columns = min(n_columns, len(cutouts))
     n_rows = -(-len(cutouts) // n_columns)
     height = 1.45 + 0.17 * max((label.count("\n") + 1 for label in labels if label), default=0)
-    figure = figure or Figure(figsize=(1.45 * n_columns, height * n_rows), layout="constrained")
+    figure = canvas(figure, ax, (1.45 * n_columns, height * n_rows), layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for ax, cutout, label in zip(grid, cutouts, labels, strict=False):
         show_image(ax, cutout, image_norm(cutout))
@@ -92,7 +96,7 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None):
     return list(grid[: len(cutouts)])
 
 
-def plot_residuals(cutouts, models, *, labels=None, figure=None):
+def plot_residuals(cutouts, models, *, labels=None, figure=None, ax=None):
     """Image, model and residual of each galaxy, one galaxy a row.
 
     Image and model have the same asinh stretch. The residual is (image - model) / noise,
@@ -105,7 +109,7 @@ def plot_residuals(cutouts, models, *, labels=None, figure=None):
         The images.
     models : sequence of `~astropy.nddata.NDData` or 2-D array
         A model image for each, in the unit of its cutout.
-    labels, figure
+    labels, figure, ax
         As in `plot_mosaic`; the label is written to the left of the row.
 
     Returns
@@ -116,7 +120,8 @@ def plot_residuals(cutouts, models, *, labels=None, figure=None):
     Raises
     ------
     ValueError
-        If there are no cutouts, or models or labels differ in number or shape.
+        If there are no cutouts, models or labels differ in number or shape, or ``ax`` is as in
+        `plot_mosaic`.
     """
     cutouts, models = as_list(cutouts, "cutouts"), as_list(models, "models")
     labels = as_labels(labels, len(cutouts))
@@ -125,7 +130,7 @@ def plot_residuals(cutouts, models, *, labels=None, figure=None):
     ]:
         msg = f"models ({len(models)}) must have the number and shapes of cutouts ({len(cutouts)})"
         raise ValueError(msg)
-    figure = figure or Figure(figsize=(6.6, 1.62 * len(cutouts) + 0.3), layout="constrained")
+    figure = canvas(figure, ax, (6.6, 1.62 * len(cutouts) + 0.3), layout="constrained")
     axes = figure.subplots(len(cutouts), 3, squeeze=False)
     for row, cutout, model, label in zip(axes, cutouts, models, labels, strict=True):
         norm = image_norm(cutout)

@@ -263,6 +263,19 @@ def test_given_figures_are_used():
     assert len(bottom.axes) == 4
 
 
+@pytest.mark.parametrize("draw", [plot_mosaic, lambda c, **o: plot_residuals(c, c, **o)])
+def test_given_axes_are_replaced(draw):
+    left, right = Figure().subplots(1, 2)
+    panels = np.ravel(draw([make_cutout()], ax=left))
+    assert panels[0].figure.figure is right.figure
+    assert left not in right.figure.axes
+    assert right in right.figure.axes
+    with pytest.raises(ValueError, match=r"ax must be one of figure\.subplots\(\)"):
+        draw([make_cutout()], ax=right, figure=right.figure)
+    with pytest.raises(ValueError, match=r"ax must be one of figure\.subplots\(\)"):
+        draw([make_cutout()], ax=Figure().add_axes((0, 0, 1, 1)))
+
+
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     for name in [*sys.modules]:
         if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet._display"):
