@@ -34,25 +34,12 @@ _SOURCE_PLANES = ("MP_DETECTED", "MP_DETECTED_NEGATIVE")
 
 def read_survey(hdus, path):
     """The cutout of a file that surveys or `~astropy.nddata.CCDData.write` make."""
-    image = _find_image(hdus, path)
-    noise, mask, psf = (
-        _find(hdus, names, path) for names in (UNCERTAINTY_NAMES, MASK_NAMES, PSF_NAMES)
-    )
-    shape = image.data.shape
-    for hdu in (noise, mask):
-        if hdu is not None and hdu.data.shape != shape:
-            msg = f"{path}: {hdu.name} has shape {hdu.data.shape}, the image {shape}"
-            raise ValueError(msg)
-    header = image.header.copy()
-    header.extend(hdus[0].header.copy(strip=True), unique=True, useblanks=False)
-    wcs = _read_wcs(image.header, hdus, path)
+    image, noise, mask, psf = find_parts(hdus, path)
     cutout = CCDData(
         native(image.data),
-        unit=parse_unit(header.get("BUNIT")) or u.adu,
-        mask=None if mask is None else _read_mask(mask),
-        wcs=wcs,
+        mask=None if mask is None else bad_pixels(native(mask.data), mask.header),
         psf=None if psf is None else native(psf.data),
-        meta=clean_meta(header, keep_wcs=wcs is None),
+        **describe(hdus, image, path),
     )
     try:
         cutout.uncertainty = read_uncertainty(noise, image)
@@ -62,9 +49,31 @@ def read_survey(hdus, path):
     return cutout
 
 
+def find_parts(hdus, path):
+    """The HDUs of image, uncertainty, mask and PSF; the last three may be None."""
+    image = _find_image(hdus, path)
+    noise, mask, psf = (
+        find_hdu(hdus, names, path) for names in (UNCERTAINTY_NAMES, MASK_NAMES, PSF_NAMES)
+    )
+    for hdu in (noise, mask):
+        if hdu is not None and hdu.shape != image.shape:
+            msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
+            raise ValueError(msg)
+    return image, noise, mask, psf
+
+
+def describe(hdus, image, path):
+    """Unit, WCS and meta of an image."""
+    header = image.header.copy()
+    header.extend(hdus[0].header.copy(strip=True), unique=True, useblanks=False)
+    wcs = _read_wcs(image.header, hdus, path)
+    unit = parse_unit(header.get("BUNIT")) or u.adu
+    return {"unit": unit, "wcs": wcs, "meta": clean_meta(header, keep_wcs=wcs is None)}
+
+
 def _find_image(hdus, path):
     """The image HDU: a known name, else the first 2-D image that is nothing else."""
-    image = _find(hdus, IMAGE_NAMES, path)
+    image = find_hdu(hdus, IMAGE_NAMES, path)
     if image is not None:
         return image
     others = (*UNCERTAINTY_NAMES, *MASK_NAMES, *PSF_NAMES)
@@ -75,7 +84,7 @@ def _find_image(hdus, path):
     raise ValueError(msg)
 
 
-def _find(hdus, names, path):
+def find_hdu(hdus, names, path):
     """The HDU with data that has the first of these names, or None."""
     for name in names:
         found = [hdu for hdu in hdus if hdu.name == name and hdu.is_image and hdu.size > 0]
@@ -92,17 +101,22 @@ def read_uncertainty(hdu, image):
     """Uncertainty with the kind that its name or its card UTYPE says."""
     if hdu is None:
         return None
+    kind, unit = uncertainty_kind(hdu, image)
+    return kind(native(hdu.data), unit=unit)
+
+
+def uncertainty_kind(hdu, image):
+    """Class and unit of an uncertainty."""
     kind = UNCERTAINTY_CLASSES.get(hdu.header.get("UTYPE"), UNCERTAINTY_NAMES[hdu.name])
     string, unit = hdu.header.get("BUNIT"), None
     if string != image.header.get("BUNIT") or "UTYPE" in hdu.header:
         unit = parse_unit(string)  # else it repeats the image's, whatever its kind
-    return kind(native(hdu.data), unit=unit)
+    return kind, unit
 
 
-def _read_mask(hdu):
-    """Bad pixels: all that is not zero, without the planes that only mark sources."""
-    source = sum(1 << hdu.header[card] for card in _SOURCE_PLANES if card in hdu.header)
-    data = native(hdu.data)
+def bad_pixels(data, header):
+    """All of a mask that is not zero, without the planes that only mark sources."""
+    source = sum(1 << header[card] for card in _SOURCE_PLANES if card in header)
     return (data & ~np.array(source, data.dtype) if source else data) != 0
 
 

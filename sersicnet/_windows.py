@@ -7,7 +7,7 @@ from astropy.wcs import WCS, Sip
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers.base import BaseWCSWrapper
 
-__all__ = ["bin_pixels", "crop_or_pad", "cut", "cut_cutout", "middle_origin"]
+__all__ = ["bin_pixels", "crop_or_pad", "cut", "cut_cutout", "middle_origin", "overlap"]
 
 
 def middle_origin(n_pixels, size):
@@ -31,7 +31,7 @@ def cut(array, origin, shape, *, fill, dtype=None):
     window = np.full(array.shape[:-2] + tuple(shape), fill, dtype=dtype or array.dtype)
     source, target = zip(
         *(
-            _overlap(n_pixels, begin, size)
+            overlap(n_pixels, begin, size)
             for n_pixels, begin, size in zip(array.shape[-2:], origin, shape, strict=True)
         ),
         strict=True,
@@ -40,7 +40,7 @@ def cut(array, origin, shape, *, fill, dtype=None):
     return window
 
 
-def _overlap(n_pixels, begin, size):
+def overlap(n_pixels, begin, size):
     """The common pixels of an axis and a window, in the counting of either."""
     first, last = max(begin, 0), max(begin, 0, min(begin + size, n_pixels))
     return slice(first, last), slice(first - begin, last - begin)

@@ -4,6 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from sersicnet._cli_measure import add_measure
+from sersicnet._cli_options import add_refine, add_units, show_progress, units_of
+from sersicnet._cli_report import add_report
+from sersicnet._cli_survey import add_survey
+
 __all__ = ["main"]
 
 
@@ -31,8 +36,9 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser("sersicnet", description="Sersic parameters of galaxies.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_predict, _add_simulate, _add_train):
+    for add in (_add_demo, _add_predict, add_measure, add_survey, _add_simulate, _add_train):
         add(commands)
+    add_report(commands, _read)
     return parser
 
 
@@ -42,30 +48,20 @@ def _add_demo(commands):
     parser.add_argument(
         "-o", "--output", default="demo", metavar="DIR", help="default: %(default)s"
     )
-    _add_measurement(parser)
+    add_units(parser)
     parser.set_defaults(run=_demo)
 
 
 def _add_predict(commands):
     parser = commands.add_parser("predict", help="measure cutouts into a table")
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
-    parser.add_argument("-o", "--output", required=True, help="table: .ecsv or .fits")
+    parser.add_argument("-o", "--output", required=True, help="table: .ecsv, .fits or .parquet")
     parser.add_argument(
         "--psf", metavar="FITS", help="star-like stamp for all cutouts; default: their own"
     )
-    _add_measurement(parser)
+    add_refine(parser)
+    add_units(parser)
     parser.set_defaults(run=_predict)
-
-
-def _add_measurement(parser):
-    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
-    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
-    parser.add_argument(
-        "--weights",
-        default="universal",
-        help="universal (any image with its PSF), deeplegato or deeplegato-mag (images like "
-        "CANDELS F160W), cosmos (COSMOS F814W), or a file; default: %(default)s",
-    )
 
 
 def _add_simulate(commands):
@@ -110,8 +106,8 @@ def _demo(options):
         cutouts=cutouts,
         names=names,
         weights=options.weights,
-        progress_bar=_show_progress(),
-        **_units(options),
+        progress_bar=show_progress(),
+        **units_of(options),
     )
     print("wrote", ", ".join(map(str, files)))
     return status
@@ -128,7 +124,8 @@ def _predict(options):
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))
         psf = None if options.psf is None else fits.getdata(options.psf)
-        table = net.predict(cutouts, psf=psf, **_units(options)).to_table()
+        given = {"psf": psf, "refine": options.refine, **units_of(options)}
+        table = net.predict(cutouts, **given).to_table()
         table["id"] = names
         write_catalog(table, options.output, overwrite=True)
         print(f"wrote {options.output}")
@@ -143,7 +140,7 @@ def _simulate(options):
     folder.mkdir(parents=True, exist_ok=True)
     catalog = draw_catalog(options.n, config, seed=options.seed)
     catalog.write(folder / "catalog.ecsv", overwrite=True)
-    drawing = {"seed": options.seed, "n_jobs": options.jobs, "progress_bar": _show_progress()}
+    drawing = {"seed": options.seed, "n_jobs": options.jobs, "progress_bar": show_progress()}
     cutouts = render_catalog(catalog, config, **drawing)
     write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
     print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")
@@ -163,7 +160,7 @@ def _train(options):
         n_jobs=options.jobs or 1,
         device=options.device,
         precision=options.precision,
-        progress_bar=_show_progress(),
+        progress_bar=show_progress(),
     )
     print(*scores.pformat(max_width=-1), sep="\n")
     return 0
@@ -183,7 +180,7 @@ def _train_universal(options):
         n_devices=options.devices,
         n_workers=options.jobs,
         precision=options.precision,
-        progress_bar=_show_progress(),
+        progress_bar=show_progress(),
         **scenes,
     )
     if path is not None:  # the first of several processes
@@ -198,10 +195,6 @@ def _survey(name):
         return getattr(SimulationConfig, name)()
     survey, _, band = name.partition(":")
     return SimulationConfig.from_survey(survey, band or None)
-
-
-def _units(options):
-    return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
 
 
 def _read(paths):
@@ -220,10 +213,6 @@ def _read(paths):
         stem = Path(path).stem
         names += [stem] if len(found) == 1 else [f"{stem}-{i}" for i in range(len(found))]
     return cutouts, names, status
-
-
-def _show_progress():
-    return sys.stderr.isatty()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def read_cutout(path):
     ValueError
         If the file has no 2-D image, several cutouts, or extensions that do not fit together.
     """
-    with _open(path) as hdus:
+    with fits_errors(path), open_fits(path) as hdus:
         n_cutouts = hdus[0].header.get(_N_CUTOUTS, 1)
         if n_cutouts != 1:
             msg = f"{path} holds {n_cutouts} cutouts, not one: read it with read_cutouts"
@@ -99,7 +99,7 @@ def read_cutouts(path):
     OSError, ValueError
         As `read_cutout`.
     """
-    with _open(path) as hdus:
+    with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:
             return _read_own(hdus)
         return [read_survey(hdus, path)]
@@ -254,22 +254,28 @@ def _to_header(cutout):
 
 
 @contextmanager
-def _open(path):
-    """Open a FITS file so that whatever is broken in it is an OSError that names it."""
+def fits_errors(path):
+    """Whatever is broken in a FITS file that is read herein is an OSError that names it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         warnings.simplefilter("ignore", u.UnitsWarning)
         warnings.filterwarnings("error", ".*(truncated|Error validating header)", AstropyWarning)
         try:
-            # fits.open given a path leaves the file open when it fails
-            with Path(path).open("rb") as file, fits.open(_unzip(file), memmap=False) as hdus:
-                len(hdus)  # goes through the whole file
-                yield hdus
+            yield
         except FileNotFoundError:
             raise
         except _BROKEN as error:
             msg = f"{path} is not a complete FITS file: {error}"
             raise OSError(msg) from error
+
+
+@contextmanager
+def open_fits(path):
+    """The HDUs of a FITS file, of which the last is there as well."""
+    # fits.open given a path leaves the file open when it fails
+    with Path(path).open("rb") as file, fits.open(_unzip(file), memmap=False) as hdus:
+        len(hdus)  # goes through the whole file
+        yield hdus
 
 
 def _unzip(file):

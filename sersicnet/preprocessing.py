@@ -234,7 +234,7 @@ def _fill(stamps, cutout, rows, bins, where):
     stamps.frame.y_middle[rows] = origin[0] + (size - 1) / 2
     stamps.frame.x_middle[rows] = origin[1] + (size - 1) / 2
     stamps.shapes[rows] = shape
-    stamps.wcs[rows] = [_celestial(cutout.wcs)] * len(level)
+    stamps.wcs[rows] = [celestial(cutout.wcs)] * len(level)
     flags |= header_flags(cutout.meta) | Flags.CROPPED * int(max(shape) > size)
     stamps.flags[rows] = flags | Flags.NOISE_ESTIMATED * int(not has_noise(cutout))
     length = min(*shape, size) // bins
@@ -277,7 +277,7 @@ def _noise_level(noise, good):
     return level
 
 
-def _celestial(wcs):
+def celestial(wcs):
     """The celestial WCS of a cutout or stack, None without."""
     if isinstance(wcs, WCS):
         wcs = wcs if wcs.naxis == 2 or not wcs.has_celestial else wcs.celestial

@@ -17,7 +17,7 @@ __all__ = ["center", "find_center", "mask_neighbours", "measure_shape"]
 _SMOOTHING = 3 / 2.3548
 # By how many detection thresholds the peak of a source exceeds the saddle towards the next: the
 # least that leaves real HST galaxies with correlated noise in one piece.
-_PROMINENCE = 1.5
+PROMINENCE = 1.5
 _EIGHT = np.ones((3, 3), dtype=bool)  # neighbours along the diagonals count
 
 
@@ -206,7 +206,7 @@ def _detect(image, threshold, n_pixels, contrast):
     # divided by the noise: extreme units are no matter to photutils then
     data /= np.median(noise[~bad])
     limit = threshold * np.where(bad, np.inf, noise / np.median(noise[~bad]))
-    smooth = _smooth(data, bad)
+    smooth = smooth_image(data, bad)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "no sources were found" is an answer here
         segmentation = detect_sources(smooth, limit, n_pixels, mask=bad)
@@ -215,14 +215,14 @@ def _detect(image, threshold, n_pixels, contrast):
         segmentation = deblend_sources(
             smooth, segmentation, n_pixels, contrast=contrast, progress_bar=False
         )
-    segmentation = _merge_fragments(smooth, segmentation, _PROMINENCE * threshold)
+    segmentation = merge_fragments(smooth, segmentation, PROMINENCE * threshold)
     if segmentation is None:
         return None
     return _Detection(data, bad, segmentation, *_nearest_middle(smooth, segmentation))
 
 
-def _merge_fragments(smooth, segmentation, prominence):
-    """Join what deblending has split but no saddle separates; drop faint islands.
+def merge_fragments(smooth, segmentation, prominence, *, keep_islands=False):
+    """Join what deblending has split but no saddle separates; drop faint islands, or keep them.
 
     Noise breaks the outskirts of a large galaxy into pieces. A piece stays a source only if its
     peak exceeds the saddle towards its neighbours (zero for an island) by ``prominence``.
@@ -240,7 +240,8 @@ def _merge_fragments(smooth, segmentation, prominence):
         ring = ndimage.binary_dilation(own, _EIGHT) & ~own & (labels[around] > 0)
         heights = np.where(ring, smooth[around], 0)
         highest = np.unravel_index(np.argmax(heights), heights.shape)
-        if peaks[i] - heights[highest] >= prominence:
+        kept = keep_islands and not ring.any()
+        if kept or peaks[i] - heights[highest] >= prominence:
             continue
         winner = labels[around][highest] if ring.any() else 0
         labels[around][own] = winner
@@ -255,10 +256,10 @@ def _union(first, second):
     return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
 
 
-def _smooth(data, bad):
+def smooth_image(data, bad, *, sigma=_SMOOTHING):
     """Gaussian smoothing that bad pixels do not take part in."""
-    weight = ndimage.gaussian_filter((~bad).astype(float), _SMOOTHING, mode="constant")
-    smooth = ndimage.gaussian_filter(data, _SMOOTHING, mode="constant")
+    weight = ndimage.gaussian_filter((~bad).astype(float), sigma, mode="constant")
+    smooth = ndimage.gaussian_filter(np.where(bad, 0.0, data), sigma, mode="constant")
     return np.divide(smooth, weight, out=np.zeros_like(smooth), where=weight > 1e-6)
 
 

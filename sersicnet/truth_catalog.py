@@ -4,18 +4,23 @@
 """
 
 import json
-import warnings
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._tables import write_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.survey_config import SimulationConfig
 
-__all__ = ["draw_catalog", "draw_row", "read_catalog", "split_catalog", "write_catalog"]
+__all__ = [
+    "draw_catalog",
+    "draw_row",
+    "read_catalog",
+    "read_table",
+    "split_catalog",
+    "write_catalog",
+]
 
 
 def draw_catalog(n, config, *, seed):
@@ -111,7 +116,7 @@ def write_catalog(catalog, path, *, overwrite=False):
     catalog : `~astropy.table.QTable`
         From `draw_catalog`, or some rows of it.
     path : str or path
-        The file: ``.ecsv`` or ``.fits``.
+        The file: ``.ecsv``, ``.fits``, or ``.parquet`` (which needs pyarrow).
     overwrite : bool
         Whether to replace an existing file.
 
@@ -127,13 +132,23 @@ def write_catalog(catalog, path, *, overwrite=False):
     FITS has no unit for AB magnitudes. The one of ``mag`` is kept in a comment that
     astropy alone understands, of which it warns; this function does not.
     """
-    if Path(path).suffix not in (".ecsv", ".fits"):
-        msg = f"path={str(path)!r} must end in .ecsv or .fits"
-        raise ValueError(msg)
-    with warnings.catch_warnings():
-        lost = r"The unit 'mag\(AB\)' could not be saved in native FITS format"
-        warnings.filterwarnings("ignore", lost, AstropyUserWarning)
-        catalog.write(path, overwrite=overwrite)
+    write_table(catalog, path, overwrite=overwrite)
+
+
+def read_table(path):
+    """Read any table that astropy can, with the unit of AB magnitudes, which FITS does not know.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
+    with u.add_enabled_units([u.ABmag]):
+        return QTable.read(path)
 
 
 def read_catalog(path):
@@ -156,8 +171,7 @@ def read_catalog(path):
     ValueError
         If the table has no configuration.
     """
-    with u.add_enabled_units([u.ABmag]):
-        catalog = QTable.read(path)
+    catalog = read_table(path)
     # FITS makes the keys upper case
     catalog.meta = {key.lower(): value for key, value in catalog.meta.items()}
     if "config" not in catalog.meta:

@@ -53,7 +53,7 @@ def test_what_simulate_writes_can_be_measured(tmp_path):
 
 def test_predict_refuses_a_format_that_loses_units(files, tmp_path, capsys):
     assert main(["predict", files[0], "-o", str(tmp_path / "measured.csv")]) == 1
-    assert "must end in .ecsv or .fits" in capsys.readouterr().err
+    assert "must end in .ecsv, .fits or .parquet" in capsys.readouterr().err
 
 
 def test_the_default_weights_need_a_psf(tmp_path, capsys):

@@ -1,0 +1,69 @@
+"""What commands have in common."""
+
+import sys
+
+__all__ = [
+    "add_measuring",
+    "add_refine",
+    "add_units",
+    "measuring_of",
+    "show_progress",
+    "units_of",
+]
+
+
+def add_units(parser):
+    """Options that say what a pixel and a count are, and which weights measure."""
+    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
+    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
+    parser.add_argument(
+        "--weights",
+        default="universal",
+        help="universal (any image with its PSF), deeplegato or deeplegato-mag (images like "
+        "CANDELS F160W), cosmos (COSMOS F814W), or a file; default: %(default)s",
+    )
+
+
+def add_refine(parser):
+    """What is done after the network has answered."""
+    parser.add_argument(
+        "--refine", choices=("lm", "importance"), help="polish the network's answer by a fit"
+    )
+
+
+def add_measuring(parser):
+    """How survey images are measured."""
+    parser.add_argument(
+        "--psf", metavar="PSF", help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE"
+    )
+    parser.add_argument(
+        "--psf-oversampling", type=int, default=1, metavar="K", help="stamp pixels per image pixel"
+    )
+    parser.add_argument(
+        "--saturation", type=float, metavar="LEVEL", help="in the unit of IMAGE; default: SATURATE"
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=1.5, help="of detection, in sigma (default: %(default)s)"
+    )
+    parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to take off")
+    add_refine(parser)
+    parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
+    add_units(parser)
+
+
+def units_of(options):
+    """Arguments of the Python API."""
+    return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
+
+
+def measuring_of(options):
+    """Likewise, of what `add_measuring` has added."""
+    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size")
+    refine = {} if options.refine is None else {"refine": options.refine}
+    sky = {"sky_box": None} if options.no_sky else {}
+    return {name: getattr(options, name) for name in names} | units_of(options) | refine | sky
+
+
+def show_progress():
+    """Whether somebody would see a progress bar."""
+    return sys.stderr.isatty()

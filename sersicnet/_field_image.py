@@ -1,0 +1,200 @@
+"""The pixels of a survey image, cut out window by window from memory or from FITS files."""
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData, NDData
+
+from sersicnet._noise import has_noise, noise_unit_factor, to_standard_deviation
+from sersicnet._survey_fits import (
+    MASK_NAMES,
+    UNCERTAINTY_NAMES,
+    bad_pixels,
+    describe,
+    find_hdu,
+    find_parts,
+    native,
+    uncertainty_kind,
+)
+from sersicnet._units import find_pixel_scale, find_zeropoint, header_number, per_cutout
+from sersicnet._windows import as_nddata
+from sersicnet.cutouts import fits_errors, open_fits
+
+__all__ = ["FieldImage", "Plane", "open_field"]
+
+
+class Plane:
+    """A two-dimensional array or section of a FITS file, of which windows are taken.
+
+    Parameters
+    ----------
+    pixels : `~numpy.ndarray` or section of an HDU
+        All of it. Of a section, only the window is read.
+    convert : callable, optional
+        What makes of a window what is wanted.
+    """
+
+    def __init__(self, pixels, convert=None):
+        self.shape = tuple(pixels.shape)
+        self._pixels, self._convert = pixels, convert
+
+    def __getitem__(self, box):
+        window = native(np.asarray(self._pixels[box]))
+        return window if self._convert is None else self._convert(window)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldImage:
+    """A survey image.
+
+    Attributes
+    ----------
+    data, noise, mask : Plane
+        Image, standard deviations in its unit, and bad pixels; the last two may be None.
+    unit, wcs, meta, psf
+        As of a `~astropy.nddata.CCDData`.
+    """
+
+    data: Plane
+    noise: Plane
+    mask: Plane
+    unit: object
+    wcs: object
+    meta: dict
+    psf: object
+
+    def units(self, pixel_scale, zeropoint):
+        """Arcsec per pixel and AB magnitude of 1, as given, or those that the image knows."""
+        given = (
+            per_cutout(value, 1, name)
+            for value, name in ((pixel_scale, "pixel_scale"), (zeropoint, "zeropoint"))
+        )
+        given = [None if value is None else float(value[0]) for value in given]
+        scale = find_pixel_scale(self, given[0], "image")
+        return float(scale), float(find_zeropoint(self, given[1], "image"))
+
+    def saturation(self, given):
+        """The level of saturation, as given, or of the header, or infinite."""
+        level = header_number(self, "SATURATE") if given is None else given
+        return np.inf if level is None else float(level)
+
+
+@contextmanager
+def open_field(image, *, rms=None, weight_map=None, mask=None):
+    """A survey image from memory or from files, which stay open.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
+        The image.
+    rms, weight_map, mask : 2-D array_like or path, optional
+        Instead of what the image has: standard deviations, inverse variances, bad pixels.
+
+    Yields
+    ------
+    FieldImage
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
+        If there is no such image, or these do not fit together.
+    """
+    if rms is not None and weight_map is not None:
+        msg = "rms and weight_map are both given: they say the same, one of them is enough"
+        raise ValueError(msg)
+    with ExitStack() as stack:
+        field = _from_file(image, stack) if _is_path(image) else _from_memory(image)
+        unit = u.dimensionless_unscaled if field.unit is None else field.unit
+        if rms is not None:
+            pixels, _ = _pixels(rms, "rms", UNCERTAINTY_NAMES, field, stack, unit)
+            field = replace(field, noise=Plane(pixels, lambda window: window.astype(float)))
+        if weight_map is not None:
+            pixels, _ = _pixels(weight_map, "weight_map", UNCERTAINTY_NAMES, field, stack, unit**-2)
+            field = replace(field, noise=Plane(pixels, _from_weight))
+        if mask is not None:
+            pixels, header = _pixels(mask, "mask", MASK_NAMES, field, stack)
+            field = replace(field, mask=_mask_plane(pixels, header))
+        yield field
+
+
+def _is_path(value):
+    return isinstance(value, str | os.PathLike)
+
+
+def _from_memory(image):
+    if not isinstance(image, NDData | np.ndarray):
+        msg = f"image must be a CCDData, an array or a path, not {type(image).__name__}"
+        raise TypeError(msg)
+    image = as_nddata(image)
+    mask = image.mask
+    if mask is not None:
+        mask = _mask_plane(np.broadcast_to(mask, image.data.shape), {})
+    noise = None
+    if has_noise(image):
+        array = np.broadcast_to(image.uncertainty.array, image.data.shape)
+        noise = Plane(array, _to_noise(image))
+    described = image.unit, image.wcs, image.meta, image.psf
+    return FieldImage(Plane(image.data), noise, mask, *described)
+
+
+def _from_file(path, stack):
+    with fits_errors(path):
+        hdus = stack.enter_context(open_fits(path))
+        image, noise, mask, psf = find_parts(hdus, path)
+        about = describe(hdus, image, path)
+        psf = None if psf is None else native(psf.data)
+    if noise is not None:
+        kind, unit = uncertainty_kind(noise, image)
+        # one pixel, as an example of all
+        pixel = CCDData([[1.0]], unit=about["unit"], uncertainty=kind(np.ones((1, 1)), unit=unit))
+        noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None
+    if mask is not None:
+        mask = _mask_plane(mask.section, mask.header)
+    return FieldImage(Plane(image.section), noise, mask, psf=psf, **about)
+
+
+def _to_noise(image):
+    """What makes standard deviations of the uncertainty of ``image``."""
+    kind, factor = image.uncertainty.uncertainty_type, noise_unit_factor(image)
+    return lambda window: factor * to_standard_deviation(window.astype(float), kind)
+
+
+def _from_weight(window):
+    return to_standard_deviation(window.astype(float), "ivar")
+
+
+def _mask_plane(pixels, header):
+    return Plane(pixels, lambda window: bad_pixels(window, header))
+
+
+def _pixels(given, name, hdu_names, field, stack, unit=None):
+    """Array or section, and header, of what the user gave as the argument ``name``."""
+    header = {}
+    if _is_path(given):
+        with fits_errors(given):
+            hdus = stack.enter_context(open_fits(given))
+            hdu = find_hdu(hdus, hdu_names, given) or _first_image(hdus, name, given)
+        pixels, header = hdu.section, hdu.header
+    elif isinstance(given, u.Quantity):
+        try:
+            pixels = given.to_value(unit)
+        except u.UnitConversionError as error:
+            msg = f"{name} has the unit {given.unit}, and needs {unit}: {error}"
+            raise u.UnitConversionError(msg) from error
+    else:
+        pixels = np.asarray(given)
+    if tuple(pixels.shape) != field.data.shape:
+        msg = f"{name} has shape {tuple(pixels.shape)}, the image {field.data.shape}"
+        raise ValueError(msg)
+    return pixels, header
+
+
+def _first_image(hdus, name, path):
+    for hdu in hdus:
+        if hdu.is_image and len(hdu.shape) == 2:
+            return hdu
+    msg = f"{name}={str(path)!r} has no 2-D image"
+    raise ValueError(msg)

@@ -1,0 +1,104 @@
+"""The command ``sersicnet measure``, run as a user would."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable, Table
+from fields import NOISE, make_field, render, star, truth_table
+
+from sersicnet.cli import main
+from sersicnet.cutouts import write_cutout
+from sersicnet.flags import Flags
+from sersicnet.measure import measure_image
+
+
+@pytest.fixture(scope="module")
+def field():
+    return make_field(render(truth_table()))
+
+
+@pytest.fixture(scope="module")
+def folder(field, tmp_path_factory):
+    """An image without noise map, mask and PSF, and these in files of their own."""
+    folder = tmp_path_factory.mktemp("field")
+    plain = make_field(np.zeros(field.shape), uncertainty=None, mask=None, psf=None)
+    plain.data = field.data
+    write_cutout(plain, folder / "field.fits")
+    fits.writeto(folder / "star.fits", star(oversampling=2))
+    fits.writeto(folder / "rms.fits", np.full(field.shape, NOISE))
+    fits.writeto(folder / "mask.fits", field.mask.astype(np.uint8))
+    return folder
+
+
+def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys):
+    output, model, residual = (tmp_path / f"{name}.fits" for name in ("table", "model", "residual"))
+    psf = ["--psf", str(folder / "star.fits"), "--psf-oversampling", "2"]
+    files = ["--rms", str(folder / "rms.fits"), "--mask", str(folder / "mask.fits")]
+    images = ["--model", str(model), "--residual", str(residual)]
+    arguments = ["measure", str(folder / "field.fits"), *psf, *files, *images, "-o", str(output)]
+    assert main(arguments) == 0
+    expected = measure_image(field, psf=star(oversampling=2), psf_oversampling=2)
+    found = QTable.read(output)
+    np.testing.assert_allclose(found["r_eff"].value, expected["r_eff"].value, rtol=1e-4)
+    printed = capsys.readouterr()
+    assert f"wrote {output}: {len(expected)} sources" in printed.out
+    assert "tile" not in printed.err  # nobody looks at a progress bar
+    total = fits.getdata(model) + fits.getdata(residual)
+    np.testing.assert_allclose(total, field.data, atol=1e-2)
+    left = fits.getdata(residual) - make_field(np.zeros(field.shape)).data
+    assert np.sqrt(np.mean(left[~field.mask] ** 2)) < NOISE / 2
+
+
+def test_a_catalogue_and_options(folder, tmp_path):
+    Table({"id": [7], "x_0": [200.0], "y_0": [100.0]}).write(tmp_path / "where.csv")
+    arguments = ["measure", str(folder / "field.fits"), "--psf", str(folder / "star.fits")]
+    arguments += ["--psf-oversampling", "2", "--catalog", str(tmp_path / "where.csv")]
+    rows = []
+    for zeropoint in ("20", "21"):
+        output = str(tmp_path / f"{zeropoint}.ecsv")
+        options = ["--zeropoint", zeropoint, "--pixel-scale", "0.2", "--weights", "universal"]
+        assert main([*arguments, *options, "--saturation", "1e6", "-o", output]) == 0
+        rows.append(QTable.read(output)[0])
+    assert rows[0]["id"] == 7
+    assert rows[0]["flags"] & int(Flags.NOISE_ESTIMATED)
+    assert rows[1]["mag"].value - rows[0]["mag"].value == pytest.approx(1)
+
+
+def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "sersicnet.measure.measure_image", lambda _, **given: seen.update(given) or []
+    )
+    arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
+    assert main([*arguments, "--refine", "lm", "--no-sky"]) == 0
+    assert seen.pop("refine") == "lm"
+    assert seen.pop("sky_box") is None
+    assert main(arguments) == 0
+    assert not {"refine", "sky_box"} & set(seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--psf", "absent.fits"], "absent.fits"),
+        (["-o", "out.csv"], "must end in .ecsv, .fits or .parquet"),
+        (["--weights", "nonsense"], "name='nonsense'"),
+        (["--tile-size", "0"], "tile_size=0 must be a positive integer"),
+        ([], "psf=None and no cutout has one"),
+    ],
+)
+def test_errors_are_one_line(options, message, folder, tmp_path, capsys):
+    arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
+    assert main([*arguments, *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sersicnet: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_help_has_an_example(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["measure", "--help"])
+    text = capsys.readouterr().out
+    assert "sersicnet measure field.fits --psf star.fits" in text
+    assert "arcsec" in text

@@ -1,0 +1,123 @@
+"""The benchmark of whole fields: matching, scores, the fields themselves, SExtractor's units."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from fields import SCALE, ZEROPOINT, make_field, render, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
+# installed one.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+scores = importlib.import_module("benchmarks.field_scores")
+scenes = importlib.import_module("benchmarks.field_scene")
+sextractor = importlib.import_module("benchmarks.sextractor")
+
+
+def sources(x, mag, **columns):
+    return Table({"x_0": x, "y_0": np.zeros(len(x)), "mag": mag, **columns})
+
+
+def detections(x, **columns):
+    return Table({"x_centroid": x, "y_centroid": np.zeros(len(x)), **columns})
+
+
+def test_the_brightest_source_takes_the_nearest_detection():
+    truth = sources([0.0, 1.0, 50.0, 90.0], [24.0, 20.0, 22.0, 21.0])
+    found = detections([0.4, -2.5, 54.0, 91.0])
+    assert_array_equal(scores.match_brightest(truth, found, radius=3), [1, 0, -1, 3])
+    assert_array_equal(scores.match_brightest(truth, found, radius=5), [1, 0, 2, 3])
+
+
+def test_a_detection_is_of_one_source():
+    rng = np.random.default_rng(1)
+    truth, found = sources(*rng.uniform(18, 28, (2, 60))), detections(rng.uniform(18, 28, 40))
+    rows = scores.match_brightest(truth, found)
+    order = rng.permutation(60)
+    assert_array_equal(scores.match_brightest(truth[order], found), rows[order])
+    matched = rows[rows >= 0]
+    assert len(set(matched)) == len(matched) == 40
+
+
+def test_completeness_counts_galaxies_and_what_is_none():
+    truth = sources([0.0, 10.0, 20.0, 30.0], [20.5, 20.5, 20.7, 22.0], r_eff=[1.0, 1.0, 0.0, 1.0])
+    found = detections([0.0, 20.0, 30.0, 70.0], mag=[20.5, 20.7, 22.0, 20.1])
+    matches = {"one": scores.match_brightest(truth, found)}
+    table = scores.completeness(truth, matches, {"one": found}, (20, 21, 23, 24))
+    assert_array_equal(table["galaxies"], [2, 1, 0])
+    assert_array_equal(table["found: one"], [0.5, 1.0, np.nan])
+    assert_array_equal(table["false: one"], [1, 0, 0])
+
+
+def test_accuracy_of_isolated_and_of_blended_galaxies():
+    """Errors that are the same for all are bias; one that is lost is an outlier."""
+    n, mag = 10, np.linspace(20, 21, 10)
+    truth = Table({"mag": mag, "r_eff": np.ones(n), "n": np.ones(n), "q": np.full(n, 0.5)})
+    truth["blend"] = np.repeat([0.0, 0.3], 5)
+    measured = Table(truth, copy=True)
+    measured["mag"][5:] += 0.2
+    measured["n"][7] += 2
+    measured["q"][7] = np.nan
+    for name in scores.PARAMETERS:
+        measured[f"{name}_lo"], measured[f"{name}_hi"] = measured[name] - 0.1, measured[name] + 0.1
+    table = scores.accuracy({"one": measured}, truth, (18, 24))
+    rows = {(row["sample"], row["parameter"]): row for row in table}
+    assert_array_equal(table["galaxies"], 5)
+    assert_allclose(table["bias: one"][:4], 0)
+    for parameter, bias, outliers in (("mag", 0.2, 0), ("n", 0, 0.2), ("q", 0, 0.2)):
+        row = rows["blended", parameter]
+        assert_allclose([row["bias: one"], row["outliers: one"]], [bias, outliers])
+    shares = scores.coverage({"one": measured}, truth)
+    assert_array_equal(shares["mag"], [1, 0])
+    assert_array_equal(shares["n"], [1, 0.8])
+
+
+@pytest.mark.parametrize("kind", ["euclid", "lsst"])
+def test_fields_have_the_sources_of_their_tables(kind, tmp_path):
+    scene = scenes.load_scene(kind, side=250, cache=tmp_path)
+    again = scenes.load_scene(kind, side=250, cache=tmp_path)
+    fresh = scenes.load_scene(kind, side=250)
+    for other in (again, fresh):
+        assert_array_equal(other.image.data, scene.image.data)
+        assert_array_equal(other.truth.as_array(), scene.truth.as_array())
+    data, truth = scene.image.data, scene.truth
+    assert_allclose(scene.image.psf.sum(), 1, rtol=1e-5)
+    assert truth["blend"].min() > -1e-6
+    assert truth["blend"].max() < 1
+    brightest = truth[truth["mag"].argmin()]
+    flux = 10 ** (-0.4 * (brightest["mag"] - scene.image.meta["MAGZP"]))
+    x, y = (int(np.floor(brightest[name] + 0.5)) for name in ("x_0", "y_0"))
+    near = data[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+    assert near.max() == data.max()
+    total = (10 ** (-0.4 * (truth["mag"] - scene.image.meta["MAGZP"]))).sum()
+    assert 0.7 * total < data.sum() < 1.1 * total  # some light is beyond the edges
+    assert near.sum() < flux
+
+
+@pytest.mark.skipif(sextractor.find_program() is None, reason="SExtractor is not installed")
+@pytest.mark.parametrize("oversampling", [1, 2])
+def test_sextractor_in_our_units(oversampling):
+    """Pixels from 0, arcsec, the major axis."""
+    one = {"x_0": 60.3, "y_0": 50.7, "flux": 4e4, "r_eff": 5.0, "n": 1.5, "q": 0.6, "theta": 20.0}
+    field = make_field(render({name: np.array([value]) for name, value in one.items()}))
+    found = sextractor.fit_sersic(
+        field.data,
+        field.uncertainty.array,
+        star(oversampling=oversampling),
+        pixel_scale=SCALE,
+        zeropoint=ZEROPOINT,
+        oversampling=oversampling,
+        residual=True,
+    )
+    assert len(found.table) == 1
+    assert found.seconds > 0
+    truth = one | {"mag": ZEROPOINT - 2.5 * np.log10(one["flux"]), "r_eff": one["r_eff"] * SCALE}
+    tolerances = {"x_0": 0.03, "y_0": 0.03, "mag": 0.02, "r_eff": 0.01, "n": 0.08, "q": 0.01}
+    for name, tolerance in tolerances.items():
+        assert_allclose(scores.plain(found.table[name]), truth[name], atol=tolerance, err_msg=name)
+    middle = found.residual[40:62, 50:71] - np.median(found.residual)
+    assert np.abs(middle).max() < 6 * field.uncertainty.array[0, 0]

@@ -1,0 +1,156 @@
+"""What `field_psf` makes of the PSFs that users have, and that each source gets its own."""
+
+import galsim
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.modeling.models import Gaussian2D
+from astropy.nddata import NDData
+from astropy.table import Table
+from fields import SPACING, make_field, profile, render, star, truth_table
+from galsim.des import DES_PSFEx
+from numpy.testing import assert_allclose, assert_array_equal
+from photutils.psf import GriddedPSFModel, ImagePSF
+
+from sersicnet.field_psf import FieldPSF, field_psf
+from sersicnet.measure import measure_image
+
+
+def test_a_stamp_is_the_same_everywhere():
+    found = field_psf(star(oversampling=3), oversampling=3)
+    assert found.oversampling == 3
+    assert found.at(0, 0) is found.at(100, 200)
+    assert_array_equal(found.at(5, 6), star(oversampling=3))
+    assert field_psf(found) is found
+
+
+def test_a_file_with_a_stamp(tmp_path):
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(star())]).writeto(tmp_path / "star.fits")
+    assert_array_equal(field_psf(tmp_path / "star.fits").at(1, 2), star())
+
+
+def test_a_function_of_the_place():
+    found = field_psf(lambda x, y: star() * (x + 2 * y), oversampling=1)
+    assert_allclose(found.at(3.0, 4.0), 11 * star())
+
+
+@pytest.mark.parametrize("oversampling", [1, 2])
+def test_image_psf(oversampling):
+    """Its own pixels; the sum of a stamp is the light it holds."""
+    data = star(oversampling=oversampling)
+    found = field_psf(ImagePSF(oversampling**2 * data, oversampling=oversampling))
+    assert found.oversampling == oversampling
+    assert_allclose(found.at(7, 8), data, atol=1e-12)
+    assert found.at(7, 8) is found.at(9, 1)
+
+
+def test_image_psf_that_is_off_the_middle():
+    """Its origin is the middle of the stamp."""
+    middle = (star().shape[0] - 1) // 2
+    moved = ImagePSF(np.roll(star(), (2, -3), axis=(0, 1)), origin=(middle - 3, middle + 2))
+    assert_allclose(field_psf(moved).at(0, 0)[5:-5, 5:-5], star()[5:-5, 5:-5], atol=1e-12)
+
+
+def gridded(widths, side):
+    """Four PSFs at the corners of an image."""
+    places = [(0, 0), (side, 0), (0, side), (side, side)]
+    stack = np.array([4 * star(width, oversampling=2) for width in widths])
+    return GriddedPSFModel(NDData(stack, meta={"grid_xypos": places, "oversampling": 2}))
+
+
+def test_gridded_psf_is_interpolated_between_its_places():
+    model = gridded((2.5, 3.0, 3.5, 4.0), 100)
+    found = field_psf(model)
+    assert found.oversampling == 2
+    inner = (slice(1, -1), slice(1, -1))  # rounding puts pixels of the border outside
+    assert_allclose(found.at(0, 0)[inner], star(2.5, oversampling=2)[inner], atol=1e-7)
+    assert_allclose(found.at(100, 100)[inner], star(4.0, oversampling=2)[inner], atol=1e-7)
+    mean = np.mean([star(width, oversampling=2) for width in (2.5, 3.0, 3.5, 4.0)], axis=0)
+    assert_allclose(found.at(50, 50)[inner], mean[inner], atol=1e-7)
+
+
+def write_psfex(path, stamps, sampling):
+    """A file as PSFEx makes it: a constant, and what is added per 100 pixels along x and y."""
+    cards = {"POLNAXIS": 2, "POLGRP1": 1, "POLNAME1": "X_IMAGE", "POLZERO1": 1.0, "POLSCAL1": 100.0}
+    cards |= {"POLGRP2": 1, "POLNAME2": "Y_IMAGE", "POLZERO2": 1.0, "POLSCAL2": 100.0}
+    cards |= {"POLNGRP": 1, "POLDEG1": 1, "PSF_SAMP": sampling, "PSFNAXIS": 3}
+    n, n_y, n_x = stamps.shape
+    cards |= {"PSFAXIS1": n_x, "PSFAXIS2": n_y, "PSFAXIS3": n}
+    column = fits.Column("PSF_MASK", f"{stamps.size}E", dim=f"({n_x},{n_y},{n})", array=[stamps])
+    table = fits.BinTableHDU.from_columns([column], header=fits.Header(cards), name="PSF_DATA")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+
+
+def test_psfex(tmp_path):
+    """A sampling of 0.45 pixels becomes an oversampling of 3, to what GalSim's Lanczos can do."""
+    narrow, wide = (
+        profile(width).drawImage(nx=81, ny=81, scale=0.45, method="no_pixel").array
+        for width in (3.0, 4.0)
+    )
+    write_psfex(tmp_path / "field.psf", np.array([narrow, wide - narrow, 0 * wide]), 0.45)
+    for psf in (tmp_path / "field.psf", DES_PSFEx(str(tmp_path / "field.psf"))):
+        found = field_psf(psf)
+        assert found.oversampling == 3
+        for x, expected in ((0, 3.0), (100, 4.0)):
+            stamp = found.at(x, 50.0)
+            drawn = galsim.ImageD(*stamp.shape[::-1], scale=1 / 3)
+            profile(expected).drawImage(drawn, method="no_pixel")
+            assert_allclose(stamp, drawn.array, atol=4e-3 * drawn.array.max())
+
+
+@pytest.mark.parametrize(
+    ("psf", "error", "message"),
+    [
+        ({}, TypeError, "psf must be a stamp, a model of photutils, a path or a function, not {}"),
+        (np.zeros((5, 5)), ValueError, "psf has the sum 0"),
+        (np.zeros(5), ValueError, "a 2-D stamp is needed"),
+        (Gaussian2D(), TypeError, "psf is a Gaussian2D: of models, ImagePSF or GriddedPSFModel"),
+        (ImagePSF(np.ones((9, 9)), oversampling=(2, 3)), ValueError, "oversampled by 2 in y, 3"),
+        (ImagePSF(np.ones((9, 9)), oversampling=20), ValueError, "psf_oversampling=20 must be"),
+        ("absent.psf", FileNotFoundError, "absent.psf"),
+    ],
+)
+def test_what_is_no_psf(psf, error, message):
+    with pytest.raises(error, match=message):
+        field_psf(psf)
+
+
+def test_oversampling_must_be_a_whole_number():
+    with pytest.raises(ValueError, match=r"psf_oversampling=1\.5 must be an integer"):
+        field_psf(star(), oversampling=1.5)
+
+
+def test_a_file_without_a_psf(tmp_path):
+    Table({"x": [1.0]}).write(tmp_path / "table.fits")
+    with pytest.raises(ValueError, match="has neither a 2-D image nor a table of PSFEx"):
+        field_psf(tmp_path / "table.fits")
+
+
+def test_each_source_is_measured_with_the_psf_of_its_place():
+    """Stars in an image whose PSF changes by a third: unresolved with it, resolved with one."""
+    n = 5
+    y, x = SPACING * (0.5 + np.indices((n, n)).reshape(2, -1))
+    truth = {"x_0": x, "y_0": y, "flux": np.full(n**2, 2e4), "r_eff": np.zeros(n**2)}
+    side = n * SPACING
+    field = make_field(render(truth, (side, side), fwhm=lambda x, y: 3 + x / side), mask=None)
+    model = gridded((3.0, 4.0, 3.0, 4.0), side)
+    seen = []
+
+    def spy(x, y):
+        seen.append((x, y))
+        return field_psf(model).at(x, y)
+
+    right = measure_image(field, psf=FieldPSF(spy, 2))
+    wrong = measure_image(field, psf=star(3.0))
+    assert_allclose(np.sort(np.array(seen)[: n**2, 0]), np.sort(x), atol=0.5)
+    last = right["x_centroid"].value > 0.8 * side
+    assert (right["r_eff"].value[last] < 0.06).all()
+    assert (wrong["r_eff"].value[last] > 0.08).all()
+    magnitude = 25 - 2.5 * np.log10(2e4)
+    assert np.abs(right["mag"].value - magnitude).max() < 0.05
+
+
+def test_the_psf_of_the_image_is_the_default():
+    field = make_field(render(truth_table()), psf=star(5.0))
+    own, given = (measure_image(field, psf=psf) for psf in (None, star(5.0)))
+    assert_allclose(own["r_eff"].value, given["r_eff"].value, rtol=1e-5)

@@ -1,0 +1,472 @@
+"""Many images on a Dask cluster: processes that die, files that are broken, runs that go on."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import MaskedColumn, QTable
+from fields import make_field, render, truth_table
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import SersicNet, survey
+from sersicnet.cutouts import write_cutout
+from sersicnet.measure import measure_image
+from sersicnet.survey import measure_survey, read_manifest
+
+distributed = pytest.importorskip("dask.distributed")
+pytest.importorskip("pyarrow")
+pytest.importorskip("pandas")  # reads Parquet
+
+SIDE = 200
+NAMES = ("a", "b", "c", "empty")
+# The status page of a cluster is to use no port that may be taken.
+QUIET = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+# Seconds after which something hangs: far longer than anything here takes.
+PATIENCE = 600
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three images with galaxies, and one with noise only."""
+    folder = tmp_path_factory.mktemp("images")
+    for seed, name in enumerate(NAMES):
+        truth = truth_table(seed)
+        inside = (np.maximum(truth["x_0"], truth["y_0"]) < SIDE) & (name != "empty")
+        truth = {column: values[inside] for column, values in truth.items()}
+        write_cutout(make_field(render(truth, (SIDE, SIDE)), seed=seed), folder / f"{name}.fits")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(folder):
+    return [folder / f"{name}.fits" for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def serial(images):
+    """The same without a cluster."""
+    net = SersicNet.from_pretrained().set_params(device="cpu")
+    return {image.stem: measure_image(image, psf=None, net=net) for image in images}
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two processes of one thread."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "silence_logs": 50, **QUIET}
+    with (
+        distributed.LocalCluster(processes=True, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def broken(images, tmp_path_factory):
+    """Half of a file."""
+    path = tmp_path_factory.mktemp("broken") / "broken.fits"
+    path.write_bytes(images[0].read_bytes()[:200_000])
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(client, images, broken, tmp_path_factory):
+    """Output and table of a run with a broken file among the images."""
+    output = tmp_path_factory.mktemp("run") / "output"
+    table = measure_survey([broken, *images], output=output, client=client, retries=1)
+    return output, table
+
+
+def assert_serial(output, serial):
+    """The parts together are what one image after the other gives."""
+    assert {path.stem for path in (output / "parts").iterdir()} == set(serial)
+    for name, expected in serial.items():
+        found = QTable.read(output / "parts" / f"{name}.parquet")
+        assert found.colnames == ["image", *expected.colnames]
+        assert (found["image"] == name).all()
+        assert found.meta["MAGZP"] == expected.meta["MAGZP"]
+        for column in expected.colnames:
+            assert found[column].unit == expected[column].unit
+            values = (np.asarray(table[column]) for table in (found, expected))
+            assert_allclose(*values, rtol=1e-4, atol=1e-4, err_msg=f"{name} {column}")
+        assert_array_equal(found["flags"], expected["flags"])
+
+
+def put_in_place(image, path):
+    """A copy of a file in the place of another one or of a pipe."""
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(image.read_bytes())
+    copy.replace(path)
+
+
+def in_background(function):
+    """The future result of a function, for which Python's end does not wait."""
+    future = Future()
+
+    def call():
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=call, daemon=True).start()
+    return future
+
+
+def wait_until(attempt):
+    """What ``attempt`` returns when it returns something."""
+    for _ in range(PATIENCE * 20):
+        found = attempt()
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    return pytest.fail(f"nothing happened within {PATIENCE} s")
+
+
+def open_for_reader(path):
+    """The end of a pipe to write to, when somebody reads at the other."""
+
+    def attempt():
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+
+    return wait_until(attempt)
+
+
+# With processes
+
+with_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+
+
+def test_the_parts_are_what_one_image_after_the_other_gives(run, serial):
+    output, table = run
+    assert_serial(output, serial)
+    assert sum(len(each) for each in serial.values()) > 10
+    assert list(table["name"]) == ["broken", *NAMES]
+    assert list(table["n_sources"]) == [0, *(len(serial[name]) for name in NAMES)]
+
+
+def test_a_broken_file_is_reported(run, broken):
+    output, table = run
+    assert "broken.fits" in table["error"][0]
+    assert (table["image"][0], table["part"][0]) == (str(broken), "")
+    assert list(table["error"][1:]) == [""] * len(NAMES)
+    assert (table["seconds"][1:] > 0).all()
+    recorded = read_manifest(output)
+    recorded = recorded[[list(recorded["name"]).index(name) for name in table["name"]]]
+    assert (recorded.as_array() == table.as_array())[1:].all()
+
+
+def test_parts_are_one_dataset(run):
+    """All have the same columns of the same kind, also that of an image without sources."""
+    from pyarrow import parquet
+
+    output, table = run
+    schemas = [parquet.read_schema(path) for path in (output / "parts").iterdir()]
+    assert all(schema.equals(schemas[0]) for schema in schemas)
+    assert parquet.read_table(output / "parts").num_rows == table["n_sources"].sum()
+
+
+@pytest.mark.usefixtures("run")
+def test_each_worker_loads_the_weights_once(client):
+    def misses():
+        return survey.load_network.cache_info().misses
+
+    counts = client.run(misses).values()
+    assert max(counts) == 1
+
+
+def test_only_what_is_missing_is_measured(run, client, images, broken, folder, serial, tmp_path):
+    """Parts that are gone, images that failed, and nothing else."""
+    output, _ = run
+    before = {path: path.stat().st_mtime_ns for path in (output / "parts").iterdir()}
+    (output / "parts" / "c.parquet").unlink()
+    whole = broken.read_bytes()
+    try:
+        broken.write_bytes(images[0].read_bytes())
+        table = measure_survey([broken, *images], output=output, client=client)
+    finally:
+        broken.write_bytes(whole)
+    assert list(table["error"]) == [""] * 5
+    after = {path: path.stat().st_mtime_ns for path in (output / "parts").iterdir()}
+    changed = {path.stem for path in after if after[path] != before.get(path)}
+    assert changed == {"c", "broken"}
+    assert_serial(output, serial | {"broken": serial["a"]})
+
+
+def kill_reader(client, name):
+    """Kill the process that measures an image, and return its number."""
+    reading = [at for at, keys in client.processing().items() if name in {key[1] for key in keys}]
+    (pid,) = client.run(os.getpid, workers=reading).values()
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+@with_pipes
+def test_a_worker_dies(client, images, serial, tmp_path):
+    """Another one does what it did."""
+    pipe, output = tmp_path / "b.fits", tmp_path / "output"
+    os.mkfifo(pipe)  # who reads it, waits
+    given = [images[0], pipe, *images[2:]]
+    running = in_background(lambda: measure_survey(given, output=output, client=client))
+    end = open_for_reader(pipe)
+    put_in_place(images[1], pipe)
+    pid = kill_reader(client, "b")
+    table = running.result(timeout=PATIENCE)
+    os.close(end)
+    assert list(table["error"]) == [""] * len(NAMES)
+    assert pid not in client.run(os.getpid).values()
+    assert_serial(output, serial)
+
+
+@with_pipes
+def test_an_image_that_workers_die_of_is_given_up(client, tmp_path):
+    """After as many deaths as Dask allows, here one."""
+    pipe, scheduler = tmp_path / "b.fits", client.cluster.scheduler
+    os.mkfifo(pipe)
+    before, scheduler.allowed_failures = scheduler.allowed_failures, 0
+    try:
+        options = {"output": tmp_path / "output", "client": client}
+        running = in_background(lambda: measure_survey([pipe], **options))
+        end = open_for_reader(pipe)
+        kill_reader(client, "b")
+        table = running.result(timeout=PATIENCE)
+    finally:
+        scheduler.allowed_failures = before
+    os.close(end)
+    assert table["error"][0].startswith("KilledWorker: ")
+
+
+@with_pipes
+def test_a_run_is_killed_and_resumed(client, images, serial, tmp_path):
+    """What it had measured stays, and its worker does not outlive it."""
+    pipe, output = tmp_path / "empty.fits", tmp_path / "output"
+    os.mkfifo(pipe)  # the last image never ends
+    given = [*images[:3], pipe]
+    command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, given)]
+    command += ["-o", str(output), "--workers", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            end = open_for_reader(pipe)
+            wait_until(lambda: len(read_manifest(output)) == 3 or None)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    poll = select.poll()
+    poll.register(end, select.POLLERR)
+    assert poll.poll(PATIENCE * 1000)  # the worker has closed the pipe: it is no more
+    os.close(end)
+    before = {path: path.stat().st_mtime_ns for path in (output / "parts").iterdir()}
+    assert sorted(path.stem for path in before) == ["a", "b", "c"]
+    put_in_place(images[3], pipe)
+    table = measure_survey(given, output=output, client=client)
+    assert list(table["error"]) == [""] * len(NAMES)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert_serial(output, serial)
+
+
+# Without a network: what is done, and what is not done again
+
+
+@pytest.fixture(scope="module")
+def thread():
+    """A cluster of one thread in this process; by TCP, else it looks for the internet."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "silence_logs": 50, **QUIET}
+    options["protocol"] = "tcp"
+    with distributed.Client(processes=False, **options) as client:
+        yield client
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Images and options of each call of a ``measure_image`` that does nothing."""
+    calls = []
+
+    def measure(image, *, net, **options):
+        calls.append({"image": Path(image).name, **options})
+        if Path(image).read_text() == "bad":
+            msg = "it is bad"
+            raise OSError(msg)
+        return QTable({"id": [0, 1]})
+
+    monkeypatch.setattr(survey, "measure_image", measure)
+    monkeypatch.setattr(survey, "load_network", lambda weights: None)
+    return calls
+
+
+@pytest.fixture
+def three(tmp_path):
+    paths = [tmp_path / f"{name}.fits" for name in "abc"]
+    for path in paths:
+        path.write_text("good")
+    return paths
+
+
+@pytest.fixture
+def measure(thread, tmp_path):
+    """`measure_survey` into a folder of this test."""
+    return partial(measure_survey, output=tmp_path / "output", client=thread)
+
+
+def names(calls):
+    return [Path(call["image"]).stem for call in calls]
+
+
+def test_what_failed_is_tried_again_a_few_times(measure, measured, three):
+    three[1].write_text("bad")
+    table = measure(three, retries=2)
+    assert list(table["error"]) == ["", "OSError: it is bad", ""]
+    assert sorted(names(measured)) == ["a", "b", "b", "b", "c"]
+    measured.clear()
+    assert list(measure(three, retries=0)["error"]) == list(table["error"])
+    assert names(measured) == ["b"]
+    three[1].write_text("good")
+    assert list(measure(three)["n_sources"]) == [2, 2, 2]
+
+
+def test_what_changed_is_measured_again(measure, measured, three, tmp_path):
+    star = tmp_path / "star.fits"
+    star.write_text("psf")
+    rows = [{"image": three[0], "psf": star}, *three[1:]]
+    measure(rows)
+    measured.clear()
+    star.write_text("another psf")
+    three[2].write_text("better")
+    measure(rows)
+    assert sorted(names(measured)) == ["a", "c"]
+
+
+def test_a_line_that_was_being_written(measure, measured, three, tmp_path):
+    """A record that is not complete is none."""
+    measure(three)
+    measured.clear()
+    manifest = tmp_path / "output" / "manifest.jsonl"
+    text = manifest.read_text()
+    manifest.write_text(text[:-10])
+    assert len(read_manifest(tmp_path / "output")) == 2
+    assert list(measure(three)["n_sources"]) == [2, 2, 2]
+    assert len(measured) == 1
+    lines = manifest.read_text().splitlines()
+    assert sorted(json.loads(line)["name"] for line in lines) == ["a", "b", "c"]
+
+
+def test_other_options_are_refused(measure, measured, three, tmp_path):
+    three[1].write_text("bad")
+    measure(three, threshold=2.0)
+    message = r"has 'a' measured in another way \(now threshold=3.0, which was 2.0\): take another"
+    with pytest.raises(ValueError, match=message):
+        measure(three, threshold=3.0)
+    with pytest.raises(ValueError, match="now sky_box=None, which was 'the default'"):
+        measure(three, threshold=2.0, sky_box=None)
+    with pytest.raises(ValueError, match=r"weights='deeplegato, sha256 \w+', which was 'universal"):
+        measure(three, threshold=2.0, weights="deeplegato")
+    # the default is no other option, and what failed can be tried in another way
+    measured.clear()
+    rows = [three[0], {"image": three[1], "threshold": 1.0}, three[2]]
+    measure(rows, threshold=2.0, n_pixels=5, sky_box=128, refine=None)
+    assert set(names(measured)) == {"b"}
+
+
+def test_images_may_differ_in_what_is_said_of_them(measure, measured, three, tmp_path):
+    star, other = tmp_path / "star.fits", tmp_path / "other.fits"
+    for path in (star, other):
+        path.write_text("psf")
+    rows = QTable(
+        {
+            "image": [str(path) for path in three],
+            "name": ["x", "y", "z"],
+            "psf": MaskedColumn([str(other)] * 3, mask=[False, True, True]),
+            "zeropoint": [25.0, 26.0, 27.0] * u.ABmag,
+            "n_pixels": [5, 6, 7],
+        }
+    )
+    table = measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
+    assert list(table["name"]) == ["x", "y", "z"]
+    assert list(table["part"]) == [f"parts/{name}.parquet" for name in "xyz"]
+    calls = sorted(measured, key=lambda call: call["image"])
+    assert [Path(call["psf"]).stem for call in calls] == ["other", "star", "star"]
+    assert [call["zeropoint"].value for call in calls] == [25, 26, 27]
+    assert [call["n_pixels"] for call in calls] == [5, 6, 7]
+    assert {call["pixel_scale"] for call in calls} == {0.1 * u.arcsec}
+    measured.clear()
+    measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
+    assert not measured
+
+
+def test_a_catalogue_is_read_by_the_worker(measure, measured, three, tmp_path):
+    QTable({"x_0": [1.0]}).write(tmp_path / "where.ecsv")
+    measure(three[:1], catalog=tmp_path / "where.ecsv")
+    assert measured[0]["catalog"]["x_0"] == [1.0]
+
+
+def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):
+    """What was recorded is kept, nothing is taken for an image that cannot be measured."""
+    started, go_on = Event(), Event()
+
+    def measure_slowly(image, **_):
+        started.set()
+        go_on.wait(PATIENCE)
+        return QTable({"id": [0]})
+
+    monkeypatch.setattr(survey, "measure_image", measure_slowly)
+    running = in_background(lambda: measure(three[:1]))
+    assert started.wait(PATIENCE)
+    (key,) = next(iter(thread.processing().values()))
+    thread.cancel([distributed.Future(key, thread)], force=True)
+    go_on.set()
+    with pytest.raises(RuntimeError, match="the cluster has dropped 'a'"):
+        running.result(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "error", "message"),
+    [
+        ("a.fits", {}, TypeError, "images='a.fits' must be a list or a table"),
+        ([], {}, ValueError, "images is empty"),
+        (["x/a.fits", "y/a.fits.gz"], {}, ValueError, "images has 2 of the name 'a'"),
+        ([{"name": "a"}], {}, ValueError, "images has one with name: 'image', the path"),
+        ([{"image": "a.fits", "name": "x/y"}], {}, ValueError, "name='x/y' cannot be a file's"),
+        (["_a.fits"], {}, ValueError, "name='_a' cannot be a file's"),
+        ([np.zeros((2, 2))], {}, TypeError, "image must be the path of a file, .* not ndarray"),
+        (["a.fits"], {"psf": np.ones((3, 3))}, TypeError, "psf must be the path of a file"),
+        (["a.fits"], {"psf": "absent.fits"}, FileNotFoundError, "psf='.*absent.fits' does not"),
+        (["a.fits"], {"treshold": 2}, ValueError, "'treshold' is not an option of measure_image"),
+        (["a.fits"], {"zeropoint": [1, 2]}, TypeError, r"zeropoint=\[1, 2\] must be one number"),
+        (["a.fits"], {"client": "tcp://a:1"}, TypeError, "client must be a .*Client, not str"),
+        (["a.fits"], {"n_workers": 0}, ValueError, "n_workers=0 must be a positive integer"),
+        (["a.fits"], {"retries": -1}, ValueError, "retries=-1 must be a non-negative integer"),
+        (["a.fits"], {"weights": "x"}, ValueError, "name='x' must be one of the shipped"),
+        (["a.fits"], {"weights": "x.safetensors"}, FileNotFoundError, "weights=.* cannot be read"),
+    ],
+)
+def test_bad_calls(images, options, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        measure_survey(images, output=tmp_path / "output", **options)
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_client_has_its_workers(thread, tmp_path):
+    with pytest.raises(ValueError, match="n_workers=2 is for a cluster of its own, and client"):
+        measure_survey(["a.fits"], output=tmp_path, client=thread, n_workers=2)
+
+
+def test_nothing_was_measured(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no manifest.jsonl: nothing was measured"):
+        read_manifest(tmp_path)
+
+
+def test_without_dask(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    with pytest.raises(ImportError, match=r"needs Dask: pip install 'sersicnet\[survey\]'"):
+        measure_survey(["a.fits"], output=tmp_path)

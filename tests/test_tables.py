@@ -1,0 +1,58 @@
+"""Tables as files: nothing lost, whole or not at all."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+from numpy.testing import assert_array_equal
+
+from sersicnet._tables import check_table_path, write_table
+
+
+@pytest.fixture
+def table():
+    columns = {"id": ["a", "b"], "mag": [20.0, np.nan] * u.ABmag, "flags": [0, 3]}
+    return QTable(columns | {"x_0": [1.5, 2.5] * u.pix}, meta={"MAGZP": 25.0})
+
+
+@pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet"])
+def test_a_table_comes_back(suffix, table, tmp_path):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        pytest.importorskip("pandas")  # reads it
+    path = tmp_path / f"table.{suffix}"
+    write_table(table, path)
+    with u.add_enabled_units([u.ABmag]):
+        found = QTable.read(path)
+    assert found.colnames == table.colnames
+    for name in table.colnames:
+        assert getattr(found[name], "unit", None) == getattr(table[name], "unit", None)
+        assert_array_equal(found[name], table[name])
+    assert dict(found.meta) == dict(table.meta)
+    with pytest.raises(FileExistsError, match=f"table.{suffix} exists: pass overwrite=True"):
+        write_table(table, path)
+    write_table(table[:1], path, overwrite=True)
+    with u.add_enabled_units([u.ABmag]):
+        assert len(QTable.read(path)) == 1
+
+
+def test_a_failure_leaves_what_was_there(table, tmp_path):
+    path = tmp_path / "table.fits"
+    write_table(table, path)
+    before = path.read_bytes()
+    table["flags"] = [object(), object()]  # which FITS cannot hold
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        write_table(table, path, overwrite=True)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["table.fits"]
+
+
+def test_formats_that_would_lose_something():
+    with pytest.raises(ValueError, match=r"path='a.csv' must end in .ecsv, .fits or .parquet"):
+        check_table_path("a.csv")
+
+
+def test_parquet_without_pyarrow(monkeypatch):
+    monkeypatch.setattr("sersicnet._tables.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"Parquet needs pyarrow: pip install"):
+        check_table_path("a.parquet")
