@@ -25,6 +25,8 @@ SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's answer is kept: they would tell medians to no better
 # than a third of the error.
 _FEWEST_EFFECTIVE = 10
+# Chi2 a pixel beyond which a fit is called bad; a noise map that is a sixth too small gives 1.44.
+_HIGH_CHI2 = 1.5
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class LevenbergMarquardt:
         answer : `~sersicnet.refined_answer.FitAnswer`
         quantiles : (7, 3, N) `~numpy.ndarray`
         columns : dict of (N,) `~numpy.ndarray`
-            ``chi2``, ``n_pixels`` and ``n_iter``.
+            ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
         answered = np.isfinite(quantiles).all(axis=(0, 1))
@@ -75,8 +77,7 @@ class LevenbergMarquardt:
         refined = FitAnswer(answer, fit.mean, fit.covariance, fit.light, fit.offset)
         found = fit_quantiles(refined, fit.held, stamps.frame)
         found = np.where(fit.good, found, quantiles)
-        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels, "n_iter": fit.n_iter}
-        return refined, found, columns
+        return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class ImportanceSampling:
         """As of `LevenbergMarquardt`.
 
         The answer is a `~sersicnet.refined_answer.SampleAnswer`; the columns are ``ess``,
-        ``n_samples``, ``log_evidence``, and ``chi2`` and ``n_pixels`` of the best fit.
+        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
         labels, refined, columns = self._sample_all(
@@ -135,8 +136,7 @@ class ImportanceSampling:
         stamps.flags[kept] |= int(Flags.NOT_REFINED)
         drawn = answer.draw(kept, self.n_kept, seed)
         labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
-        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels} | columns
-        return SampleAnswer(labels), refined, columns
+        return SampleAnswer(labels), refined, fit.judge(stamps) | columns
 
     def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
         """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
@@ -224,8 +224,15 @@ class _Fits:
                 fields.setdefault(name, empty)[rows] = values
         vars(self).update(fields)
         self.good = self.converged
-        for name in ("mean", "covariance", "chi2"):
+        for name in ("mean", "covariance", "chi2", "sky"):
             getattr(self, name)[~self.good] = np.nan
+
+    def judge(self, stamps):
+        """Columns ``chi2``, ``n_pixels`` and ``sky``, in units of the image; flags are added."""
+        high = self.chi2 > _HIGH_CHI2 * self.n_pixels  # False where NaN
+        stamps.flags[high] |= int(Flags.HIGH_CHI2)
+        sky = self.sky * stamps.frame.noise_level / stamps.frame.bins**2
+        return {"chi2": self.chi2, "n_pixels": self.n_pixels, "sky": sky}
 
     def each(self, stamps, *, sky, device):
         """Number and likelihood of each galaxy that has labels and a PSF."""

@@ -125,8 +125,8 @@ class SersicResults:
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (those
             quantiles), with units; ``ra``, ``dec`` where the centre was predicted and the
             cutout has a celestial WCS, ``pa`` (north through east) where ``theta`` was too;
-            those of the refinement, if any (``chi2``, ``n_pixels``, ``n_iter``, ``ess``,
-            ``n_samples``, ``log_evidence``); ``flags``.
+            those of the refinement, if any (``chi2``, ``n_pixels``, ``sky``, ``n_iter``,
+            ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:

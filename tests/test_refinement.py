@@ -97,6 +97,30 @@ def test_columns_of_the_fit(results):
     assert table.colnames[-1] == "flags"
 
 
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_the_sky_that_was_fitted_is_told(net, results, scale):
+    """In the unit of the image, for each of its pixels, also where the galaxy was binned."""
+    sky = 0.3 * NOISE
+    large = labels_of(snr=2000, r_eff=40, n=1)
+    images = [render([TABLE[0]], star())[0], render([large], star(), size=256)[0]]
+    images = [scale * (add_noise(image) + sky) for image in images]
+    found = net.predict([make_cutout(image, noise=scale * NOISE) for image in images], refine="lm")
+    assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
+    assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
+    assert abs(results["lm"].columns["sky"]).max() < 0.1 * NOISE
+
+
+def test_a_fit_that_leaves_much_is_flagged(net, cutouts, results):
+    """Noise that is said to be three quarters of what it is makes chi2 1.8 a pixel."""
+    bold = [copy.deepcopy(cutout) for cutout in cutouts]
+    for cutout in bold:
+        cutout.uncertainty = StdDevUncertainty(0.75 * cutout.uncertainty.array)
+    for refine in KINDS.values():
+        found = net.predict(bold, refine=refine)
+        assert (found.flags & int(Flags.HIGH_CHI2)).all()
+    assert not (results["lm"].flags & int(Flags.HIGH_CHI2)).any()
+
+
 def test_columns_of_importance_sampling(results):
     table = results["importance"].to_table()
     assert (np.asarray(table["ess"]) >= 60).all()
@@ -314,6 +338,8 @@ TOLD = {
     "S/N of 1e5": {"OUT_OF_RANGE"},
     "NaN": {"NO_DATA"},
 }
+# of the best fit, which importance sampling does not need
+FITS = ("chi2", "sky")
 REFINED = Flags.NOT_REFINED | Flags.AT_BOUND | Flags.LOW_ESS
 
 
@@ -326,7 +352,7 @@ def test_nothing_wrong_goes_unsaid(spoilt_results, kind):
     for name, told in TOLD.items():
         assert told & set(flags[name]), (name, flags[name])
     for row, name in zip(table, names, strict=True):
-        numbers = [getattr(row[key], "value", row[key]) for key in table.colnames if key != "chi2"]
+        numbers = [getattr(row[key], "value", row[key]) for key in table.colnames if key not in FITS]
         if not np.isfinite(numbers).all() and name not in ("a PSF of NaN", "NaN"):
             assert int(row["flags"]) & int(REFINED), name
 
