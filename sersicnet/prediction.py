@@ -69,7 +69,7 @@ def predict(
     if isinstance(network, PosteriorNetwork):
         require_psfs(given)
     elif refinement is not None:
-        msg = f"refine={refine!r} needs the posterior network: use from_pretrained('universal')"
+        msg = f"refine={refine!r} needs the posterior network: use the weights 'universal'"
         raise ValueError(msg)
     with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:
         for batch in cutout_batches(cutouts, given, units):
