@@ -150,7 +150,7 @@ class SersicNet(Settings):
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If a setting is impossible, the truth lacks a column or has another length, or too few
             galaxies are usable.
         """

@@ -73,7 +73,7 @@ def predict(
     elif refinement is None:
         measure = partial(_measure_regression, net)
     else:
-        msg = f"refine={refine!r} needs the posterior network: use from_pretrained('universal')"
+        msg = f"refine={refine!r} needs the posterior network: use the weights 'universal'"
         raise ValueError(msg)
     parts = []
     with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from sersicnet._settings import check_positive
+from sersicnet._settings import check_bool, check_positive
 from sersicnet.answers import parameter_samples, summarise
 from sersicnet.binning import centred_psfs, groups_by_bins
 from sersicnet.flags import Flags
@@ -40,10 +40,19 @@ class LevenbergMarquardt:
         maximum of the posterior, else of the likelihood.
     sky : bool
         Whether a constant sky is fitted along.
+
+    Raises
+    ------
+    ValueError
+        If one of them is neither True nor False.
     """
 
     prior: bool = True
     sky: bool = True
+
+    def __post_init__(self):
+        check_bool("prior", self.prior)
+        check_bool("sky", self.sky)
 
     def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
         """Refined answer, quantiles and columns of some galaxies; flags are added in place.
@@ -100,7 +109,8 @@ class ImportanceSampling:
     Raises
     ------
     ValueError
-        If a number is not positive, or ``max_samples`` or ``n_kept`` is no integer.
+        If a number is not positive, ``max_samples`` or ``n_kept`` is no integer, ``sky`` is no
+        bool, or ``ess`` or ``max_samples`` is below ``min_ess``, which would flag every galaxy.
     """
 
     ess: float = 500.0
@@ -117,6 +127,11 @@ class ImportanceSampling:
             number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
             if not number or not 0 < value < np.inf:
                 msg = f"{name}={value!r} must be a positive, finite number"
+                raise ValueError(msg)
+        check_bool("sky", self.sky)
+        for name in ("ess", "max_samples"):
+            if getattr(self, name) < self.min_ess:
+                msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
                 raise ValueError(msg)
 
     def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):

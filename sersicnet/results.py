@@ -9,7 +9,7 @@ from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
 
 from sersicnet.answers import parameter_samples, read_only
-from sersicnet.flags import Flags
+from sersicnet.flags import decode_flags
 from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
 from sersicnet.preprocessing import measure_shape
 from sersicnet.psf import check_psf
@@ -221,7 +221,7 @@ class SersicResults:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
             raise ValueError(msg)
         if not np.isfinite(list(values.values())).all():
-            msg = f"galaxy {index} has no answer: {Flags(int(self.flags[index]))!r}"
+            msg = f"galaxy {index} has no answer: {', '.join(decode_flags(self.flags[index]))}"
             raise ValueError(msg)
         return values
 

@@ -157,6 +157,24 @@ def test_numbers_that_make_no_sense_are_refused(name, value):
         ImportanceSampling(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(LevenbergMarquardt, "prior"), (LevenbergMarquardt, "sky"), (ImportanceSampling, "sky")],
+)
+def test_what_is_neither_true_nor_false_is_refused(kind, name):
+    for value in ("no", 0, None):
+        with pytest.raises(ValueError, match=rf"{name}={value!r} must be True or False"):
+            kind(**{name: value})
+    assert not getattr(kind(**{name: np.False_}), name)
+
+
+@pytest.mark.parametrize("options", [{"max_samples": 99}, {"ess": 50}, {"ess": 99.5}])
+def test_what_would_flag_every_galaxy_is_refused(options):
+    with pytest.raises(ValueError, match=r"(ess|max_samples)=.* must not be below min_ess=100"):
+        ImportanceSampling(**options)
+    ImportanceSampling(**options, min_ess=50)
+
+
 @kinds
 def test_samples_are_those_of_the_table(results, kind):
     samples = results[kind].samples(2000, seed=3)
@@ -403,7 +421,7 @@ def test_a_fit_that_fails_keeps_the_networks_answer(net, cutouts, monkeypatch):
 
 
 def test_too_few_effective_samples_are_told(net, cutouts):
-    found = net.predict(cutouts, refine=ImportanceSampling(max_samples=40, min_ess=100))
+    found = net.predict(cutouts, refine=ImportanceSampling(max_samples=40, min_ess=40))
     assert (found.flags & int(Flags.LOW_ESS)).all()
     assert (found.columns["n_samples"] <= 40).all()
 
