@@ -125,9 +125,23 @@ class ImportanceSampling:
         ``n_samples``, ``log_evidence``, and ``chi2`` and ``n_pixels`` of the best fit.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
+        labels, refined, columns = self._sample_all(
+            fit, answer, quantiles, stamps, seed=seed, device=device
+        )
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        ess = np.nan_to_num(columns["ess"])
+        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
+        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
+        stamps.flags[kept] |= int(Flags.NOT_REFINED)
+        drawn = answer.draw(kept, self.n_kept, seed)
+        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
+        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels} | columns
+        return SampleAnswer(labels), refined, columns
+
+    def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
+        """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
         labels = np.full((len(stamps), self.n_kept, len(LABELS)), np.nan, np.float32)
-        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels}
-        columns |= {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
+        columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
         columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
         refined = quantiles.copy()
         for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
@@ -139,14 +153,7 @@ class ImportanceSampling:
                 labels[row] = values[_resampled(weights, self.n_kept)]
                 drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
                 refined[:, :, [row]] = summarise(drawn, SEVEN, weights=weights)
-        answered = np.isfinite(quantiles).all(axis=(0, 1))
-        ess = np.nan_to_num(columns["ess"])
-        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
-        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
-        stamps.flags[kept] |= int(Flags.NOT_REFINED)
-        drawn = answer.draw(kept, self.n_kept, seed)
-        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
-        return SampleAnswer(labels), refined, columns
+        return labels, refined, columns
 
     def _sample(self, likelihood, proposals, seed):
         # The pixels tell galaxies apart: no draw depends on what else is measured with them.
