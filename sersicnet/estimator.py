@@ -4,7 +4,6 @@ import numpy as np
 
 from sersicnet._settings import Settings, check_positive, check_unchanged
 from sersicnet.diagnostics import score_table
-from sersicnet.fitting import fit
 from sersicnet.flow_answer import base_points
 from sersicnet.network import build_network, network_name, torch_device
 from sersicnet.parameters import check_parameters, label_names
@@ -154,6 +153,9 @@ class SersicNet(Settings):
             If a setting is impossible, the truth lacks a column or has another length, or too few
             galaxies are usable.
         """
+        # Lightning takes longer to import than all the rest, and predictions do without it.
+        from sersicnet.fitting import fit
+
         if warm_start:
             self._check_fitted()
         learnt = fit(
