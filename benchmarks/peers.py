@@ -22,7 +22,8 @@ from astropy.table import QTable, Table, vstack
 
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.diagnostics import NMAD_FACTOR, compare, score_table
+from sersicnet._comparison import NMAD_FACTOR
+from sersicnet.diagnostics import compare, score_table
 from sersicnet.jacobian import image_and_jacobian
 from sersicnet.profile import psf_transform
 from sersicnet.refinement import ImportanceSampling
