@@ -10,9 +10,7 @@ scatter that the best unbiased fit has. ``crb.csv`` and ``crb.png`` compare maxi
 the network with it; ``coverage.csv`` has what the quoted errors of all three stages are worth.
 """
 
-import argparse
 from itertools import pairwise, product
-from pathlib import Path
 
 import galsim
 import matplotlib as mpl
@@ -23,6 +21,7 @@ from astropy.nddata import NDData, StdDevUncertainty
 from astropy.stats import mad_std
 from astropy.table import QTable
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet import SersicNet
@@ -32,6 +31,7 @@ from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
 from sersicnet.prior import LABELS, draw_labels, log_snr
 from sersicnet.profile import psf_transform
 from sersicnet.refinement import ImportanceSampling, LevenbergMarquardt
+from sersicnet.weights import weights_path
 
 SEVEN = tuple(PARAMETERS)
 SIZE, PSF_SIZE, ZEROPOINT, PIXEL_SCALE = 128, 129, 25.0, 0.1
@@ -45,15 +45,14 @@ BRIGHT = 30
 
 def main(arguments=None):
     """Simulate, measure, and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("-n", type=int, default=2000, help="galaxies")
     parser.add_argument("--n-importance", type=int, default=400, help="of them, all three stages")
-    parser.add_argument("--weights", default="universal", help="shipped weights")
+    add_weights(parser)
     options = parser.parse_args(arguments)
     mpl.use("agg")
     options.output.mkdir(parents=True, exist_ok=True)
-    net = SersicNet.from_pretrained(options.weights)
+    net = SersicNet.load(weights_path(options.weights))
     galaxies = draw_galaxies(options.n, seed=11)
     stages = {"network": None, "lm, no prior": LevenbergMarquardt(prior=False)}
     measured = {name: _measure(net, galaxies, refine) for name, refine in stages.items()}
