@@ -9,14 +9,12 @@ each other on the tiles of a field, found, told apart and measured as in any sur
 first row has the same galaxies without their neighbours.
 """
 
-import argparse
-from pathlib import Path
-
 import galsim
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
 
+from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
@@ -30,8 +28,7 @@ UNITS = {"pixel_scale": 1.0, "zeropoint": 25.0}
 
 def main(arguments=None):
     """Draw, measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--n-fields", type=int, default=3, help="of 36 pairs, for each distance")
     options = parser.parse_args(arguments)
     net, psf = SersicNet.from_pretrained(), star()
