@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -17,7 +18,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("sersicnet")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
+# installed one.
+sys.path.append(str(ROOT))
 
 
 @pytest.fixture(scope="session")

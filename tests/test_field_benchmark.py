@@ -1,21 +1,14 @@
 """The benchmark of whole fields: matching, scores, the fields themselves, SExtractor's units."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.table import Table
 from fields import SCALE, ZEROPOINT, make_field, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
-# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
-# installed one.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-scores = importlib.import_module("benchmarks.field_scores")
-scenes = importlib.import_module("benchmarks.field_scene")
-sextractor = importlib.import_module("benchmarks.sextractor")
+from benchmarks import field_scene as scenes
+from benchmarks import field_scores as scores
+from benchmarks import sextractor
 
 
 def sources(x, mag, **columns):

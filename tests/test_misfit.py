@@ -1,24 +1,16 @@
 """Is an image that is not of one Sersic galaxy found, and one that is spared?"""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from benchmarks import outliers
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
 from sersicnet.profile import psf_transform, sersic_images
 from sersicnet.psf import PSFs
-
-# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
-# installed one.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-outliers = importlib.import_module("benchmarks.outliers")
 
 SIZE = 128
 # log flux, log r_eff, n, e1, e2, dx, dy

@@ -1,8 +1,6 @@
 """The fast renderer draws what GalSim draws, and its gradients are those of what it draws."""
 
-import importlib
 import math
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -14,14 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import fftconvolve
 from scipy.special import gamma, gammaincinv
 
+from benchmarks import transform_table as tables
 from sersicnet import profile
 from sersicnet.prior import LABELS, draw_labels
 from sersicnet.profile import fft_size, psf_transform, sersic_images
-
-# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
-# installed one.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-tables = importlib.import_module("benchmarks.transform_table")
 
 # More exact than the tolerance: GalSim's own defaults fold back up to 5e-3 of the light.
 EXACT = galsim.GSParams(

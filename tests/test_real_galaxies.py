@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData
 
+from benchmarks.real import IMFIT_CARDS
 from sersicnet import SersicNet
 from sersicnet.cutouts import read_cutout
 from sersicnet.demo import published_values
@@ -11,15 +12,6 @@ from sersicnet.diagnostics import compare
 from sersicnet.flags import Flags
 from sersicnet.preprocessing import center
 
-IMFIT = {
-    "mag": "IMFMAG",
-    "r_eff": "IMFRE",
-    "n": "IMFN",
-    "q": "IMFQ",
-    "theta": "IMFTHETA",
-    "x_0": "IMFX",
-    "y_0": "IMFY",
-}
 # As imfit's residuals show: spiral arms, knots, a companion; and none of them.
 STRUCTURED = ("btk_004", "btk_008", "btk_046", "cosmos_141190", "cosmos_166341")
 SMOOTH = ("goodss_galfit", "hsc_gal2", "sdss_G266035", "sdss_G267199", "btk_016")
@@ -45,7 +37,7 @@ def results(net, cutouts):
 
 @pytest.fixture(scope="module")
 def imfit(cutouts):
-    return published_values(list(cutouts.values()), cards=IMFIT)
+    return published_values(list(cutouts.values()), cards=IMFIT_CARDS)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,6 @@
 """Validation sets: the same each time, true to their tables, and spoilt as they say."""
 
-import importlib
-import sys
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,18 +11,14 @@ from scipy.ndimage import shift
 from scipy.signal import fftconvolve
 from scipy.special import gammaincinv, gammaln
 
+from benchmarks import validation_contaminants as spoil
+from benchmarks import validation_galaxies as galaxies
+from benchmarks import validation_psfs as psfs
+from benchmarks import validation_sets as sets
+from benchmarks.validation_contaminants import Contaminants
 from sersicnet import prior
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing import prepare
-
-# The benchmarks are no part of the package. At the end of the path: sersicnet stays the
-# installed one.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-sets = importlib.import_module("benchmarks.validation_sets")
-spoil = importlib.import_module("benchmarks.validation_contaminants")
-psfs = importlib.import_module("benchmarks.validation_psfs")
-galaxies = importlib.import_module("benchmarks.validation_galaxies")
-Contaminants = spoil.Contaminants
 
 N = 3
 LABELS = ("log_flux", "log_r_eff", "n", "e1", "e2", "dx", "dy")
