@@ -113,7 +113,12 @@ print(f"{len(galaxies)} of {len(truth)} galaxies, {np.sum(~matched)} other sourc
 
 figure, ax = plt.subplots(figsize=(7, 7.3), layout="constrained")
 ax.imshow(np.arcsinh(image.data / noise), origin="lower", vmin=-2, vmax=5, cmap="gray_r")
-markers = {"BLENDED": ("s", "C1"), "MISFIT": ("D", "C3"), "EDGE": ("o", "C5"), "UNRESOLVED": ("h", "C2")}
+markers = {
+    "BLENDED": ("s", "C1"),
+    "MISFIT": ("D", "C3"),
+    "EDGE": ("o", "C5"),
+    "UNRESOLVED": ("h", "C2"),
+}
 for name, (marker, color) in markers.items():
     chosen = catalog[(catalog["flags"] & int(Flags[name])) != 0]
     style = {"s": 300, "marker": marker, "facecolors": "none", "edgecolors": color, "label": name}

@@ -98,7 +98,7 @@ from sersicnet.plotting import plot_history
 
 figure, ax = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
 plot_history(net.history_, ax=ax)
-_ = ax.set_ylim(top=1.5)
+_ = ax.set_ylim(-1.5, 1.5)
 
 # %%
 # How good is it?
@@ -148,7 +148,9 @@ path = Path(mkdtemp()) / "my_survey.safetensors"
 net.save(path)
 again = SersicNet.load(path)
 print(f"{path.stat().st_size / 1e6:.1f} MB,", again.parameters)
-print("the same answers:", np.array_equal(again.predict(unseen).median("mag"), results.median("mag")))
+print(
+    "the same answers:", np.array_equal(again.predict(unseen).median("mag"), results.median("mag"))
+)
 
 # %%
 # For real
