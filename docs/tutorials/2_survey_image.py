@@ -9,9 +9,9 @@ From an image with many galaxies to a catalogue, and what goes wrong where they 
 # A field
 # -------
 #
-# Eighty galaxies and four stars at random places, as Hyper Suprime-Cam sees them in the i band. The
-# numbers of the camera come from the package surveycodex, the galaxies are drawn by GalSim. With an
-# image of your own, begin below.
+# Eighty galaxies and four stars at random places, as Hyper Suprime-Cam sees them in the i band.
+# The numbers of the camera come from the package surveycodex, the galaxies are drawn by GalSim.
+# With an image of your own, begin below.
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -57,9 +57,9 @@ image = CCDData(
 # A catalogue
 # -----------
 #
-# One call, or the command ``sersicnet measure field.fits --psf star.fits -o field.ecsv``. The PSF has
-# to be said; None is that of the image. The catalogue is written as ECSV, FITS or Parquet, as the
-# name of the file says, and any of astropy's ways reads it.
+# One call, or the command ``sersicnet measure field.fits --psf star.fits -o field.ecsv``. The
+# PSF has to be said; None is that of the image. The catalogue is written as ECSV, FITS or
+# Parquet, as the name of the file says, and any of astropy's ways reads it.
 
 from pathlib import Path
 from tempfile import mkdtemp
@@ -132,8 +132,8 @@ _ = figure.legend(loc="outside lower center", ncols=6, frameon=False)
 # How good it is
 # --------------
 #
-# Where two galaxies overlap, the light of one is measured with the other. The network does not know
-# how much of it, and its error does not either.
+# Where two galaxies overlap, the light of one is measured with the other. The network does not
+# know how much of it, and its error does not either.
 
 mag_error = parameter_values(galaxies, "mag") - parameter_values(true, "mag")
 quoted = galaxies["mag_err"].value
@@ -154,8 +154,8 @@ _ = ax.legend(loc="lower left")
 # What is left over
 # -----------------
 #
-# The residual is the best check of a field without a truth. What is left in it has been missed, or
-# is no single Sersic galaxy.
+# The residual is the best check of a field without a truth. What is left in it has been missed,
+# or is no single Sersic galaxy.
 
 from astropy.io import fits
 
@@ -167,9 +167,9 @@ model = fits.getdata(folder / "model.fits")
 axes = plot_residuals([image], [model], figure=plt.figure(figsize=(10, 3.5), layout="constrained"))
 
 # %%
-# Those with a flag that are worst, by how far the magnitude is off and by its error. Pieces of two
-# galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a masked
-# neighbour, or cut by the edge, may fit well and be wrong:
+# Those with a flag that are worst, by how far the magnitude is off and by its error. Pieces of
+# two galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a
+# masked neighbour, or cut by the edge, may fit well and be wrong:
 
 worst = np.argsort(-suspect * abs(mag_error) / quoted)[:3]
 boxes, labels = [], []
@@ -189,9 +189,9 @@ axes = plot_residuals(
 # A page for the browser
 # ----------------------
 #
-# `~sersicnet.report.write_report`, or ``sersicnet report field.ecsv -o field.html``, makes a page with
-# distributions, errors and a table that sorts and filters (:doc:`/report`). Where the truth is known
-# it is compared with.
+# `~sersicnet.report.write_report`, or ``sersicnet report field.ecsv -o field.html``, makes a
+# page with distributions, errors and a table that sorts and filters (:doc:`/report`). Where the
+# truth is known it is compared with.
 
 from sersicnet.report import write_report
 
@@ -199,5 +199,5 @@ page = write_report(galaxies, folder / "field.html", truth=true)
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# :doc:`/measure` has what is done in detail and what an overlap costs, :doc:`/fields` the same for
-# two large fields beside SExtractor, and :doc:`/survey` goes on to many images.
+# :doc:`/measure` has what is done in detail and what an overlap costs, :doc:`/fields` the same
+# for two large fields beside SExtractor, and :doc:`/survey` goes on to many images.

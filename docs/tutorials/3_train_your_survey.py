@@ -2,27 +2,28 @@
 Train for your own survey
 =========================
 
-A small network for the images of one survey, which learns its PSF, noise and depth from simulations.
+A small network for one survey, which learns its PSF, noise and depth from simulations.
 """
 
 # %%
 # Is it worth it?
 # ---------------
 #
-# Mostly not: the weights that are shipped measure images of any survey, if they are given its PSF
-# (:doc:`1_first_cutout`). A network of your own is for images that share something which you can simulate,
-# but which the universal network cannot be told: a PSF that is not known galaxy by galaxy, as here, or
-# noise that is correlated over many pixels. Such a network is also small, and needs no PSF.
+# Mostly not: the weights that are shipped measure images of any survey, if they are given its
+# PSF (:doc:`1_first_cutout`). A network of your own is for images that share something which you
+# can simulate, but which the universal network cannot be told: a PSF that is not known galaxy by
+# galaxy, as here, or noise that is correlated over many pixels. Such a network is also small,
+# and needs no PSF.
 #
-# What is below is a **toy**, with a thousand galaxies and less than a minute of one core. The last section has
-# what a real training needs.
+# What is below is a **toy**, with a thousand galaxies and less than a minute of one core. The
+# last section has what a real training needs.
 #
 # Describe the survey
 # -------------------
 #
-# `~sersicnet.simulate_catalog.SimulationConfig` has all that a survey is made of. Surveys that the
-# package surveycodex knows are there by name (``SimulationConfig.from_survey("HSC", "i")``). Here is
-# one that it does not know: with a PSF that is drawn out by bad tracking.
+# `~sersicnet.simulate_catalog.SimulationConfig` has all that a survey is made of. Surveys that
+# the package surveycodex knows are there by name (``SimulationConfig.from_survey("HSC", "i")``).
+# Here is one that it does not know: with a PSF that is drawn out by bad tracking.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,8 +55,8 @@ config = SimulationConfig(
 # Simulate
 # --------
 #
-# The truth first, in three parts, then the images. Those to train with have no noise: the noise that
-# their uncertainty tells is drawn anew whenever a galaxy is seen.
+# The truth first, in three parts, then the images. Those to train with have no noise: the noise
+# that their uncertainty tells is drawn anew whenever a galaxy is seen.
 
 from sersicnet.plotting import plot_mosaic
 from sersicnet.simulate_catalog import draw_catalog, render_catalog, split_catalog
@@ -89,10 +90,10 @@ net.fit(
 print(f"{net.record_['n_train']} galaxies, {len(net.history_['epoch'])} epochs")
 
 # %%
-# The loss is smaller the nearer the answers are to the truth, and the better their errors tell how near.
-# As long as it falls for the validation galaxies, which are not trained with, more epochs help. Where
-# it rises again while that of the training galaxies falls, these are learnt by heart: more
-# galaxies help then. The first epochs are off the scale.
+# The loss is smaller the nearer the answers are to the truth, and the better their errors tell
+# how near. As long as it falls for the validation galaxies, which are not trained with, more
+# epochs help. Where it rises again while that of the training galaxies falls, these are learnt
+# by heart: more galaxies help then. The first epochs are off the scale.
 
 from sersicnet.plotting import plot_history
 
@@ -113,8 +114,9 @@ results = net.predict(unseen)
 _ = plot_predicted_vs_true(results, test, parameters=names, errors=True, axes=axes)
 
 # %%
-# And the universal network, which has never heard of this survey? It is given the PSF, first the right one,
-# then one that is round and has the same area, as somebody would guess it who knows nothing but the seeing.
+# And the universal network, which has never heard of this survey? It is given the PSF, first the
+# right one, then one that is round and has the same area, as somebody would guess it who knows
+# nothing but the seeing.
 
 universal = SersicNet.from_pretrained()
 seeing = Gaussian2DKernel(np.sqrt(1.3 * 2.0), x_size=31, y_size=31).array
@@ -131,10 +133,10 @@ for title, table in tables.items():
     chosen["label", "r2", "bias", "scatter", "coverage"].pprint()
 
 # %%
-# ``bias`` and ``scatter`` of the radius are in dex, and ``coverage`` should be 0.68. With the right PSF, the
-# universal network is better by far than a toy that was trained for this survey. With a PSF that is not round
-# enough it is sure of axis ratios that are wrong, and the toy, which has learnt the PSF from its galaxies,
-# is not.
+# ``bias`` and ``scatter`` of the radius are in dex, and ``coverage`` should be 0.68. With the
+# right PSF, the universal network is better by far than a toy that was trained for this survey.
+# With a PSF that is not round enough it is sure of axis ratios that are wrong, and the toy,
+# which has learnt the PSF from its galaxies, is not.
 #
 # Keep it
 # -------
@@ -156,9 +158,9 @@ print(
 # For real
 # --------
 #
-# The shipped weights ``deeplegato`` are of such a network, for four parameters: 50,000 galaxies, 22 epochs,
-# and an hour of two CPU cores after the simulation. For a survey of yours that is the script above, with
-# processes that simulate, and a folder from which an interrupted training goes on:
+# The shipped weights ``deeplegato`` are of such a network, for four parameters: 50,000 galaxies,
+# 22 epochs, and an hour of training on a CPU. For a survey of yours that is the script above,
+# with processes that simulate, and a folder from which an interrupted training goes on:
 #
 # .. code-block:: python
 #
@@ -169,7 +171,7 @@ print(
 #    net = SersicNet(network="cnn", max_epochs=20)
 #    net.fit(clean, train, noise_kernel=config.noise_kernel(), resume="run-1")
 #
-# Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labelled set of a survey that
-# surveycodex knows, and ``sersicnet train deeplegato -j 8`` goes all the way from the simulation to
-# tested weights, for CANDELS. :doc:`/simulate` and :doc:`/estimator` have all settings, and
-# :doc:`/reproducing_deeplegato` what comes out.
+# Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labelled set of a survey
+# that surveycodex knows, and ``sersicnet train deeplegato -j 8`` goes all the way from the
+# simulation to tested weights, for CANDELS. :doc:`/simulate` and :doc:`/estimator` have all
+# settings, and :doc:`/reproducing_deeplegato` what comes out.

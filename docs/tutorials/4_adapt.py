@@ -10,13 +10,13 @@ network.
 # Where labels come from
 # ----------------------
 #
-# Images of a real survey are never quite what its description says. Where the true parameters of some
-# dozens of its galaxies are known, because they were injected into the images, or fitted in deeper
-# ones, the universal network can learn the difference.
+# Images of a real survey are never quite what its description says. Where the true parameters of
+# some dozens of its galaxies are known, because they were injected into the images, or fitted in
+# deeper ones, the universal network can learn the difference.
 #
-# Real images are no part of this documentation, so here the difference is simulated, as two faults
-# that are common: resampling has correlated the noise, which the noise map does not tell; and the PSF
-# that comes with the images is too narrow by a tenth.
+# Real images are no part of this documentation, so here the difference is simulated, as two
+# faults that are common: resampling has correlated the noise, which the noise map does not tell;
+# and the PSF that comes with the images is too narrow by a tenth.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -91,10 +91,10 @@ before[before["survey"] == "real"].pprint()
 # Adapt
 # -----
 #
-# ``fit`` with ``warm_start=True``. Half of each batch are the labelled galaxies, half are fresh scenes
-# like those of the first training, without which the network would forget all else. The truth has to
-# have all seven parameters. The shipped weights stay as they are. By default there are up to 30 epochs
-# of larger batches; this is for a quick look.
+# ``fit`` with ``warm_start=True``. Half of each batch are the labelled galaxies, half are fresh
+# scenes like those of the first training, without which the network would forget all else. The
+# truth has to have all seven parameters. The shipped weights stay as they are. By default there
+# are up to 30 epochs of larger batches; this is for a quick look.
 
 net = SersicNet.from_pretrained().set_params(max_epochs=15, batch_size=32)
 net.fit(cutouts, truth, psf=psf, warm_start=True, progress_bar=False)
@@ -112,14 +112,14 @@ after = score(net)
 after[after["survey"] == "real"].pprint()
 
 # %%
-# Nothing is free. Images with the same PSF stamp, but for which it is *right*, are now measured as if it
-# were wrong. Those of another telescope with another PSF suffer less.
+# Nothing is free. Images with the same PSF stamp, but for which it is *right*, are now measured
+# as if it were wrong. Those of another telescope with another PSF suffer less.
 
 after[after["survey"] != "real"].pprint()
 
 # %%
-# The same for the index, galaxy by galaxy: errors in units of the quoted one, which should be spread
-# like the curve.
+# The same for the index, galaxy by galaxy: errors in units of the quoted one, which should be
+# spread like the curve.
 
 from scipy.stats import norm
 
@@ -136,8 +136,8 @@ for ax, (name, (images, true, star)) in zip(axes, tests.items(), strict=True):
 _ = axes[0].legend(loc="upper right", frameon=False)
 
 # %%
-# So an adapted network is for the images that it was adapted to, and for no others. Keep it in a file
-# of its own:
+# So an adapted network is for the images that it was adapted to, and for no others. Keep it in a
+# file of its own:
 
 from pathlib import Path
 from tempfile import mkdtemp
@@ -146,6 +146,6 @@ net.save(Path(mkdtemp()) / "my_survey.safetensors")
 print(net.record_["description"])
 
 # %%
-# Sixty galaxies and a minute remove most of the bias, not all of it. More of them do better, and errors
-# of the labels are learnt as well. :doc:`/adapt` has both, measured with 50 and 200 galaxies, says
+# Sixty galaxies remove most of the bias, not all of it. More of them do better, and errors of
+# the labels are learnt as well. :doc:`/adapt` has both, measured with 50 and 200 galaxies, says
 # what to mind, and why ``refine`` brings the fault back.
