@@ -111,11 +111,11 @@ print(f"{len(galaxies)} of {len(truth)} galaxies, {np.sum(~matched)} other sourc
 # too faint, or so near to a brighter one that they are taken for a part of it. These have no flag
 # of their own; at best, the galaxy that has swallowed them has ``MISFIT``.
 
-figure, ax = plt.subplots(figsize=(7, 7.3), layout="constrained")
+figure, ax = plt.subplots(figsize=(7, 7.5), layout="constrained")
 ax.imshow(np.arcsinh(image.data / noise), origin="lower", vmin=-2, vmax=5, cmap="gray_r")
 markers = {
     "BLENDED": ("s", "C1"),
-    "MISFIT": ("D", "C3"),
+    "MISFIT": ("D", "C6"),
     "EDGE": ("o", "C5"),
     "UNRESOLVED": ("h", "C2"),
 }
@@ -124,9 +124,9 @@ for name, (marker, color) in markers.items():
     style = {"s": 300, "marker": marker, "facecolors": "none", "edgecolors": color, "label": name}
     ax.scatter(chosen["x_0"].value, chosen["y_0"].value, **style)
 ax.plot(catalog["x_0"].value, catalog["y_0"].value, "+", color="C0", ms=8, label="source")
-ax.plot(values["x_0"][missed], values["y_0"][missed], "x", color="C4", label="missed")
+ax.plot(values["x_0"][missed], values["y_0"][missed], "x", color="C3", ms=8, label="missed")
 ax.set(xticks=[], yticks=[])
-_ = figure.legend(loc="outside lower center", ncols=6, frameon=False)
+_ = figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
 # %%
 # How good it is
@@ -171,7 +171,7 @@ axes = plot_residuals([image], [model], figure=plt.figure(figsize=(10, 3.5), lay
 # two galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a
 # masked neighbour, or cut by the edge, may fit well and be wrong:
 
-worst = np.argsort(-suspect * abs(mag_error) / quoted)[:3]
+worst = np.argsort(suspect * abs(mag_error) / quoted)[:-4:-1]
 boxes, labels = [], []
 for row in worst:
     y, x = (round(galaxies[name][row].value) for name in ("y_0", "x_0"))
