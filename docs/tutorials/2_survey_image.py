@@ -1,0 +1,203 @@
+"""
+A survey image
+==============
+
+From an image with many galaxies to a catalogue, and what goes wrong where they overlap.
+"""
+
+# %%
+# A field
+# -------
+#
+# Eighty galaxies and four stars at random places, as Hyper Suprime-Cam sees them in the i band.
+# The numbers of the camera come from the package surveycodex, the galaxies are drawn by GalSim.
+# With an image of your own, begin below.
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.wcs import WCS
+
+from sersicnet.diagnostics import parameter_values
+from sersicnet.parameters import PARAMETERS, Prior
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, draw_psf, render_model
+
+priors = {"mag": Prior(19.5, 25.0), "r_eff": Prior(0.25, 1.2, log=True), "n": Prior(0.5, 4.0)}
+config = SimulationConfig.from_survey("HSC", "i").replace(priors=priors)
+psf = draw_psf(config.psf, pixel_scale=config.pixel_scale)
+shape, rng = (480, 480), np.random.default_rng(8)
+
+truth = draw_catalog(80, config, seed=8)
+truth["x_0"], truth["y_0"] = rng.uniform(0, 479, (2, len(truth))) * u.pix
+values = {name: parameter_values(truth, name) for name in PARAMETERS}
+survey = {"pixel_scale": config.pixel_scale, "zeropoint": config.zeropoint, "psf": psf}
+light = np.zeros(shape)
+for i in range(len(truth)):
+    light += render_model({name: column[i] for name, column in values.items()}, shape, **survey)
+stars = rng.integers(30, 450, (4, 2))
+for (x, y), flux in zip(stars, (3000, 1000, 300, 100), strict=True):
+    light[y - 20 : y + 21, x - 20 : x + 21] += flux * psf
+
+noise = np.sqrt(config.sky_noise**2 + light.clip(0) / config.gain)
+wcs = WCS(naxis=2)
+wcs.wcs.ctype, wcs.wcs.cunit = ("RA---TAN", "DEC--TAN"), ("deg", "deg")
+wcs.wcs.crval, wcs.wcs.crpix = (150.0, 2.2), (240.5, 240.5)
+wcs.wcs.cdelt = np.array([-1, 1]) * config.pixel_scale / 3600
+image = CCDData(
+    light + noise * rng.standard_normal(shape),
+    unit=config.unit,
+    uncertainty=StdDevUncertainty(noise),
+    wcs=wcs,
+    psf=psf,
+    meta={"MAGZP": config.zeropoint},
+)
+
+# %%
+# A catalogue
+# -----------
+#
+# One call, or the command ``sersicnet measure field.fits --psf star.fits -o field.ecsv``. The
+# PSF has to be said; None is that of the image. The catalogue is written as ECSV, FITS or
+# Parquet, as the name of the file says, and any of astropy's ways reads it.
+
+from pathlib import Path
+from tempfile import mkdtemp
+
+from astropy.table import QTable
+
+from sersicnet.measure import measure_image
+
+folder = Path(mkdtemp())
+measure_image(image, psf=None, output=folder / "field.ecsv")
+catalog = QTable.read(folder / "field.ecsv")
+brief = catalog["ra", "dec", "mag", "mag_err", "r_eff", "n", "kron_mag", "flags"]
+brief.sort("mag")
+for name in ("mag", "mag_err", "r_eff", "n", "kron_mag"):
+    brief[name].info.format = ".2f"
+brief[:8].pprint(max_width=-1)
+
+# %%
+# What was noticed about a source is in its flags. Here is how many have each:
+
+from collections import Counter
+
+from sersicnet import Flags, decode_flags
+
+print(len(catalog), "sources")
+names = (name for names in decode_flags(catalog["flags"]) for name in names)
+for flag, n in Counter(names).most_common():
+    print(f"{flag:14s} {n:2d}")
+
+# %%
+# On the sky
+# ----------
+#
+# astropy matches each source to the galaxy that is nearest on the sky. Those within half an
+# arcsecond belong together; what is left of the sources are the four stars.
+
+from astropy.coordinates import SkyCoord
+
+true_places = wcs.pixel_to_world(values["x_0"], values["y_0"])
+places = SkyCoord(catalog["ra"], catalog["dec"])
+nearest, distance, _ = places.match_to_catalog_sky(true_places)
+matched = distance < 0.5 * u.arcsec
+galaxies, true = catalog[matched], truth[nearest[matched]]
+missed = np.setdiff1d(np.arange(len(truth)), nearest[matched])
+print(f"{len(galaxies)} of {len(truth)} galaxies, {np.sum(~matched)} other sources")
+
+# %%
+# Blended sources are those whose light touches that of another one. Galaxies that were missed are
+# too faint, or so near to a brighter one that they are taken for a part of it. These have no flag
+# of their own; at best, the galaxy that has swallowed them has ``MISFIT``.
+
+figure, ax = plt.subplots(figsize=(7, 7.5), layout="constrained")
+ax.imshow(np.arcsinh(image.data / noise), origin="lower", vmin=-2, vmax=5, cmap="gray_r")
+markers = {
+    "BLENDED": ("s", "C1"),
+    "MISFIT": ("D", "C6"),
+    "EDGE": ("o", "C5"),
+    "UNRESOLVED": ("h", "C2"),
+}
+for name, (marker, color) in markers.items():
+    chosen = catalog[(catalog["flags"] & int(Flags[name])) != 0]
+    style = {"s": 300, "marker": marker, "facecolors": "none", "edgecolors": color, "label": name}
+    ax.scatter(chosen["x_0"].value, chosen["y_0"].value, **style)
+ax.plot(catalog["x_0"].value, catalog["y_0"].value, "+", color="C0", ms=8, label="source")
+ax.plot(values["x_0"][missed], values["y_0"][missed], "x", color="C3", ms=8, label="missed")
+ax.set(xticks=[], yticks=[])
+_ = figure.legend(loc="outside lower center", ncols=3, frameon=False)
+
+# %%
+# How good it is
+# --------------
+#
+# Where two galaxies overlap, the light of one is measured with the other. The network does not
+# know how much of it, and its error does not either.
+
+mag_error = parameter_values(galaxies, "mag") - parameter_values(true, "mag")
+quoted = galaxies["mag_err"].value
+suspect = (galaxies["flags"] & int(Flags.BLENDED | Flags.EDGE | Flags.MISFIT)) != 0
+figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+for chosen, color, label in (
+    (~suspect, "C0", "without these flags"),
+    (suspect, "C1", "BLENDED, EDGE or MISFIT"),
+):
+    x, share = true["mag"].value[chosen], np.mean(abs(mag_error[chosen]) < quoted[chosen])
+    label = f"{label}: {share:.0%} of {chosen.sum()} within one error"
+    ax.errorbar(x, mag_error[chosen], quoted[chosen], fmt="o", ms=4, color=color, label=label)
+ax.axhline(0, color="0.5", lw=0.8)
+ax.set(xlabel="true magnitude", ylabel="measured - true magnitude")
+_ = ax.legend(loc="lower left")
+
+# %%
+# What is left over
+# -----------------
+#
+# The residual is the best check of a field without a truth. What is left in it has been missed,
+# or is no single Sersic galaxy.
+
+from astropy.io import fits
+
+from sersicnet.field_models import write_field_model
+from sersicnet.plotting import plot_residuals
+
+write_field_model(catalog, image, folder / "model.fits", psf=None)
+model = fits.getdata(folder / "model.fits")
+axes = plot_residuals([image], [model], figure=plt.figure(figsize=(10, 3.5), layout="constrained"))
+
+# %%
+# Those with a flag that are worst, by how far the magnitude is off and by its error. Pieces of
+# two galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a
+# masked neighbour, or cut by the edge, may fit well and be wrong:
+
+worst = np.argsort(suspect * abs(mag_error) / quoted)[:-4:-1]
+boxes, labels = [], []
+for row in worst:
+    y, x = (round(galaxies[name][row].value) for name in ("y_0", "x_0"))
+    boxes.append(np.s_[max(y - 25, 0) : y + 26, max(x - 25, 0) : x + 26])
+    flags = ", ".join(decode_flags(galaxies["flags"][row])) or "no flag"
+    labels.append(f"{mag_error[row]:+.2f} +- {quoted[row]:.2f} mag\n{flags}")
+axes = plot_residuals(
+    [image[box] for box in boxes],
+    [model[box] for box in boxes],
+    labels=labels,
+    figure=plt.figure(figsize=(8, 5.2), layout="constrained"),
+)
+
+# %%
+# A page for the browser
+# ----------------------
+#
+# `~sersicnet.report.write_report`, or ``sersicnet report field.ecsv -o field.html``, makes a
+# page with distributions, errors and a table that sorts and filters (:doc:`/report`). Where the
+# truth is known it is compared with.
+
+from sersicnet.report import write_report
+
+page = write_report(galaxies, folder / "field.html", truth=true)
+print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
+
+# %%
+# :doc:`/measure` has what is done in detail and what an overlap costs, :doc:`/fields` the same
+# for two large fields beside SExtractor, and :doc:`/survey` goes on to many images.
