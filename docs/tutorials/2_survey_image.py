@@ -73,8 +73,8 @@ measure_image(image, psf=None, output=folder / "field.ecsv")
 catalog = QTable.read(folder / "field.ecsv")
 brief = catalog["ra", "dec", "mag", "mag_err", "r_eff", "n", "kron_mag", "flags"]
 brief.sort("mag")
-for name in ("mag", "mag_err", "r_eff", "n", "kron_mag"):
-    brief[name].info.format = ".2f"
+for name, digits in zip(brief.colnames[:-1], (5, 5, 2, 3, 2, 2, 2), strict=True):
+    brief[name].info.format = f".{digits}f"
 brief[:8].pprint(max_width=-1)
 
 # %%

@@ -115,7 +115,9 @@ after[after["survey"] == "real"].pprint()
 # Nothing is free. Images with the same PSF stamp, but for which it is *right*, are now measured
 # as if it were wrong. Those of another telescope with another PSF suffer less.
 
-after[after["survey"] != "real"].pprint()
+for title, table in {"before": before, "after": after}.items():
+    print(title)
+    table[table["survey"] != "real"].pprint()
 
 # %%
 # The same for the index, galaxy by galaxy: errors in units of the quoted one, which should be
