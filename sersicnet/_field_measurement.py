@@ -120,6 +120,11 @@ class Measurement:
         """The boxes in which the sky is measured."""
         return SkyMesh.over(self.field.data.shape, self.box_size)
 
+    @property
+    def places(self):
+        """Windows of the mesh that together are all of it."""
+        return self.mesh.places(self.tile_size)
+
     def map_sky(self):
         """The sky of the image."""
         return map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
