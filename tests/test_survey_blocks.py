@@ -1,7 +1,6 @@
 """One image as many tasks of a survey: what comes out, and runs that go on within it."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -29,6 +28,8 @@ pytest.importorskip("pandas")  # reads Parquet
 # 9 tiles and 36 boxes of sky; blocks of 2 tiles, the last of one.
 OPTIONS = {"tile_size": 150, "sky_box": 64}
 TILES, ALL = 2, [0, 1, 2, 3, 4]
+# The command cannot say all of them.
+AS_COMMAND = {"tile_size": 150, "sky_box": 128}
 # Seconds after which something hangs: far longer than anything here takes.
 PATIENCE = 600
 
@@ -175,20 +176,23 @@ def test_only_blocks_that_are_missing_are_measured(measure, images, numbers, out
     assert table["seconds"][0] > 0
 
 
-@pytest.mark.usefixtures("interrupted")
-@pytest.mark.parametrize("change", ["file", "option", "weights"])
-def test_blocks_are_of_one_way_to_measure(change, measure, images, numbers, output, tmp_path):
-    """Blocks of an image that has changed, or was measured in another way, do not count."""
-    options = {"threshold": 3.0} if change == "option" else {}
-    if change == "file":
-        now = images[0].stat().st_mtime_ns
-        os.utime(images[0], ns=(now, now + 10**9))
-    if change == "weights":
-        options["weights"] = tmp_path / "other.safetensors"
-        options["weights"].write_bytes(weights_path("universal").read_bytes())
-    measure(images[:1], **options)
-    assert sorted(numbers) == ALL
-    assert not (output / "blocks").exists()
+@pytest.mark.parametrize("change", ["n_blocks", "files", "weights", "options"])
+def test_blocks_are_of_one_way_to_measure(change, images, output):
+    """Those of an image that has changed, or is measured in another way, are in other places."""
+
+    def folder(n_blocks=5, files=(1, 2), known_as="universal", **options):
+        (task,) = make_tasks(images[:1], OPTIONS | options)
+        described = {"image": list(files)}, output, weights_path("universal"), known_as
+        return Blocks(task, n_blocks, *described).folder
+
+    changes = {
+        "n_blocks": {"n_blocks": 4},
+        "files": {"files": (1, 3)},
+        "weights": {"known_as": "others"},
+        "options": {"threshold": 3.0},
+    }
+    assert folder(**changes[change]) != folder()
+    assert folder(threshold=1.5) == folder()  # which is the default
 
 
 def test_a_broken_file_is_reported_once(measure, images, output, tmp_path, serial):
@@ -202,7 +206,7 @@ def test_a_broken_file_is_reported_once(measure, images, output, tmp_path, seria
     assert sorted(json.loads(line)["name"] for line in lines) == ["broken", "large", "small"]
 
 
-def test_a_run_is_killed_and_resumed(measure, images, numbers, output, serial):
+def test_a_run_is_killed_and_resumed(measure, images, numbers, output):
     """In the middle of an image; its blocks stay, and are not measured again."""
     command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, images)]
     command += ["-o", str(output), "--tile-size", "150", "--tiles-per-task", "1", "--workers", "1"]
@@ -216,14 +220,11 @@ def test_a_run_is_killed_and_resumed(measure, images, numbers, output, serial):
         finally:
             process.send_signal(signal.SIGKILL)
     assert 1 <= len(done) < 9
-    # the command has other defaults than this module
-    expected = {
-        image.stem: measure_image(image, psf=None, tile_size=150, threshold=1.5) for image in images
-    }
-    measure(images, tiles_per_task=1, sky_box=128, pixel_scale=None)
+    measure(images, tiles_per_task=1, **AS_COMMAND)
     assert set(numbers) == set(range(9)) - done
-    assert_serial(output, expected)
-    assert len(serial) == len(expected)
+    assert_serial(
+        output, {image.stem: measure_image(image, psf=None, **AS_COMMAND) for image in images}
+    )
 
 
 # Which images are taken apart
@@ -245,11 +246,12 @@ def test_by_default_very_large_images_are(images, monkeypatch):
 
 
 def test_files_that_are_small_or_gzipped_are_not_opened(folder):
-    tasks = make_tasks([folder / "absent.fits", folder / "absent.fits.gz"], OPTIONS)
-    assert count_blocks(tasks[0], 11_250, None, 1) == 1  # 22,500 pixels at most
-    assert count_blocks(tasks[1], 10**9, None, 1) == 1
-    with pytest.raises(OSError, match="absent"):
-        count_blocks(tasks[0], 11_251, weights_path("universal"), 1)
+    paths = [folder / "absent.fits", folder / "zipped.fits.gz"]
+    plain, zipped = make_tasks(paths, OPTIONS)
+    assert count_blocks(plain, 11_250, None, 1) == 1  # 22,500 pixels at most, which is a tile
+    assert count_blocks(zipped, 10**9, None, 1) == 1
+    with pytest.raises(FileNotFoundError, match="absent"):
+        count_blocks(plain, 11_251, weights_path("universal"), 1)
 
 
 def test_tiles_per_task_is_a_number(output):
