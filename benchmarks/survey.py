@@ -6,7 +6,8 @@
 
 A field with a galaxy in each cell of 100 x 100 pixels, drawn by GalSim, as a FITS file with noise
 map, mask and PSF, goes through what a worker does, in this process. Then files that are no images
-go through a cluster: nothing is measured, which leaves what a task costs besides.
+go through a cluster: nothing is measured, which leaves what a task costs besides. Last, the field
+is measured in blocks by clusters of so many worker processes.
 """
 
 import argparse
@@ -39,25 +40,38 @@ def main(arguments=None):
     parser.add_argument("--side", type=int, default=2000, help="pixels of the field")
     parser.add_argument("--refine", nargs="*", default=["none", "lm"], help="none, lm, importance")
     parser.add_argument("--tasks", type=int, default=1000, help="through the cluster")
+    parser.add_argument("--workers", nargs="*", type=int, default=[1, 2], help="numbers of them")
     options = parser.parse_args(arguments)
     with TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "parts").mkdir()
-        # imports and first calls, which a worker has once
-        measure(draw_field(folder, 4 * CELL), "none", folder)
-        image = draw_field(folder, options.side)
-        found = {refine: measure(image, refine, folder) for refine in options.refine}
-        cost = time_tasks(folder, options.tasks)
+        small = draw_field(folder, "small", 4 * CELL)
+        image = draw_field(folder, "field", options.side)
+        tables = {}
+        if options.refine:
+            tables["survey"] = cost_table(small, image, folder, options)
+        if options.workers:
+            rows = [measure_in_blocks(small, image, folder, n) for n in options.workers]
+            tables["workers"] = Table(rows)
+    for name, table in tables.items():
+        print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+        if options.output is not None:
+            write_rounded(table, options.output / f"{name}.csv", decimals=2)
+
+
+def cost_table(small, image, folder, options):
+    """What the image costs in one process, and tasks that measure nothing."""
+    measure(small, "none", folder)  # imports and first calls, which a worker has once
+    found = {refine: measure(image, refine, folder) for refine in options.refine}
+    cost = time_tasks(folder, options.tasks)
     quantities = [*next(iter(found.values())), "ms of CPU a task besides"]
     table = Table({"refine": quantities})
     for refine, values in found.items():
         table[refine] = [*values.values(), 1e3 * cost]
-    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
-    if options.output is not None:
-        write_rounded(table, options.output / "survey.csv", decimals=2)
+    return table
 
 
-def draw_field(folder, side):
+def draw_field(folder, name, side):
     """The file of a simulated field."""
     rng, psf, image = np.random.default_rng(SEED), star(), np.zeros((side, side))
     for top in range(0, side - CELL + 1, CELL):
@@ -75,8 +89,8 @@ def draw_field(folder, side):
     noise = StdDevUncertainty(np.ones(image.shape, np.float32))
     arguments = {"unit": "adu", "mask": np.zeros(image.shape, bool), "psf": psf}
     field = CCDData(image.astype(np.float32), uncertainty=noise, **arguments)
-    write_cutout(field, folder / "field.fits", overwrite=True)
-    return folder / "field.fits"
+    write_cutout(field, folder / f"{name}.fits")
+    return folder / f"{name}.fits"
 
 
 def measure(image, refine, folder):
@@ -96,6 +110,26 @@ def measure(image, refine, folder):
         "kB written a galaxy": record["part_bytes"] / record["n_sources"] / 1e3,
         "MB of memory before": before,
         "MB of memory at most": _memory(),
+        "processes that wanted to run": os.getloadavg()[0],
+    }
+
+
+def measure_in_blocks(small, image, folder, n_workers):
+    """How fast some workers of one thread measure the image, a tile a task."""
+    options = {"n_workers": n_workers, "threads_per_worker": 1, "silence_logs": 50}
+    output = folder / f"blocks of {n_workers}"
+    with Client(processes=True, **options) as client:
+        client.run(measure, small, "none", folder)  # imports and first calls
+        before, start = client.run(time.process_time), time.perf_counter()
+        table = measure_survey([image], output=output, client=client, tiles_per_task=1, **UNITS)
+        wall, after = time.perf_counter() - start, client.run(time.process_time)
+    if table["error"][0]:
+        raise RuntimeError(table["error"][0])
+    return {
+        "workers": n_workers,
+        "galaxies a second": table["n_sources"][0] / wall,
+        "wall seconds": wall,
+        "CPU seconds of workers": sum(after.values()) - sum(before.values()),
         "processes that wanted to run": os.getloadavg()[0],
     }
 

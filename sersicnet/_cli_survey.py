@@ -36,6 +36,12 @@ def add_survey(commands):
     )
     add_measuring(parser)
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one a core")
+    parser.add_argument(
+        "--tiles-per-task",
+        type=int,
+        metavar="N",
+        help="of images with more tiles than this, N are a task; default: 16, of more than 200",
+    )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder")
     parser.set_defaults(run=_survey)
@@ -55,6 +61,7 @@ def _survey(options):
             client=client,
             n_workers=options.workers,
             weights=options.weights,
+            tiles_per_task=options.tiles_per_task,
             progress_bar=show_progress(),
             **measuring_of(options),
         )

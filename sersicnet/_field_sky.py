@@ -9,7 +9,10 @@ from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy import ndimage
 
-__all__ = ["SkyMap", "boxes_of", "map_sky"]
+__all__ = ["SKY_BOX", "SkyMap", "SkyMesh", "boxes_of", "map_sky"]
+
+# Pixels on a side of the boxes in which sky and noise are measured, if nobody says.
+SKY_BOX = 128
 
 # Least share of the pixels of a box that are neither bad nor clipped as sources.
 _ENOUGH = 0.5
@@ -79,19 +82,67 @@ def boxes_of(shape, size):
     return itertools.product(*sides)
 
 
+@dataclass(frozen=True)
+class SkyMesh:
+    """The boxes in which the sky of an image is measured.
+
+    In each, the mode (SExtractor's estimate, by photutils) and the standard deviation of what a
+    clipping at 3 sigma leaves. A box of which that is less than half takes the values of the
+    nearest other, and each is the median of 3 x 3.
+
+    Attributes
+    ----------
+    counts : (int, int)
+        Boxes along y and x.
+    sides : (int, int)
+        Pixels of a box along y and x.
+    """
+
+    counts: tuple
+    sides: tuple
+
+    @classmethod
+    def over(cls, shape, box_size):
+        """Whole boxes of about so many pixels on a side that make up the image."""
+        counts = tuple(max(1, round(n / box_size)) for n in shape)
+        # no narrow boxes at the end: some pixels there are in none
+        return cls(counts, tuple(n // count for n, count in zip(shape, counts, strict=True)))
+
+    def places(self, tile_size):
+        """Windows of the mesh, of so many pixels of the image on a side, but one box at least."""
+        return list(boxes_of(self.counts, [max(1, tile_size // side) for side in self.sides]))
+
+    def measure(self, field, place):
+        """Level, noise and share of the pixels that is used, of the boxes of a place."""
+        window = tuple(
+            slice(part.start * side, part.stop * side)
+            for part, side in zip(place, self.sides, strict=True)
+        )
+        data = field.data[window].astype(float)
+        if field.mask is not None:
+            data[field.mask[window]] = np.nan
+        return _box_statistics(data, self.sides)
+
+    def complete(self, places, measured):
+        """The `SkyMap` of all places and what was measured there, in any order."""
+        level, rms, share = mesh = np.full((3, *self.counts), np.nan)
+        for place, values in zip(places, measured, strict=True):
+            mesh[:, *place] = values
+        # where all boxes have few, the best of them have to do
+        scarce = share < min(_ENOUGH, _NEARLY * share.max())
+        level[scarce] = rms[scarce] = np.nan
+        return SkyMap(_complete(level, _EXTRAPOLATED), _complete(rms, _CONTINUED), self.sides)
+
+
 def map_sky(field, *, box_size, tile_size):
     """Sky and noise of an image, read piece by piece.
-
-    In each box of a mesh, the mode (SExtractor's estimate, by photutils) and the standard
-    deviation of what a clipping at 3 sigma leaves. A box of which that is less than half takes the
-    values of the nearest other, and each is the median of 3 x 3.
 
     Parameters
     ----------
     field : `~sersicnet._field_image.FieldImage`
         The image.
     box_size : int
-        Pixels on a side of a box, about: whole boxes make up the image.
+        Pixels on a side of a box of `SkyMesh`, about.
     tile_size : int
         Pixels on a side of what is read at a time, but one box at least.
 
@@ -100,28 +151,13 @@ def map_sky(field, *, box_size, tile_size):
     SkyMap
         NaN where no box has any good pixel.
     """
-    counts = [max(1, round(n / box_size)) for n in field.data.shape]
-    # no narrow boxes at the end: some pixels there are in none
-    sides = tuple(n // count for n, count in zip(field.data.shape, counts, strict=True))
-    level, rms, share = np.full((3, *counts), np.nan)
-    steps = [max(1, tile_size // side) for side in sides]
-    for place in boxes_of(counts, steps):
-        window = tuple(
-            slice(part.start * side, part.stop * side)
-            for part, side in zip(place, sides, strict=True)
-        )
-        data = field.data[window].astype(float)
-        if field.mask is not None:
-            data[field.mask[window]] = np.nan
-        level[place], rms[place], share[place] = _box_statistics(data, sides)
-    # where all boxes have few, the best of them have to do
-    scarce = share < min(_ENOUGH, _NEARLY * share.max())
-    level[scarce] = rms[scarce] = np.nan
-    return SkyMap(_complete(level, _EXTRAPOLATED), _complete(rms, _CONTINUED), sides)
+    mesh = SkyMesh.over(field.data.shape, box_size)
+    places = mesh.places(tile_size)
+    return mesh.complete(places, [mesh.measure(field, place) for place in places])
 
 
 def _box_statistics(data, sides):
-    """Level and noise of the boxes of a window, and the share of their pixels that is used."""
+    """Level, noise and share of the boxes of a window, (3, boxes along y, along x)."""
     from photutils.background import SExtractorBackground, StdBackgroundRMS
 
     n_y, n_x = (n // side for n, side in zip(data.shape, sides, strict=True))
@@ -134,7 +170,7 @@ def _box_statistics(data, sides):
         level = SExtractorBackground(sigma_clip=None)(boxes, axis=1)
         rms = StdBackgroundRMS(sigma_clip=None)(boxes, axis=1)
     share = np.isfinite(boxes).mean(axis=1)
-    return (mesh.reshape(n_y, n_x) for mesh in (level, rms, share))
+    return np.reshape([level, rms, share], (3, n_y, n_x))
 
 
 def _complete(mesh, border):

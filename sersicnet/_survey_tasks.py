@@ -14,6 +14,7 @@ from astropy.units import Quantity
 
 from sersicnet.estimator import SersicNet
 from sersicnet.measure import measure_image
+from sersicnet.truth_catalog import read_table
 
 __all__ = ["Task", "make_tasks"]
 
@@ -56,6 +57,16 @@ class Task:
             for name, value in sorted(self.options.items())
             if value is not _DEFAULTS[name] and value != _DEFAULTS[name]
         }
+
+    def __getitem__(self, name):
+        """An option, by default that of `~sersicnet.measure.measure_image`."""
+        return self.options.get(name, _DEFAULTS[name])
+
+    def arguments(self):
+        """All of `~sersicnet.measure.measure_image` but the network, the catalogue as a table."""
+        catalog = self["catalog"]
+        table = None if catalog is None else read_table(catalog)
+        return _DEFAULTS | self.options | {"catalog": table}
 
     def file_states(self):
         """Size and time of the last change (ns) of each file that it reads.

@@ -1,34 +1,13 @@
 """From a survey image to a catalogue: detection, cutouts, prediction, tile by tile."""
 
-from dataclasses import dataclass
-from functools import partial
-
-import astropy.units as u
-import numpy as np
-from astropy.nddata import NDData
-from astropy.table import vstack
 from tqdm.auto import tqdm
 
-from sersicnet._detection import Detection, cutout_box, find_sources, unseen
-from sersicnet._field_catalog import catalog_positions, finish_table, outside
-from sersicnet._field_cutouts import cut_source
-from sersicnet._field_image import open_field
-from sersicnet._field_sky import boxes_of, map_sky
-from sersicnet._field_window import read_window
-from sersicnet._settings import check_positive
+from sersicnet._field_measurement import open_measurement
+from sersicnet._field_sky import SKY_BOX
 from sersicnet._tables import check_table_path, write_table
 from sersicnet.estimator import SersicNet
-from sersicnet.field_psf import FieldPSF, field_psf
-from sersicnet.flags import Flags
 
 __all__ = ["measure_image"]
-
-# Pixels on a side of the boxes in which sky and noise are measured.
-_SKY_BOX = 128
-# Cutouts in memory at a time.
-_BATCH = 256
-# Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
-_LEAST_REACH = 512
 
 
 def measure_image(
@@ -47,7 +26,7 @@ def measure_image(
     threshold=1.5,
     n_pixels=5,
     contrast=0.005,
-    sky_box=_SKY_BOX,
+    sky_box=SKY_BOX,
     tile_size=1024,
     output=None,
     progress_bar=False,
@@ -124,103 +103,30 @@ def measure_image(
     >>> from sersicnet.measure import measure_image
     >>> table = measure_image("field.fits", psf="star.fits", output="field.ecsv")  # doctest: +SKIP
     """
-    box_size = _SKY_BOX if sky_box is None else sky_box
-    for name, value in (("n_pixels", n_pixels), ("sky_box", box_size), ("tile_size", tile_size)):
-        check_positive(name, value)
-    if not threshold > 0 or not 0 <= contrast <= 1:
-        msg = f"threshold={threshold} must be positive, contrast={contrast} between 0 and 1"
-        raise ValueError(msg)
-    detection = Detection(threshold, n_pixels, contrast)
     if output is not None:
         check_table_path(output)
-    with open_field(image, rms=rms, weight_map=weight_map, mask=mask) as field:
-        psf = field.psf if psf is None else psf
-        measurer = _Measurer(
-            SersicNet.from_pretrained() if net is None else net,
-            None if psf is None else field_psf(psf, oversampling=psf_oversampling),
-            *field.units(pixel_scale, zeropoint),
-            noise_flag=Flags.NOISE_ESTIMATED * (field.noise is None),
-            local_sky=sky_box is not None,
-            options=options,
-        )
-        positions = None if catalog is None else catalog_positions(catalog, field.wcs)
-        sky = map_sky(field, box_size=box_size, tile_size=tile_size)
-        sky = sky.without_level() if sky_box is None else sky
-        read = partial(read_window, field, sky, saturation=field.saturation(saturation))
-        finding = {"positions": positions, "reach": max(tile_size, _LEAST_REACH)}
-        shape, parts = field.data.shape, []
-        tiles = list(boxes_of(shape, tile_size))
-        for core in tqdm(tiles, unit="tile", disable=not progress_bar):
-            sources = find_sources(read, core, shape, detection, **finding)
-            parts += measurer.measure(sources)
-    parts.append(measurer.measure_nothing(outside(positions, shape)))
-    table = finish_table(vstack(parts), field, catalog)
-    table.meta = {"PIXSCALE": measurer.pixel_scale, "MAGZP": measurer.zeropoint}
+    with open_measurement(
+        image,
+        psf=psf,
+        psf_oversampling=psf_oversampling,
+        net=SersicNet.from_pretrained() if net is None else net,
+        rms=rms,
+        weight_map=weight_map,
+        mask=mask,
+        saturation=saturation,
+        zeropoint=zeropoint,
+        pixel_scale=pixel_scale,
+        catalog=catalog,
+        threshold=threshold,
+        n_pixels=n_pixels,
+        contrast=contrast,
+        sky_box=sky_box,
+        tile_size=tile_size,
+        **options,
+    ) as measurement:
+        sky = measurement.map_sky()
+        tiles = tqdm(measurement.tiles, unit="tile", disable=not progress_bar)
+        table = measurement.finish([measurement.measure(tiles, sky)])
     if output is not None:
         write_table(table, output, overwrite=True)
     return table
-
-
-@dataclass(frozen=True)
-class _Measurer:
-    """What measures, and what it needs beside cutouts."""
-
-    net: SersicNet
-    psf: FieldPSF
-    pixel_scale: float
-    zeropoint: float
-    noise_flag: int
-    local_sky: bool
-    options: dict
-
-    def measure(self, sources):
-        """Tables of the sources of a tile."""
-        table, tables = sources.table, []
-        for start in range(0, len(table), _BATCH):
-            part = table[start : start + _BATCH]
-            cut = [cut_source(sources, source, local_sky=self.local_sky) for source in part]
-            cutouts, part["local_sky"], part["flags"] = zip(*cut, strict=True)
-            tables.append(self._predict(cutouts, part))
-        return tables
-
-    def measure_nothing(self, rows):
-        """The table of rows of the catalogue that are in no tile; all columns if there are none."""
-        part = unseen(max(len(rows), 1))
-        part["row"][: len(rows)] = rows
-        part["x"], part["y"], part["local_sky"], part["flags"] = 0.0, 0.0, np.nan, 0
-        table = self._predict([NDData(np.full((1, 1), np.nan))] * len(part), part)
-        table["x_centroid"], table["y_centroid"] = np.nan * u.pix, np.nan * u.pix
-        return table[: len(rows)]
-
-    def _predict(self, cutouts, part):
-        """The table of some sources, from their cutouts and what is known of them."""
-        star = self.psf
-        stamps = None if star is None else [star.at(*place) for place in part.iterrows("x", "y")]
-        results = self.net.predict(
-            cutouts,
-            psf=stamps,
-            psf_oversampling=1 if star is None else star.oversampling,
-            pixel_scale=self.pixel_scale,
-            zeropoint=self.zeropoint,
-            **self.options,
-        )
-        table = results.to_table()
-        table["flags"] |= np.asarray(part["flags"]) | int(self.noise_flag)
-        first = np.array([cutout_box(source)[:, 0] for source in part])
-        for name, start in (("y_0", first[:, 0]), ("x_0", first[:, 1])):
-            for suffix in ("", "_lo", "_hi") if name in table.colnames else ():
-                table[name + suffix] += start * u.pix
-        self._add_photometry(table, part)
-        for name in ("local_sky", "row", "peak_y", "peak_x"):
-            table[name] = part[name]
-        return table
-
-    def _add_photometry(self, table, part):
-        """What photutils measured, in the units of the parameters."""
-        flux, flux_err = part["kron_flux"], part["kron_flux_err"]
-        with np.errstate(invalid="ignore", divide="ignore"):  # of negative fluxes
-            table["kron_mag"] = (self.zeropoint - 2.5 * np.log10(flux)) * u.ABmag
-            table["kron_mag_err"] = 2.5 / np.log(10) * np.abs(flux_err / flux) * u.mag
-        table["half_light_radius"] = part["half_light_radius"] * self.pixel_scale * u.arcsec
-        table["area"] = part["area"] * u.pix**2
-        table["x_centroid"], table["y_centroid"] = part["x"] * u.pix, part["y"] * u.pix

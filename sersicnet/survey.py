@@ -1,31 +1,35 @@
-"""Many survey images on a Dask cluster: one task an image, and a folder that can be resumed."""
+"""Survey images, many or large, on a Dask cluster, and a folder that can be resumed."""
 
 import hashlib
 import logging
+from collections import deque
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
-import numpy as np
 from tqdm.auto import tqdm
 
-from sersicnet import __version__
 from sersicnet._settings import check_positive
+from sersicnet._survey_blocks import (
+    Blocks,
+    clear_blocks,
+    count_blocks,
+    load_network,
+    write_part,
+)
 from sersicnet._survey_manifest import Manifest
 from sersicnet._survey_tasks import make_tasks
-from sersicnet._tables import check_table_path, write_table
-from sersicnet.estimator import SersicNet
+from sersicnet._tables import check_table_path
 from sersicnet.measure import measure_image
-from sersicnet.truth_catalog import read_table
 from sersicnet.weights import weights_path
 
 __all__ = ["measure_survey", "read_manifest"]
 
-# Tasks that the scheduler knows of at a time: enough for thousands of workers, and
-# its memory stays bounded however many images there are.
+# Tasks that are waited for at a time: enough for thousands of workers, and the scheduler's
+# memory stays bounded however many images there are.
 _IN_FLIGHT = 20_000
 
 
@@ -37,14 +41,16 @@ def measure_survey(
     n_workers=None,
     weights="universal",
     retries=2,
+    tiles_per_task=None,
     progress_bar=False,
     **options,
 ):
     """Measure the galaxies of many survey images on a Dask cluster.
 
-    Each image is one task, a call of `~sersicnet.measure.measure_image`, and one Parquet file of
-    the output. What has been measured is recorded image by image: after an interruption of whatever
-    kind, the same call measures what is missing, images that failed or have changed included.
+    Each image is one task, a call of `~sersicnet.measure.measure_image`, or many tasks if it is
+    large, and one Parquet file of the output. What has been measured is kept: after an interruption
+    of whatever kind, the same call measures what is missing, images that failed or have changed
+    included.
 
     Parameters
     ----------
@@ -65,6 +71,10 @@ def measure_survey(
     retries : int
         How many times more a task is tried that raised an error. One that workers have died of is
         given up after Dask's ``distributed.scheduler.allowed-failures``.
+    tiles_per_task : int, optional
+        Images of more tiles than this (of ``tile_size``, one of the options) are measured in blocks
+        of so many tiles, each a task; gzipped ones are not. By default, images of more than 200
+        tiles, in blocks of 16. The answer does not depend on it.
     progress_bar : bool
         Whether to show one.
     **options
@@ -75,8 +85,8 @@ def measure_survey(
     Returns
     -------
     `~astropy.table.Table`
-        A row an image: ``name``, ``image``, ``part``, ``n_sources``, ``seconds`` that it took, and
-        ``error``, empty if there was none.
+        A row an image: ``name``, ``image``, ``part``, ``n_sources``, ``seconds`` that it took (its
+        blocks together), and ``error``, empty if there was none.
 
     Raises
     ------
@@ -94,7 +104,7 @@ def measure_survey(
     part appears when it is complete.
     """
     check_table_path("any.parquet")
-    _check_call(client, n_workers, retries)
+    _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
     output, weights = Path(output).absolute(), weights_path(weights).absolute()
     known_as = _label(weights)
@@ -103,11 +113,13 @@ def measure_survey(
     missing = {task.name: task for task in manifest.missing(tasks)}
     if missing:
         manifest.begin()
-        with _connected(client, n_workers) as client:
-            results = _run(client, missing.values(), output, weights, retries)
-            hidden = not progress_bar
-            for name, result in tqdm(results, total=len(missing), unit="image", disable=hidden):
+        bar = tqdm(total=len(missing), unit="task", disable=not progress_bar)
+        with _connected(client, n_workers) as client, bar:
+            run = _Run(client, output, weights, known_as, retries, tiles_per_task, bar)
+            for name, result in run.results(missing):
                 manifest.add(missing[name], known_as, **result)
+                if "error" not in result:
+                    clear_blocks(output, name)
     return manifest.to_table([task.name for task in tasks])
 
 
@@ -136,13 +148,7 @@ def read_manifest(output):
     return manifest.to_table(manifest.records)
 
 
-@lru_cache(maxsize=1)
-def load_network(weights):
-    """The network, read once a process."""
-    return SersicNet.load(weights)
-
-
-def measure_task(task, output, weights):
+def measure_task(task, output, weights, tiles_per_task=None):
     """Measure one image on a worker, and write its part.
 
     Parameters
@@ -151,68 +157,80 @@ def measure_task(task, output, weights):
         Which one, and how.
     output, weights : `~pathlib.Path`
         Folder of the output, and file of the weights.
+    tiles_per_task : int, optional
+        As of `measure_survey`.
 
     Returns
     -------
     dict
-        Its record, as JSON can hold it.
+        Its record, as JSON can hold it. Of an image that is too large for one task, nothing is
+        measured: ``n_blocks`` says of how many it is.
     """
     start = perf_counter()
     files = task.file_states()  # before they are read: later changes are noticed
-    options = {"psf": None, **task.options}
-    catalog = options.pop("catalog", None)
-    table = measure_image(
-        options.pop("image"),
-        net=load_network(weights),
-        catalog=None if catalog is None else read_table(catalog),
-        **options,
-    )
-    table.add_column(np.full(len(table), task.name), name="image", index=0)
-    part = output / task.part
-    write_table(table, part, overwrite=True)
-    return {
-        "files": files,
-        "part": task.part,
-        "part_bytes": part.stat().st_size,
-        "n_sources": len(table),
-        "seconds": round(perf_counter() - start, 3),
-        "version": __version__,
-    }
+    n_blocks = count_blocks(task, files["image"][0], weights, tiles_per_task)
+    if n_blocks > 1:
+        return {"files": files, "n_blocks": n_blocks}
+    table = measure_image(net=load_network(weights), **task.arguments())
+    record = write_part(task, table, output)
+    return {"files": files, "seconds": round(perf_counter() - start, 3), **record}
 
 
-def _run(client, tasks, output, weights, retries):
-    """Names and results of tasks in the order in which they end; an error is a result."""
-    from dask.distributed import as_completed
+@dataclass(frozen=True)
+class _Run:
+    """The tasks of one call of `measure_survey` on a cluster."""
 
-    run, waiting = uuid4().hex, iter(tasks)
+    client: object
+    output: Path
+    weights: Path
+    known_as: str
+    retries: int
+    tiles_per_task: int | None
+    bar: tqdm
 
-    def submit(n_tasks):
-        # a key that tells the image, and nothing of the like in other runs on the same cluster
-        return [
-            client.submit(
-                measure_task,
-                task,
-                output,
-                weights,
-                key=(f"measure-{run}", task.name),
-                retries=retries,
-            )
-            for task in islice(waiting, n_tasks)
-        ]
+    def results(self, tasks):
+        """Names and results of images in the order in which they end; an error is a result."""
+        from dask.distributed import as_completed
 
-    collected = {"with_results": True, "raise_errors": False}
-    running = as_completed(submit(_IN_FLIGHT), loop=client.loop, **collected)
-    for future, result in running:
-        running.update(submit(1))
-        name = future.key[1]
-        if future.status == "finished":
-            yield name, result
-        elif future.status == "error":
-            _, error, _ = result
-            yield name, {"error": f"{type(error).__name__}: {error}"}
-        else:
-            msg = f"the cluster has dropped {name!r} ({future.status}): call again to go on"
-            raise RuntimeError(msg)
+        # keys are of this run: there may have been others on the same cluster
+        submit, waiting = partial(self._submit, uuid4().hex), deque(tasks.values())
+        running = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
+        while waiting or running.count():
+            while waiting and running.count() < _IN_FLIGHT:
+                running.update(self._start(submit, waiting.popleft()))
+            future, result = next(running)
+            self.bar.update()
+            kind, name, _ = future.key
+            if future.status not in ("finished", "error"):
+                msg = f"the cluster has dropped {name!r} ({future.status}): call again to go on"
+                raise RuntimeError(msg)
+            if kind.startswith(Blocks.measure_block.__name__):
+                continue  # an error of it is one of the image
+            if future.status == "error":
+                _, error, _ = result
+                yield name, {"error": f"{type(error).__name__}: {error}"}
+            elif "n_blocks" in result:
+                waiting.appendleft(self._blocks(tasks[name], **result))
+            else:
+                yield name, result
+
+    def _start(self, submit, job):
+        """Futures of an image, or of its blocks and their union."""
+        if isinstance(job, Blocks):
+            futures = job.submit(submit)
+            self.bar.total += len(futures)
+            return futures
+        where = self.output, self.weights
+        return [submit(measure_task, job.name, 0, job, *where, self.tiles_per_task)]
+
+    def _blocks(self, task, **found):
+        where = {"output": self.output, "weights": self.weights, "known_as": self.known_as}
+        return Blocks(task=task, **found, **where)
+
+    def _submit(self, run, function, name, number, *arguments):
+        """A future with a key that tells what it is."""
+        key = (f"{function.__name__}-{run}", name, number)
+        return self.client.submit(function, *arguments, key=key, retries=self.retries)
 
 
 @contextmanager
@@ -239,7 +257,7 @@ def _connected(client, n_workers):
         yield client
 
 
-def _check_call(client, n_workers, retries):
+def _check_call(client, n_workers, retries, tiles_per_task):
     try:
         from dask.distributed import Client
     except ImportError as error:
@@ -253,6 +271,8 @@ def _check_call(client, n_workers, retries):
         if client is not None:
             msg = f"n_workers={n_workers} is for a cluster of its own, and client has one already"
             raise ValueError(msg)
+    if tiles_per_task is not None:
+        check_positive("tiles_per_task", tiles_per_task)
     if not isinstance(retries, int) or retries < 0:
         msg = f"retries={retries!r} must be a non-negative integer"
         raise ValueError(msg)

@@ -1,0 +1,184 @@
+"""One image as many tasks of a survey: pieces of its sky, blocks of its tiles, their union.
+
+A block is written when it is complete, into a folder that is named by all that its content depends
+on. So the file says what has been done, whatever has become of the run, and is never taken for
+what was measured in another way.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from sersicnet import __version__
+from sersicnet._field_measurement import open_measurement
+from sersicnet._survey_tasks import Task
+from sersicnet._tables import write_table
+from sersicnet.estimator import SersicNet
+from sersicnet.truth_catalog import read_table
+
+__all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
+
+# Images of more tiles are taken apart (some 200 million pixels, three minutes of a core)
+_AT_ONCE = 200
+# into blocks of so many: some 15 seconds, far more than the tasks cost besides.
+_BLOCK = 16
+# Pixels that a byte of a file holds at most (compressed, of 4 bits).
+_PIXELS_PER_BYTE = 2
+
+
+@lru_cache(maxsize=1)
+def load_network(weights):
+    """The network, read once a process."""
+    return SersicNet.load(weights)
+
+
+def count_blocks(task, image_bytes, weights, tiles_per_task):
+    """In how many blocks an image is to be measured.
+
+    Parameters
+    ----------
+    task : `~sersicnet._survey_tasks.Task`
+        The image.
+    image_bytes : int
+        Of its file: small files are not opened for this.
+    weights : `~pathlib.Path`
+        File of the network.
+    tiles_per_task : int or None
+        As of `~sersicnet.survey.measure_survey`.
+
+    Returns
+    -------
+    int
+        1 for an image that is one task.
+    """
+    at_once, block = (_AT_ONCE, _BLOCK) if tiles_per_task is None else (tiles_per_task,) * 2
+    few = _PIXELS_PER_BYTE * image_bytes <= at_once * task["tile_size"] ** 2
+    if few or task["image"].endswith(".gz"):  # which each block would unpack
+        return 1
+    with _opened(task, weights) as measurement:
+        n_tiles = len(measurement.tiles)
+    return 1 if n_tiles <= at_once else math.ceil(n_tiles / block)
+
+
+def write_part(task, table, output):
+    """Write the table of an image, and return what its record says of it."""
+    table.add_column(np.full(len(table), task.name), name="image", index=0)
+    part = output / task.part
+    write_table(table, part, overwrite=True)
+    return {
+        "part": task.part,
+        "part_bytes": part.stat().st_size,
+        "n_sources": len(table),
+        "version": __version__,
+    }
+
+
+def clear_blocks(output, name):
+    """Remove the blocks of an image, if there are any: its part is there."""
+    shutil.rmtree(output / "blocks" / name, ignore_errors=True)
+    with suppress(OSError):  # others have blocks
+        (output / "blocks").rmdir()
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """An image in blocks: their tasks, which are methods that run on workers.
+
+    Attributes
+    ----------
+    task : `~sersicnet._survey_tasks.Task`
+        The image.
+    n_blocks : int
+        How many.
+    files : dict
+        States of its files before anything was read.
+    output, weights : `~pathlib.Path`
+        Folder of the output, and file of the weights.
+    known_as : str
+        Name and content of the weights.
+    """
+
+    task: Task
+    n_blocks: int
+    files: dict
+    output: Path
+    weights: Path
+    known_as: str
+
+    @property
+    def folder(self):
+        """The folder of the blocks."""
+        described = [self.task.describe(), self.known_as, self.files, self.n_blocks, __version__]
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        return self.output / "blocks" / self.task.name / digest[:16]
+
+    def submit(self, submit):
+        """Submit what has not been done.
+
+        Parameters
+        ----------
+        submit : callable
+            Makes a future of a function, the image's name, a number and arguments.
+
+        Returns
+        -------
+        list of `~distributed.Future`
+            Of blocks, and of the record of the image.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name, numbers = self.task.name, range(self.n_blocks)
+        missing = [number for number in numbers if not self._file(number).exists()]
+        blocks = []
+        if missing:
+            pieces = [submit(self.measure_sky, name, number, number) for number in numbers]
+            sky = submit(self.complete_sky, name, 0, pieces)
+            blocks = [submit(self.measure_block, name, number, number, sky) for number in missing]
+        return [*blocks, submit(self.unite, name, 0, blocks)]
+
+    def measure_sky(self, number):
+        """The sky in one of the pieces of the image."""
+        with _opened(self.task, self.weights) as measurement:
+            places = self._share(measurement.places, number)
+            return [measurement.mesh.measure(measurement.field, place) for place in places]
+
+    def complete_sky(self, pieces):
+        """The sky map, of all pieces."""
+        with _opened(self.task, self.weights) as measurement:
+            shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
+            return measurement.mesh.complete(chain(*shares), chain(*pieces))
+
+    def measure_block(self, number, sky):
+        """Measure and write a block."""
+        start = perf_counter()
+        with _opened(self.task, self.weights) as measurement:
+            table = measurement.measure(self._share(measurement.tiles, number), sky)
+        table.meta = {"seconds": perf_counter() - start}
+        write_table(table, self._file(number), overwrite=True)
+
+    def unite(self, _):
+        """Write the part of the image, after all of its blocks, and return its record."""
+        tables = [read_table(self._file(number)) for number in range(self.n_blocks)]
+        seconds = sum(table.meta.pop("seconds") for table in tables)
+        with _opened(self.task, self.weights) as measurement:
+            record = write_part(self.task, measurement.finish(tables), self.output)
+        return {"files": self.files, "seconds": round(seconds, 3), **record}
+
+    def _share(self, items, number):
+        """Every so-manyth: a cluster of galaxies makes several blocks a little longer, not one."""
+        return items[number :: self.n_blocks]
+
+    def _file(self, number):
+        return self.folder / f"{number}.parquet"
+
+
+def _opened(task, weights):
+    return open_measurement(net=load_network(weights), **task.arguments())

@@ -1,0 +1,259 @@
+"""One image as many tasks of a survey: what comes out, and runs that go on within it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from functools import partial, wraps
+
+import numpy as np
+import pytest
+from astropy.table import QTable, Table
+from fields import make_field, render, truth_table
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import SersicNet, _survey_blocks
+from sersicnet._survey_blocks import Blocks, count_blocks
+from sersicnet._survey_tasks import make_tasks
+from sersicnet.cutouts import write_cutout
+from sersicnet.measure import measure_image
+from sersicnet.survey import measure_survey, read_manifest
+from sersicnet.weights import weights_path
+
+distributed = pytest.importorskip("dask.distributed")
+parquet = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("pandas")  # reads Parquet
+
+# 9 tiles and 36 boxes of sky; blocks of 2 tiles, the last of one.
+OPTIONS = {"tile_size": 150, "sky_box": 64}
+TILES, ALL = 2, [0, 1, 2, 3, 4]
+# The command cannot say all of them.
+AS_COMMAND = {"tile_size": 150, "sky_box": 128}
+# Seconds after which something hangs: far longer than anything here takes.
+PATIENCE = 600
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A large image, of which sky and noise are not known, and one of a single tile."""
+    folder, image = tmp_path_factory.mktemp("images"), render(truth_table())
+    write_cutout(make_field(image, uncertainty=None), folder / "large.fits")
+    small = make_field(image[:150, :150], uncertainty=None, mask=None)
+    write_cutout(small, folder / "small.fits")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(folder):
+    return [folder / "large.fits", folder / "small.fits"]
+
+
+@pytest.fixture(scope="module")
+def serial(images):
+    net = SersicNet.from_pretrained().set_params(device="cpu")
+    return {image.stem: measure_image(image, psf=None, net=net, **OPTIONS) for image in images}
+
+
+@pytest.fixture(scope="module")
+def thread():
+    """A cluster of one thread in this process; by TCP, else it looks for the internet."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "silence_logs": 50, "protocol": "tcp"}
+    options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+    with distributed.Client(processes=False, **options) as client:
+        yield client
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def measure(thread, output):
+    """`measure_survey` in blocks, into a folder of this test."""
+    return partial(measure_survey, output=output, client=thread, tiles_per_task=TILES, **OPTIONS)
+
+
+@pytest.fixture
+def numbers(monkeypatch):
+    """Those of the blocks that were measured."""
+    done, method = [], Blocks.measure_block
+
+    @wraps(method)
+    def measure_block(blocks, number, sky):
+        method(blocks, number, sky)
+        done.append(number)
+
+    monkeypatch.setattr(Blocks, "measure_block", measure_block)
+    return done
+
+
+@pytest.fixture
+def interrupted(measure, images, numbers, monkeypatch):
+    """The table of a run in which the second block could not be measured, and all others were."""
+    method = Blocks.measure_block
+
+    @wraps(method)
+    def measure_block(blocks, number, sky):
+        if number == 1:
+            msg = "no space left"
+            raise OSError(msg)
+        method(blocks, number, sky)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Blocks, "measure_block", measure_block)
+        table = measure(images, retries=0)
+    assert sorted(numbers) == [0, 2, 3, 4]
+    numbers.clear()
+    return table
+
+
+def assert_serial(output, serial):
+    """The parts are what `measure_image` gives, and nothing else is left."""
+    assert {path.name for path in output.iterdir()} == {"parts", "manifest.jsonl"}
+    assert {path.stem for path in (output / "parts").iterdir()} == set(serial)
+    for name, expected in serial.items():
+        found = QTable.read(output / "parts" / f"{name}.parquet")
+        assert found.colnames == ["image", *expected.colnames]
+        assert (found["image"] == name).all()
+        assert found.meta == {key: expected.meta[key] for key in ("PIXSCALE", "MAGZP")}
+        for column in expected.colnames:
+            assert found[column].unit == expected[column].unit
+            assert found[column].dtype == expected[column].dtype
+            values = (np.asarray(table[column]) for table in (found, expected))
+            assert_allclose(*values, rtol=1e-5, atol=1e-5, err_msg=f"{name} {column}")
+        for column in ("id", "flags"):
+            assert_array_equal(found[column], expected[column])
+
+
+def test_blocks_together_are_the_image(measure, images, numbers, output, serial, capsys):
+    table = measure(images, progress_bar=True)
+    assert sorted(numbers) == ALL
+    assert len(serial["large"]) > 15
+    assert_serial(output, serial)
+    assert list(table["error"]) == ["", ""]
+    assert list(table["n_sources"]) == [len(serial["large"]), len(serial["small"])]
+    assert (table["seconds"] > 0).all()
+    schemas = [parquet.read_schema(output / table["part"][row]) for row in (0, 1)]
+    assert schemas[0].equals(schemas[1])
+    assert "8/8" in capsys.readouterr().err  # two images, five blocks, and their union
+
+
+def test_what_was_measured_in_blocks_is_not_measured_again(measure, images, numbers, output):
+    measure(images[:1])
+    numbers.clear()
+    measure(images[:1], tiles_per_task=None)
+    measure(images[:1], tiles_per_task=3)
+    assert not numbers
+    assert len((output / "manifest.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_catalogue_is_measured_in_blocks(measure, images, folder, numbers, output, serial):
+    """Rows keep their order, those that are nowhere included."""
+    known = serial["large"]
+    where = Table({name: known[name].value for name in ("x_0", "y_0")})
+    where.insert_row(0, [-50, 20])
+    where["id"] = np.arange(len(where))[::-1]
+    where.write(folder / "where.ecsv", overwrite=True)
+    expected = measure_image(images[0], psf=None, catalog=where, **OPTIONS)
+    measure(images[:1], catalog=folder / "where.ecsv")
+    assert sorted(numbers) == ALL
+    assert_serial(output, {"large": expected})
+
+
+def test_an_error_in_a_block_is_one_of_the_image(interrupted, output, serial):
+    assert list(interrupted["error"]) == ["OSError: no space left", ""]
+    assert list(interrupted["n_sources"]) == [0, len(serial["small"])]
+    assert len(read_manifest(output)) == 2
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_only_blocks_that_are_missing_are_measured(measure, images, numbers, output, serial):
+    table = measure(images)
+    assert numbers == [1]
+    assert_serial(output, serial)
+    assert table["seconds"][0] > 0
+
+
+@pytest.mark.parametrize("change", ["n_blocks", "files", "weights", "options"])
+def test_blocks_are_of_one_way_to_measure(change, images, output):
+    """Those of an image that has changed, or is measured in another way, are in other places."""
+
+    def folder(n_blocks=5, files=(1, 2), known_as="universal", **options):
+        (task,) = make_tasks(images[:1], OPTIONS | options)
+        described = {"image": list(files)}, output, weights_path("universal"), known_as
+        return Blocks(task, n_blocks, *described).folder
+
+    changes = {
+        "n_blocks": {"n_blocks": 4},
+        "files": {"files": (1, 3)},
+        "weights": {"known_as": "others"},
+        "options": {"threshold": 3.0},
+    }
+    assert folder(**changes[change]) != folder()
+    assert folder(threshold=1.5) == folder()  # which is the default
+
+
+def test_a_broken_file_is_reported_once(measure, images, output, tmp_path, serial):
+    broken = tmp_path / "broken.fits"
+    broken.write_bytes(images[0].read_bytes()[:-200_000])
+    table = measure([broken, *images])
+    assert "broken.fits" in table["error"][0]
+    assert list(table["error"][1:]) == ["", ""]
+    assert_serial(output, serial)
+    lines = (output / "manifest.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["name"] for line in lines) == ["broken", "large", "small"]
+
+
+def test_a_run_is_killed_and_resumed(measure, images, numbers, output):
+    """In the middle of an image; its blocks stay, and are not measured again."""
+    command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, images)]
+    command += ["-o", str(output), "--tile-size", "150", "--tiles-per-task", "1", "--workers", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(PATIENCE * 100):
+                done = {int(path.stem) for path in output.glob("blocks/large/*/[0-9]*.parquet")}
+                if done:
+                    break
+                time.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert 1 <= len(done) < 9
+    measure(images, tiles_per_task=1, **AS_COMMAND)
+    assert set(numbers) == set(range(9)) - done
+    assert_serial(
+        output, {image.stem: measure_image(image, psf=None, **AS_COMMAND) for image in images}
+    )
+
+
+# Which images are taken apart
+
+
+@pytest.mark.parametrize(("tiles", "n_blocks"), [(8, 2), (9, 1), (1, 9), (100, 1), (None, 1)])
+def test_images_of_more_tiles_are_taken_apart(tiles, n_blocks, images):
+    (task,) = make_tasks(images[:1], OPTIONS)
+    size = images[0].stat().st_size
+    assert count_blocks(task, size, weights_path("universal"), tiles) == n_blocks
+
+
+def test_by_default_very_large_images_are(images, monkeypatch):
+    (task,) = make_tasks(images[:1], OPTIONS)
+    known = images[0].stat().st_size, weights_path("universal")
+    monkeypatch.setattr(_survey_blocks, "_AT_ONCE", 8)
+    monkeypatch.setattr(_survey_blocks, "_BLOCK", 4)
+    assert count_blocks(task, *known, None) == 3
+
+
+def test_files_that_are_small_or_gzipped_are_not_opened(folder):
+    paths = [folder / "absent.fits", folder / "zipped.fits.gz"]
+    plain, zipped = make_tasks(paths, OPTIONS)
+    assert count_blocks(plain, 11_250, None, 1) == 1  # 22,500 pixels at most, which is a tile
+    assert count_blocks(zipped, 10**9, None, 1) == 1
+    with pytest.raises(FileNotFoundError, match="absent"):
+        count_blocks(plain, 11_251, weights_path("universal"), 1)
+
+
+def test_tiles_per_task_is_a_number(output):
+    with pytest.raises(ValueError, match="tiles_per_task=0 must be a positive integer"):
+        measure_survey(["a.fits"], output=output, tiles_per_task=0)
