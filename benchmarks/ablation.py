@@ -10,9 +10,7 @@ convolutions with max-pooling, dropout, Gaussian noise on the input, dense layer
 and 64, absolute errors as loss, each image with one noise for ever.
 """
 
-import argparse
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +18,7 @@ from astropy.table import QTable
 from torch import nn
 from torch.distributions import Independent, Normal
 
+from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import training
 from sersicnet.network import SOFTENING, RegressionCNN, build_network, predict_labels
@@ -84,9 +83,7 @@ def absolute_error(distribution, labels, *, label_scale):
 
 def main(arguments=None):
     """Train and score every variant."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stamps", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__, "stamps")
     parser.add_argument("--galaxies", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args(arguments)

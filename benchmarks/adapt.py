@@ -13,9 +13,7 @@ likewise, are 8 % too narrow. The network adapts to the first 50 or 200 galaxies
 200 are measured. What it forgets is told by ``prior-clean``.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
 from scipy.ndimage import affine_transform, gaussian_filter
 
+from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_sets import load_set
 from sersicnet import SersicNet
@@ -38,9 +37,7 @@ SIZES, N_TEST, N_OLD = (50, 200), 200, 400
 
 def main(arguments=None):
     """Adapt to both surveys, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__, "sets")
     parser.add_argument("--epochs", type=int, default=30, help="most epochs of an adaptation")
     options = parser.parse_args(arguments)
     cutouts, truth = load_set("euclid-contaminated", options.sets)

@@ -10,15 +10,14 @@ in strata; those of four surveys how accurate it is there. Clean and contaminate
 the same weights.
 """
 
-import argparse
 from itertools import pairwise
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import torch
 from astropy.table import QTable, Table, vstack
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_sets import SETS, load_set
 from sersicnet import SersicNet
@@ -52,10 +51,8 @@ COLUMNS = ("sample", "label", "n", "r2", "bias", "scatter", "outliers", "coverag
 
 def main(arguments=None):
     """Measure all sets, and write tables and figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    parser = parser_of(__doc__, "sets")
+    add_weights(parser)
     parser.add_argument("--n", type=int, help="galaxies a set, all by default")
     options = parser.parse_args(arguments)
     mpl.use("agg")

@@ -12,9 +12,7 @@ evolution), a galaxy of S/N 9 came out with widths too small by up to 20 %, as t
 found the region where it is unresolved; nautilus and importance sampling agreed there to 3 %.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import nautilus
 import numpy as np
@@ -22,6 +20,7 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
+from benchmarks.command import parser_of
 from benchmarks.refinement import PIXEL_SCALE, ZEROPOINT, draw_galaxies
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
@@ -37,8 +36,7 @@ EDGE = (-OFFSET, OFFSET)
 
 def main(arguments=None):
     """Run both samplers on each galaxy, and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--live", type=int, default=1000, help="points of nautilus")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

@@ -10,7 +10,6 @@ the same image, noise map, PSF and settings of detection. A detection belongs to
 source within 3 pixels. Needs the program ``source-extractor``. CPU seconds are those of one core.
 """
 
-import argparse
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import torch
 from astropy.io import fits
 from astropy.table import QTable, Table, vstack
 
+from benchmarks.command import parser_of
 from benchmarks.field_figures import plot_errors, plot_piece
 from benchmarks.field_scene import load_scene
 from benchmarks.field_scores import accuracy, completeness, coverage, match_brightest, plain
@@ -61,8 +61,7 @@ class Measured:
 
 def main(arguments=None):
     """Draw, measure, and write tables and figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("--side", type=int, default=2048, help="of the fields, in pixels")
     parser.add_argument("--cache", type=Path, help="directory for the simulated fields")
     options = parser.parse_args(arguments)

@@ -9,12 +9,10 @@ subtracted. imfit's values, of the galaxy in the middle alone and with the neigh
 in the headers (`benchmarks.real`). Needs the program ``source-extractor``.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 from astropy.table import Table, hstack, vstack
 
+from benchmarks.command import parser_of
 from benchmarks.field import FITTED, OURS, RIVAL
 from benchmarks.field_scores import PARAMETERS, match_brightest, plain
 from benchmarks.real import IMFIT_CARDS, load_cutouts
@@ -32,9 +30,7 @@ _PLACES = {"x_centroid": "x_0", "y_centroid": "y_0"}
 
 def main(arguments=None):
     """Measure the cutouts, and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("real", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__, "real")
     options = parser.parse_args(arguments)
     if find_program() is None:
         parser.error("the program source-extractor is not installed")

@@ -10,16 +10,15 @@ stars, blends, artefacts and galaxies with structure that are drawn here, by Gal
 same PSFs. Fluxes are in units of the background's noise in a pixel, lengths in pixels.
 """
 
-import argparse
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 import galsim
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable, vstack
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_galaxies import draw_view, snr
 from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_stamps
@@ -39,10 +38,8 @@ COLUMNS = ("MISFIT", "UNRESOLVED", "LOW_SNR", "OUT_OF_RANGE", "OFF_CENTER")
 
 def main(arguments=None):
     """Draw, measure, and write the share of each kind that has each flag."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    parser = parser_of(__doc__, "sets")
+    add_weights(parser)
     parser.add_argument("--n", type=int, default=150, help="of each kind")
     parser.add_argument("--n-sets", type=int, help="galaxies of each validation set")
     options = parser.parse_args(arguments)

@@ -9,7 +9,6 @@ of CANDELS F160W, and ``peers_seed1.csv``, what the peers measured on them. The 
 unbiased fit without prior knowledge can reach is the Cramer-Rao bound.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,11 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.diagnostics import NMAD_FACTOR, compare, score_table
+from sersicnet._comparison import NMAD_FACTOR
+from sersicnet.diagnostics import compare, score_table
 from sersicnet.jacobian import image_and_jacobian
 from sersicnet.profile import psf_transform
 from sersicnet.refinement import ImportanceSampling
@@ -35,10 +36,8 @@ BRIGHT = 22.0
 
 def main(arguments=None):
     """Simulate the benchmark, measure it, and write the scores of all codes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("bench", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    parser = parser_of(__doc__, "bench")
+    add_weights(parser)
     parser.add_argument("--cache", type=Path, help="directory for the simulated galaxies")
     options = parser.parse_args(arguments)
     peers = Table.read(options.bench / "peers_seed1.csv")

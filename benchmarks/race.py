@@ -9,7 +9,6 @@ Python package pyimfit, SExtractor (Bertin & Arnouts 1996) the program ``source-
 them their lines are left out. The first directory is that of `benchmarks.peers`.
 """
 
-import argparse
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable
 
+from benchmarks.command import parser_of
 from benchmarks.peers import simulate
 from benchmarks.sextractor import find_program, fit_sersic
 from benchmarks.tables import write_rounded
@@ -27,9 +27,7 @@ SIDE = 20  # cutouts on a side of SExtractor's image
 
 def main(arguments=None):
     """Time all codes, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("bench", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__, "bench")
     parser.add_argument("-n", type=int, default=100, help="galaxies of the slow codes")
     parser.add_argument("--cache", type=Path, help="directory for the simulated galaxies")
     options = parser.parse_args(arguments)

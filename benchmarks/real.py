@@ -8,15 +8,14 @@ The first directory holds FITS cutouts with their PSFs, whose primary headers ha
 ``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.demo.published_values`.
 """
 
-import argparse
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable, vstack
 from photutils.centroids import centroid_2dg
 from PIL import Image
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.cutouts import read_cutout
@@ -44,10 +43,8 @@ SHOWN_TOGETHER = 7
 
 def main(arguments=None):
     """Measure the cutouts, and write tables and figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("real", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    parser = parser_of(__doc__, "real")
+    add_weights(parser)
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     names, cutouts = load_cutouts(options.real)

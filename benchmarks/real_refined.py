@@ -8,13 +8,11 @@ All models are rendered in the same way on the same pixels, with the sky that fi
 a publication does not tell the centre or the angle, ours is taken.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from astropy.table import QTable, Table
 
+from benchmarks.command import parser_of
 from benchmarks.real import IMFIT_CARDS, PARAMETERS, load_cutouts, samples
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
@@ -34,9 +32,7 @@ TOLERANCE = 1e-3
 
 def main(arguments=None):
     """Fit the cutouts, and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("real", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__, "real")
     options = parser.parse_args(arguments)
     names, cutouts = load_cutouts(options.real)
     net = SersicNet.from_pretrained()

@@ -10,9 +10,7 @@ scatter that the best unbiased fit has. ``crb.csv`` and ``crb.png`` compare maxi
 the network with it; ``coverage.csv`` has what the quoted errors of all three stages are worth.
 """
 
-import argparse
 from itertools import pairwise, product
-from pathlib import Path
 
 import galsim
 import matplotlib as mpl
@@ -20,18 +18,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from astropy.nddata import NDData, StdDevUncertainty
+from astropy.stats import mad_std
 from astropy.table import QTable
 
+from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet import SersicNet
-from sersicnet.diagnostics import NMAD_FACTOR
 from sersicnet.flags import Flags
 from sersicnet.likelihood import StampLikelihood
 from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
 from sersicnet.prior import LABELS, draw_labels, log_snr
 from sersicnet.profile import psf_transform
 from sersicnet.refinement import ImportanceSampling, LevenbergMarquardt
+from sersicnet.weights import weights_path
 
 SEVEN = tuple(PARAMETERS)
 SIZE, PSF_SIZE, ZEROPOINT, PIXEL_SCALE = 128, 129, 25.0, 0.1
@@ -45,15 +45,14 @@ BRIGHT = 30
 
 def main(arguments=None):
     """Simulate, measure, and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = parser_of(__doc__)
     parser.add_argument("-n", type=int, default=2000, help="galaxies")
     parser.add_argument("--n-importance", type=int, default=400, help="of them, all three stages")
-    parser.add_argument("--weights", default="universal", help="shipped weights")
+    add_weights(parser)
     options = parser.parse_args(arguments)
     mpl.use("agg")
     options.output.mkdir(parents=True, exist_ok=True)
-    net = SersicNet.from_pretrained(options.weights)
+    net = SersicNet.load(weights_path(options.weights))
     galaxies = draw_galaxies(options.n, seed=11)
     stages = {"network": None, "lm, no prior": LevenbergMarquardt(prior=False)}
     measured = {name: _measure(net, galaxies, refine) for name, refine in stages.items()}
@@ -192,9 +191,9 @@ def crb_table(measured, galaxies):
                     "S/N": sample,
                     "parameter": name,
                     "n": int(chosen.sum()),
-                    "NMAD / CRB": _nmad(error),
+                    "NMAD / CRB": mad_std(error, ignore_nan=True),
                     "bias / CRB": np.nanmedian(error),
-                    "NMAD of pulls": _nmad(pull),
+                    "NMAD of pulls": mad_std(pull, ignore_nan=True),
                     "coverage": np.mean(np.abs(pull[known]) < 1),
                     "not refined": int(_flagged(table, Flags.NOT_REFINED)[chosen].sum()),
                     "at bound": int(_flagged(table, Flags.AT_BOUND)[chosen].sum()),
@@ -237,7 +236,7 @@ def coverage_table(measured, galaxies):
                         "parameter": name,
                         "n": int(chosen.sum()),
                         "rms": np.sqrt(np.nanmean(errors[name][0][chosen] ** 2)),
-                        "NMAD of pulls": _nmad(pull),
+                        "NMAD of pulls": mad_std(pull, ignore_nan=True),
                         "bias of pulls": np.nanmedian(pull),
                         "coverage": _coverage(table, errors, name, chosen),
                     }
@@ -283,10 +282,6 @@ def _samples(snr, *, lowest):
     for low, high in pairwise(edges):
         samples[f"{low} to {high}"] = (snr >= low) & (snr < high)
     return samples
-
-
-def _nmad(values):
-    return NMAD_FACTOR * np.nanmedian(np.abs(values - np.nanmedian(values)))
 
 
 def _flagged(table, flag):

@@ -19,6 +19,7 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable
 
+from benchmarks.command import add_weights
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
@@ -41,7 +42,7 @@ def main(arguments=None):
     parser.add_argument("-n", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--weights", default="universal", help="shipped weights, or a file")
+    add_weights(parser)
     parser.add_argument("-o", "--output", type=Path, help="directory of the tables")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

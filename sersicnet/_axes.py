@@ -27,7 +27,12 @@ def panels(axes, n, *, height):
     n_columns = n if n <= 3 else -(-n // 2) if n != 4 else 2
     n_rows = -(-n // n_columns)
     figure = Figure(figsize=(1.1 * height * n_columns + 0.8, height * n_rows), layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax in grid[n:]:
+    return grid(figure, n, n_rows, n_columns), True
+
+
+def grid(figure, n, n_rows, n_columns):
+    """The first ``n`` axes of a grid, row by row."""
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for ax in axes[n:]:
         ax.remove()
-    return list(grid[:n]), True
+    return list(axes[:n])

@@ -1,15 +1,28 @@
 """What commands have in common."""
 
+import re
 import sys
 
 __all__ = [
     "add_measuring",
     "add_refine",
     "add_units",
+    "in_options",
     "measuring_of",
     "show_progress",
     "units_of",
 ]
+
+# Arguments of the Python API of which the option has another name.
+_OTHER_NAMES = {
+    "name": "weights",
+    "path": "output",
+    "n_jobs": "jobs",
+    "n_workers": "workers",
+    "max_epochs": "epochs",
+}
+# An argument in a message: psf=None, psf_oversampling=0, or psf= with no value behind it.
+_ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"-])?)")
 
 
 def add_units(parser):
@@ -47,6 +60,13 @@ def add_measuring(parser):
     )
     parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to take off")
     add_refine(parser)
+    parser.add_argument(
+        "--n-passes",
+        type=int,
+        metavar="N",
+        help="how often sources are measured, from the second time without the light of their "
+        "neighbours; default: 4 with --refine, else 1",
+    )
     parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
     add_units(parser)
 
@@ -58,10 +78,36 @@ def units_of(options):
 
 def measuring_of(options):
     """Likewise, of what `add_measuring` has added."""
-    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size")
+    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size", "n_passes")
     refine = {} if options.refine is None else {"refine": options.refine}
     sky = {"sky_box": None} if options.no_sky else {}
     return {name: getattr(options, name) for name in names} | units_of(options) | refine | sky
+
+
+def in_options(message, options):
+    """An error message of the Python API for who knows only options: ``--psf`` for ``psf=``.
+
+    Parameters
+    ----------
+    message : str
+        The message.
+    options : `argparse.Namespace`
+        With the ``parser`` of the command: what is none of its options stays as it is.
+
+    Returns
+    -------
+    str
+    """
+    known = set(re.findall(r"--[a-z-]+", options.parser.format_help()))
+
+    def translated(found):
+        argument, none, value = found.groups()
+        option = "--" + _OTHER_NAMES.get(argument, argument).replace("_", "-")
+        if option not in known:
+            return found[0]
+        return f"no {option}" if none else option + "=" * (value is not None)
+
+    return _ARGUMENT.sub(translated, message)
 
 
 def show_progress():

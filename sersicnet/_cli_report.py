@@ -1,5 +1,6 @@
 """The command ``sersicnet report``, part of `sersicnet.cli`."""
 
+import reprlib
 from pathlib import Path
 
 __all__ = ["add_report"]
@@ -22,13 +23,13 @@ def add_report(commands, read_cutouts):
         "and a table that sorts and filters, in which a click opens a galaxy.",
         epilog="example: sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html",
     )
-    parser.add_argument("catalog", metavar="CATALOG", help="table that predict wrote")
+    parser.add_argument("catalog", metavar="CATALOG", help="table that predict or measure wrote")
     parser.add_argument("--truth", metavar="TABLE", help="true values, a row a galaxy, same order")
     parser.add_argument(
         "--cutouts",
         nargs="+",
         metavar="PATH",
-        help="FITS files that were measured, or folders with them, for pictures; found by id",
+        help="FITS files that predict measured, or folders with them, for pictures; found by id",
     )
     parser.add_argument("--psf", metavar="FITS", help="as for predict")
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel, as for predict")
@@ -58,7 +59,9 @@ def _report(options, read_cutouts):
         zeropoint=options.zeropoint,
         title=options.title,
     )
-    print(f"wrote {path}")
+    found = sum(cutout is not None for cutout in chosen or ())
+    pictures = "" if chosen is None else f": cutouts of {found} of {len(table)} galaxies"
+    print(f"wrote {path}{pictures}")
     return status
 
 
@@ -80,6 +83,11 @@ def _match(table, cutouts, names):
     by_name = dict(zip(names, cutouts, strict=True))
     chosen = [by_name.get(str(name)) for name in table["id"]]
     if all(cutout is None for cutout in chosen):
-        msg = f"none of the {len(cutouts)} cutouts has a name that is an id of the catalogue"
+        ids = reprlib.repr(list(map(str, table["id"])))
+        msg = (
+            f"none of the {len(cutouts)} cutouts has a name that is an id of the catalogue: "
+            f"{reprlib.repr(names)} are names, {ids} ids. Pass the files that predict measured; "
+            "a catalogue of measure has no cutouts, its --residual image shows what is left"
+        )
         raise ValueError(msg)
     return chosen

@@ -4,7 +4,7 @@ import argparse
 import sys
 from contextlib import nullcontext
 
-from sersicnet._cli_options import add_measuring, measuring_of, show_progress
+from sersicnet._cli_options import add_measuring, in_options, measuring_of, show_progress
 
 __all__ = ["add_survey"]
 
@@ -67,7 +67,8 @@ def _survey(options):
         )
     failed = table[table["error"] != ""]
     for row in failed:
-        print(f"sersicnet: {row['name']}: {row['error']}", file=sys.stderr)
+        error = in_options(row["error"], options)
+        print(f"sersicnet: {row['name']}: {error}", file=sys.stderr)
     done = f"{len(table) - len(failed)} of {len(table)} images, {table['n_sources'].sum()} sources"
     print(f"wrote {options.output}: {done}")
     return 1 if len(failed) else 0

@@ -68,6 +68,19 @@ def check_positive(name, value):
         raise ValueError(msg)
 
 
+def check_bool(name, value):
+    """Refuse what is neither True nor False.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not isinstance(value, bool | np.bool_):
+        msg = f"{name}={value!r} must be True or False"
+        raise ValueError(msg)
+
+
 def check_unchanged(present, trained):
     """Refuse a setting that is not the one a network was trained with.
 

@@ -208,12 +208,8 @@ def find_pixel_scale(cutout, given, where):
 
     Parameters
     ----------
-    cutout : `~astropy.nddata.NDData`
-        The cutout.
-    given : float, array or None
-        The user's argument, checked by `per_cutout`.
-    where : str
-        Name of the cutout for the error message.
+    cutout, given, where
+        As in `find_zeropoint`.
 
     Returns
     -------

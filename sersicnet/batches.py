@@ -54,12 +54,8 @@ def cutout_batches(cutouts, psfs, units):
 
     Parameters
     ----------
-    cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
-        All cutouts.
-    psfs : list
-        A stamp or None for each of them.
-    units : dict
-        ``pixel_scale`` and ``zeropoint``, each None, one for all or one a cutout.
+    cutouts, psfs, units
+        As of `Batch`, of all cutouts; a unit may also be one for all.
 
     Yields
     ------

@@ -1,5 +1,7 @@
 """Galaxies that are too large for the stamp: by how much to bin them, and their PSFs."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -22,8 +24,6 @@ __all__ = [
 # Galaxies with a larger half-light radius in pixels of the stamp are binned: 4 such
 # radii from the middle are then in the stamp.
 _TOO_LARGE = 16.0
-# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
-_CENTRED = 0.25
 # Binned cutouts have so many pixels on a side at least: half of the stamp, or, of galaxies at the
 # edge of the prior, as many as the smallest cutouts in training.
 _FEWEST, _FEWEST_AT_EDGE, _EDGE = 64, 40, 36.0
@@ -115,51 +115,6 @@ def groups_by_bins(stamps, psfs):
         yield rows, binned_psfs(psfs[rows], int(bins))
 
 
-def centred_psfs(psfs):
-    """PSFs with their stars at the middle of their stamps, as the network has seen them.
-
-    Parameters
-    ----------
-    psfs : `~sersicnet.psf.PSFs`
-        Of N cutouts.
-
-    Returns
-    -------
-    `~sersicnet.psf.PSFs`
-        Those within 0.25 pixel of the middle are as they were.
-    offset : (N, 2) `~numpy.ndarray`
-        By how much each was moved, x and y, in pixels of the data: to be taken off ``dx`` and
-        ``dy``.
-    """
-    offsets = _used_offsets(psfs)
-    stamps = [
-        _shifted(stamp, -psfs.oversampling * offset) if offset.any() else stamp
-        for stamp, offset in zip(psfs.stamps, offsets[:-1], strict=True)
-    ]
-    return PSFs(stamps, psfs.which, psfs.log_light, psfs.oversampling), offsets[psfs.which]
-
-
-def _used_offsets(psfs):
-    """How far each star is off the middle, or 0 where that is little: (P + 1, 2).
-
-    The last is for cutouts without a star.
-    """
-    found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
-    return np.array([*(part if np.hypot(*part) > _CENTRED else (0, 0) for part in found), (0, 0)])
-
-
-def _shifted(stamp, step):
-    """A stamp whose light is moved by ``step`` (x, y) of its pixels; what leaves it is lost."""
-    pad = [(0, 2 * int(np.ceil(abs(part)))) for part in step[::-1]]
-    wide = torch.from_numpy(np.pad(stamp, pad))
-    kx = 2 * np.pi * torch.fft.rfftfreq(wide.shape[1], dtype=torch.float64)
-    ky = 2 * np.pi * torch.fft.fftfreq(wide.shape[0], dtype=torch.float64)
-    angle = -(ky[:, None] * step[1] + kx * step[0])
-    moved = torch.fft.rfft2(wide) * torch.polar(torch.ones_like(angle), angle)
-    moved = torch.fft.irfft2(moved, s=wide.shape).numpy()[: stamp.shape[0], : stamp.shape[1]]
-    return moved / moved.sum()
-
-
 def _at_data_scale(psf, oversampling):
     """A PSF in pixels of the data, on a stamp of odd sides that holds all of it."""
     size = min(max(psf.shape) // oversampling, fft_size(128) - 1)
@@ -182,19 +137,53 @@ def seen_psfs(psfs):
     log_share : (N,) `~numpy.ndarray`
         To be added to ``log_flux`` as the network has it: the PSF's light outside of what it saw.
     offset : (N, 2) `~numpy.ndarray`
-        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
+        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp,
+        x and y, in pixels of the data.
     """
-    # Training had its PSFs within a few tenths of the middle: others are moved there, and the
-    # answer back.
-    offsets = _used_offsets(psfs)
-    seen = [
-        network_psf(psf, psfs.oversampling, offset=offset)
-        for psf, offset in zip(psfs.stamps, offsets[:-1], strict=True)
-    ]
+    stars, offset = _with_offsets(psfs)
+    seen = [network_psf(stamp, psfs.oversampling, offset=off) for stamp, off in stars]
     # The network's fluxes are in units of the PSF stamp that it saw.
     light = np.append(-np.log10([share for _, share in seen]), 0.0)[psfs.which]
-    offset = offsets[psfs.which]
     return [picture for picture, _ in seen], light - psfs.log_light, offset
+
+
+def centred_psfs(psfs):
+    """The `~sersicnet.psf.PSFs` with stars at the middle as in `seen_psfs`, and its ``offset``."""
+    stars, offset = _with_offsets(psfs)
+    stamps = [_shifted(stamp, -psfs.oversampling * off) for stamp, off in stars]
+    return replace(psfs, stamps=stamps), offset
+
+
+def _with_offsets(psfs):
+    """Each stamp with how far its star is to be moved, and this for each cutout, (N, 2).
+
+    Training had its PSFs within a few tenths of the middle: others are moved there, and the
+    answer back.
+    """
+    found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
+    # the last is for cutouts without a star
+    used = [*(part if np.hypot(*part) > _CENTRED else (0, 0) for part in found), (0, 0)]
+    offsets = np.array(used, dtype=float)
+    return list(zip(psfs.stamps, offsets[:-1], strict=True)), offsets[psfs.which]
+
+
+def _shifted(stamp, step):
+    """A stamp whose light is moved by ``step`` (x, y) of its pixels; what leaves it is lost."""
+    if not any(step):
+        return stamp
+    pad = [(0, 2 * int(np.ceil(abs(part)))) for part in step[::-1]]
+    wide = torch.from_numpy(np.pad(stamp, pad))
+    moved = torch.fft.irfft2(_moved(torch.fft.rfft2(wide), wide.shape, step), s=wide.shape)
+    moved = moved.numpy()[: stamp.shape[0], : stamp.shape[1]]
+    return moved / moved.sum()
+
+
+def _moved(transform, shape, step):
+    """The transform of an image of this shape whose light is moved by ``step`` (x, y) pixels."""
+    kx = 2 * np.pi * torch.fft.rfftfreq(shape[1], dtype=torch.float64)
+    ky = 2 * np.pi * torch.fft.fftfreq(shape[0], dtype=torch.float64)
+    angle = -(ky[:, None] * step[1] + kx * step[0])
+    return transform * torch.polar(torch.ones_like(angle), angle)
 
 
 def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
@@ -204,9 +193,10 @@ def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
     What is at ``offset`` (x, y, in pixels of the data) from the middle is moved to it.
     """
     transform = psf_transform(torch.from_numpy(psf), 128, oversampling=oversampling)
+    shape = (len(transform),) * 2
     if any(offset):
-        transform = _moved(transform, *(-oversampling * part for part in offset))
-    image = torch.fft.irfft2(transform, s=(len(transform),) * 2)
+        transform = _moved(transform, shape, -oversampling * np.asarray(offset))
+    image = torch.fft.irfft2(transform, s=shape)
     rows = oversampling * torch.arange(-(size // 2), size // 2 + 1) % len(image)
     stamp = oversampling**2 * image[rows][:, rows]
     share = stamp.sum()
@@ -233,11 +223,3 @@ def psf_offset(psf, oversampling):
             break
     offset = np.array([at_x, at_y]) / oversampling
     return offset if np.isfinite(offset).all() and np.abs(offset).max() < 8 else np.zeros(2)
-
-
-def _moved(transform, x, y):
-    """The transform of a PSF that is moved by so many of its own pixels."""
-    size = len(transform)
-    kx = 2 * np.pi * torch.fft.rfftfreq(size, dtype=torch.float64)
-    ky = 2 * np.pi * torch.fft.fftfreq(size, dtype=torch.float64)
-    return transform * torch.polar(torch.ones(1, dtype=torch.float64), -(ky[:, None] * y + kx * x))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from sersicnet._cli_measure import add_measure
-from sersicnet._cli_options import add_refine, add_units, show_progress, units_of
+from sersicnet._cli_options import add_refine, add_units, in_options, show_progress, units_of
 from sersicnet._cli_report import add_report
 from sersicnet._cli_survey import add_survey
 
@@ -23,13 +23,16 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit status: 0, or 1 after an error, which is told in one line.
+        Exit status: 0, 1 after an error, which is told in one line, or 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
+    except KeyboardInterrupt:
+        print("sersicnet: interrupted", file=sys.stderr)
+        return 130
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
-        print(f"sersicnet: {error}", file=sys.stderr)
+        print(f"sersicnet: {in_options(str(error), options)}", file=sys.stderr)
         return 1
 
 
@@ -39,6 +42,8 @@ def _parser():
     for add in (_add_demo, _add_predict, add_measure, add_survey, _add_simulate, _add_train):
         add(commands)
     add_report(commands, _read)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 

@@ -1,15 +1,13 @@
 """The estimator: `SersicNet` stores its settings and delegates."""
 
-import numpy as np
-
+from sersicnet._net_file import read_net, write_net
 from sersicnet._settings import Settings, check_positive, check_unchanged
 from sersicnet.diagnostics import score_table
-from sersicnet.fitting import fit
 from sersicnet.flow_answer import base_points
-from sersicnet.network import build_network, network_name, torch_device
-from sersicnet.parameters import check_parameters, label_names
+from sersicnet.network import network_name, torch_device
+from sersicnet.parameters import check_parameters
 from sersicnet.prediction import predict
-from sersicnet.weights import list_pretrained, pretrained_path, read_weights, write_weights
+from sersicnet.weights import list_pretrained, pretrained_path
 
 __all__ = ["SersicNet"]
 
@@ -150,10 +148,13 @@ class SersicNet(Settings):
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If a setting is impossible, the truth lacks a column or has another length, or too few
             galaxies are usable.
         """
+        # Lightning takes longer to import than all the rest, and predictions do without it.
+        from sersicnet.fitting import fit
+
         if warm_start:
             self._check_fitted()
         learnt = fit(
@@ -276,18 +277,7 @@ class SersicNet(Settings):
             The file.
         """
         self._check_fitted()
-        label_range = self.label_range_
-        metadata = {
-            "settings": self.get_params() | {"parameters": list(self.parameters_)},
-            "parameters": list(self.parameters_),
-            "network": self.network,
-            "network_config": self.network_.config,
-            "labels": list(label_names(self.parameters_)),
-            "label_range": None if label_range is None else np.asarray(label_range).tolist(),
-            "history": self.history_,
-            "record": self.record_,
-        }
-        write_weights(path, self.network_.state_dict(), metadata)
+        write_net(self, path)
 
     @classmethod
     def load(cls, path):
@@ -307,16 +297,7 @@ class SersicNet(Settings):
         FileNotFoundError, ValueError
             If the file is missing, truncated, corrupted or not sersicnet's.
         """
-        tensors, metadata = read_weights(path)
-        settings = metadata["settings"] | {"parameters": tuple(metadata["parameters"])}
-        net = cls(**settings).set_params(device="auto")
-        net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
-        net.network_.load_state_dict(tensors)
-        net.parameters_ = net.parameters
-        label_range = metadata["label_range"]
-        net.label_range_ = None if label_range is None else np.array(label_range)
-        net.history_, net.record_ = metadata["history"], metadata["record"]
-        return net
+        return read_net(cls, path)
 
     @classmethod
     def from_pretrained(cls, name="universal"):

@@ -28,7 +28,7 @@ def write_field_model(
     image,
     path,
     *,
-    psf,
+    psf=None,
     psf_oversampling=1,
     normalize_psf=True,
     pixel_scale=None,
@@ -58,7 +58,7 @@ def write_field_model(
     Raises
     ------
     TypeError, ValueError, OSError
-        If one of the seven parameters is missing, or the call makes no sense otherwise.
+        If one of the seven parameters or the PSF is missing, or the call makes no sense otherwise.
     """
     missing = [name for name in PARAMETERS if name not in catalog.colnames]
     if missing:
@@ -68,7 +68,11 @@ def write_field_model(
     pixel_scale = catalog.meta.get("PIXSCALE") if pixel_scale is None else pixel_scale
     zeropoint = catalog.meta.get("MAGZP") if zeropoint is None else zeropoint
     with open_field(image) as field:
-        star = field_psf(field.psf if psf is None else psf, oversampling=psf_oversampling)
+        psf = field.psf if psf is None else psf
+        if psf is None:
+            msg = "psf=None and the image has none: an image of galaxies needs the PSF"
+            raise ValueError(msg)
+        star = field_psf(psf, oversampling=psf_oversampling)
         _, places, labels = galaxy_labels(catalog, *field.units(pixel_scale, zeropoint))
         partial = path.with_name(f".{uuid.uuid4().hex}.part")
         try:

@@ -43,6 +43,7 @@ class Flags(IntFlag):
     EDGE = 2097152
     BLENDED = 4194304
     SATURATED = 8388608
+    HIGH_CHI2 = 16777216
 
 
 # After one of these there is no answer: the row is NaN.
@@ -73,6 +74,7 @@ _DESCRIPTIONS = {
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",
     Flags.BLENDED: "the source touches another one: its neighbour is masked, their light overlaps",
     Flags.SATURATED: "a pixel of the source is saturated: masked",
+    Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 a pixel: its errors are too small",
 }
 
 

@@ -50,8 +50,10 @@ class Fit:
         Of them, from the curvature.
     chi2 : (N,) `~numpy.ndarray`
         At the optimum.
+    sky : (N,) `~numpy.ndarray`
+        That was fitted along, in units of the data of the stamps.
     n_pixels : (N,) `~numpy.ndarray`
-        That it was summed over.
+        That chi2 was summed over.
     n_iter : (N,) int `~numpy.ndarray`
         Evaluations of model and derivatives.
     converged : (N,) bool `~numpy.ndarray`
@@ -64,6 +66,7 @@ class Fit:
     mean: np.ndarray
     covariance: np.ndarray
     chi2: np.ndarray
+    sky: np.ndarray
     n_pixels: np.ndarray
     n_iter: np.ndarray
     converged: np.ndarray
@@ -98,6 +101,7 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
     fit = Fit(
         np.full((n, 7), np.nan),
         np.full((n, 7, 7), np.nan),
+        np.full(n, np.nan),
         np.full(n, np.nan),
         np.zeros(n, dtype=np.int64),
         np.zeros(n, dtype=np.int64),
@@ -173,6 +177,7 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         "mean": values,
         "covariance": covariance,
         "chi2": state["chi2"],
+        "sky": likelihood.best_sky(from_unconstrained(values)),
         "n_iter": n_iter,
         "converged": good & usable & inside,
         "held": held,

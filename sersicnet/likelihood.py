@@ -84,15 +84,26 @@ class StampLikelihood:
         -------
         (N,) float64 `~torch.Tensor`
         """
+        return self._chi2(*self._residual(sersic_images(labels, self.transform, **self._options())))
+
+    def best_sky(self, labels):
+        """The sky that goes best with some labels, (N,) `~torch.Tensor`, in units of the data."""
         model = sersic_images(labels, self.transform, **self._options())
+        return self._sky(self._residual(model)[1]) * self.sky
+
+    def _residual(self, model):
+        """Weighted residuals without a sky, (N, S * S), and their sums times the weights, (N,)."""
         residual = ((self.data - model) * self.weight).flatten(1)
-        return self._chi2(residual, (residual * self.weight.flatten(1)).sum(dim=1))
+        return residual, (residual * self.weight.flatten(1)).sum(dim=1)
+
+    def _sky(self, total):
+        return (total + self.outside[:, 2]) / self.sky_information.clamp(min=1e-12)
 
     def _chi2(self, residual, total):
         """Chi2 from weighted residuals and their sum times the weights."""
         chi2 = residual.square().sum(dim=1, dtype=torch.float64) + self.outside[:, 3]
         if self.sky:
-            chi2 = chi2 - (total + self.outside[:, 2]) ** 2 / self.sky_information.clamp(min=1e-12)
+            chi2 = chi2 - (total + self.outside[:, 2]) * self._sky(total)
         return chi2
 
     def normal_equations(self, labels):
@@ -107,18 +118,16 @@ class StampLikelihood:
             The Fisher matrix of the labels.
         """
         image, jacobian = image_and_jacobian(labels, self.transform, **self._options())
-        residual = ((self.data - image) * self.weight).flatten(1)
+        residual, total = self._residual(image)
         weight = self.weight.flatten(1)
         jacobian = jacobian.flatten(2) * weight[:, None]
-        total = (residual * weight).sum(dim=1)
         chi2 = self._chi2(residual, total)
         gradient = (jacobian @ residual[:, :, None])[:, :, 0]
         curvature = jacobian @ jacobian.transpose(1, 2)
         if self.sky:
             known = self.sky_information.clamp(min=1e-12).to(residual.dtype)
             response = (jacobian @ weight[:, :, None])[:, :, 0]
-            sky = (total + self.outside[:, 2].to(residual.dtype)) / known
-            gradient = gradient - response * sky[:, None]
+            gradient = gradient - response * self._sky(total).to(residual.dtype)[:, None]
             curvature = curvature - response[:, :, None] * (response / known[:, None])[:, None]
         return chi2, gradient, curvature
 

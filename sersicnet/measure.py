@@ -11,7 +11,7 @@ __all__ = ["measure_image"]
 def measure_image(
     image,
     *,
-    psf,
+    psf=None,
     psf_oversampling=1,
     net=None,
     rms=None,
@@ -43,8 +43,8 @@ def measure_image(
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image, with uncertainty, mask, WCS and PSF where it has them, or a FITS file, of which a
         tile at a time is read (extensions as for `~sersicnet.cutouts.read_cutout`).
-    psf : stamp, photutils model, PSFEx file, callable or None
-        See `~sersicnet.field_psf.field_psf`; None for that of the image.
+    psf : stamp, photutils model, PSFEx file or callable, optional
+        See `~sersicnet.field_psf.field_psf`; by default that of the image.
     psf_oversampling : int, optional
         Pixels of a PSF stamp on a side of a pixel of the image.
     net : `~sersicnet.estimator.SersicNet`, optional

@@ -17,7 +17,7 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    from sersicnet._axes import canvas, panels
+    from sersicnet._axes import canvas, grid, panels
     from sersicnet._display import (
         BAD_COLOR,
         as_labels,
@@ -87,13 +87,11 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None, ax=None):
     n_rows = -(-len(cutouts) // n_columns)
     height = 1.45 + 0.17 * max((label.count("\n") + 1 for label in labels if label), default=0)
     figure = canvas(figure, ax, (1.45 * n_columns, height * n_rows), layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax, cutout, label in zip(grid, cutouts, labels, strict=False):
-        show_image(ax, cutout, image_norm(cutout))
-        ax.set_title(label, fontsize=8, pad=3)
-    for ax in grid[len(cutouts) :]:
-        ax.remove()
-    return list(grid[: len(cutouts)])
+    axes = grid(figure, len(cutouts), n_rows, n_columns)
+    for place, cutout, label in zip(axes, cutouts, labels, strict=True):
+        show_image(place, cutout, image_norm(cutout))
+        place.set_title(label, fontsize=8, pad=3)
+    return axes
 
 
 def plot_residuals(cutouts, models, *, labels=None, figure=None, ax=None):

@@ -1,6 +1,7 @@
 """From cutouts to results: what `SersicNet.predict` does."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
@@ -61,43 +62,57 @@ def predict(
     TypeError, ValueError
         If the call makes no sense.
     """
-    network, parts = net.network_, []
     cutouts = check_cutouts(cutouts)
     given = stamps_of(psf, cutouts)
     check_oversampling(psf_options["oversampling"])
     refinement = check_refinement(refine)
-    if isinstance(network, PosteriorNetwork):
+    if isinstance(net.network_, PosteriorNetwork):
         require_psfs(given)
-    elif refinement is not None:
-        msg = f"refine={refine!r} needs the posterior network: use from_pretrained('universal')"
+        options = {"psf_options": psf_options, "points": points, "seed": seed}
+        measure = partial(_measure_universal, net.network_, refinement=refinement, **options)
+    elif refinement is None:
+        measure = partial(_measure_regression, net)
+    else:
+        msg = f"refine={refine!r} needs the posterior network: use the weights 'universal'"
         raise ValueError(msg)
+    parts = []
     with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:
         for batch in cutout_batches(cutouts, given, units):
-            stamps, columns = batch.prepare(net.stamp_size), {}
-            if isinstance(network, PosteriorNetwork):
-                psfs = collect_psfs(batch.psfs, **psf_options)
-                options = {"points": points, "batch_size": batch_size}
-                answer, quantiles = predict_posterior(network, batch, stamps, psfs, **options)
-                device = network.whiten.weight.device
-                if refinement is not None:
-                    answer, quantiles, columns = refinement(
-                        answer, quantiles, stamps, psfs, seed=seed, device=device
-                    )
-                stamps.flags[:] |= answer_flags(quantiles, stamps, psfs, device=device)
-            else:
-                stamps.flags[:] |= psf_flags(batch.psfs)
-                answer, quantiles = predict_normal(
-                    network,
-                    net.parameters_,
-                    stamps,
-                    batch_size=batch_size,
-                    label_range=net.label_range_,
-                    pixel_scale=net.record_.get("simulation", {}).get("pixel_scale"),
-                )
+            stamps = batch.prepare(net.stamp_size)
+            answer, quantiles, columns = measure(batch, stamps, batch_size=batch_size)
             kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
             parts.append(SersicResults(net.parameters_, answer, quantiles, *kept, columns))
             bar.update(len(batch))
     return SersicResults.concatenate(parts)
+
+
+def _measure_universal(
+    network, batch, stamps, *, psf_options, points, refinement, seed, batch_size
+):
+    """Answer of the posterior network, refined if asked, quantiles and columns of the refinement.
+
+    Flags are added in place.
+    """
+    psfs, device = collect_psfs(batch.psfs, **psf_options), network.whiten.weight.device
+    options, columns = {"points": points, "batch_size": batch_size}, {}
+    answer, quantiles = predict_posterior(network, batch, stamps, psfs, **options)
+    if refinement is not None:
+        answer, quantiles, columns = refinement(
+            answer, quantiles, stamps, psfs, seed=seed, device=device
+        )
+    stamps.flags[:] |= answer_flags(quantiles, stamps, psfs, device=device)
+    return answer, quantiles, columns
+
+
+def _measure_regression(net, batch, stamps, *, batch_size):
+    """As `_measure_universal`, of a network that does not look at PSFs."""
+    stamps.flags[:] |= psf_flags(batch.psfs)
+    options = {
+        "batch_size": batch_size,
+        "label_range": net.label_range_,
+        "pixel_scale": net.record_.get("simulation", {}).get("pixel_scale"),
+    }
+    return *predict_normal(net.network_, net.parameters_, stamps, **options), {}
 
 
 def predict_normal(network, parameters, stamps, *, batch_size, label_range=None, pixel_scale=None):

@@ -1,5 +1,6 @@
 """Checking and normalising the stamp of a point spread function."""
 
+import reprlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
 
     Raises
     ------
+    TypeError
+        If it does not hold numbers, such as the name of a file.
     ValueError
         If the stamp is not 2-D, larger than ``max_size``, not finite, or of a sum that is not
         positive.
@@ -55,7 +58,14 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
     >>> check_psf([[0, 1, 0], [1, 4, 1], [0, 1, 0]]).max()
     np.float64(0.5)
     """
-    stamp = np.asarray(psf, dtype=float)
+    try:
+        stamp = np.asarray(psf, dtype=float)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"psf={reprlib.repr(psf)} must be a 2-D array of numbers: of a FITS file, "
+            "astropy.io.fits.getdata reads one"
+        )
+        raise TypeError(msg) from error
     if stamp.ndim != 2 or 0 in stamp.shape:
         msg = f"psf has shape {stamp.shape}: a 2-D stamp is needed"
         raise ValueError(msg)
@@ -146,7 +156,7 @@ def stamps_of(psf, cutouts):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the one stamp for all is unusable, or there is not one for each cutout.
     """
     is_list = isinstance(cutouts, list)
@@ -177,7 +187,7 @@ def require_psfs(stamps):
     if all(stamp is None for stamp in stamps):
         msg = (
             "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp "
-            "at the pixel scale of the data as psf=, or set it as CCDData(..., psf=...)"
+            "at the pixel scale of the data as psf=, or set cutout.psf (slicing drops it)"
         )
         raise ValueError(msg)
 

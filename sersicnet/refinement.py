@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from sersicnet._settings import check_positive
+from sersicnet._settings import check_bool, check_positive
 from sersicnet.answers import parameter_samples, summarise
 from sersicnet.binning import centred_psfs, groups_by_bins
 from sersicnet.flags import Flags
@@ -25,6 +25,8 @@ SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's answer is kept: they would tell medians to no better
 # than a third of the error.
 _FEWEST_EFFECTIVE = 10
+# Chi2 a pixel beyond which a fit is called bad; a noise map that is a sixth too small gives 1.44.
+_HIGH_CHI2 = 1.5
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,19 @@ class LevenbergMarquardt:
         maximum of the posterior, else of the likelihood.
     sky : bool
         Whether a constant sky is fitted along.
+
+    Raises
+    ------
+    ValueError
+        If one of them is neither True nor False.
     """
 
     prior: bool = True
     sky: bool = True
+
+    def __post_init__(self):
+        check_bool("prior", self.prior)
+        check_bool("sky", self.sky)
 
     def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
         """Refined answer, quantiles and columns of some galaxies; flags are added in place.
@@ -66,7 +77,7 @@ class LevenbergMarquardt:
         answer : `~sersicnet.refined_answer.FitAnswer`
         quantiles : (7, 3, N) `~numpy.ndarray`
         columns : dict of (N,) `~numpy.ndarray`
-            ``chi2``, ``n_pixels`` and ``n_iter``.
+            ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
         answered = np.isfinite(quantiles).all(axis=(0, 1))
@@ -75,8 +86,7 @@ class LevenbergMarquardt:
         refined = FitAnswer(answer, fit.mean, fit.covariance, fit.light, fit.offset)
         found = fit_quantiles(refined, fit.held, stamps.frame)
         found = np.where(fit.good, found, quantiles)
-        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels, "n_iter": fit.n_iter}
-        return refined, found, columns
+        return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,8 @@ class ImportanceSampling:
     Raises
     ------
     ValueError
-        If a number is not positive, or ``max_samples`` or ``n_kept`` is no integer.
+        If a number is not positive, ``max_samples`` or ``n_kept`` is no integer, ``sky`` is no
+        bool, or ``ess`` or ``max_samples`` is below ``min_ess``, which would flag every galaxy.
     """
 
     ess: float = 500.0
@@ -117,17 +128,35 @@ class ImportanceSampling:
             if not number or not 0 < value < np.inf:
                 msg = f"{name}={value!r} must be a positive, finite number"
                 raise ValueError(msg)
+        check_bool("sky", self.sky)
+        for name in ("ess", "max_samples"):
+            if getattr(self, name) < self.min_ess:
+                msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
+                raise ValueError(msg)
 
     def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
         """As of `LevenbergMarquardt`.
 
         The answer is a `~sersicnet.refined_answer.SampleAnswer`; the columns are ``ess``,
-        ``n_samples``, ``log_evidence``, and ``chi2`` and ``n_pixels`` of the best fit.
+        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
+        labels, refined, columns = self._sample_all(
+            fit, answer, quantiles, stamps, seed=seed, device=device
+        )
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        ess = np.nan_to_num(columns["ess"])
+        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
+        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
+        stamps.flags[kept] |= int(Flags.NOT_REFINED)
+        drawn = answer.draw(kept, self.n_kept, seed)
+        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
+        return SampleAnswer(labels), refined, fit.judge(stamps) | columns
+
+    def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
+        """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
         labels = np.full((len(stamps), self.n_kept, len(LABELS)), np.nan, np.float32)
-        columns = {"chi2": fit.chi2, "n_pixels": fit.n_pixels}
-        columns |= {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
+        columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
         columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
         refined = quantiles.copy()
         for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
@@ -139,14 +168,7 @@ class ImportanceSampling:
                 labels[row] = values[_resampled(weights, self.n_kept)]
                 drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
                 refined[:, :, [row]] = summarise(drawn, SEVEN, weights=weights)
-        answered = np.isfinite(quantiles).all(axis=(0, 1))
-        ess = np.nan_to_num(columns["ess"])
-        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
-        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
-        stamps.flags[kept] |= int(Flags.NOT_REFINED)
-        drawn = answer.draw(kept, self.n_kept, seed)
-        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
-        return SampleAnswer(labels), refined, columns
+        return labels, refined, columns
 
     def _sample(self, likelihood, proposals, seed):
         # The pixels tell galaxies apart: no draw depends on what else is measured with them.
@@ -217,8 +239,15 @@ class _Fits:
                 fields.setdefault(name, empty)[rows] = values
         vars(self).update(fields)
         self.good = self.converged
-        for name in ("mean", "covariance", "chi2"):
+        for name in ("mean", "covariance", "chi2", "sky"):
             getattr(self, name)[~self.good] = np.nan
+
+    def judge(self, stamps):
+        """Columns ``chi2``, ``n_pixels`` and ``sky``, in units of the image; flags are added."""
+        high = self.chi2 > _HIGH_CHI2 * self.n_pixels  # False where NaN
+        stamps.flags[high] |= int(Flags.HIGH_CHI2)
+        sky = self.sky * stamps.frame.noise_level / stamps.frame.bins**2
+        return {"chi2": self.chi2, "n_pixels": self.n_pixels, "sky": sky}
 
     def each(self, stamps, *, sky, device):
         """Number and likelihood of each galaxy that has labels and a PSF."""

@@ -9,7 +9,7 @@ from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
 
 from sersicnet.answers import parameter_samples, read_only
-from sersicnet.flags import Flags
+from sersicnet.flags import decode_flags
 from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
 from sersicnet.preprocessing import measure_shape
 from sersicnet.psf import check_psf
@@ -125,8 +125,8 @@ class SersicResults:
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (those
             quantiles), with units; ``ra``, ``dec`` where the centre was predicted and the
             cutout has a celestial WCS, ``pa`` (north through east) where ``theta`` was too;
-            those of the refinement, if any (``chi2``, ``n_pixels``, ``n_iter``, ``ess``,
-            ``n_samples``, ``log_evidence``); ``flags``.
+            those of the refinement, if any (``chi2``, ``n_pixels``, ``sky``, ``n_iter``,
+            ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:
@@ -221,7 +221,7 @@ class SersicResults:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
             raise ValueError(msg)
         if not np.isfinite(list(values.values())).all():
-            msg = f"galaxy {index} has no answer: {Flags(int(self.flags[index]))!r}"
+            msg = f"galaxy {index} has no answer: {', '.join(decode_flags(self.flags[index]))}"
             raise ValueError(msg)
         return values
 

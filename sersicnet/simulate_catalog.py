@@ -11,6 +11,7 @@ however many others are drawn, in whatever order and by however many processes.
 """
 
 import multiprocessing
+import signal
 import warnings
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -108,7 +109,9 @@ def _map(tasks, n_jobs):
         yield from map(_render_chunk, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_jobs, mp_context=context) as pool:
+    # Ctrl-C reaches all processes: the others would each print a traceback
+    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(n_jobs, mp_context=context, **deaf) as pool:
         running, waiting = deque(), iter(tasks)
         while True:
             while len(running) < 2 * n_jobs and (task := next(waiting, None)) is not None:

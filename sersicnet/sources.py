@@ -79,7 +79,8 @@ def center(cutout, *, size=None):
     -------
     `~astropy.nddata.NDData` of the same class
         A copy; padding is masked and the WCS gives the same sky, as in
-        `~sersicnet.preprocessing.crop_or_pad`.
+        `~sersicnet.preprocessing.crop_or_pad`. ``x_0`` and ``y_0`` that are measured in it are
+        pixels of it, not of ``cutout``.
     """
     image = as_nddata(cutout)
     shape = image.data.shape if size is None else check_size(size)

@@ -336,6 +336,12 @@ def test_psf_that_is_given_comes_first(trained, image):
     assert trained.predict([cutout], psf=[[0, 1, 0], [1, 4, 1], [0, 1, 0]]).flags == 0
 
 
+def test_psf_that_holds_no_numbers(trained, good):
+    for psf in ("psf.fits", {"psf": np.ones((3, 3))}):
+        with pytest.raises(TypeError, match=r"psf=.* must be a 2-D array of numbers"):
+            trained.predict(good, psf=psf)
+
+
 def test_wrong_number_of_psfs(trained, good):
     with pytest.raises(ValueError, match="psf has 2 stamps: one is needed, or one for each of 3"):
         trained.predict(good, psf=np.ones((2, 5, 5)))
@@ -380,6 +386,8 @@ def test_middle_masked(predict, image):
     mask = np.zeros((32, 32), bool)
     mask[14:18, 14:18] = True
     assert predict(make_cutout(image, mask=mask))[1] == Flags.CENTER_MASKED
+    unknown = make_cutout(np.where(mask, np.nan, image))
+    assert predict(unknown)[1] == Flags.CENTER_MASKED | Flags.BAD_PIXELS
 
 
 def test_larger_than_the_stamp(predict):

@@ -62,7 +62,8 @@ def test_the_default_weights_need_a_psf(tmp_path, capsys):
     arguments = ["predict", str(tmp_path / "plain.fits"), "-o", str(tmp_path / "out.ecsv")]
     assert main(arguments) == 1
     error = capsys.readouterr().err
-    assert error.startswith("sersicnet: psf=None and no cutout has one: this network needs the PSF")
+    assert error.startswith("sersicnet: no --psf and no cutout has one: this network needs the PSF")
+    assert "as --psf, or set cutout.psf" in error
     assert error.count("\n") == 1
     assert main([*arguments, "--weights", "deeplegato"]) == 0
 
@@ -85,8 +86,36 @@ def test_errors_are_one_line(files, tmp_path, capsys):
     arguments = ["predict", *files, "-o", str(tmp_path / "x.ecsv"), "--weights", "nonsense"]
     assert main(arguments) == 1
     error = capsys.readouterr().err
-    assert error.startswith("sersicnet: name='nonsense'")
+    assert error.startswith("sersicnet: --weights='nonsense' must be one of")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("predict", [], "pass --zeropoint (AB magnitude"),
+        ("predict", ["--zeropoint", "25"], "pass --pixel-scale (arcsec per pixel)"),
+        ("predict", ["--pixel-scale", "-1"], "--pixel-scale=-1.0 must be positive"),
+        ("predict", ["--refine", "lm", "--weights", "cosmos"], "--refine='lm' needs the posterior"),
+        ("simulate", ["-j", "0"], "--jobs=0 must be 1 or more"),
+        ("simulate", ["--seed", "-1"], "--seed=-1 must be a non-negative integer"),
+        ("simulate", ["-n", "-1"], " n=-1 must be a non-negative integer"),  # no option --n
+    ],
+)
+def test_errors_name_options(command, options, message, tmp_path, capsys):
+    write_cutout(CCDData(np.eye(64), unit="adu", psf=np.eye(3)), tmp_path / "plain.fits")
+    what = {"predict": str(tmp_path / "plain.fits"), "simulate": "candels_f160w"}[command]
+    assert main([command, what, "-o", str(tmp_path / "out.ecsv"), *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_interrupted(files, tmp_path, monkeypatch, capsys):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sersicnet.cutouts.read_cutouts", interrupt)
+    assert main(["predict", *files, "-o", str(tmp_path / "out.ecsv")]) == 130
+    assert capsys.readouterr().err == "sersicnet: interrupted\n"
 
 
 def test_simulate_writes_truth_and_cutouts(tmp_path):

@@ -81,10 +81,10 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["--psf", "absent.fits"], "absent.fits"),
-        (["-o", "out.csv"], "must end in .ecsv, .fits or .parquet"),
-        (["--weights", "nonsense"], "name='nonsense'"),
-        (["--tile-size", "0"], "tile_size=0 must be a positive integer"),
-        ([], "psf=None and no cutout has one"),
+        (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
+        (["--weights", "nonsense"], "--weights='nonsense'"),
+        (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),
+        ([], "no --psf and no cutout has one"),
     ],
 )
 def test_errors_are_one_line(options, message, folder, tmp_path, capsys):

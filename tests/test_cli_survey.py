@@ -18,7 +18,7 @@ def seen(monkeypatch):
         seen.update(options, images=images)
         if options["client"] is not None:
             seen["address"] = options["client"].scheduler.address
-        names, error = ["a", "b"], ["", "OSError: no image"]
+        names, error = ["a", "b"], ["", "ValueError: pass zeropoint= (AB)"]
         return Table({"name": names, "error": error, "n_sources": np.array([3, 0])})
 
     monkeypatch.setattr("sersicnet.survey.measure_survey", measure)
@@ -34,7 +34,7 @@ def test_images_and_options(seen, capsys):
     assert {name: seen[name] for name in expected} == expected
     printed = capsys.readouterr()
     assert printed.out == "wrote out: 1 of 2 images, 3 sources\n"
-    assert printed.err == "sersicnet: b: OSError: no image\n"
+    assert printed.err == "sersicnet: b: ValueError: pass --zeropoint (AB)\n"
 
 
 def test_a_table_of_images(seen, tmp_path):
@@ -58,7 +58,7 @@ def test_a_running_cluster(seen):
         ([], "either IMAGE or --table is needed"),
         (["a.fits", "--table", "b.csv"], "either IMAGE or --table is needed"),
         (["a.fits", "--psf", "absent.fits"], "absent.fits' does not exist"),
-        (["a.fits", "--workers", "0"], "n_workers=0 must be a positive integer"),
+        (["a.fits", "--workers", "0"], "--workers=0 must be a positive integer"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path, capsys):

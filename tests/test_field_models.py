@@ -40,7 +40,7 @@ def field(light):
 
 def test_the_model_is_what_galsim_draws(catalog, field, light, tmp_path):
     """The noise and sky of the image are not in it, its WCS is."""
-    write_field_model(catalog, field, tmp_path / "model.fits", psf=None)
+    write_field_model(catalog, field, tmp_path / "model.fits")
     with fits.open(tmp_path / "model.fits") as hdus:
         hdus.verify("exception")
         model, header = hdus[0].data, hdus[0].header
@@ -135,6 +135,12 @@ def test_a_catalogue_without_all_parameters(catalog, field, tmp_path):
     del (few := catalog.copy())["theta"]
     with pytest.raises(ValueError, match="catalog has no theta: all of mag, r_eff"):
         write_field_model(few, field, tmp_path / "m.fits", psf=star())
+
+
+def test_an_image_without_a_psf(catalog, field, tmp_path):
+    sliced = field[:, :]
+    with pytest.raises(ValueError, match="psf=None and the image has none: an image of galaxies"):
+        write_field_model(catalog, sliced, tmp_path / "m.fits")
 
 
 def test_nothing_is_left_of_a_failure(catalog, field, tmp_path):

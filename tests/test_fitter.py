@@ -280,9 +280,9 @@ def test_weights_of_another_shape(fitter, image):
 
 
 def test_nothing_to_measure(fitter, image):
-    with pytest.raises(ValueError, match=r"has no answer: <Flags.NO_DATA"):
+    with pytest.raises(ValueError, match=r"has no answer: NO_DATA"):
         fitter(Sersic2D(), X, Y, np.nan * image)
-    with pytest.raises(ValueError, match=r"has no answer: <Flags.NO_NOISE"):
+    with pytest.raises(ValueError, match=r"has no answer: NO_NOISE"):
         fitter(Sersic2D(), X, Y, image, weights=0)
 
 
@@ -439,6 +439,11 @@ def test_network_of_fewer_parameters(image):
     fitter = SersicNetFitter(PSF, net=SersicNet.from_pretrained("deeplegato-mag"))
     with pytest.raises(ValueError, match="net does not predict r_eff, n, q, theta, x_0, y_0"):
         fitter(Sersic2D(), X, Y, image)
+
+
+def test_psf_that_is_the_name_of_a_file(net, image):
+    with pytest.raises(TypeError, match=r"psf='star.fits' must be a 2-D array of numbers"):
+        SersicNetFitter("star.fits", net=net)(Sersic2D(), X, Y, image)
 
 
 def test_network_without_psf_input(trained, galaxies):

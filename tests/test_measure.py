@@ -39,7 +39,7 @@ def field(truth):
 @pytest.fixture(scope="module")
 def table(field, net):
     """What is measured in one piece."""
-    return measure_image(field, psf=None, net=net)
+    return measure_image(field, net=net)
 
 
 def value(column):
@@ -489,7 +489,7 @@ def test_an_image_that_lacks_what_is_needed(field, net):
     with pytest.raises(ValueError, match="image has no pixel scale"):
         measure_image(plain, psf=star(), net=net, zeropoint=25)
     with pytest.raises(ValueError, match="psf=None and no cutout has one"):
-        measure_image(plain, psf=None, **known)
+        measure_image(plain, **known)
     with pytest.raises(ValueError, match="the image no celestial WCS"):
         measure_image(plain, psf=star(), catalog=Table({"ra": [1.0], "dec": [1.0]}), **known)
 

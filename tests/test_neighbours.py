@@ -41,13 +41,13 @@ def field(truth):
 
 @pytest.fixture(scope="module")
 def once(field, net):
-    return measure_image(field, psf=None, net=net, n_passes=1, **OPTIONS)
+    return measure_image(field, net=net, n_passes=1, **OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def often(field, net):
     """As often as by default."""
-    return measure_image(field, psf=None, net=net, **OPTIONS)
+    return measure_image(field, net=net, **OPTIONS)
 
 
 def pulls(table, truth):
@@ -86,7 +86,7 @@ def test_what_is_alone_is_measured_once(once, often):
 
 def test_tiles_do_not_matter(field, net, often):
     """Not even where they part two that touch."""
-    table = measure_image(field, psf=None, net=net, tile_size=86, **OPTIONS)
+    table = measure_image(field, net=net, tile_size=86, **OPTIONS)
     assert_array_equal(table["id"], often["id"])
     for name in ("mag", "r_eff", "x_0", "y_0"):
         difference = table[name].value - often[name].value
@@ -96,15 +96,15 @@ def test_tiles_do_not_matter(field, net, often):
 def test_positions_of_a_catalogue(field, net, truth):
     """Each row is one source, whatever is detected at its place."""
     catalog = Table({"x_0": truth["x_0"], "y_0": truth["y_0"], "id": [7, 5, 9, 1]})
-    table = measure_image(field, psf=None, net=net, catalog=catalog, **OPTIONS)
+    table = measure_image(field, net=net, catalog=catalog, **OPTIONS)
     assert_array_equal(table["id"], catalog["id"])
     assert np.abs(pulls(table, truth)).max() < 4
 
 
 def test_the_network_measures_once(field, net):
-    plain = measure_image(field, psf=None, net=net, sky_box=None)
-    once = measure_image(field, psf=None, net=net, sky_box=None, n_passes=1)
-    twice = measure_image(field, psf=None, net=net, sky_box=None, n_passes=2)
+    plain = measure_image(field, net=net, sky_box=None)
+    once = measure_image(field, net=net, sky_box=None, n_passes=1)
+    twice = measure_image(field, net=net, sky_box=None, n_passes=2)
     assert_array_equal(plain["mag"], once["mag"])
     assert (twice["mag"] != once["mag"]).sum() == 3
 
@@ -112,7 +112,7 @@ def test_the_network_measures_once(field, net):
 @pytest.mark.parametrize("n_passes", [0, -1, 1.5, True])
 def test_passes_are_counted(field, net, n_passes):
     with pytest.raises(ValueError, match=f"n_passes={n_passes} must be a positive integer"):
-        measure_image(field, psf=None, net=net, n_passes=n_passes)
+        measure_image(field, net=net, n_passes=n_passes)
 
 
 def test_models_need_all_parameters(field):

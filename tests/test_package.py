@@ -43,6 +43,13 @@ def test_modules_without_torch(module):
     assert not loaded & {"torch", "lightning", "galsim", "matplotlib"}
 
 
+def test_measuring_needs_no_trainer():
+    """It would more than double the time that each process takes to start."""
+    loaded = loaded_after("from sersicnet import SersicNet; SersicNet.from_pretrained()")
+    assert "torch" in loaded
+    assert "lightning" not in loaded
+
+
 @pytest.mark.parametrize("name", sersicnet.__all__)
 def test_public_names(name):
     assert name in dir(sersicnet)

@@ -438,8 +438,10 @@ def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkey
 
 def test_no_psf_at_all(net, images):
     bare = [make_cutout(image, psf=None) for image in images]
-    message = "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp"
-    for given in (bare, iter(bare), bare[0], images, stack_of(images, psf=None)):
+    message = "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp.*"
+    message += r"or set cutout.psf \(slicing drops it\)"
+    sliced = make_cutout(images[0], psf=star())[2:-2, 2:-2]
+    for given in (bare, iter(bare), bare[0], images, stack_of(images, psf=None), sliced):
         with pytest.raises(ValueError, match=message):
             net.predict(given, **UNITS)
 

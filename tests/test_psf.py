@@ -1,5 +1,7 @@
 """PSF stamps: which are refused, which belongs to which cutout, and their width."""
 
+from pathlib import Path
+
 import galsim
 import numpy as np
 import pytest
@@ -115,6 +117,17 @@ def test_those_of_a_stack(psf, which):
     stack = NDData(np.zeros((2, 5, 5)), psf=psf)
     assert collect_psfs(stamps_of(None, stack)).which.tolist() == which
     assert collect_psfs(stamps_of(star(5), stack)).which.tolist() == [0, 0]  # comes first
+
+
+@pytest.mark.parametrize(
+    "psf", ["psf.fits", Path("psf.fits"), {"psf": star(3)}, ["a.fits", "b.fits"], [[1], [2, 3]]]
+)
+def test_what_holds_no_numbers(psf):
+    """Python's own message does not know of a PSF."""
+    message = r"psf=.* must be a 2-D array of numbers: .*fits.getdata"
+    for check in (check_psf, lambda each: stamps_of(each, cutouts_with(None))):
+        with pytest.raises(TypeError, match=message):
+            check(psf)
 
 
 @pytest.mark.parametrize("psf", [[star(3)] * 2, np.ones((2, 3, 3)), [None] * 4])

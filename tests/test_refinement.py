@@ -97,6 +97,30 @@ def test_columns_of_the_fit(results):
     assert table.colnames[-1] == "flags"
 
 
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_the_sky_that_was_fitted_is_told(net, results, scale):
+    """In the unit of the image, for each of its pixels, also where the galaxy was binned."""
+    sky = 0.3 * NOISE
+    large = labels_of(snr=2000, r_eff=40, n=1)
+    images = [render([TABLE[0]], star())[0], render([large], star(), size=256)[0]]
+    images = [scale * (add_noise(image) + sky) for image in images]
+    found = net.predict([make_cutout(image, noise=scale * NOISE) for image in images], refine="lm")
+    assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
+    assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
+    assert abs(results["lm"].columns["sky"]).max() < 0.1 * NOISE
+
+
+def test_a_fit_that_leaves_much_is_flagged(net, cutouts, results):
+    """Noise that is said to be three quarters of what it is makes chi2 1.8 a pixel."""
+    bold = [copy.deepcopy(cutout) for cutout in cutouts]
+    for cutout in bold:
+        cutout.uncertainty = StdDevUncertainty(0.75 * cutout.uncertainty.array)
+    for refine in KINDS.values():
+        found = net.predict(bold, refine=refine)
+        assert (found.flags & int(Flags.HIGH_CHI2)).all()
+    assert not (results["lm"].flags & int(Flags.HIGH_CHI2)).any()
+
+
 def test_columns_of_importance_sampling(results):
     table = results["importance"].to_table()
     assert (np.asarray(table["ess"]) >= 60).all()
@@ -131,6 +155,24 @@ def test_other_networks_cannot_be_refined(cutouts):
 def test_numbers_that_make_no_sense_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"{name}=.* must be a positive.* (integer|number)"):
         ImportanceSampling(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(LevenbergMarquardt, "prior"), (LevenbergMarquardt, "sky"), (ImportanceSampling, "sky")],
+)
+def test_what_is_neither_true_nor_false_is_refused(kind, name):
+    for value in ("no", 0, None):
+        with pytest.raises(ValueError, match=rf"{name}={value!r} must be True or False"):
+            kind(**{name: value})
+    assert not getattr(kind(**{name: np.False_}), name)
+
+
+@pytest.mark.parametrize("options", [{"max_samples": 99}, {"ess": 50}, {"ess": 99.5}])
+def test_what_would_flag_every_galaxy_is_refused(options):
+    with pytest.raises(ValueError, match=r"(ess|max_samples)=.* must not be below min_ess=100"):
+        ImportanceSampling(**options)
+    ImportanceSampling(**options, min_ess=50)
 
 
 @kinds
@@ -314,6 +356,8 @@ TOLD = {
     "S/N of 1e5": {"OUT_OF_RANGE"},
     "NaN": {"NO_DATA"},
 }
+# of the best fit, which importance sampling does not need
+FITS = ("chi2", "sky")
 REFINED = Flags.NOT_REFINED | Flags.AT_BOUND | Flags.LOW_ESS
 
 
@@ -326,7 +370,8 @@ def test_nothing_wrong_goes_unsaid(spoilt_results, kind):
     for name, told in TOLD.items():
         assert told & set(flags[name]), (name, flags[name])
     for row, name in zip(table, names, strict=True):
-        numbers = [getattr(row[key], "value", row[key]) for key in table.colnames if key != "chi2"]
+        columns = [key for key in table.colnames if key not in FITS]
+        numbers = [getattr(row[key], "value", row[key]) for key in columns]
         if not np.isfinite(numbers).all() and name not in ("a PSF of NaN", "NaN"):
             assert int(row["flags"]) & int(REFINED), name
 
@@ -376,7 +421,7 @@ def test_a_fit_that_fails_keeps_the_networks_answer(net, cutouts, monkeypatch):
 
 
 def test_too_few_effective_samples_are_told(net, cutouts):
-    found = net.predict(cutouts, refine=ImportanceSampling(max_samples=40, min_ess=100))
+    found = net.predict(cutouts, refine=ImportanceSampling(max_samples=40, min_ess=40))
     assert (found.flags & int(Flags.LOW_ESS)).all()
     assert (found.columns["n_samples"] <= 40).all()
 

@@ -343,7 +343,9 @@ def test_command_finds_cutouts_by_id(folder, capsys):
     assert n_pictures(output) == without + 2
     assert main([*arguments, "--cutouts", str(folder / "images" / "one.fits")]) == 0
     assert n_pictures(output) == without + 1
-    assert str(output) in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    counted = ["", ": cutouts of 2 of 3 galaxies", ": cutouts of 1 of 3 galaxies"]
+    assert printed == [f"wrote {output}{count}" for count in counted]
 
 
 def test_command_takes_a_psf(folder):
@@ -367,7 +369,10 @@ def test_command_says_what_is_wrong(folder, capsys):
     write_cutout(make_scene()[0], folder / "other.fits")
     arguments = ["report", str(folder / "catalog.ecsv"), "--cutouts", str(folder / "other.fits")]
     assert main([*arguments, *output]) == 1
-    assert "none of the 1 cutouts has a name that is an id" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "none of the 1 cutouts has a name that is an id" in error
+    assert "['other'] are names, ['one', 'two-0', 'absent'] ids" in error
+    assert "a catalogue of measure has no cutouts" in error
     table = QTable.read(folder / "catalog.ecsv")
     table.remove_column("id")
     table.write(folder / "plain.ecsv")

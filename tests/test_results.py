@@ -1,6 +1,7 @@
 """Results: tables, quantiles, sky coordinates, models and samples."""
 
 import copy
+import dataclasses
 import pickle
 from dataclasses import FrozenInstanceError
 
@@ -428,8 +429,9 @@ def test_model_without_psf():
 
 def test_model_without_an_answer():
     results = make_results(mag=[np.nan, 18, 18])
-    with pytest.raises(ValueError, match="galaxy 0 has no answer"):
-        results.to_model(0)
+    flags = [Flags.NO_DATA | Flags.CROPPED, 0, 0]
+    with pytest.raises(ValueError, match=r"galaxy 0 has no answer: NO_DATA, CROPPED$"):
+        dataclasses.replace(results, flags=np.array(flags, int)).to_model(0)
 
 
 # Samples
