@@ -9,6 +9,7 @@ import numpy as np
 
 from sersicnet._detection import cutout_box
 from sersicnet._model_stamps import add_stamp, galaxy_labels, galaxy_stamps
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Neighbours", "matters", "replace_rows"]
 
@@ -37,6 +38,9 @@ class Neighbours:
     normalize_psf : bool
         As of `~sersicnet.estimator.SersicNet.predict`.
     """
+
+    # Of ``known``, all that is looked at.
+    columns = (*_KEY, *PARAMETERS)
 
     def __init__(self, known, core, star, *, pixel_scale, zeropoint, normalize_psf):
         peaks = np.array([known["peak_y"], known["peak_x"]])
