@@ -6,7 +6,7 @@
 
 Two galaxies of similar flux (within a factor of 4), drawn by GalSim, are put at some distance from
 each other on the tiles of a field, found, told apart and measured as in any survey image. The
-first row has the same galaxies without their neighbours.
+first rows have the same galaxies without their neighbours.
 """
 
 import galsim
@@ -24,6 +24,11 @@ from sersicnet.simulate_catalog import render_model
 CELL, N_SIDE, SEED = 150, 6, 51
 SEPARATIONS = (6, 9, 12, 16, 24, 40)
 UNITS = {"pixel_scale": 1.0, "zeropoint": 25.0}
+CODES = {
+    "network": {},
+    "lm, once": {"refine": "lm", "n_passes": 1},
+    "lm": {"refine": "lm"},
+}
 
 
 def main(arguments=None):
@@ -34,8 +39,15 @@ def main(arguments=None):
     net, psf = SersicNet.from_pretrained(), star()
     rows = []
     for separation in (None, *SEPARATIONS):
-        parts = [_measure_field(net, psf, separation, i) for i in range(options.n_fields)]
-        rows.append({"distance": str(separation or "alone")} | _summary(np.concatenate(parts)))
+        fields = [_make_field(psf, separation, i) for i in range(options.n_fields)]
+        for code, how in CODES.items():
+            parts = [
+                [_compare(table, one) for one in truth]
+                for field, truth in fields
+                for table in [measure_image(field, psf=psf, net=net, **UNITS, **how)]
+            ]
+            row = {"distance": str(separation or "alone"), "answer": code}
+            rows.append(row | _summary(np.concatenate(parts)))
     table = Table(rows=rows)
     write_rounded(table, options.output / "blends.csv", decimals=3)
     print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
@@ -47,8 +59,8 @@ def star():
     return profile.drawImage(nx=61, ny=61, scale=1, method="no_pixel").array
 
 
-def _measure_field(net, psf, separation, number):
-    """For each galaxy: what `_compare` tells."""
+def _make_field(psf, separation, number):
+    """A field and the galaxies in it."""
     rng = np.random.default_rng([SEED, number])
     cells = [_draw_pair(rng, separation) for _ in range(N_SIDE**2)]
     image = np.zeros((N_SIDE * CELL, N_SIDE * CELL))
@@ -61,9 +73,7 @@ def _measure_field(net, psf, separation, number):
             truth.append(one | {"x_0": one["x_0"] + left, "y_0": one["y_0"] + top})
     data = image + np.random.default_rng([SEED, number, 1]).normal(size=image.shape)
     noise = StdDevUncertainty(np.ones(image.shape))
-    field = CCDData(data, unit="adu", uncertainty=noise)
-    table = measure_image(field, psf=psf, net=net, **UNITS)
-    return np.array([_compare(table, one) for one in truth])
+    return CCDData(data, unit="adu", uncertainty=noise), truth
 
 
 def _draw_pair(rng, separation):

@@ -60,6 +60,13 @@ def add_measuring(parser):
     )
     parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to take off")
     add_refine(parser)
+    parser.add_argument(
+        "--n-passes",
+        type=int,
+        metavar="N",
+        help="how often sources are measured, from the second time without the light of their "
+        "neighbours; default: 4 with --refine, else 1",
+    )
     parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
     add_units(parser)
 
@@ -71,7 +78,7 @@ def units_of(options):
 
 def measuring_of(options):
     """Likewise, of what `add_measuring` has added."""
-    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size")
+    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size", "n_passes")
     refine = {} if options.refine is None else {"refine": options.refine}
     sky = {"sky_box": None} if options.no_sky else {}
     return {name: getattr(options, name) for name in names} | units_of(options) | refine | sky

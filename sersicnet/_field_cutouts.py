@@ -18,7 +18,7 @@ _GROW = 2
 _SKY_RADIUS, _SKY_PIXELS = 0.75, 500
 
 
-def cut_source(sources, source, *, local_sky):
+def cut_source(sources, source, *, local_sky, others=0.0):
     """The cutout of one source.
 
     Parameters
@@ -29,6 +29,8 @@ def cut_source(sources, source, *, local_sky):
         Of their table.
     local_sky : bool
         Whether to take it off.
+    others : 2-D `~numpy.ndarray`, optional
+        Light of neighbours to take off.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def cut_source(sources, source, *, local_sky):
     flags = Flags.BLENDED * bool(source["shared"] or (neighbours & own).any())
     flags |= Flags.SATURATED * bool((part(window.saturated, False) & own).any())
     flags |= Flags.EDGE * bool((_widened(part(window.gone, True)) & own).any())
-    data = part(window.data, 0.0)
+    data = part(window.data, 0.0) - others
     taken = _local_sky(data, part(sources.sky, False)) if local_sky else 0.0
     uncertainty = StdDevUncertainty(part(window.noise, np.inf), copy=False)
     mask = part(window.hidden, True) | (neighbours & ~own)

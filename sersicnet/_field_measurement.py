@@ -8,22 +8,27 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
 from astropy.table import Table, vstack
+from tqdm.auto import tqdm
 
 from sersicnet._detection import Detection, cutout_box, find_sources, unseen
 from sersicnet._field_catalog import catalog_positions, finish_table, outside
 from sersicnet._field_cutouts import cut_source
 from sersicnet._field_image import FieldImage, open_field
+from sersicnet._field_neighbours import Neighbours, matters, replace_rows
 from sersicnet._field_sky import SKY_BOX, SkyMesh, boxes_of, map_sky
 from sersicnet._field_window import read_window
 from sersicnet._settings import check_positive
 from sersicnet.estimator import SersicNet
 from sersicnet.field_psf import FieldPSF, field_psf
 from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
+# How often galaxies are fitted, by default, to get rid of their neighbours' light.
+_PASSES = 4
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
 _LEAST_REACH = 512
 
@@ -47,6 +52,7 @@ def open_measurement(
     contrast,
     sky_box,
     tile_size,
+    n_passes,
     **options,
 ):
     """A survey image that is ready to be measured, of which nothing has been read yet.
@@ -90,7 +96,19 @@ def open_measurement(
             saturation=field.saturation(saturation),
             box_size=box_size,
             tile_size=tile_size,
+            n_passes=_check_passes(n_passes, options.get("refine"), net),
         )
+
+
+def _check_passes(n_passes, refine, net):
+    """How often sources are measured."""
+    if n_passes is None:
+        return 1 if refine is None else _PASSES
+    check_positive("n_passes", n_passes)
+    if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
+        msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
+        raise ValueError(msg)
+    return n_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +127,7 @@ class Measurement:
     saturation: float
     box_size: int
     tile_size: int
+    n_passes: int
 
     @property
     def tiles(self):
@@ -129,7 +148,17 @@ class Measurement:
         """The sky of the image."""
         return map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
 
-    def measure(self, tiles, sky):
+    def measure_all(self, sky, *, progress_bar):
+        """Measure the sources of all tiles, as often as was asked for; the table of `measure`."""
+        n_steps = self.n_passes * len(self.tiles)
+        with tqdm(total=n_steps, unit="tile", disable=not progress_bar) as bar:
+            table = self.measure(self.tiles, sky, bar=bar)
+            for _ in range(self.n_passes - 1):
+                again = self.measure(self.tiles, sky, known=table, bar=bar)
+                table = replace_rows(table, again)
+        return table
+
+    def measure(self, tiles, sky, *, known=None, bar=None):
         """Measure the sources of some tiles.
 
         Parameters
@@ -138,6 +167,11 @@ class Measurement:
             Some of `tiles`.
         sky : `~sersicnet._field_sky.SkyMap`
             Of the image.
+        known : `~astropy.table.Table`, optional
+            What was measured before, in all tiles. Only sources whose neighbours matter are
+            measured, without their light.
+        bar : `~tqdm.tqdm`, optional
+            Told of each tile.
 
         Returns
         -------
@@ -150,7 +184,9 @@ class Measurement:
         tables = [self.measurer.measure_nothing([])]  # all columns where there is no source
         for core in tiles:
             found = find_sources(read, core, self.field.data.shape, self.detection, **finding)
-            tables += self.measurer.measure(found)
+            tables += self.measurer.measure(found, core, known)
+            if bar is not None:
+                bar.update()
         return vstack(tables)
 
     def finish(self, tables):
@@ -186,15 +222,29 @@ class _Measurer:
     local_sky: bool
     options: dict
 
-    def measure(self, sources):
-        """Tables of the sources of a tile."""
+    def measure(self, sources, core, known=None):
+        """Tables of the sources of a tile; of those whose neighbours matter, if they are known."""
+        place, neighbours = partial(cut_source, sources, local_sky=self.local_sky), None
+        if known is not None:
+            neighbours = Neighbours(known, core, self.psf, **self._units())
         table, tables = sources.table, []
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
-            cut = [cut_source(sources, source, local_sky=self.local_sky) for source in part]
-            cutouts, part["local_sky"], part["flags"] = zip(*cut, strict=True)
-            tables.append(self._predict(cutouts, part))
+            if neighbours is None:
+                cut = [place(source) for source in part]
+            else:
+                cut = [_without_neighbours(place, neighbours, source) for source in part]
+                part = part[[found is not None for found in cut]]
+                cut = [found for found in cut if found is not None]
+            if cut:
+                cutouts, part["local_sky"], part["flags"] = zip(*cut, strict=True)
+                tables.append(self._predict(cutouts, part))
         return tables
+
+    def _units(self):
+        normalize_psf = self.options.get("normalize_psf", True)
+        units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
+        return units | {"normalize_psf": normalize_psf}
 
     def measure_nothing(self, rows):
         """The table of rows of the catalogue that are in no tile; all columns if there are none."""
@@ -237,3 +287,10 @@ class _Measurer:
         table["half_light_radius"] = part["half_light_radius"] * self.pixel_scale * u.arcsec
         table["area"] = part["area"] * u.pix**2
         table["x_centroid"], table["y_centroid"] = part["x"] * u.pix, part["y"] * u.pix
+
+
+def _without_neighbours(place, neighbours, source):
+    """What `cut_source` gives, without the neighbours' light; None where that is nothing."""
+    own, others = neighbours.light(source)
+    cut = place(source, others=others)
+    return cut if matters(cut[0], own, others) else None

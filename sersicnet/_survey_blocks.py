@@ -12,14 +12,16 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from astropy.table import vstack
 
 from sersicnet import __version__
 from sersicnet._field_measurement import open_measurement
+from sersicnet._field_neighbours import Neighbours, replace_rows
 from sersicnet._survey_tasks import Task
 from sersicnet._tables import write_table
 from sersicnet.estimator import SersicNet
@@ -57,16 +59,18 @@ def count_blocks(task, image_bytes, weights, tiles_per_task):
 
     Returns
     -------
-    int
+    n_blocks : int
         1 for an image that is one task.
+    n_passes : int
+        How often its sources are measured; 1 where that was not looked up.
     """
     at_once, block = (_AT_ONCE, _BLOCK) if tiles_per_task is None else (tiles_per_task,) * 2
     few = _PIXELS_PER_BYTE * image_bytes <= at_once * task["tile_size"] ** 2
     if few or task["image"].endswith(".gz"):  # which each block would unpack
-        return 1
+        return 1, 1
     with _opened(task, weights) as measurement:
-        n_tiles = len(measurement.tiles)
-    return 1 if n_tiles <= at_once else math.ceil(n_tiles / block)
+        n_tiles, n_passes = len(measurement.tiles), measurement.n_passes
+    return 1 if n_tiles <= at_once else math.ceil(n_tiles / block), n_passes
 
 
 def write_part(task, table, output):
@@ -97,8 +101,8 @@ class Blocks:
     ----------
     task : `~sersicnet._survey_tasks.Task`
         The image.
-    n_blocks : int
-        How many.
+    n_blocks, n_passes : int
+        How many, and how often sources are measured.
     files : dict
         States of its files before anything was read.
     output, weights : `~pathlib.Path`
@@ -109,6 +113,7 @@ class Blocks:
 
     task: Task
     n_blocks: int
+    n_passes: int
     files: dict
     output: Path
     weights: Path
@@ -117,7 +122,8 @@ class Blocks:
     @property
     def folder(self):
         """The folder of the blocks."""
-        described = [self.task.describe(), self.known_as, self.files, self.n_blocks, __version__]
+        how = [self.known_as, self.files, self.n_blocks, self.n_passes, __version__]
+        described = [self.task.describe(), *how]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         return self.output / "blocks" / self.task.name / digest[:16]
 
@@ -135,13 +141,20 @@ class Blocks:
             Of blocks, and of the record of the image.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        name, numbers = self.task.name, range(self.n_blocks)
-        missing = [number for number in numbers if not self._file(number).exists()]
-        blocks = []
+        name, blocks = self.task.name, []
+        missing = [number for number in range(self._n_files) if not self._file(number).exists()]
         if missing:
+            numbers = range(self.n_blocks)
             pieces = [submit(self.measure_sky, name, number, number) for number in numbers]
             sky = submit(self.complete_sky, name, 0, pieces)
-            blocks = [submit(self.measure_block, name, number, number, sky) for number in missing]
+            passes = groupby(missing, key=lambda number: number // self.n_blocks)
+            for _, numbers in passes:
+                # a pass begins when all of that before are done
+                done = list(blocks)
+                blocks += [
+                    submit(self.measure_block, name, number, number, sky, done)
+                    for number in numbers
+                ]
         return [*blocks, submit(self.unite, name, 0, blocks)]
 
     def measure_sky(self, number):
@@ -156,25 +169,45 @@ class Blocks:
             shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
             return measurement.mesh.complete(chain(*shares), chain(*pieces))
 
-    def measure_block(self, number, sky):
-        """Measure and write a block."""
+    def measure_block(self, number, sky, _):
+        """Measure and write a block, after those of earlier passes: of the last, all neighbours."""
         start = perf_counter()
+        known, n_before = None, number // self.n_blocks
+        if n_before:
+            known = self._read(n_before, names=Neighbours.columns)
         with _opened(self.task, self.weights) as measurement:
-            table = measurement.measure(self._share(measurement.tiles, number), sky)
+            tiles = self._share(measurement.tiles, number % self.n_blocks)
+            table = measurement.measure(tiles, sky, known=known)
         table.meta = {"seconds": perf_counter() - start}
         write_table(table, self._file(number), overwrite=True)
 
     def unite(self, _):
         """Write the part of the image, after all of its blocks, and return its record."""
-        tables = [read_table(self._file(number)) for number in range(self.n_blocks)]
-        seconds = sum(table.meta.pop("seconds") for table in tables)
+        table = self._read(self.n_passes)
+        seconds = table.meta.pop("seconds")
         with _opened(self.task, self.weights) as measurement:
-            record = write_part(self.task, measurement.finish(tables), self.output)
+            record = write_part(self.task, measurement.finish([table]), self.output)
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
     def _share(self, items, number):
         """Every so-manyth: a cluster of galaxies makes several blocks a little longer, not one."""
         return items[number :: self.n_blocks]
+
+    def _read(self, n_passes, names=None):
+        """The sources of all blocks, as the last of so many passes has measured them."""
+        seconds, table = 0.0, None
+        for n_before in range(n_passes):
+            numbers = range(n_before * self.n_blocks, (n_before + 1) * self.n_blocks)
+            tables = [read_table(self._file(number)) for number in numbers]
+            seconds += sum(block.meta.pop("seconds") for block in tables)
+            found = vstack([block if names is None else block[list(names)] for block in tables])
+            table = found if table is None else replace_rows(table, found)
+        table.meta = {"seconds": seconds}
+        return table
+
+    @property
+    def _n_files(self):
+        return self.n_passes * self.n_blocks
 
     def _file(self, number):
         return self.folder / f"{number}.parquet"

@@ -5,28 +5,18 @@ import uuid
 from pathlib import Path
 
 import numpy as np
-import torch
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from sersicnet._field_image import open_field
 from sersicnet._field_sky import boxes_of
 from sersicnet._fits_cards import unit_string
-from sersicnet._windows import overlap
+from sersicnet._model_stamps import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.field_psf import field_psf
-from sersicnet.parameters import PARAMETERS, StampFrame, table_values
-from sersicnet.prior import LABELS
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.psf import check_psf
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["write_field_model"]
 
-# Sides of the stamps that galaxies are drawn on: odd, so that each has a pixel in its middle.
-_SIDES = (97, 193, 385, 769, 1537)
-# A stamp has so many half-light radii, and pixels for the PSF, to each side of the galaxy.
-_RADII, _WINGS = 10, 32
-# Pixels of stamps that are drawn at a time.
-_CHUNK = 512**2
 # Pixels on a side of what is read of the image at a time.
 _TILE = 1024
 # Bytes that the data of a FITS file are a multiple of.
@@ -83,59 +73,18 @@ def write_field_model(
             msg = "psf=None and the image has none: an image of galaxies needs the PSF"
             raise ValueError(msg)
         star = field_psf(psf, oversampling=psf_oversampling)
-        places, labels = _labels(catalog, *field.units(pixel_scale, zeropoint))
+        _, places, labels = galaxy_labels(catalog, *field.units(pixel_scale, zeropoint))
         partial = path.with_name(f".{uuid.uuid4().hex}.part")
         try:
             canvas = _blank(partial, field)
-            for place, stamp in _stamps(places, labels, star, normalize_psf):
-                _add(canvas, place, stamp)
+            for row, stamp in galaxy_stamps(places, labels, star, normalize_psf=normalize_psf):
+                add_stamp(canvas, places[row], stamp)
             for box in boxes_of(canvas.shape, _TILE) if residual else ():
                 canvas[box] = field.data[box] - canvas[box]
             canvas.flush()
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-
-
-def _labels(catalog, pixel_scale, zeropoint):
-    """Pixels (x, y) that galaxies are in, and their labels counted from there."""
-    values = table_values(catalog, tuple(PARAMETERS))
-    known = np.isfinite(list(values.values())).all(axis=0)
-    values = {name: column[known] for name, column in values.items()}
-    places = np.floor([values["x_0"] + 0.5, values["y_0"] + 0.5])
-    one = np.ones(places.shape[1])
-    frame = StampFrame(one, zeropoint * one, pixel_scale * one, one, *places)
-    labels = frame.to_labels(values, tuple(PARAMETERS))
-    stacked = np.stack([labels[name] for name in LABELS], axis=1)
-    return places.T.astype(int), torch.from_numpy(stacked).float()
-
-
-def _stamps(places, labels, star, normalize_psf):
-    """Galaxies with the light of the PSF around them, and the pixels (x, y) in their middles."""
-    needed = 2 * (_RADII * 10 ** labels[:, 1].numpy() + _WINGS)
-    sizes = np.array(_SIDES)[np.searchsorted(_SIDES[:-1], needed)]
-    for side in np.unique(sizes):
-        rows, length = np.flatnonzero(sizes == side), max(1, _CHUNK // int(side) ** 2)
-        for start in range(0, len(rows), length):
-            chunk = rows[start : start + length]
-            transform = _transforms(
-                [star.at(*place) for place in places[chunk]], star, normalize_psf, int(side)
-            )
-            options = {"stamp_size": int(side), "oversampling": star.oversampling}
-            with torch.no_grad():
-                images = sersic_images(labels[chunk], transform, **options)
-            yield from zip(places[chunk], images.numpy(), strict=True)
-
-
-def _transforms(psfs, star, normalize_psf, side):
-    """Of the PSFs of some galaxies; of the one that all of them have."""
-    psfs = psfs[:1] if all(psf is psfs[0] for psf in psfs) else psfs
-    psfs = [check_psf(psf) * (1.0 if normalize_psf else np.sum(psf)) for psf in psfs]
-    found = [
-        psf_transform(torch.from_numpy(psf).float(), side, oversampling=star.oversampling)
-        for psf in psfs
-    ]
-    return found[0] if len(found) == 1 else torch.stack(found)
 
 
 def _blank(path, field):
@@ -150,13 +99,3 @@ def _blank(path, field):
     n_bytes = 4 * np.prod(field.data.shape, dtype=int)
     os.truncate(path, offset + -(-n_bytes // _BLOCK) * _BLOCK)
     return np.memmap(path, dtype=">f4", mode="r+", offset=offset, shape=field.data.shape)
-
-
-def _add(canvas, place, stamp):
-    """Add a stamp of which the middle is in the pixel ``place`` (x, y)."""
-    first = place[::-1] - len(stamp) // 2
-    where, part = zip(
-        *(overlap(n, begin, len(stamp)) for n, begin in zip(canvas.shape, first, strict=True)),
-        strict=True,
-    )
-    canvas[where] += stamp[part]

@@ -1,7 +1,5 @@
 """From a survey image to a catalogue: detection, cutouts, prediction, tile by tile."""
 
-from tqdm.auto import tqdm
-
 from sersicnet._field_measurement import open_measurement
 from sersicnet._field_sky import SKY_BOX
 from sersicnet._tables import check_table_path, write_table
@@ -28,6 +26,7 @@ def measure_image(
     contrast=0.005,
     sky_box=SKY_BOX,
     tile_size=1024,
+    n_passes=None,
     output=None,
     progress_bar=False,
     **options,
@@ -75,6 +74,10 @@ def measure_image(
         any more, nothing is taken off (noise, where it is not given, is measured all the same).
     tile_size : int, optional
         Pixels on a side of what is done at a time, neighbouring pixels not counted.
+    n_passes : int, optional
+        How often sources are measured. From the second time, the light of their neighbours, as
+        it was measured before, is taken off, where it matters. By default 4 where answers are
+        refined, else 1: the network knows of the wings of masked neighbours.
     output : path, optional
         Where the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which needs
         pyarrow). The file appears when it is complete, and replaces another.
@@ -122,11 +125,11 @@ def measure_image(
         contrast=contrast,
         sky_box=sky_box,
         tile_size=tile_size,
+        n_passes=n_passes,
         **options,
     ) as measurement:
-        sky = measurement.map_sky()
-        tiles = tqdm(measurement.tiles, unit="tile", disable=not progress_bar)
-        table = measurement.finish([measurement.measure(tiles, sky)])
+        table = measurement.measure_all(measurement.map_sky(), progress_bar=progress_bar)
+        table = measurement.finish([table])
     if output is not None:
         write_table(table, output, overwrite=True)
     return table

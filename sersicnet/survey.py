@@ -168,9 +168,9 @@ def measure_task(task, output, weights, tiles_per_task=None):
     """
     start = perf_counter()
     files = task.file_states()  # before they are read: later changes are noticed
-    n_blocks = count_blocks(task, files["image"][0], weights, tiles_per_task)
+    n_blocks, n_passes = count_blocks(task, files["image"][0], weights, tiles_per_task)
     if n_blocks > 1:
-        return {"files": files, "n_blocks": n_blocks}
+        return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
     table = measure_image(net=load_network(weights), **task.arguments())
     record = write_part(task, table, output)
     return {"files": files, "seconds": round(perf_counter() - start, 3), **record}

@@ -78,15 +78,15 @@ def measure(thread, output):
 @pytest.fixture
 def numbers(monkeypatch):
     """Those of the blocks that were measured."""
-    done, method = [], Blocks.measure_block
+    numbers, method = [], Blocks.measure_block
 
     @wraps(method)
-    def measure_block(blocks, number, sky):
-        method(blocks, number, sky)
-        done.append(number)
+    def measure_block(blocks, number, sky, done):
+        method(blocks, number, sky, done)
+        numbers.append(number)
 
     monkeypatch.setattr(Blocks, "measure_block", measure_block)
-    return done
+    return numbers
 
 
 @pytest.fixture
@@ -95,11 +95,11 @@ def interrupted(measure, images, numbers, monkeypatch):
     method = Blocks.measure_block
 
     @wraps(method)
-    def measure_block(blocks, number, sky):
+    def measure_block(blocks, number, sky, done):
         if number == 1:
             msg = "no space left"
             raise OSError(msg)
-        method(blocks, number, sky)
+        method(blocks, number, sky, done)
 
     with monkeypatch.context() as patch:
         patch.setattr(Blocks, "measure_block", measure_block)
@@ -159,6 +159,14 @@ def test_a_catalogue_is_measured_in_blocks(measure, images, folder, numbers, out
     expected = measure_image(images[0], psf=None, catalog=where, **OPTIONS)
     measure(images[:1], catalog=folder / "where.ecsv")
     assert sorted(numbers) == ALL
+    assert_serial(output, {"large": expected})
+
+
+def test_neighbours_are_taken_off_across_blocks(measure, images, numbers, output, serial):
+    expected = measure_image(images[0], psf=None, n_passes=3, **OPTIONS)
+    assert (expected["mag"] != serial["large"]["mag"]).any()
+    measure(images[:1], n_passes=3)
+    assert sorted(numbers) == list(range(15))
     assert_serial(output, {"large": expected})
 
 
@@ -234,7 +242,7 @@ def test_a_run_is_killed_and_resumed(measure, images, numbers, output):
 def test_images_of_more_tiles_are_taken_apart(tiles, n_blocks, images):
     (task,) = make_tasks(images[:1], OPTIONS)
     size = images[0].stat().st_size
-    assert count_blocks(task, size, weights_path("universal"), tiles) == n_blocks
+    assert count_blocks(task, size, weights_path("universal"), tiles) == (n_blocks, 1)
 
 
 def test_by_default_very_large_images_are(images, monkeypatch):
@@ -242,14 +250,14 @@ def test_by_default_very_large_images_are(images, monkeypatch):
     known = images[0].stat().st_size, weights_path("universal")
     monkeypatch.setattr(_survey_blocks, "_AT_ONCE", 8)
     monkeypatch.setattr(_survey_blocks, "_BLOCK", 4)
-    assert count_blocks(task, *known, None) == 3
+    assert count_blocks(task, *known, None) == (3, 1)
 
 
 def test_files_that_are_small_or_gzipped_are_not_opened(folder):
     paths = [folder / "absent.fits", folder / "zipped.fits.gz"]
     plain, zipped = make_tasks(paths, OPTIONS)
-    assert count_blocks(plain, 11_250, None, 1) == 1  # 22,500 pixels at most, which is a tile
-    assert count_blocks(zipped, 10**9, None, 1) == 1
+    assert count_blocks(plain, 11_250, None, 1) == (1, 1)  # 22,500 pixels at most, which is a tile
+    assert count_blocks(zipped, 10**9, None, 1) == (1, 1)
     with pytest.raises(FileNotFoundError, match="absent"):
         count_blocks(plain, 11_251, weights_path("universal"), 1)
 

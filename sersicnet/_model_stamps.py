@@ -1,0 +1,106 @@
+"""Stamps of the galaxies of a catalogue, as they were measured."""
+
+import numpy as np
+import torch
+
+from sersicnet._windows import overlap
+from sersicnet.parameters import PARAMETERS, StampFrame, table_values
+from sersicnet.prior import LABELS
+from sersicnet.profile import psf_transform, sersic_images
+from sersicnet.psf import check_psf
+
+__all__ = ["add_stamp", "galaxy_labels", "galaxy_stamps"]
+
+# Sides of the stamps that galaxies are drawn on: odd, so that each has a pixel in its middle.
+_SIDES = (97, 193, 385, 769, 1537)
+# A stamp has so many half-light radii, and pixels for the PSF, to each side of the galaxy.
+_RADII, _WINGS = 10, 32
+# Pixels of stamps that are drawn at a time.
+_CHUNK = 512**2
+
+
+def galaxy_labels(catalog, pixel_scale, zeropoint):
+    """Where galaxies are and how they look.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        With all seven parameters, ``x_0`` and ``y_0`` in pixels of the image.
+    pixel_scale, zeropoint : float
+        Of the image.
+
+    Returns
+    -------
+    rows : (M,) int `~numpy.ndarray`
+        Of the catalogue: those without NaN.
+    places : (M, 2) int `~numpy.ndarray`
+        Pixels (x, y) that the galaxies are in.
+    labels : (M, 7) `~torch.Tensor`
+        As in `~sersicnet.prior.LABELS`, the centre counted from there.
+    """
+    values = table_values(catalog, tuple(PARAMETERS))
+    known = np.isfinite(list(values.values())).all(axis=0)
+    values = {name: column[known] for name, column in values.items()}
+    places = np.floor([values["x_0"] + 0.5, values["y_0"] + 0.5])
+    one = np.ones(places.shape[1])
+    frame = StampFrame(one, zeropoint * one, pixel_scale * one, one, *places)
+    labels = frame.to_labels(values, tuple(PARAMETERS))
+    stacked = np.stack([labels[name] for name in LABELS], axis=1)
+    return np.flatnonzero(known), places.T.astype(int), torch.from_numpy(stacked).float()
+
+
+def galaxy_stamps(places, labels, star, *, normalize_psf, largest=_SIDES[-1]):
+    """Draw galaxies with the light of the PSF around them.
+
+    Parameters
+    ----------
+    places, labels
+        Of `galaxy_labels`.
+    star : `~sersicnet.field_psf.FieldPSF`
+        The PSF.
+    normalize_psf : bool
+        As of `~sersicnet.estimator.SersicNet.predict`.
+    largest : int, optional
+        Side of the largest stamp.
+
+    Yields
+    ------
+    row : int
+        Number of the galaxy among ``places``; in no order.
+    stamp : 2-D `~numpy.ndarray`
+        Of odd side, its middle in the galaxy's pixel.
+    """
+    needed = 2 * (_RADII * 10 ** labels[:, 1].numpy() + _WINGS)
+    sizes = np.array(_SIDES)[np.searchsorted(_SIDES[:-1], needed)].clip(max=largest)
+    for side in np.unique(sizes):
+        rows, length = np.flatnonzero(sizes == side), max(1, _CHUNK // int(side) ** 2)
+        for start in range(0, len(rows), length):
+            chunk = rows[start : start + length]
+            transform = _transforms(
+                [star.at(*place) for place in places[chunk]], star, normalize_psf, int(side)
+            )
+            options = {"stamp_size": int(side), "oversampling": star.oversampling}
+            with torch.no_grad():
+                images = sersic_images(labels[chunk], transform, **options)
+            yield from zip(chunk, images.numpy(), strict=True)
+
+
+def _transforms(psfs, star, normalize_psf, side):
+    """Of the PSFs of some galaxies; of the one that all of them have."""
+    psfs = psfs[:1] if all(psf is psfs[0] for psf in psfs) else psfs
+    psfs = [check_psf(psf) * (1.0 if normalize_psf else np.sum(psf)) for psf in psfs]
+    found = [
+        psf_transform(torch.from_numpy(psf).float(), side, oversampling=star.oversampling)
+        for psf in psfs
+    ]
+    return found[0] if len(found) == 1 else torch.stack(found)
+
+
+def add_stamp(canvas, place, stamp):
+    """Add a stamp, its middle in the pixel ``place`` (x, y), to an image, as far as that goes."""
+    first = place[::-1] - len(stamp) // 2
+    where, part = zip(
+        *(overlap(n, begin, len(stamp)) for n, begin in zip(canvas.shape, first, strict=True)),
+        strict=True,
+    )
+    canvas[where] += stamp[part]

@@ -1,0 +1,121 @@
+"""Galaxies near each other, measured again without their neighbours' light."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from fields import NOISE, SCALE, ZEROPOINT, make_field, render, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import SersicNet
+from sersicnet.flags import Flags
+from sersicnet.measure import measure_image
+
+SIDE = 260
+OPTIONS = {"refine": "lm", "sky_box": None}
+SEVEN = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
+# Two that touch, a third whose wings they are in, and one that is alone.
+PLACES = [(80.3, 90.1), (91.0, 92.4), (88.2, 117.7), (190.2, 200.4)]
+
+
+@pytest.fixture(scope="module")
+def net():
+    return SersicNet.from_pretrained().set_params(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def truth():
+    x, y = np.transpose(PLACES)
+    columns = {"x_0": x, "y_0": y, "flux": [9e3, 7e3, 1.2e4, 8e3], "r_eff": [3.0, 2.5, 4.0, 3.5]}
+    columns |= {"n": [1.0, 2.0, 1.5, 1.0], "q": [0.7, 0.8, 0.6, 0.5], "theta": [30.0, -50, 0, 70]}
+    return {name: np.array(values) for name, values in columns.items()}
+
+
+@pytest.fixture(scope="module")
+def field(truth):
+    image = render(truth, (SIDE, SIDE))
+    noise = NOISE * np.random.default_rng(5).normal(size=image.shape)
+    field = make_field(image, mask=None)
+    field.data = image + noise
+    return field
+
+
+@pytest.fixture(scope="module")
+def once(field, net):
+    return measure_image(field, net=net, n_passes=1, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def often(field, net):
+    """As often as by default."""
+    return measure_image(field, net=net, **OPTIONS)
+
+
+def pulls(table, truth):
+    """Errors in units of the quoted ones, (5, 4), of the sources in the order of the truth."""
+    x, y = table["x_0"].value, table["y_0"].value
+    rows = np.hypot(x - truth["x_0"][:, None], y - truth["y_0"][:, None]).argmin(axis=1)
+    assert sorted(rows) == [0, 1, 2, 3]
+    known = {"mag": ZEROPOINT - 2.5 * np.log10(truth["flux"]), "r_eff": SCALE * truth["r_eff"]}
+    known |= {name: truth[name] for name in ("n", "x_0", "y_0")}
+    return np.array(
+        [
+            (np.asarray(table[name].value if name != "n" else table[name])[rows] - true)
+            / np.asarray(getattr(table[f"{name}_err"], "value", table[f"{name}_err"]))[rows]
+            for name, true in known.items()
+        ]
+    )
+
+
+def test_neighbours_are_told_apart_by_their_models(once, often, truth):
+    """What was many errors off is as good as alone, or nearly so."""
+    before, after = pulls(once, truth), pulls(often, truth)
+    assert np.abs(before[0, :2]).min() > 5
+    assert np.abs(after).max() < 4
+    assert np.sqrt(np.mean(after**2)) < 1.8
+
+
+def test_what_is_alone_is_measured_once(once, often):
+    """To the bit; and that two touch is still told."""
+    alone = np.flatnonzero(once["x_0"].value > 150)
+    for name in once.colnames:
+        assert_array_equal(np.asarray(once[name])[alone], np.asarray(often[name])[alone])
+    blended = (once["flags"] & int(Flags.BLENDED)) != 0
+    assert blended.sum() >= 2
+    assert_array_equal((often["flags"] & int(Flags.BLENDED)) != 0, blended)
+
+
+def test_tiles_do_not_matter(field, net, often):
+    """Not even where they part two that touch."""
+    table = measure_image(field, net=net, tile_size=86, **OPTIONS)
+    assert_array_equal(table["id"], often["id"])
+    for name in ("mag", "r_eff", "x_0", "y_0"):
+        difference = table[name].value - often[name].value
+        assert_allclose(difference / often[f"{name}_err"].value, 0, atol=0.02, err_msg=name)
+
+
+def test_positions_of_a_catalogue(field, net, truth):
+    """Each row is one source, whatever is detected at its place."""
+    catalog = Table({"x_0": truth["x_0"], "y_0": truth["y_0"], "id": [7, 5, 9, 1]})
+    table = measure_image(field, net=net, catalog=catalog, **OPTIONS)
+    assert_array_equal(table["id"], catalog["id"])
+    assert np.abs(pulls(table, truth)).max() < 4
+
+
+def test_the_network_measures_once(field, net):
+    plain = measure_image(field, net=net, sky_box=None)
+    once = measure_image(field, net=net, sky_box=None, n_passes=1)
+    twice = measure_image(field, net=net, sky_box=None, n_passes=2)
+    assert_array_equal(plain["mag"], once["mag"])
+    assert (twice["mag"] != once["mag"]).sum() == 3
+
+
+@pytest.mark.parametrize("n_passes", [0, -1, 1.5, True])
+def test_passes_are_counted(field, net, n_passes):
+    with pytest.raises(ValueError, match=f"n_passes={n_passes} must be a positive integer"):
+        measure_image(field, net=net, n_passes=n_passes)
+
+
+def test_models_need_all_parameters(field):
+    net = SersicNet.from_pretrained("deeplegato")
+    with pytest.raises(ValueError, match="n_passes=2 needs a network of all of mag, r_eff"):
+        measure_image(field, psf=star(), net=net, n_passes=2)
