@@ -5,9 +5,10 @@
     python -m benchmarks.field docs/_static/field
 
 Two fields of 2048 x 2048 pixels (`benchmarks.field_scene`), one of Euclid, one of LSST, are
-measured by the network alone, by the network and Levenberg-Marquardt, and by SExtractor, which has
-the same image, noise map, PSF and settings of detection. A detection belongs to the brightest
-source within 3 pixels. Needs the program ``source-extractor``. CPU seconds are those of one core.
+measured by the network alone, by Levenberg-Marquardt fits that start there (four times, each
+galaxy without its neighbours as they were found before), and by SExtractor, which has the same
+image, noise map, PSF and settings of detection. A detection belongs to the brightest source within
+3 pixels. Needs the program ``source-extractor``. CPU seconds are those of one core.
 """
 
 import tempfile
@@ -49,14 +50,14 @@ class Measured:
         Its row for each true source, -1 for none.
     seconds : float
         That it took.
-    residual : 2-D `~numpy.ndarray` or None
+    residual : 2-D `~numpy.ndarray`
         The image less its models.
     """
 
     table: QTable
     match: np.ndarray
     seconds: float
-    residual: np.ndarray | None = None
+    residual: np.ndarray
 
 
 def main(arguments=None):
@@ -80,7 +81,7 @@ def main(arguments=None):
         write_rounded(table, options.output / f"{title}.csv", decimals=3)
         print(title, *table.pformat(max_lines=-1, max_width=-1), sep="\n")
     plot_errors(scenes, measured, options.output / "errors.png", codes=(OURS, FITTED, RIVAL))
-    plot_piece(scenes, measured, options.output / "piece.png", codes=(OURS, RIVAL))
+    plot_piece(scenes, measured, options.output / "piece.png", codes=(OURS, FITTED, RIVAL))
 
 
 def _measure(scene, net):
@@ -93,8 +94,8 @@ def _measure(scene, net):
         begin = time.process_time()
         table = measure_image(image, net=net, refine=refine, **psf)
         seconds = time.process_time() - begin
-        residual = _residual(table, image, psf) if code == OURS else None
-        measured[code] = Measured(table, match_brightest(scene.truth, table), seconds, residual)
+        match = match_brightest(scene.truth, table)
+        measured[code] = Measured(table, match, seconds, _residual(table, image, psf))
     found = fit_sersic(
         image.data,
         image.uncertainty.array,

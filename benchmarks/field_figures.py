@@ -54,14 +54,13 @@ def _draw_errors(ax, mag, error, color, label):
 
 
 def plot_piece(scenes, measured, path, *, codes):
-    """A piece of each field, our model, and what both codes leave over."""
+    """A piece of each field, and what each code leaves over."""
     figure = Figure(figsize=(13, 6.7), layout="constrained")
-    axes = figure.subplots(len(scenes), 2 + len(codes), squeeze=False)
+    axes = figure.subplots(len(scenes), 1 + len(codes), squeeze=False)
     for row, (name, scene) in zip(axes, scenes.items(), strict=True):
         data, noise = scene.image.data, np.median(scene.image.uncertainty.array)
         residuals = {code: measured[name][code].residual for code in codes}
-        pictures = {name: data, f"model: {codes[0]}": data - residuals[codes[0]]}
-        pictures |= {f"residual: {code}": image for code, image in residuals.items()}
+        pictures = {name: data} | {f"residual: {code}": part for code, part in residuals.items()}
         box = _crowded(scene.truth, len(data))
         for ax, (title, picture) in zip(row, pictures.items(), strict=True):
             piece = np.arcsinh(picture[box] / noise / 3)
