@@ -17,6 +17,7 @@ import galsim
 import numpy as np
 import torch
 from astropy.table import Table
+from scipy.optimize import brentq
 
 from benchmarks.tables import write_rounded
 from sersicnet.prior import draw_labels
@@ -190,11 +191,12 @@ def sampling_table(size=64):
 
 def _moffat(fwhm):
     """A profile whose star has this FWHM, in pixels."""
-    psf, width = galsim.Moffat(3.5, fwhm=fwhm), 0
-    while abs(width / fwhm - 1) > 1e-3:
-        width = galsim.Convolve(psf, galsim.Pixel(1.0)).calculateFWHM(scale=0.1)
-        psf = psf.dilate((fwhm / width) ** 1.5)
-    return psf
+
+    def excess(width):
+        star = galsim.Convolve(galsim.Moffat(3.5, fwhm=width), galsim.Pixel(1.0))
+        return star.calculateFWHM(scale=0.02) - fwhm
+
+    return galsim.Moffat(3.5, fwhm=brentq(excess, 0.1, fwhm, xtol=1e-3))
 
 
 if __name__ == "__main__":
