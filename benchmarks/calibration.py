@@ -30,6 +30,7 @@ from sersicnet.calibration import (
     tarp_deviation,
 )
 from sersicnet.diagnostics import binned_score, score_table
+from sersicnet.labelled_scenes import labelled_scenes
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting import plot_coverage, plot_sbc, plot_tarp
 from sersicnet.prior import log_snr
@@ -63,6 +64,33 @@ def main(arguments=None):
     write_calibration(priors, options.output)
     surveys = {name: part for name, part in measured.items() if not name.startswith("prior")}
     write_accuracy(surveys, options.output)
+    density = density_table(net, options.sets, n=options.n)
+    write_rounded(density, options.output / "density.csv", decimals=3)
+    print(*density.pformat(max_lines=-1), sep="\n")
+
+
+def density_table(net, directory, *, n=None, batch_size=64):
+    """Mean logarithm of the density that the network gives to the true labels of each set.
+
+    What training maximises, and the score by which to choose among weights: errors that are too
+    large cost as well as those that are too small. Galaxies outside of the prior are left out.
+    """
+    rows = []
+    for name in SETS:
+        scenes, _ = labelled_scenes(
+            *load_set(name, directory, n=n),
+            psf=None,
+            psf_options={"oversampling": 1, "normalize": True},
+            units={"pixel_scale": None, "zeropoint": None},
+            stamp_size=net.stamp_size,
+        )
+        batches = zip(*(tensor.split(batch_size) for tensor in scenes.tensors()), strict=True)
+        with torch.no_grad():
+            found = [net.network_(*seen).log_prob(labels) for *seen, labels in batches]
+        values = torch.cat(found).numpy()
+        error = values.std() / np.sqrt(len(values))
+        rows.append((name, len(values), values.mean(), error))
+    return Table(rows=rows, names=("sample", "n", "log density", "error"))
 
 
 def measure(net, name, directory, *, n=None):
