@@ -46,6 +46,7 @@ def main(arguments=None):
     np.testing.assert_allclose(truth["mag"], bench["true_mag"], atol=1e-3)
     codes = {
         "universal": _measure(bench, options.weights),
+        "universal, symmetrized": _measure(bench, options.weights, symmetrize=True),
         "universal, lm": _measure(bench, options.weights, refine="lm"),
         "universal, importance": _measure(bench, options.weights, refine="importance"),
         "the same, sky known": _measure(
@@ -145,12 +146,12 @@ def _in_units(comparison, bound):
     return NMAD_FACTOR * np.nanmedian(np.abs(comparison.error) / bound)
 
 
-def _measure(bench, weights, refine=None):
+def _measure(bench, weights, **options):
     """Our table."""
     stack = NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
     units = {"pixel_scale": float(bench["pix"]), "zeropoint": float(bench["zp"])}
     net = SersicNet.load(weights_path(weights))
-    return net.predict(stack, refine=refine, **units).to_table()
+    return net.predict(stack, **units, **options).to_table()
 
 
 def _of_peer(peers, code):

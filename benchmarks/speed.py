@@ -46,20 +46,22 @@ def main(arguments=None):
     parser.add_argument("-o", "--output", type=Path, help="directory of the tables")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    nets = {
-        "universal": SersicNet.load(weights_path(options.weights)),
-        "deeplegato": SersicNet.from_pretrained("deeplegato"),
+    universal = SersicNet.load(weights_path(options.weights))
+    ways = {
+        "universal": (universal, {}),
+        "universal, symmetrized": (universal, {"symmetrize": True}),
+        "deeplegato": (SersicNet.from_pretrained("deeplegato"), {}),
     }
     inputs = make_inputs(options.n)
     columns = ("network", "posterior points", "input", "threads", "galaxies a second")
     table = QTable(names=columns, dtype=(str, str, str, int, int))
-    for name, net in nets.items():
-        points = str(POINTS) if name == "universal" else "none"
+    for name, (net, how) in ways.items():
+        points = str(POINTS) if net is universal else "none"
         for label, call in inputs.items():
-            seconds = min(_time(net, call) for _ in range(options.repeat))
+            seconds = min(_time(net, call | how) for _ in range(options.repeat))
             row = (name, points, label, options.threads, round(options.n / seconds))
             table.add_row(row)
-    profile = profile_steps(nets["universal"], inputs["array"], options.n)
+    profile = profile_steps(universal, inputs["array"], options.n)
     for each in (table, profile):
         print(*each.pformat(max_width=-1), sep="\n")
     if options.output:

@@ -38,7 +38,10 @@ def add_units(parser):
 
 
 def add_refine(parser):
-    """What is done after the network has answered."""
+    """How much is done for a better answer."""
+    parser.add_argument(
+        "--symmetrize", action="store_true", help="mean of the stamp seen in eight ways"
+    )
     parser.add_argument(
         "--refine", choices=("lm", "importance"), help="polish the network's answer by a fit"
     )
@@ -79,9 +82,9 @@ def units_of(options):
 def measuring_of(options):
     """Likewise, of what `add_measuring` has added."""
     names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size", "n_passes")
-    refine = {} if options.refine is None else {"refine": options.refine}
+    values = {name: getattr(options, name) for name in (*names, "symmetrize", "refine")}
     sky = {"sky_box": None} if options.no_sky else {}
-    return {name: getattr(options, name) for name in names} | units_of(options) | refine | sky
+    return values | units_of(options) | sky
 
 
 def in_options(message, options):

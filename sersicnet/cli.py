@@ -129,8 +129,8 @@ def _predict(options):
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))
         psf = None if options.psf is None else fits.getdata(options.psf)
-        given = {"psf": psf, "refine": options.refine, **units_of(options)}
-        table = net.predict(cutouts, **given).to_table()
+        how = {name: getattr(options, name) for name in ("symmetrize", "refine")}
+        table = net.predict(cutouts, psf=psf, **how, **units_of(options)).to_table()
         table["id"] = names
         write_catalog(table, options.output, overwrite=True)
         print(f"wrote {options.output}")

@@ -1,7 +1,7 @@
 """The estimator: `SersicNet` stores its settings and delegates."""
 
 from sersicnet._net_file import read_net, write_net
-from sersicnet._settings import Settings, check_positive, check_unchanged
+from sersicnet._settings import Settings, check_bool, check_positive, check_unchanged
 from sersicnet.diagnostics import score_table
 from sersicnet.flow_answer import base_points
 from sersicnet.network import network_name, torch_device
@@ -182,6 +182,7 @@ class SersicNet(Settings):
         normalize_psf=True,
         pixel_scale=None,
         zeropoint=None,
+        symmetrize=False,
         refine=None,
         n_samples=64,
         batch_size=64,
@@ -207,6 +208,9 @@ class SersicNet(Settings):
             Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one or one a cutout; by default that of unit or header.
+        symmetrize : bool
+            Whether the universal network looks at each stamp in eight ways (flipped along x, along
+            y, transposed) and answers with the mean of the eight posteriors: six times as long.
         refine : None, ``'lm'`` or ``'importance'``
             Polish the universal network's answer by a fit, or by importance sampling. For options,
             a `~sersicnet.refinement.LevenbergMarquardt` or
@@ -236,6 +240,7 @@ class SersicNet(Settings):
         self._check_fitted()
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)
+        check_bool("symmetrize", symmetrize)
         self.network_.to(torch_device(self.device))
         return predict(
             self,
@@ -244,6 +249,7 @@ class SersicNet(Settings):
             psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             points=base_points(n_samples, seed),
+            symmetrize=symmetrize,
             refine=refine,
             seed=seed,
             batch_size=batch_size,

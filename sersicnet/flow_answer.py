@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from sersicnet._orientations import turned_back
 from sersicnet.answers import Arrays, own_normal
 from sersicnet.posterior import Posterior
 from sersicnet.prior import LABELS, from_unconstrained
@@ -24,11 +25,12 @@ class FlowAnswer(Arrays):
     ----------
     flow : `~zuko.flows.Flow`
         On the CPU.
-    context : (N, C) `~numpy.ndarray`
-        What the encoder said of each galaxy.
-    mean : (N, 7) `~numpy.ndarray`
+    context : (N, W, C) `~numpy.ndarray`
+        What the encoder said of each galaxy, seen in the first W of
+        `~sersicnet._orientations.ALL_WAYS`. The density is the mean of theirs.
+    mean : (N, W, 7) `~numpy.ndarray`
         Of the unconstrained labels; NaN for a galaxy without an answer.
-    factor : (N, 7, 7) `~numpy.ndarray`
+    factor : (N, W, 7, 7) `~numpy.ndarray`
         Whitens them.
     log_share : (N,) `~numpy.ndarray`
         To be added to ``log_flux``: the PSF's light outside of what the network saw.
@@ -43,21 +45,28 @@ class FlowAnswer(Arrays):
     log_share: np.ndarray
     offset: np.ndarray
 
-    def posterior(self, rows):
-        """The `~sersicnet.posterior.Posterior` of some galaxies; its flux and centre are raw."""
-        parts = (getattr(self, name)[rows] for name in ("context", "mean", "factor"))
+    def posterior(self, rows, way=0):
+        """The `~sersicnet.posterior.Posterior` of some galaxies, seen in one way.
+
+        Its flux and centre are raw.
+        """
+        parts = (getattr(self, name)[rows, way] for name in ("context", "mean", "factor"))
         return Posterior(self.flow, *(torch.from_numpy(part.copy()) for part in parts))
 
     def draw(self, rows, n, seed):
         """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
         rows = np.asarray(rows)
         labels = np.full((len(rows), n, len(LABELS)), np.nan)
-        good = np.flatnonzero(np.isfinite(self.mean[rows]).all(axis=1))
+        good = np.flatnonzero(np.isfinite(self.mean[rows]).all(axis=(1, 2)))
+        n_ways = self.mean.shape[1]
         step = max(1, _CHUNK // max(n, 1))
         for start in range(0, len(good), step):
             part = good[start : start + step]
             normal = np.swapaxes(own_normal(rows[part], (n, len(LABELS)), seed), 0, 1)
-            labels[part] = flow_labels(self.posterior(rows[part]), torch.from_numpy(normal))
+            for way in range(n_ways):
+                posterior, drawn = self.posterior(rows[part], way), normal[way::n_ways]
+                found = flow_labels(posterior, torch.from_numpy(drawn))
+                labels[part, way::n_ways] = turned_back(found, way)
         labels[:, :, 0] += self.log_share[rows, None]
         labels[:, :, 5:] -= self.offset[rows, None]
         return label_dict(labels)

@@ -8,6 +8,7 @@ import torch
 from tqdm.auto import tqdm
 
 from sersicnet._cutout_checks import check_cutouts
+from sersicnet._orientations import ALL_WAYS, turned, turned_back
 from sersicnet.answers import NormalAnswer, parameter_samples, summarise
 from sersicnet.batches import cutout_batches
 from sersicnet.binning import bin_galaxies, groups_by_bins, needed_bins, seen_psfs
@@ -17,6 +18,7 @@ from sersicnet.misfit import misfit
 from sersicnet.network import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.posterior import PosteriorNetwork
+from sersicnet.prior import LABELS
 from sersicnet.psf import check_oversampling, collect_psfs, psf_flags, require_psfs, stamps_of
 from sersicnet.refinement import check_refinement, median_labels
 from sersicnet.result_flags import normal_flags, posterior_flags
@@ -30,7 +32,18 @@ _MOST_BINNINGS = 3
 
 
 def predict(
-    net, cutouts, *, psf, psf_options, units, points, refine, seed, batch_size, progress_bar
+    net,
+    cutouts,
+    *,
+    psf,
+    psf_options,
+    units,
+    points,
+    symmetrize,
+    refine,
+    seed,
+    batch_size,
+    progress_bar,
 ):
     """Results of a trained estimator, one batch of cutouts after the other.
 
@@ -46,7 +59,7 @@ def predict(
         ``pixel_scale`` and ``zeropoint``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
-    refine, seed
+    symmetrize, refine, seed
         As in `~sersicnet.estimator.SersicNet.predict`.
     batch_size : int
         Stamps a forward pass.
@@ -69,12 +82,14 @@ def predict(
     if isinstance(net.network_, PosteriorNetwork):
         require_psfs(given)
         options = {"psf_options": psf_options, "points": points, "seed": seed}
+        options["ways"] = ALL_WAYS if symmetrize else ALL_WAYS[:1]
         measure = partial(_measure_universal, net.network_, refinement=refinement, **options)
-    elif refinement is None:
-        measure = partial(_measure_regression, net)
-    else:
-        msg = f"refine={refine!r} needs the posterior network: use the weights 'universal'"
+    elif refinement is not None or symmetrize:
+        told = "symmetrize=True" if refinement is None else f"refine={refine!r}"
+        msg = f"{told} needs the posterior network: use the weights 'universal'"
         raise ValueError(msg)
+    else:
+        measure = partial(_measure_regression, net)
     parts = []
     with tqdm(total=len(given), unit="galaxy", disable=not progress_bar) as bar:
         for batch in cutout_batches(cutouts, given, units):
@@ -87,14 +102,14 @@ def predict(
 
 
 def _measure_universal(
-    network, batch, stamps, *, psf_options, points, refinement, seed, batch_size
+    network, batch, stamps, *, psf_options, points, ways, refinement, seed, batch_size
 ):
     """Answer of the posterior network, refined if asked, quantiles and columns of the refinement.
 
     Flags are added in place.
     """
     psfs, device = collect_psfs(batch.psfs, **psf_options), network.whiten.weight.device
-    options, columns = {"points": points, "batch_size": batch_size}, {}
+    options, columns = {"points": points, "ways": ways, "batch_size": batch_size}, {}
     answer, quantiles = predict_posterior(network, batch, stamps, psfs, **options)
     if refinement is not None:
         answer, quantiles, columns = refinement(
@@ -148,7 +163,7 @@ def predict_normal(network, parameters, stamps, *, batch_size, label_range=None,
     return answer, answer.quantiles(stamps.frame, parameters)
 
 
-def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
+def predict_posterior(network, batch, stamps, psfs, *, points, ways, batch_size):
     """Answer of the posterior network, large galaxies binned.
 
     Parameters
@@ -164,6 +179,8 @@ def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
         Of the cutouts.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles are computed from.
+    ways : tuple of int
+        In which of `~sersicnet._orientations.ALL_WAYS` stamps are seen.
     batch_size : int
         Stamps a forward pass.
 
@@ -172,15 +189,16 @@ def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
     `~sersicnet.flow_answer.FlowAnswer`, (7, 3, N) `~numpy.ndarray`
         Densities, and quantiles of all seven parameters.
     """
+    options = {"points": points, "ways": ways, "batch_size": batch_size}
     stamps.flags[:] |= psfs.flags()
-    arrays = _measure(network, stamps, psfs, points, batch_size)
+    arrays = _measure(network, stamps, psfs, **options)
     for _ in range(_MOST_BINNINGS):
         bins = needed_bins(arrays["quantiles"][:, SEVEN.index("r_eff"), 1], stamps)
         changed = bins != stamps.frame.bins
         for number in np.unique(bins[changed]):
             rows = np.flatnonzero(changed & (bins == number))
             binned, coarse = bin_galaxies(batch, rows, int(number), stamps, psfs)
-            again = _measure(network, binned, coarse, points, batch_size)
+            again = _measure(network, binned, coarse, **options)
             stamps.flags[rows] = binned.flags
             for name, array in again.items():
                 arrays[name][rows] = array
@@ -189,22 +207,26 @@ def predict_posterior(network, batch, stamps, psfs, *, points, batch_size):
     return FlowAnswer(copy.deepcopy(network.flow).cpu(), **arrays), quantiles
 
 
-def _measure(network, stamps, psfs, points, batch_size):
+def _measure(network, stamps, psfs, *, points, ways, batch_size):
     """Arrays of a `FlowAnswer` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
     seen, log_share, offset = seen_psfs(psfs)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
-    arrays, samples = _empty(network, len(stamps), len(points))
+    arrays, samples = _empty(network, len(stamps), len(ways), len(points))
     device, points = network.whiten.weight.device, torch.from_numpy(points)[:, None]
     rows = np.flatnonzero(usable)
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
         pictures = torch.stack([seen[number] for number in psfs.which[part]])
         images = (torch.from_numpy(array[part]) for array in (stamps.data, stamps.weight))
-        with torch.no_grad():
-            posterior = network(*(tensor.to(device) for tensor in (*images, pictures)))
-        for name in ("context", "mean", "factor"):
-            arrays[name][part] = getattr(posterior, name).cpu().numpy()
-        samples[part] = flow_labels(posterior, points.expand(-1, len(part), -1))
+        seen_now = [tensor.to(device) for tensor in (*images, pictures)]
+        for way in ways:
+            with torch.no_grad():
+                posterior = network(*(turned(tensor, way) for tensor in seen_now))
+            for name in ("context", "mean", "factor"):
+                arrays[name][part, way] = getattr(posterior, name).cpu().numpy()
+            labels = flow_labels(posterior, points.expand(-1, len(part), -1))
+            samples[part, way] = turned_back(labels, way)
+    samples = samples.reshape(len(stamps), -1, len(LABELS))
     failed = ~np.isfinite(samples).all(axis=(1, 2))
     stamps.flags[failed & usable] |= int(Flags.PREDICTION_FAILED)
     for array in (*arrays.values(), samples):
@@ -242,8 +264,10 @@ def answer_flags(quantiles, stamps, psfs, *, device):
     return flags
 
 
-def _empty(network, n, n_points):
-    """Arrays of NaN for what the network says of ``n`` galaxies."""
+def _empty(network, n, n_ways, n_points):
+    """Arrays of NaN for what the network says of ``n`` galaxies, each seen in some ways."""
     shapes = {"context": (network.config["context"],), "mean": (7,), "factor": (7, 7)}
-    arrays = {name: np.full((n, *shape), np.nan, np.float32) for name, shape in shapes.items()}
-    return arrays, np.full((n, n_points, 7), np.nan)
+    arrays = {
+        name: np.full((n, n_ways, *shape), np.nan, np.float32) for name, shape in shapes.items()
+    }
+    return arrays, np.full((n, n_ways, n_points, len(LABELS)), np.nan)

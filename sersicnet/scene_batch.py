@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sersicnet._orientations import turned
 from sersicnet.prior import LABELS
 from sersicnet.training_data import move_labels
 
@@ -58,7 +59,7 @@ def turn(scenes, first):
     """
     ways = [(first + part) % 8 for part in range(8)]
     data, weight, psf = (
-        torch.cat([_turned(*pair) for pair in zip(images.tensor_split(8), ways, strict=True)])
+        torch.cat([turned(*pair) for pair in zip(images.tensor_split(8), ways, strict=True)])
         for images in (scenes.data, scenes.weight, scenes.psf)
     )
     parts = zip(scenes.labels[:, 0].tensor_split(8), ways, strict=True)
@@ -66,10 +67,3 @@ def turn(scenes, first):
     values = dict(zip(LABELS, scenes.labels.unbind(1), strict=True))
     values = move_labels(values, (way & 1) > 0, (way & 2) > 0, (way & 4) > 0)
     return Scenes(data, weight, psf, torch.stack([values[name] for name in LABELS], dim=1))
-
-
-def _turned(images, way):
-    """Images flipped along x and y and transposed, by the three bits of ``way``."""
-    axes = [axis for bit, axis in ((1, -1), (2, -2)) if way & bit]
-    images = images.flip(axes) if axes else images
-    return images.transpose(1, 2) if way & 4 else images

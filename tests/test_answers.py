@@ -37,9 +37,9 @@ def make_flow(n=N):
     """Posteriors of an untrained flow that depend on the galaxy."""
     flow = build_network("posterior", seed=4).flow
     rng = np.random.default_rng(5)
-    context = rng.normal(size=(n, 96)).astype("f4")
-    mean = (rng.normal(size=(n, 7)) + 3 * np.eye(7)[0]).astype("f4")
-    factor = np.tril(rng.normal(size=(n, 7, 7)), -1) + 5 * np.eye(7)
+    context = rng.normal(size=(n, 1, 96)).astype("f4")
+    mean = (rng.normal(size=(n, 1, 7)) + 3 * np.eye(7)[0]).astype("f4")
+    factor = np.tril(rng.normal(size=(n, 1, 7, 7)), -1) + 5 * np.eye(7)
     offset = rng.normal(size=(n, 2))
     return FlowAnswer(flow, context, mean, factor.astype("f4"), np.linspace(0, 0.1, n), offset)
 

@@ -257,10 +257,12 @@ TURNS = {
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_turned_image(turn, net, images):
+@pytest.mark.parametrize(("symmetrize", "within"), [(False, 4), (True, ROUNDING)])
+def test_turned_image(turn, symmetrize, within, net, images):
     """Image, noise, mask and PSF turned: angle and centre move along, all else stays.
 
-    The network has no symmetry built in: the answers agree to within their errors.
+    The network has no symmetry built in: the answers agree to within their errors. Averaged over
+    all ways to turn a stamp, they agree to rounding.
     """
     change, follow = TURNS[turn]
     mask = np.zeros((128, 128), bool)
@@ -270,7 +272,8 @@ def test_turned_image(turn, net, images):
     def measure(turned):
         arrays = (turned(array) for array in (images, noise, mask, star()))
         data, rms, bad, psf = map(np.ascontiguousarray, arrays)
-        return net.predict([make_cutout(d, noise=rms, mask=bad, psf=psf) for d in data])
+        turned_cutouts = [make_cutout(d, noise=rms, mask=bad, psf=psf) for d in data]
+        return net.predict(turned_cutouts, symmetrize=symmetrize)
 
     before, after = measure(lambda array: array), measure(change)
     middle = 63.5
@@ -281,7 +284,26 @@ def test_turned_image(turn, net, images):
     moved |= {"x_0": x + middle, "y_0": y + middle, "theta": theta}
     for name, values in moved.items():
         pull = difference(after, before, name, lambda _, values=values: values)
-        assert np.sqrt(np.mean(pull**2)) < 4, name
+        assert np.sqrt(np.mean(pull**2)) < within, name
+
+
+def test_samples_of_symmetrized_answers(net, cutouts, expected):
+    """Their quantiles are those of the table, and they are other than without."""
+    results = net.predict(cutouts, symmetrize=True)
+    samples = results.samples(4000)
+    for name in set(SEVEN) - {"theta"}:
+        middle = np.median(samples[name], axis=1) - results.median(name)
+        assert (np.abs(middle) < 0.2 * results.error(name)).all(), name
+        assert (results.median(name) != expected.median(name)).all()
+    refined = net.predict(cutouts, symmetrize=True, refine="lm")
+    assert np.isfinite(refined.median("mag")).all()
+
+
+def test_symmetrize_is_for_the_universal_network(net, cutouts):
+    with pytest.raises(ValueError, match="symmetrize='no' must be True or False"):
+        net.predict(cutouts, symmetrize="no")
+    with pytest.raises(ValueError, match="symmetrize=True needs the posterior network"):
+        SersicNet.from_pretrained("deeplegato").predict(cutouts, symmetrize=True)
 
 
 # Galaxies do not know of each other
@@ -407,12 +429,13 @@ def test_answer_of_the_flow_that_is_not_finite(value, net, images):
 
     stamps = prepare(images, **UNITS)
     psfs = collect_psfs([star()] * 6)
-    options = {"points": np.random.default_rng(1).normal(size=(8, 7)), "batch_size": 64}
+    points = np.random.default_rng(1).normal(size=(8, 7))
+    options = {"points": points, "ways": (0,), "batch_size": 64}
     answer, quantiles = predict_posterior(Broken(), None, stamps, psfs, **options)
     failed = (stamps.flags & int(Flags.PREDICTION_FAILED)) != 0
     assert failed.tolist() == [False, True, False, False, False, False]
     assert_array_equal(np.isnan(quantiles).all(axis=(0, 1)), failed)
-    assert_array_equal(np.isnan(answer.mean).all(axis=1), failed)
+    assert_array_equal(np.isnan(answer.mean).all(axis=(1, 2)), failed)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
