@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from sersicnet._detection import Detection, cutout_box, find_sources, unseen
 from sersicnet._field_catalog import catalog_positions, finish_table, outside
+from sersicnet._field_checks import check_noise, check_usable
 from sersicnet._field_cutouts import cut_source
 from sersicnet._field_image import FieldImage, open_field
 from sersicnet._field_neighbours import Neighbours, matters, replace_rows
@@ -145,8 +146,12 @@ class Measurement:
         return self.mesh.places(self.tile_size)
 
     def map_sky(self):
-        """The sky of the image."""
-        return map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
+        """The sky of the image, which is checked with it."""
+        sky = map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
+        check_usable(self.field, sky, self.tiles)
+        if self.measurer.local_sky:  # else there may be a galaxy in the place of the sky
+            check_noise(self.field, sky, self.mesh)
+        return sky
 
     def measure_all(self, sky, *, progress_bar):
         """Measure the sources of all tiles, as often as was asked for; the table of `measure`."""

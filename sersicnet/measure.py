@@ -99,7 +99,13 @@ def measure_image(
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If the call makes no sense.
+        If the call makes no sense, or the image has no usable pixel.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If the noise that is given is less than half of what pixels of the sky scatter by, or more
+        than four times that: it may be of another kind or unit.
 
     Examples
     --------

@@ -9,8 +9,9 @@ from functools import partial, wraps
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
-from fields import make_field, render, truth_table
+from fields import SIDE, make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, _survey_blocks
@@ -265,3 +266,11 @@ def test_files_that_are_small_or_gzipped_are_not_opened(folder):
 def test_tiles_per_task_is_a_number(output):
     with pytest.raises(ValueError, match="tiles_per_task=0 must be a positive integer"):
         measure_survey(["a.fits"], output=output, tiles_per_task=0)
+
+
+def test_an_image_without_a_usable_pixel(measure, images, tmp_path):
+    fits.writeto(tmp_path / "mask.fits", np.ones((SIDE, SIDE), np.uint8))
+    table = measure(images[:1], mask=tmp_path / "mask.fits", retries=0)
+    assert table["error"][0] == (
+        "ValueError: image has no usable pixel: all that are finite are masked"
+    )
