@@ -136,10 +136,12 @@ def _demo(options):
 def _predict(options):
     from astropy.io import fits
 
+    from sersicnet._tables import check_table_path
     from sersicnet.estimator import SersicNet
     from sersicnet.truth_catalog import write_catalog
     from sersicnet.weights import weights_path
 
+    check_table_path(options.output)
     cutouts, names, status = _read(options.cutouts)
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))

@@ -81,6 +81,9 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["--psf", "absent.fits"], "absent.fits"),
+        (["--model", "no/m.fits"], "--model='no/m.fits': there is no folder 'no'"),
+        (["--residual", "no/r.fits"], "--residual='no/r.fits': there is no folder 'no'"),
+        (["-o", "no/out.fits"], "--output='no/out.fits': there is no folder 'no'"),
         (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),

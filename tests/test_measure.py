@@ -464,6 +464,7 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
         ({"sky_box": -1}, ValueError, "sky_box=-1 must be a positive integer"),
         ({"threshold": 0}, ValueError, "threshold=0 must be positive"),
         ({"contrast": 2}, ValueError, "contrast=2 between 0 and 1"),
+        ({"output": "no/out.fits"}, FileNotFoundError, "path='no/out.fits': .* no folder 'no'"),
         ({"output": "out.csv"}, ValueError, "path='out.csv' must end in .ecsv, .fits or .parquet"),
         ({"catalog": Table({"x": [1]})}, ValueError, "x_0 and y_0, or ra and dec are needed"),
         ({"psf": np.full((5, 5), np.nan)}, ValueError, "psf has NaN or infinite pixels"),

@@ -382,6 +382,12 @@ def test_command_says_what_is_wrong(folder, capsys):
     assert main(["report", str(folder / "nothing.ecsv"), *output]) == 1
 
 
+def test_a_folder_that_is_not_there(table, tmp_path):
+    path = tmp_path / "no" / "report.html"
+    with pytest.raises(FileNotFoundError, match=r"path='.*html': there is no folder '.*no'"):
+        write_report(table, path)
+
+
 # --- in a browser -----------------------------------------------------------------------------
 
 

@@ -52,6 +52,12 @@ def test_formats_that_would_lose_something():
         check_table_path("a.csv")
 
 
+def test_a_folder_that_is_not_there(table, tmp_path):
+    path = tmp_path / "no" / "a.fits"
+    with pytest.raises(FileNotFoundError, match=r"path='.*a.fits': there is no folder '.*no'"):
+        write_table(table, path)
+
+
 def test_parquet_without_pyarrow(monkeypatch):
     monkeypatch.setattr("sersicnet._tables.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"Parquet needs pyarrow: pip install"):
