@@ -248,7 +248,8 @@ def _connected(client, n_workers):
         # no status page, and no warning that another cluster has its port
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": False},
-        "silence_logs": logging.ERROR,
+        # an image that cannot be read is told in one line in the end, not as a traceback a try
+        "silence_logs": logging.CRITICAL,
     }
     with (
         LocalCluster(n_workers=n_workers, **options) as cluster,

@@ -276,6 +276,14 @@ def test_a_run_is_killed_and_resumed(client, images, serial, tmp_path):
     assert_serial(output, serial)
 
 
+def test_processes_of_ours_print_nothing(broken, tmp_path, capfd):
+    """No traceback a try of an image that cannot be read: there is the error in the table."""
+    table = measure_survey([broken], output=tmp_path / "output", n_workers=1, retries=1)
+    assert "broken.fits" in table["error"][0]
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
 # Without a network: what is done, and what is not done again
 
 
