@@ -10,6 +10,7 @@ from astropy.nddata import NDData
 from astropy.table import Table, vstack
 from tqdm.auto import tqdm
 
+from sersicnet import __version__
 from sersicnet._detection import Detection, cutout_box, find_sources, unseen
 from sersicnet._field_catalog import catalog_positions, finish_table, outside
 from sersicnet._field_checks import check_noise, check_usable
@@ -211,8 +212,21 @@ class Measurement:
         if len(nowhere):
             tables = [*tables, self.measurer.measure_nothing(nowhere)]
         table = finish_table(vstack(tables), self.field, self.catalog)
-        table.meta = {"PIXSCALE": self.measurer.pixel_scale, "MAGZP": self.measurer.zeropoint}
+        table.meta = self._describe()
         return table
+
+    def _describe(self):
+        """What measured, as a FITS header can hold it."""
+        weights = self.measurer.net.weights_ or "trained, not loaded from a file"
+        refine = self.measurer.options.get("refine")
+        return {
+            "PIXSCALE": self.measurer.pixel_scale,
+            "MAGZP": self.measurer.zeropoint,
+            "VERSION": f"sersicnet {__version__}",
+            "WEIGHTS": weights.encode("ascii", "replace").decode(),
+            "REFINE": "none" if refine is None else str(refine),
+            "THRESH": self.detection.threshold,
+        }
 
 
 @dataclass(frozen=True)

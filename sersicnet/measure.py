@@ -94,7 +94,9 @@ def measure_image(
         in pixels of the image, and, as photutils measures them, ``x_centroid``, ``y_centroid``
         (where a catalogue is given: its positions), ``kron_mag`` and ``kron_mag_err``,
         ``half_light_radius`` (circular, with the PSF), and ``area``. ``local_sky`` was taken off
-        the cutout beside the sky map. ``meta`` has ``PIXSCALE`` and ``MAGZP``, the zero point.
+        the cutout beside the sky map. ``meta`` has ``PIXSCALE``, ``MAGZP`` (the zero point), and
+        what measured: ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and
+        ``THRESH``.
 
     Raises
     ------

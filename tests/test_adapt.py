@@ -160,6 +160,8 @@ def test_save_and_load(adapted, survey, tmp_path):
     loaded = SersicNet.load(tmp_path / "mine.safetensors").set_params(device="cpu")
     assert_same_weights(loaded, adapted)
     assert loaded.record_ == adapted.record_
+    assert loaded.weights_.startswith("mine, sha256 ")
+    assert adapted.weights_ is None
     one, other = (net.predict(survey[0][:4]).quantiles for net in (loaded, adapted))
     assert_array_equal(one, other)
 

@@ -1,5 +1,7 @@
 """From a survey image to a catalogue: a field of GalSim galaxies and stars with a known truth."""
 
+import hashlib
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -11,11 +13,14 @@ from fields import NOISE, ROTATION, SCALE, SIDE, ZEROPOINT, make_field, render, 
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from sersicnet import SersicNet, _field_image
+from sersicnet import SersicNet, __version__, _field_image
 from sersicnet.cutouts import write_cutout
 from sersicnet.flags import Flags
 from sersicnet.measure import measure_image
 from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.refinement import LevenbergMarquardt
+from sersicnet.truth_catalog import read_table
+from sersicnet.weights import pretrained_path
 
 # Part of the quoted error that rounding to float32 may move an answer by.
 ROUNDING = 5e-3
@@ -123,7 +128,8 @@ def test_two_that_overlap_are_blended_and_others_are_not(table, truth):
 
 
 def test_units_and_meta(table):
-    assert table.meta == {"PIXSCALE": pytest.approx(SCALE), "MAGZP": ZEROPOINT}
+    assert table.meta["PIXSCALE"] == pytest.approx(SCALE)
+    assert table.meta["MAGZP"] == ZEROPOINT
     assert table["kron_mag"].unit == u.ABmag
     assert table["half_light_radius"].unit == u.arcsec
     assert table["x_0"].unit == table["x_centroid"].unit == u.pix
@@ -502,6 +508,27 @@ def test_files_without_an_image(tmp_path, field, net):
     (tmp_path / "cut.fits").write_bytes(b"SIMPLE  = nonsense")
     with pytest.raises(OSError, match=r"cut.fits is not a complete FITS file"):
         measure_image(field, psf=star(), net=net, rms=tmp_path / "cut.fits")
+
+
+def test_a_catalogue_tells_what_measured(net, tmp_path, monkeypatch):
+    """In its file as well, of whatever format; a name of weights may be in any language."""
+    digest = hashlib.sha256(pretrained_path("universal").read_bytes()).hexdigest()
+    expected = {"VERSION": f"sersicnet {__version__}", "REFINE": "none", "THRESH": 2.5}
+    expected["WEIGHTS"] = f"universal, sha256 {digest}"
+    for suffix in ("ecsv", "fits", "parquet"):
+        if suffix == "parquet":
+            pytest.importorskip("pyarrow")
+            pytest.importorskip("pandas")  # reads it
+        output = tmp_path / f"table.{suffix}"
+        table = measure_image(one_star(70.0, 70.0), net=net, threshold=2.5, output=output)
+        for meta in (table.meta, read_table(output).meta):
+            assert {name: meta[name] for name in expected} == expected
+    monkeypatch.setattr(net, "weights_", "größer")
+    options = {"net": net, "refine": LevenbergMarquardt(), "output": tmp_path / "table.fits"}
+    meta = measure_image(one_star(70.0, 70.0), **options).meta
+    assert (meta["WEIGHTS"], meta["REFINE"]) == ("gr??er", str(LevenbergMarquardt()))
+    monkeypatch.setattr(net, "weights_", None)
+    assert "not loaded" in measure_image(one_star(70.0, 70.0), net=net).meta["WEIGHTS"]
 
 
 def test_the_progress_bar_is_of_tiles(field, net, capsys):
