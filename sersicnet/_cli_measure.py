@@ -42,8 +42,6 @@ def add_measure(commands):
 
 
 def _measure(options):
-    from astropy.table import QTable
-
     from sersicnet._tables import check_folder
     from sersicnet.estimator import SersicNet
     from sersicnet.field_models import write_field_model
@@ -58,7 +56,7 @@ def _measure(options):
     table = measure_image(
         options.image,
         net=SersicNet.load(weights_path(options.weights)),
-        catalog=None if options.catalog is None else QTable.read(options.catalog),
+        catalog=None if options.catalog is None else _read_catalog(options.catalog),
         progress_bar=show_progress(),
         **{name: getattr(options, name) for name in ("rms", "weight_map", "mask", "output")},
         **measuring_of(options),
@@ -69,3 +67,13 @@ def _measure(options):
             write_field_model(table, options.image, path, residual=name == "residual", **star)
             print(f"wrote {path}")
     return 0
+
+
+def _read_catalog(path):
+    from sersicnet.truth_catalog import read_table
+
+    try:
+        return read_table(path)
+    except FileNotFoundError as error:
+        msg = f"catalog={path!r} does not exist"
+        raise FileNotFoundError(msg) from error

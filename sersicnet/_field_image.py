@@ -145,7 +145,7 @@ def _from_memory(image):
 
 
 def _from_file(path, stack):
-    with fits_errors(path):
+    with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
@@ -184,7 +184,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     """Array or section, and header, of what the user gave as the argument ``name``."""
     header = {}
     if _is_path(given):
-        with fits_errors(given):
+        with fits_errors(given, name):
             hdus = stack.enter_context(open_fits(given))
             hdu = find_hdu(hdus, hdu_names, given) or _first_image(hdus, name, given)
         pixels, header = hdu.section, hdu.header
@@ -197,7 +197,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     else:
         pixels = np.asarray(given)
     if tuple(pixels.shape) != field.data.shape:
-        msg = f"{name} has shape {tuple(pixels.shape)}, the image {field.data.shape}"
+        msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)
     return pixels, header
 

@@ -76,8 +76,11 @@ def open_measurement(
     box_size = SKY_BOX if sky_box is None else sky_box
     for name, value in (("n_pixels", n_pixels), ("sky_box", box_size), ("tile_size", tile_size)):
         check_positive(name, value)
-    if not threshold > 0 or not 0 <= contrast <= 1:
-        msg = f"threshold={threshold} must be positive, contrast={contrast} between 0 and 1"
+    if not threshold > 0:
+        msg = f"threshold={threshold} must be positive"
+        raise ValueError(msg)
+    if not 0 <= contrast <= 1:
+        msg = f"contrast={contrast} must be between 0 and 1"
         raise ValueError(msg)
     with open_field(image, rms=rms, weight_map=weight_map, mask=mask) as field:
         psf = field.psf if psf is None else psf
@@ -272,6 +275,7 @@ class _Measurer:
         part["x"], part["y"], part["local_sky"], part["flags"] = 0.0, 0.0, np.nan, 0
         table = self._predict([NDData(np.full((1, 1), np.nan))] * len(part), part)
         table["x_centroid"], table["y_centroid"] = np.nan * u.pix, np.nan * u.pix
+        table["flags"] = int(Flags.NO_DATA)  # and nothing of how there is none
         return table[: len(rows)]
 
     def _predict(self, cutouts, part):

@@ -82,8 +82,8 @@ def write_table(table, path, *, overwrite=False):
         raise FileExistsError(msg)
     partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
     try:
-        with warnings.catch_warnings():  # it is kept in a comment that astropy understands
-            lost = r"The unit 'mag\(AB\)' could not be saved in native FITS format"
+        with warnings.catch_warnings():  # they are kept in a comment that astropy understands
+            lost = "The unit '.*' could not be saved in native FITS format"
             warnings.filterwarnings("ignore", lost, AstropyUserWarning)
             table.write(partial)
         partial.replace(path)

@@ -12,7 +12,8 @@ from sersicnet._tables import check_table_path, write_table
 @pytest.fixture
 def table():
     columns = {"id": ["a", "b"], "mag": [20.0, np.nan] * u.ABmag, "flags": [0, 3]}
-    return QTable(columns | {"x_0": [1.5, 2.5] * u.pix}, meta={"MAGZP": 25.0})
+    columns |= {"x_0": [1.5, 2.5] * u.pix, "local_sky": [1, 2] * u.electron / u.s}
+    return QTable(columns, meta={"MAGZP": 25.0})
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet"])
