@@ -51,7 +51,8 @@ def check_table_path(path):
         msg = f"path={str(path)!r} must end in .ecsv, .fits or .parquet"
         raise ValueError(msg)
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install 'sersicnet[survey]'"
+        extra = "'sersicnet[survey]' ('.[survey]' in a checkout)"
+        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install {extra}"
         raise ModuleNotFoundError(msg)
     check_folder(path)
     return path

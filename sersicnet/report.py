@@ -26,7 +26,9 @@ try:
     from sersicnet._report_page import page_html
     from sersicnet._report_pictures import galaxy_pictures
 except ImportError as error:
-    msg = "sersicnet.report needs bokeh: pip install sersicnet[report]"
+    msg = (
+        "sersicnet.report needs bokeh: pip install 'sersicnet[report]' ('.[report]' in a checkout)"
+    )
     raise ImportError(msg) from error
 
 __all__ = ["write_report"]

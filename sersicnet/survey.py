@@ -261,7 +261,9 @@ def _check_call(client, n_workers, retries, tiles_per_task):
     try:
         from dask.distributed import Client
     except ImportError as error:
-        msg = "measure_survey needs Dask: pip install 'sersicnet[survey]'"
+        msg = (
+            "measure_survey needs Dask: pip install 'sersicnet[survey]' ('.[survey]' in a checkout)"
+        )
         raise ImportError(msg) from error
     if client is not None and not isinstance(client, Client):
         msg = f"client must be a dask.distributed.Client, not {type(client).__name__}"

@@ -309,7 +309,7 @@ def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "bokeh", None)
     monkeypatch.delitem(sys.modules, "sersicnet.report")
-    with pytest.raises(ImportError, match=r"pip install sersicnet\[report\]"):
+    with pytest.raises(ImportError, match=r"pip install 'sersicnet\[report\]'"):
         __import__("sersicnet.report")
 
 
