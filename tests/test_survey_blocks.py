@@ -192,7 +192,7 @@ def test_blocks_are_of_one_way_to_measure(change, images, output):
     def folder(n_blocks=5, files=(1, 2), known_as="universal", **options):
         (task,) = make_tasks(images[:1], OPTIONS | options)
         described = {"image": list(files)}, output, weights_path("universal"), known_as
-        return Blocks(task, n_blocks, *described).folder
+        return Blocks(task, n_blocks, 1, *described).folder
 
     changes = {
         "n_blocks": {"n_blocks": 4},
