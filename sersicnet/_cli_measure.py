@@ -42,25 +42,38 @@ def add_measure(commands):
 
 
 def _measure(options):
-    from astropy.table import QTable
-
+    from sersicnet._tables import check_folder
     from sersicnet.estimator import SersicNet
     from sersicnet.field_models import write_field_model
     from sersicnet.measure import measure_image
     from sersicnet.weights import weights_path
 
+    images = {"model": options.model, "residual": options.residual}
+    for name, path in images.items():  # hours later is too late
+        if path is not None:
+            check_folder(path, name)
     star = {"psf": options.psf, "psf_oversampling": options.psf_oversampling}
     table = measure_image(
         options.image,
         net=SersicNet.load(weights_path(options.weights)),
-        catalog=None if options.catalog is None else QTable.read(options.catalog),
+        catalog=None if options.catalog is None else _read_catalog(options.catalog),
         progress_bar=show_progress(),
         **{name: getattr(options, name) for name in ("rms", "weight_map", "mask", "output")},
         **measuring_of(options),
     )
     print(f"wrote {options.output}: {len(table)} sources")
-    for path, residual in ((options.model, False), (options.residual, True)):
+    for name, path in images.items():
         if path is not None:
-            write_field_model(table, options.image, path, residual=residual, **star)
+            write_field_model(table, options.image, path, residual=name == "residual", **star)
             print(f"wrote {path}")
     return 0
+
+
+def _read_catalog(path):
+    from sersicnet.truth_catalog import read_table
+
+    try:
+        return read_table(path)
+    except FileNotFoundError as error:
+        msg = f"catalog={path!r} does not exist"
+        raise FileNotFoundError(msg) from error

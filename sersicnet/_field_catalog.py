@@ -5,6 +5,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 
+from sersicnet.parameters import to_floats
 from sersicnet.preprocessing import celestial
 from sersicnet.results import to_sky
 
@@ -21,22 +22,36 @@ def catalog_positions(catalog, wcs):
     Raises
     ------
     ValueError
-        If it has no positions, or only such that need a WCS that is not there.
+        If it has no positions, such that are no numbers, or that need a WCS that is not there.
+    `~astropy.units.UnitConversionError`
+        If they are in another unit.
     """
     names = set(catalog.colnames)
     if {"x_0", "y_0"} <= names:
-        pair = (u.Quantity(catalog[name], copy=False) for name in ("x_0", "y_0"))
-        x, y = (each.value if each.unit == u.one else each.to_value(u.pix) for each in pair)
+        x, y = (_numbers(catalog, name, u.pix) for name in ("x_0", "y_0"))
     elif {"ra", "dec"} <= names:
         if celestial(wcs) is None:
             msg = "catalog has ra and dec, but the image no celestial WCS: x_0 and y_0 are needed"
             raise ValueError(msg)
-        x, y = wcs.world_to_pixel(SkyCoord(catalog["ra"], catalog["dec"], unit="deg"))
+        ra, dec = (_numbers(catalog, name, u.deg) for name in ("ra", "dec"))
+        x, y = wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
     else:
         msg = f"catalog has the columns {catalog.colnames}: x_0 and y_0, or ra and dec are needed"
         raise ValueError(msg)
     # what is NaN or very far away would not fit into an integer
     return np.clip(np.nan_to_num([x, y], nan=_FAR), -_FAR, _FAR)
+
+
+def _numbers(catalog, name, unit):
+    """A column as floats in a unit, NaN where it is masked."""
+    try:
+        return to_floats(catalog[name], unit)
+    except u.UnitConversionError as error:
+        msg = f"catalog: the column {name!r} has the unit {catalog[name].unit}, and needs {unit}"
+        raise u.UnitConversionError(msg) from error
+    except (TypeError, ValueError) as error:
+        msg = f"catalog: the column {name!r} must be of numbers: {error}"
+        raise ValueError(msg) from error
 
 
 def outside(positions, shape):

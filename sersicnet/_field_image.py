@@ -56,6 +56,8 @@ class FieldImage:
         Image, standard deviations in its unit, and bad pixels; the last two may be None.
     unit, wcs, meta, psf
         As of a `~astropy.nddata.CCDData`.
+    noise_name : str
+        What says the noise.
     """
 
     data: Plane
@@ -65,6 +67,7 @@ class FieldImage:
     wcs: object
     meta: dict
     psf: object
+    noise_name: str
 
     def units(self, pixel_scale, zeropoint):
         """Arcsec per pixel and AB magnitude of 1, as given, or those that the image knows."""
@@ -110,10 +113,11 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
         unit = u.dimensionless_unscaled if field.unit is None else field.unit
         if rms is not None:
             pixels, _ = _pixels(rms, "rms", UNCERTAINTY_NAMES, field, stack, unit)
-            field = replace(field, noise=Plane(pixels, lambda window: window.astype(float)))
+            noise = Plane(pixels, lambda window: window.astype(float))
+            field = replace(field, noise=noise, noise_name="rms=")
         if weight_map is not None:
             pixels, _ = _pixels(weight_map, "weight_map", UNCERTAINTY_NAMES, field, stack, unit**-2)
-            field = replace(field, noise=Plane(pixels, _from_weight))
+            field = replace(field, noise=Plane(pixels, _from_weight), noise_name="weight_map=")
         if mask is not None:
             pixels, header = _pixels(mask, "mask", MASK_NAMES, field, stack)
             field = replace(field, mask=_mask_plane(pixels, header))
@@ -136,12 +140,12 @@ def _from_memory(image):
     if has_noise(image):
         array = np.broadcast_to(image.uncertainty.array, image.data.shape)
         noise = Plane(array, _to_noise(image))
-    described = image.unit, image.wcs, image.meta, image.psf
+    described = image.unit, image.wcs, image.meta, image.psf, _own_name(noise)
     return FieldImage(Plane(image.data), noise, mask, *described)
 
 
 def _from_file(path, stack):
-    with fits_errors(path):
+    with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
@@ -153,7 +157,13 @@ def _from_file(path, stack):
         noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None
     if mask is not None:
         mask = _mask_plane(mask.section, mask.header)
-    return FieldImage(Plane(image.section), noise, mask, psf=psf, **about)
+    about |= {"psf": psf, "noise_name": _own_name(noise)}
+    return FieldImage(Plane(image.section), noise, mask, **about)
+
+
+def _own_name(noise):
+    """What says the noise of an image that is told no other."""
+    return "the scatter of the sky" if noise is None else "the image's uncertainty"
 
 
 def _to_noise(image):
@@ -174,7 +184,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     """Array or section, and header, of what the user gave as the argument ``name``."""
     header = {}
     if _is_path(given):
-        with fits_errors(given):
+        with fits_errors(given, name):
             hdus = stack.enter_context(open_fits(given))
             hdu = find_hdu(hdus, hdu_names, given) or _first_image(hdus, name, given)
         pixels, header = hdu.section, hdu.header
@@ -187,7 +197,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     else:
         pixels = np.asarray(given)
     if tuple(pixels.shape) != field.data.shape:
-        msg = f"{name} has shape {tuple(pixels.shape)}, the image {field.data.shape}"
+        msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)
     return pixels, header
 

@@ -10,8 +10,10 @@ from astropy.nddata import NDData
 from astropy.table import Table, vstack
 from tqdm.auto import tqdm
 
+from sersicnet import __version__
 from sersicnet._detection import Detection, cutout_box, find_sources, unseen
 from sersicnet._field_catalog import catalog_positions, finish_table, outside
+from sersicnet._field_checks import check_noise, check_usable
 from sersicnet._field_cutouts import cut_source
 from sersicnet._field_image import FieldImage, open_field
 from sersicnet._field_neighbours import Neighbours, matters, replace_rows
@@ -74,8 +76,11 @@ def open_measurement(
     box_size = SKY_BOX if sky_box is None else sky_box
     for name, value in (("n_pixels", n_pixels), ("sky_box", box_size), ("tile_size", tile_size)):
         check_positive(name, value)
-    if not threshold > 0 or not 0 <= contrast <= 1:
-        msg = f"threshold={threshold} must be positive, contrast={contrast} between 0 and 1"
+    if not threshold > 0:
+        msg = f"threshold={threshold} must be positive"
+        raise ValueError(msg)
+    if not 0 <= contrast <= 1:
+        msg = f"contrast={contrast} must be between 0 and 1"
         raise ValueError(msg)
     with open_field(image, rms=rms, weight_map=weight_map, mask=mask) as field:
         psf = field.psf if psf is None else psf
@@ -145,8 +150,12 @@ class Measurement:
         return self.mesh.places(self.tile_size)
 
     def map_sky(self):
-        """The sky of the image."""
-        return map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
+        """The sky of the image, which is checked with it."""
+        sky = map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
+        check_usable(self.field, sky, self.tiles)
+        if self.measurer.local_sky:  # else there may be a galaxy in the place of the sky
+            check_noise(self.field, sky, self.mesh)
+        return sky
 
     def measure_all(self, sky, *, progress_bar):
         """Measure the sources of all tiles, as often as was asked for; the table of `measure`."""
@@ -206,8 +215,21 @@ class Measurement:
         if len(nowhere):
             tables = [*tables, self.measurer.measure_nothing(nowhere)]
         table = finish_table(vstack(tables), self.field, self.catalog)
-        table.meta = {"PIXSCALE": self.measurer.pixel_scale, "MAGZP": self.measurer.zeropoint}
+        table.meta = self._describe()
         return table
+
+    def _describe(self):
+        """What measured, as a FITS header can hold it."""
+        weights = self.measurer.net.weights_ or "trained, not loaded from a file"
+        refine = self.measurer.options.get("refine")
+        return {
+            "PIXSCALE": self.measurer.pixel_scale,
+            "MAGZP": self.measurer.zeropoint,
+            "VERSION": f"sersicnet {__version__}",
+            "WEIGHTS": weights.encode("ascii", "replace").decode(),
+            "REFINE": "none" if refine is None else str(refine),
+            "THRESH": self.detection.threshold,
+        }
 
 
 @dataclass(frozen=True)
@@ -253,6 +275,7 @@ class _Measurer:
         part["x"], part["y"], part["local_sky"], part["flags"] = 0.0, 0.0, np.nan, 0
         table = self._predict([NDData(np.full((1, 1), np.nan))] * len(part), part)
         table["x_centroid"], table["y_centroid"] = np.nan * u.pix, np.nan * u.pix
+        table["flags"] = int(Flags.NO_DATA)  # and nothing of how there is none
         return table[: len(rows)]
 
     def _predict(self, cutouts, part):

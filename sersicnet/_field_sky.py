@@ -112,12 +112,16 @@ class SkyMesh:
         """Windows of the mesh, of so many pixels of the image on a side, but one box at least."""
         return list(boxes_of(self.counts, [max(1, tile_size // side) for side in self.sides]))
 
-    def measure(self, field, place):
-        """Level, noise and share of the pixels that is used, of the boxes of a place."""
-        window = tuple(
+    def window(self, place):
+        """The pixels of a place, a pair of slices of the image."""
+        return tuple(
             slice(part.start * side, part.stop * side)
             for part, side in zip(place, self.sides, strict=True)
         )
+
+    def measure(self, field, place):
+        """Level, noise and share of the pixels that is used, of the boxes of a place."""
+        window = self.window(place)
         data = field.data[window].astype(float)
         if field.mask is not None:
             data[field.mask[window]] = np.nan

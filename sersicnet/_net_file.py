@@ -4,7 +4,7 @@ import numpy as np
 
 from sersicnet.network import build_network
 from sersicnet.parameters import label_names
-from sersicnet.weights import read_weights, write_weights
+from sersicnet.weights import read_weights, weights_label, write_weights
 
 __all__ = ["read_net", "write_net"]
 
@@ -36,4 +36,5 @@ def read_net(kind, path):
     label_range = metadata["label_range"]
     net.label_range_ = None if label_range is None else np.array(label_range)
     net.history_, net.record_ = metadata["history"], metadata["record"]
+    net.weights_ = weights_label(path)
     return net

@@ -20,6 +20,7 @@ import numpy as np
 from astropy.table import vstack
 
 from sersicnet import __version__
+from sersicnet._field_checks import check_usable
 from sersicnet._field_measurement import open_measurement
 from sersicnet._field_neighbours import Neighbours, replace_rows
 from sersicnet._survey_tasks import Task
@@ -164,10 +165,12 @@ class Blocks:
             return [measurement.mesh.measure(measurement.field, place) for place in places]
 
     def complete_sky(self, pieces):
-        """The sky map, of all pieces."""
+        """The sky map, of all pieces, if there is anything to measure."""
         with _opened(self.task, self.weights) as measurement:
             shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
-            return measurement.mesh.complete(chain(*shares), chain(*pieces))
+            sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
+            check_usable(measurement.field, sky, measurement.tiles)
+        return sky
 
     def measure_block(self, number, sky, _):
         """Measure and write a block, after those of earlier passes: of the last, all neighbours."""

@@ -7,10 +7,31 @@ from pathlib import Path
 
 from astropy.utils.exceptions import AstropyUserWarning
 
-__all__ = ["check_table_path", "write_table"]
+__all__ = ["check_folder", "check_table_path", "write_table"]
 
 # Formats that keep units and meta.
 _SUFFIXES = (".ecsv", ".fits", ".parquet")
+
+
+def check_folder(path, name="path"):
+    """Refuse a file that is to be written into a folder that is not there.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    name : str, optional
+        Of the argument that it was given as.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        msg = f"{name}={str(path)!r}: there is no folder {str(folder)!r}"
+        raise FileNotFoundError(msg)
 
 
 def check_table_path(path):
@@ -22,14 +43,18 @@ def check_table_path(path):
         If the format is none that keeps units and metadata.
     ModuleNotFoundError
         If Parquet is asked for, and there is no pyarrow.
+    FileNotFoundError
+        If the folder is not there.
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
         msg = f"path={str(path)!r} must end in .ecsv, .fits or .parquet"
         raise ValueError(msg)
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install 'sersicnet[survey]'"
+        extra = "'sersicnet[survey]' ('.[survey]' in a checkout)"
+        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install {extra}"
         raise ModuleNotFoundError(msg)
+    check_folder(path)
     return path
 
 
@@ -58,8 +83,8 @@ def write_table(table, path, *, overwrite=False):
         raise FileExistsError(msg)
     partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
     try:
-        with warnings.catch_warnings():  # it is kept in a comment that astropy understands
-            lost = r"The unit 'mag\(AB\)' could not be saved in native FITS format"
+        with warnings.catch_warnings():  # they are kept in a comment that astropy understands
+            lost = "The unit '.*' could not be saved in native FITS format"
             warnings.filterwarnings("ignore", lost, AstropyUserWarning)
             table.write(partial)
         partial.replace(path)

@@ -212,24 +212,26 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
             reload_dataloaders_every_n_epochs=1,
         )
     losses = {"before": before, "after": module.held_out_loss()}
-    if not losses["after"] < before:
+    learnt = losses["after"] < before
+    if not learnt:
         msg = (
             f"the adaptation made the {len(held_out)} held-out galaxies no better (loss "
             f"{before:.3f} before, {losses['after']:.3f} after): the weights stay as they were"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called SersicNet.fit
         module.network.load_state_dict(start.state_dict())
-    record = _record(net, module, losses, left_out, seconds)
+    record = _record(net, module, losses, left_out, seconds, learnt=learnt)
     return module.network.eval(), SEVEN, history, None, record
 
 
-def _record(net, module, losses, left_out, seconds):
-    """What the adapted weights tell about their making."""
+def _record(net, module, losses, left_out, seconds, *, learnt):
+    """What the weights tell about their making, or about why they are still the same."""
     before, n = net.record_, len(module.labelled)
+    outcome = f"adapted to {n} galaxies" if learnt else f"not changed by {n} galaxies"
     return {
-        "description": f"{before.get('description', '')}, adapted to {n} galaxies",
+        "description": f"{before.get('description', '')}, {outcome}",
         "survey": before.get("survey", ""),
-        "n_train": n,
+        "n_train": n if learnt else before.get("n_train", 0),
         "n_validation": len(module.held_out),
         "n_left_out": left_out,
         "validation_loss": losses,

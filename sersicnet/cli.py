@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from sersicnet._cli_measure import add_measure
@@ -27,13 +29,26 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with _warnings_in_one_line(options):
+            return options.run(options)
     except KeyboardInterrupt:
         print("sersicnet: interrupted", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"sersicnet: {in_options(str(error), options)}", file=sys.stderr)
         return 1
+
+
+@contextmanager
+def _warnings_in_one_line(options):
+    import astropy  # noqa: F401 (which has its own way to show warnings: it comes before ours)
+
+    def show(message, *_, **__):
+        print(f"sersicnet: warning: {in_options(str(message), options)}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _parser():
@@ -121,10 +136,12 @@ def _demo(options):
 def _predict(options):
     from astropy.io import fits
 
+    from sersicnet._tables import check_table_path
     from sersicnet.estimator import SersicNet
     from sersicnet.truth_catalog import write_catalog
     from sersicnet.weights import weights_path
 
+    check_table_path(options.output)
     cutouts, names, status = _read(options.cutouts)
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))

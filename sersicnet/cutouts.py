@@ -254,16 +254,20 @@ def _to_header(cutout):
 
 
 @contextmanager
-def fits_errors(path):
-    """Whatever is broken in a FITS file that is read herein is an OSError that names it."""
+def fits_errors(path, name="path"):
+    """Whatever is broken in a FITS file that is read herein is an OSError that names it.
+
+    One that is not there is named with ``name``, the argument that it was given as.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         warnings.simplefilter("ignore", u.UnitsWarning)
         warnings.filterwarnings("error", ".*(truncated|Error validating header)", AstropyWarning)
         try:
             yield
-        except FileNotFoundError:
-            raise
+        except FileNotFoundError as error:
+            msg = f"{name}={str(path)!r} does not exist"
+            raise FileNotFoundError(msg) from error
         except _BROKEN as error:
             msg = f"{path} is not a complete FITS file: {error}"
             raise OSError(msg) from error

@@ -55,6 +55,8 @@ class SersicNet(Settings):
         Smallest and largest labels of the training set of a ``'cnn'``.
     record_ : dict
         How it was trained.
+    weights_ : str or None
+        Name and SHA-256 of the file that it was loaded from; None if it was trained since.
 
     Examples
     --------
@@ -171,6 +173,7 @@ class SersicNet(Settings):
             progress_bar=progress_bar,
         )
         self.network_, self.parameters_, self.history_, self.label_range_, self.record_ = learnt
+        self.weights_ = None
         return self
 
     def predict(

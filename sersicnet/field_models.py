@@ -12,6 +12,7 @@ from sersicnet._field_image import open_field
 from sersicnet._field_sky import boxes_of
 from sersicnet._fits_cards import unit_string
 from sersicnet._model_stamps import add_stamp, galaxy_labels, galaxy_stamps
+from sersicnet._tables import check_folder
 from sersicnet.field_psf import field_psf
 from sersicnet.parameters import PARAMETERS
 
@@ -58,13 +59,15 @@ def write_field_model(
     Raises
     ------
     TypeError, ValueError, OSError
-        If one of the seven parameters or the PSF is missing, or the call makes no sense otherwise.
+        If one of the seven parameters, the PSF or the folder of ``path`` is missing, or the call
+        makes no sense otherwise.
     """
     missing = [name for name in PARAMETERS if name not in catalog.colnames]
     if missing:
         msg = f"catalog has no {', '.join(missing)}: all of {', '.join(PARAMETERS)} are needed"
         raise ValueError(msg)
     path = Path(path)
+    check_folder(path)
     pixel_scale = catalog.meta.get("PIXSCALE") if pixel_scale is None else pixel_scale
     zeropoint = catalog.meta.get("MAGZP") if zeropoint is None else zeropoint
     with open_field(image) as field:

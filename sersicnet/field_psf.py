@@ -102,7 +102,7 @@ def field_psf(psf, *, oversampling=1):
 
 def _read(path):
     """The stamp of a FITS file, or GalSim's reader of a file of PSFEx."""
-    with fits_errors(path), open_fits(path) as hdus:
+    with fits_errors(path, "psf"), open_fits(path) as hdus:
         for hdu in hdus:
             if isinstance(hdu, fits.BinTableHDU) and "PSF_MASK" in hdu.columns.names:
                 from galsim.des import DES_PSFEx

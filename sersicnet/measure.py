@@ -1,5 +1,8 @@
 """From a survey image to a catalogue: detection, cutouts, prediction, tile by tile."""
 
+from difflib import get_close_matches
+from inspect import Parameter, signature
+
 from sersicnet._field_measurement import open_measurement
 from sersicnet._field_sky import SKY_BOX
 from sersicnet._tables import check_table_path, write_table
@@ -94,18 +97,27 @@ def measure_image(
         in pixels of the image, and, as photutils measures them, ``x_centroid``, ``y_centroid``
         (where a catalogue is given: its positions), ``kron_mag`` and ``kron_mag_err``,
         ``half_light_radius`` (circular, with the PSF), and ``area``. ``local_sky`` was taken off
-        the cutout beside the sky map. ``meta`` has ``PIXSCALE`` and ``MAGZP``, the zero point.
+        the cutout beside the sky map. ``meta`` has ``PIXSCALE``, ``MAGZP`` (the zero point), and
+        what measured: ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and
+        ``THRESH``.
 
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If the call makes no sense.
+        If the call makes no sense, or the image has no usable pixel.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If the noise that is given is less than half of what pixels of the sky scatter by, or more
+        than four times that: it may be of another kind or unit.
 
     Examples
     --------
     >>> from sersicnet.measure import measure_image
     >>> table = measure_image("field.fits", psf="star.fits", output="field.ecsv")  # doctest: +SKIP
     """
+    _check_names(options)
     if output is not None:
         check_table_path(output)
     with open_measurement(
@@ -133,3 +145,19 @@ def measure_image(
     if output is not None:
         write_table(table, output, overwrite=True)
     return table
+
+
+def _check_names(options):
+    """Refuse what neither `measure_image` nor `SersicNet.predict` takes."""
+    known = [
+        name
+        for function in (measure_image, SersicNet.predict)
+        for name, parameter in signature(function).parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    ]
+    for name in options:
+        if name not in known:
+            close = " or ".join(get_close_matches(name, known))
+            hint = f": did you mean {close}?" if close else ""
+            msg = f"measure_image() got an unexpected keyword argument {name!r}{hint}"
+            raise TypeError(msg)

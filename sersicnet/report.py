@@ -10,6 +10,7 @@ import numpy as np
 
 from sersicnet import __version__
 from sersicnet._columns import as_table
+from sersicnet._tables import check_folder
 from sersicnet.diagnostics import parameter_values, split_truth
 from sersicnet.parameters import PARAMETERS
 
@@ -25,7 +26,9 @@ try:
     from sersicnet._report_page import page_html
     from sersicnet._report_pictures import galaxy_pictures
 except ImportError as error:
-    msg = "sersicnet.report needs bokeh: pip install sersicnet[report]"
+    msg = (
+        "sersicnet.report needs bokeh: pip install 'sersicnet[report]' ('.[report]' in a checkout)"
+    )
     raise ImportError(msg) from error
 
 __all__ = ["write_report"]
@@ -79,8 +82,11 @@ def write_report(
         one a row.
     TypeError, `~astropy.units.UnitConversionError`
         If a column has a wrong unit, or the cutouts make no sense.
+    FileNotFoundError
+        If the folder of ``path`` is not there.
     """
     table, path = as_table(results), Path(path)
+    check_folder(path)
     if truth is None and any(name.startswith("true_") for name in table.colnames):
         table, truth = split_truth(table)
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)

@@ -1,6 +1,5 @@
 """Survey images, many or large, on a Dask cluster, and a folder that can be resumed."""
 
-import hashlib
 import logging
 from collections import deque
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from sersicnet._survey_manifest import Manifest
 from sersicnet._survey_tasks import make_tasks
 from sersicnet._tables import check_table_path
 from sersicnet.measure import measure_image
-from sersicnet.weights import weights_path
+from sersicnet.weights import weights_label, weights_path
 
 __all__ = ["measure_survey", "read_manifest"]
 
@@ -107,7 +106,7 @@ def measure_survey(
     _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
     output, weights = Path(output).absolute(), weights_path(weights).absolute()
-    known_as = _label(weights)
+    known_as = weights_label(weights)
     manifest = Manifest(output)
     manifest.check_unchanged(tasks, known_as)
     missing = {task.name: task for task in manifest.missing(tasks)}
@@ -248,7 +247,8 @@ def _connected(client, n_workers):
         # no status page, and no warning that another cluster has its port
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": False},
-        "silence_logs": logging.ERROR,
+        # an image that cannot be read is told in one line in the end, not as a traceback a try
+        "silence_logs": logging.CRITICAL,
     }
     with (
         LocalCluster(n_workers=n_workers, **options) as cluster,
@@ -261,7 +261,9 @@ def _check_call(client, n_workers, retries, tiles_per_task):
     try:
         from dask.distributed import Client
     except ImportError as error:
-        msg = "measure_survey needs Dask: pip install 'sersicnet[survey]'"
+        msg = (
+            "measure_survey needs Dask: pip install 'sersicnet[survey]' ('.[survey]' in a checkout)"
+        )
         raise ImportError(msg) from error
     if client is not None and not isinstance(client, Client):
         msg = f"client must be a dask.distributed.Client, not {type(client).__name__}"
@@ -276,14 +278,3 @@ def _check_call(client, n_workers, retries, tiles_per_task):
     if not isinstance(retries, int) or retries < 0:
         msg = f"retries={retries!r} must be a non-negative integer"
         raise ValueError(msg)
-
-
-def _label(weights):
-    """Name and content of weights."""
-    try:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"weights={str(weights)!r} cannot be read: {error}"
-        raise type(error)(msg) from error
-    return f"{weights.stem}, sha256 {digest}"

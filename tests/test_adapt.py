@@ -145,6 +145,7 @@ def test_history(adapted):
 def test_record(adapted, universal, tmp_path):
     record = adapted.record_
     assert (record["n_train"], record["n_validation"]) == (36, 4)
+    assert record["description"].endswith(", adapted to 36 galaxies")
     assert record["n_left_out"] == {"image or PSF": 0, "truth": 0, "prior": 0}
     assert record["validation_loss"]["after"] < record["validation_loss"]["before"]
     assert record["learning_rate"] == 5e-5
@@ -159,6 +160,8 @@ def test_save_and_load(adapted, survey, tmp_path):
     loaded = SersicNet.load(tmp_path / "mine.safetensors").set_params(device="cpu")
     assert_same_weights(loaded, adapted)
     assert loaded.record_ == adapted.record_
+    assert loaded.weights_.startswith("mine, sha256 ")
+    assert adapted.weights_ is None
     one, other = (net.predict(survey[0][:4]).quantiles for net in (loaded, adapted))
     assert_array_equal(one, other)
 
@@ -176,13 +179,17 @@ def test_the_same_again(adapted, survey):
     assert_same_weights(make_net().fit(*survey, **SILENT), adapted)
 
 
-def test_nothing_learnt_changes_nothing(universal, survey):
+def test_nothing_learnt_changes_nothing(universal, survey, tmp_path):
     net = make_net(learning_rate=0.0, max_epochs=1)
     with pytest.warns(AstropyUserWarning, match="4 held-out galaxies no better.*stay as they were"):
         net.fit(*survey, **SILENT)
     assert_same_weights(net, universal)
     losses = net.record_["validation_loss"]
     assert losses["after"] == losses["before"]
+    net.save(tmp_path / "same.safetensors")
+    record = SersicNet.load(tmp_path / "same.safetensors").record_
+    assert record["description"].endswith(", not changed by 36 galaxies")
+    assert record["n_train"] == universal.record_["n_train"]
 
 
 def test_validation_of_the_user(universal, survey):

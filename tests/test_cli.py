@@ -56,6 +56,14 @@ def test_predict_refuses_a_format_that_loses_units(files, tmp_path, capsys):
     assert "must end in .ecsv, .fits or .parquet" in capsys.readouterr().err
 
 
+def test_predict_refuses_a_folder_that_is_not_there(tmp_path, capsys):
+    """Before anything is read."""
+    assert main(["predict", "absent.fits", "-o", str(tmp_path / "no" / "measured.fits")]) == 1
+    error = capsys.readouterr().err
+    assert "there is no folder" in error
+    assert "absent.fits" not in error
+
+
 def test_the_default_weights_need_a_psf(tmp_path, capsys):
     meta = {"MAGZP": 25, "PIXSCALE": 0.06}
     write_cutout(CCDData(np.eye(64), unit="adu", meta=meta), tmp_path / "plain.fits")

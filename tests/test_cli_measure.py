@@ -80,7 +80,12 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--psf", "absent.fits"], "absent.fits"),
+        (["--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
+        (["--catalog", "absent.ecsv"], "--catalog='absent.ecsv' does not exist"),
+        (["--threshold", "0"], "--threshold=0.0 must be positive"),
+        (["--model", "no/m.fits"], "--model='no/m.fits': there is no folder 'no'"),
+        (["--residual", "no/r.fits"], "--residual='no/r.fits': there is no folder 'no'"),
+        (["-o", "no/out.fits"], "--output='no/out.fits': there is no folder 'no'"),
         (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),

@@ -137,6 +137,12 @@ def test_a_catalogue_without_all_parameters(catalog, field, tmp_path):
         write_field_model(few, field, tmp_path / "m.fits", psf=star())
 
 
+def test_a_folder_that_is_not_there(catalog, field, tmp_path):
+    path = tmp_path / "no" / "m.fits"
+    with pytest.raises(FileNotFoundError, match=r"path='.*m.fits': there is no folder '.*no'"):
+        write_field_model(catalog, field, path)
+
+
 def test_an_image_without_a_psf(catalog, field, tmp_path):
     sliced = field[:, :]
     with pytest.raises(ValueError, match="psf=None and the image has none: an image of galaxies"):

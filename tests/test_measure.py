@@ -1,21 +1,27 @@
 """From a survey image to a catalogue: a field of GalSim galaxies and stars with a known truth."""
 
+import hashlib
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.nddata import InverseVariance, StdDevUncertainty
 from astropy.stats import gaussian_fwhm_to_sigma
-from astropy.table import QTable, Table
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
 from fields import NOISE, ROTATION, SCALE, SIDE, ZEROPOINT, make_field, render, star, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from sersicnet import SersicNet, _field_image
+from sersicnet import SersicNet, __version__, _field_image
 from sersicnet.cutouts import write_cutout
 from sersicnet.flags import Flags
 from sersicnet.measure import measure_image
 from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.refinement import LevenbergMarquardt
+from sersicnet.truth_catalog import read_table
+from sersicnet.weights import pretrained_path
 
 # Part of the quoted error that rounding to float32 may move an answer by.
 ROUNDING = 5e-3
@@ -123,7 +129,8 @@ def test_two_that_overlap_are_blended_and_others_are_not(table, truth):
 
 
 def test_units_and_meta(table):
-    assert table.meta == {"PIXSCALE": pytest.approx(SCALE), "MAGZP": ZEROPOINT}
+    assert table.meta["PIXSCALE"] == pytest.approx(SCALE)
+    assert table.meta["MAGZP"] == ZEROPOINT
     assert table["kron_mag"].unit == u.ABmag
     assert table["half_light_radius"].unit == u.arcsec
     assert table["x_0"].unit == table["x_centroid"].unit == u.pix
@@ -287,12 +294,9 @@ def test_an_image_without_sky(net):
 
 
 def test_nothing_to_see(table, net):
-    empty = make_field(np.zeros((130, 150)))
-    no_data = make_field(np.full((60, 60), np.nan))
-    for field in (empty, no_data):
-        found = measure_image(field, psf=None, net=net)
-        assert len(found) == 0
-        assert found.colnames == table.colnames
+    found = measure_image(make_field(np.zeros((130, 150))), psf=None, net=net)
+    assert len(found) == 0
+    assert found.colnames == table.colnames
 
 
 def image_of_stars(peaks):
@@ -368,10 +372,26 @@ def test_rows_of_a_catalogue_that_are_nowhere(table, field, net):
     positions = Table({"x_0": [-5.0, x, np.nan, 1e12, 399.4], "y_0": [20.0, y, 20.0, 20.0, 399.4]})
     found = measure_image(field, psf=None, net=net, catalog=positions)
     assert_array_equal(np.isnan(value(found["mag"])), [True, False, True, True, False])
-    assert_array_equal(has(found, Flags.NO_DATA), [True, False, True, True, False])
+    assert_array_equal(found["flags"] == int(Flags.NO_DATA), [True, False, True, True, False])
     assert_allclose(value(found["mag"])[1], value(table["mag"])[0], rtol=1e-3)
     assert has(found, Flags.LOW_SNR)[4]
     assert np.isnan(value(found["kron_mag"])[4])
+
+
+def test_rows_of_a_catalogue_without_a_position(field, net):
+    """What is masked is no number, whatever is behind the mask."""
+    x, y = MaskedColumn([200.0, 200.0], mask=[True, False], unit="pix"), [100.0, 100.0] * u.pix
+    masked = Table({"x_0": x, "y_0": y}), QTable({"x_0": x, "y_0": y})
+    assert isinstance(masked[1]["x_0"], Masked)
+    sky = field.wcs.pixel_to_world(200, 100)
+    ra, dec = ([angle.deg] * 2 for angle in (sky.ra, sky.dec))
+    masked += (Table({"ra": ra, "dec": MaskedColumn(dec, mask=[True, False])}),)
+    bare = make_field(np.zeros(field.shape), uncertainty=None)
+    bare.data = field.data
+    for positions in masked:
+        found = measure_image(bare, net=net, catalog=positions)
+        assert found["flags"][0] == int(Flags.NO_DATA)
+        assert np.isfinite(value(found["mag"])[1])
 
 
 def test_two_rows_in_one_source_share_it(table, field, net):
@@ -453,9 +473,13 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
     [
         ({"image": 5}, TypeError, "image must be a CCDData, an array or a path, not int"),
         ({"image": np.zeros(5)}, ValueError, "one 2-D image with pixels is needed"),
-        ({"image": "absent.fits"}, FileNotFoundError, "absent.fits"),
-        ({"rms": np.ones((4, 4))}, ValueError, r"rms has shape \(4, 4\), the image \(400, 400\)"),
-        ({"mask": np.ones((4, 4))}, ValueError, r"mask has shape \(4, 4\), the image"),
+        *(
+            ({name: "absent.fits"}, FileNotFoundError, f"{name}='absent.fits' does not exist")
+            for name in ("image", "psf", "rms", "weight_map", "mask")
+        ),
+        ({"rms": np.ones((4, 4))}, ValueError, r"rms= has shape \(4, 4\), the image \(400, 400\)"),
+        ({"weight_map": np.ones((4, 4))}, ValueError, r"weight_map= has shape \(4, 4\), the image"),
+        ({"mask": np.ones((4, 4))}, ValueError, r"mask= has shape \(4, 4\), the image"),
         (
             {"rms": np.ones((400, 400)) * u.s},
             u.UnitConversionError,
@@ -465,14 +489,38 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
         ({"tile_size": 0}, ValueError, "tile_size=0 must be a positive integer"),
         ({"n_pixels": 2.5}, ValueError, "n_pixels=2.5 must be a positive integer"),
         ({"sky_box": -1}, ValueError, "sky_box=-1 must be a positive integer"),
-        ({"threshold": 0}, ValueError, "threshold=0 must be positive"),
-        ({"contrast": 2}, ValueError, "contrast=2 between 0 and 1"),
+        ({"threshold": 0}, ValueError, "threshold=0 must be positive$"),
+        ({"threshold": np.nan}, ValueError, "threshold=nan must be positive$"),
+        ({"contrast": 2}, ValueError, "^contrast=2 must be between 0 and 1"),
+        ({"output": "no/out.fits"}, FileNotFoundError, "path='no/out.fits': .* no folder 'no'"),
         ({"output": "out.csv"}, ValueError, "path='out.csv' must end in .ecsv, .fits or .parquet"),
         ({"catalog": Table({"x": [1]})}, ValueError, "x_0 and y_0, or ra and dec are needed"),
         ({"psf": np.full((5, 5), np.nan)}, ValueError, "psf has NaN or infinite pixels"),
         ({"zeropoint": np.nan}, ValueError, "zeropoint=nan must be finite"),
         ({"pixel_scale": 3 * u.s}, u.UnitConversionError, "pixel_scale="),
-        ({"nonsense": 1}, TypeError, "unexpected keyword argument 'nonsense'"),
+        (
+            {"catalog": Table({"x_0": ["a"], "y_0": [1]})},
+            ValueError,
+            "catalog: the column 'x_0' must be of numbers: could not convert",
+        ),
+        (
+            {"catalog": Table({"ra": [1.0], "dec": ["2d"]})},
+            ValueError,
+            "catalog: the column 'dec' must be of numbers",
+        ),
+        (
+            {"catalog": QTable({"x_0": [1] * u.s, "y_0": [1] * u.pix})},
+            u.UnitConversionError,
+            "catalog: the column 'x_0' has the unit s, and needs pix",
+        ),
+        (
+            {"nonsense": 1},
+            TypeError,
+            r"measure_image\(\) got an unexpected keyword argument 'nonsense'$",
+        ),
+        ({"thresold": 2}, TypeError, r"measure_image\(\) .*'thresold': did you mean threshold\?"),
+        ({"n_sample": 2}, TypeError, "'n_sample': did you mean n_samples"),
+        ({"options": {}}, TypeError, "unexpected keyword argument 'options'"),
     ],
 )
 def test_bad_calls(changes, error, message, field, net):
@@ -482,7 +530,8 @@ def test_bad_calls(changes, error, message, field, net):
 
 
 def test_an_image_that_lacks_what_is_needed(field, net):
-    plain = make_field(field.data, wcs=None, meta={}, psf=None)
+    plain = make_field(np.zeros(field.shape), wcs=None, meta={}, psf=None)
+    plain.data = field.data
     known = {"zeropoint": 25, "pixel_scale": 0.1, "net": net}
     with pytest.raises(ValueError, match="image has the unit adu and no zero point"):
         measure_image(plain, psf=star(), net=net, pixel_scale=0.1)
@@ -503,6 +552,27 @@ def test_files_without_an_image(tmp_path, field, net):
     (tmp_path / "cut.fits").write_bytes(b"SIMPLE  = nonsense")
     with pytest.raises(OSError, match=r"cut.fits is not a complete FITS file"):
         measure_image(field, psf=star(), net=net, rms=tmp_path / "cut.fits")
+
+
+def test_a_catalogue_tells_what_measured(net, tmp_path, monkeypatch):
+    """In its file as well, of whatever format; a name of weights may be in any language."""
+    digest = hashlib.sha256(pretrained_path("universal").read_bytes()).hexdigest()
+    expected = {"VERSION": f"sersicnet {__version__}", "REFINE": "none", "THRESH": 2.5}
+    expected["WEIGHTS"] = f"universal, sha256 {digest}"
+    for suffix in ("ecsv", "fits", "parquet"):
+        if suffix == "parquet":
+            pytest.importorskip("pyarrow")
+            pytest.importorskip("pandas")  # reads it
+        output = tmp_path / f"table.{suffix}"
+        table = measure_image(one_star(70.0, 70.0), net=net, threshold=2.5, output=output)
+        for meta in (table.meta, read_table(output).meta):
+            assert {name: meta[name] for name in expected} == expected
+    monkeypatch.setattr(net, "weights_", "größer")
+    options = {"net": net, "refine": LevenbergMarquardt(), "output": tmp_path / "table.fits"}
+    meta = measure_image(one_star(70.0, 70.0), **options).meta
+    assert (meta["WEIGHTS"], meta["REFINE"]) == ("gr??er", str(LevenbergMarquardt()))
+    monkeypatch.setattr(net, "weights_", None)
+    assert "not loaded" in measure_image(one_star(70.0, 70.0), net=net).meta["WEIGHTS"]
 
 
 def test_the_progress_bar_is_of_tiles(field, net, capsys):

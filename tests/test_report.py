@@ -309,7 +309,7 @@ def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "bokeh", None)
     monkeypatch.delitem(sys.modules, "sersicnet.report")
-    with pytest.raises(ImportError, match=r"pip install sersicnet\[report\]"):
+    with pytest.raises(ImportError, match=r"pip install 'sersicnet\[report\]'"):
         __import__("sersicnet.report")
 
 
@@ -380,6 +380,12 @@ def test_command_says_what_is_wrong(folder, capsys):
     assert main([*arguments, *output]) == 1
     assert "--cutouts needs a column id" in capsys.readouterr().err
     assert main(["report", str(folder / "nothing.ecsv"), *output]) == 1
+
+
+def test_a_folder_that_is_not_there(table, tmp_path):
+    path = tmp_path / "no" / "report.html"
+    with pytest.raises(FileNotFoundError, match=r"path='.*html': there is no folder '.*no'"):
+        write_report(table, path)
 
 
 # --- in a browser -----------------------------------------------------------------------------

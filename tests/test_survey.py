@@ -94,7 +94,7 @@ def assert_serial(output, serial):
         found = QTable.read(output / "parts" / f"{name}.parquet")
         assert found.colnames == ["image", *expected.colnames]
         assert (found["image"] == name).all()
-        assert found.meta["MAGZP"] == expected.meta["MAGZP"]
+        assert dict(found.meta) == expected.meta
         for column in expected.colnames:
             assert found[column].unit == expected[column].unit
             values = (np.asarray(table[column]) for table in (found, expected))
@@ -274,6 +274,14 @@ def test_a_run_is_killed_and_resumed(client, images, serial, tmp_path):
     assert list(table["error"]) == [""] * len(NAMES)
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     assert_serial(output, serial)
+
+
+def test_processes_of_ours_print_nothing(broken, tmp_path, capfd):
+    """No traceback a try of an image that cannot be read: there is the error in the table."""
+    table = measure_survey([broken], output=tmp_path / "output", n_workers=1, retries=1)
+    assert "broken.fits" in table["error"][0]
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
 
 
 # Without a network: what is done, and what is not done again

@@ -9,8 +9,9 @@ from functools import partial, wraps
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
-from fields import make_field, render, truth_table
+from fields import SIDE, make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, _survey_blocks
@@ -117,7 +118,7 @@ def assert_serial(output, serial):
         found = QTable.read(output / "parts" / f"{name}.parquet")
         assert found.colnames == ["image", *expected.colnames]
         assert (found["image"] == name).all()
-        assert found.meta == {key: expected.meta[key] for key in ("PIXSCALE", "MAGZP")}
+        assert found.meta == expected.meta
         for column in expected.colnames:
             assert found[column].unit == expected[column].unit
             assert found[column].dtype == expected[column].dtype
@@ -191,7 +192,7 @@ def test_blocks_are_of_one_way_to_measure(change, images, output):
     def folder(n_blocks=5, files=(1, 2), known_as="universal", **options):
         (task,) = make_tasks(images[:1], OPTIONS | options)
         described = {"image": list(files)}, output, weights_path("universal"), known_as
-        return Blocks(task, n_blocks, *described).folder
+        return Blocks(task, n_blocks, 1, *described).folder
 
     changes = {
         "n_blocks": {"n_blocks": 4},
@@ -265,3 +266,11 @@ def test_files_that_are_small_or_gzipped_are_not_opened(folder):
 def test_tiles_per_task_is_a_number(output):
     with pytest.raises(ValueError, match="tiles_per_task=0 must be a positive integer"):
         measure_survey(["a.fits"], output=output, tiles_per_task=0)
+
+
+def test_an_image_without_a_usable_pixel(measure, images, tmp_path):
+    fits.writeto(tmp_path / "mask.fits", np.ones((SIDE, SIDE), np.uint8))
+    table = measure(images[:1], mask=tmp_path / "mask.fits", retries=0)
+    assert table["error"][0] == (
+        "ValueError: image has no usable pixel: all that are finite are masked"
+    )

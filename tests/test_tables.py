@@ -12,7 +12,8 @@ from sersicnet._tables import check_table_path, write_table
 @pytest.fixture
 def table():
     columns = {"id": ["a", "b"], "mag": [20.0, np.nan] * u.ABmag, "flags": [0, 3]}
-    return QTable(columns | {"x_0": [1.5, 2.5] * u.pix}, meta={"MAGZP": 25.0})
+    columns |= {"x_0": [1.5, 2.5] * u.pix, "local_sky": [1, 2] * u.electron / u.s}
+    return QTable(columns, meta={"MAGZP": 25.0})
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet"])
@@ -50,6 +51,12 @@ def test_a_failure_leaves_what_was_there(table, tmp_path):
 def test_formats_that_would_lose_something():
     with pytest.raises(ValueError, match=r"path='a.csv' must end in .ecsv, .fits or .parquet"):
         check_table_path("a.csv")
+
+
+def test_a_folder_that_is_not_there(table, tmp_path):
+    path = tmp_path / "no" / "a.fits"
+    with pytest.raises(FileNotFoundError, match=r"path='.*a.fits': there is no folder '.*no'"):
+        write_table(table, path)
 
 
 def test_parquet_without_pyarrow(monkeypatch):

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["list_pretrained", "pretrained_path", "read_weights", "weights_path", "write_weights"]
+__all__ = [
+    "list_pretrained",
+    "pretrained_path",
+    "read_weights",
+    "weights_label",
+    "weights_path",
+    "write_weights",
+]
 
 FORMAT = "sersicnet-1"
 _FOLDER = Path(__file__).parent
@@ -73,6 +80,24 @@ def weights_path(weights):
     """
     path = Path(weights)
     return path if path.suffix == ".safetensors" else pretrained_path(weights)
+
+
+def weights_label(path):
+    """Name and SHA-256 of a file of weights, a str that is kept with what they measure.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"weights={str(path)!r} cannot be read: {error}"
+        raise type(error)(msg) from error
+    return f"{path.stem}, sha256 {digest}"
 
 
 def write_weights(path, tensors, metadata):
