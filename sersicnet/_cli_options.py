@@ -68,7 +68,7 @@ def add_measuring(parser):
         type=int,
         metavar="N",
         help="how often sources are measured, from the second time without the light of their "
-        "neighbours; default: 4 with --refine, else 1",
+        "neighbours; default: 6 with --refine, else 1",
     )
     parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
     add_units(parser)

@@ -84,7 +84,8 @@ def finish_table(table, field, catalog):
     else:
         table = table[np.argsort(table["row"])]
         table["id"] = catalog["id"] if "id" in catalog.colnames else table["row"]
-    table["local_sky"] = u.Quantity(table["local_sky"], field.unit)
+    for name in {"local_sky", "sky"} & set(table.colnames):
+        table[name] = u.Quantity(table[name], field.unit)
     if celestial(field.wcs) is not None:
         x, y = ("x_0", "y_0") if "x_0" in table.colnames else ("x_centroid", "y_centroid")
         theta = table["theta"].value if "theta" in table.colnames else np.full(len(table), np.nan)

@@ -29,7 +29,7 @@ def cut_source(sources, source, *, local_sky, others=0.0):
         Of their table.
     local_sky : bool
         Whether to take it off.
-    others : 2-D `~numpy.ndarray`, optional
+    others : 2-D `~numpy.ndarray` or 0, optional
         Light of neighbours to take off.
 
     Returns

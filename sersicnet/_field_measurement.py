@@ -16,7 +16,7 @@ from sersicnet._field_catalog import catalog_positions, finish_table, outside
 from sersicnet._field_checks import check_noise, check_usable
 from sersicnet._field_cutouts import cut_source
 from sersicnet._field_image import FieldImage, open_field
-from sersicnet._field_neighbours import Neighbours, matters, replace_rows
+from sersicnet._field_neighbours import Neighbours, first_models, next_models, replace_rows
 from sersicnet._field_sky import SKY_BOX, SkyMesh, boxes_of, map_sky
 from sersicnet._field_window import read_window
 from sersicnet._settings import check_positive
@@ -30,7 +30,7 @@ __all__ = ["Measurement", "open_measurement"]
 # Cutouts in memory at a time.
 _BATCH = 256
 # How often galaxies are fitted, by default, to get rid of their neighbours' light.
-_PASSES = 4
+_PASSES = 6
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
 _LEAST_REACH = 512
 
@@ -101,15 +101,18 @@ def open_measurement(
             saturation=field.saturation(saturation),
             box_size=box_size,
             tile_size=tile_size,
-            n_passes=_check_passes(n_passes, options.get("refine"), net),
+            n_passes=_check_passes(n_passes, options.get("refine"), net, psf),
         )
 
 
-def _check_passes(n_passes, refine, net):
+def _check_passes(n_passes, refine, net, psf):
     """How often sources are measured."""
     if n_passes is None:
         return 1 if refine is None else _PASSES
     check_positive("n_passes", n_passes)
+    if n_passes > 1 and psf is None:
+        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbours"
+        raise ValueError(msg)
     if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
         msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
         raise ValueError(msg)
@@ -162,12 +165,14 @@ class Measurement:
         n_steps = self.n_passes * len(self.tiles)
         with tqdm(total=n_steps, unit="tile", disable=not progress_bar) as bar:
             table = self.measure(self.tiles, sky, bar=bar)
+            models = first_models(table) if self.n_passes > 1 else None
             for _ in range(self.n_passes - 1):
-                again = self.measure(self.tiles, sky, known=table, bar=bar)
-                table = replace_rows(table, again)
+                again = self.measure(self.tiles, sky, models=models, bar=bar)
+                replace_rows(table, again)
+                models = next_models(models, again)
         return table
 
-    def measure(self, tiles, sky, *, known=None, bar=None):
+    def measure(self, tiles, sky, *, models=None, bar=None):
         """Measure the sources of some tiles.
 
         Parameters
@@ -176,8 +181,9 @@ class Measurement:
             Some of `tiles`.
         sky : `~sersicnet._field_sky.SkyMap`
             Of the image.
-        known : `~astropy.table.Table`, optional
-            What was measured before, in all tiles. Only sources whose neighbours matter are
+        models : `~astropy.table.Table`, optional
+            Of what was measured before, in all tiles, as of
+            `~sersicnet._field_neighbours.first_models`. Only sources whose neighbours matter are
             measured, without their light.
         bar : `~tqdm.tqdm`, optional
             Told of each tile.
@@ -193,7 +199,7 @@ class Measurement:
         tables = [self.measurer.measure_nothing([])]  # all columns where there is no source
         for core in tiles:
             found = find_sources(read, core, self.field.data.shape, self.detection, **finding)
-            tables += self.measurer.measure(found, core, known)
+            tables += self.measurer.measure(found, models)
             if bar is not None:
                 bar.update()
         return vstack(tables)
@@ -244,29 +250,40 @@ class _Measurer:
     local_sky: bool
     options: dict
 
-    def measure(self, sources, core, known=None):
-        """Tables of the sources of a tile; of those whose neighbours matter, if they are known."""
-        place, neighbours = partial(cut_source, sources, local_sky=self.local_sky), None
-        if known is not None:
-            neighbours = Neighbours(known, core, self.psf, **self._units())
+    def measure(self, sources, models=None):
+        """Tables of the sources of a tile; or of those whose neighbours matter."""
         table, tables = sources.table, []
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
-            if neighbours is None:
-                cut = [place(source) for source in part]
-            else:
-                cut = [_without_neighbours(place, neighbours, source) for source in part]
-                part = part[[found is not None for found in cut]]
-                cut = [found for found in cut if found is not None]
+            cut = list(map(self._place(sources, part, models), part))
+            part = part[[found is not None for found in cut]]
+            cut = [found for found in cut if found is not None]
             if cut:
                 cutouts, part["local_sky"], part["flags"] = zip(*cut, strict=True)
                 tables.append(self._predict(cutouts, part))
         return tables
 
-    def _units(self):
-        normalize_psf = self.options.get("normalize_psf", True)
-        units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
-        return units | {"normalize_psf": normalize_psf}
+    def _place(self, sources, part, models):
+        """What makes the cutout of a source, or None where it need not be measured again."""
+        place = partial(cut_source, sources, local_sky=self.local_sky)
+        if models is None:
+            return place
+        neighbours = Neighbours(
+            sources,
+            part,
+            models,
+            self.psf,
+            pixel_scale=self.pixel_scale,
+            zeropoint=self.zeropoint,
+            normalize_psf=self.options.get("normalize_psf", True),
+        )
+
+        def place_alone(source):
+            own, others = neighbours.light(source)
+            cut = place(source, others=others)
+            return cut if neighbours.matter(source, cut[0], own, others) else None
+
+        return place_alone
 
     def measure_nothing(self, rows):
         """The table of rows of the catalogue that are in no tile; all columns if there are none."""
@@ -310,10 +327,3 @@ class _Measurer:
         table["half_light_radius"] = part["half_light_radius"] * self.pixel_scale * u.arcsec
         table["area"] = part["area"] * u.pix**2
         table["x_centroid"], table["y_centroid"] = part["x"] * u.pix, part["y"] * u.pix
-
-
-def _without_neighbours(place, neighbours, source):
-    """What `cut_source` gives, without the neighbours' light; None where that is nothing."""
-    own, others = neighbours.light(source)
-    cut = place(source, others=others)
-    return cut if matters(cut[0], own, others) else None

@@ -12,7 +12,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -22,7 +22,7 @@ from astropy.table import vstack
 from sersicnet import __version__
 from sersicnet._field_checks import check_usable
 from sersicnet._field_measurement import open_measurement
-from sersicnet._field_neighbours import Neighbours, replace_rows
+from sersicnet._field_neighbours import first_models, next_models, replace_rows
 from sersicnet._survey_tasks import Task
 from sersicnet._tables import write_table
 from sersicnet.estimator import SersicNet
@@ -142,21 +142,24 @@ class Blocks:
             Of blocks, and of the record of the image.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        name, blocks = self.task.name, []
-        missing = [number for number in range(self._n_files) if not self._file(number).exists()]
+        name, numbers = self.task.name, range(self.n_blocks)
+        files = range(self.n_passes * self.n_blocks)
+        missing = [number for number in files if not self._file(number).exists()]
+        done, blocks, ready = [], [], None
         if missing:
-            numbers = range(self.n_blocks)
             pieces = [submit(self.measure_sky, name, number, number) for number in numbers]
             sky = submit(self.complete_sky, name, 0, pieces)
-            passes = groupby(missing, key=lambda number: number // self.n_blocks)
-            for _, numbers in passes:
-                # a pass begins when all of that before are done
-                done = list(blocks)
-                blocks += [
-                    submit(self.measure_block, name, number, number, sky, done)
-                    for number in numbers
+            for n_before in range(self.n_passes):
+                if n_before:
+                    # a pass begins when that before is complete
+                    ready = submit(self.make_models, name, n_before, n_before, [*blocks, ready])
+                blocks = [
+                    submit(self.measure_block, name, number, number, sky, ready)
+                    for number in missing
+                    if number // self.n_blocks == n_before
                 ]
-        return [*blocks, submit(self.unite, name, 0, blocks)]
+                done += blocks
+        return [*done, submit(self.unite, name, 0, done)]
 
     def measure_sky(self, number):
         """The sky in one of the pieces of the image."""
@@ -173,44 +176,51 @@ class Blocks:
         return sky
 
     def measure_block(self, number, sky, _):
-        """Measure and write a block, after those of earlier passes: of the last, all neighbours."""
+        """Measure and write a block, from the second pass without the light of neighbours."""
         start = perf_counter()
-        known, n_before = None, number // self.n_blocks
-        if n_before:
-            known = self._read(n_before, names=Neighbours.columns)
+        n_before, share = divmod(number, self.n_blocks)
+        models = read_table(self._models(n_before)) if n_before else None
         with _opened(self.task, self.weights) as measurement:
-            tiles = self._share(measurement.tiles, number % self.n_blocks)
-            table = measurement.measure(tiles, sky, known=known)
+            tiles = self._share(measurement.tiles, share)
+            table = measurement.measure(tiles, sky, models=models)
         table.meta = {"seconds": perf_counter() - start}
         write_table(table, self._file(number), overwrite=True)
 
+    def make_models(self, n_before, _):
+        """Write the models of all sources, after so many passes."""
+        path = self._models(n_before)
+        if not path.exists():
+            table, _ = self._read(n_before - 1)
+            if n_before == 1:
+                models = first_models(table)
+            else:
+                models = next_models(read_table(self._models(n_before - 1)), table)
+            write_table(models, path)
+
     def unite(self, _):
         """Write the part of the image, after all of its blocks, and return its record."""
-        table = self._read(self.n_passes)
-        seconds = table.meta.pop("seconds")
+        table, seconds = self._read(0)
+        for n_before in range(1, self.n_passes):
+            again, more = self._read(n_before)
+            replace_rows(table, again)
+            seconds += more
         with _opened(self.task, self.weights) as measurement:
             record = write_part(self.task, measurement.finish([table]), self.output)
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
+    def _read(self, n_before):
+        """What all blocks of a pass have measured, and the seconds that it took."""
+        first = n_before * self.n_blocks
+        tables = [read_table(self._file(first + share)) for share in range(self.n_blocks)]
+        seconds = sum(table.meta.pop("seconds") for table in tables)
+        return vstack(tables), seconds
+
+    def _models(self, n_before):
+        return self.folder / f"models-{n_before}.parquet"
+
     def _share(self, items, number):
         """Every so-manyth: a cluster of galaxies makes several blocks a little longer, not one."""
         return items[number :: self.n_blocks]
-
-    def _read(self, n_passes, names=None):
-        """The sources of all blocks, as the last of so many passes has measured them."""
-        seconds, table = 0.0, None
-        for n_before in range(n_passes):
-            numbers = range(n_before * self.n_blocks, (n_before + 1) * self.n_blocks)
-            tables = [read_table(self._file(number)) for number in numbers]
-            seconds += sum(block.meta.pop("seconds") for block in tables)
-            found = vstack([block if names is None else block[list(names)] for block in tables])
-            table = found if table is None else replace_rows(table, found)
-        table.meta = {"seconds": seconds}
-        return table
-
-    @property
-    def _n_files(self):
-        return self.n_passes * self.n_blocks
 
     def _file(self, number):
         return self.folder / f"{number}.parquet"

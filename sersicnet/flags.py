@@ -44,6 +44,7 @@ class Flags(IntFlag):
     BLENDED = 4194304
     SATURATED = 8388608
     HIGH_CHI2 = 16777216
+    UNSETTLED = 33554432
 
 
 # After one of these there is no answer: the row is NaN.
@@ -75,6 +76,7 @@ _DESCRIPTIONS = {
     Flags.BLENDED: "the source touches another one: its neighbour is masked, their light overlaps",
     Flags.SATURATED: "a pixel of the source is saturated: masked",
     Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 a pixel: its errors are too small",
+    Flags.UNSETTLED: "moved by more than its error when its neighbours were last taken off",
 }
 
 
