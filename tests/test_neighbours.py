@@ -30,13 +30,17 @@ def truth():
     return {name: np.array(values) for name, values in columns.items()}
 
 
+def make_image(truth):
+    """Without a sky."""
+    image = render(truth, (SIDE, SIDE))
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * np.random.default_rng(5).normal(size=image.shape)
+    return field
+
+
 @pytest.fixture(scope="module")
 def field(truth):
-    image = render(truth, (SIDE, SIDE))
-    noise = NOISE * np.random.default_rng(5).normal(size=image.shape)
-    field = make_field(image, mask=None)
-    field.data = image + noise
-    return field
+    return make_image(truth)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +55,10 @@ def often(field, net):
 
 
 def pulls(table, truth):
-    """Errors in units of the quoted ones, (5, 4), of the sources in the order of the truth."""
+    """Errors in units of the quoted ones, (5, N), of the sources in the order of the truth."""
     x, y = table["x_0"].value, table["y_0"].value
     rows = np.hypot(x - truth["x_0"][:, None], y - truth["y_0"][:, None]).argmin(axis=1)
-    assert sorted(rows) == [0, 1, 2, 3]
+    assert sorted(rows) == list(range(len(x)))
     known = {"mag": ZEROPOINT - 2.5 * np.log10(truth["flux"]), "r_eff": SCALE * truth["r_eff"]}
     known |= {name: truth[name] for name in ("n", "x_0", "y_0")}
     return np.array(
@@ -72,6 +76,33 @@ def test_neighbours_are_told_apart_by_their_models(once, often, truth):
     assert np.abs(before[0, :2]).min() > 5
     assert np.abs(after).max() < 4
     assert np.sqrt(np.mean(after**2)) < 1.8
+
+
+@pytest.mark.parametrize("n_around", [2, 6])
+def test_groups_settle(n_around, net):
+    """Where each is in the wings of all others, too: no seesaw between too bright and too faint."""
+    angle = 2 * np.pi * np.arange(n_around) / n_around
+    x, y = (np.append(0, 13 * part) + 130.2 for part in (np.cos(angle), np.sin(angle)))
+    truth = {"x_0": x, "y_0": y, "flux": 1e4 * (1 + 0.1 * np.arange(len(x)))}
+    truth |= {"theta": np.linspace(-80, 80, len(x))}
+    truth |= {
+        name: np.full(len(x), value) for name, value in (("r_eff", 3.0), ("n", 1.5), ("q", 0.7))
+    }
+    field = make_image(truth)
+    once, often = (measure_image(field, net=net, n_passes=n, **OPTIONS) for n in (1, 8))
+    before, after = pulls(once, truth), pulls(often, truth)
+    assert np.sqrt(np.mean(before[0] ** 2)) > 10
+    assert np.sqrt(np.mean(after[0] ** 2)) < 0.25 * np.sqrt(np.mean(before[0] ** 2))
+    assert not (often["flags"] & int(Flags.UNSETTLED)).any()
+
+
+def test_what_still_moves_is_told(field, net, once):
+    twice = measure_image(field, net=net, n_passes=2, **OPTIONS)
+    unsettled = (twice["flags"] & int(Flags.UNSETTLED)) != 0
+    moved = np.abs((twice["mag"] - once["mag"]) / twice["mag_err"]).value > 1
+    assert moved.sum() >= 2
+    assert unsettled[moved].all()
+    assert not unsettled[once["x_0"].value > 150].any()
 
 
 def test_what_is_alone_is_measured_once(once, often):
@@ -101,6 +132,23 @@ def test_positions_of_a_catalogue(field, net, truth):
     assert np.abs(pulls(table, truth)).max() < 4
 
 
+def test_rows_at_one_source_are_no_neighbours(field, net, truth, once):
+    """Each has all the light of it, as if the other row were not there."""
+    twin = {name: np.append(truth[name][3] + (0, 1), 10.0) for name in ("x_0", "y_0")}
+    table = measure_image(field, net=net, catalog=Table(twin), **OPTIONS)
+    (alone,) = once["mag"].value[once["x_0"].value > 150]
+    assert_allclose(table["mag"].value[:2], alone, atol=0.02)
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0, np.inf])
+def test_single_bad_pixels_of_the_noise_map(bad, field, net, often):
+    noise = np.array(field.uncertainty.array)
+    noise[60, 60] = noise[100, 110] = bad
+    table = measure_image(field, net=net, rms=noise, **OPTIONS)
+    difference = table["mag"].value - often["mag"].value
+    assert_allclose(difference / often["mag_err"].value, 0, atol=0.5)
+
+
 def test_the_network_measures_once(field, net):
     plain = measure_image(field, net=net, sky_box=None)
     once = measure_image(field, net=net, sky_box=None, n_passes=1)
@@ -113,6 +161,12 @@ def test_the_network_measures_once(field, net):
 def test_passes_are_counted(field, net, n_passes):
     with pytest.raises(ValueError, match=f"n_passes={n_passes} must be a positive integer"):
         measure_image(field, net=net, n_passes=n_passes)
+
+
+def test_models_need_the_psf(net):
+    image = np.random.default_rng(1).normal(size=(99, 99))
+    with pytest.raises(ValueError, match="n_passes=2 needs the psf"):
+        measure_image(image, net=net, n_passes=2, zeropoint=25, pixel_scale=1)
 
 
 def test_models_need_all_parameters(field):

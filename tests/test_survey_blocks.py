@@ -171,6 +171,28 @@ def test_neighbours_are_taken_off_across_blocks(measure, images, numbers, output
     assert_serial(output, {"large": expected})
 
 
+def test_a_later_pass_goes_on(measure, images, numbers, output, monkeypatch):
+    """What was measured before stays, and models of neighbours are those of a whole pass."""
+    expected = measure_image(images[0], n_passes=3, **OPTIONS)
+    method = Blocks.measure_block
+
+    @wraps(method)
+    def measure_block(blocks, number, sky, done):
+        if number == 8:  # of the second pass
+            msg = "no space left"
+            raise OSError(msg)
+        method(blocks, number, sky, done)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Blocks, "measure_block", measure_block)
+        table = measure(images[:1], n_passes=3, retries=0)
+    assert list(table["error"]) == ["OSError: no space left"]
+    numbers.clear()
+    measure(images[:1], n_passes=3)
+    assert sorted(numbers) == [8, *range(10, 15)]
+    assert_serial(output, {"large": expected})
+
+
 def test_an_error_in_a_block_is_one_of_the_image(interrupted, output, serial):
     assert list(interrupted["error"]) == ["OSError: no space left", ""]
     assert list(interrupted["n_sources"]) == [0, len(serial["small"])]
