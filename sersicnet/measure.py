@@ -79,7 +79,7 @@ def measure_image(
         Pixels on a side of what is done at a time, neighbouring pixels not counted.
     n_passes : int, optional
         How often sources are measured. From the second time, the light of their neighbours, as
-        it was measured before, is taken off, where it matters. By default 4 where answers are
+        it was measured before, is taken off, where it matters. By default 6 where answers are
         refined, else 1: the network knows of the wings of masked neighbours.
     output : path, optional
         Where the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which needs
