@@ -30,9 +30,9 @@ from sersicnet.truth_catalog import read_table
 
 __all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
 
-# Images of more tiles are taken apart (some 200 million pixels, three minutes of a core)
+# Images of more tiles are taken apart (some 200 million pixels, minutes of a core)
 _AT_ONCE = 200
-# into blocks of so many: some 15 seconds, far more than the tasks cost besides.
+# into blocks of so many: tens of seconds, far more than the tasks cost besides.
 _BLOCK = 16
 # Pixels that a byte of a file holds at most (compressed, of 4 bits).
 _PIXELS_PER_BYTE = 2
