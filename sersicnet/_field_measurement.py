@@ -16,7 +16,13 @@ from sersicnet._field_catalog import catalog_positions, finish_table, outside
 from sersicnet._field_checks import check_noise, check_usable
 from sersicnet._field_cutouts import cut_source
 from sersicnet._field_image import FieldImage, open_field
-from sersicnet._field_neighbours import Neighbours, first_models, next_models, replace_rows
+from sersicnet._field_neighbours import (
+    Neighbours,
+    first_models,
+    matters,
+    next_models,
+    replace_rows,
+)
 from sersicnet._field_sky import SKY_BOX, SkyMesh, boxes_of, map_sky
 from sersicnet._field_window import read_window
 from sersicnet._settings import check_positive
@@ -165,14 +171,14 @@ class Measurement:
         n_steps = self.n_passes * len(self.tiles)
         with tqdm(total=n_steps, unit="tile", disable=not progress_bar) as bar:
             table = self.measure(self.tiles, sky, bar=bar)
-            models = first_models(table) if self.n_passes > 1 else None
+            models = [first_models(table)] if self.n_passes > 1 else []
             for _ in range(self.n_passes - 1):
                 again = self.measure(self.tiles, sky, models=models, bar=bar)
                 replace_rows(table, again)
-                models = next_models(models, again)
+                models = [models[-1], next_models(models[-1], table)]
         return table
 
-    def measure(self, tiles, sky, *, models=None, bar=None):
+    def measure(self, tiles, sky, *, models=(), bar=None):
         """Measure the sources of some tiles.
 
         Parameters
@@ -181,10 +187,9 @@ class Measurement:
             Some of `tiles`.
         sky : `~sersicnet._field_sky.SkyMap`
             Of the image.
-        models : `~astropy.table.Table`, optional
-            Of what was measured before, in all tiles, as of
-            `~sersicnet._field_neighbours.first_models`. Only sources whose neighbours matter are
-            measured, without their light.
+        models : list of `~astropy.table.Table`, optional
+            As of `~sersicnet._field_neighbours.Neighbours`, of all tiles. Only sources whose
+            neighbours have changed are measured, without their light.
         bar : `~tqdm.tqdm`, optional
             Told of each tile.
 
@@ -250,8 +255,8 @@ class _Measurer:
     local_sky: bool
     options: dict
 
-    def measure(self, sources, models=None):
-        """Tables of the sources of a tile; or of those whose neighbours matter."""
+    def measure(self, sources, models=()):
+        """Tables of the sources of a tile, or of those whose neighbours have changed."""
         table, tables = sources.table, []
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
@@ -266,7 +271,7 @@ class _Measurer:
     def _place(self, sources, part, models):
         """What makes the cutout of a source, or None where it need not be measured again."""
         place = partial(cut_source, sources, local_sky=self.local_sky)
-        if models is None:
+        if not models:
             return place
         neighbours = Neighbours(
             sources,
@@ -279,9 +284,9 @@ class _Measurer:
         )
 
         def place_alone(source):
-            own, others = neighbours.light(source)
+            own, others, before = neighbours.light(source)
             cut = place(source, others=others)
-            return cut if neighbours.matter(source, cut[0], own, others) else None
+            return cut if matters(cut[0], own, others - before) else None
 
         return place_alone
 

@@ -7,6 +7,8 @@ that their order does not matter; as all are too bright at first, and would be t
 models move only half of the way to the new answers.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sersicnet._detection import cutout_box
@@ -14,12 +16,12 @@ from sersicnet._model_stamps import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, table_values
 
-__all__ = ["Neighbours", "first_models", "next_models", "replace_rows"]
+__all__ = ["Neighbours", "first_models", "matters", "next_models", "replace_rows"]
 
 # Neighbours have their peak within so many pixels along x and y, and stamps that reach that far.
 _REACH = 128
 _LARGEST = 385
-# Light of neighbours that would change a flux by so many of its errors matters.
+# Light of neighbours that changes a flux by so many of its errors matters.
 _WORTH = 0.1
 # How far models move to the new answers: of three that touch, all of the way would not converge.
 _SHARE = 0.5
@@ -38,8 +40,9 @@ class Neighbours:
         What cutouts are made of.
     part : `~astropy.table.Table`
         The rows of their table that will be asked for.
-    models : `~astropy.table.Table`
-        Of all sources of the image: from `first_models` or `next_models`.
+    models : list of `~astropy.table.Table`
+        Of all sources of the image, from `first_models` and `next_models`: the latest, and those
+        before, if any.
     star : `~sersicnet.field_psf.FieldPSF`
         The PSF.
     pixel_scale, zeropoint : float
@@ -49,18 +52,18 @@ class Neighbours:
     """
 
     def __init__(self, sources, part, models, star, *, pixel_scale, zeropoint, normalize_psf):
-        peaks = np.array([models["peak_y"], models["peak_x"]])
         around = np.array([part["peak_y"], part["peak_x"]])
         first, last = around.min(axis=1, keepdims=True), around.max(axis=1, keepdims=True)
-        near = ((peaks >= first - _REACH) & (peaks <= last + _REACH)).all(axis=0)
-        models = models[near]
-        rows, self._places, labels = galaxy_labels(models, pixel_scale, zeropoint)
-        self._sources, self._peaks = sources, peaks[:, near][:, rows]
-        self._numbers = {key: number for number, key in enumerate(_keys(models[rows]))}
-        self._again = dict(zip(_keys(models), models["again"], strict=True))
-        self._stamps = dict(
-            galaxy_stamps(self._places, labels, star, normalize_psf=normalize_psf, largest=_LARGEST)
-        )
+        self._sources, self._drawn = sources, []
+        for table in models[-2:]:
+            peaks = np.array([table["peak_y"], table["peak_x"]])
+            near = ((peaks >= first - _REACH) & (peaks <= last + _REACH)).all(axis=0)
+            rows, places, labels = galaxy_labels(table[near], pixel_scale, zeropoint)
+            stamps = galaxy_stamps(
+                places, labels, star, normalize_psf=normalize_psf, largest=_LARGEST
+            )
+            keys = _keys(table[near][rows])
+            self._drawn.append(_Drawn(keys, peaks[:, near][:, rows], places, dict(stamps)))
 
     def light(self, source):
         """Models in the cutout of a source.
@@ -72,41 +75,57 @@ class Neighbours:
 
         Returns
         -------
-        own, others : 2-D `~numpy.ndarray`
-            That of the source, zero if there is none, and the sum of its neighbours'. Rows of a
-            catalogue in one detected source are no neighbours.
+        own, others, before : 2-D `~numpy.ndarray`
+            That of the source, zero if there is none, the sum of its neighbours', and this sum as
+            it was before. Rows of a catalogue in one detected source are no neighbours.
         """
         first, last = cutout_box(source).T
-        own, others = np.zeros((2, *(last - first + 1)))
-        itself = self._numbers.get(_key(source))
+        canvases = np.zeros((3, *(last - first + 1)))
+        own, others, before = canvases
         peak = np.array([source["peak_y"], source["peak_x"]])[:, None]
-        near = (abs(self._peaks - peak) <= _REACH).all(axis=0)
-        for number in np.flatnonzero(near & ~self._within(source)):
-            add_stamp(others, self._places[number] - first[::-1], self._stamps[number])
-        if itself is not None:
-            add_stamp(own, self._places[itself] - first[::-1], self._stamps[itself])
-        return own, others
+        for canvas, drawn in zip((others, before), self._drawn[::-1], strict=False):
+            near = (abs(drawn.peaks - peak) <= _REACH).all(axis=0)
+            for number in np.flatnonzero(near & ~self._within(source, drawn.peaks)):
+                drawn.add(canvas, number, first)
+        latest = self._drawn[-1]
+        if _key(source) in latest.keys:
+            latest.add(own, latest.keys.index(_key(source)), first)
+        return own, others, before
 
-    def matter(self, source, cutout, own, others):
-        """Whether the neighbours change what is measured in a cutout, or have done so before.
-
-        A flux that is fitted with the right shape is off by the sum of both models' product, in
-        units of its error by that over the norm of its own.
-        """
-        noise = cutout.uncertainty.array
-        good = ~cutout.mask & np.isfinite(noise) & (noise > 0) & np.isfinite(cutout.data)
-        own, others = own[good] / noise[good], others[good] / noise[good]
-        off = abs((own * others).sum()) > _WORTH * np.sqrt((own**2).sum())
-        return bool(off or self._again.get(_key(source), False))
-
-    def _within(self, source):
-        """Which models have their peak in a detected source."""
+    def _within(self, source, peaks):
+        """Which peaks are in a detected source."""
         labels = self._sources.labels
-        y, x = self._peaks - np.array(self._sources.window.origin)[:, None]
+        y, x = peaks - np.array(self._sources.window.origin)[:, None]
         seen = (y >= 0) & (x >= 0) & (y < labels.shape[0]) & (x < labels.shape[1])
         found = np.zeros(len(seen), bool)
         found[seen] = labels[y[seen], x[seen]] == source["label"]
         return found
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Stamps of some models."""
+
+    keys: list
+    peaks: np.ndarray
+    places: np.ndarray
+    stamps: dict
+
+    def add(self, canvas, number, first):
+        """Add one to a canvas that begins at the pixel ``first`` (y, x) of the image."""
+        add_stamp(canvas, self.places[number] - first[::-1], self.stamps[number])
+
+
+def matters(cutout, own, change):
+    """Whether a change of the neighbours' light changes what is measured in a cutout.
+
+    A flux that is fitted with the right shape is off by the sum of both images' product, in units
+    of its error by that over the norm of its own.
+    """
+    noise = cutout.uncertainty.array
+    good = ~cutout.mask & np.isfinite(noise) & (noise > 0) & np.isfinite(cutout.data)
+    own, change = own[good] / noise[good], change[good] / noise[good]
+    return bool(abs((own * change).sum()) > _WORTH * np.sqrt((own**2).sum()))
 
 
 def first_models(table):
@@ -120,27 +139,23 @@ def first_models(table):
     Returns
     -------
     `~astropy.table.QTable`
-        The seven parameters, what tells the sources apart, and ``again``: whether neighbours
-        have mattered.
+        The seven parameters, and what tells the sources apart.
     """
-    models = table[[*_KEY, *PARAMETERS]]
-    models["again"] = False
-    return models
+    return table[[*_KEY, *PARAMETERS]]
 
 
-def next_models(models, measured):
-    """Models half of the way to what was measured again; the shape by its ellipticity."""
-    models = models.copy()
-    rows = _rows_of(models, measured)
-    old, new = (table_values(part, tuple(PARAMETERS)) for part in (models[rows], measured))
+def next_models(models, table):
+    """Models half of the way to the latest answers, in the same order; shapes by ellipticity."""
+    old, new = (table_values(part, tuple(PARAMETERS)) for part in (models, table))
     mixed = {name: _mixed(old[name], new[name]) for name in ("mag", "n", "x_0", "y_0")}
     mixed["r_eff"] = np.exp(_mixed(np.log(old["r_eff"]), np.log(new["r_eff"])))
     shape = _mixed(*(_ellipticity(values) for values in (old, new)))
     mixed["q"] = (1 - abs(shape)) / (1 + abs(shape))
     mixed["theta"] = np.degrees(np.angle(shape)) / 2
+    models = models.copy()
     for name, values in mixed.items():
-        models[name][rows] = values if PARAMETERS[name].unit is None else values * models[name].unit
-    models["again"][rows] = True
+        unit = models[name].unit
+        models[name] = values if unit is None else values * unit
     return models
 
 
@@ -163,18 +178,15 @@ def replace_rows(table, measured):
     table, measured : `~astropy.table.QTable`
         Of `~sersicnet._field_measurement.Measurement.measure`.
     """
-    rows = _rows_of(table, measured)
+    numbers = {key: number for number, key in enumerate(_keys(table))}
+    rows = [numbers[key] for key in _keys(measured)]
     moved = np.zeros(len(rows), bool)
     for name in ("mag", "r_eff", "n"):
         error = measured[f"{name}_err"]
         moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
+    table["flags"] &= ~int(Flags.UNSETTLED)  # of those that are not measured any more
     measured["flags"][moved] |= int(Flags.UNSETTLED)
     table[rows] = measured[table.colnames]
-
-
-def _rows_of(table, measured):
-    numbers = {key: number for number, key in enumerate(_keys(table))}
-    return [numbers[key] for key in _keys(measured)]
 
 
 def _key(source):

@@ -179,7 +179,7 @@ class Blocks:
         """Measure and write a block, from the second pass without the light of neighbours."""
         start = perf_counter()
         n_before, share = divmod(number, self.n_blocks)
-        models = read_table(self._models(n_before)) if n_before else None
+        models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]
         with _opened(self.task, self.weights) as measurement:
             tiles = self._share(measurement.tiles, share)
             table = measurement.measure(tiles, sky, models=models)
@@ -190,7 +190,7 @@ class Blocks:
         """Write the models of all sources, after so many passes."""
         path = self._models(n_before)
         if not path.exists():
-            table, _ = self._read(n_before - 1)
+            table, _ = self._answers(n_before)
             if n_before == 1:
                 models = first_models(table)
             else:
@@ -199,21 +199,22 @@ class Blocks:
 
     def unite(self, _):
         """Write the part of the image, after all of its blocks, and return its record."""
-        table, seconds = self._read(0)
-        for n_before in range(1, self.n_passes):
-            again, more = self._read(n_before)
-            replace_rows(table, again)
-            seconds += more
+        table, seconds = self._answers(self.n_passes)
         with _opened(self.task, self.weights) as measurement:
             record = write_part(self.task, measurement.finish([table]), self.output)
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
-    def _read(self, n_before):
-        """What all blocks of a pass have measured, and the seconds that it took."""
-        first = n_before * self.n_blocks
-        tables = [read_table(self._file(first + share)) for share in range(self.n_blocks)]
-        seconds = sum(table.meta.pop("seconds") for table in tables)
-        return vstack(tables), seconds
+    def _answers(self, n_passes):
+        """The sources after so many passes, and the seconds that these took."""
+        answers, seconds = None, 0.0
+        for first in range(0, n_passes * self.n_blocks, self.n_blocks):
+            tables = [read_table(self._file(first + share)) for share in range(self.n_blocks)]
+            seconds += sum(table.meta.pop("seconds") for table in tables)
+            if answers is None:
+                answers = vstack(tables)
+            else:
+                replace_rows(answers, vstack(tables))
+        return answers, seconds
 
     def _models(self, n_before):
         return self.folder / f"models-{n_before}.parquet"
