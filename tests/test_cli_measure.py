@@ -74,7 +74,10 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert seen.pop("refine") == "lm"
     assert seen.pop("sky_box") is None
     assert main(arguments) == 0
-    assert not {"refine", "sky_box"} & set(seen)
+    assert seen["refine"] is None
+    assert seen["n_passes"] is None
+    assert not seen["symmetrize"]
+    assert "sky_box" not in seen
 
 
 @pytest.mark.parametrize(
