@@ -3,7 +3,7 @@
 import argparse
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sersicnet._cli_measure import add_measure
@@ -41,7 +41,9 @@ def main(arguments=None):
 
 @contextmanager
 def _warnings_in_one_line(options):
-    import astropy  # noqa: F401 (which has its own way to show warnings: it comes before ours)
+    # astropy has its own way to show warnings, which has to come before ours; training needs none
+    with suppress(ImportError):
+        import astropy  # noqa: F401
 
     def show(message, *_, **__):
         print(f"sersicnet: warning: {in_options(str(message), options)}", file=sys.stderr)
