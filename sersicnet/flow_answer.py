@@ -26,8 +26,8 @@ class FlowAnswer(Arrays):
     flow : `~zuko.flows.Flow`
         On the CPU.
     context : (N, W, C) `~numpy.ndarray`
-        What the encoder said of each galaxy, seen in the first W of
-        `~sersicnet._orientations.ALL_WAYS`. The density is the mean of theirs.
+        What the encoder said of each galaxy, seen in W of the eight ways to flip and transpose
+        a stamp, as it is first. The density is the mean of theirs.
     mean : (N, W, 7) `~numpy.ndarray`
         Of the unconstrained labels; NaN for a galaxy without an answer.
     factor : (N, W, 7, 7) `~numpy.ndarray`
