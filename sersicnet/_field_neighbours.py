@@ -13,6 +13,7 @@ import numpy as np
 
 from sersicnet._detection import cutout_box
 from sersicnet._model_stamps import add_stamp, galaxy_labels, galaxy_stamps
+from sersicnet._noise import finite_median
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, table_values
 
@@ -55,13 +56,13 @@ class Neighbours:
         around = np.array([part["peak_y"], part["peak_x"]])
         first, last = around.min(axis=1, keepdims=True), around.max(axis=1, keepdims=True)
         self._sources, self._drawn = sources, []
+        window = sources.window
+        options = {"noise": finite_median(window.noise[~window.bad]), "largest": _LARGEST}
         for table in models[-2:]:
             peaks = np.array([table["peak_y"], table["peak_x"]])
             near = ((peaks >= first - _REACH) & (peaks <= last + _REACH)).all(axis=0)
             rows, places, labels = galaxy_labels(table[near], pixel_scale, zeropoint)
-            stamps = galaxy_stamps(
-                places, labels, star, normalize_psf=normalize_psf, largest=_LARGEST
-            )
+            stamps = galaxy_stamps(places, labels, star, normalize_psf=normalize_psf, **options)
             keys = _keys(table[near][rows])
             self._drawn.append(_Drawn(keys, peaks[:, near][:, rows], places, dict(stamps)))
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from sersicnet._windows import overlap
+from sersicnet.likelihood import visible_radius
 from sersicnet.parameters import PARAMETERS, StampFrame, table_values
 from sersicnet.prior import LABELS
 from sersicnet.profile import psf_transform, sersic_images
@@ -12,9 +13,12 @@ from sersicnet.psf import check_psf
 __all__ = ["add_stamp", "galaxy_labels", "galaxy_stamps"]
 
 # Sides of the stamps that galaxies are drawn on: odd, so that each has a pixel in its middle.
-_SIDES = (97, 193, 385, 769, 1537)
+_SIDES = (33, 49, 65, 97, 193, 385, 769, 1537)
 # A stamp has so many half-light radii, and pixels for the PSF, to each side of the galaxy.
 _RADII, _WINGS = 10, 32
+# What can be seen of faint galaxies ends where they have this share of the noise in a pixel. Their
+# PSF's wings do in half the pixels, up to a flux of so many times the noise.
+_UNSEEN, _FAINT = 0.01, 2000.0
 # Pixels of stamps that are drawn at a time.
 _CHUNK = 512**2
 
@@ -49,7 +53,7 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     return np.flatnonzero(known), places.T.astype(int), torch.from_numpy(stacked).float()
 
 
-def galaxy_stamps(places, labels, star, *, normalize_psf, largest=_SIDES[-1]):
+def galaxy_stamps(places, labels, star, *, normalize_psf, noise=0.0, largest=_SIDES[-1]):
     """Draw galaxies with the light of the PSF around them.
 
     Parameters
@@ -60,6 +64,8 @@ def galaxy_stamps(places, labels, star, *, normalize_psf, largest=_SIDES[-1]):
         The PSF.
     normalize_psf : bool
         As of `~sersicnet.estimator.SersicNet.predict`.
+    noise : float, optional
+        Of a pixel: stamps end where less than a hundredth of it is left.
     largest : int, optional
         Side of the largest stamp.
 
@@ -70,8 +76,7 @@ def galaxy_stamps(places, labels, star, *, normalize_psf, largest=_SIDES[-1]):
     stamp : 2-D `~numpy.ndarray`
         Of odd side, its middle in the galaxy's pixel.
     """
-    needed = 2 * (_RADII * 10 ** labels[:, 1].numpy() + _WINGS)
-    sizes = np.array(_SIDES)[np.searchsorted(_SIDES[:-1], needed)].clip(max=largest)
+    sizes = _sides(labels.double().numpy(), noise).clip(max=largest)
     for side in np.unique(sizes):
         rows, length = np.flatnonzero(sizes == side), max(1, _CHUNK // int(side) ** 2)
         for start in range(0, len(rows), length):
@@ -83,6 +88,15 @@ def galaxy_stamps(places, labels, star, *, normalize_psf, largest=_SIDES[-1]):
             with torch.no_grad():
                 images = sersic_images(labels[chunk], transform, **options)
             yield from zip(chunk, images.numpy(), strict=True)
+
+
+def _sides(labels, noise):
+    """Of the stamps, (N,) int `~numpy.ndarray`."""
+    radius, wings = _RADII * 10 ** labels[:, 1], np.full(len(labels), _WINGS)
+    if noise > 0:
+        radius = np.minimum(radius, visible_radius(labels, _UNSEEN * noise))
+        wings[10 ** labels[:, 0] < _FAINT * noise] = _WINGS // 2
+    return np.array(_SIDES)[np.searchsorted(_SIDES[:-1], 2 * (radius + wings))]
 
 
 def _transforms(psfs, star, normalize_psf, side):

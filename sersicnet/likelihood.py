@@ -9,7 +9,7 @@ from sersicnet._rendering import n_together, psf_transforms
 from sersicnet.jacobian import image_and_jacobian
 from sersicnet.profile import sersic_images
 
-__all__ = ["StampLikelihood", "likelihoods", "stamp_sizes"]
+__all__ = ["StampLikelihood", "likelihoods", "stamp_sizes", "visible_radius"]
 
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128)
@@ -144,14 +144,28 @@ def stamp_sizes(labels, fwhm):
     fwhm : (N,) `~numpy.ndarray`
         Of the PSF in pixels.
     """
-    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.T
+    dx, dy = labels[:, 5:].T
+    reach = visible_radius(labels, _FAINTEST)
+    needed = 2 * (reach + _WIDTHS * fwhm + np.maximum(abs(dx), abs(dy)))
+    return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
+
+
+def visible_radius(labels, faintest):
+    """Where galaxies are as faint as this a pixel, (N,) `~numpy.ndarray`; the PSF is left out.
+
+    Parameters
+    ----------
+    labels : (N, 7) `~numpy.ndarray`
+        As in `~sersicnet.prior.LABELS`.
+    faintest : float
+        In the unit of the flux.
+    """
+    log_flux, log_r_eff, n, e1, e2, _, _ = labels.T
     r_eff, size = 10**log_r_eff, np.hypot(e1, e2)
     b = 2 * n - 1 / 3 + 0.01 / n  # Ciotti & Bertin 1999
     # Brightness at r_eff for a flux spread as for n = 1 to 4: within a few tenths.
     brightness = 10**log_flux / (2 * np.pi * r_eff**2 * (1 - size) / (1 + size) * 1.9)
-    reach = r_eff * np.maximum(1 + np.log(brightness / _FAINTEST) / b, 0.5) ** n
-    needed = 2 * (np.maximum(reach, 0) + _WIDTHS * fwhm + np.maximum(abs(dx), abs(dy)))
-    return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
+    return r_eff * np.maximum(1 + np.log(brightness / faintest) / b, 0.5) ** n
 
 
 def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
