@@ -78,9 +78,9 @@ def measure_image(
     tile_size : int, optional
         Pixels on a side of what is done at a time, neighbouring pixels not counted.
     n_passes : int, optional
-        How often sources are measured. From the second time, the light of their neighbours, as
-        it was measured before, is taken off, where it matters. By default 6 where answers are
-        refined, else 1: the network knows of the wings of masked neighbours.
+        How often sources are measured, at most. From the second time, the light of their
+        neighbours, as it was measured before, is taken off, where it has changed. By default 6
+        where answers are refined, else 1: the network knows of the wings of masked neighbours.
     output : path, optional
         Where the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which needs
         pyarrow). The file appears when it is complete, and replaces another.
