@@ -20,9 +20,10 @@ from torch.distributions import Independent, Normal
 
 from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
-from sersicnet import training
-from sersicnet.network import SOFTENING, RegressionCNN, build_network, predict_labels
-from sersicnet.training_set import build_training_data
+from sersicnet.networks.cnn import SOFTENING, RegressionCNN
+from sersicnet.networks.registry import build_network, predict_labels
+from sersicnet.training import loop as training
+from sersicnet.training.prepared import build_training_data
 
 NAMES = ("log_flux", "log_r_eff", "n", "q")
 STEPS = (

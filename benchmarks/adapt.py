@@ -25,9 +25,9 @@ from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_sets import load_set
 from sersicnet import SersicNet
-from sersicnet.diagnostics import compare
-from sersicnet.labelled_scenes import labelled_scenes
-from sersicnet.prior import to_unconstrained
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.model.unconstrained import to_unconstrained
+from sersicnet.training.labelled import labelled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")
 SMOOTHING, NARROWER = 1.0, 0.92

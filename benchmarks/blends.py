@@ -18,8 +18,8 @@ from benchmarks.command import parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.measure import measure_image
-from sersicnet.simulate_catalog import render_model
+from sersicnet.measure.image import measure_image
+from sersicnet.simulate_catalog.render import render_model
 
 CELL, N_SIDE, SEED = 150, 6, 51
 SEPARATIONS = (6, 9, 12, 16, 24, 40)

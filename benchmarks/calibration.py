@@ -21,7 +21,7 @@ from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from benchmarks.validation_sets import SETS, load_set
 from sersicnet import SersicNet
-from sersicnet.calibration import (
+from sersicnet.diagnostics.calibration import (
     chance_deviation,
     coverage_table,
     sbc_ranks,
@@ -29,12 +29,12 @@ from sersicnet.calibration import (
     tarp,
     tarp_deviation,
 )
-from sersicnet.diagnostics import binned_score, score_table
-from sersicnet.labelled_scenes import labelled_scenes
+from sersicnet.diagnostics.scores import binned_score, score_table
+from sersicnet.io.weights import weights_path
+from sersicnet.model.prior import log_snr
 from sersicnet.parameters import PARAMETERS
-from sersicnet.plotting import plot_coverage, plot_sbc, plot_tarp
-from sersicnet.prior import log_snr
-from sersicnet.weights import weights_path
+from sersicnet.plotting.scores import plot_coverage, plot_sbc, plot_tarp
+from sersicnet.training.labelled import labelled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")
 SEVEN = tuple(PARAMETERS)

@@ -24,11 +24,13 @@ from benchmarks.command import parser_of
 from benchmarks.refinement import PIXEL_SCALE, ZEROPOINT, draw_galaxies
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.likelihood import likelihoods
-from sersicnet.preprocessing import prepare
-from sersicnet.prior import E_MAX, LABELS, LOG_R_EFF, OFFSET, N, log_prior
-from sersicnet.psf import collect_psfs
-from sersicnet.refinement import ImportanceSampling, median_labels
+from sersicnet.inference.fits import median_labels
+from sersicnet.inference.refine import ImportanceSampling
+from sersicnet.model.labels import LABELS
+from sersicnet.model.likelihood import likelihoods
+from sersicnet.model.prior import E_MAX, LOG_R_EFF, OFFSET, N, log_prior
+from sersicnet.model.psf import collect_psfs
+from sersicnet.preprocessing.stamps import prepare
 
 SNR_EDGES, SIZE_EDGES = (5, 15, 50, 200, 20000), (1.5, 2.5, 4, 6, 9, 16)
 EDGE = (-OFFSET, OFFSET)

@@ -28,9 +28,9 @@ from benchmarks.field_scores import accuracy, completeness, coverage, match_brig
 from benchmarks.sextractor import find_program, fit_sersic
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.field_models import write_field_model
 from sersicnet.flags import Flags
-from sersicnet.measure import measure_image
+from sersicnet.measure.image import measure_image
+from sersicnet.measure.models import write_field_model
 
 FIELDS = {"euclid": "Euclid VIS", "lsst": "LSST i"}
 COUNT_EDGES = (18, 22, 23, 24, 24.5, 25, 25.5, 26, 26.5, 27)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks.field_scores import PARAMETERS
-from sersicnet.diagnostics import compare
+from sersicnet.diagnostics.comparison import compare
 
 # Of predicted minus true.
 LIMITS = {"mag": 0.6, "r_eff": 0.5, "n": 2.5, "q": 0.6}

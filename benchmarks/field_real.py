@@ -19,9 +19,9 @@ from benchmarks.real import IMFIT_CARDS, load_cutouts
 from benchmarks.sextractor import find_program, fit_sersic
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.demo import published_values
-from sersicnet.diagnostics import compare
-from sersicnet.measure import measure_image
+from sersicnet.cli.demonstration import published_values
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.measure.image import measure_image
 
 SMALLEST = 100  # pixels on a side of a cutout
 CODES = (OURS, FITTED, RIVAL)

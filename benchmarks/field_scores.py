@@ -6,7 +6,8 @@ import numpy as np
 from astropy.table import Table
 from scipy.spatial import KDTree
 
-from sersicnet.diagnostics import compare, score_table
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.diagnostics.scores import score_table
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
 # Errors beyond these are outliers: in mag, dex, and as they are. The same for all codes.

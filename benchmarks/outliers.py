@@ -25,7 +25,7 @@ from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_
 from benchmarks.validation_sets import SETS, load_set
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.weights import weights_path
+from sersicnet.io.weights import weights_path
 
 SIZE, SEED = 128, 7100
 SNR = (20.0, 500.0)

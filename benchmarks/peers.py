@@ -22,12 +22,12 @@ from astropy.table import QTable, Table, vstack
 from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet._comparison import NMAD_FACTOR
-from sersicnet.diagnostics import compare, score_table
-from sersicnet.jacobian import image_and_jacobian
-from sersicnet.profile import psf_transform
-from sersicnet.refinement import ImportanceSampling
-from sersicnet.weights import weights_path
+from sersicnet.diagnostics.comparison import NMAD_FACTOR, compare
+from sersicnet.diagnostics.scores import score_table
+from sersicnet.inference.refine import ImportanceSampling
+from sersicnet.io.weights import weights_path
+from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model.profile import psf_transform
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
 COLUMNS = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms", "coverage")
@@ -126,7 +126,7 @@ def cramer_rao(bench, *, batch_size=10):
 
 
 def _labels(bench):
-    """Truth as `sersicnet.prior.LABELS`, (N, 7), with the flux in counts."""
+    """Truth as `sersicnet.model.LABELS`, (N, 7), with the flux in counts."""
     q, angle = bench["true_q"], 2 * np.radians(bench["true_pa"])
     size, middle = (1 - q) / (1 + q), (bench["img"].shape[-1] - 1) / 2
     columns = [

@@ -5,7 +5,7 @@
     python -m benchmarks.real ../shared/real docs/_static/real
 
 The first directory holds FITS cutouts with their PSFs, whose primary headers have the cards
-``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.demo.published_values`.
+``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.cli.demo.published_values`.
 """
 
 from io import BytesIO
@@ -18,12 +18,12 @@ from PIL import Image
 from benchmarks.command import add_weights, parser_of
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.cutouts import read_cutout
-from sersicnet.demo import published_values
-from sersicnet.diagnostics import score_table
+from sersicnet.cli.demonstration import published_values
+from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import decode_flags
-from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
-from sersicnet.weights import weights_path
+from sersicnet.io.cutouts import read_cutout
+from sersicnet.io.weights import weights_path
+from sersicnet.plotting.scores import plot_predicted_vs_true, plot_residuals
 
 IMFIT_CARDS = {
     "mag": "IMFMAG",

@@ -16,14 +16,14 @@ from benchmarks.command import parser_of
 from benchmarks.real import IMFIT_CARDS, PARAMETERS, load_cutouts, samples
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.demo import published_values
-from sersicnet.diagnostics import score_table
+from sersicnet.cli.demonstration import published_values
+from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import decode_flags
-from sersicnet.likelihood import StampLikelihood
+from sersicnet.model.labels import LABELS
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.profile import psf_transform
 from sersicnet.parameters import PARAMETERS as ALL
-from sersicnet.preprocessing import prepare
-from sersicnet.prior import LABELS
-from sersicnet.profile import psf_transform
+from sersicnet.preprocessing.stamps import prepare
 
 SEVEN = tuple(ALL)
 # Of chi2 over the degrees of freedom, below which two fits are equally good.

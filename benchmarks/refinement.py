@@ -26,12 +26,14 @@ from benchmarks.tables import write_rounded
 from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.likelihood import StampLikelihood
-from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
-from sersicnet.prior import LABELS, draw_labels, log_snr
-from sersicnet.profile import psf_transform
-from sersicnet.refinement import ImportanceSampling, LevenbergMarquardt
-from sersicnet.weights import weights_path
+from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
+from sersicnet.io.weights import weights_path
+from sersicnet.model.labels import LABELS
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.prior import draw_labels, log_snr
+from sersicnet.model.profile import psf_transform
+from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.preprocessing.frame import StampFrame
 
 SEVEN = tuple(PARAMETERS)
 SIZE, PSF_SIZE, ZEROPOINT, PIXEL_SCALE = 128, 129, 25.0, 0.1

@@ -20,8 +20,8 @@ from astropy.table import Table
 from scipy.optimize import brentq
 
 from benchmarks.tables import write_rounded
-from sersicnet.prior import draw_labels
-from sersicnet.profile import psf_transform, sersic_images
+from sersicnet.model.prior import draw_labels
+from sersicnet.model.profile import psf_transform, sersic_images
 
 SIZE, CHUNK = 128, 16
 DEFAULT = galsim.GSParams()

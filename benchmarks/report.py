@@ -20,8 +20,10 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from sersicnet import SersicNet
-from sersicnet.report import write_report
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+from sersicnet.report.write import write_report
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
 
 N_LARGE = 5_000
 WIDTH, HEIGHT = 1500, 1380

@@ -22,8 +22,10 @@ from astropy.table import QTable
 from benchmarks.command import add_weights
 from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
-from sersicnet.weights import weights_path
+from sersicnet.io.weights import weights_path
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
 
 POINTS = 64  # of the posterior, as is the default of SersicNet.predict
 # Functions whose time, with all that they call, is that of a step; "prepare" reads cutouts.

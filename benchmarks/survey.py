@@ -24,11 +24,12 @@ from dask.distributed import Client
 
 from benchmarks.blends import UNITS, star
 from benchmarks.tables import write_rounded
-from sersicnet._survey_tasks import make_tasks
-from sersicnet.cutouts import write_cutout
-from sersicnet.simulate_catalog import render_model
-from sersicnet.survey import load_network, measure_survey, measure_task
-from sersicnet.weights import weights_path
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.io.weights import weights_path
+from sersicnet.simulate_catalog.render import render_model
+from sersicnet.survey.blocks import load_network
+from sersicnet.survey.run import measure_survey, measure_task
+from sersicnet.survey.tasks import make_tasks
 
 CELL, SEED = 100, 71
 

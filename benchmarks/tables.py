@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from sersicnet.diagnostics import binned_score, score_table
+from sersicnet.diagnostics.scores import binned_score, score_table
 
 
 def write_scores(predicted, truth, path, *, parameters, edges=None, decimals=4):

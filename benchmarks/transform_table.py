@@ -1,4 +1,4 @@
-"""The table of `sersicnet.profile`, written by ``python -m benchmarks.transform_table``.
+"""The table of `sersicnet.model.profile`, written by ``python -m benchmarks.transform_table``.
 
 Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by Hamilton's
 FFTLog (2000, MNRAS 312, 257) as scipy has it: exact to 1e-6 for n = 0.5 and 1, which
@@ -13,7 +13,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import gammaincinv, gammaln
 
 import sersicnet
-from sersicnet.profile import KAPPA_MAX, KAPPA_SOFTENING, N_LIMITS, TABLE_SHAPE
+from sersicnet.model.profile import KAPPA_MAX, KAPPA_SOFTENING, N_LIMITS, TABLE_SHAPE
 
 
 def transform(n, kappa):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
-from sersicnet.prior import PSF_RADIUS
+from sersicnet.model.prior import PSF_RADIUS
 
 # The mask never covers more than this share of the middle of a cutout, of this side.
 CENTRAL_SIDE, CENTRAL_SHARE = 20, 0.2

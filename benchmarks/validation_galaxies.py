@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks.validation_psfs import draw_profile, scale_to_star, star_fwhm, survey_profile
-from sersicnet import prior
+from sersicnet.model import prior
 from sersicnet.parameters import Prior
-from sersicnet.simulate_catalog import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
 
 FAINTEST_SNR = 5.0  # of the surveys; the prior has its own limits
 
@@ -48,7 +48,7 @@ class View:
 
 @lru_cache
 def config_of(kind):
-    """Units of a set, and for a survey all else, as a `~sersicnet.survey_config.SimulationConfig`.
+    """Units of a set, and for a survey all else, as a configuration of the simulator.
 
     Parameters
     ----------

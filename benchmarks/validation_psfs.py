@@ -1,7 +1,7 @@
 """PSFs, galaxies and stars of the validation sets, drawn by GalSim in pixels.
 
 A *profile* is a GalSim object without the response of the pixel, which is added once, when
-an image is drawn. Nothing here knows `sersicnet.profile`, which these images test.
+an image is drawn. Nothing here knows `sersicnet.model.profile`, which these images test.
 
 All keep GalSim's default accuracy, which is enough at every S/N of the prior (tests compare it
 with one ten times stricter), and what needs a larger transform than it allows is not drawn.
@@ -13,7 +13,7 @@ import galsim
 import numpy as np
 from scipy.ndimage import zoom
 
-from sersicnet._surveycodex import airy_fwhm
+from sersicnet.simulate_catalog.surveys import airy_fwhm
 
 # What GalSim cannot draw; its default limit of 8192 pixels on a side is a warning only.
 CANNOT_DRAW = (galsim.GalSimError, ArithmeticError, MemoryError)
@@ -78,7 +78,7 @@ FAMILIES = tuple(_DRAW)
 
 
 def survey_profile(model, pixel_scale):
-    """The profile of a `~sersicnet.survey_config.PSFModel`, in pixels.
+    """The profile of a `~sersicnet.simulate_catalog.PSFModel`, in pixels.
 
     Raises
     ------

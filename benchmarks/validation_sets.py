@@ -268,7 +268,7 @@ def load_set(name, directory, *, n=None):
     truth : `~astropy.table.QTable`
         The seven parameters in the package's conventions (but see the module on ``mag``), and
 
-        - ``snr``: as `sersicnet.prior.log_snr` has it, not its logarithm; ``r_eff_pix``
+        - ``snr``: as `sersicnet.model.log_snr` has it, not its logarithm; ``r_eff_pix``
         - ``fwhm_pix``: of a star; ``psf_family``; ``psf_share``: of its light, in its stamp
         - ``gain``: electrons per unit of the background's noise; ``noise_map``: what it holds,
           ``'photons'`` too or the ``'background'`` alone

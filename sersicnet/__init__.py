@@ -1,10 +1,38 @@
 """Sersic parameters of galaxies from image cutouts with neural networks.
 
-Names are loaded when they are first used (:pep:`562`), so that importing the
-package costs nothing and does not import torch.
+Names are loaded when they are first used (:pep:`562`), so that importing the package costs
+nothing and does not import torch. The rooms of the package, each of which imports only from
+those before it:
+
+io
+    Files in and out: cutouts, header cards, extensions, tables, weights.
+model
+    What a galaxy looks like: labels, prior, profile, PSF, likelihood (torch).
+diagnostics
+    Scores and calibration of results.
+preprocessing
+    Cutouts to stamps in S/N units, and the way back (numpy).
+simulate_catalog
+    Simulated galaxies (GalSim).
+networks
+    Stamps to probability distributions.
+plotting
+    Figures (matplotlib).
+training
+    How weights come about.
+report
+    The HTML page (Bokeh).
+inference
+    Stamps to results: prediction, flags, fits, importance sampling.
+measure
+    One survey image to a catalog.
+survey
+    Many survey images on a cluster (Dask).
+cli
+    The command line.
 """
 
-from importlib import import_module
+from sersicnet._lazy import lazy_names
 
 try:
     from sersicnet._version import __version__
@@ -16,19 +44,25 @@ _HOMES = {
     "SersicNet": "estimator",
     "SersicResults": "results",
     "decode_flags": "flags",
+    "measure_image": "measure.image",
+    "measure_survey": "survey.run",
+    "read_cutout": "io.cutouts",
+    "read_cutouts": "io.cutouts",
+    "write_cutout": "io.cutouts",
+    "write_cutouts": "io.cutouts",
 }
 
-__all__ = ["Flags", "SersicNet", "SersicResults", "decode_flags"]
+__all__ = [
+    "Flags",
+    "SersicNet",
+    "SersicResults",
+    "decode_flags",
+    "measure_image",
+    "measure_survey",
+    "read_cutout",
+    "read_cutouts",
+    "write_cutout",
+    "write_cutouts",
+]
 
-
-def __getattr__(name):
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -29,22 +29,22 @@ class SersicNetFitter(Fitter):
         can do without.
     psf_oversampling : int
         Pixels of the PSF stamp on a side of a pixel of the image.
-    net : `~sersicnet.estimator.SersicNet`, optional
+    net : `~sersicnet.SersicNet`, optional
         A network of all seven parameters, by default that of the weights ``universal``.
     refine : str, optional
-        Passed on to `~sersicnet.estimator.SersicNet.predict`, where that refines answers.
+        Passed on to `~sersicnet.SersicNet.predict`, where that refines answers.
 
     Attributes
     ----------
     fit_info : dict or None
         Of the last fit: ``param_cov`` (covariance of the parameters ``param_names``), ``results``
-        (`~sersicnet.results.SersicResults` in pixels counted from 0, with ``pixel_scale=1`` and
+        (`~sersicnet.SersicResults` in pixels counted from 0, with ``pixel_scale=1`` and
         ``zeropoint=0``, without bounds), ``flags``, and ``share`` (of the posterior within the
         bounds).
 
     See Also
     --------
-    sersicnet.estimator.SersicNet : Many galaxies at once, in far less time for each.
+    sersicnet.SersicNet : Many galaxies at once, in far less time for each.
 
     Notes
     -----
@@ -128,7 +128,7 @@ class SersicNetFitter(Fitter):
     @fitter_unit_support
     def _fit(self, model, x, y, z, *, weights):
         """The same without units."""
-        from sersicnet._sersic2d import Grid, fit_on_grid
+        from sersicnet.inference.sersic2d import Grid, fit_on_grid
 
         grid = Grid(x, y, np.shape(z))
         results = self._predict(z, weights)

@@ -1,13 +1,13 @@
 """The estimator: `SersicNet` stores its settings and delegates."""
 
-from sersicnet._net_file import read_net, write_net
 from sersicnet._settings import Settings, check_bool, check_positive, check_unchanged
-from sersicnet.diagnostics import score_table
-from sersicnet.flow_answer import base_points
-from sersicnet.network import network_name, torch_device
+from sersicnet.diagnostics.scores import score_table
+from sersicnet.inference.predict import predict
+from sersicnet.io.weights import list_pretrained, pretrained_path
+from sersicnet.networks.flow_density import base_points
+from sersicnet.networks.registry import network_name, torch_device
+from sersicnet.networks.saved import read_net, write_net
 from sersicnet.parameters import check_parameters
-from sersicnet.prediction import predict
-from sersicnet.weights import list_pretrained, pretrained_path
 
 __all__ = ["SersicNet"]
 
@@ -135,7 +135,7 @@ class SersicNet(Settings):
             ``uncertainty``, correlated by this kernel of unit sum of squares (``[[1]]``: white
             noise), is drawn anew whenever a galaxy is seen. For ``'cnn'``.
         pixel_scale, zeropoint
-            As in `~sersicnet.estimator.SersicNet.predict`.
+            As in `~sersicnet.SersicNet.predict`.
         warm_start : bool
             Go on from the present network instead of from random weights. True to adapt.
         resume : path, optional
@@ -155,7 +155,7 @@ class SersicNet(Settings):
             galaxies are usable.
         """
         # Lightning takes longer to import than all the rest, and predictions do without it.
-        from sersicnet.fitting import fit
+        from sersicnet.training.fit import fit
 
         if warm_start:
             self._check_fitted()
@@ -216,8 +216,8 @@ class SersicNet(Settings):
             y, transposed) and answers with the mean of the eight posteriors: six times as long.
         refine : None, ``'lm'`` or ``'importance'``
             Polish the universal network's answer by a fit, or by importance sampling. For options,
-            a `~sersicnet.refinement.LevenbergMarquardt` or
-            `~sersicnet.refinement.ImportanceSampling`.
+            a `~sersicnet.inference.LevenbergMarquardt` or
+            `~sersicnet.inference.ImportanceSampling`.
         n_samples : int
             Points of the network's posterior that medians and quantiles are computed from.
         batch_size : int
@@ -230,7 +230,7 @@ class SersicNet(Settings):
 
         Returns
         -------
-        `~sersicnet.results.SersicResults`
+        `~sersicnet.SersicResults`
             One row a cutout. A galaxy that cannot be measured has NaN and a flag.
 
         Raises
@@ -265,7 +265,7 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts, **options
-            As in `~sersicnet.estimator.SersicNet.predict`.
+            As in `~sersicnet.SersicNet.predict`.
         truth : `~astropy.table.Table` or dict
             A row a cutout.
 

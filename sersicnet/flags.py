@@ -106,7 +106,7 @@ def decode_flags(flags):
 
     Examples
     --------
-    >>> from sersicnet.flags import decode_flags
+    >>> from sersicnet import decode_flags
     >>> decode_flags(33)
     ['NO_DATA', 'NOISE_ESTIMATED']
     """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 
-__all__ = ["PARAMETERS", "Parameter", "Prior", "StampFrame", "check_parameters", "table_values"]
+__all__ = ["PARAMETERS", "Parameter", "Prior", "check_parameters", "table_values"]
 
 
 @dataclass(frozen=True)
@@ -164,101 +164,6 @@ class Prior:
         if self.log:
             return np.exp(rng.uniform(np.log(self.lower), np.log(self.upper), size))
         return rng.uniform(self.lower, self.upper, size)
-
-
-@dataclass(frozen=True)
-class StampFrame:
-    """The units of a batch of N stamps: what turns labels into parameters and back.
-
-    Attributes
-    ----------
-    noise_level : (N,) `~numpy.ndarray`
-        The flux that is 1 in the stamp, in the unit of the cutout.
-    zeropoint : (N,) `~numpy.ndarray`
-        AB magnitude of a flux of 1 in the unit of the cutout.
-    pixel_scale : (N,) `~numpy.ndarray`
-        Arcsec per pixel of the cutout.
-    bins : (N,) `~numpy.ndarray`
-        Pixels of the cutout on a side of a pixel of the stamp, 1 where it is not binned.
-    x_middle, y_middle : (N,) `~numpy.ndarray`
-        Position of the middle of the stamp in 0-based pixels of the cutout
-        (half-integer where the stamp is even).
-    """
-
-    noise_level: np.ndarray
-    zeropoint: np.ndarray
-    pixel_scale: np.ndarray
-    bins: np.ndarray
-    x_middle: np.ndarray
-    y_middle: np.ndarray
-
-    def __getitem__(self, index):
-        return StampFrame(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
-
-    @classmethod
-    def concatenate(cls, frames):
-        """The frame of several batches, one after the other."""
-        names = cls.__dataclass_fields__
-        return cls(*(np.concatenate([getattr(f, name) for f in frames]) for name in names))
-
-    def to_labels(self, truth, parameters):
-        """Labels that a network learns.
-
-        Parameters
-        ----------
-        truth : dict of (N,) `~numpy.ndarray`
-            Values in the units of `~sersicnet.parameters.PARAMETERS`. ``theta`` needs ``q``
-            as well.
-        parameters : tuple of str
-            The parameters to convert.
-
-        Returns
-        -------
-        dict of (N,) `~numpy.ndarray`
-            ``log_flux`` (decimal, in units of ``noise_level``), ``log_r_eff``
-            (decimal, pixels), ``n``, ``q``, ``e1``, ``e2`` (the components of
-            ``(1 - q) / (1 + q)`` along cos and sin of ``2 theta``), ``dx``, ``dy`` (pixels).
-        """
-        labels = {}
-        if "mag" in parameters:
-            log_flux = -0.4 * (truth["mag"] - self.zeropoint)
-            labels["log_flux"] = log_flux - np.log10(self.noise_level)
-        if "r_eff" in parameters:
-            labels["log_r_eff"] = np.log10(truth["r_eff"] / self.pixel_scale / self.bins)
-        if "n" in parameters:
-            labels["n"] = truth["n"]
-        if "q" in parameters:
-            labels["q"] = truth["q"]
-        if "theta" in parameters:
-            ellipticity = (1 - truth["q"]) / (1 + truth["q"])
-            labels["e1"] = ellipticity * np.cos(2 * np.radians(truth["theta"]))
-            labels["e2"] = ellipticity * np.sin(2 * np.radians(truth["theta"]))
-        if "x_0" in parameters:
-            labels["dx"] = (truth["x_0"] - self.x_middle) / self.bins
-        if "y_0" in parameters:
-            labels["dy"] = (truth["y_0"] - self.y_middle) / self.bins
-        return labels
-
-    def from_labels(self, labels, parameters):
-        """Parameters in the units of ``PARAMETERS``: the inverse of ``to_labels``."""
-        values = {}
-        if "mag" in parameters:
-            log_flux = labels["log_flux"] + np.log10(self.noise_level)
-            values["mag"] = self.zeropoint - 2.5 * log_flux
-        if "r_eff" in parameters:
-            values["r_eff"] = 10 ** labels["log_r_eff"] * self.pixel_scale * self.bins
-        if "n" in parameters:
-            values["n"] = labels["n"]
-        if "q" in parameters:
-            values["q"] = labels["q"]
-        if "theta" in parameters:
-            theta = 0.5 * np.degrees(np.arctan2(labels["e2"], labels["e1"]))
-            values["theta"] = wrap_theta(theta)
-        if "x_0" in parameters:
-            values["x_0"] = labels["dx"] * self.bins + self.x_middle
-        if "y_0" in parameters:
-            values["y_0"] = labels["dy"] * self.bins + self.y_middle
-        return values
 
 
 def wrap_theta(theta):

@@ -8,11 +8,12 @@ from astropy.modeling.models import Sersic2D
 from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
 
-from sersicnet.answers import parameter_samples, read_only
 from sersicnet.flags import decode_flags
-from sersicnet.parameters import PARAMETERS, StampFrame, wrap_theta
-from sersicnet.preprocessing import measure_shape
-from sersicnet.psf import check_psf
+from sersicnet.model.psf import check_psf
+from sersicnet.networks.densities import parameter_samples, read_only
+from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.sources import measure_shape
 
 __all__ = ["SersicResults"]
 
@@ -29,14 +30,14 @@ class SersicResults:
     ----------
     parameters : tuple of str
         What was predicted.
-    answer : `~sersicnet.answers.NormalAnswer`, `~sersicnet.flow_answer.FlowAnswer`, or refined
+    answer : `~sersicnet.networks.NormalAnswer`, `~sersicnet.networks.FlowAnswer`, or refined
         Densities of the labels, or draws from them.
     quantiles : (P, 3, N) `~numpy.ndarray`
         Of the parameters at 16, 50 and 84 %; NaN for a galaxy without an answer.
-    frame : `~sersicnet.parameters.StampFrame`
+    frame : `~sersicnet.preprocessing.StampFrame`
         The way from labels to parameters.
     flags : (N,) `~numpy.ndarray`
-        See `~sersicnet.flags.decode_flags`.
+        See `~sersicnet.decode_flags`.
     shapes : (N, 2) `~numpy.ndarray`
         Rows and columns of the cutouts.
     wcs : tuple of WCS or None
@@ -284,7 +285,7 @@ class SersicResults:
         ValueError
             If there is no PSF, no prediction, or GalSim cannot draw the galaxy.
         """
-        from sersicnet.simulate_catalog import render_model
+        from sersicnet.simulate_catalog.render import render_model
 
         psf = cutout.psf if psf is None else psf
         if psf is None:

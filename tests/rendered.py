@@ -1,4 +1,4 @@
-"""Galaxies rendered by `sersicnet.profile`, which has its own test against GalSim."""
+"""Galaxies rendered by `sersicnet.model.profile`, which has its own test against GalSim."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from astropy.nddata import CCDData, StdDevUncertainty
 
-from sersicnet.profile import psf_transform, sersic_images
+from sersicnet.model.profile import psf_transform, sersic_images
 
 ZEROPOINT, SCALE, NOISE = 25.0, 0.1, 2.0
 UNITS = {"zeropoint": ZEROPOINT, "pixel_scale": SCALE}

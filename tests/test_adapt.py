@@ -1,7 +1,7 @@
 """Adaptation of the universal network to labelled galaxies.
 
-The galaxies to adapt to are rendered by `sersicnet.profile` and smoothed, so that their noise is
-correlated over more pixels than in training, and their PSF stamps are a seventh too narrow.
+The galaxies to adapt to are rendered by `sersicnet.model.profile` and smoothed, so that their
+noise is correlated over more pixels than in training, and their PSF stamps are a seventh too narrow.
 """
 
 import numpy as np
@@ -15,19 +15,19 @@ from rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from scipy.ndimage import gaussian_filter, shift
 
 from sersicnet import SersicNet
-from sersicnet.adaptation import AdaptationModule, MixedStream
-from sersicnet.answers import own_normal
-from sersicnet.contaminants import Contaminants
 from sersicnet.flags import Flags
-from sersicnet.flow_answer import flow_labels
-from sersicnet.labelled_scenes import labelled_scenes
+from sersicnet.model.labels import LABELS
+from sersicnet.model.unconstrained import to_unconstrained
+from sersicnet.networks.densities import own_normal
+from sersicnet.networks.flow_density import flow_labels
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import prepare
-from sersicnet.prior import LABELS, to_unconstrained
-from sersicnet.scene_batch import Scenes, turn
-from sersicnet.scene_stream import SceneStream
-from sersicnet.scenes import SceneMaker
-from sersicnet.training import TrainingData
+from sersicnet.preprocessing.stamps import prepare
+from sersicnet.training.adapt import AdaptationModule, MixedStream
+from sersicnet.training.contaminants import Contaminants
+from sersicnet.training.data import Scenes, TrainingData, turn
+from sersicnet.training.labelled import labelled_scenes
+from sersicnet.training.scenes import SceneMaker
+from sersicnet.training.streams import SceneStream
 
 SEVEN = tuple(PARAMETERS)
 PSF = gaussian_filter(star(3.0), 1)
@@ -275,7 +275,7 @@ def test_truth_becomes_what_the_network_would_say(case, universal):
 
 
 def test_galaxies_that_are_left_out(survey, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 4)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
     cutouts, truth = (
         survey[0][:12],
         {name: column[:12].copy() for name, column in survey[1].items()},

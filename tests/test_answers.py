@@ -10,12 +10,19 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
-from sersicnet.answers import LEVELS, NormalAnswer, parameter_samples, read_only, summarise
-from sersicnet.flow_answer import FlowAnswer, base_points, flow_labels, label_dict
-from sersicnet.network import build_network
-from sersicnet.parameters import PARAMETERS, StampFrame
-from sersicnet.posterior import Posterior
-from sersicnet.prior import LABELS
+from sersicnet.model.labels import LABELS
+from sersicnet.networks.densities import (
+    LEVELS,
+    NormalAnswer,
+    parameter_samples,
+    read_only,
+    summarise,
+)
+from sersicnet.networks.flow_density import FlowAnswer, base_points, flow_labels, label_dict
+from sersicnet.networks.posterior import Posterior
+from sersicnet.networks.registry import build_network
+from sersicnet.parameters import PARAMETERS
+from sersicnet.preprocessing.frame import StampFrame
 
 SEVEN = tuple(PARAMETERS)
 N = 5
@@ -243,7 +250,7 @@ def test_light_outside_and_offset_of_the_psf_move_their_labels_alone():
 def test_chunks_change_nothing(chunk, monkeypatch):
     answer = make_flow()
     expected = answer.draw(np.arange(N), 5, 0)
-    monkeypatch.setattr("sersicnet.flow_answer._CHUNK", chunk)
+    monkeypatch.setattr("sersicnet.networks.flow_density._CHUNK", chunk)
     for name, values in answer.draw(np.arange(N), 5, 0).items():
         assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
 

@@ -17,7 +17,8 @@ from toys import NOISE, SCALE, UNITS, ZEROPOINT, draw, make_cutout, make_galaxie
 from sersicnet import SersicNet, decode_flags
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
-from sersicnet.simulate_catalog import SimulationConfig, draw_psf
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import draw_psf
 
 COSMOS, CANDELS = SimulationConfig.cosmos_f814w(), SimulationConfig.candels_f160w()
 

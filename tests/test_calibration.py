@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, QTable, Table
 
-from sersicnet.calibration import (
+from sersicnet.diagnostics.calibration import (
     chance_deviation,
     coverage_table,
     sbc_ranks,
@@ -377,7 +377,7 @@ def test_bad_calls_are_named():
 def plotting():
     """The module, where matplotlib is installed."""
     pytest.importorskip("matplotlib")
-    return importlib.import_module("sersicnet.plotting")
+    return importlib.import_module("sersicnet.plotting.scores")
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from astropy.nddata import CCDData
 from astropy.table import QTable
 
 from sersicnet import SersicNet
-from sersicnet.cli import main
-from sersicnet.cutouts import read_cutout, read_cutouts, write_cutout
-from sersicnet.diagnostics import split_truth
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+from sersicnet.cli.main import main
+from sersicnet.diagnostics.scores import split_truth
+from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutout
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_interrupted(files, tmp_path, monkeypatch, capsys):
     def interrupt(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sersicnet.cutouts.read_cutouts", interrupt)
+    monkeypatch.setattr("sersicnet.io.cutouts.read_cutouts", interrupt)
     assert main(["predict", *files, "-o", str(tmp_path / "out.ecsv")]) == 130
     assert capsys.readouterr().err == "sersicnet: interrupted\n"
 
@@ -169,7 +171,7 @@ def test_demo_survives_a_galaxy_without_an_answer(tmp_path):
 def published_values():
     """The function, where matplotlib is there, which its module needs."""
     pytest.importorskip("matplotlib")
-    from sersicnet.demo import published_values
+    from sersicnet.cli.demonstration import published_values
 
     return published_values
 
@@ -191,7 +193,7 @@ def test_published_values_of_a_header_with_blank_cards_and_text(files, published
 
 def test_demo_simulates_without_cutouts(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("sersicnet.demo.N_SIMULATED", 4)
+    monkeypatch.setattr("sersicnet.cli.demonstration.N_SIMULATED", 4)
     assert main(["demo", "-o", str(tmp_path)]) == 0
     measured, truth = split_truth(QTable.read(tmp_path / "measured.ecsv"))
     assert len(measured) == len(truth) == 4

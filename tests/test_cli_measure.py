@@ -6,10 +6,10 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from fields import NOISE, make_field, render, star, truth_table
 
-from sersicnet.cli import main
-from sersicnet.cutouts import write_cutout
+from sersicnet.cli.main import main
 from sersicnet.flags import Flags
-from sersicnet.measure import measure_image
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure.image import measure_image
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_catalogue_and_options(folder, tmp_path):
 def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "sersicnet.measure.measure_image", lambda _, **given: seen.update(given) or []
+        "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or []
     )
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
     assert main([*arguments, "--refine", "lm", "--no-sky"]) == 0

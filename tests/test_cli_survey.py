@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from sersicnet.cli import main
+from sersicnet.cli.main import main
 
 distributed = pytest.importorskip("dask.distributed")
 
@@ -21,7 +21,7 @@ def seen(monkeypatch):
         names, error = ["a", "b"], ["", "ValueError: pass zeropoint= (AB)"]
         return Table({"name": names, "error": error, "n_sources": np.array([3, 0])})
 
-    monkeypatch.setattr("sersicnet.survey.measure_survey", measure)
+    monkeypatch.setattr("sersicnet.survey.run.measure_survey", measure)
     return seen
 
 

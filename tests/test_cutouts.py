@@ -20,7 +20,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sersicnet.cutouts import read_cutout, read_cutouts, write_cutout, write_cutouts
+from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutout, write_cutouts
 
 SHAPE = (6, 9)
 KINDS = (StdDevUncertainty, VarianceUncertainty, InverseVariance, UnknownUncertainty)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sersicnet.diagnostics import binned_score, compare, parameter_values, score_table
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.diagnostics.scores import binned_score, parameter_values, score_table
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
 

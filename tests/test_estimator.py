@@ -17,12 +17,14 @@ from sklearn.base import clone
 from toys import NOISE, SCALE, UNITS, ZEROPOINT, make_cutout, make_galaxies, make_truth
 
 from sersicnet import SersicNet
-from sersicnet.diagnostics import compare, score_table
+from sersicnet.cli.recipes import RECIPES, train_recipe
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.diagnostics.scores import score_table
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import crop_or_pad
-from sersicnet.recipes import RECIPES, train_recipe
-from sersicnet.simulate_catalog import SimulationConfig, render_catalog
-from sersicnet.training_set import as_training_data, build_training_data
+from sersicnet.preprocessing.windows import crop_or_pad
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.training.prepared import as_training_data, build_training_data
 
 SEVEN = tuple(PARAMETERS)
 SUBSETS = [("mag",), ("theta",), ("x_0",), ("theta", "x_0"), ("n", "mag"), SEVEN]
@@ -173,7 +175,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_kinds_of_input_are_the_same(kind, galaxies, monkeypatch):
-    monkeypatch.setattr("sersicnet.training_set.CHUNK", 7)
+    monkeypatch.setattr("sersicnet.training.prepared.CHUNK", 7)
     cutouts, truth = galaxies
     expected = make_net().fit(cutouts, truth, **SILENT)
     columns = {name: truth[name] for name in SEVEN}
@@ -183,7 +185,7 @@ def test_all_kinds_of_input_are_the_same(kind, galaxies, monkeypatch):
 
 def test_fit_on_an_array(galaxies, monkeypatch):
     """Noise is estimated then; zero point and pixel scale are one for all or one each."""
-    monkeypatch.setattr("sersicnet.training_set.CHUNK", 7)
+    monkeypatch.setattr("sersicnet.training.prepared.CHUNK", 7)
     cutouts, truth = galaxies
     array = np.stack([cutout.data for cutout in cutouts])
     one = make_net().fit(array, truth, **UNITS, **SILENT)
@@ -473,7 +475,7 @@ def test_impossible_number_of_samples(n_samples, trained, galaxies):
 def test_batches_of_cutouts_change_nothing(trained, galaxies, monkeypatch):
     cutouts, _ = galaxies
     expected = trained.predict(cutouts)
-    monkeypatch.setattr("sersicnet.batches.SIZE", 7)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 7)
     for given in (cutouts, stack(cutouts)):
         results = trained.predict(given)
         assert_same_results(results, expected, rtol=1e-5)
@@ -594,7 +596,7 @@ def test_recipes(tmp_path, monkeypatch):
             drawn.append(cutout)
             yield cutout
 
-    monkeypatch.setattr("sersicnet.recipes.render_catalog", counted)
+    monkeypatch.setattr("sersicnet.simulate_catalog.render.render_catalog", counted)
     options = {"n_galaxies": 20, "max_epochs": 1, "device": "cpu", "progress_bar": False}
     net, scores = train_recipe("deeplegato-mag", tmp_path, **options)
     folder = tmp_path / "deeplegato-mag"

@@ -11,13 +11,14 @@ from astropy.utils.exceptions import AstropyUserWarning
 from fields import NOISE, make_field, star
 from scipy.ndimage import gaussian_filter
 
-from sersicnet import SersicNet, _field_checks
-from sersicnet._field_checks import check_noise, check_usable
-from sersicnet._field_image import open_field
-from sersicnet._field_sky import SkyMesh, boxes_of, map_sky
-from sersicnet.cli import main
-from sersicnet.cutouts import write_cutout
-from sersicnet.measure import measure_image
+from sersicnet import SersicNet
+from sersicnet.cli.main import main
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure import catalog as _field_checks
+from sersicnet.measure.catalog import check_noise, check_usable
+from sersicnet.measure.field import open_field
+from sersicnet.measure.image import measure_image
+from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 
 SHAPE = (150, 130)
 

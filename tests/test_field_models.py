@@ -8,8 +8,8 @@ from astropy.wcs import WCS
 from fields import NOISE, SCALE, ZEROPOINT, make_field, make_wcs, render, star, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.cutouts import write_cutout
-from sersicnet.field_models import write_field_model
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure.models import write_field_model
 from sersicnet.parameters import PARAMETERS
 
 

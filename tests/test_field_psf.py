@@ -12,8 +12,8 @@ from galsim.des import DES_PSFEx
 from numpy.testing import assert_allclose, assert_array_equal
 from photutils.psf import GriddedPSFModel, ImagePSF
 
-from sersicnet.field_psf import FieldPSF, field_psf
-from sersicnet.measure import measure_image
+from sersicnet.measure.image import measure_image
+from sersicnet.measure.psf import FieldPSF, field_psf
 
 
 def test_a_stamp_is_the_same_everywhere():

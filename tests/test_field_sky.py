@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet._field_image import open_field
-from sersicnet._field_sky import boxes_of, map_sky
+from sersicnet.measure.field import open_field
+from sersicnet.measure.sky import boxes_of, map_sky
 
 NOISE = 3.0
 

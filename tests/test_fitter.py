@@ -527,7 +527,7 @@ def test_plugin_whatever_is_imported_first(installed, first):
     """Also where astropy.modeling is imported in the middle of a module of this package."""
     code = (
         f"import {first}; from astropy.modeling.fitting import SersicNetFitter as plugin; "
-        "import sersicnet.fitter; print(plugin is sersicnet.fitter.SersicNetFitter)"
+        "import sersicnet.fitter; print(plugin is sersicnet._fitter.SersicNetFitter)"
     )
     assert run_python(installed, code) == ["True"]
 

@@ -17,9 +17,9 @@ pytest.importorskip("corner")
 
 from matplotlib.figure import Figure
 
-from sersicnet.calibration import coverage_table, sbc_ranks, tarp
-from sersicnet.diagnostics import binned_score
-from sersicnet.plotting import (
+from sersicnet.diagnostics.calibration import coverage_table, sbc_ranks, tarp
+from sersicnet.diagnostics.scores import binned_score
+from sersicnet.plotting.scores import (
     plot_binned_score,
     plot_corner,
     plot_coverage,

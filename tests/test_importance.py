@@ -8,18 +8,19 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.stats import multivariate_t
 
-from sersicnet.importance import (
+from sersicnet.inference.importance import (
     FlowProposal,
     StudentProposal,
     WeightedSamples,
     log_posterior,
     sample,
 )
-from sersicnet.likelihood import StampLikelihood
-from sersicnet.network import build_network
-from sersicnet.posterior import Posterior
-from sersicnet.prior import draw_labels, from_unconstrained, log_prior, to_unconstrained
-from sersicnet.profile import psf_transform, sersic_images
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.prior import draw_labels, log_prior
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
+from sersicnet.networks.posterior import Posterior
+from sersicnet.networks.registry import build_network
 
 MEAN = torch.linspace(-1, 2, 7, dtype=torch.float64)
 

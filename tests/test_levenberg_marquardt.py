@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from sersicnet.jacobian import image_and_jacobian
-from sersicnet.levenberg_marquardt import _prior_terms, levenberg_marquardt
-from sersicnet.likelihood import StampLikelihood, likelihoods, stamp_sizes
-from sersicnet.prior import LABELS, draw_labels, from_unconstrained, to_unconstrained
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.psf import collect_psfs
+from sersicnet.inference.levenberg_marquardt import _prior_terms, levenberg_marquardt
+from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model.labels import LABELS
+from sersicnet.model.likelihood import StampLikelihood, likelihoods, stamp_sizes
+from sersicnet.model.prior import draw_labels
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.model.psf import collect_psfs
+from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 SIZE = 64
 

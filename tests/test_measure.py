@@ -14,14 +14,15 @@ from fields import NOISE, ROTATION, SCALE, SIDE, ZEROPOINT, make_field, render, 
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from sersicnet import SersicNet, __version__, _field_image
-from sersicnet.cutouts import write_cutout
+from sersicnet import SersicNet, __version__
 from sersicnet.flags import Flags
-from sersicnet.measure import measure_image
+from sersicnet.inference.refine import LevenbergMarquardt
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.io.files import read_table
+from sersicnet.io.weights import pretrained_path
+from sersicnet.measure import field as _field_image
+from sersicnet.measure.image import measure_image
 from sersicnet.parameters import PARAMETERS, wrap_theta
-from sersicnet.refinement import LevenbergMarquardt
-from sersicnet.truth_catalog import read_table
-from sersicnet.weights import pretrained_path
 
 # Part of the quoted error that rounding to float32 may move an answer by.
 ROUNDING = 5e-3

@@ -8,9 +8,9 @@ from scipy.ndimage import gaussian_filter
 from benchmarks import outliers
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.psf import PSFs
+from sersicnet.model.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.model.psf import PSFs
 
 SIZE = 128
 # log flux, log r_eff, n, e1, e2, dx, dy

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
-from sersicnet.measure import measure_image
+from sersicnet.measure.image import measure_image
 
 SIDE = 260
 OPTIONS = {"refine": "lm", "sky_box": None}

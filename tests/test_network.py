@@ -5,14 +5,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.network import (
-    NETWORKS,
-    RegressionCNN,
-    build_network,
-    network_name,
-    predict_labels,
-)
-from sersicnet.posterior import PosteriorNetwork
+from sersicnet.networks.cnn import RegressionCNN
+from sersicnet.networks.posterior import PosteriorNetwork
+from sersicnet.networks.registry import NETWORKS, build_network, network_name, predict_labels
 
 N = 6
 

@@ -13,12 +13,12 @@ from sersicnet.flags import Flags, decode_flags, flag_table
 from sersicnet.parameters import (
     PARAMETERS,
     Prior,
-    StampFrame,
     check_parameters,
     label_names,
     table_values,
     wrap_theta,
 )
+from sersicnet.preprocessing.frame import StampFrame
 
 SEVEN = tuple(PARAMETERS)
 

@@ -11,8 +11,9 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from sersicnet.diagnostics import binned_score, compare
-from sersicnet.plotting import (
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.diagnostics.scores import binned_score
+from sersicnet.plotting.scores import (
     plot_binned_score,
     plot_history,
     plot_mosaic,
@@ -278,12 +279,12 @@ def test_given_axes_are_replaced(draw):
 
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     for name in [*sys.modules]:
-        if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet._display"):
+        if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet.plotting.images"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "sersicnet.plotting")
+    monkeypatch.delitem(sys.modules, "sersicnet.plotting.scores")
     with pytest.raises(ImportError, match=r"pip install sersicnet\[plot\]"):
-        importlib.import_module("sersicnet.plotting")
+        importlib.import_module("sersicnet.plotting.scores")
 
 
 # --- bad calls --------------------------------------------------------------------------------

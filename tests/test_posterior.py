@@ -8,10 +8,13 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.flop_counter import FlopCounterMode
 
-from sersicnet.network import build_network, network_name
-from sersicnet.posterior import PSF_SIZE, Posterior, PosteriorNetwork
-from sersicnet.prior import LABELS, draw_labels, log_volume, to_unconstrained
-from sersicnet.views import recentre
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import draw_labels
+from sersicnet.model.psf import PSF_SIZE
+from sersicnet.model.unconstrained import log_volume, to_unconstrained
+from sersicnet.networks.features import recentre
+from sersicnet.networks.posterior import Posterior, PosteriorNetwork
+from sersicnet.networks.registry import build_network, network_name
 
 N, SIZE = 5, 128
 SMALL = {

@@ -1,7 +1,7 @@
 """What `SersicNet.predict` does with the universal network: units, PSFs, batches and flags.
 
-The galaxies are rendered by `sersicnet.profile`, which has its own test against GalSim. Nothing
-here depends on how good the shipped weights are, beyond what any use of them needs.
+The galaxies are rendered by `sersicnet.model.profile`, which has its own test against GalSim.
+Nothing here depends on how good the shipped weights are, beyond what any use of them needs.
 """
 
 import copy
@@ -26,14 +26,14 @@ from rendered import (
 )
 
 from sersicnet import SersicNet
-from sersicnet.binning import needed_bins
 from sersicnet.flags import Flags
-from sersicnet.misfit import misfit, residual_power
-from sersicnet.network import RegressionCNN
+from sersicnet.inference.predict import predict_normal, predict_posterior
+from sersicnet.model.misfit import misfit, residual_power
+from sersicnet.model.psf import collect_psfs
+from sersicnet.networks.cnn import RegressionCNN
 from sersicnet.parameters import PARAMETERS, label_names
-from sersicnet.prediction import predict_normal, predict_posterior
-from sersicnet.preprocessing import prepare
-from sersicnet.psf import collect_psfs
+from sersicnet.preprocessing.binning import needed_bins
+from sersicnet.preprocessing.stamps import prepare
 from sersicnet.results import SersicResults
 
 SEVEN = tuple(PARAMETERS)
@@ -327,7 +327,7 @@ def test_many_cutouts(net, cutouts, expected, monkeypatch):
     few = net.predict(cutouts, n_samples=8)
     assert_same(many, of_rows(few, rows))
     assert many.to_table()["id"].tolist() == list(range(515))
-    monkeypatch.setattr("sersicnet.batches.SIZE", 4)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
     parts = net.predict(cutouts, n_samples=8)
     assert_same(parts, few)
     for name, values in parts.samples(5).items():  # by number of the galaxy
@@ -335,7 +335,7 @@ def test_many_cutouts(net, cutouts, expected, monkeypatch):
 
 
 def test_errors_name_the_cutout_of_any_batch(net, cutouts, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 2)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 2)
     wrong = [*cutouts, NDData(cutouts[0].data)]
     with pytest.raises(ValueError, match=r"cutouts\[6\] has no unit and no zero point"):
         net.predict(wrong)
@@ -346,7 +346,7 @@ def test_errors_name_the_cutout_of_any_batch(net, cutouts, monkeypatch):
 
 
 def test_arguments_of_each_cutout_in_any_batch(net, images, expected, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 4)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
     zeropoint = ZEROPOINT + np.arange(6)
     bare = [make_cutout(image, meta={}, psf=None) for image in images]
     scale = SCALE * np.arange(1, 7) * u.arcsec
@@ -364,7 +364,7 @@ def stack_of(images, **changes):
 
 
 def test_all_kinds_of_input(net, images, cutouts, expected, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 4)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
     for given in (iter(cutouts), tuple(cutouts), (cutout for cutout in cutouts)):
         assert_same(net.predict(given), expected)
     assert_same(net.predict(stack_of(images), **UNITS), expected)
@@ -373,7 +373,7 @@ def test_all_kinds_of_input(net, images, cutouts, expected, monkeypatch):
 
 
 def test_stack_with_mask(net, images, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 4)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
     mask = np.zeros(images.shape, bool)
     for i in range(6):
         mask[i, 30 + 5 * i : 60, :20] = True
@@ -445,7 +445,7 @@ def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkey
     numbers = np.random.default_rng(1).uniform(0.1, 1, (6, 8))
     numbers[1, column] = value
     answers = lambda *_, **__: (numbers[:, :4].copy(), numbers[:, 4:].copy())  # noqa: E731
-    monkeypatch.setattr("sersicnet.prediction.predict_labels", answers)
+    monkeypatch.setattr("sersicnet.networks.registry.predict_labels", answers)
     stamps, four = prepare(images, **UNITS), ("mag", "r_eff", "n", "q")
     stamps.flags[:] = 0
     answer, quantiles = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
@@ -472,7 +472,7 @@ def test_no_psf_at_all(net, images):
 @pytest.mark.parametrize("size", [4, 512])
 @pytest.mark.parametrize("psf", [None, np.full((5, 5), np.nan), np.zeros((5, 5)), np.ones(3)])
 def test_one_without_usable_psf(psf, size, net, images, expected, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", size)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", size)
     cutouts = [
         make_cutout(image, psf=psf if i in (1, 4, 5) else star()) for i, image in enumerate(images)
     ]
@@ -697,7 +697,7 @@ def test_large_and_small_in_one_batch(net, cutouts, expected, monkeypatch):
     alone = [net.predict(big) for big in bigs]
     assert all(results.flags[0] & Flags.BINNED for results in alone)
     for size in (512, 3):
-        monkeypatch.setattr("sersicnet.batches.SIZE", size)
+        monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", size)
         results = net.predict([cutouts[0], bigs[0], *cutouts[1:], bigs[1]])
         assert_same(of_rows(results, [0, 2, 3, 4, 5, 6]), expected)
         assert_same(of_rows(results, [1]), alone[0])
@@ -718,7 +718,7 @@ def net_samples(results, row):
 
 
 def test_stack_of_large_galaxies(net, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 2)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 2)
     images = np.stack([large((400, 400), seed=seed, **LARGE)[0] for seed in range(3)])
     results = net.predict(stack_of(images), **UNITS)
     assert_same(results, net.predict([make_cutout(image) for image in images]))

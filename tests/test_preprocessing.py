@@ -23,16 +23,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags, decode_flags
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import (
-    ZEROPOINT_CARDS,
-    center,
-    crop_or_pad,
-    estimate_noise,
-    find_center,
-    mask_neighbours,
-    measure_shape,
-    prepare,
-)
+from sersicnet.preprocessing.noise import estimate_noise
+from sersicnet.preprocessing.sources import center, find_center, mask_neighbours, measure_shape
+from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing.units import ZEROPOINT_CARDS
+from sersicnet.preprocessing.windows import crop_or_pad
 
 SCALE, ZEROPOINT = 0.06, 25.9
 KNOWN = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}

@@ -9,16 +9,10 @@ from numpy.testing import assert_allclose
 from scipy.integrate import cumulative_trapezoid
 from scipy.stats import ks_2samp, kstest
 
-from sersicnet import prior
-from sersicnet.prior import (
-    LABELS,
-    draw_labels,
-    from_unconstrained,
-    log_prior,
-    log_snr,
-    log_volume,
-    to_unconstrained,
-)
+from sersicnet.model import prior
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import draw_labels, log_prior, log_snr
+from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
 
 E_MAX = (1 - prior.Q[0]) / (1 + prior.Q[0])
 

@@ -13,9 +13,10 @@ from scipy.signal import fftconvolve
 from scipy.special import gamma, gammaincinv
 
 from benchmarks import transform_table as tables
-from sersicnet import profile
-from sersicnet.prior import LABELS, draw_labels
-from sersicnet.profile import fft_size, psf_transform, sersic_images
+from sersicnet.model import profile
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import draw_labels
+from sersicnet.model.profile import fft_size, psf_transform, sersic_images
 
 # More exact than the tolerance: GalSim's own defaults fold back up to 5e-3 of the light.
 EXACT = galsim.GSParams(

@@ -9,10 +9,9 @@ import torch
 from astropy.nddata import CCDData, NDData
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.binning import network_psf, psf_offset
 from sersicnet.flags import Flags
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.psf import (
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.model.psf import (
     BINNED_OVERSAMPLING,
     PSFs,
     bin_psf,
@@ -23,6 +22,7 @@ from sersicnet.psf import (
     require_psfs,
     stamps_of,
 )
+from sersicnet.model.psf_resampling import network_psf, psf_offset
 
 
 def star(fwhm, shape=(31, 31), *, oversampling=1, shift=(0, 0)):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from sersicnet import psf_families
-from sersicnet.profile import fft_size, psf_transform
-from sersicnet.psf_families import draw_transforms, perturb, psf_stamps
+from sersicnet.model.profile import fft_size, psf_transform
+from sersicnet.training import psf_families
+from sersicnet.training.psf_families import draw_transforms, perturb, psf_stamps
 
 SIZE = fft_size(128)
 FAMILIES = ("moffat", "airy", "kolmogorov", "double_gaussian")  # the order in which they take turns

@@ -6,11 +6,11 @@ from astropy.nddata import CCDData
 
 from benchmarks.real import IMFIT_CARDS
 from sersicnet import SersicNet
-from sersicnet.cutouts import read_cutout
-from sersicnet.demo import published_values
-from sersicnet.diagnostics import compare
+from sersicnet.cli.demonstration import published_values
+from sersicnet.diagnostics.comparison import compare
 from sersicnet.flags import Flags
-from sersicnet.preprocessing import center
+from sersicnet.io.cutouts import read_cutout
+from sersicnet.preprocessing.sources import center
 
 # As imfit's residuals show: spiral arms, knots, a companion; and none of them.
 STRUCTURED = ("btk_004", "btk_008", "btk_046", "cosmos_141190", "cosmos_166341")

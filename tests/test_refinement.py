@@ -13,12 +13,13 @@ from rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags, decode_flags
-from sersicnet.likelihood import StampLikelihood
+from sersicnet.inference.fits import median_labels
+from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.profile import psf_transform
+from sersicnet.model.psf import collect_psfs
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import prepare
-from sersicnet.profile import psf_transform
-from sersicnet.psf import collect_psfs
-from sersicnet.refinement import ImportanceSampling, LevenbergMarquardt, median_labels
+from sersicnet.preprocessing.stamps import prepare
 
 SEVEN = tuple(PARAMETERS)
 TABLE = [
@@ -409,7 +410,7 @@ def test_a_bound_is_told_and_has_no_error(net):
 
 
 def test_a_fit_that_fails_keeps_the_networks_answer(net, cutouts, monkeypatch):
-    monkeypatch.setattr("sersicnet.levenberg_marquardt.MAX_ITERATIONS", 1)
+    monkeypatch.setattr("sersicnet.inference.levenberg_marquardt.MAX_ITERATIONS", 1)
     plain, found = net.predict(cutouts), net.predict(cutouts, refine="lm")
     lost = (found.flags & int(Flags.NOT_REFINED)) != 0
     assert lost.any()
@@ -427,7 +428,7 @@ def test_too_few_effective_samples_are_told(net, cutouts):
 
 
 def test_results_of_many_batches(net, cutouts, results, monkeypatch):
-    monkeypatch.setattr("sersicnet.batches.SIZE", 3)
+    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 3)
     for kind, refine in KINDS.items():
         found = net.predict(cutouts, refine=refine)
         same(found, results[kind], within=0.05)

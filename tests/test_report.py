@@ -21,7 +21,13 @@ pytest.importorskip("bokeh")
 from PIL import Image
 from scipy.stats import norm
 
-from sersicnet._report_data import (
+from sersicnet.cli.main import main
+from sersicnet.diagnostics.scores import join_truth
+from sersicnet.flags import Flags
+from sersicnet.io.cutouts import write_cutout, write_cutouts
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.parameters import PARAMETERS
+from sersicnet.report.data import (
     binned,
     equal_bins,
     page_columns,
@@ -29,14 +35,8 @@ from sersicnet._report_data import (
     sample_curves,
     split_normal_samples,
 )
-from sersicnet._report_pictures import galaxy_pictures
-from sersicnet.cli import main
-from sersicnet.cutouts import write_cutout, write_cutouts
-from sersicnet.diagnostics import join_truth
-from sersicnet.flags import Flags
-from sersicnet.parameters import PARAMETERS
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.report import write_report
+from sersicnet.report.pictures import galaxy_pictures
+from sersicnet.report.write import write_report
 
 SHOWN = ("mag", "r_eff", "n", "q")
 META = {"PIXSCALE": 0.1, "MAGZP": 25.0}
@@ -308,9 +308,9 @@ def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
         if name.split(".")[0] == "bokeh" or name.startswith("sersicnet._report"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "bokeh", None)
-    monkeypatch.delitem(sys.modules, "sersicnet.report")
+    monkeypatch.delitem(sys.modules, "sersicnet.report.write")
     with pytest.raises(ImportError, match=r"pip install 'sersicnet\[report\]'"):
-        __import__("sersicnet.report")
+        __import__("sersicnet.report.write")
 
 
 # --- the command ------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
 
-from sersicnet.answers import NormalAnswer
 from sersicnet.flags import Flags
-from sersicnet.parameters import PARAMETERS, StampFrame, label_names
-from sersicnet.preprocessing import prepare
-from sersicnet.result_flags import normal_flags
+from sersicnet.inference.flags import normal_flags
+from sersicnet.networks.densities import NormalAnswer
+from sersicnet.parameters import PARAMETERS, label_names
+from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.stamps import prepare
 from sersicnet.results import SersicResults
 
 SEVEN, FOUR = tuple(PARAMETERS), ("mag", "r_eff", "n", "q")

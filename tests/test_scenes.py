@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import prior
-from sersicnet.contaminants import Contaminants
-from sersicnet.prior import LABELS, log_snr
-from sersicnet.profile import psf_transform, sersic_images
-from sersicnet.scenes import SceneMaker
+from sersicnet.model import prior
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import log_snr
+from sersicnet.model.profile import psf_transform, sersic_images
+from sersicnet.training.contaminants import Contaminants
+from sersicnet.training.scenes import SceneMaker
 
 SIZE, N = 128, 128
 

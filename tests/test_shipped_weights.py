@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from sersicnet import SersicNet
-from sersicnet.diagnostics import score_table
+from sersicnet.cli.recipes import RECIPES
+from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import Flags
-from sersicnet.preprocessing import crop_or_pad
-from sersicnet.prior import LABELS
-from sersicnet.recipes import RECIPES
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
-from sersicnet.universal_validation import validate_by_snr
-from sersicnet.weights import pretrained_path
+from sersicnet.io.weights import pretrained_path
+from sersicnet.model.labels import LABELS
+from sersicnet.preprocessing.windows import crop_or_pad
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.training.universal import validate_by_snr
 
 # Below what 5,000 test galaxies gave (docs/reproducing_deeplegato.rst) by more than the
 # scatter of R2 from one set of 200 galaxies to the next.

@@ -17,21 +17,18 @@ from scipy.special import gamma, gammaincinv
 from scipy.stats import kstest, spearmanr
 
 from sersicnet import simulate_catalog
-from sersicnet._surveycodex import airy_fwhm
-from sersicnet.cutouts import read_cutouts, write_cutouts
 from sersicnet.flags import Flags
+from sersicnet.io.cutouts import read_cutouts, write_cutouts
 from sersicnet.parameters import PARAMETERS, Prior
-from sersicnet.simulate_catalog import (
-    PSFModel,
-    SimulationConfig,
+from sersicnet.simulate_catalog.catalog import (
     draw_catalog,
-    draw_psf,
     read_catalog,
-    render_catalog,
-    render_model,
     split_catalog,
     write_catalog,
 )
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.render import draw_psf, render_catalog, render_model
+from sersicnet.simulate_catalog.surveys import airy_fwhm
 
 CANDELS = SimulationConfig.candels_f160w()
 COSMOS = SimulationConfig.cosmos_f814w()

@@ -20,9 +20,9 @@ from fields import make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, survey
-from sersicnet.cutouts import write_cutout
-from sersicnet.measure import measure_image
-from sersicnet.survey import measure_survey, read_manifest
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure.image import measure_image
+from sersicnet.survey.run import measure_survey, read_manifest
 
 distributed = pytest.importorskip("dask.distributed")
 pytest.importorskip("pyarrow")

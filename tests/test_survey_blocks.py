@@ -14,13 +14,14 @@ from astropy.table import QTable, Table
 from fields import SIDE, make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import SersicNet, _survey_blocks
-from sersicnet._survey_blocks import Blocks, count_blocks
-from sersicnet._survey_tasks import make_tasks
-from sersicnet.cutouts import write_cutout
-from sersicnet.measure import measure_image
-from sersicnet.survey import measure_survey, read_manifest
-from sersicnet.weights import weights_path
+from sersicnet import SersicNet
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.io.weights import weights_path
+from sersicnet.measure.image import measure_image
+from sersicnet.survey import blocks as _survey_blocks
+from sersicnet.survey.blocks import Blocks, count_blocks
+from sersicnet.survey.run import measure_survey, read_manifest
+from sersicnet.survey.tasks import make_tasks
 
 distributed = pytest.importorskip("dask.distributed")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -10,10 +10,10 @@ import surveycodex
 from numpy.testing import assert_allclose
 from photutils.aperture import CircularAperture
 
-from sersicnet._surveycodex import airy_fwhm
 from sersicnet.parameters import PARAMETERS, Prior
-from sersicnet.simulate_catalog import draw_psf
-from sersicnet.survey_config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.render import draw_psf
+from sersicnet.simulate_catalog.surveys import airy_fwhm
 
 CANDELS = SimulationConfig.candels_f160w()
 COSMOS = SimulationConfig.cosmos_f814w()

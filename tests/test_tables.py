@@ -6,7 +6,7 @@ import pytest
 from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
-from sersicnet._tables import check_table_path, write_table
+from sersicnet.io.files import check_table_path, write_table
 
 
 @pytest.fixture
@@ -60,6 +60,6 @@ def test_a_folder_that_is_not_there(table, tmp_path):
 
 
 def test_parquet_without_pyarrow(monkeypatch):
-    monkeypatch.setattr("sersicnet._tables.find_spec", lambda name: None)
+    monkeypatch.setattr("sersicnet.io.files.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"Parquet needs pyarrow: pip install"):
         check_table_path("a.parquet")

@@ -14,15 +14,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.distributions import Independent, Normal
 
-from sersicnet.network import build_network
-from sersicnet.training import History, TrainingModule, beta_nll, train_network
-from sersicnet.training_data import (
-    BatchSampler,
-    TrainingData,
-    add_noise,
-    check_kernel,
-    random_symmetry,
-)
+from sersicnet.model.symmetries import random_symmetry
+from sersicnet.networks.registry import build_network
+from sersicnet.training.data import BatchSampler, TrainingData, add_noise, check_kernel
+from sersicnet.training.loop import History
+from sersicnet.training.regression import TrainingModule, beta_nll, train_network
 
 NAMES = ("log_flux", "e1", "e2", "dx", "dy")
 WHITE = np.ones((1, 1))
@@ -434,11 +430,11 @@ def test_on_a_gpu(sets, tmp_path):
 
 
 def test_training_needs_neither_astropy_nor_galsim():
-    code = "import sys, sersicnet.training; print(*sorted(sys.modules))"
+    code = "import sys, sersicnet.training.loop; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert {"torch", "lightning", "sersicnet.training_data"} <= loaded
-    assert not loaded & {"astropy", "galsim", "photutils", "zuko", "sersicnet.preprocessing"}
+    assert {"torch", "lightning", "sersicnet.training.data"} <= loaded
+    assert not loaded & {"astropy", "galsim", "photutils", "zuko", "sersicnet.preprocessing.stamps"}
 
 
 def test_a_checkpoint_of_other_labels_is_refused():

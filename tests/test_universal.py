@@ -13,16 +13,16 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import SersicNet, __version__, universal
-from sersicnet.cli import main
-from sersicnet.contaminants import Contaminants
-from sersicnet.network import build_network
-from sersicnet.prior import LABELS
-from sersicnet.scene_stream import SceneStream
-from sersicnet.scenes import SceneMaker
-from sersicnet.universal import UniversalModule, train_universal
-from sersicnet.universal_validation import STRATA, validate_by_snr
-from sersicnet.weights import read_weights
+from sersicnet import SersicNet, __version__
+from sersicnet.cli.main import main
+from sersicnet.io.weights import read_weights
+from sersicnet.model.labels import LABELS
+from sersicnet.networks.registry import build_network
+from sersicnet.training import universal
+from sersicnet.training.contaminants import Contaminants
+from sersicnet.training.scenes import SceneMaker
+from sersicnet.training.streams import SceneStream
+from sersicnet.training.universal import STRATA, UniversalModule, train_universal, validate_by_snr
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = {

@@ -16,9 +16,9 @@ from benchmarks import validation_galaxies as galaxies
 from benchmarks import validation_psfs as psfs
 from benchmarks import validation_sets as sets
 from benchmarks.validation_contaminants import Contaminants
-from sersicnet import prior
+from sersicnet.model import prior
 from sersicnet.parameters import PARAMETERS, table_values
-from sersicnet.preprocessing import prepare
+from sersicnet.preprocessing.stamps import prepare
 
 N = 3
 LABELS = ("log_flux", "log_r_eff", "n", "e1", "e2", "dx", "dy")

@@ -12,11 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from sersicnet import SersicNet
-from sersicnet.diagnostics import compare
+from sersicnet.cli.recipes import RECIPES
+from sersicnet.diagnostics.comparison import compare
+from sersicnet.io.weights import list_pretrained, pretrained_path, read_weights, write_weights
 from sersicnet.parameters import PARAMETERS
-from sersicnet.recipes import RECIPES
-from sersicnet.simulate_catalog import draw_catalog, render_catalog
-from sersicnet.weights import list_pretrained, pretrained_path, read_weights, write_weights
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.render import render_catalog
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(7)}
 METADATA = {"settings": {"seed": 0, "rate": 0.1}, "parameters": ["mag"], "history": [0.1, 1e-30]}
@@ -165,7 +166,7 @@ def test_list_of_shipped_weights():
 
 
 def test_list_without_any(tmp_path, monkeypatch):
-    monkeypatch.setattr("sersicnet.weights._FOLDER", tmp_path)
+    monkeypatch.setattr("sersicnet.io.weights._FOLDER", tmp_path)
     assert len(list_pretrained()) == 0
     with pytest.raises(ValueError, match=r"name='universal' must be .*: there are none"):
         pretrained_path("universal")

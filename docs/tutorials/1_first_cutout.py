@@ -16,8 +16,10 @@ A FITS file with a galaxy, and what the network says of it.
 from pathlib import Path
 from tempfile import mkdtemp
 
-from sersicnet.cutouts import read_cutout, write_cutout
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+from sersicnet.io.cutouts import read_cutout, write_cutout
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
 
 config = SimulationConfig.candels_f160w()
 truth = draw_catalog(8, config, seed=5)[2:3]
@@ -28,7 +30,7 @@ write_cutout(next(iter(render_catalog(truth, config, seed=5))), path)
 # Read it
 # -------
 #
-# `~sersicnet.cutouts.read_cutout` knows the extensions that surveys use, and gives an
+# `~sersicnet.io.read_cutout` knows the extensions that surveys use, and gives an
 # `~astropy.nddata.CCDData`. Look at what is there before you measure: the unit, the noise, the
 # PSF (a star, with the response of the pixel), and where pixel scale and zero point come from.
 

@@ -19,9 +19,11 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 
-from sersicnet.diagnostics import parameter_values
+from sersicnet.diagnostics.scores import parameter_values
 from sersicnet.parameters import PARAMETERS, Prior
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, draw_psf, render_model
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import draw_psf, render_model
 
 priors = {"mag": Prior(19.5, 25.0), "r_eff": Prior(0.25, 1.2, log=True), "n": Prior(0.5, 4.0)}
 config = SimulationConfig.from_survey("HSC", "i").replace(priors=priors)
@@ -66,7 +68,7 @@ from tempfile import mkdtemp
 
 from astropy.table import QTable
 
-from sersicnet.measure import measure_image
+from sersicnet.measure.image import measure_image
 
 folder = Path(mkdtemp())
 measure_image(image, output=folder / "field.ecsv")
@@ -174,7 +176,7 @@ for label, chosen in (("without these flags", ~suspect), ("with one of them", su
 
 from astropy.io import fits
 
-from sersicnet.field_models import write_field_model
+from sersicnet.measure.models import write_field_model
 from sersicnet.plotting import plot_residuals
 
 write_field_model(catalog, image, folder / "model.fits")
@@ -208,7 +210,7 @@ axes = plot_residuals(
 # page with distributions, errors and a table that sorts and filters (:doc:`/report`). Where the
 # truth is known it is compared with.
 
-from sersicnet.report import write_report
+from sersicnet.report.write import write_report
 
 page = write_report(galaxies, folder / "field.html", truth=true)
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")

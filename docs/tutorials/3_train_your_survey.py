@@ -30,7 +30,7 @@ import numpy as np
 from astropy.convolution import Gaussian2DKernel
 
 from sersicnet.parameters import Prior
-from sersicnet.simulate_catalog import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
 
 star = Gaussian2DKernel(1.3, 2.0, theta=0.6, x_size=31, y_size=31).array
 config = SimulationConfig(
@@ -59,7 +59,8 @@ config = SimulationConfig(
 # that their uncertainty tells is drawn anew whenever a galaxy is seen.
 
 from sersicnet.plotting import plot_mosaic
-from sersicnet.simulate_catalog import draw_catalog, render_catalog, split_catalog
+from sersicnet.simulate_catalog.catalog import draw_catalog, split_catalog
+from sersicnet.simulate_catalog.render import render_catalog
 
 truth = draw_catalog(1200, config, seed=1)
 truth["n"] = np.round(truth["n"], 1)  # GalSim is ten times as fast where indices repeat
@@ -74,7 +75,7 @@ axes = plot_mosaic(unseen[:12], labels=test[:12], n_columns=6, figure=figure)
 # Train
 # -----
 #
-# Settings are arguments of `~sersicnet.estimator.SersicNet`. ``fit`` needs cutouts and truth.
+# Settings are arguments of `~sersicnet.SersicNet`. ``fit`` needs cutouts and truth.
 
 from sersicnet import SersicNet
 

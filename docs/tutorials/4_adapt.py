@@ -22,13 +22,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sersicnet.parameters import Prior
-from sersicnet.simulate_catalog import (
-    PSFModel,
-    SimulationConfig,
-    draw_catalog,
-    draw_psf,
-    render_catalog,
-)
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.render import draw_psf, render_catalog
 
 
 def simulate(n, config, *, seed):

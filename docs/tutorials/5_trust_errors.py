@@ -17,7 +17,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sersicnet import SersicNet
-from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+from sersicnet.simulate_catalog.catalog import draw_catalog
+from sersicnet.simulate_catalog.config import SimulationConfig
+from sersicnet.simulate_catalog.render import render_catalog
 
 config = SimulationConfig.candels_f160w()
 truth = draw_catalog(120, config, seed=7)
@@ -48,10 +50,10 @@ _ = figure.supylabel("(measured - true) / error")
 # --------
 #
 # The same question for intervals of any width: how often is the truth in the central 50, 68, 90
-# or 95 % of the samples? `~sersicnet.calibration.coverage_table` counts, with the error that the
+# or 95 % of the samples? `~sersicnet.diagnostics.coverage_table` counts, with the error that the
 # number of galaxies allows.
 
-from sersicnet.calibration import coverage_table
+from sersicnet.diagnostics.calibration import coverage_table
 
 samples = results.samples(500)
 table = coverage_table(samples, truth, levels=[0.68, 0.95], parameters=names)

@@ -1,0 +1,1 @@
+"""The command ``sersicnet``: one file for each verb."""

@@ -1,0 +1,45 @@
+"""The command ``sersicnet simulate``."""
+
+from pathlib import Path
+
+from sersicnet.cli.options import show_progress
+
+__all__ = ["add_simulate"]
+
+
+def add_simulate(commands):
+    """Add the command to those of a parser."""
+    parser = commands.add_parser("simulate", help="simulate galaxies: a truth table and cutouts")
+    parser.add_argument(
+        "survey", help="candels_f160w, cosmos_f814w, or one of surveycodex, e.g. LSST:r"
+    )
+    parser.add_argument("-n", type=int, default=100, help="galaxies (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes")
+    parser.add_argument("-o", "--output", default="simulation", metavar="DIR")
+    parser.set_defaults(run=_simulate)
+
+
+def _simulate(options):
+    from sersicnet.io.cutouts import write_cutouts
+    from sersicnet.simulate_catalog.catalog import draw_catalog
+    from sersicnet.simulate_catalog.render import render_catalog
+
+    config, folder = _survey(options.survey), Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    catalog = draw_catalog(options.n, config, seed=options.seed)
+    catalog.write(folder / "catalog.ecsv", overwrite=True)
+    drawing = {"seed": options.seed, "n_jobs": options.jobs, "progress_bar": show_progress()}
+    cutouts = render_catalog(catalog, config, **drawing)
+    write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
+    print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")
+    return 0
+
+
+def _survey(name):
+    from sersicnet.simulate_catalog.config import SimulationConfig
+
+    if name in ("candels_f160w", "cosmos_f814w"):
+        return getattr(SimulationConfig, name)()
+    survey, _, band = name.partition(":")
+    return SimulationConfig.from_survey(survey, band or None)

@@ -1,0 +1,83 @@
+"""The command ``sersicnet survey``."""
+
+import argparse
+import sys
+from contextlib import nullcontext
+
+from sersicnet.cli.options import add_measuring, in_options, measuring_of, show_progress
+
+__all__ = ["add_survey"]
+
+_EXAMPLE = """\
+examples:
+  sersicnet survey tiles/*.fits --psf star.fits --zeropoint 25.946 --workers 8 -o measured
+  sersicnet survey --table tiles.ecsv --scheduler tcp://10.0.0.1:8786 -o measured
+
+After an interruption, the same command goes on. The folder has a Parquet file an image,
+parts/NAME.parquet, and manifest.jsonl, which says what was measured and what failed.
+"""
+
+
+def add_survey(commands):
+    """Add the command to those of a parser."""
+    parser = commands.add_parser(
+        "survey",
+        help="measure many survey images on many cores",
+        description="Measure all galaxies of many images, on this machine or a Dask cluster.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="FITS files")
+    parser.add_argument(
+        "--table",
+        metavar="TABLE",
+        help="instead: a row an image, with a column image and any of name, psf, rms, "
+        "weight_map, mask, catalog (files), zeropoint and so on",
+    )
+    add_measuring(parser)
+    parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one a core")
+    parser.add_argument(
+        "--tiles-per-task",
+        type=int,
+        metavar="N",
+        help="of images with more tiles than this, N are a task; default: 16, of more than 200",
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder")
+    parser.set_defaults(run=_survey)
+
+
+def _survey(options):
+    from sersicnet.io.files import read_table
+    from sersicnet.survey.run import measure_survey
+
+    if bool(options.images) == (options.table is not None):
+        msg = "either IMAGE or --table is needed, not both"
+        raise ValueError(msg)
+    with _client(options.scheduler) as client:
+        table = measure_survey(
+            options.images if options.table is None else read_table(options.table),
+            output=options.output,
+            client=client,
+            n_workers=options.workers,
+            weights=options.weights,
+            tiles_per_task=options.tiles_per_task,
+            progress_bar=show_progress(),
+            **measuring_of(options),
+        )
+    failed = table[table["error"] != ""]
+    for row in failed:
+        error = in_options(row["error"], options)
+        print(f"sersicnet: {row['name']}: {error}", file=sys.stderr)
+    done = f"{len(table) - len(failed)} of {len(table)} images, {table['n_sources'].sum()} sources"
+    print(f"wrote {options.output}: {done}")
+    return 1 if len(failed) else 0
+
+
+def _client(address):
+    """That of the cluster, if there is one."""
+    if address is None:
+        return nullcontext()
+    from dask.distributed import Client
+
+    return Client(address)

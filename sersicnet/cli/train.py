@@ -1,0 +1,68 @@
+"""The command ``sersicnet train``."""
+
+from pathlib import Path
+
+from sersicnet.cli.options import show_progress
+
+__all__ = ["add_train"]
+
+
+def add_train(commands):
+    """Add the command to those of a parser."""
+    parser = commands.add_parser("train", help="make shipped weights from nothing; resumes")
+    parser.add_argument("name", help="universal, deeplegato, deeplegato-mag or cosmos")
+    parser.add_argument("-o", "--output", default="training", metavar="DIR")
+    parser.add_argument(
+        "--galaxies", type=int, help="simulated galaxies (universal: scenes seen in training)"
+    )
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's; not for universal")
+    parser.add_argument("-j", "--jobs", type=int, help="processes that simulate")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs (or CPU processes), universal")
+    parser.add_argument("--init", metavar="WEIGHTS", help="go on from these, universal")
+    parser.add_argument("--batch-size", type=int, default=64, help="of each device, universal")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="universal")
+    parser.add_argument("--seed", type=int, default=1, help="of scenes and weights, universal")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
+    parser.add_argument("--precision", default="32-true", help="e.g. bf16-mixed")
+    parser.set_defaults(run=_train)
+
+
+def _train(options):
+    if options.name == "universal":
+        return _train_universal(options)
+    from sersicnet.cli.recipes import train_recipe
+
+    _, scores = train_recipe(
+        options.name,
+        options.output,
+        n_galaxies=options.galaxies,
+        max_epochs=options.epochs,
+        n_jobs=options.jobs or 1,
+        device=options.device,
+        precision=options.precision,
+        progress_bar=show_progress(),
+    )
+    print(*scores.pformat(max_width=-1), sep="\n")
+    return 0
+
+
+def _train_universal(options):
+    from sersicnet.training.universal import train_universal
+
+    scenes = {} if options.galaxies is None else {"n_scenes": options.galaxies}
+    path = train_universal(
+        Path(options.output) / "universal",
+        init=options.init,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        device=options.device,
+        n_devices=options.devices,
+        n_workers=options.jobs,
+        precision=options.precision,
+        progress_bar=show_progress(),
+        **scenes,
+    )
+    if path is not None:  # the first of several processes
+        print(f"wrote {path}")
+    return 0

@@ -1,0 +1,186 @@
+"""How good predictions are: pure functions on (predicted, truth).
+
+Both are tables, or dicts of arrays or quantities, with columns named as the
+parameters of `sersicnet.parameters`, one row a galaxy and in the same order.
+
+Errors are predicted minus true. ``r_eff`` is compared by its decimal logarithm,
+so that its errors are in dex, and differences of ``theta`` are brought into
+[-90, 90) degrees.
+"""
+
+import numpy as np
+from astropy.table import QTable, hstack, vstack
+
+from sersicnet.diagnostics.columns import as_table, column_values, select_rows, table_unit
+from sersicnet.diagnostics.comparison import Comparison, compare
+from sersicnet.parameters import PARAMETERS, check_parameters, to_floats
+
+__all__ = [
+    "Comparison",
+    "binned_score",
+    "compare",
+    "join_truth",
+    "parameter_values",
+    "score_table",
+    "split_truth",
+]
+
+
+def score_table(predicted, truth, *, parameters=None):
+    """Score of each parameter.
+
+    Parameters
+    ----------
+    predicted, truth : table or dict
+        See `compare`.
+    parameters : sequence of str, optional
+        The parameters to score. By default all that both tables have.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row a parameter:
+
+        ============= ====================================================================
+        ``parameter`` name of the parameter
+        ``label``     what is compared: the name, or ``log10 r_eff``
+        ``unit``      unit of ``bias``, ``scatter`` and ``rms`` (``dex`` for ``log10 r_eff``)
+        ``n``         galaxies used
+        ``n_lost``    galaxies with a known truth whose prediction is NaN or flagged as failed
+        ``r2``        1 - sum(error^2) / sum((truth - mean)^2)
+        ``bias``      median error
+        ``scatter``   NMAD of the error, 1.4826 median(abs(error - median(error)))
+        ``rms``       root of the mean square error
+        ``outliers``  fraction of the ``n`` whose error is more than 5 NMAD from the bias
+        ``coverage``  fraction of the ``n`` whose truth is between ``_lo`` and ``_hi``
+                      (0.68 if the errors are right)
+        ============= ====================================================================
+
+        A number that does not exist is NaN: all of them without galaxies, ``scatter`` and
+        ``outliers`` of one galaxy, ``r2`` of a constant truth, ``coverage`` without intervals.
+
+    Raises
+    ------
+    ValueError
+        As `compare`, and if the tables have no parameter in common.
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics import score_table
+    >>> truth = {"n": [1.0, 2.0, 3.0, 4.0]}
+    >>> score = score_table({"n": [1.25, 2.25, 2.75, 4.25]}, truth)
+    >>> print(score["parameter", "n", "r2", "bias"])
+    parameter  n   r2  bias
+    --------- --- ---- ----
+            n   4 0.95 0.25
+    """
+    predicted, truth = as_table(predicted), as_table(truth)
+    if parameters is None:
+        common = set(predicted.keys()) & set(truth.keys())
+        parameters = [name for name in PARAMETERS if name in common]
+        if not parameters:
+            msg = f"predicted and truth must share a column out of {', '.join(PARAMETERS)}"
+            raise ValueError(msg)
+    columns = ("parameter", "label", "unit", "n", "n_lost", "r2", "bias", "scatter", "rms")
+    columns += ("outliers", "coverage")
+    comparisons = [compare(predicted, truth, name) for name in check_parameters(parameters)]
+    return QTable({name: [getattr(item, name) for item in comparisons] for name in columns})
+
+
+def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
+    """Score of each parameter in bins of a true quantity.
+
+    Parameters
+    ----------
+    predicted, truth : table or dict
+        See `compare`.
+    edges : sequence of float or `~astropy.units.Quantity`
+        Edges of the bins, increasing. Each bin contains its lower edge, the last one also
+        its upper.
+    by : str, optional
+        Column of ``truth`` that is binned.
+    parameters : sequence of str, optional
+        The parameters to score. By default all that both tables have.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The columns of `score_table` after ``bin_lower`` and ``bin_upper`` (in the table unit of
+        ``by``), one row for each bin and parameter, bin by bin. ``meta['by']`` is ``by``.
+
+    Raises
+    ------
+    ValueError
+        As `score_table`, and if ``edges`` are fewer than two or do not increase.
+    """
+    predicted, truth = as_table(predicted), as_table(truth)
+    values, unit = column_values(truth, by, by, "truth"), table_unit(truth, by)
+    edges = to_floats(edges, unit)
+    if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
+        msg = f"edges={edges} must be two or more increasing numbers"
+        raise ValueError(msg)
+    number = np.searchsorted(edges, values, side="right") - 1  # NaN goes beyond the last bin
+    number[values == edges[-1]] = edges.size - 2
+    scores = []
+    for index in range(edges.size - 1):
+        inside = number == index
+        tables = select_rows(predicted, inside, "predicted"), select_rows(truth, inside, "truth")
+        score = score_table(*tables, parameters=parameters)
+        for position, name in enumerate(("bin_lower", "bin_upper")):
+            column = np.full(len(score), edges[index + position])
+            score.add_column(column if unit is None else column << unit, index=position, name=name)
+        scores.append(score)
+    table = vstack(scores)
+    table.meta["by"] = by
+    return table
+
+
+def join_truth(predicted, truth):
+    """One table of predictions and truth, to be kept or written.
+
+    Parameters
+    ----------
+    predicted, truth : `~astropy.table.QTable`
+        See `compare`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The predictions, and the parameters of the truth in columns ``true_<p>``.
+    """
+    known = truth[[name for name in PARAMETERS if name in truth.colnames]]
+    known.rename_columns(known.colnames, [f"true_{name}" for name in known.colnames])
+    return hstack([predicted, known])
+
+
+def split_truth(table):
+    """Predictions and truth of a table from `join_truth`, two `~astropy.table.QTable`."""
+    columns = [name for name in table.colnames if name.startswith("true_")]
+    truth = table[columns]
+    truth.rename_columns(columns, [name.removeprefix("true_") for name in columns])
+    return table[[name for name in table.colnames if name not in columns]], truth
+
+
+def parameter_values(table, parameter):
+    """The values of one parameter as floats, whatever the kind of column.
+
+    Parameters
+    ----------
+    table : table, dict or `~sersicnet.SersicResults`
+        Quantities and magnitudes are converted; a column without unit is in the unit of
+        `sersicnet.parameters.PARAMETERS` already.
+    parameter : str
+        Name of the parameter and of the column.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+        NaN where the column is masked or not finite.
+
+    Raises
+    ------
+    ValueError, ~astropy.units.UnitConversionError
+        As `compare`.
+    """
+    (parameter,) = check_parameters(parameter)
+    return column_values(as_table(table), parameter, parameter, "table")

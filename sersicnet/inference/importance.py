@@ -1,0 +1,243 @@
+"""Exact posteriors by importance sampling: draws from a proposal, weighted by their probability."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sersicnet.model.prior import log_prior
+from sersicnet.model.render import n_together
+from sersicnet.model.unconstrained import from_unconstrained, log_volume
+
+__all__ = ["FlowProposal", "StudentProposal", "WeightedSamples", "log_posterior", "sample"]
+
+# Degrees of freedom: heavy tails keep the weights of what a proposal misses bounded.
+_DOF = 8.0
+# A proposal is fitted to draws whose weights, tempered, stand for so many at least: some more than
+# the 35 moments would need one by one, and few enough to be there after the first round.
+_ENOUGH = 24
+_TEMPERS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
+# Draws of each proposal in the first round, and fewest and most of a later round.
+_FIRST, _FEWEST, _MOST = 128, 64, 1024
+# Efficiency that the next round is planned with at least, and what is drawn above the plan.
+_LEAST_EFFICIENCY, _MARGIN = 0.05, 1.1
+# Draws whose images are made at a time: few enough to stay in a CPU's cache.
+_CHUNKS = {"cpu": 32, "cuda": 2048}
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSamples:
+    """Draws of unconstrained labels.
+
+    Attributes
+    ----------
+    values : (S, 7) `~torch.Tensor`
+        The draws.
+    log_weights : (S,) `~torch.Tensor`
+        Logarithm of posterior (likelihood times prior) over proposal.
+    """
+
+    values: torch.Tensor
+    log_weights: torch.Tensor
+
+    @property
+    def weights(self):
+        """Weights of sum 1, (S,) `~torch.Tensor`."""
+        return torch.softmax(self.log_weights, dim=0)
+
+    @property
+    def ess(self):
+        """Effective sample size of Kish: 1 / sum of squared weights."""
+        if not torch.isfinite(self.log_weights).any():
+            return 0.0
+        return float(1 / self.weights.square().sum())
+
+    @property
+    def log_evidence(self):
+        """Logarithm of the integral of the density that was sampled."""
+        return float(torch.logsumexp(self.log_weights, dim=0) - np.log(len(self.values)))
+
+
+class StudentProposal:
+    """A multivariate Student distribution of unconstrained labels.
+
+    Parameters
+    ----------
+    mean : (7,) `~torch.Tensor`
+        Its middle.
+    covariance : (7, 7) `~torch.Tensor`
+        Of a normal distribution of the same core.
+    """
+
+    def __init__(self, mean, covariance):
+        self.mean = mean
+        scale = torch.diagonal(covariance).sqrt()
+        correlation = covariance / scale / scale[:, None]
+        jitter = 1e-6 * torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
+        self.root = scale[:, None] * torch.linalg.cholesky(correlation + jitter)
+
+    def sample(self, n, generator):
+        """Draw, (n, 7) `~torch.Tensor`."""
+        options = {"generator": generator, "dtype": self.mean.dtype, "device": self.mean.device}
+        normal = torch.randn(n, len(self.mean), **options)
+        # chi squared with an even number of degrees of freedom, from exponentials
+        uniform = torch.rand(n, int(_DOF) // 2, **options).clamp(min=1e-12)
+        chi2 = -2 * torch.log(uniform).sum(dim=1, keepdim=True)
+        return self.mean + (normal * torch.sqrt(_DOF / chi2)) @ self.root.T
+
+    def log_prob(self, values):
+        """Logarithm of the density, (S,) for (S, 7)."""
+        white = torch.linalg.solve_triangular(self.root, (values - self.mean).T, upper=False)
+        n, dof = len(self.mean), torch.tensor(_DOF, dtype=values.dtype, device=values.device)
+        norm = torch.lgamma((dof + n) / 2) - torch.lgamma(dof / 2) - n / 2 * torch.log(np.pi * dof)
+        volume = torch.log(torch.diagonal(self.root)).sum()
+        return norm - volume - (dof + n) / 2 * torch.log1p(white.square().sum(dim=0) / dof)
+
+
+class FlowProposal:
+    """What the network says of one galaxy.
+
+    Parameters
+    ----------
+    posterior : `~sersicnet.networks.Posterior`
+        Of this galaxy alone.
+    log_light : float
+        To be added to the network's ``log_flux``: the light of the PSF that it did not see.
+    """
+
+    def __init__(self, posterior, log_light):
+        self.posterior = posterior
+        self.shift = torch.zeros(7, dtype=torch.float64)
+        self.shift[0] = log_light
+
+    def sample(self, n, generator):
+        """Draw unconstrained labels, (n, 7) `~torch.Tensor`."""
+        normal = torch.randn(n, 1, 7, generator=generator)
+        return self.posterior.transport(normal)[:, 0].double() + self.shift
+
+    def log_prob(self, values):
+        """Logarithm of the density of unconstrained labels, (S,) for (S, 7)."""
+        seen = (values - self.shift).float()[:, None]
+        return self.posterior.log_prob_unconstrained(seen)[:, 0].double()
+
+
+def log_posterior(likelihood, values):
+    """Logarithm of likelihood times prior of unconstrained labels, the sky integrated over.
+
+    Parameters
+    ----------
+    likelihood : `~sersicnet.model.StampLikelihood`
+        Of one stamp.
+    values : (S, 7) `~torch.Tensor`
+        Unconstrained labels.
+
+    Returns
+    -------
+    (S,) float64 `~torch.Tensor`
+        Without the factor of the noise alone. The prior is normalised; that of the sky is
+        flat, with a density of 1 per unit of the noise level.
+    """
+    good = torch.isfinite(values).all(dim=1)
+    values = torch.where(good[:, None], values, 0.0)
+    labels, images = from_unconstrained(values), likelihood.data
+    step = n_together(
+        _CHUNKS[images.device.type], images.shape[-1], likelihood.oversampling, images.device
+    )
+    parts = labels.to(images.device, images.dtype).split(step)
+    target = -0.5 * torch.cat([likelihood.chi2(part) for part in parts]).to(values.device)
+    if likelihood.sky:
+        target = target + 0.5 * torch.log(2 * np.pi / likelihood.sky_information.to(values.device))
+    target = _never_nan(target + log_prior(labels) + log_volume(values))
+    return torch.where(good, target, -torch.inf)
+
+
+def _never_nan(log_density):
+    """Where a density cannot be told there is none."""
+    return torch.where(log_density.isnan(), -torch.inf, log_density)
+
+
+@torch.no_grad()
+def sample(target, proposals, *, ess, max_samples, generator):
+    """Draw until the effective sample is large enough.
+
+    All draws are weighted by the mixture of all proposals so far, each according to its number of
+    draws; from the second round on, the proposal is a Student distribution fitted to the
+    draws weighted so far. This is adaptive multiple importance sampling (Cornuet et al. 2012,
+    Scandinavian Journal of Statistics 39, 798); as draws help to shape what weights them, it has
+    a bias, of -0.02 to -0.04 in the logarithm of the evidence and -0.5 % in widths where it was
+    measured (a normal density).
+
+    Parameters
+    ----------
+    target : callable
+        Logarithm of the density wanted, (S,) for (S, 7) unconstrained labels.
+    proposals : list
+        That the first draws come from, with ``sample`` and ``log_prob``.
+    ess : float
+        Effective sample size wanted.
+    max_samples : int
+        Most draws.
+    generator : `~torch.Generator`
+        For them.
+
+    Returns
+    -------
+    WeightedSamples
+    """
+    draws = _Draws(target)
+    share = max(1, min(_FIRST, max_samples // len(proposals)))
+    for proposal in proposals:
+        draws.add(proposal, share, generator)
+    samples = draws.weighted()
+    while samples.ess < ess and len(samples.values) < max_samples and samples.ess > 0:
+        left = max_samples - len(samples.values)
+        efficiency = max(samples.ess / len(samples.values), _LEAST_EFFICIENCY)
+        wanted = _MARGIN * (ess - samples.ess) / efficiency
+        share = int(min(max(wanted, _FEWEST), _MOST, left))
+        draws.add(_fitted(samples), share, generator)
+        samples = draws.weighted()
+    return samples
+
+
+class _Draws:
+    """Draws so far, the density wanted, and those of all proposals at each of them."""
+
+    def __init__(self, target):
+        self.target, self.proposals, self.counts = target, [], []
+        self.values = self.found = self.table = None
+
+    def add(self, proposal, n, generator):
+        """Draw from another proposal, or again from the last one where there is none."""
+        proposal = proposal or self.proposals[-1]
+        values = proposal.sample(n, generator)
+        columns = torch.stack([p.log_prob(values) for p in (*self.proposals, proposal)])
+        if self.values is None:
+            self.values, self.found, self.table = values, self.target(values), columns
+        else:
+            row = proposal.log_prob(self.values)[None]
+            self.table = torch.cat([torch.cat([self.table, row]), columns], dim=1)
+            self.values = torch.cat([self.values, values])
+            self.found = torch.cat([self.found, self.target(values)])
+        self.proposals.append(proposal)
+        self.counts.append(n)
+
+    def weighted(self):
+        """All draws, weighted by the mixture that they come from."""
+        shares = torch.tensor(self.counts, dtype=torch.float64) / sum(self.counts)
+        mixture = torch.logsumexp(_never_nan(self.table) + shares.log()[:, None], dim=0)
+        return WeightedSamples(self.values, _never_nan(self.found - mixture))
+
+
+def _fitted(samples):
+    """A Student distribution like the weighted draws, or None where they do not tell."""
+    for power in _TEMPERS:
+        weights = torch.softmax(power * samples.log_weights, dim=0)
+        if 1 / weights.square().sum() >= _ENOUGH:
+            break
+    mean = weights @ samples.values
+    apart = samples.values - mean
+    covariance = (apart * weights[:, None]).T @ apart
+    try:
+        return StudentProposal(mean, covariance)
+    except torch.linalg.LinAlgError:
+        return None

@@ -1,0 +1,306 @@
+"""Levenberg-Marquardt from the network's answer to the maximum of posterior or likelihood."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sersicnet.model.likelihood import likelihoods
+from sersicnet.model.prior import E_MAX, SNR, log_snr
+from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
+
+__all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
+
+MAX_ITERATIONS = 60
+# What cost (half of chi2, less the logarithm of the prior) would still fall by, if it were
+# quadratic: the fit is then 0.02 errors away from the optimum.
+TOLERANCE = 2e-4
+# The same where float32 finds no better place any more: 0.3 errors.
+_STALLED = 0.05
+# Galaxies at a time: on a CPU few enough to stay in its cache.
+_CHUNKS = {"cpu": 16, "cuda": 512}
+# Good pixels needed: one more than numbers to fit, the sky among them.
+_FEWEST_PIXELS = 9
+# Longest step of an unconstrained label.
+_STEP = 1.0
+# Bounds of logits (0.1 % of the range from its end) and of the length of (e1, e2) (q = 0.0503).
+_BOUND, _DISC_BOUND = 7.0, 4.0
+# A logit whose error is larger may be anywhere in its range.
+_UNKNOWN = 3.0
+# Softens the cusp that the prior of the ellipticity has at round galaxies.
+_SOFT = 0.05
+# Places of the logits, and of the ellipticity, among the labels.
+_LOGITS, _DISC = [1, 2, 5, 6], [3, 4]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Fits of N galaxies.
+
+    Attributes
+    ----------
+    mean : (N, 7) `~numpy.ndarray`
+        Unconstrained labels at the optimum.
+    covariance : (N, 7, 7) `~numpy.ndarray`
+        Of them, from the curvature.
+    chi2 : (N,) `~numpy.ndarray`
+        At the optimum.
+    sky : (N,) `~numpy.ndarray`
+        That was fitted along, in units of the data of the stamps.
+    n_pixels : (N,) `~numpy.ndarray`
+        That chi2 was summed over.
+    n_iter : (N,) int `~numpy.ndarray`
+        Evaluations of model and derivatives.
+    converged : (N,) bool `~numpy.ndarray`
+        Whether it is the optimum, with a covariance.
+    held : (N, 7) bool `~numpy.ndarray`
+        Labels that ended at their bound, or that the image does not bound. Of the
+        ellipticity, that of its length is told for e1 and e2 alike.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    chi2: np.ndarray
+    sky: np.ndarray
+    n_pixels: np.ndarray
+    n_iter: np.ndarray
+    converged: np.ndarray
+    held: np.ndarray
+
+
+def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"):
+    """Fit each galaxy, starting from ``labels``.
+
+    Parameters
+    ----------
+    labels : (N, 7) `~numpy.ndarray`
+        As in `~sersicnet.model.LABELS`.
+    data, weight : (N, S, S) `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.Stamps`.
+    psfs : `~sersicnet.model.PSFs`
+        Theirs.
+    prior : bool
+        Whether the prior counts (maximum a posteriori) or not (maximum likelihood). Its density
+        is that of the logits, of the length of the unconstrained ellipticity and of its angle.
+    sky : bool
+        Whether a constant sky is fitted along.
+    device : str or `~torch.device`
+        Where models are rendered.
+
+    Returns
+    -------
+    Fit
+        NaN, and not converged, where there are no labels, no PSF, or too few pixels.
+    """
+    n = len(labels)
+    fit = Fit(
+        np.full((n, 7), np.nan),
+        np.full((n, 7, 7), np.nan),
+        np.full(n, np.nan),
+        np.full(n, np.nan),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=bool),
+        np.zeros((n, 7), dtype=bool),
+    )
+    device = torch.device(device)
+    options = {"chunk": _CHUNKS[device.type], "sky": sky, "device": device}
+    for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
+        fit.n_pixels[rows] = likelihood.n_pixels.cpu().numpy()
+        enough = np.flatnonzero(fit.n_pixels[rows] >= _FEWEST_PIXELS)
+        if len(enough):
+            begin = torch.from_numpy(labels[rows[enough]]).float().to(device)
+            answer = levenberg_marquardt(likelihood[enough], begin, prior=prior)
+            for name, values in answer.items():
+                getattr(fit, name)[rows[enough]] = values.cpu().numpy()
+    return fit
+
+
+@torch.no_grad()
+def levenberg_marquardt(likelihood, labels, *, prior=True):
+    """Fit some galaxies together; each has its own damping, and leaves when it is done.
+
+    Parameters
+    ----------
+    likelihood : `~sersicnet.model.StampLikelihood`
+        Of N stamps.
+    labels : (N, 7) `~torch.Tensor`
+        Where to begin.
+    prior : bool
+        As in `fit_stamps`.
+
+    Returns
+    -------
+    dict of `~torch.Tensor`
+        The fields of `Fit` but for ``n_pixels``.
+    """
+    values = to_unconstrained(labels)
+    values[:, 0] = labels[:, 0]
+    values = _within(values)
+    state = _evaluate(likelihood, values, prior)
+    damping = torch.full_like(values[:, 0], 1e-2)
+    done, good = torch.zeros((2, len(values)), dtype=torch.bool, device=values.device)
+    n_iter = torch.ones_like(damping, dtype=torch.long)
+    for _ in range(MAX_ITERATIONS):
+        active = (~done).nonzero()[:, 0]
+        if not len(active):
+            break
+        now = {name: tensor[active] for name, tensor in state.items()}
+        step, decrement = _step(values[active], now, damping[active])
+        small = decrement < TOLERANCE
+        done[active[small]] = good[active[small]] = True
+        active, step, decrement = active[~small], step[~small], decrement[~small]
+        if not len(active):
+            continue
+        moved = _within(values[active] + step)
+        trial = _evaluate(likelihood[active], moved, prior)
+        n_iter[active] += 1
+        better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
+        accepted = active[better]
+        values[accepted] = moved[better]
+        for name, tensor in state.items():
+            tensor[accepted] = trial[name][better]
+        damping[active] = torch.where(better, damping[active] / 8, damping[active] * 6)
+        damping.clamp_(1e-6, 1e8)
+        stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
+        done[active[stalled]] = True
+        good[active[stalled]] = decrement[stalled] < _STALLED
+    covariance, held = _covariance(values, state)
+    usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
+    inside = 10 ** log_snr(from_unconstrained(values)) > SNR[0]
+    return {
+        "mean": values,
+        "covariance": covariance,
+        "chi2": state["chi2"],
+        "sky": likelihood.best_sky(from_unconstrained(values)),
+        "n_iter": n_iter,
+        "converged": good & usable & inside,
+        "held": held,
+    }
+
+
+def _within(values):
+    """Values moved to their bounds, where they are beyond."""
+    values = values.clone()
+    values[:, _LOGITS] = values[:, _LOGITS].clamp(-_BOUND, _BOUND)
+    length = values[:, _DISC].norm(dim=1, keepdim=True)
+    values[:, _DISC] = values[:, _DISC] * (_DISC_BOUND / length.clamp(min=_DISC_BOUND))
+    return values
+
+
+def _step(values, state, damping):
+    """The damped Gauss-Newton step, and what cost would fall by without damping.
+
+    What is at its bound and wants beyond it stays.
+    """
+    gradient, curvature = state["gradient"], state["curvature"]
+    stuck = _directions(values) * _stuck(values, gradient)[:, :, None]
+    rest = torch.eye(7, device=values.device) - stuck.transpose(1, 2) @ stuck
+    gradient = (rest @ gradient[:, :, None])[:, :, 0]
+    curvature = rest @ curvature @ rest
+    diagonal = torch.diagonal(curvature, dim1=1, dim2=2)
+    # all of a direction that stays is in its own equation, and its gradient is zero
+    curvature = curvature + stuck.transpose(1, 2) @ stuck * diagonal.amax(dim=1)[:, None, None]
+    scale = torch.diagonal(curvature, dim1=1, dim2=2).clamp(min=1e-6).rsqrt()
+    scaled = curvature * scale[:, :, None] * scale[:, None, :]
+    steps = []
+    for extra in (damping, torch.full_like(damping, 1e-6)):
+        lifted = scaled + extra[:, None, None] * torch.eye(7, device=values.device)
+        step, info = torch.linalg.solve_ex(lifted, (gradient * scale)[:, :, None])
+        steps.append(torch.where((info == 0)[:, None], step[:, :, 0] * scale, torch.nan))
+    decrement = 0.5 * (steps[1] * gradient).sum(dim=1).abs()
+    return steps[0].nan_to_num(0.0).clamp(-_STEP, _STEP), decrement
+
+
+def _directions(values):
+    """Unit vectors along which labels can be at a bound, (N, 5, 7): the last is the disc's."""
+    directions = torch.zeros(len(values), 5, 7, device=values.device, dtype=values.dtype)
+    for number, column in enumerate(_LOGITS):
+        directions[:, number, column] = 1
+    length = values[:, _DISC].norm(dim=1, keepdim=True)
+    directions[:, 4, _DISC] = values[:, _DISC] / length.clamp(min=1e-9)
+    return directions
+
+
+def _stuck(values, gradient):
+    """Which of these are at the bound and want beyond it, (N, 5)."""
+    along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
+    logits = values[:, _LOGITS]
+    there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :4] > 0)
+    disc = (values[:, _DISC].norm(dim=1) >= 0.999 * _DISC_BOUND) & (along[:, 4] > 0)
+    return torch.cat([there, disc[:, None]], dim=1)
+
+
+def _evaluate(likelihood, values, prior):
+    """Cost, its negative gradient, and its curvature by the unconstrained labels.
+
+    ``information`` is the curvature that errors follow from.
+    """
+    labels = from_unconstrained(values)
+    chi2, gradient, curvature = likelihood.normal_equations(labels)
+    slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(values)
+    gradient = (slopes.transpose(1, 2) @ gradient[:, :, None])[:, :, 0]
+    curvature = slopes.transpose(1, 2) @ curvature @ slopes
+    cost, information = 0.5 * chi2, curvature
+    if prior:
+        log_prior, slope, along, across = _prior_terms(values)
+        cost, gradient = cost - log_prior, gradient + slope
+        information = curvature + along
+        curvature = information + across
+    state = {"cost": cost, "chi2": chi2, "gradient": gradient}
+    return state | {"curvature": curvature, "information": information}
+
+
+def _prior_terms(values):
+    """Logarithm of the prior, its gradient, and minus its curvature, in two parts.
+
+    The logit labels follow a logistic distribution each, as they are uniform within their limits.
+    The ellipticity is taken in polar coordinates, where a uniform axis ratio has no pole at round
+    galaxies. The second part of the curvature is that across its direction: what is told of the
+    length tells nothing of the angle, but steps need it. The limits of the flux are left out.
+    """
+    half = torch.tanh(values / 2)
+    slope, bend = -half, 0.5 * (1 - half**2)
+    logits = (-2 * torch.log(torch.cosh(values / 2)))[:, _LOGITS].sum(dim=1)
+    length = torch.sqrt(values[:, _DISC].square().sum(dim=1) + _SOFT**2)
+    tanh = torch.tanh(length)
+    size, change = E_MAX * tanh, E_MAX * (1 - tanh**2)
+    log_prior = logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
+    radial = -2 * tanh - 2 * change / (1 + size)
+    bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
+    slope[:, 0], bend[:, 0], bend[:, _DISC] = 0, 0, 0
+    slope[:, _DISC] = (radial / length)[:, None] * values[:, _DISC]
+    direction = torch.zeros_like(values)
+    direction[:, _DISC] = values[:, _DISC] / length[:, None]
+    outer = direction[:, :, None] * direction[:, None, :]
+    along = torch.diag_embed(bend) + outer * (-bent).clamp(min=0)[:, None, None]
+    disc = torch.zeros(7, device=values.device, dtype=values.dtype)
+    disc[_DISC] = 1
+    across = (torch.diag(disc) - outer) * (-radial / length)[:, None, None]
+    return log_prior, slope, along, across
+
+
+def _covariance(values, state):
+    """Inverse of the information, and which labels have no error of their own.
+
+    Directions that are held at a bound are taken as known; NaN where there is no inverse.
+    """
+    stuck = _stuck(values, state["gradient"]).double()
+    held_along = _directions(values).double() * stuck[:, :, None]
+    held_out = held_along.transpose(1, 2) @ held_along
+    rest = torch.eye(7, dtype=torch.float64, device=values.device) - held_out
+    information = rest @ state["information"].double() @ rest
+    # scaled to a unit diagonal, as variances differ by many orders of magnitude
+    scale = torch.diagonal(information + held_out, dim1=1, dim2=2).clamp(min=1e-12).rsqrt()
+    scaled = (information + held_out) * scale[:, :, None] * scale[:, None, :]
+    root, info = torch.linalg.cholesky_ex(scaled)
+    bad = (info != 0) | ~torch.isfinite(scaled).all(dim=2).all(dim=1)
+    root = torch.where(bad[:, None, None], torch.eye(7, dtype=root.dtype, device=root.device), root)
+    covariance = torch.cholesky_inverse(root) * scale[:, :, None] * scale[:, None, :]
+    covariance = rest @ covariance @ rest
+    covariance = torch.where(bad[:, None, None], torch.nan, covariance)
+    wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
+    held = wide
+    held[:, _LOGITS] |= stuck[:, :4] > 0
+    held[:, _DISC] |= (stuck[:, 4:] > 0) | wide[:, _DISC].any(dim=1, keepdim=True)
+    return covariance, held

@@ -1,0 +1,208 @@
+"""What ``predict(refine=...)`` does after the network has answered."""
+
+import zlib
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from sersicnet._settings import check_bool, check_positive
+from sersicnet.flags import Flags
+from sersicnet.inference.fits import _Fits
+from sersicnet.inference.importance import log_posterior, sample
+from sersicnet.inference.refined import FitAnswer, SampleAnswer, fit_quantiles
+from sersicnet.model.labels import LABELS
+from sersicnet.networks.densities import parameter_samples, summarise
+from sersicnet.networks.flow_density import label_dict
+from sersicnet.parameters import PARAMETERS
+
+__all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
+
+SEVEN = tuple(PARAMETERS)
+# Effective samples below which the network's answer is kept: they would tell medians to no better
+# than a third of the error.
+_FEWEST_EFFECTIVE = 10
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """The best fit, started from the network's answer; errors from the curvature.
+
+    Parameters
+    ----------
+    prior : bool
+        Whether the universal prior counts (see `~sersicnet.inference.fit_stamps`): the
+        maximum of the posterior, else of the likelihood.
+    sky : bool
+        Whether a constant sky is fitted along.
+
+    Raises
+    ------
+    ValueError
+        If one of them is neither True nor False.
+    """
+
+    prior: bool = True
+    sky: bool = True
+
+    def __post_init__(self):
+        check_bool("prior", self.prior)
+        check_bool("sky", self.sky)
+
+    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
+        """Refined answer, quantiles and columns of some galaxies; flags are added in place.
+
+        Parameters
+        ----------
+        answer : `~sersicnet.networks.FlowAnswer`
+            What the network said.
+        quantiles : (7, 3, N) `~numpy.ndarray`
+            Likewise.
+        stamps : `~sersicnet.preprocessing.Stamps`
+            The images.
+        psfs : `~sersicnet.model.PSFs`
+            Of the cutouts, before any binning.
+        seed : int
+            Of what is random.
+        device : str or `~torch.device`
+            Where models are rendered.
+
+        Returns
+        -------
+        answer : `~sersicnet.inference.FitAnswer`
+        quantiles : (7, 3, N) `~numpy.ndarray`
+        columns : dict of (N,) `~numpy.ndarray`
+            ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
+        """
+        fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        stamps.flags[answered & ~fit.good] |= int(Flags.NOT_REFINED)
+        stamps.flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        refined = FitAnswer(answer, fit.mean, fit.covariance, fit.light, fit.offset)
+        found = fit_quantiles(refined, fit.held, stamps.frame)
+        found = np.where(fit.good, found, quantiles)
+        return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}
+
+
+@dataclass(frozen=True)
+class ImportanceSampling:
+    """The posterior itself: weighted draws from the network's and around the best fit.
+
+    Parameters
+    ----------
+    ess : float
+        Effective sample size wanted for each galaxy.
+    max_samples : int
+        Most draws for one galaxy.
+    min_ess : float
+        Below it a galaxy is flagged.
+    n_kept : int
+        Draws that the results keep, equally likely: 28 bytes each.
+    sky : bool
+        Whether a constant sky of unknown level is integrated over.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive, ``max_samples`` or ``n_kept`` is no integer, ``sky`` is no
+        bool, or ``ess`` or ``max_samples`` is below ``min_ess``, which would flag every galaxy.
+    """
+
+    ess: float = 500.0
+    max_samples: int = 4096
+    min_ess: float = 100.0
+    n_kept: int = 500
+    sky: bool = True
+
+    def __post_init__(self):
+        for name in ("max_samples", "n_kept"):
+            check_positive(name, getattr(self, name))
+        for name in ("ess", "min_ess"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not number or not 0 < value < np.inf:
+                msg = f"{name}={value!r} must be a positive, finite number"
+                raise ValueError(msg)
+        check_bool("sky", self.sky)
+        for name in ("ess", "max_samples"):
+            if getattr(self, name) < self.min_ess:
+                msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
+                raise ValueError(msg)
+
+    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
+        """As of `LevenbergMarquardt`.
+
+        The answer is a `~sersicnet.inference.SampleAnswer`; the columns are ``ess``,
+        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit.
+        """
+        fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
+        labels, refined, columns = self._sample_all(
+            fit, answer, quantiles, stamps, seed=seed, device=device
+        )
+        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        ess = np.nan_to_num(columns["ess"])
+        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
+        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
+        stamps.flags[kept] |= int(Flags.NOT_REFINED)
+        drawn = answer.draw(kept, self.n_kept, seed)
+        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
+        return SampleAnswer(labels), refined, fit.judge(stamps) | columns
+
+    def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
+        """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
+        labels = np.full((len(stamps), self.n_kept, len(LABELS)), np.nan, np.float32)
+        columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
+        columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
+        refined = quantiles.copy()
+        for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
+            found = self._sample(likelihood, fit.proposals(answer, row), seed)
+            columns["ess"][row], columns["n_samples"][row] = found.ess, len(found.values)
+            if found.ess >= _FEWEST_EFFECTIVE:
+                columns["log_evidence"][row] = found.log_evidence
+                values, weights = fit.labels(found.values, row), found.weights.numpy()
+                labels[row] = values[_resampled(weights, self.n_kept)]
+                drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
+                refined[:, :, [row]] = summarise(drawn, SEVEN, weights=weights)
+        return labels, refined, columns
+
+    def _sample(self, likelihood, proposals, seed):
+        # The pixels tell galaxies apart: no draw depends on what else is measured with them.
+        own = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
+        state = np.random.SeedSequence([seed, own]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        options = {"ess": self.ess, "max_samples": self.max_samples, "generator": generator}
+        return sample(partial(log_posterior, likelihood), proposals, **options)
+
+
+_KINDS = {"lm": LevenbergMarquardt, "importance": ImportanceSampling}
+
+
+def check_refinement(refine):
+    """What to call after the network, or None.
+
+    Parameters
+    ----------
+    refine : None, ``'lm'``, ``'importance'``, or one of the classes above
+        As in `~sersicnet.SersicNet.predict`.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if refine is None or isinstance(refine, tuple(_KINDS.values())):
+        return refine
+    if isinstance(refine, str) and refine in _KINDS:
+        return _KINDS[refine]()
+    msg = (
+        f"refine={refine!r} must be None, 'lm', 'importance', or a LevenbergMarquardt or "
+        "ImportanceSampling of sersicnet.inference.refine"
+    )
+    raise ValueError(msg)
+
+
+def _resampled(weights, n):
+    """Numbers of draws, each about as often as its weight says (systematic resampling)."""
+    edges = np.cumsum(weights)
+    return np.searchsorted(edges / edges[-1], (np.arange(n) + 0.5) / n).clip(max=len(weights) - 1)

@@ -1,0 +1,152 @@
+"""What a refinement says about the labels of N galaxies, over what the network said."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import norm
+
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import E_MAX
+from sersicnet.model.unconstrained import from_unconstrained
+from sersicnet.networks.densities import LEVELS, Arrays, own_normal
+from sersicnet.networks.flow_density import FlowAnswer, label_dict
+from sersicnet.parameters import wrap_theta
+
+__all__ = ["FitAnswer", "SampleAnswer", "fit_quantiles"]
+
+
+@dataclass(frozen=True, eq=False)
+class FitAnswer(Arrays):
+    """Normal distributions of unconstrained labels around the optimum.
+
+    Attributes
+    ----------
+    network : `~sersicnet.networks.FlowAnswer`
+        Of galaxies without a fit.
+    mean : (N, 7) `~numpy.ndarray`
+        The optimum; NaN for a galaxy without a fit.
+    covariance : (N, 7, 7) `~numpy.ndarray`
+        From the curvature.
+    log_light : (N,) `~numpy.ndarray`
+        To be taken off ``log_flux``: what share of the light the PSF's stamp holds.
+    offset : (N, 2) `~numpy.ndarray`
+        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
+    """
+
+    network: FlowAnswer
+    mean: np.ndarray
+    covariance: np.ndarray
+    log_light: np.ndarray
+    offset: np.ndarray
+
+    def draw(self, rows, n, seed):
+        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
+        rows = np.asarray(rows)
+        values, root = self.mean[rows, None], _root(self.covariance[rows])
+        normal = own_normal(rows, (n, len(LABELS)), seed)
+        drawn = label_dict(self.labels(values + normal @ np.swapaxes(root, 1, 2), rows))
+        missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
+        for name, values in self.network.draw(rows[missing], n, seed).items():
+            drawn[name][missing] = values
+        return drawn
+
+    def labels(self, values, rows):
+        """Labels of the user's PSF from unconstrained ones, (R, n, 7) `~numpy.ndarray`."""
+        labels = from_unconstrained(torch.from_numpy(values)).numpy()
+        labels[:, :, 0] -= self.log_light[rows, None]
+        labels[:, :, 5:] -= self.offset[rows, None]
+        return labels
+
+
+@dataclass(frozen=True, eq=False)
+class SampleAnswer(Arrays):
+    """Draws of labels, equally likely.
+
+    Attributes
+    ----------
+    labels : (N, S, 7) `~numpy.ndarray`
+        The draws; NaN for a galaxy without an answer.
+    """
+
+    labels: np.ndarray
+
+    def draw(self, rows, n, seed):
+        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`: no new ones, the kept again."""
+        n_kept = self.labels.shape[1]
+        chosen = []
+        for row in rows:
+            rng = np.random.default_rng([seed, row])
+            # each as often as any other, before the rest is drawn
+            order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
+            chosen.append(np.concatenate(order)[:n] if order else np.zeros(0, dtype=int))
+        picked = self.labels[np.asarray(rows)[:, None], np.array(chosen)]
+        return label_dict(picked.astype(float))
+
+
+def fit_quantiles(answer, held, frame):
+    """Quantiles of the parameters at the 16, 50 and 84 % of fits.
+
+    The medians are the optimum itself. Errors are those of the unconstrained labels, carried over:
+    along the radius of (e1, e2) for ``q``, across it, to first order, for ``theta``.
+
+    Parameters
+    ----------
+    answer : FitAnswer
+        Of N galaxies.
+    held : (N, 7) bool `~numpy.ndarray`
+        Labels without an error of their own: it is NaN.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        The way from labels to parameters.
+
+    Returns
+    -------
+    (7, 3, N) `~numpy.ndarray`
+        In the order and units of `~sersicnet.parameters.PARAMETERS`.
+    """
+    mean, rows = answer.mean, np.arange(len(answer.mean))
+    width = np.sqrt(np.diagonal(answer.covariance, axis1=1, axis2=2))
+    width = np.where(held, np.nan, width)
+    length = np.hypot(mean[:, 3], mean[:, 4])
+    across, along = _disc_widths(mean, answer.covariance, length)
+    along = np.where(held[:, 3], np.nan, along)
+    names = ("mag", "r_eff", "n", "q", "x_0", "y_0")
+    answers = []
+    for level in LEVELS:
+        labels = answer.labels(_at(level, mean, width)[:, None], rows)[:, 0]
+        values = dict(zip(LABELS, labels.T, strict=True))
+        size = E_MAX * np.tanh(np.maximum(_at(level, length, along), 0))
+        values["q"] = (1 - size) / (1 + size)
+        parameters = frame.from_labels(values, names)
+        answers.append([parameters[name] for name in names])
+    mag, r_eff, n, q, x_0, y_0 = np.swapaxes(answers, 0, 1)
+    theta = wrap_theta(0.5 * np.degrees(np.arctan2(mean[:, 4], mean[:, 3])))
+    spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(length, 1e-9))
+    spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of no knowledge
+    # mag falls where the flux rises, and so does q with the ellipticity
+    theta = np.stack([theta - spread, theta, theta + spread])
+    return np.stack([mag[::-1], r_eff, n, q[::-1], theta, x_0, y_0])
+
+
+def _at(level, mean, width):
+    """The quantile of normal numbers; the median is there where the width is not known."""
+    return mean if level == 0.5 else mean + norm.ppf(level) * width
+
+
+def _disc_widths(mean, covariance, length):
+    """Errors of (e1, e2), unconstrained, across its direction and along it."""
+    direction = mean[:, 3:5] / np.maximum(length, 1e-9)[:, None]
+    direction[length < 1e-9] = (1.0, 0.0)
+    across = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
+    block = covariance[:, 3:5, 3:5]
+    variances = [np.einsum("ni,nij,nj->n", d, block, d) for d in (across, direction)]
+    return tuple(np.sqrt(np.maximum(part, 0)) for part in variances)
+
+
+def _root(covariance):
+    """A square root of each covariance, of which some may be NaN or singular."""
+    good = np.isfinite(covariance).all(axis=(1, 2))
+    root = np.full_like(covariance, np.nan)
+    values, vectors = np.linalg.eigh(covariance[good])
+    root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
+    return root

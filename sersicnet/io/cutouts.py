@@ -1,0 +1,319 @@
+"""FITS files to cutouts and back.
+
+A cutout is a `~astropy.nddata.CCDData`: image, uncertainty, mask (True is bad),
+WCS, PSF and header. `read_cutout` reads one galaxy from the files that surveys
+and `~astropy.nddata.CCDData.write` make; `write_cutouts` and `read_cutouts` keep
+many cutouts of different sizes in one file.
+"""
+
+import gzip
+import hashlib
+import uuid
+import warnings
+import zlib
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, NDData
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS, FITSFixedWarning
+
+from sersicnet.io.cards import (
+    FILE_CARDS,
+    clean_meta,
+    exact_floats,
+    meta_header,
+    parse_unit,
+    remove_wcs_cards,
+    unit_string,
+    wcs_cards,
+)
+from sersicnet.io.extensions import UNCERTAINTY_CLASSES, native, read_survey, read_uncertainty
+
+__all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
+
+# Cards of our own: number of cutouts and of HDUs in the file (the latter tells a truncated file);
+# which PSF belongs to the cutout, whether it has a WCS, and what BUNIT was in its meta.
+_N_CUTOUTS, _N_HDUS = "SNCUTS", "SNHDUS"
+_PSF_CARD, _WCS_FLAG, _META_BUNIT = "SNPSF", "SNWCS", "SNBUNIT"
+_BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
+
+
+def read_cutout(path):
+    """Read the cutout of one galaxy from a FITS file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file written by `~astropy.nddata.CCDData.write` or `write_cutout`, or a file with
+        the extensions that surveys use: the image in ``SCI``, ``DATA``, ``IMAGE`` or the
+        primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
+        ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
+        ``INVVAR``; ``MASK`` or ``DQ`` (not zero is bad, but for the planes of LSST masks that
+        only mark detected sources); ``PSF`` or ``PSFIMAGE``.
+
+    Returns
+    -------
+    `~astropy.nddata.CCDData`
+        In native byte order. ``meta`` holds the image's header and the cards that only the
+        primary header has; ``wcs`` is set where it is celestial. A missing ``BUNIT``, or one
+        that astropy does not understand, such as ``'counts/s'``, becomes ``adu``, and
+        ``meta['BUNIT']`` keeps the string of the file.
+
+    Raises
+    ------
+    OSError
+        If the file does not exist, is not FITS, or is truncated.
+    ValueError
+        If the file has no 2-D image, several cutouts, or extensions that do not fit together.
+    """
+    with fits_errors(path), open_fits(path) as hdus:
+        n_cutouts = hdus[0].header.get(_N_CUTOUTS, 1)
+        if n_cutouts != 1:
+            msg = f"{path} holds {n_cutouts} cutouts, not one: read it with read_cutouts"
+            raise ValueError(msg)
+        if _N_CUTOUTS in hdus[0].header:
+            return _read_own(hdus)[0]
+        return read_survey(hdus, path)
+
+
+def read_cutouts(path):
+    """Read all cutouts of a file written by `write_cutouts`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Any file that `read_cutout` understands counts as one cutout.
+
+    Returns
+    -------
+    list of `~astropy.nddata.CCDData`
+        In the order in which they were written. Cutouts that shared a PSF share one array.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_cutout`.
+    """
+    with fits_errors(path), open_fits(path) as hdus:
+        if _N_CUTOUTS in hdus[0].header:
+            return _read_own(hdus)
+        return [read_survey(hdus, path)]
+
+
+def write_cutout(cutout, path, *, overwrite=False):
+    """Write one cutout; the same as `write_cutouts` with a list of one.
+
+    Such a file can also be read with ``CCDData.read(path)``.
+    """
+    write_cutouts([cutout], path, overwrite=overwrite)
+
+
+def write_cutouts(cutouts, path, *, overwrite=False):
+    """Write cutouts of any sizes into one FITS file.
+
+    The file holds, for each cutout, the extensions ``SCI``, ``UNCERT``, ``MASK`` and ``PSFIMAGE``
+    (with the number of the cutout as ``EXTVER``); a PSF that several cutouts share is
+    stored once. It appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    cutouts : iterable of `~astropy.nddata.NDData`
+        2-D cutouts. They are written one by one, so that a generator never fills the memory.
+    path : str or path-like
+        The file to write.
+    overwrite : bool, optional
+        Whether to replace an existing file.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``overwrite`` is False.
+    TypeError
+        If a cutout is not an NDData.
+    ValueError
+        If a cutout has something that FITS cannot hold.
+
+    Notes
+    -----
+    All arrays come back bit by bit, except that float16, which FITS does not know, becomes
+    float32 and a scalar mask or uncertainty becomes an array. Cards of ``meta`` that FITS
+    cannot hold are left out with a warning; cards that describe the WCS are kept in ``wcs``.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists: pass overwrite=True to replace it"
+        raise FileExistsError(msg)
+    cutouts = [cutouts] if isinstance(cutouts, NDData) else cutouts
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with partial.open("xb") as file:
+            _write_stream(cutouts, file)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_stream(cutouts, file):
+    """Write a primary HDU, each cutout, then the primary HDU again with the final numbers."""
+    primary = fits.PrimaryHDU()
+    primary.header[_N_CUTOUTS] = (0, "number of cutouts in this file")
+    primary.header[_N_HDUS] = (1, "number of HDUs in this file")
+    file.write(_to_bytes(primary))
+    psf_numbers = {}
+    for number, cutout in enumerate(cutouts, start=1):
+        try:
+            hdus = _to_hdus(cutout, number, psf_numbers)
+            content = _to_bytes(fits.PrimaryHDU(), *hdus)
+        except (TypeError, ValueError, fits.VerifyError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            msg = f"cutouts[{number - 1}] cannot be written: {error}"
+            raise kind(msg) from error
+        file.write(content[2880:])  # without the empty primary HDU, one block of FITS
+        primary.header[_N_CUTOUTS] = number
+        primary.header[_N_HDUS] += len(hdus)
+    file.seek(0)
+    file.write(_to_bytes(primary))
+
+
+def _to_bytes(*hdus):
+    buffer = BytesIO()
+    with warnings.catch_warnings():  # astropy mends cards of the survey's that break the standard
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        fits.HDUList(list(hdus)).writeto(buffer, output_verify="silentfix+ignore")
+    return buffer.getbuffer()
+
+
+def _to_hdus(cutout, number, psf_numbers):
+    """The HDUs of one cutout; ``psf_numbers`` knows the PSFs that are in the file already."""
+    if not isinstance(cutout, NDData):
+        msg = f"it is a {type(cutout).__name__} and must be an NDData"
+        raise TypeError(msg)
+    data = _storable(cutout.data, "data")
+    image = fits.ImageHDU(data, _to_header(cutout), name="SCI", ver=number)
+    hdus = [image]
+    uncertainty = cutout.uncertainty
+    if uncertainty is not None and uncertainty.array is not None:
+        array = np.broadcast_to(uncertainty.array, data.shape)
+        hdu = fits.ImageHDU(_storable(array, "uncertainty"), name="UNCERT", ver=number)
+        hdu.header["UTYPE"] = _uncertainty_name(uncertainty)
+        if uncertainty.unit is not None:
+            hdu.header["BUNIT"] = unit_string(uncertainty.unit)
+        hdus.append(hdu)
+    if cutout.mask is not None:
+        mask = np.broadcast_to(cutout.mask, data.shape).astype(np.uint8)
+        hdus.append(fits.ImageHDU(mask, name="MASK", ver=number))
+    if cutout.psf is not None:
+        psf = _storable(np.asarray(cutout.psf), "psf")
+        key = hashlib.sha256(repr((psf.dtype, psf.shape)).encode() + psf.tobytes()).digest()
+        if key not in psf_numbers:
+            psf_numbers[key] = len(psf_numbers) + 1
+            hdus.append(fits.ImageHDU(psf, name="PSFIMAGE", ver=psf_numbers[key]))
+        image.header[_PSF_CARD] = (psf_numbers[key], "EXTVER of the PSFIMAGE of this cutout")
+    return hdus
+
+
+def _storable(array, name):
+    """The array in a dtype that FITS has, without loss."""
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "iuf":
+        msg = f"its {name} has shape {array.shape} and dtype {array.dtype}, not 2-D of real numbers"
+        raise ValueError(msg)
+    if array.dtype.itemsize > 8:
+        msg = f"its {name} has dtype {array.dtype}: FITS holds up to 64 bits a pixel"
+        raise ValueError(msg)
+    return np.ascontiguousarray(array)
+
+
+def _uncertainty_name(uncertainty):
+    name = type(uncertainty).__name__
+    if name not in UNCERTAINTY_CLASSES:
+        msg = f"its uncertainty is a {name}, not one of {', '.join(UNCERTAINTY_CLASSES)}"
+        raise ValueError(msg)
+    return name
+
+
+def _to_header(cutout):
+    """Header of the image extension: the meta, the unit and the WCS."""
+    header = meta_header(cutout.meta)
+    for card in (*FILE_CARDS, _PSF_CARD, _WCS_FLAG, _META_BUNIT):
+        header.remove(card, ignore_missing=True, remove_all=True)
+    if "BUNIT" in header:
+        header.rename_keyword("BUNIT", _META_BUNIT)
+    header["BUNIT"] = unit_string(cutout.unit)
+    if cutout.wcs is not None:
+        remove_wcs_cards(header)
+        header.update(wcs_cards(cutout.wcs))
+        header[_WCS_FLAG] = (True, "the WCS cards belong to the attribute wcs")
+    return exact_floats(header)
+
+
+@contextmanager
+def fits_errors(path, name="path"):
+    """Whatever is broken in a FITS file that is read herein is an OSError that names it.
+
+    One that is not there is named with ``name``, the argument that it was given as.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        warnings.filterwarnings("error", ".*(truncated|Error validating header)", AstropyWarning)
+        try:
+            yield
+        except FileNotFoundError as error:
+            msg = f"{name}={str(path)!r} does not exist"
+            raise FileNotFoundError(msg) from error
+        except _BROKEN as error:
+            msg = f"{path} is not a complete FITS file: {error}"
+            raise OSError(msg) from error
+
+
+@contextmanager
+def open_fits(path):
+    """The HDUs of a FITS file, of which the last is there as well."""
+    # fits.open given a path leaves the file open when it fails
+    with Path(path).open("rb") as file, fits.open(_unzip(file), memmap=False) as hdus:
+        len(hdus)  # goes through the whole file
+        yield hdus
+
+
+def _unzip(file):
+    """The file, or the content of a gzip file, the end of which astropy would not miss."""
+    if file.peek(2)[:2] == b"\x1f\x8b":
+        return BytesIO(gzip.decompress(file.read()))
+    return file
+
+
+def _read_own(hdus):
+    """All cutouts of a file of `write_cutouts`."""
+    if len(hdus) != hdus[0].header[_N_HDUS]:
+        msg = f"it has {len(hdus)} of its {hdus[0].header[_N_HDUS]} HDUs"
+        raise OSError(msg)
+    parts, psfs = {}, {}
+    for hdu in hdus[1:]:
+        if hdu.name == "PSFIMAGE":
+            psfs[hdu.ver] = native(hdu.data)
+        else:
+            parts.setdefault(hdu.ver, {})[hdu.name] = hdu
+    return [_build(part["SCI"], part, psfs) for part in parts.values()]
+
+
+def _build(image, part, psfs):
+    """One cutout of our own format."""
+    header = image.header.copy()
+    wcs = WCS(header) if _WCS_FLAG in header else None
+    uncertainty = read_uncertainty(part.get("UNCERT"), image)
+    mask = part["MASK"].data.astype(bool) if "MASK" in part else None
+    psf, unit = psfs.get(header.get(_PSF_CARD)), parse_unit(header["BUNIT"])
+    meta = clean_meta(header, keep_wcs=wcs is None)
+    for card in ("BUNIT", _PSF_CARD, _WCS_FLAG):
+        meta.remove(card, ignore_missing=True)
+    if _META_BUNIT in meta:
+        meta.rename_keyword(_META_BUNIT, "BUNIT")
+    data = native(image.data)
+    return CCDData(data, unit=unit, uncertainty=uncertainty, mask=mask, wcs=wcs, psf=psf, meta=meta)

@@ -1,0 +1,110 @@
+"""Tables as files that are there whole or not at all."""
+
+import uuid
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import astropy.units as u
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
+
+__all__ = ["check_folder", "check_table_path", "read_table", "write_table"]
+
+# Formats that keep units and meta.
+_SUFFIXES = (".ecsv", ".fits", ".parquet")
+
+
+def check_folder(path, name="path"):
+    """Refuse a file that is to be written into a folder that is not there.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    name : str, optional
+        Of the argument that it was given as.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        msg = f"{name}={str(path)!r}: there is no folder {str(folder)!r}"
+        raise FileNotFoundError(msg)
+
+
+def check_table_path(path):
+    """Refuse a name of a file that `write_table` could not write, as a `~pathlib.Path`.
+
+    Raises
+    ------
+    ValueError
+        If the format is none that keeps units and metadata.
+    ModuleNotFoundError
+        If Parquet is asked for, and there is no pyarrow.
+    FileNotFoundError
+        If the folder is not there.
+    """
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        msg = f"path={str(path)!r} must end in .ecsv, .fits or .parquet"
+        raise ValueError(msg)
+    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+        extra = "'sersicnet[survey]' ('.[survey]' in a checkout)"
+        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install {extra}"
+        raise ModuleNotFoundError(msg)
+    check_folder(path)
+    return path
+
+
+def write_table(table, path, *, overwrite=False):
+    """Write a table in the format that the name of the file says.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        The table.
+    path : str or path-like
+        The file: ``.ecsv``, ``.fits`` or ``.parquet``. It appears when it is complete.
+    overwrite : bool, optional
+        Whether to replace an existing file.
+
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is False.
+    ValueError, ModuleNotFoundError
+        As `check_table_path`.
+    """
+    path = check_table_path(path)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists: pass overwrite=True to replace it"
+        raise FileExistsError(msg)
+    partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
+    try:
+        with warnings.catch_warnings():  # they are kept in a comment that astropy understands
+            lost = "The unit '.*' could not be saved in native FITS format"
+            warnings.filterwarnings("ignore", lost, AstropyUserWarning)
+            table.write(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_table(path):
+    """Read any table that astropy can, with the unit of AB magnitudes, which FITS does not know.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
+    with u.add_enabled_units([u.ABmag]):
+        return QTable.read(path)

@@ -1,0 +1,19 @@
+"""From a survey image to a catalog: sky, detection, cutouts, prediction, tile by tile."""
+
+from sersicnet._lazy import lazy_names
+
+_HOMES = {
+    "FieldPSF": "psf",
+    "field_psf": "psf",
+    "measure_image": "image",
+    "write_field_model": "models",
+}
+
+__all__ = [
+    "FieldPSF",
+    "field_psf",
+    "measure_image",
+    "write_field_model",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

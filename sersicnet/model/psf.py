@@ -1,0 +1,285 @@
+"""Checking and normalising the stamp of a point spread function."""
+
+import reprlib
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from sersicnet.flags import Flags
+
+__all__ = [
+    "PSF_SIZE",
+    "PSFs",
+    "bin_psf",
+    "check_oversampling",
+    "check_psf",
+    "collect_psfs",
+    "is_list_of_stamps",
+    "psf_flags",
+    "require_psfs",
+    "stamps_of",
+]
+
+MAX_PSF_SIZE = 1024
+MAX_OVERSAMPLING = 16
+# Of binned PSFs: as many that even the response of the pixel itself is well sampled.
+BINNED_OVERSAMPLING = 3
+# Pixels of the stamp: narrower ones are not known well enough, see `sersicnet.model.profile`.
+WELL_SAMPLED = 2.4
+# Pixels on a side of the PSF stamps that the network sees.
+PSF_SIZE = 63
+
+
+def check_psf(psf, *, max_size=MAX_PSF_SIZE):
+    """Return a PSF stamp as float64 of unit sum.
+
+    Parameters
+    ----------
+    psf : (K, L) array_like
+        Star-like stamp (with the response of the pixel) at the pixel scale of the data, of any
+        normalisation. A stamp of odd size is centred on its middle pixel, one of even size
+        between its four middle pixels.
+    max_size : int
+        Largest accepted side.
+
+    Returns
+    -------
+    (K, L) `~numpy.ndarray`
+
+    Raises
+    ------
+    TypeError
+        If it does not hold numbers, such as the name of a file.
+    ValueError
+        If the stamp is not 2-D, larger than ``max_size``, not finite, or of a sum that is not
+        positive.
+
+    Examples
+    --------
+    >>> from sersicnet.model import check_psf
+    >>> check_psf([[0, 1, 0], [1, 4, 1], [0, 1, 0]]).max()
+    np.float64(0.5)
+    """
+    try:
+        stamp = np.asarray(psf, dtype=float)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"psf={reprlib.repr(psf)} must be a 2-D array of numbers: of a FITS file, "
+            "astropy.io.fits.getdata reads one"
+        )
+        raise TypeError(msg) from error
+    if stamp.ndim != 2 or 0 in stamp.shape:
+        msg = f"psf has shape {stamp.shape}: a 2-D stamp is needed"
+        raise ValueError(msg)
+    if max(stamp.shape) > max_size:
+        msg = f"psf of {stamp.shape} pixels is larger than {max_size}: cut it around its centre"
+        raise ValueError(msg)
+    if not np.isfinite(stamp).all():
+        msg = "psf has NaN or infinite pixels: all must be finite"
+        raise ValueError(msg)
+    if not stamp.sum() > 0:
+        msg = f"psf has the sum {stamp.sum():.3g}: it must be positive"
+        raise ValueError(msg)
+    return stamp / stamp.sum()
+
+
+def check_oversampling(oversampling):
+    """Refuse what is no whole number of PSF pixels on a side of a pixel of the data.
+
+    Raises
+    ------
+    ValueError
+        If it is not an integer from 1 to 16.
+    """
+    whole = isinstance(oversampling, int | np.integer) and not isinstance(oversampling, bool)
+    if not whole or not 1 <= oversampling <= MAX_OVERSAMPLING:
+        msg = f"psf_oversampling={oversampling!r} must be an integer from 1 to {MAX_OVERSAMPLING}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class PSFs:
+    """The PSFs of N cutouts, each different one kept once.
+
+    Attributes
+    ----------
+    stamps : list of (K, L) `~numpy.ndarray`
+        Of unit sum.
+    which : (N,) int `~numpy.ndarray`
+        Which of them belongs to each cutout, -1 where there is none that can be used.
+    log_light : (N,) `~numpy.ndarray`
+        Decimal logarithm of the share of the light that the stamp holds: 0 unless
+        the stamp's own sum is to be kept.
+    oversampling : int
+        Pixels of the PSF on a side of a pixel of the data.
+    """
+
+    stamps: list
+    which: np.ndarray
+    log_light: np.ndarray
+    oversampling: int = 1
+
+    def __len__(self):
+        return len(self.which)
+
+    def __getitem__(self, rows):
+        """Those of some of the cutouts."""
+        used, which = np.unique(self.which[rows], return_inverse=True)
+        missing = int(len(used) > 0 and used[0] < 0)
+        stamps = [self.stamps[number] for number in used[missing:]]
+        return PSFs(stamps, which - missing, self.log_light[rows], self.oversampling)
+
+    def fwhm(self):
+        """Width of each of ``stamps`` in pixels of the data: of the Gaussian as sharp as it."""
+        sharpness = np.array([np.sum(stamp**2) for stamp in self.stamps])
+        return np.sqrt(2 * np.log(2) / np.pi / sharpness) / self.oversampling
+
+    def flags(self):
+        """(N,) int: ``Flags.BAD_PSF`` and ``Flags.UNDERSAMPLED_PSF``."""
+        narrow = np.append(self.fwhm() * self.oversampling < WELL_SAMPLED, False)[self.which]
+        flags = np.where(narrow, int(Flags.UNDERSAMPLED_PSF), 0)
+        return flags | np.where(self.which < 0, int(Flags.BAD_PSF), 0)
+
+
+def stamps_of(psf, cutouts):
+    """A PSF stamp, or None, for each cutout: not yet checked where there are several.
+
+    Parameters
+    ----------
+    psf : (K, L) array_like, list of them, or None
+        The user's argument: one stamp for all, a list with one (or None) for each cutout, or
+        None for the stamps that the cutouts carry.
+    cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
+        The cutouts.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the one stamp for all is unusable, or there is not one for each cutout.
+    """
+    is_list = isinstance(cutouts, list)
+    n_cutouts = len(cutouts) if is_list else len(cutouts.data)
+    if psf is None and not is_list and np.ndim(cutouts.psf) == 3:
+        psf = cutouts.psf
+    if psf is None:
+        stamps = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
+    elif is_list_of_stamps(psf):
+        stamps = list(psf)
+    else:
+        check_psf(psf)
+        stamps = [psf] * n_cutouts
+    if len(stamps) != n_cutouts:
+        msg = f"psf has {len(stamps)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
+        raise ValueError(msg)
+    return stamps
+
+
+def require_psfs(stamps):
+    """Refuse a call without any PSF.
+
+    Raises
+    ------
+    ValueError
+        If there is none at all in ``stamps``, a list from `stamps_of`.
+    """
+    if all(stamp is None for stamp in stamps):
+        msg = (
+            "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp "
+            "at the pixel scale of the data as psf=, or set cutout.psf (slicing drops it)"
+        )
+        raise ValueError(msg)
+
+
+def collect_psfs(given, *, oversampling=1, normalize=True):
+    """The PSF of each cutout, checked.
+
+    Parameters
+    ----------
+    given : list
+        A stamp or None for each cutout, from `stamps_of`.
+    oversampling : int
+        Pixels of the PSF on a side of a pixel of the data.
+    normalize : bool
+        Whether a stamp is taken to hold all the light; else its own sum says how much it holds.
+
+    Returns
+    -------
+    PSFs
+    """
+    stamps, sums, by_id, by_pixels = [], [], {id(None): -1}, {}
+    for stamp in given:
+        if id(stamp) in by_id:
+            continue
+        by_id[id(stamp)] = -1
+        if not _is_bad(stamp):
+            pixels = np.asarray(stamp, dtype=float)
+            key = pixels.shape, pixels.tobytes()  # cutouts often carry copies of one stamp
+            if key not in by_pixels:
+                by_pixels[key] = len(stamps)
+                stamps.append(check_psf(pixels))
+                sums.append(1.0 if normalize else pixels.sum())
+            by_id[id(stamp)] = by_pixels[key]
+    which = np.array([by_id[id(stamp)] for stamp in given], dtype=np.int64)
+    return PSFs(stamps, which, np.log10([*sums, 1.0])[which], int(oversampling))
+
+
+def psf_flags(given):
+    """Which cutouts have a PSF that cannot be used.
+
+    Parameters
+    ----------
+    given : list
+        A stamp or None for each cutout, from `stamps_of`.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        `~sersicnet.Flags.BAD_PSF`, or 0: also where there is none.
+    """
+    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in given}.items()}
+    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in given], dtype=np.int64)
+
+
+def bin_psf(stamp, bins):
+    """A PSF as it is in an image of larger pixels, three times as finely sampled as that.
+
+    Parameters
+    ----------
+    stamp : (K, L) `~numpy.ndarray`
+        Of odd sides, in pixels of the data.
+    bins : int
+        Pixels of the data on a side of the larger ones: an odd multiple of 3.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        Of odd sides and unit sum, centred on the middle pixel.
+    """
+    step = bins // BINNED_OVERSAMPLING
+    # from the middle to beyond what the larger pixel spreads, in whole steps
+    reach = [step * -(-(n // 2 + bins // 2) // step) for n in stamp.shape]
+    pad = [(far - n // 2,) * 2 for far, n in zip(reach, stamp.shape, strict=True)]
+    fine = uniform_filter(np.pad(stamp, pad), bins, mode="constant")[::step, ::step]
+    return fine / fine.sum()
+
+
+def is_list_of_stamps(psf):
+    """Whether there is one stamp a cutout; a stamp may itself be a list of rows."""
+    if isinstance(psf, list | tuple):
+        return any(stamp is None or np.ndim(stamp) == 2 for stamp in psf)
+    return np.ndim(psf) == 3
+
+
+def _is_bad(stamp):
+    """Whether there is a stamp that `check_psf` refuses."""
+    try:
+        if stamp is not None:
+            check_psf(stamp)
+    except (TypeError, ValueError):
+        return True
+    return False

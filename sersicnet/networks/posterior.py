@@ -1,0 +1,221 @@
+"""The network for any survey: stamps and their PSF to a posterior of the seven labels.
+
+An encoder sums the image up in one vector; a normalising flow turns it into a density. Like all
+that training needs, it knows torch, numpy and zuko only.
+"""
+
+from itertools import pairwise
+
+import torch
+import zuko
+from torch import nn
+
+from sersicnet.model.labels import LABELS
+from sersicnet.model.psf import PSF_SIZE
+from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
+from sersicnet.networks.features import GRID, N_CHANNELS, N_SUMS, ZOOMS, Views
+
+__all__ = ["PSF_SIZE", "Posterior", "PosteriorNetwork"]
+
+
+class Posterior:
+    """Densities of the labels of N galaxies.
+
+    Parameters
+    ----------
+    flow : `~zuko.flows.Flow`
+        Of whitened labels, given the context.
+    context : (N, C) `~torch.Tensor`
+        What the encoder says.
+    mean : (N, 7) `~torch.Tensor`
+        Of the unconstrained labels.
+    factor : (N, 7, 7) `~torch.Tensor`
+        Lower triangle that whitens them.
+    """
+
+    def __init__(self, flow, context, mean, factor):
+        self.flow, self.context, self.mean, self.factor = flow, context, mean, factor
+
+    def log_prob_unconstrained(self, values):
+        """Logarithm of the density of unconstrained labels, (N,) for (N, 7)."""
+        white = (self.factor @ (values - self.mean)[..., None])[..., 0]
+        volume = torch.log(torch.diagonal(self.factor, dim1=-2, dim2=-1)).sum(-1)
+        return self.flow(self.context).log_prob(white) + volume
+
+    def log_prob(self, labels):
+        """Logarithm of the density of labels.
+
+        Parameters
+        ----------
+        labels : (N, 7) or (S, N, 7) `~torch.Tensor`
+            In the order of `~sersicnet.model.LABELS`.
+
+        Returns
+        -------
+        (N,) or (S, N) `~torch.Tensor`
+        """
+        values = to_unconstrained(labels)
+        return self.log_prob_unconstrained(values) - log_volume(values)
+
+    def transport(self, normal):
+        """Unconstrained labels from standard normal numbers, (S, N, 7) for (S, N, 7)."""
+        white = self.flow(self.context).transform.inv(normal)
+        inverse = torch.linalg.inv(self.factor)
+        return self.mean + (inverse @ white[..., None])[..., 0]
+
+    def sample(self, n, *, generator=None):
+        """Draw labels.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws S.
+        generator : `~torch.Generator`, optional
+            On the device of the network.
+
+        Returns
+        -------
+        (S, N, 7) `~torch.Tensor`
+        """
+        normal = torch.randn(n, *self.mean.shape, generator=generator, device=self.mean.device)
+        return from_unconstrained(self.transport(normal))
+
+
+class _Block(nn.Module):
+    """A 3 x 3 convolution around which the input is carried along."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = nn.Sequential(*_layer(channels, channels))
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+def _layer(before, after, stride=1):
+    return [
+        nn.Conv2d(before, after, 3, padding=1, stride=stride, bias=False),
+        nn.GroupNorm(8, after),
+        nn.ReLU(),
+    ]
+
+
+class PosteriorNetwork(nn.Module):
+    """Stamps, weights and PSFs to a `Posterior`.
+
+    The middle of the stamp is looked at as it is, the whole binned by 2 and 4: so the
+    core is sharp, the outskirts are deep, and the three cost as little as one image of 55 pixels.
+    A convolutional encoder sees all three zooms with the same weights; beside it, exact sums over
+    rings and their angular modes carry bright galaxies' precision past the rounding of a
+    deep network. A first guess of the flux from apertures is taken off the label, so
+    that the network only learns what is left.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Of the stages, each of half the size of the one before.
+    blocks : int
+        Residual blocks a stage.
+    hidden : int
+        Width of the dense layers.
+    context : int
+        Length of the vector that the flow is given.
+    transforms, flow_hidden, bins : int
+        Of the neural spline flow.
+    stamp_size : int
+        Always 128.
+
+    References
+    ----------
+    Durkan et al. 2019, NeurIPS (neural spline flows); zuko's implementation.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels=(32, 64, 128),
+        blocks=1,
+        hidden=256,
+        context=96,
+        transforms=3,
+        flow_hidden=64,
+        bins=8,
+        stamp_size=128,
+    ):
+        super().__init__()
+        if stamp_size != 128:
+            msg = f"stamp_size={stamp_size!r} must be 128 for this network"
+            raise ValueError(msg)
+        self.config = {
+            "channels": list(channels),
+            "blocks": blocks,
+            "hidden": hidden,
+            "context": context,
+            "transforms": transforms,
+            "flow_hidden": flow_hidden,
+            "bins": bins,
+            "stamp_size": stamp_size,
+        }
+        self.views = Views()
+        layers = []
+        for before, after in pairwise((N_CHANNELS, *channels)):
+            layers += _layer(before, after, stride=2)
+            layers += [_Block(after) for _ in range(blocks)]
+        self.encoder = nn.Sequential(*layers)
+        side = GRID >> len(channels)
+        self.gather = nn.Linear(len(ZOOMS) * channels[-1] * side**2, hidden)
+        self.sums = nn.Sequential(nn.Linear(N_SUMS, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.head = nn.Sequential(
+            nn.LayerNorm(2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden), nn.GELU()
+        )
+        self.context = nn.Linear(hidden, context)
+        n_labels = len(LABELS)
+        self.whiten = nn.Linear(hidden, n_labels + n_labels * (n_labels + 1) // 2)
+        nn.init.zeros_(self.whiten.weight)
+        nn.init.zeros_(self.whiten.bias)
+        self.flow = zuko.flows.NSF(
+            n_labels,
+            context,
+            transforms=transforms,
+            bins=bins,
+            hidden_features=(flow_hidden, flow_hidden),
+            passes=2,
+            randperm=False,
+        )
+
+    def forward(self, data, weight, psf):
+        """The posterior of the labels.
+
+        Parameters
+        ----------
+        data, weight : (N, 128, 128) `~torch.Tensor`
+            As in `~sersicnet.preprocessing.Stamps`.
+        psf : (N, 63, 63) `~torch.Tensor`
+            Star-like PSFs of unit sum.
+
+        Returns
+        -------
+        Posterior
+        """
+        # Half precision would round the pixels themselves.
+        with torch.autocast(data.device.type, enabled=False):
+            zooms, sums, guess = self.views(data, weight, psf)
+            exact = self.sums(sums)
+        features = self.encoder(zooms.contiguous(memory_format=torch.channels_last))
+        features = features.reshape(len(data), -1)
+        state = self.head(torch.cat([self.gather(features), exact], dim=1))
+        with torch.autocast(data.device.type, enabled=False):
+            state = state.float()
+            mean, factor = self._whitening(self.whiten(state), guess)
+            return Posterior(self.flow, self.context(state), mean, factor)
+
+    def _whitening(self, outputs, guess):
+        n = len(LABELS)
+        mean, log_scale, lower = outputs.split([n, n, n * (n - 1) // 2], dim=1)
+        mean = torch.cat([mean[:, :1] + guess.log10()[:, None], mean[:, 1:]], dim=1)
+        rows, columns = torch.tril_indices(n, n, offset=-1, device=outputs.device)
+        factor = torch.diag_embed(torch.ones_like(log_scale))
+        factor = factor.index_put(
+            (torch.arange(len(mean), device=mean.device)[:, None], rows, columns), lower
+        )
+        return mean, torch.exp(log_scale.clamp(-4, 9))[:, :, None] * factor

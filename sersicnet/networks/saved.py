@@ -1,0 +1,40 @@
+"""A trained `~sersicnet.SersicNet` as a safetensors file that describes itself."""
+
+import numpy as np
+
+from sersicnet.io.weights import read_weights, weights_label, write_weights
+from sersicnet.networks.registry import build_network
+from sersicnet.parameters import label_names
+
+__all__ = ["read_net", "write_net"]
+
+
+def write_net(net, path):
+    """Write a trained network, with all that `read_net` needs."""
+    label_range = net.label_range_
+    metadata = {
+        "settings": net.get_params() | {"parameters": list(net.parameters_)},
+        "parameters": list(net.parameters_),
+        "network": net.network,
+        "network_config": net.network_.config,
+        "labels": list(label_names(net.parameters_)),
+        "label_range": None if label_range is None else np.asarray(label_range).tolist(),
+        "history": net.history_,
+        "record": net.record_,
+    }
+    write_weights(path, net.network_.state_dict(), metadata)
+
+
+def read_net(kind, path):
+    """A new object of class ``kind`` with the network of a file."""
+    tensors, metadata = read_weights(path)
+    settings = metadata["settings"] | {"parameters": tuple(metadata["parameters"])}
+    net = kind(**settings).set_params(device="auto")
+    net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
+    net.network_.load_state_dict(tensors)
+    net.parameters_ = net.parameters
+    label_range = metadata["label_range"]
+    net.label_range_ = None if label_range is None else np.array(label_range)
+    net.history_, net.record_ = metadata["history"], metadata["record"]
+    net.weights_ = weights_label(path)
+    return net

@@ -1,0 +1,233 @@
+"""The page of `sersicnet.report`: table, figures and the panel of one galaxy."""
+
+from html import escape
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.layouts import column, row
+from bokeh.models import (
+    BooleanFilter,
+    CDSView,
+    ColumnDataSource,
+    DataTable,
+    Div,
+    InlineStyleSheet,
+    NumberFormatter,
+    Select,
+    TableColumn,
+    TabPanel,
+    Tabs,
+    TextInput,
+    Toggle,
+)
+from bokeh.resources import INLINE
+
+from sersicnet.diagnostics.scores import score_table
+from sersicnet.report.detail import detail_panel, script
+from sersicnet.report.figures import (
+    coverage,
+    errors_with_truth,
+    grid,
+    histogram,
+    pull_histogram,
+    quoted_errors,
+    scatter,
+)
+
+_TABLE_HEIGHT = 640
+# Names of columns are above their numbers, on the right; those of texts on the left.
+_TABLE_STYLE = """
+.slick-header-column { font-weight: 600; }
+.slick-header-columns-right .slick-column-name { float: right; }
+.slick-header-columns-right .slick-header-column:nth-child(TEXT) .slick-column-name { float: left; }
+.slick-cell { cursor: pointer; }
+"""
+# Their values are in the panel of each galaxy.
+_HIDDEN = ("x_0", "y_0")
+_NOTE = (
+    "A catalogue has no samples: coverage is that of two halves of normal distributions with its "
+    "quantiles at 16, 50 and 84 %."
+)
+_TEMPLATE = """
+{% block postamble %}
+<style>
+  body { margin: 18px 24px; font-family: system-ui, sans-serif; background: white; }
+</style>
+{% endblock %}
+"""
+
+
+def page_html(galaxies, *, title, subtitle):
+    """The page as HTML.
+
+    Parameters
+    ----------
+    galaxies : `~sersicnet.report.data.ReportData`
+        What to show.
+    title, subtitle : str
+        Its first lines.
+
+    Returns
+    -------
+    str
+    """
+    source = ColumnDataSource(galaxies.columns)
+    view = CDSView(filter=BooleanFilter())
+    tabs, histograms = _tabs(galaxies, source, view)
+    head = Div(text=f"<h1 style='font-size:22px;margin:0'>{escape(title)}</h1><p>{subtitle}</p>")
+    table = _table(galaxies, source, view)
+    panel, fill_panel = detail_panel(galaxies, source)
+    source.selected.js_on_change("indices", fill_panel)
+    body = row(
+        column(_filters(galaxies, source, view, histograms), table, sizing_mode="stretch_width"),
+        panel,
+        sizing_mode="stretch_width",
+        spacing=16,
+    )
+    document = Document()
+    document.add_root(column(head, body, tabs, sizing_mode="stretch_width", spacing=10))
+    document.js_on_event("document_ready", fill_panel)  # opens the first galaxy
+    source.selected.indices = [0]
+    return file_html(document, INLINE, title, template=_TEMPLATE)
+
+
+def _tabs(galaxies, source, view):
+    """Figures of all galaxies, and the histograms that follow the filter."""
+    shown, by = galaxies.shown, galaxies.by
+    drawn, histograms = zip(*(histogram(galaxies.columns, name) for name in shown), strict=True)
+    pairs = [(by, name) for name in shown if name != by] + [("r_eff", "n")]
+    pairs = [pair for pair in dict.fromkeys(pairs) if {*pair} <= {*shown}][: len(shown)]
+    rows = [list(drawn), [scatter(source, view, x, y) for x, y in pairs]]
+    tabs = [TabPanel(title="Distributions", child=grid([line for line in rows if line]))]
+    along = f"true_{by}" if f"true_{by}" in galaxies.columns else by
+    compared = [name for name in shown if f"error_{name}" in galaxies.columns]
+    plots = [quoted_errors(source, view, by, name) for name in shown]
+    rows = [[errors_with_truth(source, view, along, name) for name in compared], plots]
+    tabs.append(TabPanel(title="Errors", child=grid([line for line in rows if line])))
+    if compared:
+        tabs.append(TabPanel(title="Calibration", child=_calibration(galaxies)))
+    return Tabs(tabs=tabs, sizing_mode="stretch_width"), list(histograms)
+
+
+def _calibration(galaxies):
+    """Coverage and pulls of the parameters with errors, and scores of all."""
+    compared = [name for name in galaxies.parameters if f"error_{name}" in galaxies.columns]
+    quoted = [name for name in compared if name in galaxies.samples]
+    parts = []
+    if quoted:
+        pulls = [pull_histogram(galaxies.columns, name) for name in quoted[:4]]
+        half = -(-len(pulls) // 2)
+        curves = coverage(galaxies.samples, galaxies.truth, quoted)
+        curves.width, curves.sizing_mode = 520, "fixed"
+        parts.append(row(curves, grid([pulls[:half], pulls[half:]]), sizing_mode="stretch_width"))
+    parts.append(_scores(score_table(galaxies.table, galaxies.truth, parameters=compared)))
+    if galaxies.points is None:
+        parts.append(Div(text=_NOTE, sizing_mode="stretch_width"))
+    return column(*parts, sizing_mode="stretch_width")
+
+
+def _scores(score):
+    """The numbers of `~sersicnet.diagnostics.score_table`."""
+    decimals = {"n": "0", "n_lost": "0", "outliers": "0.000", "r2": "0.000", "coverage": "0.000"}
+    columns = [
+        TableColumn(field=name, title=name, formatter=_number(decimals.get(name, "0.0000")))
+        if score[name].dtype.kind in "if"
+        else TableColumn(field=name, title=name)
+        for name in score.colnames[1:]
+    ]
+    return DataTable(
+        source=ColumnDataSource({name: list(score[name]) for name in score.colnames}),
+        columns=columns,
+        height=30 + 26 * len(score),
+        index_position=None,
+        sizing_mode="stretch_width",
+        selectable=False,
+        reorderable=False,
+    )
+
+
+def _table(galaxies, source, view):
+    """All galaxies; a click on a column's name sorts by it."""
+    columns = [TableColumn(field="id", title="id", width=100)]
+    for name in galaxies.parameters:
+        if name in _HIDDEN:
+            continue
+        digits = _digits(galaxies.columns[f"{name}_err"])
+        columns.append(_numbers(name, name, digits))
+        if np.isfinite(galaxies.columns[f"{name}_err"]).any():
+            columns.append(_numbers(f"{name}_err", "±", digits))
+    if "worst_pull" in galaxies.columns:
+        columns.append(_numbers("worst_pull", "worst pull", 1))
+    style = _TABLE_STYLE.replace("TEXT", str(len(columns)))  # the place of the next column
+    columns.append(TableColumn(field="flags", title="flags", width=190))
+    columns += [
+        TableColumn(field=name, title=escape(name), width=80)
+        if isinstance(galaxies.columns[name], list)
+        else _numbers(name, escape(name), 5 if name in ("ra", "dec") else 2)
+        for name in galaxies.others
+    ]
+    return DataTable(
+        source=source,
+        # not the plots' own view: what that tells the table before it is drawn breaks it
+        view=CDSView(filter=view.filter),
+        columns=columns,
+        index_position=None,
+        height=_TABLE_HEIGHT,
+        sizing_mode="stretch_width",
+        frozen_columns=1,
+        scroll_to_selection=False,  # would leave the top when the table is sorted
+        autosize_mode="none",
+        reorderable=False,  # would need another library
+        name="galaxies",
+        stylesheets=[InlineStyleSheet(css=style)],
+    )
+
+
+def _digits(errors):
+    """Decimals that show the smallest errors with two digits."""
+    errors = errors[np.isfinite(errors) & (errors > 0)]
+    if not errors.size:
+        return 3
+    return int(np.clip(1 - np.floor(np.log10(np.percentile(errors, 16))), 0, 4))
+
+
+def _numbers(field, title, digits):
+    return TableColumn(
+        field=field,
+        title=title,
+        width=max(56, 8 * len(title), 14 * digits),
+        formatter=_number("0." + "0" * digits if digits else "0"),
+    )
+
+
+def _number(number_format):
+    return NumberFormatter(format=number_format, nan_format="-", text_align="right")
+
+
+def _filters(galaxies, source, view, histograms):
+    """What chooses the galaxies that are shown."""
+    n_flagged = {}
+    for text in galaxies.columns["flags"]:
+        for name in text.split():
+            n_flagged[name] = n_flagged.get(name, 0) + 1
+    options = [("any", "any"), ("none", f"none ({galaxies.columns['flags'].count('')})")]
+    options += [(name, f"{name} ({number})") for name, number in sorted(n_flagged.items())]
+    conditions = TextInput(
+        title="Conditions on columns",
+        placeholder="mag < 23, n > 2.5, id = 17, flags != LOW_SNR",
+        name="conditions",
+        sizing_mode="stretch_width",
+    )
+    flag = Select(title="Flags", options=options, value="any", width=190, name="flag")
+    only = Toggle(label="Only the selected", width=140, align="end", tags=[], name="only")
+    count = Div(width=210, align="end", name="count")
+    arguments = {"conditions": conditions, "flag": flag, "only": only, "source": source}
+    arguments |= {"histograms": histograms, "rows": view.filter, "count": count}
+    apply = script("filter", **arguments)
+    only.js_on_change("active", apply)
+    conditions.js_on_change("value", apply)
+    flag.js_on_change("value", apply)
+    n = len(galaxies.columns["id"])
+    count.text = f"<b>{n:,}</b> of {n:,} galaxies shown"
+    return row(conditions, flag, only, count, sizing_mode="stretch_width")

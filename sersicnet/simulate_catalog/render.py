@@ -1,0 +1,335 @@
+"""Simulated galaxies: the truth table first, then the cutouts drawn from it by GalSim.
+
+The only module that knows GalSim::
+
+    config = SimulationConfig.candels_f160w()
+    catalog = draw_catalog(1000, config, seed=1)
+    cutouts = list(render_catalog(catalog, config, seed=1, n_jobs=2))
+
+Galaxy ``id`` has random numbers of its own, so it is the same galaxy to the last bit
+however many others are drawn, in whatever order and by however many processes.
+"""
+
+import multiprocessing
+import signal
+import warnings
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+
+import astropy.units as u
+import galsim
+import numpy as np
+from astropy.io.fits import Header
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.wcs import WCS
+from scipy.ndimage import convolve
+from tqdm.auto import tqdm
+
+from sersicnet.flags import FLAG_CARD, Flags
+from sersicnet.parameters import PARAMETERS, to_floats
+from sersicnet.simulate_catalog.catalog import (
+    draw_catalog,
+    draw_row,
+    read_catalog,
+    split_catalog,
+    write_catalog,
+)
+from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.surveys import airy_fwhm
+
+__all__ = [
+    "PSFModel",
+    "SimulationConfig",
+    "draw_catalog",
+    "draw_psf",
+    "read_catalog",
+    "render_catalog",
+    "render_model",
+    "split_catalog",
+    "write_catalog",
+]
+
+_CHUNK = 8  # galaxies that a process draws at a time: about half a second
+# GalSim only warns when a transform is larger than its own limit of 8192 pixels on a side, and
+# goes on. The largest of all surveys of surveycodex, of Roman's F087 images, has 8900.
+_MAX_FFT = 10_240  # 2.5 GB
+
+
+def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=False):
+    """Draw the cutouts of a catalogue, one after the other.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.QTable`
+        From `draw_catalog`, any subset of its rows.
+    config : SimulationConfig
+        The survey.
+    seed : int
+        Of noise and neighbours.
+    n_jobs : int
+        Number of processes; the cutouts do not depend on it.
+    noise : bool
+        Whether to add noise. Without, the ``uncertainty`` still says how
+        much there would be.
+    progress_bar : bool
+        Whether to show one.
+
+    Yields
+    ------
+    `~astropy.nddata.CCDData`
+        With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
+        the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID`` and ``SNFLAGS`` in
+        ``meta``.
+        A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
+
+    Raises
+    ------
+    ValueError
+        If ``n_jobs`` is not positive or the catalogue lacks a column.
+    """
+    if n_jobs < 1:
+        msg = f"n_jobs={n_jobs} must be 1 or more"
+        raise ValueError(msg)
+    rows = _plain_rows(catalog)
+    tasks = [
+        (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
+    ]
+    images = (image for chunk in _map(tasks, n_jobs) for image in chunk)
+    bar = tqdm(
+        zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar
+    )
+    for row, (data, sigma, mask, flags) in bar:
+        yield _to_cutout(row, config, data, sigma, mask, flags)
+
+
+def _map(tasks, n_jobs):
+    """Ordered results of `_render_chunk`, with a few tasks in flight."""
+    if n_jobs == 1:
+        yield from map(_render_chunk, tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    # Ctrl-C reaches all processes: the others would each print a traceback
+    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(n_jobs, mp_context=context, **deaf) as pool:
+        running, waiting = deque(), iter(tasks)
+        while True:
+            while len(running) < 2 * n_jobs and (task := next(waiting, None)) is not None:
+                running.append(pool.submit(_render_chunk, task))
+            if not running:
+                return
+            yield running.popleft().result()
+
+
+def _render_chunk(task):
+    rows, config, seed, noise = task
+    return [_render_row(row, config, seed, noise) for row in rows]
+
+
+_CANNOT_DRAW = (galsim.GalSimError, ArithmeticError, MemoryError)
+
+
+def _render_row(row, config, seed, noise):
+    """Image, noise map, mask and flags of one galaxy."""
+    rng = np.random.default_rng([seed, row["id"], 1])
+    shape = (row["size"], row["size"])
+    width = row["psf_fwhm"], row["psf_jitter"]
+    psf = _psf_profile(config.psf, *width, config.pixel_scale, config.folding_threshold)
+    try:
+        model = _draw_galaxy(row, shape, config, psf)
+        neighbours = _draw_neighbours(row, shape, config, psf, rng)
+    except _CANNOT_DRAW:
+        return np.full(shape, np.nan, "f4"), None, np.ones(shape, bool), Flags.RENDER_FAILED
+    scene = model + neighbours
+    sigma = np.sqrt(config.sky_noise**2 + np.clip(scene, 0, None) / config.gain)
+    mask = (neighbours > model) & (neighbours > config.sky_noise)
+    if noise:
+        white = rng.standard_normal(shape)
+        scene = scene + sigma * convolve(white, config.noise_kernel(), mode="wrap")
+    return scene.astype("f4"), sigma.astype("f4"), mask, 0
+
+
+def _draw_galaxy(row, shape, config, psf):
+    return _draw(row, shape, config.pixel_scale, config.zeropoint, *psf)
+
+
+def _draw_neighbours(row, shape, config, psf, rng):
+    """Light of the neighbours, galaxies of the same priors anywhere in the cutout."""
+    light = np.zeros(shape)
+    for _ in range(rng.poisson(config.n_neighbours)):
+        other = draw_row(row["id"], config, rng)
+        other["mag"] = row["mag"] + config.neighbour_mag.sample(rng)
+        other["x_0"], other["y_0"] = rng.uniform(-0.5, np.array(shape[::-1]) - 0.5)
+        light += _draw_galaxy(other, shape, config, psf)
+    return light
+
+
+def _draw(row, shape, pixel_scale, zeropoint, psf, method):
+    """The noise-free image of one galaxy, in units of its zero point, as accurate as the PSF."""
+    if not all(np.isfinite(row[name]) for name in PARAMETERS) or row["r_eff"] <= 0:
+        msg = f"there is no galaxy of {row}"
+        raise galsim.GalSimError(msg)
+    circular = row["r_eff"] * np.sqrt(row["q"])
+    flux = 10 ** (-0.4 * (row["mag"] - zeropoint))
+    galaxy = galsim.Sersic(row["n"], half_light_radius=circular, flux=flux)
+    galaxy = galaxy.shear(q=row["q"], beta=row["theta"] * galsim.degrees)
+    ny, nx = shape
+    image = galsim.ImageD(nx, ny, scale=pixel_scale)
+    # The middle of a GalSim image is ((nx - 1) / 2, (ny - 1) / 2) from its first pixel.
+    offset = (row["x_0"] - (nx - 1) / 2, row["y_0"] - (ny - 1) / 2)
+    scene = galsim.Convolve(galaxy, psf, gsparams=psf.gsparams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
+        try:
+            scene.drawImage(image, offset=offset, method=method)
+        except galsim.GalSimFFTSizeWarning as warning:
+            raise galsim.GalSimFFTSizeError(warning.message, warning.size) from None
+    if not np.isfinite(image.array).all():  # happens, silently, with some huge transforms
+        msg = f"GalSim drew NaN for {row}"
+        raise galsim.GalSimError(msg)
+    return image.array
+
+
+@lru_cache(maxsize=256)
+def _psf_profile(model, fwhm, jitter, pixel_scale, folding_threshold=5e-3):
+    """GalSim's profile, and the drawing method that adds the pixel's response or not.
+
+    The accuracy is given here and to nothing later: changing that of a convolution, GalSim 2.8
+    keeps what it has computed with the old one, so that images would depend on what was drawn
+    before.
+    """
+    accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
+    if model.family == "image":
+        image = galsim.Image(np.array(model.image), scale=pixel_scale)
+        # Ten times nearer to the formula of a PSF than GalSim's default, Quintic: 3e-4 of the
+        # peak instead of 4e-3 for a compact galaxy of candels_f160w.
+        lanczos = galsim.Lanczos(15)
+        psf = galsim.InterpolatedImage(image, x_interpolant=lanczos, flux=1, gsparams=accuracy)
+        return psf, "no_pixel"
+    if model.family == "moffat":
+        psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation, gsparams=accuracy)
+    elif model.family == "gaussian":
+        psf = galsim.Gaussian(fwhm=fwhm, gsparams=accuracy)
+    elif model.family == "kolmogorov":
+        psf = galsim.Kolmogorov(fwhm=fwhm, gsparams=accuracy)
+    else:
+        width = fwhm / airy_fwhm(model.obscuration)
+        psf = galsim.Airy(width, obscuration=model.obscuration, gsparams=accuracy)
+    if jitter > 0:
+        psf = galsim.Convolve(psf, galsim.Gaussian(sigma=jitter), gsparams=accuracy)
+    return psf, "auto"
+
+
+@lru_cache(maxsize=256)
+def draw_psf(model, *, pixel_scale, fwhm=None, jitter=None):
+    """The star-like stamp of a PSF: with the response of the pixel, of unit sum.
+
+    Parameters
+    ----------
+    model : PSFModel
+        The family.
+    pixel_scale : float
+        Arcsec per pixel.
+    fwhm, jitter : float, optional
+        Arcsec; by default those of ``model``, the mean of a range.
+
+    Returns
+    -------
+    (size, size) `~numpy.ndarray`
+        Read-only.
+    """
+    if model.family == "image":
+        stamp = np.array(model.image)
+    else:
+        fwhm = np.mean(model.fwhm) if fwhm is None else fwhm
+        jitter = np.mean(model.jitter) if jitter is None else jitter
+        psf, method = _psf_profile(model, float(fwhm), float(jitter), pixel_scale)
+        image = galsim.ImageD(model.size, model.size, scale=pixel_scale)
+        stamp = psf.drawImage(image, method=method).array
+    stamp = stamp / stamp.sum()
+    stamp.flags.writeable = False
+    return stamp
+
+
+def render_model(values, shape, *, pixel_scale, zeropoint, psf):
+    """The noise-free image of a Sersic galaxy seen through a PSF stamp.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        The seven parameters in the units of `~sersicnet.parameters.PARAMETERS`.
+    shape : (int, int)
+        Rows and columns.
+    pixel_scale : float
+        Arcsec per pixel of image and PSF.
+    zeropoint : float
+        AB magnitude of a flux of 1.
+    psf : (K, K) `~numpy.ndarray`
+        Star-like stamp, which includes the response of the pixel.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If GalSim cannot draw the galaxy.
+    """
+    model = PSFModel("image", image=psf)
+    profile = _psf_profile(model, 0.0, 0.0, pixel_scale)
+    try:
+        return _draw(values, shape, pixel_scale, zeropoint, *profile)
+    except _CANNOT_DRAW as error:
+        msg = f"GalSim cannot draw a galaxy of {values}: {error}"
+        raise ValueError(msg) from error
+
+
+def _plain_rows(catalog):
+    """Rows as dictionaries of numbers in the units of `PARAMETERS`."""
+    columns = {}
+    for name in ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter"):
+        if name not in catalog.colnames:
+            msg = f"the catalogue has no column {name!r}: it must come from draw_catalog"
+            raise ValueError(msg)
+        if name in ("id", "size"):
+            columns[name] = np.asarray(catalog[name]).tolist()
+        else:
+            unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
+            columns[name] = to_floats(catalog[name], unit).tolist()
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _to_cutout(row, config, data, sigma, mask, flags):
+    header = Header()
+    header["ID"] = (row["id"], "row of the catalogue")
+    header["MAGZP"] = (config.zeropoint, "AB magnitude of a flux of 1")
+    header["PIXSCALE"] = (config.pixel_scale, "arcsec per pixel")
+    header[FLAG_CARD] = (int(flags), "sersicnet flags")
+    psf = draw_psf(
+        config.psf, pixel_scale=config.pixel_scale, fwhm=row["psf_fwhm"], jitter=row["psf_jitter"]
+    )
+    return CCDData(
+        data,
+        unit=config.unit,
+        uncertainty=None if sigma is None else StdDevUncertainty(sigma),
+        mask=mask,
+        wcs=_wcs(row["size"], config.pixel_scale),
+        psf=psf,
+        meta=header,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _wcs(size, pixel_scale):
+    """A tangent plane with north up and east left, its reference in the middle."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crval = 150.0, 2.2
+    wcs.wcs.crpix = (size + 1) / 2, (size + 1) / 2
+    wcs.wcs.cdelt = -pixel_scale / 3600, pixel_scale / 3600
+    wcs.wcs.cunit = "deg", "deg"
+    wcs.array_shape = size, size
+    return wcs

@@ -1,0 +1,140 @@
+"""Training: loss, data drawn anew at each step, and the Lightning module.
+
+Imports torch, numpy and lightning only, so that it runs on a bare GPU machine.
+"""
+
+import contextlib
+import logging
+import signal
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
+
+from sersicnet.model.symmetries import random_symmetry
+from sersicnet.training.data import TrainingData
+
+__all__ = ["TrainingData", "random_symmetry", "train_module"]
+
+
+class History(lightning.Callback):
+    """Losses of each epoch; part of the checkpoint."""
+
+    def __init__(self, names):
+        self.names = list(names)
+        self.losses = {"epoch": [], "train_loss": [], "val_loss": []}
+
+    def on_train_epoch_end(self, trainer, module):
+        """Append what was logged."""
+        self.losses["epoch"].append(trainer.current_epoch)
+        for name in ("train_loss", "val_loss"):
+            self.losses[name].append(float(trainer.callback_metrics[name]))
+
+    def state_dict(self):
+        """For the checkpoint."""
+        return self.losses | {"names": self.names}
+
+    def load_state_dict(self, state):
+        """From the checkpoint."""
+        losses = {name: list(values) for name, values in state.items()}
+        if (names := losses.pop("names")) != self.names:
+            msg = f"the checkpoint is of the labels {names}, not {self.names}: use another folder"
+            raise ValueError(msg)
+        self.losses = losses
+
+
+class Checkpoint(ModelCheckpoint):
+    """The best or the last epoch, in a folder that may be moved between two runs."""
+
+    def load_state_dict(self, state):
+        """From the checkpoint, whose paths are those of the first run."""
+
+        def move(path):
+            return str(Path(self.dirpath) / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        models = {move(path): score for path, score in state["best_k_models"].items()}
+        moved = {name: move(state[name]) for name in paths}
+        super().load_state_dict(state | moved | {"dirpath": self.dirpath, "best_k_models": models})
+
+
+def train_module(module, loaders=(), *, names, directory, patience, progress_bar, **options):
+    """Train the network of a module in place, and give it the weights of its best epoch.
+
+    Parameters
+    ----------
+    module : `~lightning.LightningModule`
+        With a ``network``; it logs ``train_loss`` and ``val_loss``.
+    loaders : tuple of `~torch.utils.data.DataLoader`
+        Of training and validation; none, where the module has its own.
+    names : tuple of str
+        Names of the labels.
+    directory, patience, progress_bar
+        As in `train_network`.
+    **options
+        Of `~lightning.Trainer`.
+
+    Returns
+    -------
+    history : dict of list
+        ``epoch``, ``train_loss`` and ``val_loss``.
+    seconds : float
+        Spent in training, in all runs that led here.
+    """
+    module.network.train()  # one that has learnt before may come as it predicts
+    history, timer = History(names), Timer()
+    best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
+    last = Checkpoint(directory, "last", enable_version_counter=False)
+    callbacks = [history, timer, EarlyStopping("val_loss", patience=patience), best, last]
+    resume = Path(directory) / "last.ckpt"
+    with quiet(), interruptible():
+        trainer = lightning.Trainer(
+            devices=1,
+            callbacks=callbacks + ([TQDMProgressBar()] if progress_bar else []),
+            enable_progress_bar=progress_bar,
+            enable_model_summary=False,
+            logger=False,
+            num_sanity_val_steps=0,
+            **options,
+        )
+        checkpoint = resume if resume.exists() else None
+        trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    module.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+    module.network.eval()
+    return history.losses, timer.time_elapsed("train")
+
+
+@contextlib.contextmanager
+def quiet():
+    """Without Lightning's advertisements, and its warnings about what is meant to be so."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Batches are read from memory maps: worker processes would only copy them.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        # Each epoch has scenes of its own, and so workers of its own.
+        warnings.filterwarnings("ignore", ".*persistent_workers=True.*")
+        # A resumed run finds its own checkpoints there.
+        warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 with torch 2.13
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt; Lightning would end Python, and ignore it from then on."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None

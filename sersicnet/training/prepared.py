@@ -1,0 +1,211 @@
+"""Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from sersicnet.flags import FAILED
+from sersicnet.parameters import PARAMETERS, label_names, table_values
+from sersicnet.preprocessing.batches import SIZE, chunks_of
+from sersicnet.preprocessing.stamps import prepare
+from sersicnet.training.data import TrainingData
+
+__all__ = ["as_training_data", "build_training_data", "split_training_data"]
+
+CHUNK = SIZE  # prepared at a time
+
+
+def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
+    """What was prepared before, or what `build_training_data` makes of cutouts and truth.
+
+    Parameters
+    ----------
+    cutouts, truth, stamp_size, directory, **units
+        As in `build_training_data`; or a `~sersicnet.training.TrainingData` and None.
+    parameters : tuple of str
+        What is to be learnt from it.
+
+    Returns
+    -------
+    `~sersicnet.training.TrainingData`
+        With the labels of ``parameters`` and at least one galaxy.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, a stamp has another size, or no galaxy is usable.
+    """
+    data = cutouts
+    if not isinstance(data, TrainingData):
+        _known(truth)  # before anything long begins
+        table_values(truth, needed_columns(parameters))
+        data = build_training_data(
+            cutouts, truth, stamp_size=stamp_size, directory=directory, **units
+        )
+    if data.stamp_size != stamp_size:
+        msg = f"the training set has stamps of {data.stamp_size} pixels: stamp_size={stamp_size}"
+        raise ValueError(msg)
+    if len(data) == 0:
+        msg = "no galaxy of the training set is usable: all lack data, noise or a finite truth"
+        raise ValueError(msg)
+    return data.select(label_names(parameters))
+
+
+def needed_columns(parameters):
+    """Columns of the truth that the labels of ``parameters`` are computed from."""
+    return parameters + (("q",) if "theta" in parameters and "q" not in parameters else ())
+
+
+def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None):
+    """Prepare cutouts into memory-mapped stamps with their labels.
+
+    Parameters
+    ----------
+    cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
+        Taken one chunk after the other, so that an iterator needs no memory for all.
+    truth : `~astropy.table.Table` or dict
+        A row a cutout, in the same order, with columns for some or all of
+        `~sersicnet.parameters.PARAMETERS`.
+    stamp_size : int
+        Pixels on a side.
+    directory : path
+        Where the arrays go. If they are there already, and of the same truth, they are used.
+    pixel_scale, zeropoint
+        As in `~sersicnet.preprocessing.prepare`, one for all or one a cutout.
+
+    Returns
+    -------
+    `~sersicnet.training.TrainingData`
+        With labels of all parameters in the truth, without galaxies that are
+        unusable or lack a finite label.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer cutouts than rows, the truth has no parameter, or the stamps in
+        ``directory`` have another size or are of another truth.
+    """
+    directory = Path(directory)
+    if not (directory / "labels.npy").exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        _fill(directory, chunks_of(cutouts, CHUNK), truth, stamp_size, units)
+    elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
+        msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
+        raise ValueError(msg)
+    data, weight = (
+        np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight")
+    )
+    if data.shape[-1] != stamp_size:
+        msg = f"{directory} holds stamps of {data.shape[-1]} pixels, not of stamp_size={stamp_size}"
+        raise ValueError(msg)
+    labels = np.load(directory / "labels.npy")
+    names, n = labels.dtype.names, len(labels)
+    return TrainingData(data[:n], weight[:n], labels.view((np.float32, len(names))), names)
+
+
+def _fill(directory, chunks, truth, size, units):
+    parameters = _known(truth)
+    names, values = label_names(parameters), table_values(truth, parameters)
+    n = len(next(iter(values.values())))
+    if n == 0:
+        msg = "the truth has no rows: at least one galaxy is needed"
+        raise ValueError(msg)
+    data, weight = (
+        np.lib.format.open_memmap(directory / f"{name}.npy", "w+", np.float32, (n, size, size))
+        for name in ("data", "weight")
+    )
+    labels, taken, used = [], 0, 0
+    for chunk, length in chunks:
+        rows = slice(taken, taken + length)
+        taken = rows.stop
+        if taken > n:
+            break
+        given = {name: _part(value, rows, n) for name, value in units.items()}
+        stamps = prepare(chunk, stamp_size=size, **given)
+        with np.errstate(all="ignore"):  # what is not finite is left out
+            learnt = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
+        learnt = np.stack([learnt[name] for name in names], axis=1)
+        good = np.isfinite(learnt).all(axis=1) & (stamps.flags & int(FAILED) == 0)
+        part = slice(used, used + good.sum())
+        used = part.stop
+        data[part], weight[part] = stamps.data[good], stamps.weight[good]
+        labels.append(learnt[good])
+    if taken != n:
+        msg = f"truth has {n} rows, but there are {'more' if taken > n else taken} cutouts"
+        raise ValueError(msg)
+    data.flush()
+    weight.flush()
+    (directory / "truth.sha256").write_text(_fingerprint(truth))
+    labels = np.concatenate(labels).astype(np.float32)
+    # Last and in one step: where it exists, all is complete.
+    np.save(directory / "part.npy", labels.view([(name, np.float32) for name in names])[:, 0])
+    (directory / "part.npy").replace(directory / "labels.npy")
+
+
+def _part(value, rows, n):
+    """The rows of an argument that holds one value for each of ``n`` cutouts."""
+    return value[rows] if np.shape(value) == (n,) else value
+
+
+def _fingerprint(truth):
+    """SHA-256 of the parameters in the truth."""
+    values = table_values(truth, _known(truth))
+    digest = hashlib.sha256(",".join(values).encode())
+    for column in values.values():
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def _stored_fingerprint(directory):
+    file = directory / "truth.sha256"
+    return file.read_text() if file.exists() else None
+
+
+def _known(truth):
+    """The parameters that the truth has; an angle needs the axis ratio for its labels."""
+    if not hasattr(truth, "keys"):
+        msg = f"truth must be a table or a dict of columns, not {type(truth).__name__}"
+        raise TypeError(msg)
+    known = tuple(name for name in PARAMETERS if name in truth.keys())  # noqa: SIM118
+    if not known:
+        msg = f"the truth has none of the columns {', '.join(PARAMETERS)}"
+        raise ValueError(msg)
+    return known if "q" in known else tuple(name for name in known if name != "theta")
+
+
+def split_training_data(data, *, fraction, seed):
+    """Set a random part aside.
+
+    Parameters
+    ----------
+    data : `~sersicnet.training.TrainingData`
+        The whole.
+    fraction : float
+        Share of the second part, at least one galaxy.
+    seed : int
+        Of the choice.
+
+    Returns
+    -------
+    train, validation : `~sersicnet.training.TrainingData`
+        They share the arrays of the whole.
+    """
+    order = np.random.default_rng(seed).permutation(len(data))
+    n = max(1, round(fraction * len(data)))
+    return data.subset(np.sort(order[n:])), data.subset(np.sort(order[:n]))
+
+
+def check_pair(validation):
+    """Refuse what is not (cutouts, truth).
+
+    Raises
+    ------
+    TypeError
+        If it is not a pair.
+    """
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        msg = f"validation must be a tuple (cutouts, truth), not {type(validation).__name__}"
+        raise TypeError(msg)
+    return validation

@@ -1,0 +1,207 @@
+"""Training of regression networks: loss and Lightning module."""
+
+import math
+
+import lightning
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from sersicnet.model.symmetries import random_symmetry
+from sersicnet.training.data import BatchSampler, add_noise, check_kernel
+from sersicnet.training.loop import train_module
+
+__all__ = ["TrainingModule", "beta_nll", "train_network"]
+
+# Share of the steps in which the learning rate rises to its full value.
+WARMUP = 0.05
+
+
+def beta_nll(distribution, labels, *, label_scale, beta=0.5):
+    """Gaussian negative log-likelihood, weighted by the predicted width to the power 2 beta.
+
+    With ``beta=0`` the plain likelihood, in which faint galaxies hardly teach the mean;
+    with ``beta=1`` the mean learns as from squared errors (Seitzer et al. 2022, ICLR).
+    Only ``beta=0`` is a score to compare networks by: else a loss near zero may mean that
+    the widths, and so the weights, are small.
+
+    Parameters
+    ----------
+    distribution : `~torch.distributions.Distribution`
+        Independent normal distributions of (N, L) labels.
+    labels : (N, L) `~torch.Tensor`
+        The truth.
+    label_scale : (L,) `~torch.Tensor`
+        Spread of the labels in the training set: what a width is measured in.
+    beta : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    `~torch.Tensor`
+        A scalar.
+    """
+    width = distribution.stddev / label_scale
+    pull = (labels - distribution.mean) / distribution.stddev
+    loss = 0.5 * pull**2 + torch.log(width)
+    return (loss * width.detach() ** (2 * beta)).mean()
+
+
+class TrainingModule(lightning.LightningModule):
+    """What Lightning needs to train a network.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        Stamps to distribution.
+    names : tuple of str
+        Names of the labels.
+    learning_rate : float
+        Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
+    noise_kernel : (K, K) `~numpy.ndarray` or None
+        If given, stamps are free of noise, and noise is drawn anew at each step.
+    symmetries : bool
+        Whether to flip and transpose training stamps at random.
+    loss : callable
+        Like `beta_nll`.
+    seed : int
+        Of noise and symmetries.
+    """
+
+    def __init__(self, network, names, *, learning_rate, noise_kernel, symmetries, loss, seed):
+        super().__init__()
+        self.network, self.names, self.seed = network, names, seed
+        self.learning_rate, self.symmetries, self.loss = learning_rate, symmetries, loss
+        kernel = (
+            None if noise_kernel is None else torch.as_tensor(check_kernel(noise_kernel)).float()
+        )
+        self.register_buffer("noise_kernel", kernel, persistent=False)
+
+    def _generator(self, *position):
+        """A generator of its own for each step, so that a resumed run draws the same."""
+        state = np.random.SeedSequence([self.seed, *position]).generate_state(1, np.uint64)[0]
+        return torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
+
+    def _losses(self, batch, generator, *, augment):
+        """What is minimised, and the likelihood that tells progress whatever that is."""
+        data, weight, labels = batch
+        if augment:
+            data, weight, labels = random_symmetry(data, weight, labels, self.names, generator)
+        if self.noise_kernel is not None:
+            data = add_noise(data, weight, self.noise_kernel, generator)
+        distribution = self.network(data, weight)
+        scale = self.network.label_scale
+        likelihood = beta_nll(distribution, labels, label_scale=scale, beta=0.0)
+        return self.loss(distribution, labels, label_scale=scale), likelihood.detach()
+
+    def training_step(self, batch, index):
+        """Loss of one batch; its plain likelihood is logged."""
+        generator = self._generator(0, self.global_step)
+        loss, likelihood = self._losses(batch, generator, augment=self.symmetries)
+        self.log("train_loss", likelihood, on_epoch=True, on_step=False, batch_size=len(batch[0]))
+        return loss
+
+    def validation_step(self, batch, index):
+        """Plain likelihood of one batch, with the same noise in each epoch."""
+        _, likelihood = self._losses(batch, self._generator(1, index), augment=False)
+        self.log("val_loss", likelihood, prog_bar=True, batch_size=len(batch[0]))
+
+    def configure_optimizers(self):
+        """AdamW with warm-up and cosine decay."""
+        optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
+
+        def factor(step):
+            cosine = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))
+            return min((step + 1) / (WARMUP * steps + 1), 1) * cosine
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def train_network(
+    network,
+    data,
+    validation,
+    *,
+    directory,
+    max_epochs=30,
+    batch_size=64,
+    learning_rate=2e-3,
+    patience=10,
+    noise_kernel=None,
+    symmetries=True,
+    loss=beta_nll,
+    seed=0,
+    device="auto",
+    precision="32-true",
+    progress_bar=False,
+):
+    """Train a network in place, and give it the weights of its best epoch.
+
+    Parameters
+    ----------
+    network : `~torch.nn.Module`
+        From `~sersicnet.networks.build_network`.
+    data, validation : TrainingData
+        What to learn from, and what decides which epoch was best.
+    directory : path
+        Checkpoints are kept here; if there are some, training goes on from the last.
+    max_epochs, batch_size, learning_rate : int, int, float
+        Of the optimisation.
+    patience : int
+        Epochs without progress after which training stops.
+    noise_kernel, symmetries, loss
+        See `~sersicnet.training.TrainingModule`.
+    seed : int
+        Of order, symmetries and noise.
+    device : str
+        Lightning's accelerator: ``'auto'``, ``'cpu'``, ``'gpu'``.
+    precision : str
+        Lightning's precision, such as ``'32-true'`` or ``'bf16-mixed'``.
+    progress_bar : bool
+        Whether to show one.
+
+    Returns
+    -------
+    history : dict of list
+        ``epoch``, ``train_loss`` and ``val_loss`` (plain likelihoods, see `beta_nll`).
+    seconds : float
+        Spent in training, in all runs that led here.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two galaxies to learn from, which batch normalisation needs.
+    """
+    if len(data) < 2:
+        msg = f"usable galaxies to train on: {len(data)}, but at least 2 are needed"
+        raise ValueError(msg)
+    module = TrainingModule(
+        network,
+        data.names,
+        learning_rate=float(learning_rate),  # checkpoints hold no numpy numbers
+        noise_kernel=noise_kernel,
+        symmetries=symmetries,
+        loss=loss,
+        seed=seed,
+    )
+    loaders = _loader(data, batch_size, seed=seed), _loader(validation, 4 * batch_size)
+    return train_module(
+        module,
+        loaders,
+        names=data.names,
+        directory=directory,
+        patience=patience,
+        accelerator=device,
+        max_epochs=max_epochs,
+        precision=precision,
+        gradient_clip_val=1.0,
+        progress_bar=progress_bar,
+    )
+
+
+def _loader(data, batch_size, *, seed=None):
+    sampler = BatchSampler(len(data), batch_size, seed=seed)
+    # It draws a number that nothing depends on, but not from torch's own state.
+    return DataLoader(data, sampler=sampler, batch_size=None, generator=torch.Generator())

@@ -1,0 +1,291 @@
+"""Scenes of the universal training set, made on the device that trains.
+
+A scene is a galaxy from the universal prior as some camera might show it: through a PSF of one of
+several families, with noise, and with what spoils real images. Each of these
+contaminants is a field of `~sersicnet.training.Contaminants` and can be switched off.
+Noise-free galaxies are rendered in groups that share a PSF, and each is used a few times: with
+its flux, orientation, noise and contaminants drawn anew.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from sersicnet.model.prior import SNR, draw_labels, log_snr
+from sersicnet.model.profile import fft_size, sersic_images
+from sersicnet.model.psf import PSF_SIZE
+from sersicnet.training.contaminants import Contaminants
+from sersicnet.training.data import Scenes, turn
+from sersicnet.training.psf_families import draw_transforms, perturb, psf_stamps, shift
+
+__all__ = ["SceneMaker"]
+
+SIZE = 128
+# Galaxies that share a PSF; one star is rendered beside them.
+_GROUP = 16
+# PSFs sharper than this, in pixels, are sampled twice as finely.
+_SHARP = 3.0
+
+
+class SceneMaker:
+    """Draws scenes without end.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+        Two makers with one seed draw the same scenes; zeros at its end do not count.
+    contaminants : Contaminants
+        What spoils them.
+    n_galaxies : int
+        Noise-free galaxies kept at a time, a multiple of 64.
+    reuse : int
+        Times that each is shown before all are replaced.
+    device : str or `~torch.device`
+        Where scenes are made.
+
+    Raises
+    ------
+    ValueError
+        If ``n_galaxies`` is no multiple of 64.
+    """
+
+    def __init__(self, seed, *, contaminants=None, n_galaxies=2048, reuse=4, device="cpu"):
+        if n_galaxies < 1 or n_galaxies % 64:
+            msg = f"n_galaxies={n_galaxies!r} must be a positive multiple of 64"
+            raise ValueError(msg)
+        self.contaminants = Contaminants() if contaminants is None else contaminants
+        self.n_galaxies, self.reuse = n_galaxies, reuse
+        self.device = torch.device(device)
+        self.generator = torch.Generator(self.device).manual_seed(_mix(seed))
+
+    def batches(self, batch_size):
+        """Scenes of ``batch_size`` galaxies, one after the other.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many galaxies.
+        """
+        if not 1 <= batch_size <= self.n_galaxies:
+            msg = f"batch_size={batch_size!r} must be 1 to n_galaxies={self.n_galaxies!r}"
+            raise ValueError(msg)
+        while True:
+            self.render()
+            for _ in range(self.reuse):
+                order = torch.randperm(
+                    self.n_galaxies, generator=self.generator, device=self.device
+                )
+                for start in range(0, self.n_galaxies - batch_size + 1, batch_size):
+                    yield self.observe(order[start : start + batch_size])
+
+    def render(self):
+        """Replace the noise-free galaxies, stars and PSFs."""
+        n_groups = self.n_galaxies // _GROUP
+        n_sharp = round(n_groups * math.log(_SHARP / 1.5) / math.log(8 / 1.5))
+        labels = draw_labels(self.n_galaxies, generator=self.generator, device=self.device)
+        star = torch.zeros(n_groups, 1, 7, device=self.device)
+        star[:, :, 1], star[:, :, 2] = -3, 0.5
+        self.labels = labels.view(n_groups, _GROUP, 7)
+        everything = torch.cat([self.labels, star], dim=1)
+        everything[:, :, 0] = 0  # of unit flux
+        images, stamps, shares = [], [], []
+        for first, last, sampling in ((0, n_sharp, 2), (n_sharp, n_groups, 1)):
+            limits = (1.5, _SHARP) if sampling == 2 else (_SHARP, 8.0)
+            transform, width = draw_transforms(
+                last - first, fft_size(SIZE), limits, sampling, self.generator
+            )
+            off = self._chance(self.contaminants.shifted_psf, last - first)
+            moves = torch.where(off, self._uniform((2, last - first), -0.25, 0.25), 0.0)
+            transform = shift(transform, *moves, sampling)
+            for group, one in zip(everything[first:last], transform, strict=True):
+                images.append(sersic_images(group, one, stamp_size=SIZE, oversampling=sampling))
+            wrong = self._chance(self.contaminants.wrong_psf, last - first)
+            stamp, share = self._given(
+                perturb(transform, width, sampling, wrong, self.generator), sampling, width
+            )
+            stamps.append(stamp)
+            shares.append(share)
+        images = torch.stack(images)
+        self.galaxies, self.stars = images[:, :_GROUP].flatten(0, 1), images[:, _GROUP]
+        self.psfs, self.shares = torch.cat(stamps), torch.cat(shares)
+        self.labels = labels
+
+    def _given(self, transform, sampling, width):
+        """PSF stamps as a user gives them, and the share of the light that they hold."""
+        stamp = psf_stamps(transform, sampling, PSF_SIZE)
+        limit = torch.maximum(self._uniform(len(stamp), 12, 31), 2 * width).clamp(max=31)
+        cut = self._chance(self.contaminants.small_psf_stamp, len(stamp))
+        limit = torch.where(cut, limit, 31.0)
+        axis = (torch.arange(PSF_SIZE, device=self.device) - PSF_SIZE // 2).abs()
+        inside = axis <= limit.floor()[:, None]
+        noisy = self._chance(self.contaminants.noisy_psf, len(stamp))
+        rms = torch.where(noisy, 10 ** self._uniform(len(stamp), -5, -3), 0.0)
+        rms = rms * stamp.amax(dim=(1, 2))
+        stamp = stamp + rms[:, None, None] * self._normal(*stamp.shape)
+        stamp = stamp * (inside[:, None] & inside[:, :, None])
+        share = stamp.sum(dim=(1, 2))
+        return stamp / share[:, None, None], share
+
+    def _uniform(self, shape, low=0.0, high=1.0):
+        shape = (shape,) if isinstance(shape, int) else shape
+        draws = torch.rand(*shape, generator=self.generator, device=self.device)
+        return low + (high - low) * draws
+
+    def _normal(self, *shape):
+        return torch.randn(*shape, generator=self.generator, device=self.device)
+
+    def _chance(self, share, n):
+        return self._uniform(n) < share
+
+    @torch.no_grad()
+    def observe(self, rows):
+        """Scenes of some of the noise-free galaxies.
+
+        Parameters
+        ----------
+        rows : (N,) `~torch.Tensor`
+            Their numbers.
+
+        Returns
+        -------
+        `~sersicnet.training.Scenes`
+        """
+        group, n = rows // _GROUP, len(rows)
+        labels = self.labels[rows].clone()
+        low, high = (math.log10(limit) for limit in SNR)
+        labels[:, 0] += self._uniform(n, low, high) - log_snr(labels)
+        flux = 10 ** labels[:, 0]
+        target = self.galaxies[rows] * flux[:, None, None]
+        scene, masked = self._neighbours(target, flux, group)
+        data, noise_map = self._noise(scene)
+        bad = masked | self._missing(n)
+        labels[:, 0] += torch.log10(self.shares[group])
+        data, weight, labels = _standardise(data, noise_map, bad, labels)
+        first = int(torch.randint(8, (), generator=self.generator, device=self.device))
+        return turn(Scenes(data, weight, self.psfs[group], labels), first)
+
+    def _neighbours(self, target, flux, group):
+        """The galaxy with its neighbours, and where they are masked."""
+        scene = target
+        masked = torch.zeros_like(target, dtype=torch.bool)
+        n = len(target)
+        faint = self._chance(self.contaminants.faint_neighbours, n)
+        for _ in range(4):
+            chosen = (faint & self._chance(0.5, n)).nonzero()[:, 0]
+            if len(chosen):
+                ratio = 10 ** self._uniform(len(chosen), -2.5, -1)
+                image = self._neighbour(group[chosen], ratio * flux[chosen], 5.0)
+                scene = scene.index_add(0, chosen, image)
+        bright = self._chance(self.contaminants.bright_neighbours, n)
+        for share in (1.0, 0.4):
+            chosen = (bright & self._chance(share, n)).nonzero()[:, 0]
+            if len(chosen):
+                ratio = 10 ** self._uniform(len(chosen), -1, 0.7)
+                image = self._neighbour(group[chosen], ratio * flux[chosen], 12.0)
+                scene = scene.index_add(0, chosen, image)
+                seen = image * 2 ** self._uniform((len(chosen), 1, 1), -1, 1)
+                masked[chosen] |= (seen > 1) & (seen > target[chosen])
+        return scene, masked
+
+    def _neighbour(self, group, flux, nearest):
+        """One galaxy or star of the same PSF somewhere in each stamp."""
+        n = len(group)
+        galaxy = group * _GROUP + (self._uniform(n) * _GROUP).long()
+        star = self._chance(0.3, n)
+        images = torch.where(star[:, None, None], self.stars[group], self.galaxies[galaxy])
+        # uniform in the square of the distance, as on the sky
+        distance = torch.sqrt(self._uniform(n, nearest**2, 75.0**2))
+        angle = self._uniform(n, 0, 2 * math.pi)
+        dx, dy = (
+            (distance * torch.cos(angle)).round().long(),
+            (distance * torch.sin(angle)).round().long(),
+        )
+        x = torch.arange(SIZE, device=self.device)[None] - dx[:, None]
+        y = torch.arange(SIZE, device=self.device)[None] - dy[:, None]
+        inside = (x >= 0) & (x < SIZE)
+        there = ((y >= 0) & (y < SIZE))[:, :, None] & inside[:, None, :]
+        x, y = x.clamp(0, SIZE - 1), y.clamp(0, SIZE - 1)
+        moved = images[
+            torch.arange(n, device=self.device)[:, None, None], y[:, :, None], x[:, None, :]
+        ]
+        return moved * there * flux[:, None, None]
+
+    def _noise(self, scene):
+        """A noisy image and the noise map that comes with it."""
+        options, n = self.contaminants, len(scene)
+        column = (n, 1, 1)
+        level = self._depth(n)
+        electrons = 10 ** self._uniform(column, 0.5, 3)
+        poisson = self._chance(options.poisson_noise, n)[:, None, None]
+        variance = level**2 + torch.where(poisson, scene.clamp(min=0) / electrons, 0.0)
+        noise = self._normal(*scene.shape)
+        correlated = self._chance(options.correlated_noise, n).nonzero()[:, 0]
+        if len(correlated):
+            noise[correlated] = _smooth(noise[correlated], self._uniform(len(correlated), 0.3, 0.8))
+        data = scene + noise * variance.sqrt()
+        told = poisson & ~self._chance(options.constant_noise_map, n)[:, None, None]
+        # From the noisy image, as pipelines do: the true map would give the galaxy away.
+        seen = F.avg_pool2d(data[:, None], 4).repeat_interleave(4, 2).repeat_interleave(4, 3)[:, 0]
+        noise_map = (level**2 + torch.where(told, seen.clamp(min=0) / electrons, 0.0)).sqrt()
+        wrong = self._chance(options.wrong_noise_map, n)[:, None, None]
+        noise_map = noise_map * torch.where(wrong, torch.exp(0.03 * self._normal(*column)), 1.0)
+        spoiled = self._chance(options.sky, n)[:, None, None]
+        axis = torch.linspace(-1, 1, SIZE, device=self.device)
+        slope_x, slope_y = 0.03 * self._normal(*column), 0.03 * self._normal(*column)
+        sky = 0.05 * self._normal(*column) + slope_x * axis + slope_y * axis[:, None]
+        return data + torch.where(spoiled, sky, 0.0), noise_map
+
+    def _depth(self, n):
+        """Noise without that of the galaxy, 1 or a plane."""
+        uneven = self._chance(self.contaminants.uneven_depth, n)[:, None, None]
+        axis = torch.linspace(-1, 1, SIZE, device=self.device)
+        slope_x = self._uniform((n, 1, 1), -0.15, 0.15)
+        slope_y = self._uniform((n, 1, 1), -0.15, 0.15)
+        return torch.where(uneven, 1 + slope_x * axis + slope_y * axis[:, None], 1.0)
+
+    def _missing(self, n):
+        """Pixels without data: columns, a block, single ones, and what is outside."""
+        index = torch.arange(SIZE, device=self.device)
+        some = self._chance(self.contaminants.missing_pixels, n)
+        column = (index - self._uniform((n, 1), 0, SIZE)).abs() < self._uniform((n, 1), -1, 2)
+        corner, side = self._uniform((2, n, 1), 0, SIZE), self._uniform((2, n, 1), -6, 12)
+        block_x, block_y = ((index >= corner) & (index < corner + side)).unbind(0)
+        specks = self._uniform((n, SIZE, SIZE)) < self._uniform((n, 1, 1), 0, 0.02)
+        bad = specks | column[:, None, :] | (block_y[:, :, None] & block_x[:, None, :])
+        bad = bad & some[:, None, None]
+        # Half of the cutout's sides: 20 pixels and more.
+        half = self._uniform((2, n, 1), 20, SIZE / 2).floor()
+        half = torch.where(self._chance(self.contaminants.padding, n)[:, None], half, SIZE / 2)
+        outside_x, outside_y = ((index - (SIZE - 1) / 2).abs() > half).unbind(0)
+        return bad | outside_x[:, None, :] | outside_y[:, :, None]
+
+
+def _standardise(data, noise_map, bad, labels):
+    """Divide by the median of the noise map over good pixels, as `preprocessing.prepare` does."""
+    sample = noise_map.masked_fill(bad, torch.nan)[:, 1::4, 2::4].flatten(1)
+    level = sample.nanmedian(dim=1).values.nan_to_num(1.0)
+    good = ~bad
+    weight = level[:, None, None] / noise_map * good
+    shifted = torch.cat([labels[:, :1] - level.log10()[:, None], labels[:, 1:]], dim=1)
+    return data / level[:, None, None] * good, weight, shifted
+
+
+def _smooth(noise, sigma):
+    """White noise smoothed by a Gaussian and brought back to unit rms."""
+    steps = torch.arange(-2, 3, device=noise.device)
+    kernel = torch.exp(-0.5 * (steps / sigma[:, None]) ** 2)
+    kernel = kernel / kernel.square().sum(dim=1, keepdim=True).sqrt()
+    for axis in (1, 2):
+        parts = [
+            kernel[:, i, None, None] * noise.roll(int(step), axis) for i, step in enumerate(steps)
+        ]
+        noise = sum(parts)
+    return noise
+
+
+def _mix(seed):
+    """One number out of several, for a torch generator."""
+    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    return int(state >> np.uint64(1))
