@@ -30,7 +30,7 @@ STEPS = (
     "original",
     "then asinh of S/N at two stretches",
     "then new noise and symmetry at each step",
-    "then residual blocks and batch normalisation",
+    "then residual blocks and batch normalization",
     "then Gaussian likelihood (the shipped network)",
 )
 
@@ -52,7 +52,7 @@ class OriginalCNN(nn.Module):
         self.register_buffer("label_scale", torch.ones(n_labels))
 
     def forward(self, data, weight):
-        """Normal distributions of unit width: only the mean is learnt."""
+        """Normal distributions of unit width: only the mean is learned."""
         if self.stretch:
             images = [torch.asinh(data), torch.asinh(data / SOFTENING)]
         else:

@@ -1,4 +1,4 @@
-"""What the universal network gains by adapting to labelled galaxies, and what it forgets.
+"""What the universal network gains by adapting to labeled galaxies, and what it forgets.
 
 ::
 
@@ -27,7 +27,7 @@ from benchmarks.validation_sets import load_set
 from sersicnet import SersicNet
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.model.unconstrained import to_unconstrained
-from sersicnet.training.labelled import labelled_scenes
+from sersicnet.training.labeled import labeled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")
 SMOOTHING, NARROWER = 1.0, 0.92
@@ -62,22 +62,22 @@ def main(arguments=None):
     print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
 
 
-def _row(survey, labelled, measured):
-    return {"survey": survey, "labelled": labelled, "measured": measured}
+def _row(survey, labeled, measured):
+    return {"survey": survey, "labeled": labeled, "measured": measured}
 
 
 def resample(cutout):
     """A cutout as a survey has it that smooths its images and takes its PSFs for sharper."""
-    spoilt = cutout.copy()
-    spoilt.data = gaussian_filter(np.where(cutout.mask, 0, cutout.data), SMOOTHING)
+    spoiled = cutout.copy()
+    spoiled.data = gaussian_filter(np.where(cutout.mask, 0, cutout.data), SMOOTHING)
     kernel = np.zeros((25, 25))
     kernel[12, 12] = 1
     rms = np.sqrt(np.sum(gaussian_filter(kernel, SMOOTHING) ** 2))  # of smoothed white noise
-    spoilt.uncertainty = StdDevUncertainty(cutout.uncertainty.array * rms)
+    spoiled.uncertainty = StdDevUncertainty(cutout.uncertainty.array * rms)
     psf, middle = gaussian_filter(cutout.psf, SMOOTHING), (np.array(cutout.psf.shape) - 1) / 2
     matrix = np.eye(2) / NARROWER
-    spoilt.psf = affine_transform(psf, matrix, offset=middle - matrix @ middle)
-    return spoilt
+    spoiled.psf = affine_transform(psf, matrix, offset=middle - matrix @ middle)
+    return spoiled
 
 
 @torch.no_grad()
@@ -88,7 +88,7 @@ def measure(net, cutouts, truth):
     """
     units, options = dict.fromkeys(("pixel_scale", "zeropoint")), {"normalize": True}
     options = {"psf": None, "psf_options": options | {"oversampling": 1}, "units": units}
-    scenes, _ = labelled_scenes(cutouts, truth, stamp_size=net.stamp_size, **options)
+    scenes, _ = labeled_scenes(cutouts, truth, stamp_size=net.stamp_size, **options)
     losses = []
     for start in range(0, len(scenes), 64):
         *images, labels = scenes.subset(slice(start, start + 64)).tensors()

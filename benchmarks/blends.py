@@ -1,4 +1,4 @@
-"""What the light of a neighbour costs: pairs of galaxies through `sersicnet.measure`.
+"""What the light of a neighbor costs: pairs of galaxies through `sersicnet.measure`.
 
 ::
 
@@ -6,7 +6,7 @@
 
 Two galaxies of similar flux (within a factor of 4), drawn by GalSim, are put at some distance from
 each other on the tiles of a field, found, told apart and measured as in any survey image. The
-first rows have the same galaxies without their neighbours.
+first rows have the same galaxies without their neighbors.
 """
 
 import galsim

@@ -34,7 +34,7 @@ from sersicnet.io.weights import weights_path
 from sersicnet.model.prior import log_snr
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.scores import plot_coverage, plot_sbc, plot_tarp
-from sersicnet.training.labelled import labelled_scenes
+from sersicnet.training.labeled import labeled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")
 SEVEN = tuple(PARAMETERS)
@@ -72,12 +72,12 @@ def main(arguments=None):
 def density_table(net, directory, *, n=None, batch_size=64):
     """Mean logarithm of the density that the network gives to the true labels of each set.
 
-    What training maximises, and the score by which to choose among weights: errors that are too
+    What training maximizes, and the score by which to choose among weights: errors that are too
     large cost as well as those that are too small. Galaxies outside of the prior are left out.
     """
     rows = []
     for name in SETS:
-        scenes, _ = labelled_scenes(
+        scenes, _ = labeled_scenes(
             *load_set(name, directory, n=n),
             psf=None,
             psf_options={"oversampling": 1, "normalize": True},

@@ -76,7 +76,7 @@ def compare(net, galaxies, row, *, n_live):
     sampling = ImportanceSampling(ess=3000, max_samples=30_000, n_kept=10_000)
     results = net.predict(stack, psf=psf, refine=sampling, **units)
     own_seconds = time.process_time() - begin
-    own = results.answer.labels[0].astype(float)
+    own = results.posterior.labels[0].astype(float)
     begin = time.process_time()
     points, weights, log_evidence = reference(net, stack, psf, units, n_live=n_live)
     seconds = time.process_time() - begin
@@ -112,7 +112,7 @@ def reference(net, stack, psf, units, *, n_live):
     results = net.predict(stack, psf=psf, **units)
     start = median_labels(results.quantiles, stamps, psfs)
     ((_, likelihood),) = likelihoods(start, stamps.data, stamps.weight, psfs, chunk=1)
-    drawn = results.answer.draw([0], 2000, 1)
+    drawn = results.posterior.draw([0], 2000, 1)
     error = np.array([drawn[name].std() for name in LABELS])
     limits = np.array([(-np.inf, np.inf), LOG_R_EFF, N, *[(-E_MAX, E_MAX)] * 2, *[EDGE] * 2]).T
     low, high = (np.clip(start[0] + sign * 10 * error, *limits) for sign in (-1, 1))

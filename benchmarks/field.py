@@ -6,7 +6,7 @@
 
 Two fields of 2048 x 2048 pixels (`benchmarks.field_scene`), one of Euclid, one of LSST, are
 measured by the network alone, by Levenberg-Marquardt fits that start there (four times, each
-galaxy without its neighbours as they were found before), and by SExtractor, which has the same
+galaxy without its neighbors as they were found before), and by SExtractor, which has the same
 image, noise map, PSF and settings of detection. A detection belongs to the brightest source within
 3 pixels. Needs the program ``source-extractor``. CPU seconds are those of one core.
 """
@@ -45,7 +45,7 @@ class Measured:
     Attributes
     ----------
     table : `~astropy.table.QTable`
-        Its catalogue.
+        Its catalog.
     match : int `~numpy.ndarray`
         Its row for each true source, -1 for none.
     seconds : float

@@ -79,7 +79,7 @@ def _crowded(truth, side):
 
 
 def _save(figure, path):
-    """Noise does not compress: 128 colours make the file four times smaller."""
+    """Noise does not compress: 128 colors make the file four times smaller."""
     buffer = BytesIO()
     figure.savefig(buffer, dpi=90)
     image = Image.open(buffer).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)

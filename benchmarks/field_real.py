@@ -4,8 +4,8 @@
 
     python -m benchmarks.field_real ../shared/real docs/_static/field
 
-Cutouts of at least 100 pixels, without their masks, which hide the neighbours. Their sky has been
-subtracted. imfit's values, of the galaxy in the middle alone and with the neighbours masked, are
+Cutouts of at least 100 pixels, without their masks, which hide the neighbors. Their sky has been
+subtracted. imfit's values, of the galaxy in the middle alone and with the neighbors masked, are
 in the headers (`benchmarks.real`). Needs the program ``source-extractor``.
 """
 
@@ -69,10 +69,10 @@ def _compare(cutout, imfit, net):
 
 
 def _measure(cutout, net):
-    """The catalogue of each code."""
+    """The catalog of each code."""
     cutout.mask = None
     units = {"pixel_scale": cutout.meta["PIXSCALE"], "zeropoint": cutout.meta["MAGZP"]}
-    options = {"psf": cutout.psf, "net": net, "sky_box": None, **units}
+    options = {"psf": cutout.psf, "net": net, "background_box": None, **units}
     found = {OURS: measure_image(cutout, **options)}
     found[FITTED] = measure_image(cutout, refine="lm", **options)
     noise, manual = cutout.uncertainty.array, {"BACK_TYPE": "MANUAL"}

@@ -2,7 +2,7 @@
 
 Numbers of galaxies follow deep i-band counts, 46 x 10^(0.31 (i - 25)) per square arcmin
 brighter than i (LSST Science Book 2009, arXiv:0912.0201, section 3.7). Half-light radii are
-log-normal about those of an exponential disc with the median scale length of Miller et al. (2013,
+log-normal about those of an exponential disk with the median scale length of Miller et al. (2013,
 MNRAS 429, 2858), exp(-1.145 - 0.269 (i - 23)) arcsec. Both go on to 27 mag, fainter than what is
 detected. Indices are log-normal about 1.2, axis ratios uniform. Stars are points, three per square
 arcmin. Magnitudes, as everywhere, are those of a PSF stamp of unit sum.
@@ -124,7 +124,7 @@ def _draw_truth(rng, config, side):
     counts = 10 ** (COUNT_SLOPE * (np.array(MAGNITUDES) - 25))
     mag = 25 + np.log10(rng.uniform(*counts, n)) / COUNT_SLOPE
     mag = np.where(star, rng.uniform(brightest, FAINTEST_STAR, n), mag)
-    disc = 1.678 * np.exp(-1.145 - 0.269 * (mag - 23))
+    disk = 1.678 * np.exp(-1.145 - 0.269 * (mag - 23))
     limits = config.priors["n"]
     index = np.clip(INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n)), *_ends(limits))
     q, theta = (rng.uniform(*_ends(config.priors[name]), n) for name in ("q", "theta"))
@@ -134,7 +134,7 @@ def _draw_truth(rng, config, side):
             "x_0": x,
             "y_0": y,
             "mag": mag,
-            "r_eff": np.where(star, 0.0, disc * 10 ** (SIZE_SCATTER * rng.standard_normal(n))),
+            "r_eff": np.where(star, 0.0, disk * 10 ** (SIZE_SCATTER * rng.standard_normal(n))),
             "n": np.round(index, 1),  # GalSim prepares each index anew, and keeps a hundred
             "q": q,
             "theta": theta,

@@ -51,7 +51,7 @@ def match_brightest(truth, found, *, radius=3.0):
     return rows
 
 
-def completeness(truth, matches, catalogues, edges):
+def completeness(truth, matches, catalogs, edges):
     """Galaxies, and shares found, by true magnitude; false detections by measured magnitude.
 
     Parameters
@@ -60,7 +60,7 @@ def completeness(truth, matches, catalogues, edges):
         With ``mag`` and ``r_eff`` (0 for a star, which is no galaxy).
     matches : dict of str to int array
         Of `match_brightest`, for each code.
-    catalogues : dict of str to table
+    catalogs : dict of str to table
         With ``mag``, of the same codes.
     edges : sequence of float
         Of the bins of magnitude.
@@ -77,10 +77,10 @@ def completeness(truth, matches, catalogues, edges):
         for code, match in matches.items():
             row[f"found: {code}"] = np.mean(match[inside] >= 0) if inside.any() else np.nan
         for code, match in matches.items():
-            false = np.ones(len(catalogues[code]), bool)
+            false = np.ones(len(catalogs[code]), bool)
             false[match[match >= 0]] = False
             row[f"false: {code}"] = int(
-                (false & _between(catalogues[code]["mag"], lower, upper)).sum()
+                (false & _between(catalogs[code]["mag"], lower, upper)).sum()
             )
         rows.append(row)
     return Table(rows=rows)

@@ -68,7 +68,7 @@ def make_mosaic(folder, *, n=24, seed=11):
     _draw_table(right.subplots(), catalog, names)
     buffer = BytesIO()
     figure.savefig(buffer, dpi=100)
-    # noise does not compress: 256 colours make the file four times smaller
+    # noise does not compress: 256 colors make the file four times smaller
     image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     image.save(folder / "mosaic.png", optimize=True)
     return folder / "mosaic.png"

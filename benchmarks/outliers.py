@@ -6,7 +6,7 @@
     python -m benchmarks.outliers DIR docs/_static/calibration
 
 False positives are counted among the galaxies of the validation sets in DIR; true ones among
-stars, blends, artefacts and galaxies with structure that are drawn here, by GalSim, behind the
+stars, blends, artifacts and galaxies with structure that are drawn here, by GalSim, behind the
 same PSFs. Fluxes are in units of the background's noise in a pixel, lengths in pixels.
 """
 
@@ -166,12 +166,12 @@ def _none(data):
     return data
 
 
-def _centre(galaxy):
+def _center(galaxy):
     return galaxy["dx"], galaxy["dy"]
 
 
 def _draw(galaxy, view):
-    return draw_galaxy(view.profile, galaxy, (SIZE, SIZE), _centre(galaxy))
+    return draw_galaxy(view.profile, galaxy, (SIZE, SIZE), _center(galaxy))
 
 
 def _clean(_rng, galaxy, view):
@@ -188,7 +188,7 @@ def _star(_rng, galaxy, view):
     point = galaxy | {"r_eff": 0.2, "q": 1.0}
     galaxy["flux"] *= snr(galaxy) / snr(point)
     galaxy["r_eff"], galaxy["q"] = point["r_eff"], point["q"]
-    light = draw_star(view.profile, galaxy["flux"], (SIZE, SIZE), _centre(galaxy))
+    light = draw_star(view.profile, galaxy["flux"], (SIZE, SIZE), _center(galaxy))
     return light, _none, view.profile
 
 
@@ -262,7 +262,7 @@ def _edge(rng, galaxy, view):
 
 
 def _spiral(rng, galaxy, view):
-    """An exponential disc times 1 + A cos(m phi - m cot(pitch) log r), A of 0.3 to 0.8."""
+    """An exponential disk times 1 + A cos(m phi - m cot(pitch) log r), A of 0.3 to 0.8."""
     amplitude, arms = rng.uniform(0.3, 0.8), int(rng.integers(1, 4))
     pitch, phase = np.radians(rng.uniform(10, 30)), rng.uniform(0, 2 * np.pi)
 
@@ -274,15 +274,15 @@ def _spiral(rng, galaxy, view):
 
 
 def _ring(rng, galaxy, view):
-    """An exponential disc and a ring of 1 to 2 r_eff with 30 to 60 % of the light."""
+    """An exponential disk and a ring of 1 to 2 r_eff with 30 to 60 % of the light."""
     radius_of_ring, width = rng.uniform(1, 2), rng.uniform(0.1, 0.3)
     share = rng.uniform(0.3, 0.6)
     # of unit flux, in units of r_eff
-    disc, ring = 2 * np.pi / 1.678**2, 2 * np.pi * radius_of_ring * width * np.sqrt(2 * np.pi)
+    disk, ring = 2 * np.pi / 1.678**2, 2 * np.pi * radius_of_ring * width * np.sqrt(2 * np.pi)
 
     def brightness(radius, _angle):
         bump = np.exp(-0.5 * ((radius - radius_of_ring) / width) ** 2)
-        return (1 - share) * np.exp(-1.678 * radius) / disc + share * bump / ring
+        return (1 - share) * np.exp(-1.678 * radius) / disk + share * bump / ring
 
     return _structured(galaxy, view, brightness), _none, view.profile
 
@@ -298,7 +298,7 @@ def _structured(galaxy, view, brightness, *, fine=4):
     image = galsim.Image(pixels / pixels.sum(), scale=1 / fine)
     light = galsim.InterpolatedImage(image, x_interpolant="linear", flux=1)
     light = galsim.Convolve(light, view.profile)
-    return draw_star(light, galaxy["flux"], (SIZE, SIZE), _centre(galaxy))
+    return draw_star(light, galaxy["flux"], (SIZE, SIZE), _center(galaxy))
 
 
 def _wrong_psf(rng, galaxy, view):

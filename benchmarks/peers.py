@@ -46,7 +46,7 @@ def main(arguments=None):
     np.testing.assert_allclose(truth["mag"], bench["true_mag"], atol=1e-3)
     codes = {
         "universal": _measure(bench, options.weights),
-        "universal, symmetrized": _measure(bench, options.weights, symmetrize=True),
+        "universal, augmented": _measure(bench, options.weights, augment=True),
         "universal, lm": _measure(bench, options.weights, refine="lm"),
         "universal, importance": _measure(bench, options.weights, refine="importance"),
         "the same, sky known": _measure(

@@ -67,7 +67,7 @@ def _ours(net, bench, n, refine):
 
 
 def _imfit(bench, n):
-    """Levenberg-Marquardt from the catalogue's rough values, as a careful user would."""
+    """Levenberg-Marquardt from the catalog's rough values, as a careful user would."""
     try:
         import pyimfit
     except ImportError:

@@ -55,7 +55,7 @@ def main(arguments=None):
         "imfit": published_values(cutouts, cards=IMFIT_CARDS),
     }
     _write_galaxies(names, cutouts, measured, references, options.output)
-    _write_centres(names, cutouts, measured, references, options.output)
+    _write_centers(names, cutouts, measured, references, options.output)
     _write_scores(cutouts, measured, references, options.output)
     axes = plot_predicted_vs_true(measured, references["imfit"], parameters=PARAMETERS, errors=True)
     axes[0].figure.savefig(options.output / "imfit.png", dpi=110)
@@ -97,15 +97,15 @@ def _write_galaxies(names, cutouts, measured, references, output):
     write_rounded(table, output / "galaxies.csv", decimals=2)
 
 
-def _write_centres(names, cutouts, measured, references, output):
-    """Centres less those of imfit, their errors, and how far the PSF is off its own middle."""
+def _write_centers(names, cutouts, measured, references, output):
+    """Centers less those of imfit, their errors, and how far the PSF is off its own middle."""
     table = QTable({"galaxy": names})
     for name, axis in (("x_0", 1), ("y_0", 0)):
         table[f"{name} - imfit"] = measured[name] - references["imfit"][name]
         table[f"{name}_err"] = measured[f"{name}_err"]
         offsets = [centroid_2dg(c.psf)[1 - axis] - (c.psf.shape[axis] - 1) / 2 for c in cutouts]
         table[f"PSF {name[0]}"] = offsets
-    write_rounded(table, output / "centres.csv", decimals=2)
+    write_rounded(table, output / "centers.csv", decimals=2)
 
 
 def _write_scores(cutouts, measured, references, output):
@@ -136,7 +136,7 @@ def _residuals(results, cutouts, names, rows):
 
 
 def _save_small(figure, path):
-    """Noise does not compress: 128 colours make the file four times smaller."""
+    """Noise does not compress: 128 colors make the file four times smaller."""
     buffer = BytesIO()
     figure.savefig(buffer, dpi=100)
     image = Image.open(buffer).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)

@@ -5,7 +5,7 @@
     python -m benchmarks.real_refined ../shared/real docs/_static/refinement
 
 All models are rendered in the same way on the same pixels, with the sky that fits each best. Where
-a publication does not tell the centre or the angle, ours is taken.
+a publication does not tell the center or the angle, ours is taken.
 """
 
 import numpy as np

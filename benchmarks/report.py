@@ -70,7 +70,7 @@ def cost_table(catalog, truth, cutouts):
     catalog["id"] = np.arange(N_LARGE)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, images in (("catalogue", None), ("and images", (cutouts * times)[:N_LARGE])):
+        for name, images in (("catalog", None), ("and images", (cutouts * times)[:N_LARGE])):
             start = time.process_time()
             page = write_report(catalog, Path(folder) / "page.html", truth=truth, cutouts=images)
             seconds = time.process_time() - start

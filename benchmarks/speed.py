@@ -33,7 +33,7 @@ STEPS = {
     "prepare": ("preprocessing.py", "prepare"),
     "network": ("posterior.py", "forward"),
     "sampling": ("flow_answer.py", "flow_labels"),
-    "quantiles": ("answers.py", "summarise"),
+    "quantiles": ("answers.py", "summarize"),
     "misfit": ("misfit.py", "misfit"),
 }
 
@@ -51,7 +51,7 @@ def main(arguments=None):
     universal = SersicNet.load(weights_path(options.weights))
     ways = {
         "universal": (universal, {}),
-        "universal, symmetrized": (universal, {"symmetrize": True}),
+        "universal, augmented": (universal, {"augment": True}),
         "deeplegato": (SersicNet.from_pretrained("deeplegato"), {}),
     }
     inputs = make_inputs(options.n)

@@ -1,4 +1,4 @@
-"""What spoils the validation sets: neighbours, stars, sky, noise, bad pixels, a wrong PSF.
+"""What spoils the validation sets: neighbors, stars, sky, noise, bad pixels, a wrong PSF.
 
 Written apart from what training draws, so that a mistake there cannot hide here. All
 fluxes are in units of the background's noise in a pixel and all lengths in pixels.
@@ -26,15 +26,15 @@ class Contaminants:
 
     Parameters
     ----------
-    faint_neighbours : bool
+    faint_neighbors : bool
         0 to 4 unmasked galaxies, 8 to 60 pixels away, each with 1 to 10 % of the galaxy's
         flux or, as often, with a S/N of 3 to 10.
-    bright_neighbours : bool
+    bright_neighbors : bool
         0 to 2 galaxies of 0.3 to 3 times the flux, further away than 12 pixels and
-        1.5 ``r_eff``. Masked, imperfectly: where 0.5 to 2 times the neighbour's light is above
+        1.5 ``r_eff``. Masked, imperfectly: where 0.5 to 2 times the neighbor's light is above
         both the noise and the galaxy. Its halo stays.
     stars : bool
-        0 to 2 stars; flux, distance and mask as of bright neighbours.
+        0 to 2 stars; flux, distance and mask as of bright neighbors.
     sky : bool
         An offset of 0.05 sigma rms and slopes in x and y of 0.03 sigma rms per 64 pixels.
     correlated_noise : bool
@@ -45,13 +45,13 @@ class Contaminants:
         A cutout of 48 to 127 pixels, but no smaller than 3 ``r_eff``, instead of 128 to 160.
     wrong_psf : bool
         The given PSF is up to 2 % too wide or narrow, 0.01 too elliptical and 0.2 pixels (0.1
-        rms) off its centre in x and y.
+        rms) off its center in x and y.
     wrong_noise : bool
         The noise map is wrong by one factor, lognormal with a width of 3 %.
     """
 
-    faint_neighbours: bool = True
-    bright_neighbours: bool = True
+    faint_neighbors: bool = True
+    bright_neighbors: bool = True
     stars: bool = True
     sky: bool = True
     correlated_noise: bool = True
@@ -93,8 +93,8 @@ class Contaminants:
         return {name: streams[name] for name in streams if getattr(self, name) and present[name]}
 
 
-def faint_neighbours(rng, galaxy, profile, shape):
-    """Light of faint neighbours, (ny, nx) `~numpy.ndarray`."""
+def faint_neighbors(rng, galaxy, profile, shape):
+    """Light of faint neighbors, (ny, nx) `~numpy.ndarray`."""
     light = np.zeros(shape)
     for _ in range(rng.integers(5)):
         other = _draw_shape(rng, smallest=0.3, largest=8)
@@ -111,8 +111,8 @@ def _faint_flux(rng, galaxy, other):
     return 2 * rng.uniform(3, 10) * np.sqrt(area)
 
 
-def bright_neighbours(rng, galaxy, profile, target):
-    """Light and imperfect mask of bright neighbours.
+def bright_neighbors(rng, galaxy, profile, target):
+    """Light and imperfect mask of bright neighbors.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def bright_neighbours(rng, galaxy, profile, target):
 
 
 def stars(rng, galaxy, profile, target):
-    """Light and imperfect mask of stars: see `bright_neighbours`."""
+    """Light and imperfect mask of stars: see `bright_neighbors`."""
 
     def draw(offset):
         return draw_star(profile, _bright_flux(rng, galaxy), target.shape, offset)
@@ -153,10 +153,10 @@ def _masked_sources(rng, galaxy, target, draw):
     light, mask = np.zeros(target.shape), np.zeros(target.shape, bool)
     for _ in range(rng.integers(3)):
         source = draw(_position(rng, galaxy, nearest, max(60, 1.5 * nearest)))
-        # What a detection of the neighbour would find its light to be.
+        # What a detection of the neighbor would find its light to be.
         found = source * np.exp(rng.uniform(np.log(0.5), np.log(2)))
         covered = (found > 1) & (found > target)
-        if hides_centre(mask | covered):
+        if hides_center(mask | covered):
             continue  # nobody would measure this galaxy
         light, mask = light + source, mask | covered
     return light, mask
@@ -188,7 +188,7 @@ def _draw_or_nothing(profile, galaxy, shape, offset):
         return np.zeros(shape)
 
 
-def hides_centre(mask):
+def hides_center(mask):
     """Whether a mask covers too much of the middle of a cutout."""
     rows, columns = (slice((n - CENTRAL_SIDE) // 2, (n + CENTRAL_SIDE) // 2) for n in mask.shape)
     return mask[rows, columns].mean() > CENTRAL_SHARE
@@ -228,7 +228,7 @@ def missing_pixels(rng, masked):
     """
     for _ in range(_TRIES):
         dead, rays = _dead_pixels(rng, masked.shape), _cosmic_rays(rng, masked.shape)
-        if not hides_centre(masked | dead | (rays > 0)):
+        if not hides_center(masked | dead | (rays > 0)):
             values = np.where(dead, rng.choice([np.nan, 0.0]), rays)
             return dead | (rays > 0), values
     return np.zeros(masked.shape, bool), np.zeros(masked.shape)

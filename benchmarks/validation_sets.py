@@ -123,7 +123,7 @@ def _render(galaxy, view, spoilers, side, rng):
         missing, values = spoil.missing_pixels(spoilers["missing_pixels"], mask)
         data, mask = np.where(missing, values, data), mask | missing
     arrays = {"data": data, "sigma": sigma, "mask": mask, "psf": psf}
-    columns = {"psf_share": share, **_how_spoilt(galaxy, view, target, others, mask)}
+    columns = {"psf_share": share, **_how_spoiled(galaxy, view, target, others, mask)}
     return arrays if psf2 is None else arrays | {"psf2": psf2}, columns
 
 
@@ -131,17 +131,17 @@ def _scene(galaxy, profile, spoilers, shape):
     """Light of the galaxy and of all others, and the mask of what is known to be another."""
     target = draw_galaxy(profile, galaxy, shape, (galaxy["dx"], galaxy["dy"]))
     others, mask = np.zeros(shape), np.zeros(shape, bool)
-    if "faint_neighbours" in spoilers:
-        others += spoil.faint_neighbours(spoilers["faint_neighbours"], galaxy, profile, shape)
-    for name, draw in (("bright_neighbours", spoil.bright_neighbours), ("stars", spoil.stars)):
+    if "faint_neighbors" in spoilers:
+        others += spoil.faint_neighbors(spoilers["faint_neighbors"], galaxy, profile, shape)
+    for name, draw in (("bright_neighbors", spoil.bright_neighbors), ("stars", spoil.stars)):
         if name in spoilers:
             light, covered = draw(spoilers[name], galaxy, profile, target)
-            if not spoil.hides_centre(mask | covered):
+            if not spoil.hides_center(mask | covered):
                 others, mask = others + light, mask | covered
     return target, others, mask
 
 
-def _how_spoilt(galaxy, view, target, others, mask):
+def _how_spoiled(galaxy, view, target, others, mask):
     """The share of the galaxy's light that is masked, and how much of others' light is in it."""
     middle = (len(target) - 1) / 2
     y, x = (axis - middle for axis in np.ogrid[: len(target), : len(target)])

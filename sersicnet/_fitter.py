@@ -13,7 +13,7 @@ from astropy.modeling.fitting import Fitter, UnsupportedConstraintError, fitter_
 from astropy.utils.exceptions import AstropyUserWarning
 
 # Flags that say how the image was read, and put the answer in no doubt.
-_HARMLESS = ("BAD_PIXELS", "NOISE_ESTIMATED", "CROPPED", "OTHER_SCALE", "BINNED")
+_HARMLESS = ("BAD_PIXELS", "NOISE_ESTIMATED", "CROPPED", "PIXEL_SCALE_MISMATCH", "BINNED")
 
 
 class SersicNetFitter(Fitter):
@@ -73,7 +73,7 @@ class SersicNetFitter(Fitter):
     __module__ = "sersicnet.fitter"
 
     supported_constraints = ["bounds"]  # noqa: RUF012 -- astropy's interface
-    """Kinds of constraints of a model that are honoured."""
+    """Kinds of constraints of a model that are honored."""
 
     def __init__(self, psf=None, *, psf_oversampling=1, net=None, refine=None):
         self.psf = psf

@@ -159,7 +159,7 @@ class SersicNet(Settings):
 
         if warm_start:
             self._check_fitted()
-        learnt = fit(
+        learned = fit(
             self,
             cutouts,
             truth,
@@ -172,7 +172,7 @@ class SersicNet(Settings):
             resume=resume,
             progress_bar=progress_bar,
         )
-        self.network_, self.parameters_, self.history_, self.label_range_, self.record_ = learnt
+        self.network_, self.parameters_, self.history_, self.label_range_, self.record_ = learned
         self.weights_ = None
         return self
 
@@ -185,7 +185,7 @@ class SersicNet(Settings):
         normalize_psf=True,
         pixel_scale=None,
         zeropoint=None,
-        symmetrize=False,
+        augment=False,
         refine=None,
         n_samples=64,
         batch_size=64,
@@ -211,7 +211,7 @@ class SersicNet(Settings):
             Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one or one a cutout; by default that of unit or header.
-        symmetrize : bool
+        augment : bool
             Whether the universal network looks at each stamp in eight ways (flipped along x, along
             y, transposed) and answers with the mean of the eight posteriors: six times as long.
         refine : None, ``'lm'`` or ``'importance'``
@@ -243,7 +243,7 @@ class SersicNet(Settings):
         self._check_fitted()
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)
-        check_bool("symmetrize", symmetrize)
+        check_bool("augment", augment)
         self.network_.to(torch_device(self.device))
         return predict(
             self,
@@ -252,7 +252,7 @@ class SersicNet(Settings):
             psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             points=base_points(n_samples, seed),
-            symmetrize=symmetrize,
+            augment=augment,
             refine=refine,
             seed=seed,
             batch_size=batch_size,

@@ -29,11 +29,11 @@ class Flags(IntFlag):
     OFF_CENTER = 128
     LOW_SNR = 256
     CROPPED = 512
-    LARGE = 1024
+    EXCEEDS_CUTOUT = 1024
     UNRESOLVED = 2048
     OUT_OF_RANGE = 4096
     BAD_PSF = 8192
-    OTHER_SCALE = 16384
+    PIXEL_SCALE_MISMATCH = 16384
     UNDERSAMPLED_PSF = 32768
     BINNED = 65536
     MISFIT = 131072
@@ -44,7 +44,7 @@ class Flags(IntFlag):
     BLENDED = 4194304
     SATURATED = 8388608
     HIGH_CHI2 = 16777216
-    UNSETTLED = 33554432
+    NOT_CONVERGED = 33554432
 
 
 # After one of these there is no answer: the row is NaN.
@@ -61,11 +61,11 @@ _DESCRIPTIONS = {
     Flags.OFF_CENTER: "the brightest source is not at the middle of the cutout",
     Flags.LOW_SNR: "no source is detected at 5 sigma in the middle of the cutout",
     Flags.CROPPED: "the cutout was larger than the stamp: its border was not seen",
-    Flags.LARGE: "the galaxy's half-light diameter is larger than the cutout",
+    Flags.EXCEEDS_CUTOUT: "the galaxy's half-light diameter is larger than the cutout",
     Flags.UNRESOLVED: "too small against the PSF for its size and shape to be known",
     Flags.OUT_OF_RANGE: "a parameter is at or beyond the edge of what the network was trained on",
     Flags.BAD_PSF: "the PSF is missing, NaN, larger than allowed or without positive sum",
-    Flags.OTHER_SCALE: "the pixel scale is not that of the survey that the network was made for",
+    Flags.PIXEL_SCALE_MISMATCH: "the pixel scale differs from that of the network's survey",
     Flags.UNDERSAMPLED_PSF: "the PSF is narrower than 2.4 pixels of its stamp: give it oversampled",
     Flags.BINNED: "the galaxy is too large for the stamp: binned before it was measured",
     Flags.MISFIT: "the image is not that of one Sersic galaxy with this PSF",
@@ -73,10 +73,10 @@ _DESCRIPTIONS = {
     Flags.AT_BOUND: "the fit ended at the bound of a parameter, or has none: its error is NaN",
     Flags.LOW_ESS: "too few effective samples: the posterior is not to be trusted",
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",
-    Flags.BLENDED: "the source touches another one: its neighbour is masked, their light overlaps",
+    Flags.BLENDED: "the source touches another one: its neighbor is masked, their light overlaps",
     Flags.SATURATED: "a pixel of the source is saturated: masked",
     Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 a pixel: its errors are too small",
-    Flags.UNSETTLED: "moved by more than its error when its neighbours were last taken off",
+    Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last taken off",
 }
 
 

@@ -30,7 +30,7 @@ class SersicResults:
     ----------
     parameters : tuple of str
         What was predicted.
-    answer : `~sersicnet.networks.NormalAnswer`, `~sersicnet.networks.FlowAnswer`, or refined
+    posterior : `~sersicnet.networks.NormalDensity`, `~sersicnet.networks.FlowDensity`, or refined
         Densities of the labels, or draws from them.
     quantiles : (P, 3, N) `~numpy.ndarray`
         Of the parameters at 16, 50 and 84 %; NaN for a galaxy without an answer.
@@ -47,7 +47,7 @@ class SersicResults:
     """
 
     parameters: tuple[str, ...]
-    answer: object
+    posterior: object
     quantiles: np.ndarray
     frame: StampFrame
     flags: np.ndarray
@@ -58,7 +58,7 @@ class SersicResults:
     def __post_init__(self):
         frame = (getattr(self.frame, name) for name in StampFrame.__dataclass_fields__)
         fixed = {name: read_only(getattr(self, name)) for name in _ARRAYS} | {
-            "answer": self.answer.frozen(),
+            "posterior": self.posterior.frozen(),
             "frame": StampFrame(*map(read_only, frame)),
             "wcs": tuple(self.wcs),
             "columns": {name: read_only(column) for name, column in self.columns.items()},
@@ -78,7 +78,7 @@ class SersicResults:
             return first
         return cls(
             first.parameters,
-            first.answer.concatenate([part.answer for part in parts]),
+            first.posterior.concatenate([part.posterior for part in parts]),
             np.concatenate([part.quantiles for part in parts], axis=2),
             StampFrame.concatenate([part.frame for part in parts]),
             np.concatenate([part.flags for part in parts]),
@@ -124,7 +124,7 @@ class SersicResults:
         `~astropy.table.QTable`
             ``id`` (place in the input), for each parameter ``<p>`` (median), ``<p>_err`` (half the
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (those
-            quantiles), with units; ``ra``, ``dec`` where the centre was predicted and the
+            quantiles), with units; ``ra``, ``dec`` where the center was predicted and the
             cutout has a celestial WCS, ``pa`` (north through east) where ``theta`` was too;
             those of the refinement, if any (``chi2``, ``n_pixels``, ``sky``, ``n_iter``,
             ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
@@ -178,7 +178,7 @@ class SersicResults:
             In the units of `~sersicnet.parameters.PARAMETERS`.
         """
         rows = np.arange(len(self))
-        labels = self.answer.draw(rows, n, seed)
+        labels = self.posterior.draw(rows, n, seed)
         return parameter_samples(labels, self.frame, self.parameters)
 
     def covariance(self, *, n=1000, seed=0):
@@ -271,7 +271,7 @@ class SersicResults:
         psf : (K, K) array_like, optional
             Star-like stamp; by default that of the cutout.
         **known : float
-            Parameters that were not predicted. Angle and centre, where neither predicted nor
+            Parameters that were not predicted. Angle and center, where neither predicted nor
             given, are those of the second moments of the cutout
             (`~sersicnet.preprocessing.measure_shape`).
 
@@ -319,9 +319,9 @@ def to_sky(wcs, x, y, theta):
     if there.any():
         x, y = x[there], y[there]
         along = np.radians(np.nan_to_num(theta[there]))
-        centre = wcs.pixel_to_world(x, y).icrs
+        center = wcs.pixel_to_world(x, y).icrs
         end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
-        angle = wrap_theta(centre.position_angle(end).deg)
-        sky[:, there] = centre.ra.deg, centre.dec.deg, angle
+        angle = wrap_theta(center.position_angle(end).deg)
+        sky[:, there] = center.ra.deg, center.dec.deg, angle
     sky[2, ~np.isfinite(theta)] = np.nan
     return sky

@@ -1,7 +1,8 @@
-"""Adaptation of the universal network to labelled galaxies.
+"""Adaptation of the universal network to labeled galaxies.
 
 The galaxies to adapt to are rendered by `sersicnet.model.profile` and smoothed, so that their
-noise is correlated over more pixels than in training, and their PSF stamps are a seventh too narrow.
+noise is correlated over more pixels than in training, and their PSF stamps are a seventh too
+narrow.
 """
 
 import numpy as np
@@ -25,7 +26,7 @@ from sersicnet.preprocessing.stamps import prepare
 from sersicnet.training.adapt import AdaptationModule, MixedStream
 from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.data import Scenes, TrainingData, turn
-from sersicnet.training.labelled import labelled_scenes
+from sersicnet.training.labeled import labeled_scenes
 from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
 
@@ -72,9 +73,7 @@ def make_survey(n, *, seed):
 def scenes_of(cutouts, truth, *, psf=None, units=None, **psf_options):
     options = {"oversampling": 1, "normalize": True} | psf_options
     units = {"pixel_scale": None, "zeropoint": None} | (units or {})
-    return labelled_scenes(
-        cutouts, truth, psf=psf, psf_options=options, units=units, stamp_size=128
-    )
+    return labeled_scenes(cutouts, truth, psf=psf, psf_options=options, units=units, stamp_size=128)
 
 
 @torch.no_grad()
@@ -179,7 +178,7 @@ def test_the_same_again(adapted, survey):
     assert_same_weights(make_net().fit(*survey, **SILENT), adapted)
 
 
-def test_nothing_learnt_changes_nothing(universal, survey, tmp_path):
+def test_nothing_learned_changes_nothing(universal, survey, tmp_path):
     net = make_net(learning_rate=0.0, max_epochs=1)
     with pytest.warns(AstropyUserWarning, match="4 held-out galaxies no better.*stay as they were"):
         net.fit(*survey, **SILENT)
@@ -208,15 +207,15 @@ def test_validation_of_the_user(universal, survey):
 def test_half_of_a_batch_is_rehearsed():
     rng = torch.Generator().manual_seed(1)
     images = [torch.randn(10, side, side, generator=rng) for side in (128, 128, 63)]
-    labelled = Scenes(*images, torch.randn(10, 7, generator=rng))
+    labeled = Scenes(*images, torch.randn(10, 7, generator=rng))
     options = {"batch_size": 4, "n_batches": 5, "n_galaxies": 64}
-    batches = list(MixedStream(labelled, (3, 1), **options))
+    batches = list(MixedStream(labeled, (3, 1), **options))
     fresh = list(SceneStream((3, 1), **options))
     seen = []
     for batch, scenes in zip(batches, fresh, strict=True):
         for tensor, other in zip(batch, scenes, strict=True):
             assert_array_equal(tensor[4:], other)
-        seen += [int(np.flatnonzero(labelled.labels[:, 0] == flux)[0]) for flux in batch[3][:4, 0]]
+        seen += [int(np.flatnonzero(labeled.labels[:, 0] == flux)[0]) for flux in batch[3][:4, 0]]
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
     assert seen[:10] != seen[10:]
 
@@ -267,11 +266,11 @@ def test_truth_becomes_what_the_network_would_say(case, universal):
     assert sum(left_out.values()) == 0
     assert ((results.flags & int(Flags.BINNED)) > 0).all() == ("binned" in case)
     normal = torch.from_numpy(np.swapaxes(own_normal(rows, (1, 7), 4), 0, 1))
-    raw = flow_labels(results.answer.posterior(rows), normal)[:, 0]
+    raw = flow_labels(results.posterior.distribution(rows), normal)[:, 0]
     assert_allclose(scenes.labels, raw, atol=2e-5)
     with torch.no_grad():
         posterior = universal.network_(scenes.data, scenes.weight, scenes.psf)
-    assert_allclose(posterior.context, results.answer.context[:, 0], atol=1e-3)
+    assert_allclose(posterior.context, results.posterior.context[:, 0], atol=1e-3)
 
 
 def test_galaxies_that_are_left_out(survey, monkeypatch):

@@ -13,12 +13,12 @@ from scipy.stats import norm
 from sersicnet.model.labels import LABELS
 from sersicnet.networks.densities import (
     LEVELS,
-    NormalAnswer,
+    NormalDensity,
     parameter_samples,
     read_only,
-    summarise,
+    summarize,
 )
-from sersicnet.networks.flow_density import FlowAnswer, base_points, flow_labels, label_dict
+from sersicnet.networks.flow_density import FlowDensity, base_points, flow_labels, label_dict
 from sersicnet.networks.posterior import Posterior
 from sersicnet.networks.registry import build_network
 from sersicnet.parameters import PARAMETERS
@@ -37,7 +37,7 @@ def make_normal(n=N):
     rng = np.random.default_rng(3)
     names = (*LABELS[:3], "q", *LABELS[3:])
     mean = rng.normal(size=(n, 8)) * 0.1 + [3, 0.5, 2, 0.5, 0.3, 0.2, 0, 0]
-    return NormalAnswer(names, mean, rng.uniform(0.01, 0.02, (n, 8)))
+    return NormalDensity(names, mean, rng.uniform(0.01, 0.02, (n, 8)))
 
 
 def make_flow(n=N):
@@ -48,7 +48,7 @@ def make_flow(n=N):
     mean = (rng.normal(size=(n, 1, 7)) + 3 * np.eye(7)[0]).astype("f4")
     factor = np.tril(rng.normal(size=(n, 1, 7, 7)), -1) + 5 * np.eye(7)
     offset = rng.normal(size=(n, 2))
-    return FlowAnswer(flow, context, mean, factor.astype("f4"), np.linspace(0, 0.1, n), offset)
+    return FlowDensity(flow, context, mean, factor.astype("f4"), np.linspace(0, 0.1, n), offset)
 
 
 kinds = pytest.mark.parametrize("make", [make_normal, make_flow])
@@ -160,33 +160,33 @@ def test_normal_without_bounds():
 
 def test_quantiles_of_samples():
     samples = np.random.default_rng(1).normal(size=(4, 400)) * [[1], [2], [3], [4]]
-    (quantiles,) = summarise({"x_0": samples}, ("x_0",))
+    (quantiles,) = summarize({"x_0": samples}, ("x_0",))
     assert_allclose(quantiles, np.quantile(samples, LEVELS, axis=1), rtol=0.02, atol=0.01)
 
 
 def test_quantiles_of_even_points():
     """Few points of a normal distribution, evenly spread, give its quantiles without bias."""
     points = norm.ppf((np.arange(64) + 0.5) / 64)[None]
-    ((low,), (median,), (high,)) = summarise({"n": points}, ("n",))[0]
+    ((low,), (median,), (high,)) = summarize({"n": points}, ("n",))[0]
     assert_allclose([low, median, high], norm.ppf(LEVELS), atol=0.005)
 
 
 @pytest.mark.parametrize("width", [1.0, 15.0])
-@pytest.mark.parametrize("centre", [0.0, 40.0, -90.0, 89.0, -89.5])
-def test_quantiles_of_angles(centre, width):
+@pytest.mark.parametrize("center", [0.0, 40.0, -90.0, 89.0, -89.5])
+def test_quantiles_of_angles(center, width):
     """Those of angles spread around any direction, counted through the ends."""
     spread = width * np.random.default_rng(1).normal(size=(1, 1001))
-    wrapped = (centre + spread + 90) % 180 - 90
-    ((low,), (median,), (high,)) = summarise({"theta": wrapped}, ("theta",))[0]
+    wrapped = (center + spread + 90) % 180 - 90
+    ((low,), (median,), (high,)) = summarize({"theta": wrapped}, ("theta",))[0]
     assert -90 <= median < 90
-    expected = centre + np.quantile(spread, LEVELS, method="hazen")
+    expected = center + np.quantile(spread, LEVELS, method="hazen")
     assert abs((median - expected[1] + 90) % 180 - 90) < 1e-9
     assert_allclose([low - median, high - median], expected[[0, 2]] - expected[1], atol=1e-9)
 
 
 def test_angles_of_which_nothing_is_known():
     theta = np.random.default_rng(1).uniform(-90, 90, (3, 4000))
-    low, _, high = summarise({"theta": theta}, ("theta",))[0]
+    low, _, high = summarize({"theta": theta}, ("theta",))[0]
     assert_allclose(high - low, 0.68 * 180, rtol=0.05)
 
 
@@ -194,7 +194,7 @@ def test_quantiles_without_an_answer():
     values = {"mag": np.ones((3, 8)), "theta": np.ones((3, 8))}
     for array in values.values():
         array[1] = np.nan
-    quantiles = summarise(values, ("theta", "mag"))
+    quantiles = summarize(values, ("theta", "mag"))
     assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == [False, True, False]
 
 
@@ -221,7 +221,7 @@ def test_names_of_labels():
 def test_draws_have_the_density_of_the_posterior():
     """The mean of -log p over draws of it is the entropy that the flow's own draws give."""
     answer = make_flow()
-    posterior = answer.posterior([1])
+    posterior = answer.distribution([1])
     draws = answer.draw([1], 3000, 0)
     for name, shift in zip(
         ("log_flux", "dx", "dy"), [-answer.log_share[1], *answer.offset[1]], strict=True
@@ -259,10 +259,10 @@ def test_labels_at_given_points():
     """What `flow_labels` gives is what the posterior makes of the same points, galaxy by galaxy."""
     answer = make_flow()
     points = torch.from_numpy(base_points(8, 0))[:, None].expand(-1, N, -1)
-    labels = flow_labels(answer.posterior(np.arange(N)), points)
+    labels = flow_labels(answer.distribution(np.arange(N)), points)
     assert labels.shape == (N, 8, 7)
     assert labels.dtype == float
-    alone = flow_labels(answer.posterior([3]), points[:, :1])
+    alone = flow_labels(answer.distribution([3]), points[:, :1])
     assert_allclose(alone[0], labels[3], rtol=1e-4, atol=1e-5)
 
 

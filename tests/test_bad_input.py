@@ -372,7 +372,7 @@ def moved_galaxy(x_0, y_0, *, size):
 
 
 @pytest.mark.parametrize(("x_0", "y_0"), [(45, 31.5), (31.5, 12), (48, 50)])
-def test_off_centre(x_0, y_0, predict, trained):
+def test_off_center(x_0, y_0, predict, trained):
     _, flags = predict(moved_galaxy(x_0, y_0, size=64))
     assert flags & Flags.OFF_CENTER
 
@@ -424,7 +424,7 @@ def test_all_of_them_at_once(trained, good, expected, image):
     assert isinstance(results.to_table(), QTable)
 
 
-# What only a network can tell that has learnt its survey
+# What only a network can tell that has learned its survey
 
 
 def star(config, mag, *, seed=3):

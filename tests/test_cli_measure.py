@@ -49,7 +49,7 @@ def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys)
     assert np.sqrt(np.mean(left[~field.mask] ** 2)) < NOISE / 2
 
 
-def test_a_catalogue_and_options(folder, tmp_path):
+def test_a_catalog_and_options(folder, tmp_path):
     Table({"id": [7], "x_0": [200.0], "y_0": [100.0]}).write(tmp_path / "where.csv")
     arguments = ["measure", str(folder / "field.fits"), "--psf", str(folder / "star.fits")]
     arguments += ["--psf-oversampling", "2", "--catalog", str(tmp_path / "where.csv")]
@@ -72,12 +72,12 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
     assert main([*arguments, "--refine", "lm", "--no-sky"]) == 0
     assert seen.pop("refine") == "lm"
-    assert seen.pop("sky_box") is None
+    assert seen.pop("background_box") is None
     assert main(arguments) == 0
     assert seen["refine"] is None
     assert seen["n_passes"] is None
-    assert not seen["symmetrize"]
-    assert "sky_box" not in seen
+    assert not seen["augment"]
+    assert "background_box" not in seen
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_images_and_options(seen, capsys):
     assert main([*arguments, "--zeropoint", "25", "--refine", "lm", "--no-sky"]) == 1
     assert seen["images"] == ["a.fits", "b.fits"]
     expected = {"psf": "star.fits", "n_workers": 3, "output": "out", "client": None}
-    expected |= {"zeropoint": 25.0, "refine": "lm", "sky_box": None, "weights": "universal"}
+    expected |= {"zeropoint": 25.0, "refine": "lm", "background_box": None, "weights": "universal"}
     assert {name: seen[name] for name in expected} == expected
     printed = capsys.readouterr()
     assert printed.out == "wrote out: 1 of 2 images, 3 sources\n"

@@ -155,7 +155,7 @@ def test_one_name_or_a_list(parameters, galaxies, tmp_path):
     assert net.parameters_ == loaded.parameters == net.predict(cutouts[:1]).parameters == ("mag",)
 
 
-def test_what_is_learnt(galaxies):
+def test_what_is_learned(galaxies):
     net = make_net().fit(*galaxies, **SILENT)
     assert set(net.history_) == {"epoch", "train_loss", "val_loss"}
     assert (net.record_["n_train"], net.record_["n_validation"]) == (54, 6)
@@ -296,7 +296,7 @@ def test_noise_drawn_anew(galaxies):
 
 
 def test_it_learns_with_the_right_signs():
-    """Angles and centres of noisy galaxies never seen, from noise-free ones to learn from."""
+    """Angles and centers of noisy galaxies never seen, from noise-free ones to learn from."""
     net = make_net(parameters=("mag", "theta", "x_0", "y_0"), max_epochs=10, learning_rate=4e-3)
     net.fit(*make_galaxies(200, noise=False), noise_kernel=[[1]], **SILENT)
     cutouts, truth = make_galaxies(100, seed=1)
@@ -427,7 +427,7 @@ def test_predict_on_an_array(trained, galaxies):
 
 
 def test_predict_on_different_sizes(trained, galaxies):
-    """Cutting and padding move the centre by exactly what they cut and pad."""
+    """Cutting and padding move the center by exactly what they cut and pad."""
     cutouts, _ = galaxies
     sizes = [32, 40, 51, 4000, 33]
     changed = [crop_or_pad(cutout, size) for cutout, size in zip(cutouts, sizes, strict=False)]

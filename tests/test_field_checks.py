@@ -134,7 +134,9 @@ def test_noise_of_the_image_is_looked_at_as_well(net):
     field = make_field(np.zeros(SHAPE), uncertainty=StdDevUncertainty(everywhere(10 * NOISE)))
     with pytest.warns(AstropyUserWarning, match="the image's uncertainty says a noise of"):
         measure_image(field, net=net)
-    measure_image(field, net=net, sky_box=None)  # there may be a galaxy in the place of the sky
+    measure_image(
+        field, net=net, background_box=None
+    )  # there may be a galaxy in the place of the sky
 
 
 @pytest.mark.filterwarnings("always:.* says a noise")

@@ -84,7 +84,7 @@ def test_a_psf_at_each_place(catalog, field, tmp_path):
     assert_allclose(half, 0.5 * one * star().sum(), atol=1e-5 * one.max())
 
 
-def test_units_of_the_catalogue_come_first(catalog, field, tmp_path):
+def test_units_of_the_catalog_come_first(catalog, field, tmp_path):
     """Its meta has what it was measured with."""
     other = catalog.copy()
     other["mag"] += 1
@@ -114,7 +114,7 @@ def test_galaxies_without_an_answer_and_outside_of_the_image(catalog, field, tmp
 
 @pytest.mark.parametrize("r_eff", [4.0, 30.0, 90.0])
 def test_large_galaxies_have_large_stamps(r_eff, tmp_path):
-    """The share of the light that an exponential disc has within 10 of its half-light radii."""
+    """The share of the light that an exponential disk has within 10 of its half-light radii."""
     row = {
         "mag": 20.0,
         "r_eff": r_eff,
@@ -131,7 +131,7 @@ def test_large_galaxies_have_large_stamps(r_eff, tmp_path):
     assert abs(fits.getdata(tmp_path / "m.fits").sum() - 1) < 2e-3
 
 
-def test_a_catalogue_without_all_parameters(catalog, field, tmp_path):
+def test_a_catalog_without_all_parameters(catalog, field, tmp_path):
     del (few := catalog.copy())["theta"]
     with pytest.raises(ValueError, match="catalog has no theta: all of mag, r_eff"):
         write_field_model(few, field, tmp_path / "m.fits", psf=star())

@@ -50,7 +50,7 @@ def test_sources_and_bad_pixels_are_left_out(plane, noisy):
     assert_allclose(sky.rms_in(whole(plane)), NOISE, rtol=0.1)
 
 
-def test_a_box_without_pixels_takes_those_of_its_neighbours(plane, noisy):
+def test_a_box_without_pixels_takes_those_of_its_neighbors(plane, noisy):
     data = noisy.copy()
     data[100:160, 90:170] = np.nan
     sky = sky_of(data)

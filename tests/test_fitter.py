@@ -248,25 +248,25 @@ def test_weights_are_one_over_sigma(fitter, fitted, image):
     noisier = fitter(Sersic2D(), X, Y, image, weights=0.1 / NOISE)
     for name in ("amplitude", "r_eff", "n", "ellip"):
         assert noisier.stds[name] > 3 * fitted.stds[name]
-    # part of that of the centre is where a PSF may be in its stamp, whatever the noise
+    # part of that of the center is where a PSF may be in its stamp, whatever the noise
     assert noisier.stds["x_0"] > 1.5 * fitted.stds["x_0"]
 
 
 def test_pixels_that_are_left_out(fitter, fitted, image):
     """By a weight of 0, as NaN or by a mask: the same, and near to the fit of all pixels."""
     bad = (X - 62) ** 2 + (Y - 40) ** 2 < 30
-    spoilt = np.where(bad, 1e3, image)
+    spoiled = np.where(bad, 1e3, image)
     weights = np.where(bad, 0.0, 1 / NOISE)
-    zero = fitter(Sersic2D(), X, Y, spoilt, weights=weights)
+    zero = fitter(Sersic2D(), X, Y, spoiled, weights=weights)
     assert_same(zero, fitted, part=1.5)
-    masked = np.ma.masked_array(spoilt, bad)
+    masked = np.ma.masked_array(spoiled, bad)
     assert_same(fitter(Sersic2D(), X, Y, masked, weights=1 / NOISE), zero)
     assert fitter.fit_info["flags"] == 0
     nan = np.where(bad, np.nan, image)
     assert_same(fitter(Sersic2D(), X, Y, nan, weights=1 / NOISE), zero)
     with pytest.warns(AstropyUserWarning, match="MISFIT"):
-        spoilt = fitter(Sersic2D(), X, Y, np.where(bad, 5.0, image), weights=1 / NOISE)
-    assert abs(spoilt.x_0 - fitted.x_0) > 5 * fitted.stds["x_0"]
+        spoiled = fitter(Sersic2D(), X, Y, np.where(bad, 5.0, image), weights=1 / NOISE)
+    assert abs(spoiled.x_0 - fitted.x_0) > 5 * fitted.stds["x_0"]
 
 
 def test_without_weights_the_noise_is_estimated(fitter, fitted, image):

@@ -194,7 +194,7 @@ def test_the_sky_is_integrated_over():
     torch.testing.assert_close(log_posterior(likelihood, values), expected, rtol=1e-5, atol=0.02)
 
 
-def test_the_prior_is_normalised():
+def test_the_prior_is_normalized():
     """Its integral, by importance sampling from draws of a wider density."""
     generator = torch.Generator().manual_seed(8)
     n = 400_000

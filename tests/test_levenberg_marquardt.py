@@ -174,7 +174,7 @@ def test_errors_of_faint_galaxies(prior):
     assert 0.8 < pull.square().mean().sqrt() < 1.3
 
 
-def test_a_thin_disc_is_at_the_bound_of_its_ellipticity():
+def test_a_thin_disk_is_at_the_bound_of_its_ellipticity():
     truth = small_galaxies(24, log_flux=4.0, log_r_eff=0.8, e1=0.9, e2=0.0)
     fit = levenberg_marquardt(noisy(truth), truth, prior=False)
     length = fit["mean"][:, 3:5].norm(dim=1)

@@ -1,4 +1,4 @@
-"""From a survey image to a catalogue: a field of GalSim galaxies and stars with a known truth."""
+"""From a survey image to a catalog: a field of GalSim galaxies and stars with a known truth."""
 
 import hashlib
 
@@ -135,7 +135,7 @@ def test_units_and_meta(table):
     assert table["kron_mag"].unit == u.ABmag
     assert table["half_light_radius"].unit == u.arcsec
     assert table["x_0"].unit == table["x_centroid"].unit == u.pix
-    assert table["local_sky"].unit == u.adu
+    assert table["local_background"].unit == u.adu
 
 
 # Tiles
@@ -147,7 +147,7 @@ def test_tiles_give_what_one_piece_gives(tile_size, table, field, net):
     assert_same(measure_image(field, psf=None, net=net, tile_size=tile_size), table)
 
 
-def test_tiles_with_a_catalogue(table, field, net):
+def test_tiles_with_a_catalog(table, field, net):
     positions = table["id", "x_0", "y_0"][::-1]
     whole = measure_image(field, psf=None, net=net, catalog=positions)
     assert_same(measure_image(field, psf=None, net=net, catalog=positions, tile_size=64), whole)
@@ -173,7 +173,7 @@ def test_windows_are_no_larger_than_tiles_and_what_is_around_them(field, net, mo
         return read(plane, box)
 
     monkeypatch.setattr(_field_image.Plane, "__getitem__", spy)
-    measure_image(field, psf=None, net=net, tile_size=32, sky_box=32)
+    measure_image(field, psf=None, net=net, tile_size=32, background_box=32)
     assert np.max(sizes) <= 32 + 2 * 96
 
 
@@ -253,7 +253,7 @@ def test_units_are_arithmetic(table, field, net):
     found = measure_image(nanojansky, psf=None, net=net)
     shift = (1 * u.nJy).to_value(u.ABmag) - ZEROPOINT
     assert_allclose(value(found["mag"]), value(table["mag"]) + shift, rtol=1e-6)
-    assert found["local_sky"].unit == u.nJy
+    assert found["local_background"].unit == u.nJy
 
 
 def test_the_level_of_the_sky_does_not_matter(table, field, net):
@@ -273,9 +273,9 @@ def test_the_local_sky_gives_a_large_galaxy_its_light_back(net):
     one = {"x_0": 150.0, "y_0": 150.0, "flux": 2e5, "r_eff": 12.0, "n": 1.0, "q": 0.8, "theta": 0}
     truth = {name: np.array([number]) for name, number in one.items()}
     found = measure_image(
-        make_field(render(truth, (300, 300)), mask=None), psf=None, net=net, sky_box=64
+        make_field(render(truth, (300, 300)), mask=None), psf=None, net=net, background_box=64
     )
-    assert value(found["local_sky"])[0] < -0.05 * NOISE
+    assert value(found["local_background"])[0] < -0.05 * NOISE
     assert_allclose(value(found["mag"])[0], ZEROPOINT - 2.5 * np.log10(2e5), atol=0.03)
     assert_allclose(value(found["r_eff"])[0], 1.2, rtol=0.05)
 
@@ -286,12 +286,12 @@ def test_an_image_without_sky(net):
     light = render({name: np.array([number]) for name, number in one.items()}, (120, 120))
     field = make_field(light, mask=None)
     field.data = light + NOISE * np.random.default_rng(1).normal(size=light.shape)
-    found = measure_image(field, psf=None, net=net, sky_box=None)
+    found = measure_image(field, psf=None, net=net, background_box=None)
     assert_allclose(value(found["mag"]), ZEROPOINT - 2.5 * np.log10(2e5), atol=0.05)
-    assert_array_equal(value(found["local_sky"]), 0)
+    assert_array_equal(value(found["local_background"]), 0)
     field.data += 2 * NOISE
-    spoilt = measure_image(field, psf=None, net=net, sky_box=None)
-    assert value(spoilt["mag"])[0] < value(found["mag"])[0] - 0.1
+    spoiled = measure_image(field, psf=None, net=net, background_box=None)
+    assert value(spoiled["mag"])[0] < value(found["mag"])[0] - 0.1
 
 
 def test_nothing_to_see(table, net):
@@ -309,7 +309,7 @@ def image_of_stars(peaks):
 
 
 def measure_without_sky(image, net, **options):
-    options |= {"rms": np.full(image.shape, NOISE), "sky_box": None}
+    options |= {"rms": np.full(image.shape, NOISE), "background_box": None}
     units = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
     return measure_image(image, psf=star(), net=net, **options, **units)
 
@@ -330,8 +330,8 @@ def test_what_is_above_the_threshold_for_the_wings_of_another_is_no_source(net):
     assert not has(table, Flags.BLENDED).any()
 
 
-def test_a_network_without_psf_and_centre(field, truth):
-    """The centroids stand in for the centres."""
+def test_a_network_without_psf_and_center(field, truth):
+    """The centroids stand in for the centers."""
     found = measure_image(field, psf=None, net=SersicNet.from_pretrained("deeplegato"))
     assert "theta" not in found.colnames
     assert "pa" not in found.colnames
@@ -348,11 +348,11 @@ def test_options_reach_the_network(table, field, net):
     assert_allclose(difference, 2.5 * np.log10(0.9), atol=1e-5)
 
 
-# A catalogue
+# A catalog
 
 
-def test_a_catalogue_says_where(table, field, net):
-    """Sources are those that detection would find, neighbours are masked, ids are kept."""
+def test_a_catalog_says_where(table, field, net):
+    """Sources are those that detection would find, neighbors are masked, ids are kept."""
     ids = [f"galaxy {i}" for i in range(len(table))]
     pixels = Table({"id": ids, "x_0": value(table["x_0"]), "y_0": value(table["y_0"])})
     found = measure_image(field, psf=None, net=net, catalog=pixels)
@@ -367,7 +367,7 @@ def test_a_catalogue_says_where(table, field, net):
     assert_allclose(value(sky["mag"]), value(found["mag"]), rtol=1e-5)
 
 
-def test_rows_of_a_catalogue_that_are_nowhere(table, field, net):
+def test_rows_of_a_catalog_that_are_nowhere(table, field, net):
     """A row comes back for each, in the same order: NaN outside, faint on an empty sky."""
     x, y = value(table["x_0"])[0], value(table["y_0"])[0]
     positions = Table({"x_0": [-5.0, x, np.nan, 1e12, 399.4], "y_0": [20.0, y, 20.0, 20.0, 399.4]})
@@ -379,7 +379,7 @@ def test_rows_of_a_catalogue_that_are_nowhere(table, field, net):
     assert np.isnan(value(found["kron_mag"])[4])
 
 
-def test_rows_of_a_catalogue_without_a_position(field, net):
+def test_rows_of_a_catalog_without_a_position(field, net):
     """What is masked is no number, whatever is behind the mask."""
     x, y = MaskedColumn([200.0, 200.0], mask=[True, False], unit="pix"), [100.0, 100.0] * u.pix
     masked = Table({"x_0": x, "y_0": y}), QTable({"x_0": x, "y_0": y})
@@ -489,7 +489,7 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
         ({"rms": np.ones((4, 4)), "weight_map": np.ones((4, 4))}, ValueError, "both given"),
         ({"tile_size": 0}, ValueError, "tile_size=0 must be a positive integer"),
         ({"n_pixels": 2.5}, ValueError, "n_pixels=2.5 must be a positive integer"),
-        ({"sky_box": -1}, ValueError, "sky_box=-1 must be a positive integer"),
+        ({"background_box": -1}, ValueError, "background_box=-1 must be a positive integer"),
         ({"threshold": 0}, ValueError, "threshold=0 must be positive$"),
         ({"threshold": np.nan}, ValueError, "threshold=nan must be positive$"),
         ({"contrast": 2}, ValueError, "^contrast=2 must be between 0 and 1"),
@@ -555,7 +555,7 @@ def test_files_without_an_image(tmp_path, field, net):
         measure_image(field, psf=star(), net=net, rms=tmp_path / "cut.fits")
 
 
-def test_a_catalogue_tells_what_measured(net, tmp_path, monkeypatch):
+def test_a_catalog_tells_what_measured(net, tmp_path, monkeypatch):
     """In its file as well, of whatever format; a name of weights may be in any language."""
     digest = hashlib.sha256(pretrained_path("universal").read_bytes()).hexdigest()
     expected = {"VERSION": f"sersicnet {__version__}", "REFINE": "none", "THRESH": 2.5}

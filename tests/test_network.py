@@ -71,7 +71,7 @@ def test_log_prob_and_sample_agree(name):
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_answers_do_not_depend_on_the_batch(name, batch_size):
     network = build_network(name, n_labels=3, stamp_size=32).train()
-    for seed in range(3):  # gives batch normalisation something to remember
+    for seed in range(3):  # gives batch normalization something to remember
         network(*to_tensors(*make_stamps(N, 32, seed=seed)))
     network.eval()
     stamps = make_stamps(N, 32, seed=9)
@@ -86,12 +86,12 @@ def test_answers_do_not_depend_on_the_batch(name, batch_size):
 
 
 @networks
-def test_standardise(name):
+def test_standardize(name):
     network = build_network(name, n_labels=2, stamp_size=32).eval()
     stamps = to_tensors(*make_stamps(N, 32))
     plain = network(*stamps)
     mean, scale = torch.tensor([3.0, -20.0]), torch.tensor([0.5, 10.0])
-    network.standardise(mean.numpy(), scale.numpy())
+    network.standardize(mean.numpy(), scale.numpy())
     moved = network(*stamps)
     assert_allclose(moved.mean.detach(), (mean + scale * plain.mean).detach(), rtol=1e-5)
     assert_allclose(moved.stddev.detach(), (scale * plain.stddev).detach(), rtol=1e-5)

@@ -207,7 +207,7 @@ def test_one_panel_a_parameter(n):
     truth = {name: np.linspace(0.1, 1, 9) for name in names}
     axes = plot_predicted_vs_true(truth, truth)
     assert len(axes) == n
-    assert len(axes[0].figure.axes) == n + 1  # and the colour bar
+    assert len(axes[0].figure.axes) == n + 1  # and the color bar
     assert draws(axes[0])
 
 

@@ -12,7 +12,7 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.model.unconstrained import log_volume, to_unconstrained
-from sersicnet.networks.features import recentre
+from sersicnet.networks.features import recenter
 from sersicnet.networks.posterior import Posterior, PosteriorNetwork
 from sersicnet.networks.registry import build_network, network_name
 
@@ -354,7 +354,7 @@ def test_the_brightest_spot_is_moved_to_the_middle(dx, dy):
     planes = torch.zeros(2, 3, SIZE, SIZE)
     planes[:, :2, 62 + dy : 66 + dy, 62 + dx : 66 + dx] = 5
     planes[:, 0, 10, 10] = 100  # too far away to be meant
-    moved, shift = recentre(planes)
+    moved, shift = recenter(planes)
     assert_array_equal(shift, [[dx, dy]] * 2)
     assert (moved[:, :2, 62:66, 62:66] == 5).all()
     assert moved[:, 0, 10 - dy, 10 - dx].min() == 100

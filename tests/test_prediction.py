@@ -96,7 +96,7 @@ def of_rows(results, rows):
     frame = results.frame[rows]
     wcs = [results.wcs[row] for row in rows]
     arrays = results.quantiles[:, :, rows], frame, results.flags[rows], results.shapes[rows]
-    return SersicResults(results.parameters, results.answer, *arrays, wcs)
+    return SersicResults(results.parameters, results.posterior, *arrays, wcs)
 
 
 # What comes out
@@ -184,7 +184,7 @@ def test_copies_of_results(expected):
         assert_array_equal(again.quantiles, expected.quantiles)
         assert_array_equal(again.samples(5)["mag"], expected.samples(5)["mag"])
         with pytest.raises(ValueError, match="read-only"):
-            again.answer.mean[0] = 0
+            again.posterior.mean[0] = 0
 
 
 def test_results_do_not_change_with_the_network(net, cutouts):
@@ -195,7 +195,7 @@ def test_results_do_not_change_with_the_network(net, cutouts):
         for parameter in net.network_.parameters():
             parameter.zero_()
     assert_array_equal(results.samples(5)["mag"], before)
-    for array in (results.quantiles, results.answer.context, results.answer.log_share):
+    for array in (results.quantiles, results.posterior.context, results.posterior.log_share):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -257,9 +257,9 @@ TURNS = {
 
 
 @pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize(("symmetrize", "within"), [(False, 4), (True, ROUNDING)])
-def test_turned_image(turn, symmetrize, within, net, images):
-    """Image, noise, mask and PSF turned: angle and centre move along, all else stays.
+@pytest.mark.parametrize(("augment", "within"), [(False, 4), (True, ROUNDING)])
+def test_turned_image(turn, augment, within, net, images):
+    """Image, noise, mask and PSF turned: angle and center move along, all else stays.
 
     The network has no symmetry built in: the answers agree to within their errors. Averaged over
     all ways to turn a stamp, they agree to rounding.
@@ -273,7 +273,7 @@ def test_turned_image(turn, symmetrize, within, net, images):
         arrays = (turned(array) for array in (images, noise, mask, star()))
         data, rms, bad, psf = map(np.ascontiguousarray, arrays)
         turned_cutouts = [make_cutout(d, noise=rms, mask=bad, psf=psf) for d in data]
-        return net.predict(turned_cutouts, symmetrize=symmetrize)
+        return net.predict(turned_cutouts, augment=augment)
 
     before, after = measure(lambda array: array), measure(change)
     middle = 63.5
@@ -287,23 +287,23 @@ def test_turned_image(turn, symmetrize, within, net, images):
         assert np.sqrt(np.mean(pull**2)) < within, name
 
 
-def test_samples_of_symmetrized_answers(net, cutouts, expected):
+def test_samples_of_augmented_answers(net, cutouts, expected):
     """Their quantiles are those of the table, and they are other than without."""
-    results = net.predict(cutouts, symmetrize=True)
+    results = net.predict(cutouts, augment=True)
     samples = results.samples(4000)
     for name in set(SEVEN) - {"theta"}:
         middle = np.median(samples[name], axis=1) - results.median(name)
         assert (np.abs(middle) < 0.2 * results.error(name)).all(), name
         assert (results.median(name) != expected.median(name)).all()
-    refined = net.predict(cutouts, symmetrize=True, refine="lm")
+    refined = net.predict(cutouts, augment=True, refine="lm")
     assert np.isfinite(refined.median("mag")).all()
 
 
-def test_symmetrize_is_for_the_universal_network(net, cutouts):
-    with pytest.raises(ValueError, match="symmetrize='no' must be True or False"):
-        net.predict(cutouts, symmetrize="no")
-    with pytest.raises(ValueError, match="symmetrize=True needs the posterior network"):
-        SersicNet.from_pretrained("deeplegato").predict(cutouts, symmetrize=True)
+def test_augment_is_for_the_universal_network(net, cutouts):
+    with pytest.raises(ValueError, match="augment='no' must be True or False"):
+        net.predict(cutouts, augment="no")
+    with pytest.raises(ValueError, match="augment=True needs the posterior network"):
+        SersicNet.from_pretrained("deeplegato").predict(cutouts, augment=True)
 
 
 # Galaxies do not know of each other
@@ -712,7 +712,7 @@ def test_large_and_small_in_one_batch(net, cutouts, expected, monkeypatch):
 
 def net_samples(results, row):
     """Magnitudes that a galaxy has as that number of a longer list."""
-    draws = results.answer.concatenate([results.answer] * (row + 1)).draw([row], 3, 0)
+    draws = results.posterior.concatenate([results.posterior] * (row + 1)).draw([row], 3, 0)
     frame = results.frame
     return (frame.zeropoint - 2.5 * (draws["log_flux"] + np.log10(frame.noise_level)))[0]
 
@@ -816,7 +816,7 @@ def test_empty_sky(net):
 
 def test_larger_than_the_cutout(net):
     image, _ = large((40, 40), **(LARGE | {"r_eff": 25.0, "dx": 0.0, "dy": 0.0}), snr=400)
-    assert flags_of(net, image) & Flags.LARGE
+    assert flags_of(net, image) & Flags.EXCEEDS_CUTOUT
 
 
 def test_noise_that_is_not_given(net, images, expected):
@@ -827,7 +827,7 @@ def test_noise_that_is_not_given(net, images, expected):
 
 @pytest.mark.parametrize("shape", [(64, 64), (63, 80), (127, 128), (301, 200)])
 def test_cutouts_of_all_sizes(shape, net):
-    """The centre is that in the user's pixels."""
+    """The center is that in the user's pixels."""
     table = [labels_of(snr=300, dx=1.0, dy=-1.5)]
     image = render(table, star(), size=400)[0]
     top, left = (400 - shape[0]) // 2, (400 - shape[1]) // 2
@@ -873,7 +873,7 @@ def test_gpu_and_cpu_agree(net, cutouts, expected):
     assert_allclose(on_gpu.samples(5)["mag"], expected.samples(5)["mag"], rtol=1e-3)
 
 
-def test_a_psf_off_the_middle_of_its_stamp_moves_the_centre_and_nothing_else(net):
+def test_a_psf_off_the_middle_of_its_stamp_moves_the_center_and_nothing_else(net):
     """As for a fit: the galaxy is where its light came from."""
     data = add_noise(render([labels_of(snr=200)] * 4, star()))
     moved = np.roll(star(), (1, -2), axis=(0, 1))

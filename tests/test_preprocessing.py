@@ -24,7 +24,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sersicnet.flags import Flags, decode_flags
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.noise import estimate_noise
-from sersicnet.preprocessing.sources import center, find_center, mask_neighbours, measure_shape
+from sersicnet.preprocessing.sources import center, find_center, mask_neighbors, measure_shape
 from sersicnet.preprocessing.stamps import prepare
 from sersicnet.preprocessing.units import ZEROPOINT_CARDS
 from sersicnet.preprocessing.windows import crop_or_pad
@@ -137,7 +137,7 @@ def test_the_wcs_gives_the_same_sky(shape, size, sip):
 
 
 @pytest.mark.parametrize("size", [3, 20])
-def test_a_generalised_wcs_is_kept(size):
+def test_a_generalized_wcs_is_kept(size):
     wcs = HighLevelWCSWrapper(SlicedLowLevelWCS(make_wcs(), (slice(1, 13), slice(2, 15))))
     result = crop_or_pad(make_cutout(cls=NDData, wcs=wcs), size)
     origin = 12 // 2 - size // 2, 13 // 2 - size // 2
@@ -196,7 +196,7 @@ def test_crop_or_pad_refuses_a_size(size):
         crop_or_pad(np.ones((3, 3)), size)
 
 
-@pytest.mark.parametrize("function", [crop_or_pad, center, find_center, mask_neighbours])
+@pytest.mark.parametrize("function", [crop_or_pad, center, find_center, mask_neighbors])
 def test_one_image_is_needed(function):
     arguments = {"size": 3} if function is crop_or_pad else {}
     with pytest.raises(TypeError, match="cutout must be an NDData or a 2-D array, not list"):
@@ -209,17 +209,17 @@ def test_one_image_is_needed(function):
 # -- Sources -----------------------------------------------------------------------------------
 
 GALAXY = (41.3, 36.8, 2000, 4, 1.5, 0.5, 30)
-NEIGHBOUR = (66, 60, 9000, 3, 1, 0.8, 0)
+NEIGHBOR = (66, 60, 9000, 3, 1, 0.8, 0)
 
 
-@pytest.mark.parametrize("neighbours", [(), (NEIGHBOUR,)])
-def test_find_center(neighbours):
-    x_0, y_0 = find_center(make_image(GALAXY, *neighbours))
+@pytest.mark.parametrize("neighbors", [(), (NEIGHBOR,)])
+def test_find_center(neighbors):
+    x_0, y_0 = find_center(make_image(GALAXY, *neighbors))
     assert_allclose((x_0, y_0), GALAXY[:2], atol=0.25)
 
 
 def test_find_center_with_bad_pixels():
-    image = make_image(GALAXY, NEIGHBOUR) + 50  # the sky does not matter
+    image = make_image(GALAXY, NEIGHBOR) + 50  # the sky does not matter
     image[30, 20:60] = np.nan
     image[::7, ::7] = np.inf
     mask = np.zeros(image.shape, bool)
@@ -239,12 +239,12 @@ def test_find_center_without_a_source(value, shape):
     assert find_center(noise) == middle
     expected = {"x_0": middle[0], "y_0": middle[1], "q": 1.0, "theta": 0.0}
     assert measure_shape(noise) == expected
-    assert_array_equal(mask_neighbours(noise).data, noise)
+    assert_array_equal(mask_neighbors(noise).data, noise)
 
 
 @pytest.mark.parametrize("size", [None, 31, 40, (50, 121)])
 def test_center(size):
-    cutout = CCDData(make_image(GALAXY, NEIGHBOUR), unit="nJy", wcs=make_wcs())
+    cutout = CCDData(make_image(GALAXY, NEIGHBOR), unit="nJy", wcs=make_wcs())
     result = center(cutout, size=size)
     shape = np.broadcast_to(cutout.shape if size is None else size, 2)
     assert_array_equal(result.shape, shape)
@@ -257,22 +257,20 @@ def test_center(size):
 
 
 @pytest.mark.parametrize("theta", [-80, -45, 0, 30, 89])
-@pytest.mark.parametrize("neighbours", [(), (NEIGHBOUR,)])
-def test_measure_shape(theta, neighbours):
-    shape = measure_shape(make_image((41, 38, 20000, 6, 1, 0.4, theta), *neighbours))
+@pytest.mark.parametrize("neighbors", [(), (NEIGHBOR,)])
+def test_measure_shape(theta, neighbors):
+    shape = measure_shape(make_image((41, 38, 20000, 6, 1, 0.4, theta), *neighbors))
     assert_allclose((shape["x_0"], shape["y_0"]), (41, 38), atol=0.15)
     assert_allclose(shape["q"], 0.4, atol=0.06)
     assert -90 <= shape["theta"] < 90
     assert abs((shape["theta"] - theta + 90) % 180 - 90) < 4
 
 
-def test_mask_neighbours():
+def test_mask_neighbors():
     old = np.zeros((80, 80), bool)
     old[3, 4] = True
-    cutout = CCDData(
-        make_image(GALAXY, NEIGHBOUR), unit="nJy", mask=old.copy(), psf=np.ones((3, 3))
-    )
-    result = mask_neighbours(cutout)
+    cutout = CCDData(make_image(GALAXY, NEIGHBOR), unit="nJy", mask=old.copy(), psf=np.ones((3, 3)))
+    result = mask_neighbors(cutout)
     assert_array_equal(cutout.mask, old)
     assert_array_equal(result.data, cutout.data)
     assert result.psf is not None
@@ -280,20 +278,20 @@ def test_mask_neighbours():
     assert result.mask[57:64, 63:70].all()
     assert not result.mask[32:42, 36:46].any()
     assert result.mask.mean() < 0.2
-    grown = mask_neighbours(cutout, grow=4).mask
+    grown = mask_neighbors(cutout, grow=4).mask
     assert grown[result.mask].all()
-    assert grown.sum() > result.mask.sum() > mask_neighbours(cutout, grow=0).mask.sum()
+    assert grown.sum() > result.mask.sum() > mask_neighbors(cutout, grow=0).mask.sum()
 
 
-def test_a_neighbour_is_no_galaxy_in_the_middle():
-    image = make_image(NEIGHBOUR)
-    assert mask_neighbours(image).mask[60, 66]
-    assert_allclose(find_center(image), NEIGHBOUR[:2], atol=0.2)
+def test_a_neighbor_is_no_galaxy_in_the_middle():
+    image = make_image(NEIGHBOR)
+    assert mask_neighbors(image).mask[60, 66]
+    assert_allclose(find_center(image), NEIGHBOR[:2], atol=0.2)
 
 
 def test_a_large_faint_galaxy_stays_in_one_piece():
     image = make_image((60, 60, 25000, 20, 1, 0.6, 20), shape=(121, 121))
-    result = mask_neighbours(image)
+    result = mask_neighbors(image)
     assert not result.mask.any()
 
 
@@ -710,7 +708,7 @@ def test_pixel_scale_from_the_wcs(cls):
     assert prepare(cutout, pixel_scale=1).frame.pixel_scale[0] == 1
 
 
-def test_pixel_scale_from_a_generalised_wcs():
+def test_pixel_scale_from_a_generalized_wcs():
     sliced = SlicedLowLevelWCS(make_wcs(scale=0.031), (slice(1, 13), slice(2, 15)))
     stamps = prepare(make_cutout(cls=NDData, wcs=HighLevelWCSWrapper(sliced)))
     assert_allclose(stamps.frame.pixel_scale, 0.031, rtol=1e-5)
@@ -914,9 +912,9 @@ def test_an_empty_sky():
 def test_off_center():
     assert flags_of(make_image((60, 20, 3000, 4, 1.5, 0.5, 30))) == ["OFF_CENTER", "LOW_SNR"]
     assert flags_of(make_image((79, 40, 3000, 4, 1.5, 0.5, 30))) == ["OFF_CENTER", "LOW_SNR"]
-    assert flags_of(make_image(GALAXY, NEIGHBOUR)) == ["OFF_CENTER"]
-    image = make_image(GALAXY, NEIGHBOUR)
-    assert flags_of(image, mask=mask_neighbours(image).mask) == []
+    assert flags_of(make_image(GALAXY, NEIGHBOR)) == ["OFF_CENTER"]
+    image = make_image(GALAXY, NEIGHBOR)
+    assert flags_of(image, mask=mask_neighbors(image).mask) == []
 
 
 def test_large_faint_galaxies_are_detected_and_centered():
@@ -1071,6 +1069,6 @@ def test_real_galaxies(real_galaxies):
     for cutout in cutouts:
         offset = np.array(find_center(cutout)) - (np.array(cutout.data.shape[::-1]) - 1) / 2
         assert np.hypot(*offset) < 6
-        assert np.mean(mask_neighbours(cutout).mask & ~cutout.mask) < 0.12
+        assert np.mean(mask_neighbors(cutout).mask & ~cutout.mask) < 0.12
     measured, fitted = np.array(axis_ratios).T
     assert np.median(np.abs(measured - fitted)) < 0.12

@@ -60,7 +60,7 @@ def test_unusable(psf, message):
     assert collect_psfs([psf]).which.tolist() == [-1]
 
 
-def test_any_normalisation_and_type():
+def test_any_normalization_and_type():
     psf = star(3)
     for stamp in (1e6 * psf, (1e8 * psf).astype(int), psf.astype(">f4"), psf.tolist()):
         assert_allclose(check_psf(stamp), psf, atol=1e-6)
@@ -226,7 +226,7 @@ def test_undersampled():
 @pytest.mark.parametrize("shape", [(31, 31), (30, 30), (31, 24), (101, 90), (64, 63)])
 @pytest.mark.parametrize("oversampling", [1, 2, 3])
 def test_what_the_network_sees(shape, oversampling):
-    """The star in pixels of the data, centred on the middle pixel, whatever stamp was given."""
+    """The star in pixels of the data, centered on the middle pixel, whatever stamp was given."""
     given = star(3, tuple(n * oversampling for n in shape), oversampling=oversampling)
     seen, share = network_psf(given, oversampling)
     assert seen.shape == (63, 63)

@@ -1,4 +1,4 @@
-"""PSFs of the training set: unit sum, the width asked for, centred, and as GalSim draws them."""
+"""PSFs of the training set: unit sum, the width asked for, centered, and as GalSim draws them."""
 
 import math
 from itertools import cycle
@@ -76,7 +76,7 @@ def draws(*values):
 
 
 def stamp_of(family, fwhm, *values, size=SIZE, sampling=1):
-    """One PSF as a family makes it, without pixel, stretch or normalisation; in pixel (0, 0)."""
+    """One PSF as a family makes it, without pixel, stretch or normalization; in pixel (0, 0)."""
     make = getattr(psf_families, f"_{family}")
     transform = make(torch.tensor([sampling * fwhm]), size, draws(*values))
     return psf_stamps(transform / transform[:, :1, :1].real, sampling, 63)[0].numpy()
@@ -142,7 +142,7 @@ def test_fwhm_is_what_was_asked_for(drawn):
 
 
 @families
-def test_stamps_are_centred_and_hold_the_light(drawn, family):
+def test_stamps_are_centered_and_hold_the_light(drawn, family):
     transform, _, sampling = drawn
     stamps = of_family(psf_stamps(transform, sampling, 63), family)
     x, y, flux = centroid(stamps)
@@ -215,7 +215,7 @@ def test_airy(fwhm, hole):
     assert_same_shape(image, by_galsim(optics(fwhm, obscuration=hole)), 0.015)
 
 
-# Noll's names, and his normalisation of which the families have two digits.
+# Noll's names, and his normalization of which the families have two digits.
 WAVES = {
     "defocus": 1.7 / 3**0.5,
     "astig2": 2.4 / 6**0.5,

@@ -67,12 +67,12 @@ def test_position_angles_of_elongated_galaxies_agree_with_imfit(results, imfit):
     assert np.abs(angle.error).max() < 12
 
 
-def test_centres_agree_with_imfit_where_there_is_one(results, imfit, cutouts):
+def test_centers_agree_with_imfit_where_there_is_one(results, imfit, cutouts):
     """Not where the PSF is off its middle, or an arm outshines the nucleus."""
     unclear = ("btk", *STRUCTURED)
-    centred = np.array([not name.startswith(unclear) for name in cutouts])
+    centered = np.array([not name.startswith(unclear) for name in cutouts])
     for name in ("x_0", "y_0"):
-        error = compare(results.to_table()[centred], imfit[centred], name).error
+        error = compare(results.to_table()[centered], imfit[centered], name).error
         assert np.median(np.abs(error)) < 0.25
         assert np.abs(error).max() < 1
 
@@ -101,7 +101,7 @@ def test_models_leave_little_of_the_galaxies(results, cutouts):
         assert abs(results.residual(i, cutout)[inside].sum()) < 0.25 * light
 
 
-def test_a_galaxy_off_centre_is_the_same_after_centering(net, cutouts):
+def test_a_galaxy_off_center_is_the_same_after_centering(net, cutouts):
     original = cutouts["btk_000"]
     shifted = CCDData(
         np.pad(original.data, ((20, 0), (20, 0))),

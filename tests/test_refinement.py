@@ -199,7 +199,7 @@ def test_a_seed_repeats_and_copies_are_the_same(results, kind):
 
 def test_draws_are_taken_evenly(results):
     """Twice as many as were kept: each comes twice."""
-    for values in results["importance"].answer.draw([0], 200, 1)["log_flux"]:
+    for values in results["importance"].posterior.draw([0], 200, 1)["log_flux"]:
         assert set(np.unique(values, return_counts=True)[1]) <= {2, 4, 6, 8, 10, 12}
 
 
@@ -234,7 +234,7 @@ def test_oversampled_psf(net):
 
 @kinds
 def test_a_stamps_own_light_and_place(net, cutouts, results, kind):
-    """The PSF's normalisation moves the magnitude alone, and its place the centre."""
+    """The PSF's normalization moves the magnitude alone, and its place the center."""
     kept = net.predict(cutouts, psf=0.9 * star(), normalize_psf=False, refine=KINDS[kind])
     change = kept.median("mag") - results[kind].median("mag")
     assert_allclose(change, 2.5 * np.log10(0.9), atol=1e-5)
@@ -299,7 +299,7 @@ def corner():
     return np.roll(render([labels_of(snr=100)], star())[0], (55, 58), axis=(0, 1)) * NOISE
 
 
-def spoilt():
+def spoiled():
     """Cutouts that no one would wish to fit."""
     galaxy = add_noise(render([labels_of(snr=100)], star()))[0]
     five = np.ones(galaxy.shape, bool)
@@ -329,16 +329,16 @@ def spoilt():
 
 
 @pytest.fixture(scope="module")
-def spoilt_results(net, cutouts):
-    """Good galaxies with all spoilt ones between them."""
-    bad = spoilt()
+def spoiled_results(net, cutouts):
+    """Good galaxies with all spoiled ones between them."""
+    bad = spoiled()
     mixed = [*cutouts[:2], *bad.values(), *cutouts[2:]]
     return {kind: net.predict(mixed, refine=refine) for kind, refine in KINDS.items()}, list(bad)
 
 
 @kinds
-def test_good_galaxies_do_not_care(results, spoilt_results, kind):
-    found, names = spoilt_results
+def test_good_galaxies_do_not_care(results, spoiled_results, kind):
+    found, names = spoiled_results
     rows = [0, 1, len(names) + 2, len(names) + 3]
     for name in SEVEN:
         difference = np.abs(found[kind].median(name)[rows] - results[kind].median(name))
@@ -363,9 +363,9 @@ REFINED = Flags.NOT_REFINED | Flags.AT_BOUND | Flags.LOW_ESS
 
 
 @kinds
-def test_nothing_wrong_goes_unsaid(spoilt_results, kind):
+def test_nothing_wrong_goes_unsaid(spoiled_results, kind):
     """What cannot be right is flagged, and so is each number that is missing."""
-    found, names = spoilt_results
+    found, names = spoiled_results
     table = found[kind].to_table()[2:-2]
     flags = dict(zip(names, decode_flags(np.asarray(table["flags"])), strict=True))
     for name, told in TOLD.items():
@@ -377,17 +377,17 @@ def test_nothing_wrong_goes_unsaid(spoilt_results, kind):
             assert int(row["flags"]) & int(REFINED), name
 
 
-def test_outside_of_the_prior_there_are_no_samples(spoilt_results):
+def test_outside_of_the_prior_there_are_no_samples(spoiled_results):
     """The network's answer is kept, and nobody is told of many effective samples."""
-    found, names = spoilt_results
+    found, names = spoiled_results
     row = 2 + names.index("S/N of 1e5")
     assert found["importance"].columns["ess"][row] < 10
     assert found["importance"].flags[row] & int(Flags.NOT_REFINED | Flags.LOW_ESS)
 
 
 @kinds
-def test_numbers_of_any_size(spoilt_results, kind):
-    found, names = spoilt_results
+def test_numbers_of_any_size(spoiled_results, kind):
+    found, names = spoiled_results
     rows = [2 + names.index("tiny numbers"), 2 + names.index("huge numbers")]
     tiny, huge = found[kind].median("mag")[rows]
     assert_allclose(tiny - huge, 100, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The page about a catalogue: its numbers, its pictures, and what it does in a browser."""
+"""The page about a catalog: its numbers, its pictures, and what it does in a browser."""
 
 import base64
 import io
@@ -61,8 +61,8 @@ def truth(galaxies):
 # --- numbers ----------------------------------------------------------------------------------
 
 
-def test_columns_are_those_of_the_catalogue(table, truth):
-    table["flags"][3] = int(Flags.LOW_SNR | Flags.LARGE)
+def test_columns_are_those_of_the_catalog(table, truth):
+    table["flags"][3] = int(Flags.LOW_SNR | Flags.EXCEEDS_CUTOUT)
     columns = page_columns(table, truth, tuple(PARAMETERS))
     for name in PARAMETERS:
         assert_array_equal(columns[name], np.array(table[name].value))
@@ -74,7 +74,7 @@ def test_columns_are_those_of_the_catalogue(table, truth):
     assert np.abs(columns["error_theta"]).max() <= 90
     pulls = [np.abs(columns[f"pull_{name}"]) for name in PARAMETERS]
     assert_array_equal(columns["worst_pull"], np.max(pulls, axis=0))
-    assert columns["flags"][3] == "LOW_SNR LARGE"
+    assert columns["flags"][3] == "LOW_SNR EXCEEDS_CUTOUT"
     assert columns["id"][:3] == ["0", "1", "2"]
 
 
@@ -91,7 +91,7 @@ def test_other_columns_of_numbers_and_texts_are_kept(table):
     assert not {"spectrum", "place", "true_n", "pull_n", "worst_pull"} & set(columns)
 
 
-def test_catalogue_without_errors_or_flags(table):
+def test_catalog_without_errors_or_flags(table):
     columns = page_columns(table["mag", "n"], None, ("mag", "n"))
     assert np.isnan(columns["n_lo"]).all()
     assert np.isnan(columns["sigma_n"]).all()
@@ -101,7 +101,7 @@ def test_catalogue_without_errors_or_flags(table):
     assert_array_equal(heights, 0)
 
 
-def test_samples_have_the_quantiles_of_the_catalogue(table):
+def test_samples_have_the_quantiles_of_the_catalog(table):
     samples = split_normal_samples(table, tuple(PARAMETERS), 20_000)
     for name in ("mag", "r_eff", "n", "x_0"):
         found = np.quantile(samples[name], [0.16, 0.5, 0.84], axis=1)
@@ -191,7 +191,7 @@ def pictures_of(cutouts, values, **options):
 
 
 def read(url):
-    """The three panels in colours."""
+    """The three panels in colors."""
     header, content = url.split(",")
     assert header == "data:image/png;base64"
     pixels = np.array(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"), float)
@@ -215,15 +215,15 @@ def test_right_model_leaves_only_noise(size, r_eff, side):
     assert excess[side // 2 - 2 : side // 2 + 2, side // 2 - 2 : side // 2 + 2].mean() < -0.3
 
 
-def test_north_is_up_and_bad_pixels_are_grey():
+def test_north_is_up_and_bad_pixels_are_gray():
     cutout, values = make_scene(size=64)
     cutout.mask = np.zeros(cutout.shape, bool)
     cutout.mask[60, 5] = True  # near the upper left
     image, model, residual = read(pictures_of([cutout], [values])[0])
-    grey = [(panel == 0x99).all(axis=2) for panel in (image, model, residual)]
-    for panel in (grey[0], grey[2]):
+    gray = [(panel == 0x99).all(axis=2) for panel in (image, model, residual)]
+    for panel in (gray[0], gray[2]):
         assert_array_equal(np.argwhere(panel), [[3, 5]])
-    assert not grey[1].any()
+    assert not gray[1].any()
 
 
 def test_galaxies_without_cutout_pixels_or_psf():
@@ -242,7 +242,7 @@ def test_galaxies_without_cutout_pixels_or_psf():
     assert_array_equal(read(given), read(urls[3]))
 
 
-def test_angle_and_centre_that_were_not_measured():
+def test_angle_and_center_that_were_not_measured():
     """They are those of the image's moments."""
     cutout, values = make_scene(noise=0.01)
     fewer = {name: values[name] for name in SHOWN}
@@ -269,7 +269,7 @@ def test_page_holds_all_that_it_needs(results, truth, tmp_path):
     assert "<title>5 &lt; 6 &amp; more</title>" in text
 
 
-def test_true_values_may_be_in_the_catalogue(table, truth, tmp_path):
+def test_true_values_may_be_in_the_catalog(table, truth, tmp_path):
     joined = join_truth(table, QTable(truth))
     path = write_report(joined, tmp_path / "page.html")
     assert "Calibration" in path.read_text(encoding="utf-8")
@@ -318,7 +318,7 @@ def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A catalogue of three galaxies, their truth, and cutouts of two of them."""
+    """A catalog of three galaxies, their truth, and cutouts of two of them."""
     cutout, values = make_scene()
     table = QTable({name: [value] * 3 for name, value in values.items()})
     table["id"] = ["one", "two-0", "absent"]
@@ -372,7 +372,7 @@ def test_command_says_what_is_wrong(folder, capsys):
     error = capsys.readouterr().err
     assert "none of the 1 cutouts has a name that is an id" in error
     assert "['other'] are names, ['one', 'two-0', 'absent'] ids" in error
-    assert "a catalogue of measure has no cutouts" in error
+    assert "a catalog of measure has no cutouts" in error
     table = QTable.read(folder / "catalog.ecsv")
     table.remove_column("id")
     table.write(folder / "plain.ecsv")

@@ -20,7 +20,7 @@ from toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
 
 from sersicnet.flags import Flags
 from sersicnet.inference.flags import normal_flags
-from sersicnet.networks.densities import NormalAnswer
+from sersicnet.networks.densities import NormalDensity
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.stamps import prepare
@@ -50,7 +50,7 @@ def make_results(parameters=SEVEN, *, width=0.01, truth=TRUTH, wcs=None, shape=(
     labels = frame.to_labels(truth, parameters)
     mean = np.stack([labels[name] for name in label_names(parameters)], 1)
     shapes, flags = np.tile(shape, (n, 1)), np.zeros(n, int)
-    answer = NormalAnswer(label_names(parameters), mean, np.broadcast_to(width, mean.shape))
+    answer = NormalDensity(label_names(parameters), mean, np.broadcast_to(width, mean.shape))
     quantiles = answer.quantiles(frame, parameters)
     return SersicResults(parameters, answer, quantiles, frame, flags, shapes, wcs or [None] * n)
 
@@ -162,7 +162,7 @@ def test_table_joins_by_id(kind):
 
 def arrays_of(results):
     frame = [getattr(results.frame, name) for name in StampFrame.__dataclass_fields__]
-    answer = [results.answer.mean, results.answer.scale]
+    answer = [results.posterior.mean, results.posterior.scale]
     return [results.quantiles, results.flags, results.shapes, *answer, *frame]
 
 
@@ -176,7 +176,7 @@ def test_results_cannot_be_changed():
     width = np.full((3, 8), 0.01)
     results = make_results(width=width)
     width[:] = 7
-    assert_array_equal(results.answer.scale, 0.01)
+    assert_array_equal(results.posterior.scale, 0.01)
     with pytest.raises(FrozenInstanceError):
         results.quantiles = 0
     assert_read_only(results)
@@ -209,7 +209,7 @@ def test_results_one_after_the_other():
     for name in SEVEN:
         assert_array_equal(joined.median(name), [*first.median(name), *second.median(name)])
         assert_array_equal(joined.error(name), [*first.error(name), *second.error(name)])
-    assert_array_equal(joined.answer.mean, [*first.answer.mean, *second.answer.mean])
+    assert_array_equal(joined.posterior.mean, [*first.posterior.mean, *second.posterior.mean])
     assert_array_equal(joined.to_table()["id"], np.arange(6))
     assert_read_only(joined)
     assert SersicResults.concatenate([first]) is first
@@ -223,7 +223,7 @@ def stamps_of_galaxies():
 
 
 def flags_of(*, scale=0.01, label_range=None, pixel_scale=None, bins=1, **changes):
-    stamps, answer = stamps_of_galaxies(), make_results(FOUR, width=scale, **changes).answer
+    stamps, answer = stamps_of_galaxies(), make_results(FOUR, width=scale, **changes).posterior
     stamps.frame.bins[:] = bins
     return normal_flags(answer, stamps, label_range=label_range, pixel_scale=pixel_scale).tolist()
 
@@ -233,7 +233,7 @@ def test_no_flags():
 
 
 def test_flags_of_the_training_range():
-    plain = make_results(FOUR).answer.mean
+    plain = make_results(FOUR).posterior.mean
     limits = np.stack([plain.min(0) - 0.1, plain.max(0) + 0.1])
     assert flags_of(label_range=limits) == [0, 0, 0]
     assert flags_of(label_range=limits, mag=[18.0, 30.0, 20.0]) == [0, Flags.OUT_OF_RANGE, 0]
@@ -244,14 +244,14 @@ def test_flags_of_the_training_range():
 
 
 def test_flag_of_a_galaxy_larger_than_its_cutout():
-    assert flags_of(r_eff=[0.4, 1.7, 0.3]) == [0, Flags.LARGE, 0]
+    assert flags_of(r_eff=[0.4, 1.7, 0.3]) == [0, Flags.EXCEEDS_CUTOUT, 0]
     # labels count pixels of the stamp, each of which is five of the cutout
-    assert flags_of(r_eff=[0.3, 0.35, 0.31], bins=5) == [0, Flags.LARGE, 0]
+    assert flags_of(r_eff=[0.3, 0.35, 0.31], bins=5) == [0, Flags.EXCEEDS_CUTOUT, 0]
 
 
 def test_flag_of_another_pixel_scale():
     assert flags_of(pixel_scale=SCALE * 1.04) == [0, 0, 0]
-    assert flags_of(pixel_scale=SCALE * 1.06) == [Flags.OTHER_SCALE] * 3
+    assert flags_of(pixel_scale=SCALE * 1.06) == [Flags.PIXEL_SCALE_MISMATCH] * 3
 
 
 # The sky
@@ -299,9 +299,9 @@ def test_position_and_angle_on_the_sky(angle, mirrored):
 def test_other_frames_are_brought_to_icrs():
     wcs = make_wcs(ctype=("GLON-TAN", "GLAT-TAN"), crval=(30.0, 40.0))
     table = make_results(wcs=[wcs] * 3).to_table()
-    centre = SkyCoord.from_pixel(TRUTH["x_0"], TRUTH["y_0"], wcs).icrs
-    assert_allclose(table["ra"].value, centre.ra.deg, rtol=1e-12)
-    north = centre.directional_offset_by(0 * u.deg, SCALE * u.arcsec)
+    center = SkyCoord.from_pixel(TRUTH["x_0"], TRUTH["y_0"], wcs).icrs
+    assert_allclose(table["ra"].value, center.ra.deg, rtol=1e-12)
+    north = center.directional_offset_by(0 * u.deg, SCALE * u.arcsec)
     step = np.array(north.to_pixel(wcs)) - [TRUTH["x_0"], TRUTH["y_0"]]
     to_north = np.degrees(np.arctan2(step[1], step[0]))
     # seen from the outside the sky is mirrored: position angles run as theta does
@@ -394,7 +394,7 @@ def test_model_image_is_what_galsim_draws(shape):
 
 
 def test_model_image_looks_like_the_galaxy():
-    """With the angle and the centre taken from the image where they were not predicted."""
+    """With the angle and the center taken from the image where they were not predicted."""
     cutouts, truth = make_galaxies(4, size=48, noise=False)
     columns = {name: np.array(getattr(truth[name], "value", truth[name])) for name in SEVEN}
     for parameters, tolerance in ((SEVEN, 0.05), (FOUR, 0.15)):

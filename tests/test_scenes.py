@@ -52,7 +52,7 @@ def brighter(scenes, snr):
 
 
 def autocorrelation(images, step=1):
-    """Mean product of neighbours along both axes, over the variance."""
+    """Mean product of neighbors along both axes, over the variance."""
     pairs = [(images[:, :, step:], images[:, :, :-step]), (images[:, step:], images[:, :-step])]
     return sum((a * b).mean(dim=(1, 2)) for a, b in pairs) / 2 / images.square().mean(dim=(1, 2))
 
@@ -257,11 +257,11 @@ def test_share_of_scenes(share):
     assert_allclose((corner == 0).float().mean(), share, atol=0.1)
 
 
-def test_faint_neighbours():
+def test_faint_neighbors():
     """Up to four of 0.3 to 10 % of the flux each, none of them masked."""
-    maker = make(faint_neighbours=1.0)
+    maker = make(faint_neighbors=1.0)
     target = maker.galaxies * 1000
-    scene, masked = maker._neighbours(target, torch.full((N,), 1000.0), torch.arange(N) // 16)
+    scene, masked = maker._neighbors(target, torch.full((N,), 1000.0), torch.arange(N) // 16)
     light = scene - target
     share = light.sum(dim=(1, 2)) / 1000
     assert not masked.any()
@@ -274,12 +274,12 @@ def test_faint_neighbours():
     assert (chi2[brighter(scenes, 1000)] > 1.1).float().mean() > 0.5
 
 
-def test_bright_neighbours_are_masked_where_they_are_seen():
-    maker = make(bright_neighbours=1.0)
+def test_bright_neighbors_are_masked_where_they_are_seen():
+    maker = make(bright_neighbors=1.0)
     rows = torch.arange(N)
     flux = 10 ** torch.linspace(1, 5, N)
     target = maker.galaxies * flux[:, None, None]
-    scene, masked = maker._neighbours(target, flux, rows // 16)
+    scene, masked = maker._neighbors(target, flux, rows // 16)
     light = scene - target
     assert (light.amin(dim=(1, 2)) > -0.01 * flux).all()
     assert (light.sum(dim=(1, 2)) < 10.5 * flux).all()  # two of five times its flux
@@ -291,8 +291,8 @@ def test_bright_neighbours_are_masked_where_they_are_seen():
     assert masked.any(dim=2).any(dim=1)[N // 2 :].float().mean() > 0.7
 
 
-def test_masks_of_bright_neighbours_reach_the_scenes():
-    scenes = make(bright_neighbours=1.0).observe(torch.arange(N))
+def test_masks_of_bright_neighbors_reach_the_scenes():
+    scenes = make(bright_neighbors=1.0).observe(torch.arange(N))
     assert 0.3 < (scenes.weight == 0).any(dim=2).any(dim=1).float().mean() < 1
     assert (scenes.data[scenes.weight == 0] == 0).all()
     middle = (scenes.weight == 0)[:, 62:66, 62:66].float().mean()
@@ -300,14 +300,12 @@ def test_masks_of_bright_neighbours_reach_the_scenes():
 
 
 @pytest.mark.parametrize("nearest", [5.0, 12.0])
-def test_neighbours_are_uniform_on_the_sky(nearest):
+def test_neighbors_are_uniform_on_the_sky(nearest):
     maker = make(n_galaxies=64)
     point = torch.zeros(SIZE, SIZE)
     point[64, 64] = 1
     maker.galaxies[:], maker.stars[:] = point, point
-    images = maker._neighbour(
-        torch.zeros(1500, dtype=torch.long), torch.full((1500,), 3.0), nearest
-    )
+    images = maker._neighbor(torch.zeros(1500, dtype=torch.long), torch.full((1500,), 3.0), nearest)
     number, y, x = images.nonzero().unbind(1)
     assert_allclose(images[number, y, x], 3)
     distance = torch.hypot(x - 64.0, y - 64.0)
@@ -346,7 +344,7 @@ def test_correlated_noise():
 
 
 def illuminated(level, n=256, **shares):
-    """A flat scene of this many units of the noise, before it is standardised."""
+    """A flat scene of this many units of the noise, before it is standardized."""
     maker = make(n_galaxies=64, **shares)
     scene = torch.full((n, SIZE, SIZE), float(level))
     data, noise_map = maker._noise(scene)
@@ -444,11 +442,11 @@ def test_small_psf_stamp():
 
 def test_shifted_psf():
     """Star and galaxies move together: the labels stay, as the user's PSF tells of the shift."""
-    centred, shifted = (make(n_galaxies=512, shifted_psf=share) for share in (0.0, 1.0))
-    assert torch.equal(centred.labels, shifted.labels)
+    centered, shifted = (make(n_galaxies=512, shifted_psf=share) for share in (0.0, 1.0))
+    assert torch.equal(centered.labels, shifted.labels)
     axis = torch.arange(63.0) - 31
-    compact = centred.psfs.amax(dim=(1, 2)) > 0.01
-    moves = [(shifted.psfs - centred.psfs).sum(dim=d)[compact] @ axis for d in (1, 2)]
+    compact = centered.psfs.amax(dim=(1, 2)) > 0.01
+    moves = [(shifted.psfs - centered.psfs).sum(dim=d)[compact] @ axis for d in (1, 2)]
     moves = torch.cat(moves)
     assert 0.1 < moves.square().mean().sqrt() < 0.2
     assert moves.abs().max() < 0.3

@@ -38,7 +38,7 @@ def test_accuracy_and_calibration(galaxies, name):
         assert 0.55 < row["coverage"] < 0.85
 
 
-def test_cosmos_knows_centre_and_angle():
+def test_cosmos_knows_center_and_angle():
     config = SimulationConfig.cosmos_f814w()
     catalog = draw_catalog(40, config.replace(stamp_size=(60, 120)), seed=7)
     predicted = SersicNet.from_pretrained("cosmos").predict(render_catalog(catalog, config, seed=7))
@@ -80,10 +80,10 @@ def test_another_pixel_scale_is_flagged(galaxies):
     cutouts, _ = galaxies
     net = SersicNet.from_pretrained("deeplegato")
     flags = net.predict(cutouts[:3], pixel_scale=[0.06, 0.061, 0.168]).flags
-    assert ((flags & int(Flags.OTHER_SCALE)) != 0).tolist() == [False, False, True]
+    assert ((flags & int(Flags.PIXEL_SCALE_MISMATCH)) != 0).tolist() == [False, False, True]
 
 
-def test_what_the_documentation_says_of_galaxies_off_centre(galaxies):
+def test_what_the_documentation_says_of_galaxies_off_center(galaxies):
     """Two pixels off, the index of `deeplegato` is too low: see docs/bad_input.rst."""
     bright = np.flatnonzero(galaxies[1]["mag"].value < 22)
     cutouts = [galaxies[0][i] for i in bright]

@@ -41,7 +41,7 @@ NAMES = ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter")
 
 
 def one(config, **values):
-    """A catalogue of one galaxy with some values given."""
+    """A catalog of one galaxy with some values given."""
     catalog = draw_catalog(1, config, seed=0)
     for name, value in values.items():
         catalog[name][0] = value * (catalog[name].unit or 1) if name != "mag" else value * u.ABmag
@@ -113,7 +113,7 @@ def test_ranges_of_the_psf_are_drawn_from():
     assert kstest(catalog["psf_jitter"].value, "uniform", (0.01, 0.02)).pvalue > 0.01
 
 
-def test_centre_stays_in_the_smallest_cutouts():
+def test_center_stays_in_the_smallest_cutouts():
     config = CANDELS.replace(stamp_size=(1, 3), center_jitter=50.0)
     catalog = draw_catalog(100, config, seed=1)
     for name in ("x_0", "y_0"):
@@ -214,7 +214,7 @@ def test_bad_files_are_named(tmp_path):
 
 
 def test_cutouts_are_read_back_exactly(tmp_path):
-    catalog = draw_catalog(4, SMALL.replace(n_neighbours=1.0), seed=1)
+    catalog = draw_catalog(4, SMALL.replace(n_neighbors=1.0), seed=1)
     catalog["r_eff"][2] = np.nan * u.arcsec  # cannot be drawn
     cutouts = list(render_catalog(catalog, SMALL, seed=1))
     write_cutouts(cutouts, tmp_path / "cutouts.fits")
@@ -235,14 +235,14 @@ def test_cutouts_are_read_back_exactly(tmp_path):
 
 
 def test_number_of_processes_does_not_change_a_bit():
-    config = SMALL.replace(n_neighbours=0.5, noise_correlation=0.6)
+    config = SMALL.replace(n_neighbors=0.5, noise_correlation=0.6)
     catalog = draw_catalog(11, config, seed=2)
     alone, together = (list(render_catalog(catalog, config, seed=2, n_jobs=n)) for n in (1, 2))
     assert_same_cutouts(alone, together)
 
 
 def test_galaxy_does_not_depend_on_the_others():
-    config = SMALL.replace(n_neighbours=0.5)
+    config = SMALL.replace(n_neighbors=0.5)
     catalog = draw_catalog(7, config, seed=2)
     cutouts = list(render_catalog(catalog, config, seed=2))
     chosen = [5, 0, 3]
@@ -309,7 +309,7 @@ def test_cutout_says_all_that_is_needed():
         assert not cutout.mask.any()
 
 
-# --- flux, centre, angle, radius: the conventions ---------------------------------------------
+# --- flux, center, angle, radius: the conventions ---------------------------------------------
 
 
 def sersic2d(values, shape, scale, zeropoint, psf_fwhm, *, sub=11):
@@ -336,7 +336,7 @@ def sersic2d(values, shape, scale, zeropoint, psf_fwhm, *, sub=11):
     ("n", "q", "theta"), [(0.5, 0.4, 20.0), (1.0, 0.3, -70.0), (2.0, 0.6, 89.0), (1.0, 1.0, 0.0)]
 )
 def test_galaxy_is_that_of_astropy(size, n, q, theta):
-    """Flux, centre, angle and major-axis radius at once, in even and odd cutouts."""
+    """Flux, center, angle and major-axis radius at once, in even and odd cutouts."""
     config = SMALL.replace(psf=PSFModel("gaussian", fwhm=0.08), stamp_size=(size, size))
     catalog = one(config, mag=21.0, r_eff=0.3, n=n, q=q, theta=theta, x_0=16.3, y_0=14.9)
     expected = sersic2d(values_of(catalog), (size, size), 0.06, config.zeropoint, 0.08)
@@ -347,7 +347,7 @@ def test_galaxy_is_that_of_astropy(size, n, q, theta):
 
 @pytest.mark.parametrize("shape", [(24, 24), (25, 25), (24, 31), (31, 24)])
 @pytest.mark.parametrize("psf_size", [40, 41])
-def test_centre_is_where_the_truth_says(shape, psf_size):
+def test_center_is_where_the_truth_says(shape, psf_size):
     psf = draw_psf(replace(CANDELS.psf, size=psf_size), pixel_scale=0.06)
     values = {"mag": 20.0, "r_eff": 0.06, "n": 0.5, "q": 0.8, "theta": 30.0}
     values |= {"x_0": 11.7, "y_0": 12.4}
@@ -552,11 +552,11 @@ def test_white_noise_is_gaussian_and_white(noise):
 
 
 def test_drizzled_noise_is_correlated(noise):
-    """Neighbours by 0.48, as in the borders of real cutouts of COSMOS."""
+    """Neighbors by 0.48, as in the borders of real cutouts of COSMOS."""
     chi, _ = noise["correlated"]
     for axis in (1, 2):
-        neighbours = np.take(chi, range(1, 27), axis) * np.take(chi, range(26), axis)
-        assert neighbours.mean() == pytest.approx(0.48, abs=0.02)
+        neighbors = np.take(chi, range(1, 27), axis) * np.take(chi, range(26), axis)
+        assert neighbors.mean() == pytest.approx(0.48, abs=0.02)
         far = np.take(chi, range(8, 27), axis) * np.take(chi, range(19), axis)
         assert far.mean() == pytest.approx(0, abs=0.02)
 
@@ -571,24 +571,24 @@ def test_noise_map_is_sky_and_photons():
         assert_allclose(cutout.uncertainty.array, SMALL.sky_noise, rtol=1e-6)
 
 
-# --- neighbours -------------------------------------------------------------------------------
+# --- neighbors -------------------------------------------------------------------------------
 
 
-def test_neighbours_are_masked_where_they_win():
-    config = SMALL.replace(n_neighbours=2.0, stamp_size=(31, 31), neighbour_mag=Prior(0.0, 1.0))
+def test_neighbors_are_masked_where_they_win():
+    config = SMALL.replace(n_neighbors=2.0, stamp_size=(31, 31), neighbor_mag=Prior(0.0, 1.0))
     catalog = draw_catalog(12, config, seed=4)
     found = 0
     for crowded, noisy, alone in zip(
         render_catalog(catalog, config, seed=4, noise=False),
         render_catalog(catalog, config, seed=4),
-        render_catalog(catalog, config.replace(n_neighbours=0.0), seed=4, noise=False),
+        render_catalog(catalog, config.replace(n_neighbors=0.0), seed=4, noise=False),
         strict=True,
     ):
-        neighbours = crowded.data - alone.data
-        expected = (neighbours > alone.data) & (neighbours > config.sky_noise)
+        neighbors = crowded.data - alone.data
+        expected = (neighbors > alone.data) & (neighbors > config.sky_noise)
         # float32 cannot tell near equality
-        clear = np.abs(neighbours - alone.data) > 1e-4 * alone.data.max()
-        clear &= np.abs(neighbours - config.sky_noise) > 1e-4 * alone.data.max()
+        clear = np.abs(neighbors - alone.data) > 1e-4 * alone.data.max()
+        clear &= np.abs(neighbors - config.sky_noise) > 1e-4 * alone.data.max()
         assert_array_equal(crowded.mask[clear], expected[clear])
         assert_array_equal(noisy.mask, crowded.mask)
         assert not alone.mask.any()
@@ -596,7 +596,7 @@ def test_neighbours_are_masked_where_they_win():
     assert found >= 6
 
 
-def test_number_and_brightness_of_neighbours(monkeypatch):
+def test_number_and_brightness_of_neighbors(monkeypatch):
     """Counted where they are drawn: Poisson in number, fainter by what the prior says."""
     drawn = []
 
@@ -605,7 +605,7 @@ def test_number_and_brightness_of_neighbours(monkeypatch):
         return np.zeros(shape)
 
     monkeypatch.setattr(simulate_catalog, "_draw_galaxy", draw)
-    config = SMALL.replace(n_neighbours=1.3, neighbour_mag=Prior(0.5, 2.0), stamp_size=(27, 27))
+    config = SMALL.replace(n_neighbors=1.3, neighbor_mag=Prior(0.5, 2.0), stamp_size=(27, 27))
     catalog = draw_catalog(400, config, seed=4)
     for i in range(len(catalog)):
         drawn.append([])
@@ -644,8 +644,8 @@ def test_galaxies_that_cannot_be_drawn_are_flagged():
     assert_same_cutouts([good[1], good[7]], [cutouts[1], cutouts[7]])
 
 
-def test_neighbour_that_cannot_be_drawn_is_flagged():
-    config = SMALL.replace(n_neighbours=50.0, neighbour_mag=Prior(-3000, -2000))
+def test_neighbor_that_cannot_be_drawn_is_flagged():
+    config = SMALL.replace(n_neighbors=50.0, neighbor_mag=Prior(-3000, -2000))
     (cutout,) = render_catalog(draw_catalog(1, config, seed=1), config, seed=1)
     assert cutout.meta["SNFLAGS"] == Flags.RENDER_FAILED
 
@@ -694,7 +694,7 @@ def test_bad_calls_are_named():
     catalog = draw_catalog(1, SMALL, seed=1)
     with pytest.raises(ValueError, match="n_jobs=0 must be 1 or more"):
         next(render_catalog(catalog, SMALL, seed=1, n_jobs=0))
-    with pytest.raises(ValueError, match="the catalogue has no column 'psf_fwhm'"):
+    with pytest.raises(ValueError, match="the catalog has no column 'psf_fwhm'"):
         next(render_catalog(catalog[["id", *PARAMETERS, "size"]], SMALL, seed=1))
     catalog["r_eff"] = [1.0] * u.kg
     with pytest.raises(u.UnitConversionError):

@@ -375,14 +375,14 @@ def test_other_options_are_refused(measure, measured, three, tmp_path):
     message = r"has 'a' measured in another way \(now threshold=3.0, which was 2.0\): take another"
     with pytest.raises(ValueError, match=message):
         measure(three, threshold=3.0)
-    with pytest.raises(ValueError, match="now sky_box=None, which was 'the default'"):
-        measure(three, threshold=2.0, sky_box=None)
+    with pytest.raises(ValueError, match="now background_box=None, which was 'the default'"):
+        measure(three, threshold=2.0, background_box=None)
     with pytest.raises(ValueError, match=r"weights='deeplegato, sha256 \w+', which was 'universal"):
         measure(three, threshold=2.0, weights="deeplegato")
     # the default is no other option, and what failed can be tried in another way
     measured.clear()
     rows = [three[0], {"image": three[1], "threshold": 1.0}, three[2]]
-    measure(rows, threshold=2.0, n_pixels=5, sky_box=128, refine=None)
+    measure(rows, threshold=2.0, n_pixels=5, background_box=128, refine=None)
     assert set(names(measured)) == {"b"}
 
 
@@ -412,7 +412,7 @@ def test_images_may_differ_in_what_is_said_of_them(measure, measured, three, tmp
     assert not measured
 
 
-def test_a_catalogue_is_read_by_the_worker(measure, measured, three, tmp_path):
+def test_a_catalog_is_read_by_the_worker(measure, measured, three, tmp_path):
     QTable({"x_0": [1.0]}).write(tmp_path / "where.ecsv")
     measure(three[:1], catalog=tmp_path / "where.ecsv")
     assert measured[0]["catalog"]["x_0"] == [1.0]

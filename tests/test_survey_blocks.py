@@ -28,10 +28,10 @@ parquet = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("pandas")  # reads Parquet
 
 # 9 tiles and 36 boxes of sky; blocks of 2 tiles, the last of one.
-OPTIONS = {"tile_size": 150, "sky_box": 64}
+OPTIONS = {"tile_size": 150, "background_box": 64}
 TILES, ALL = 2, [0, 1, 2, 3, 4]
 # The command cannot say all of them.
-AS_COMMAND = {"tile_size": 150, "sky_box": 128}
+AS_COMMAND = {"tile_size": 150, "background_box": 128}
 # Seconds after which something hangs: far longer than anything here takes.
 PATIENCE = 600
 
@@ -151,7 +151,7 @@ def test_what_was_measured_in_blocks_is_not_measured_again(measure, images, numb
     assert len((output / "manifest.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_catalogue_is_measured_in_blocks(measure, images, folder, numbers, output, serial):
+def test_a_catalog_is_measured_in_blocks(measure, images, folder, numbers, output, serial):
     """Rows keep their order, those that are nowhere included."""
     known = serial["large"]
     where = Table({name: known[name].value for name in ("x_0", "y_0")})
@@ -164,7 +164,7 @@ def test_a_catalogue_is_measured_in_blocks(measure, images, folder, numbers, out
     assert_serial(output, {"large": expected})
 
 
-def test_neighbours_are_taken_off_across_blocks(measure, images, numbers, output, serial):
+def test_neighbors_are_taken_off_across_blocks(measure, images, numbers, output, serial):
     expected = measure_image(images[0], psf=None, n_passes=3, **OPTIONS)
     assert (expected["mag"] != serial["large"]["mag"]).any()
     measure(images[:1], n_passes=3)
@@ -173,7 +173,7 @@ def test_neighbours_are_taken_off_across_blocks(measure, images, numbers, output
 
 
 def test_a_later_pass_goes_on(measure, images, numbers, output, monkeypatch):
-    """What was measured before stays, and models of neighbours are those of a whole pass."""
+    """What was measured before stays, and models of neighbors are those of a whole pass."""
     expected = measure_image(images[0], n_passes=3, **OPTIONS)
     method = Blocks.measure_block
 

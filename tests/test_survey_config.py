@@ -148,10 +148,10 @@ def test_airy_fwhm_is_galsims(obscuration):
     [
         CANDELS,
         COSMOS,
-        CANDELS.replace(name="é, \"quoted\" & 'long' " * 9, gain=np.inf, n_neighbours=0.1 + 0.2),
+        CANDELS.replace(name="é, \"quoted\" & 'long' " * 9, gain=np.inf, n_neighbors=0.1 + 0.2),
         CANDELS.replace(psf=PSFModel("image", image=STAMP / 7)),
         CANDELS.replace(psf=PSFModel(fwhm=(0.1, 0.2), jitter=(0.0, 1 / 3))),
-        CANDELS.replace(priors={"n": Prior(1, 2)}, neighbour_mag=Prior(-1, 1 / 3)),
+        CANDELS.replace(priors={"n": Prior(1, 2)}, neighbor_mag=Prior(-1, 1 / 3)),
     ],
 )
 def test_config_survives_json_exactly(config):
@@ -213,7 +213,7 @@ def test_every_field_is_documented():
         ({"folding_threshold": 0}, "folding_threshold=0 must be positive"),
         ({"noise_correlation": -0.1}, "noise_correlation=-0.1 must be zero or positive"),
         ({"center_jitter": -1}, "center_jitter=-1 must be zero or positive"),
-        ({"n_neighbours": np.inf}, "n_neighbours=inf must be zero or positive"),
+        ({"n_neighbors": np.inf}, "n_neighbors=inf must be zero or positive"),
         ({"stamp_size": (9, 8)}, r"stamp_size=\(9, 8\) must be two positive integers in order"),
         ({"stamp_size": (0, 8)}, r"stamp_size=\(0, 8\) must be two positive integers"),
         ({"stamp_size": (8, 9.5)}, r"stamp_size=\(8, 9.5\) must be two positive integers"),
@@ -241,8 +241,8 @@ def test_bad_kinds_are_named():
         CANDELS.replace(psf="moffat")
     with pytest.raises(TypeError, match=r"the prior of n, \(1, 2\), must be a Prior"):
         CANDELS.replace(priors={"n": (1, 2)})
-    with pytest.raises(TypeError, match=r"the prior of neighbour_mag, 3, must be a Prior"):
-        CANDELS.replace(neighbour_mag=3)
+    with pytest.raises(TypeError, match=r"the prior of neighbor_mag, 3, must be a Prior"):
+        CANDELS.replace(neighbor_mag=3)
 
 
 @pytest.mark.parametrize(

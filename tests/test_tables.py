@@ -12,7 +12,7 @@ from sersicnet.io.files import check_table_path, write_table
 @pytest.fixture
 def table():
     columns = {"id": ["a", "b"], "mag": [20.0, np.nan] * u.ABmag, "flags": [0, 3]}
-    columns |= {"x_0": [1.5, 2.5] * u.pix, "local_sky": [1, 2] * u.electron / u.s}
+    columns |= {"x_0": [1.5, 2.5] * u.pix, "local_background": [1, 2] * u.electron / u.s}
     return QTable(columns, meta={"MAGZP": 25.0})
 
 

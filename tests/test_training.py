@@ -22,7 +22,7 @@ from sersicnet.training.regression import TrainingModule, beta_nll, train_networ
 
 NAMES = ("log_flux", "e1", "e2", "dx", "dy")
 WHITE = np.ones((1, 1))
-# The mean of two pixels, along x: neighbours correlate by 0.5.
+# The mean of two pixels, along x: neighbors correlate by 0.5.
 CORRELATED = np.array([[0, 0, 0], [0, 1, 1], [0, 0, 0]]) / np.sqrt(2)
 
 
@@ -77,7 +77,7 @@ def train(sets, directory, **changes):
     """A network after training, and its history."""
     network = build_network("cnn", n_labels=len(NAMES), stamp_size=32, channels=(8, 16), hidden=32)
     labels = sets[0].labels
-    network.standardise(labels.mean(axis=0), labels.std(axis=0))
+    network.standardize(labels.mean(axis=0), labels.std(axis=0))
     options = {"max_epochs": 4, "batch_size": 8, "noise_kernel": WHITE, "device": "cpu"} | changes
     return network, train_network(network, *sets, directory=directory, **options)[0]
 
@@ -208,8 +208,8 @@ def test_noise_is_correlated_by_the_kernel():
     data = torch.zeros(100, 32, 32)
     noise = add_noise(data, data + 1, torch.from_numpy(CORRELATED).float(), generator())
     for shift, expected in {(0, 1): 0.5, (0, 2): 0, (1, 0): 0, (1, 1): 0}.items():
-        neighbours = torch.roll(noise, shift, (1, 2))
-        assert_allclose((noise * neighbours).mean(), expected, atol=0.015)
+        neighbors = torch.roll(noise, shift, (1, 2))
+        assert_allclose((noise * neighbors).mean(), expected, atol=0.015)
 
 
 def test_bad_pixels_stay_without_noise():
@@ -399,7 +399,7 @@ def test_too_few_galaxies(sets, tmp_path):
 
 
 def test_odd_numbers_of_galaxies(sets, tmp_path):
-    """A last batch of one galaxy would be too few for batch normalisation."""
+    """A last batch of one galaxy would be too few for batch normalization."""
     _, history = train((sets[0].subset(np.arange(9)), sets[1]), tmp_path, max_epochs=1)
     assert np.isfinite(history["train_loss"]).all()
 

@@ -314,7 +314,7 @@ def module_batch_optimizer():
     module = make_module()
     (batch,) = SceneStream((1,), batch_size=32, n_batches=1, n_galaxies=64)
     optimizer = torch.optim.AdamW(module.network.parameters(), lr=1e-3, weight_decay=0.1)
-    one_step(module, optimizer, module._loss(batch).mean())  # gives the optimiser momentum
+    one_step(module, optimizer, module._loss(batch).mean())  # gives the optimizer momentum
     return module, batch, optimizer
 
 

@@ -1,4 +1,4 @@
-"""Validation sets: the same each time, true to their tables, and spoilt as they say."""
+"""Validation sets: the same each time, true to their tables, and spoiled as they say."""
 
 from itertools import islice
 
@@ -33,11 +33,11 @@ def directory(tmp_path_factory):
     return folder
 
 
-def _spoilt_galaxies(name, n=3):
+def _spoiled_galaxies(name, n=3):
     """Galaxies that have one contaminant, and the same without."""
     kind, only, none = "candels-contaminated", Contaminants.only(name), Contaminants.only()
-    spoilt = (sets.draw_cutout(kind, index, contaminants=only) for index in range(100))
-    for galaxy in islice((each for each in spoilt if each[1]["contaminants"] == name), n):
+    spoiled = (sets.draw_cutout(kind, index, contaminants=only) for index in range(100))
+    for galaxy in islice((each for each in spoiled if each[1]["contaminants"] == name), n):
         yield galaxy, sets.draw_cutout(kind, galaxy[1]["id"], contaminants=none)
 
 
@@ -89,7 +89,7 @@ def test_what_is_refused(tmp_path):
     for call in (sets.draw_cutout, sets.make_set):
         with pytest.raises(ValueError, match=r"name='prior' must be one of prior-clean, "):
             call("prior", 0)
-    with pytest.raises(ValueError, match=r"names=\('fog',\) must be out of faint_neighbours, "):
+    with pytest.raises(ValueError, match=r"names=\('fog',\) must be out of faint_neighbors, "):
         Contaminants.only("fog")
     sets.main(["--directory", str(tmp_path), "--n", "1", "--contaminants", "sky", "lsst-clean"])
     with pytest.raises(ValueError, match=r"settings.json is of other contaminants"):
@@ -172,7 +172,7 @@ def _independent_model(row, psf, side, zeropoint, pixel_scale):
         (36, "airy", 0.015, 0.06),  # its stamp misses 11 % of the light, and the asymmetry of it
     ],
 )
-def test_flux_and_centre_are_true(state, index, family, flux_error, shift):
+def test_flux_and_center_are_true(state, index, family, flux_error, shift):
     only = Contaminants.only("padding")
     arrays, row = sets.draw_cutout(f"prior-{state}", index, contaminants=only)
     assert row["psf_family"] == family
@@ -184,7 +184,7 @@ def test_flux_and_centre_are_true(state, index, family, flux_error, shift):
     residual = (arrays["data"] - model).ravel()
     fit, *_ = np.linalg.lstsq(design * weight[:, None], residual * weight)
     assert_allclose(fit[0], 0, atol=flux_error)
-    assert_allclose(fit[1:], 0, atol=shift)  # minus the pixels from the true centre
+    assert_allclose(fit[1:], 0, atol=shift)  # minus the pixels from the true center
 
 
 def test_default_accuracy_is_enough():
@@ -217,7 +217,7 @@ def test_each_contaminant_alone(name):
         "wrong_noise": {"sigma"},
     }.get(name, {"data", "mask", "sigma"})
     changed = set()
-    for (arrays, row), (plain, plain_row) in _spoilt_galaxies(name):
+    for (arrays, row), (plain, plain_row) in _spoiled_galaxies(name):
         assert plain_row["contaminants"] == ""
         assert not plain["mask"].any()
         assert row["mag"] == plain_row["mag"]
@@ -227,10 +227,10 @@ def test_each_contaminant_alone(name):
         assert row["size"] == plain_row["size"]
         changed |= {key for key in plain if not np.array_equal(arrays[key], plain[key])}
     assert changed <= touched
-    assert changed or name in ("padding", "faint_neighbours", "bright_neighbours", "stars")
+    assert changed or name in ("padding", "faint_neighbors", "bright_neighbors", "stars")
 
 
-@pytest.mark.parametrize("name", ["bright_neighbours", "stars"])
+@pytest.mark.parametrize("name", ["bright_neighbors", "stars"])
 def test_masks_of_bright_sources(name):
     """True is bad: most of the others' light is under the mask, and the galaxy is not."""
     rng, shape = np.random.default_rng(2), (101, 101)
@@ -240,7 +240,7 @@ def test_masks_of_bright_sources(name):
     draws = [getattr(spoil, name)(rng, galaxy, profile, target) for _ in range(12)]
     assert any(mask.any() for _, mask in draws)
     for light, mask in draws:
-        assert not spoil.hides_centre(mask)
+        assert not spoil.hides_center(mask)
         assert not mask[50, 50]
         assert (light[mask] > 0.25).all()  # that is, twice as much and two of them above 1
         assert light[~mask].max() < max(2.1, 2.1 * target.max())
@@ -248,11 +248,11 @@ def test_masks_of_bright_sources(name):
             assert 0.5 < light[mask].sum() / light.sum() < 1  # a halo is left
 
 
-def test_faint_neighbours_are_faint():
+def test_faint_neighbors_are_faint():
     rng, shape = np.random.default_rng(3), (200, 200)
     profile, _ = psfs.scale_to_star(psfs._DRAW["moffat"](rng), 3)
     galaxy = {"flux": 1e6, "r_eff": 4.0, "dx": 1.0, "dy": 0.0}
-    light = [spoil.faint_neighbours(rng, galaxy, profile, shape).sum() for _ in range(20)]
+    light = [spoil.faint_neighbors(rng, galaxy, profile, shape).sum() for _ in range(20)]
     assert 0 <= min(light) < max(light) < 0.4 * galaxy["flux"]
 
 

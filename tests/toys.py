@@ -1,6 +1,6 @@
 """Small galaxies that are made in no time: what tests train and predict on.
 
-Sersic profiles blurred by a Gaussian and sampled at pixel centres: no simulation, which is the
+Sersic profiles blurred by a Gaussian and sampled at pixel centers: no simulation, which is the
 business of `sersicnet.simulate_catalog`, but with a known truth.
 """
 

@@ -86,9 +86,9 @@ axes = plot_residuals([cutout], [results.model_image(0, cutout)], figure=figure)
 import numpy as np
 
 samples = results.samples(5000)
-circularised = samples["r_eff"][0] * np.sqrt(samples["q"][0])
-low, median, high = np.quantile(circularised, [0.16, 0.5, 0.84])
-print(f"circularised radius {median:.4f} +{high - median:.4f} -{median - low:.4f} arcsec")
+circularized = samples["r_eff"][0] * np.sqrt(samples["q"][0])
+low, median, high = np.quantile(circularized, [0.16, 0.5, 0.84])
+print(f"circularized radius {median:.4f} +{high - median:.4f} -{median - low:.4f} arcsec")
 
 # %%
 

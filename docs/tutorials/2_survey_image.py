@@ -2,7 +2,7 @@
 A survey image
 ==============
 
-From an image with many galaxies to a catalogue, and what goes wrong where they overlap.
+From an image with many galaxies to a catalog, and what goes wrong where they overlap.
 """
 
 # %%
@@ -56,11 +56,11 @@ image = CCDData(
 )
 
 # %%
-# A catalogue
+# A catalog
 # -----------
 #
 # One call, or the command ``sersicnet measure field.fits --psf star.fits -o field.ecsv``. The
-# PSF is that of the image here. The catalogue is written as ECSV, FITS or Parquet, as the name of
+# PSF is that of the image here. The catalog is written as ECSV, FITS or Parquet, as the name of
 # the file says, and any of astropy's ways reads it.
 
 from pathlib import Path
@@ -156,8 +156,8 @@ _ = ax.legend(loc="lower left")
 # Fitted together
 # ---------------
 #
-# With ``refine="lm"``, each galaxy is fitted, and those with neighbours again, without the
-# light that the fits of their neighbours have. The sources are the same, in the same order.
+# With ``refine="lm"``, each galaxy is fitted, and those with neighbors again, without the
+# light that the fits of their neighbors have. The sources are the same, in the same order.
 
 from astropy.stats import mad_std
 
@@ -186,7 +186,7 @@ axes = plot_residuals([image], [model], figure=plt.figure(figsize=(10, 3.5), lay
 # %%
 # Those with a flag that are worst, by how far the magnitude is off and by its error. Pieces of
 # two galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a
-# masked neighbour, or cut by the edge, may fit well and be wrong:
+# masked neighbor, or cut by the edge, may fit well and be wrong:
 
 worst = np.argsort(suspect * abs(mag_error) / quoted)[:-4:-1]
 boxes, labels = [], []

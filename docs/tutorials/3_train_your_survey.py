@@ -93,7 +93,7 @@ print(f"{net.record_['n_train']} galaxies, {len(net.history_['epoch'])} epochs")
 # %%
 # The loss is smaller the nearer the answers are to the truth, and the better their errors tell
 # how near. As long as it falls for the validation galaxies, which are not trained with, more
-# epochs help. Where it rises again while that of the training galaxies falls, these are learnt
+# epochs help. Where it rises again while that of the training galaxies falls, these are learned
 # by heart: more galaxies help then. The first epochs are off the scale.
 
 from sersicnet.plotting import plot_history
@@ -137,7 +137,7 @@ for title, table in tables.items():
 # ``bias`` and ``scatter`` of the radius are in dex, and ``coverage`` should be 0.68. With the
 # right PSF, the universal network is better by far than a toy that was trained for this survey.
 # With a PSF that is not round enough it is sure of axis ratios that are wrong, and the toy,
-# which has learnt the PSF from its galaxies, is not.
+# which has learned the PSF from its galaxies, is not.
 #
 # Keep it
 # -------
@@ -172,7 +172,7 @@ print(
 #    net = SersicNet(network="cnn", max_epochs=20)
 #    net.fit(clean, train, noise_kernel=config.noise_kernel(), resume="run-1")
 #
-# Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labelled set of a survey
+# Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labeled set of a survey
 # that surveycodex knows, and ``sersicnet train deeplegato -j 8`` goes all the way from the
 # simulation to tested weights, for CANDELS. :doc:`/simulate` and :doc:`/estimator` have all
 # settings, and :doc:`/reproducing_deeplegato` what comes out.

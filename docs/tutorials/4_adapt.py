@@ -87,7 +87,7 @@ before[before["survey"] == "real"].pprint()
 # Adapt
 # -----
 #
-# ``fit`` with ``warm_start=True``. Half of each batch are the labelled galaxies, half are fresh
+# ``fit`` with ``warm_start=True``. Half of each batch are the labeled galaxies, half are fresh
 # scenes like those of the first training, without which the network would forget all else. The
 # truth has to have all seven parameters. The shipped weights stay as they are. By default there
 # are up to 30 epochs of larger batches; this is for a quick look.
@@ -102,7 +102,7 @@ print(f"loss of those held out: {losses['before']:.2f} before, {losses['after']:
 # After
 # -----
 #
-# Of galaxies that were not labelled:
+# Of galaxies that were not labeled:
 
 after = score(net)
 after[after["survey"] == "real"].pprint()
@@ -145,5 +145,5 @@ print(net.record_["description"])
 
 # %%
 # Sixty galaxies remove most of the bias, not all of it. More of them do better, and errors of
-# the labels are learnt as well. :doc:`/adapt` has both, measured with 50 and 200 galaxies, says
+# the labels are learned as well. :doc:`/adapt` has both, measured with 50 and 200 galaxies, says
 # what to mind, and why ``refine`` brings the fault back.

@@ -32,7 +32,7 @@ results = net.predict(cutouts)
 # -----------------------
 #
 # The difference from the truth, in units of the quoted error. If errors are honest, about two of
-# three are within one (the grey band), of the bright galaxies on the left as of the faint ones.
+# three are within one (the gray band), of the bright galaxies on the left as of the faint ones.
 
 names = ("mag", "r_eff", "n", "q")
 figure, axes = plt.subplots(2, 2, figsize=(7, 4.5), sharex=True, sharey=True, layout="constrained")
@@ -62,7 +62,7 @@ table["parameter", "level", "coverage", "coverage_err"].pprint()
 
 # %%
 # More than the level means errors that are too large. That is to be expected here: these images
-# are clean, and the network also reckons with what it cannot see, such as faint neighbours and a
+# are clean, and the network also reckons with what it cannot see, such as faint neighbors and a
 # sky that is slightly off.
 #
 # Told something wrong

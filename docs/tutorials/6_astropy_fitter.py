@@ -81,7 +81,7 @@ for name in ("n", "r_eff", "amplitude"):
     print(f"{name:9s}  {free}  with bounds  {known}")
 
 # %%
-# The posterior behind the fit comes along, in ``fit_info``, in pixels (what is labelled as
+# The posterior behind the fit comes along, in ``fit_info``, in pixels (what is labeled as
 # arcsec):
 
 from sersicnet.plotting import plot_corner
@@ -92,4 +92,4 @@ known = {"r_eff": truth.r_eff.value, "n": truth.n.value, "q": 1 - truth.ellip.va
 axes = plot_corner(three, truth=known, figure=plt.figure(figsize=(5.5, 5.5)))
 
 # %%
-# :doc:`/fitter` says what this fitter honours and what it refuses.
+# :doc:`/fitter` says what this fitter honors and what it refuses.

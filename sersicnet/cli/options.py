@@ -59,7 +59,7 @@ def add_units(parser):
 def add_refine(parser):
     """How much is done for a better answer."""
     parser.add_argument(
-        "--symmetrize", action="store_true", help="mean of the stamp seen in eight ways"
+        "--augment", action="store_true", help="mean of the stamp seen in eight ways"
     )
     parser.add_argument(
         "--refine", choices=("lm", "importance"), help="polish the network's answer by a fit"
@@ -87,7 +87,7 @@ def add_measuring(parser):
         type=int,
         metavar="N",
         help="how often sources are measured, from the second time without the light of their "
-        "neighbours; default: 6 with --refine, else 1",
+        "neighbors; default: 6 with --refine, else 1",
     )
     parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
     add_units(parser)
@@ -101,8 +101,8 @@ def units_of(options):
 def measuring_of(options):
     """Likewise, of what `add_measuring` has added."""
     names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size", "n_passes")
-    values = {name: getattr(options, name) for name in (*names, "symmetrize", "refine")}
-    sky = {"sky_box": None} if options.no_sky else {}
+    values = {name: getattr(options, name) for name in (*names, "augment", "refine")}
+    sky = {"background_box": None} if options.no_sky else {}
     return values | units_of(options) | sky
 
 

@@ -31,7 +31,7 @@ def _predict(options):
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))
         psf = None if options.psf is None else fits.getdata(options.psf)
-        how = {name: getattr(options, name) for name in ("symmetrize", "refine")}
+        how = {name: getattr(options, name) for name in ("augment", "refine")}
         table = net.predict(cutouts, psf=psf, **how, **units_of(options)).to_table()
         table["id"] = names
         write_catalog(table, options.output, overwrite=True)

@@ -18,7 +18,7 @@ def add_report(commands, read_cutouts):
     """
     parser = commands.add_parser(
         "report",
-        help="a page about a catalogue, for the browser",
+        help="a page about a catalog, for the browser",
         description="One HTML file: distributions, errors, calibration where the truth is known, "
         "and a table that sorts and filters, in which a click opens a galaxy.",
         epilog="example: sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html",
@@ -78,16 +78,16 @@ def _files(paths):
 def _match(table, cutouts, names):
     """The cutout of each row, None where none has its id for a name."""
     if "id" not in table.colnames:
-        msg = f"--cutouts needs a column id, the catalogue has only {', '.join(table.colnames)}"
+        msg = f"--cutouts needs a column id, the catalog has only {', '.join(table.colnames)}"
         raise ValueError(msg)
     by_name = dict(zip(names, cutouts, strict=True))
     chosen = [by_name.get(str(name)) for name in table["id"]]
     if all(cutout is None for cutout in chosen):
         ids = reprlib.repr(list(map(str, table["id"])))
         msg = (
-            f"none of the {len(cutouts)} cutouts has a name that is an id of the catalogue: "
+            f"none of the {len(cutouts)} cutouts has a name that is an id of the catalog: "
             f"{reprlib.repr(names)} are names, {ids} ids. Pass the files that predict measured; "
-            "a catalogue of measure has no cutouts, its --residual image shows what is left"
+            "a catalog of measure has no cutouts, its --residual image shows what is left"
         )
         raise ValueError(msg)
     return chosen

@@ -4,11 +4,11 @@ from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "Fit": "levenberg_marquardt",
-    "FitAnswer": "refined",
+    "FitDensity": "refined",
     "FlowProposal": "importance",
     "ImportanceSampling": "refine",
     "LevenbergMarquardt": "refine",
-    "SampleAnswer": "refined",
+    "SampleDensity": "refined",
     "StudentProposal": "importance",
     "WeightedSamples": "importance",
     "fit_quantiles": "refined",
@@ -19,11 +19,11 @@ _HOMES = {
 
 __all__ = [
     "Fit",
-    "FitAnswer",
+    "FitDensity",
     "FlowProposal",
     "ImportanceSampling",
     "LevenbergMarquardt",
-    "SampleAnswer",
+    "SampleDensity",
     "StudentProposal",
     "WeightedSamples",
     "fit_quantiles",

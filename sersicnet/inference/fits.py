@@ -8,7 +8,7 @@ from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.model.labels import LABELS
 from sersicnet.model.likelihood import likelihoods
-from sersicnet.model.psf_resampling import centred_psfs
+from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.unconstrained import from_unconstrained
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
@@ -30,7 +30,7 @@ def median_labels(quantiles, stamps, psfs):
 
 
 class _Fits:
-    """Fits of all galaxies, with PSFs that are binned and centred as each needs them.
+    """Fits of all galaxies, with PSFs that are binned and centered as each needs them.
 
     Its attributes are those of `~sersicnet.inference.Fit`, NaN where the fit is not
     ``good``, and what is to be taken off ``log_flux``, ``light`` (N,), and off ``dx`` and
@@ -42,7 +42,7 @@ class _Fits:
         self.light, self.offset = psfs.log_light, np.zeros((len(stamps), 2))
         self._groups, fields = [], {}
         for rows, group in groups_by_bins(stamps, psfs):
-            group, self.offset[rows] = centred_psfs(group)
+            group, self.offset[rows] = centered_psfs(group)
             self._groups.append((rows, group))
             self.start[rows, 5:] += self.offset[rows]
             images = stamps.data[rows], stamps.weight[rows]
@@ -75,7 +75,7 @@ class _Fits:
     def proposals(self, answer, row):
         """What the first draws of a galaxy come from."""
         light = float(answer.log_share[row] + self.light[row])
-        flow = FlowProposal(answer.posterior([row]), light)
+        flow = FlowProposal(answer.distribution([row]), light)
         if not self.good[row] or self.held[row].any():
             return [flow]
         mean, covariance = (torch.from_numpy(part[row]) for part in (self.mean, self.covariance))

@@ -52,7 +52,7 @@ def normal_flags(answer, stamps, *, label_range=None, pixel_scale=None):
 
     Parameters
     ----------
-    answer : `~sersicnet.networks.NormalAnswer`
+    answer : `~sersicnet.networks.NormalDensity`
         What it said.
     stamps : `~sersicnet.preprocessing.Stamps`
         What it saw.
@@ -77,10 +77,10 @@ def normal_flags(answer, stamps, *, label_range=None, pixel_scale=None):
             flags[small] |= int(Flags.UNRESOLVED)
     if pixel_scale is not None:
         other = np.abs(stamps.frame.pixel_scale / pixel_scale - 1) > _SCALE_TOLERANCE
-        flags[other & (stamps.flags & int(FAILED) == 0)] |= int(Flags.OTHER_SCALE)
+        flags[other & (stamps.flags & int(FAILED) == 0)] |= int(Flags.PIXEL_SCALE_MISMATCH)
     if "log_r_eff" in names:
         r_eff = 10 ** mean[:, names.index("log_r_eff")]
-        flags[_large(r_eff, stamps)] |= int(Flags.LARGE)
+        flags[_large(r_eff, stamps)] |= int(Flags.EXCEEDS_CUTOUT)
     return flags
 
 
@@ -110,7 +110,7 @@ def posterior_flags(quantiles, stamps, psfs):
     labels = frame.to_labels({name: value[1] for name, value in values.items()}, tuple(PARAMETERS))
     width = np.append(psfs.fwhm(), np.nan)[psfs.which] * frame.pixel_scale
     with np.errstate(invalid="ignore"):  # NaN where there is no answer
-        flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.LARGE)
+        flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.EXCEEDS_CUTOUT)
         flags[values["r_eff"][1] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
         outside = labels["log_r_eff"] > LOG_R_EFF[1] - _EDGE * (LOG_R_EFF[1] - LOG_R_EFF[0])
         outside |= np.abs(labels["n"] - sum(N) / 2) > (0.5 - _EDGE) * (N[1] - N[0])

@@ -134,7 +134,7 @@ def log_posterior(likelihood, values):
     Returns
     -------
     (S,) float64 `~torch.Tensor`
-        Without the factor of the noise alone. The prior is normalised; that of the sky is
+        Without the factor of the noise alone. The prior is normalized; that of the sky is
         flat, with a density of 1 per unit of the noise level.
     """
     good = torch.isfinite(values).all(dim=1)

@@ -24,13 +24,13 @@ _FEWEST_PIXELS = 9
 # Longest step of an unconstrained label.
 _STEP = 1.0
 # Bounds of logits (0.1 % of the range from its end) and of the length of (e1, e2) (q = 0.0503).
-_BOUND, _DISC_BOUND = 7.0, 4.0
+_BOUND, _DISK_BOUND = 7.0, 4.0
 # A logit whose error is larger may be anywhere in its range.
 _UNKNOWN = 3.0
 # Softens the cusp that the prior of the ellipticity has at round galaxies.
 _SOFT = 0.05
 # Places of the logits, and of the ellipticity, among the labels.
-_LOGITS, _DISC = [1, 2, 5, 6], [3, 4]
+_LOGITS, _DISK = [1, 2, 5, 6], [3, 4]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +183,8 @@ def _within(values):
     """Values moved to their bounds, where they are beyond."""
     values = values.clone()
     values[:, _LOGITS] = values[:, _LOGITS].clamp(-_BOUND, _BOUND)
-    length = values[:, _DISC].norm(dim=1, keepdim=True)
-    values[:, _DISC] = values[:, _DISC] * (_DISC_BOUND / length.clamp(min=_DISC_BOUND))
+    length = values[:, _DISK].norm(dim=1, keepdim=True)
+    values[:, _DISK] = values[:, _DISK] * (_DISK_BOUND / length.clamp(min=_DISK_BOUND))
     return values
 
 
@@ -213,12 +213,12 @@ def _step(values, state, damping):
 
 
 def _directions(values):
-    """Unit vectors along which labels can be at a bound, (N, 5, 7): the last is the disc's."""
+    """Unit vectors along which labels can be at a bound, (N, 5, 7): the last is the disk's."""
     directions = torch.zeros(len(values), 5, 7, device=values.device, dtype=values.dtype)
     for number, column in enumerate(_LOGITS):
         directions[:, number, column] = 1
-    length = values[:, _DISC].norm(dim=1, keepdim=True)
-    directions[:, 4, _DISC] = values[:, _DISC] / length.clamp(min=1e-9)
+    length = values[:, _DISK].norm(dim=1, keepdim=True)
+    directions[:, 4, _DISK] = values[:, _DISK] / length.clamp(min=1e-9)
     return directions
 
 
@@ -227,8 +227,8 @@ def _stuck(values, gradient):
     along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
     logits = values[:, _LOGITS]
     there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :4] > 0)
-    disc = (values[:, _DISC].norm(dim=1) >= 0.999 * _DISC_BOUND) & (along[:, 4] > 0)
-    return torch.cat([there, disc[:, None]], dim=1)
+    disk = (values[:, _DISK].norm(dim=1) >= 0.999 * _DISK_BOUND) & (along[:, 4] > 0)
+    return torch.cat([there, disk[:, None]], dim=1)
 
 
 def _evaluate(likelihood, values, prior):
@@ -262,21 +262,21 @@ def _prior_terms(values):
     half = torch.tanh(values / 2)
     slope, bend = -half, 0.5 * (1 - half**2)
     logits = (-2 * torch.log(torch.cosh(values / 2)))[:, _LOGITS].sum(dim=1)
-    length = torch.sqrt(values[:, _DISC].square().sum(dim=1) + _SOFT**2)
+    length = torch.sqrt(values[:, _DISK].square().sum(dim=1) + _SOFT**2)
     tanh = torch.tanh(length)
     size, change = E_MAX * tanh, E_MAX * (1 - tanh**2)
     log_prior = logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
     radial = -2 * tanh - 2 * change / (1 + size)
     bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
-    slope[:, 0], bend[:, 0], bend[:, _DISC] = 0, 0, 0
-    slope[:, _DISC] = (radial / length)[:, None] * values[:, _DISC]
+    slope[:, 0], bend[:, 0], bend[:, _DISK] = 0, 0, 0
+    slope[:, _DISK] = (radial / length)[:, None] * values[:, _DISK]
     direction = torch.zeros_like(values)
-    direction[:, _DISC] = values[:, _DISC] / length[:, None]
+    direction[:, _DISK] = values[:, _DISK] / length[:, None]
     outer = direction[:, :, None] * direction[:, None, :]
     along = torch.diag_embed(bend) + outer * (-bent).clamp(min=0)[:, None, None]
-    disc = torch.zeros(7, device=values.device, dtype=values.dtype)
-    disc[_DISC] = 1
-    across = (torch.diag(disc) - outer) * (-radial / length)[:, None, None]
+    disk = torch.zeros(7, device=values.device, dtype=values.dtype)
+    disk[_DISK] = 1
+    across = (torch.diag(disk) - outer) * (-radial / length)[:, None, None]
     return log_prior, slope, along, across
 
 
@@ -302,5 +302,5 @@ def _covariance(values, state):
     wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
     held = wide
     held[:, _LOGITS] |= stuck[:, :4] > 0
-    held[:, _DISC] |= (stuck[:, 4:] > 0) | wide[:, _DISC].any(dim=1, keepdim=True)
+    held[:, _DISK] |= (stuck[:, 4:] > 0) | wide[:, _DISK].any(dim=1, keepdim=True)
     return covariance, held

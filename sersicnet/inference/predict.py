@@ -14,8 +14,8 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.psf import check_oversampling, collect_psfs, psf_flags, require_psfs, stamps_of
 from sersicnet.model.psf_resampling import seen_psfs
 from sersicnet.model.symmetries import ALL_WAYS, turned, turned_back
-from sersicnet.networks.densities import NormalAnswer, parameter_samples, summarise
-from sersicnet.networks.flow_density import FlowAnswer, flow_labels, label_dict
+from sersicnet.networks.densities import NormalDensity, parameter_samples, summarize
+from sersicnet.networks.flow_density import FlowDensity, flow_labels, label_dict
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
@@ -39,7 +39,7 @@ def predict(
     psf_options,
     units,
     points,
-    symmetrize,
+    augment,
     refine,
     seed,
     batch_size,
@@ -59,7 +59,7 @@ def predict(
         ``pixel_scale`` and ``zeropoint``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
-    symmetrize, refine, seed
+    augment, refine, seed
         As in `~sersicnet.SersicNet.predict`.
     batch_size : int
         Stamps a forward pass.
@@ -82,10 +82,10 @@ def predict(
     if isinstance(net.network_, PosteriorNetwork):
         require_psfs(given)
         options = {"psf_options": psf_options, "points": points, "seed": seed}
-        options["ways"] = ALL_WAYS if symmetrize else ALL_WAYS[:1]
+        options["ways"] = ALL_WAYS if augment else ALL_WAYS[:1]
         measure = partial(_measure_universal, net.network_, refinement=refinement, **options)
-    elif refinement is not None or symmetrize:
-        told = "symmetrize=True" if refinement is None else f"refine={refine!r}"
+    elif refinement is not None or augment:
+        told = "augment=True" if refinement is None else f"refine={refine!r}"
         msg = f"{told} needs the posterior network: use the weights 'universal'"
         raise ValueError(msg)
     else:
@@ -148,7 +148,7 @@ def predict_normal(network, parameters, stamps, *, batch_size, label_range=None,
 
     Returns
     -------
-    `~sersicnet.networks.NormalAnswer`, (P, 3, N) `~numpy.ndarray`
+    `~sersicnet.networks.NormalDensity`, (P, 3, N) `~numpy.ndarray`
         Densities, and quantiles of the parameters.
     """
     mean, scale = predict_labels(network, stamps.data, stamps.weight, batch_size=batch_size)
@@ -156,7 +156,7 @@ def predict_normal(network, parameters, stamps, *, batch_size, label_range=None,
     stamps.flags[lost] |= int(Flags.PREDICTION_FAILED)
     lost |= (stamps.flags & int(FAILED)) != 0
     mean[lost], scale[lost] = np.nan, np.nan
-    answer = NormalAnswer(label_names(parameters), mean, scale)
+    answer = NormalDensity(label_names(parameters), mean, scale)
     stamps.flags[:] |= normal_flags(
         answer, stamps, label_range=label_range, pixel_scale=pixel_scale
     )
@@ -186,7 +186,7 @@ def predict_posterior(network, batch, stamps, psfs, *, points, ways, batch_size)
 
     Returns
     -------
-    `~sersicnet.networks.FlowAnswer`, (7, 3, N) `~numpy.ndarray`
+    `~sersicnet.networks.FlowDensity`, (7, 3, N) `~numpy.ndarray`
         Densities, and quantiles of all seven parameters.
     """
     options = {"points": points, "ways": ways, "batch_size": batch_size}
@@ -204,11 +204,11 @@ def predict_posterior(network, batch, stamps, psfs, *, points, ways, batch_size)
                 arrays[name][rows] = array
     quantiles = np.moveaxis(arrays.pop("quantiles"), 0, 2)
     # The user may move the network to another device, or train it.
-    return FlowAnswer(copy.deepcopy(network.flow).cpu(), **arrays), quantiles
+    return FlowDensity(copy.deepcopy(network.flow).cpu(), **arrays), quantiles
 
 
 def _measure(network, stamps, psfs, *, points, ways, batch_size):
-    """Arrays of a `FlowAnswer` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
+    """Arrays of a `FlowDensity` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
     seen, log_share, offset = seen_psfs(psfs)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
     arrays, samples = _empty(network, len(stamps), len(ways), len(points))
@@ -233,7 +233,7 @@ def _measure(network, stamps, psfs, *, points, ways, batch_size):
         array[failed] = np.nan
     samples[:, :, 0] += log_share[:, None]
     samples[:, :, 5:] -= offset[:, None]
-    quantiles = summarise(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
+    quantiles = summarize(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
     arrays["log_share"], arrays["offset"] = log_share, offset
     return arrays | {"quantiles": np.moveaxis(quantiles, 2, 0)}
 

@@ -11,9 +11,9 @@ from sersicnet._settings import check_bool, check_positive
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import _Fits
 from sersicnet.inference.importance import log_posterior, sample
-from sersicnet.inference.refined import FitAnswer, SampleAnswer, fit_quantiles
+from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import LABELS
-from sersicnet.networks.densities import parameter_samples, summarise
+from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
 
@@ -55,7 +55,7 @@ class LevenbergMarquardt:
 
         Parameters
         ----------
-        answer : `~sersicnet.networks.FlowAnswer`
+        answer : `~sersicnet.networks.FlowDensity`
             What the network said.
         quantiles : (7, 3, N) `~numpy.ndarray`
             Likewise.
@@ -70,7 +70,7 @@ class LevenbergMarquardt:
 
         Returns
         -------
-        answer : `~sersicnet.inference.FitAnswer`
+        answer : `~sersicnet.inference.FitDensity`
         quantiles : (7, 3, N) `~numpy.ndarray`
         columns : dict of (N,) `~numpy.ndarray`
             ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
@@ -79,7 +79,7 @@ class LevenbergMarquardt:
         answered = np.isfinite(quantiles).all(axis=(0, 1))
         stamps.flags[answered & ~fit.good] |= int(Flags.NOT_REFINED)
         stamps.flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        refined = FitAnswer(answer, fit.mean, fit.covariance, fit.light, fit.offset)
+        refined = FitDensity(answer, fit.mean, fit.covariance, fit.light, fit.offset)
         found = fit_quantiles(refined, fit.held, stamps.frame)
         found = np.where(fit.good, found, quantiles)
         return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}
@@ -133,7 +133,7 @@ class ImportanceSampling:
     def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
         """As of `LevenbergMarquardt`.
 
-        The answer is a `~sersicnet.inference.SampleAnswer`; the columns are ``ess``,
+        The answer is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
         ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
@@ -147,7 +147,7 @@ class ImportanceSampling:
         stamps.flags[kept] |= int(Flags.NOT_REFINED)
         drawn = answer.draw(kept, self.n_kept, seed)
         labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
-        return SampleAnswer(labels), refined, fit.judge(stamps) | columns
+        return SampleDensity(labels), refined, fit.judge(stamps) | columns
 
     def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
         """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
@@ -163,7 +163,7 @@ class ImportanceSampling:
                 values, weights = fit.labels(found.values, row), found.weights.numpy()
                 labels[row] = values[_resampled(weights, self.n_kept)]
                 drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
-                refined[:, :, [row]] = summarise(drawn, SEVEN, weights=weights)
+                refined[:, :, [row]] = summarize(drawn, SEVEN, weights=weights)
         return labels, refined, columns
 
     def _sample(self, likelihood, proposals, seed):

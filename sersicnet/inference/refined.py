@@ -10,19 +10,19 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.prior import E_MAX
 from sersicnet.model.unconstrained import from_unconstrained
 from sersicnet.networks.densities import LEVELS, Arrays, own_normal
-from sersicnet.networks.flow_density import FlowAnswer, label_dict
+from sersicnet.networks.flow_density import FlowDensity, label_dict
 from sersicnet.parameters import wrap_theta
 
-__all__ = ["FitAnswer", "SampleAnswer", "fit_quantiles"]
+__all__ = ["FitDensity", "SampleDensity", "fit_quantiles"]
 
 
 @dataclass(frozen=True, eq=False)
-class FitAnswer(Arrays):
+class FitDensity(Arrays):
     """Normal distributions of unconstrained labels around the optimum.
 
     Attributes
     ----------
-    network : `~sersicnet.networks.FlowAnswer`
+    network : `~sersicnet.networks.FlowDensity`
         Of galaxies without a fit.
     mean : (N, 7) `~numpy.ndarray`
         The optimum; NaN for a galaxy without a fit.
@@ -34,7 +34,7 @@ class FitAnswer(Arrays):
         To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
     """
 
-    network: FlowAnswer
+    network: FlowDensity
     mean: np.ndarray
     covariance: np.ndarray
     log_light: np.ndarray
@@ -60,7 +60,7 @@ class FitAnswer(Arrays):
 
 
 @dataclass(frozen=True, eq=False)
-class SampleAnswer(Arrays):
+class SampleDensity(Arrays):
     """Draws of labels, equally likely.
 
     Attributes
@@ -92,7 +92,7 @@ def fit_quantiles(answer, held, frame):
 
     Parameters
     ----------
-    answer : FitAnswer
+    answer : FitDensity
         Of N galaxies.
     held : (N, 7) bool `~numpy.ndarray`
         Labels without an error of their own: it is NaN.
@@ -108,7 +108,7 @@ def fit_quantiles(answer, held, frame):
     width = np.sqrt(np.diagonal(answer.covariance, axis1=1, axis2=2))
     width = np.where(held, np.nan, width)
     length = np.hypot(mean[:, 3], mean[:, 4])
-    across, along = _disc_widths(mean, answer.covariance, length)
+    across, along = _disk_widths(mean, answer.covariance, length)
     along = np.where(held[:, 3], np.nan, along)
     names = ("mag", "r_eff", "n", "q", "x_0", "y_0")
     answers = []
@@ -133,7 +133,7 @@ def _at(level, mean, width):
     return mean if level == 0.5 else mean + norm.ppf(level) * width
 
 
-def _disc_widths(mean, covariance, length):
+def _disk_widths(mean, covariance, length):
     """Errors of (e1, e2), unconstrained, across its direction and along it."""
     direction = mean[:, 3:5] / np.maximum(length, 1e-9)[:, None]
     direction[length < 1e-9] = (1.0, 0.0)

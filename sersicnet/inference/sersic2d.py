@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.modeling.fitting import Covariance, StandardDeviations
 
-from sersicnet.networks.densities import LEVELS, summarise
+from sersicnet.networks.densities import LEVELS, summarize
 
 # Samples of the posterior that bounds and covariances work with, and how many of them bounds
 # must leave: medians of a hundred are off by an eighth of the error.
@@ -132,7 +132,7 @@ def _kept_medians(samples, inside):
     """Medians of the samples within the bounds, by name of the parameter."""
     names = tuple(samples)
     kept = {name: values[:, inside] for name, values in samples.items()}
-    return dict(zip(names, summarise(kept, names)[:, 1, 0], strict=True))
+    return dict(zip(names, summarize(kept, names)[:, 1, 0], strict=True))
 
 
 def _covariance(draws, inside, theta):

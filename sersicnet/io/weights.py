@@ -168,7 +168,8 @@ def read_weights(path):
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         msg = f"{path} is corrupted: the checksum does not agree"
         raise ValueError(msg)
-    return tensors, metadata
+    # The first files have the British spelling in the names of their settings.
+    return tensors, json.loads(json.dumps(metadata).replace("neighbour", "neighbor"))
 
 
 def _plain(value):

@@ -1,4 +1,4 @@
-"""Catalogues of a survey image: positions that come in, the table that goes out."""
+"""Catalogs of a survey image: positions that come in, the table that goes out."""
 
 import warnings
 
@@ -32,7 +32,7 @@ _DOUBTS = {
 
 
 def catalog_positions(catalog, wcs):
-    """0-based pixels of the rows of a catalogue, (2, M) `~numpy.ndarray`.
+    """0-based pixels of the rows of a catalog, (2, M) `~numpy.ndarray`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def finish_table(table, field, catalog):
     else:
         table = table[np.argsort(table["row"])]
         table["id"] = catalog["id"] if "id" in catalog.colnames else table["row"]
-    for name in {"local_sky", "sky"} & set(table.colnames):
+    for name in {"local_background", "sky"} & set(table.colnames):
         table[name] = u.Quantity(table[name], field.unit)
     if celestial(field.wcs) is not None:
         x, y = ("x_0", "y_0") if "x_0" in table.colnames else ("x_centroid", "y_centroid")
@@ -109,7 +109,7 @@ def finish_table(table, field, catalog):
             table[name] = values * u.deg
         if "theta" not in table.colnames:
             del table["pa"]
-    last = ("ra", "dec", "pa", "flags", *_COLUMNS, "local_sky")
+    last = ("ra", "dec", "pa", "flags", *_COLUMNS, "local_background")
     hidden = ("row", "peak_x", "peak_y", *last)
     names = [name for name in table.colnames if name not in hidden]
     return QTable(table[[*names, *(name for name in last if name in table.colnames)]])

@@ -1,4 +1,4 @@
-"""Cutouts of the sources of a survey image: neighbours masked, the local sky taken off."""
+"""Cutouts of the sources of a survey image: neighbors masked, the local sky taken off."""
 
 import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
@@ -11,14 +11,14 @@ from sersicnet.preprocessing.windows import cut
 
 __all__ = ["cut_source"]
 
-# Pixels by which neighbours are widened before they are masked, as in `mask_neighbours`.
+# Pixels by which neighbors are widened before they are masked, as in `mask_neighbors`.
 _GROW = 2
 # The local sky begins at this share of a cutout's half side from its middle, where a source
 # that the cutout was sized for has ended, and needs so many pixels.
 _SKY_RADIUS, _SKY_PIXELS = 0.75, 500
 
 
-def cut_source(sources, source, *, local_sky, others=0.0):
+def cut_source(sources, source, *, local_background, others=0.0):
     """The cutout of one source.
 
     Parameters
@@ -27,10 +27,10 @@ def cut_source(sources, source, *, local_sky, others=0.0):
         What it is among.
     source : `~astropy.table.Row`
         Of their table.
-    local_sky : bool
+    local_background : bool
         Whether to take it off.
     others : 2-D `~numpy.ndarray` or 0, optional
-        Light of neighbours to take off.
+        Light of neighbors to take off.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def cut_source(sources, source, *, local_sky, others=0.0):
 
     labels = part(sources.labels, 0)
     own = (labels == source["label"]) & (labels > 0)
-    neighbours = _widened((labels > 0) & ~own)
-    flags = Flags.BLENDED * bool(source["shared"] or (neighbours & own).any())
+    neighbors = _widened((labels > 0) & ~own)
+    flags = Flags.BLENDED * bool(source["shared"] or (neighbors & own).any())
     flags |= Flags.SATURATED * bool((part(window.saturated, False) & own).any())
     flags |= Flags.EDGE * bool((_widened(part(window.gone, True)) & own).any())
     data = part(window.data, 0.0) - others
-    taken = _local_sky(data, part(sources.sky, False)) if local_sky else 0.0
+    taken = _local_sky(data, part(sources.sky, False)) if local_background else 0.0
     uncertainty = StdDevUncertainty(part(window.noise, np.inf), copy=False)
-    mask = part(window.hidden, True) | (neighbours & ~own)
+    mask = part(window.hidden, True) | (neighbors & ~own)
     return NDData(data - taken, uncertainty=uncertainty, mask=mask), taken, int(flags)
 
 

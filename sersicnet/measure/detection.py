@@ -265,11 +265,11 @@ def _photometry(window, labels, numbers):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         catalog = _catalog(window, labels, numbers[there])
-        centre, fallback = catalog.centroid_win, catalog.centroid
-        centre = np.where(np.isfinite(centre), centre, fallback) + window.origin[::-1]
+        center, fallback = catalog.centroid_win, catalog.centroid
+        center = np.where(np.isfinite(center), center, fallback) + window.origin[::-1]
         fluxes = catalog.kron_flux, catalog.kron_flux_err
         radius = catalog.flux_radius(0.5).value
-    values = (*centre.T, *fluxes, radius, catalog.segment_area.value)
+    values = (*center.T, *fluxes, radius, catalog.segment_area.value)
     for name, column in zip(_MEASURED, values, strict=True):
         table[name][there] = column
     table["extent"][there] = [max(s.stop - s.start for s in box) for box in catalog.slices]

@@ -234,7 +234,7 @@ class Window:
     bad : 2-D bool `~numpy.ndarray`
         Masked, not finite, or without noise.
     gone : 2-D bool `~numpy.ndarray`
-        Bad over 5 x 5 pixels and more: what is there cannot be told from its neighbours.
+        Bad over 5 x 5 pixels and more: what is there cannot be told from its neighbors.
     """
 
     box: tuple

@@ -1,11 +1,11 @@
-"""From a survey image to a catalogue: detection, cutouts, prediction, tile by tile."""
+"""From a survey image to a catalog: detection, cutouts, prediction, tile by tile."""
 
 from difflib import get_close_matches
 from inspect import Parameter, signature
 
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import check_table_path, write_table
-from sersicnet.measure.sky import SKY_BOX
+from sersicnet.measure.sky import BACKGROUND_BOX
 from sersicnet.measure.tiles import open_measurement
 
 __all__ = ["measure_image"]
@@ -27,7 +27,7 @@ def measure_image(
     threshold=1.5,
     n_pixels=5,
     contrast=0.005,
-    sky_box=SKY_BOX,
+    background_box=BACKGROUND_BOX,
     tile_size=1024,
     n_passes=None,
     output=None,
@@ -37,7 +37,7 @@ def measure_image(
     """Measure all galaxies of a survey image.
 
     The sky is mapped, sources are detected and told apart by photutils, and each is measured in a
-    cutout in which its neighbours are masked. Memory is bounded by the size of a tile, and the
+    cutout in which its neighbors are masked. Memory is bounded by the size of a tile, and the
     answer does not depend on it: a source belongs to the tile with its brightest pixel, and is
     seen whole, up to the size of a tile.
 
@@ -63,7 +63,7 @@ def measure_image(
         AB magnitude of a flux of 1 and arcsec per pixel, by default those of the image.
     catalog : `~astropy.table.Table`, optional
         Where to measure instead of what is detected: columns ``x_0`` and ``y_0`` (0-based
-        pixels), or ``ra`` and ``dec`` (degrees, where they have no unit). Neighbours are
+        pixels), or ``ra`` and ``dec`` (degrees, where they have no unit). Neighbors are
         detected and masked all the same.
     threshold : float, optional
         Of detection: above the sky, in units of the noise of a pixel, after smoothing
@@ -72,15 +72,15 @@ def measure_image(
         Smallest number of connected pixels above it.
     contrast : float, optional
         Smallest fraction of the light of a blend that makes a source of its own.
-    sky_box : int or None, optional
+    background_box : int or None, optional
         Pixels on a side of the boxes in which the sky is measured. None: the image has no sky
         any more, nothing is taken off (noise, where it is not given, is measured all the same).
     tile_size : int, optional
-        Pixels on a side of what is done at a time, neighbouring pixels not counted.
+        Pixels on a side of what is done at a time, neighboring pixels not counted.
     n_passes : int, optional
         How often sources are measured, at most. From the second time, the light of their
-        neighbours, as it was measured before, is taken off, where it has changed. By default 6
-        where answers are refined, else 1: the network knows of the wings of masked neighbours.
+        neighbors, as it was measured before, is taken off, where it has changed. By default 6
+        where answers are refined, else 1: the network knows of the wings of masked neighbors.
     output : path, optional
         Where the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which needs
         pyarrow). The file appears when it is complete, and replaces another.
@@ -95,9 +95,10 @@ def measure_image(
         A row a source, from the bottom to the top of the image, or a row of ``catalog``, with its
         ``id``. Columns as of `~sersicnet.SersicResults.to_table`, with ``x_0`` and ``y_0``
         in pixels of the image, and, as photutils measures them, ``x_centroid``, ``y_centroid``
-        (where a catalogue is given: its positions), ``kron_mag`` and ``kron_mag_err``,
-        ``half_light_radius`` (circular, with the PSF), and ``area``. ``local_sky`` was taken off
-        the cutout beside the sky map. ``meta`` has ``PIXSCALE``, ``MAGZP`` (the zero point), and
+        (where a catalog is given: its positions), ``kron_mag`` and ``kron_mag_err``,
+        ``half_light_radius`` (circular, with the PSF), and ``area``.
+        ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
+        ``PIXSCALE``, ``MAGZP`` (the zero point), and
         what measured: ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and
         ``THRESH``.
 
@@ -135,7 +136,7 @@ def measure_image(
         threshold=threshold,
         n_pixels=n_pixels,
         contrast=contrast,
-        sky_box=sky_box,
+        background_box=background_box,
         tile_size=tile_size,
         n_passes=n_passes,
         **options,

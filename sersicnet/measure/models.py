@@ -1,4 +1,4 @@
-"""Stamps of the galaxies of a catalogue, as they were measured."""
+"""Stamps of the galaxies of a catalog, as they were measured."""
 
 import os
 import uuid
@@ -52,11 +52,11 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     Returns
     -------
     rows : (M,) int `~numpy.ndarray`
-        Of the catalogue: those without NaN.
+        Of the catalog: those without NaN.
     places : (M, 2) int `~numpy.ndarray`
         Pixels (x, y) that the galaxies are in.
     labels : (M, 7) `~torch.Tensor`
-        As in `~sersicnet.model.LABELS`, the centre counted from there.
+        As in `~sersicnet.model.LABELS`, the center counted from there.
     """
     values = table_values(catalog, tuple(PARAMETERS))
     known = np.isfinite(list(values.values())).all(axis=0)
@@ -148,7 +148,7 @@ def write_field_model(
     zeropoint=None,
     residual=False,
 ):
-    """Write an image of all galaxies of a catalogue, or what is left of the image without them.
+    """Write an image of all galaxies of a catalog, or what is left of the image without them.
 
     Memory stays small however large the image is: the file is mapped, and galaxies are added to
     it. It appears under its name when it is complete, and replaces another.
@@ -164,7 +164,7 @@ def write_field_model(
         The FITS file to write, of single precision, in the unit of the image.
     psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
         As for `~sersicnet.measure.measure_image`. Pixel scale and zero point are by default those
-        that the ``meta`` of the catalogue tells.
+        that the ``meta`` of the catalog tells.
     residual : bool, optional
         Whether to write the image less the galaxies, its sky left in, instead of them.
 

@@ -1,7 +1,7 @@
-"""The light of neighbours, as it was measured before, in the cutouts of a survey image.
+"""The light of neighbors, as it was measured before, in the cutouts of a survey image.
 
-What a source's neighbours leave outside of their masks, wings mostly, is measured with the source
-when it is measured for the first time. Once there is a model of each, those of its neighbours are
+What a source's neighbors leave outside of their masks, wings mostly, is measured with the source
+when it is measured for the first time. Once there is a model of each, those of its neighbors are
 taken off before it is measured again. All sources of an image are measured at the same time, so
 that their order does not matter; as all are too bright at first, and would be too faint next,
 models move only half of the way to the new answers.
@@ -17,12 +17,12 @@ from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.noise import finite_median
 
-__all__ = ["Neighbours", "first_models", "matters", "next_models", "replace_rows"]
+__all__ = ["Neighbors", "first_models", "matters", "next_models", "replace_rows"]
 
-# Neighbours have their peak within so many pixels along x and y, and stamps that reach that far.
+# Neighbors have their peak within so many pixels along x and y, and stamps that reach that far.
 _REACH = 128
 _LARGEST = 385
-# Light of neighbours that changes a flux by so many of its errors matters.
+# Light of neighbors that changes a flux by so many of its errors matters.
 _WORTH = 0.1
 # How far models move to the new answers: of three that touch, all of the way would not converge.
 _SHARE = 0.5
@@ -32,7 +32,7 @@ _KEY = ("row", "peak_y", "peak_x")
 _MOVED = 1.0
 
 
-class Neighbours:
+class Neighbors:
     """Models of sources and of what is around them.
 
     Parameters
@@ -77,8 +77,8 @@ class Neighbours:
         Returns
         -------
         own, others, before : 2-D `~numpy.ndarray`
-            That of the source, zero if there is none, the sum of its neighbours', and this sum as
-            it was before. Rows of a catalogue in one detected source are no neighbours.
+            That of the source, zero if there is none, the sum of its neighbors', and this sum as
+            it was before. Rows of a catalog in one detected source are no neighbors.
         """
         first, last = cutout_box(source).T
         canvases = np.zeros((3, *(last - first + 1)))
@@ -118,7 +118,7 @@ class _Drawn:
 
 
 def matters(cutout, own, change):
-    """Whether a change of the neighbours' light changes what is measured in a cutout.
+    """Whether a change of the neighbors' light changes what is measured in a cutout.
 
     A flux that is fitted with the right shape is off by the sum of both images' product, in units
     of its error by that over the norm of its own.
@@ -185,8 +185,8 @@ def replace_rows(table, measured):
     for name in ("mag", "r_eff", "n"):
         error = measured[f"{name}_err"]
         moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
-    table["flags"] &= ~int(Flags.UNSETTLED)  # of those that are not measured any more
-    measured["flags"][moved] |= int(Flags.UNSETTLED)
+    table["flags"] &= ~int(Flags.NOT_CONVERGED)  # of those that are not measured any more
+    measured["flags"][moved] |= int(Flags.NOT_CONVERGED)
     table[rows] = measured[table.colnames]
 
 

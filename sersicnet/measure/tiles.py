@@ -24,16 +24,16 @@ from sersicnet.measure.catalog import (
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import Detection, cutout_box, find_sources, unseen
 from sersicnet.measure.field import FieldImage, open_field, read_window
-from sersicnet.measure.neighbors import Neighbours, first_models, matters, next_models, replace_rows
+from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.psf import FieldPSF, field_psf
-from sersicnet.measure.sky import SKY_BOX, SkyMesh, boxes_of, map_sky
+from sersicnet.measure.sky import BACKGROUND_BOX, SkyMesh, boxes_of, map_sky
 from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
-# How often galaxies are fitted, by default, to get rid of their neighbours' light.
+# How often galaxies are fitted, by default, to get rid of their neighbors' light.
 _PASSES = 6
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
 _LEAST_REACH = 512
@@ -56,7 +56,7 @@ def open_measurement(
     threshold,
     n_pixels,
     contrast,
-    sky_box,
+    background_box,
     tile_size,
     n_passes,
     **options,
@@ -77,8 +77,12 @@ def open_measurement(
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If these make no sense.
     """
-    box_size = SKY_BOX if sky_box is None else sky_box
-    for name, value in (("n_pixels", n_pixels), ("sky_box", box_size), ("tile_size", tile_size)):
+    box_size = BACKGROUND_BOX if background_box is None else background_box
+    for name, value in (
+        ("n_pixels", n_pixels),
+        ("background_box", box_size),
+        ("tile_size", tile_size),
+    ):
         check_positive(name, value)
     if not threshold > 0:
         msg = f"threshold={threshold} must be positive"
@@ -93,7 +97,7 @@ def open_measurement(
             None if psf is None else field_psf(psf, oversampling=psf_oversampling),
             *field.units(pixel_scale, zeropoint),
             noise_flag=Flags.NOISE_ESTIMATED * (field.noise is None),
-            local_sky=sky_box is not None,
+            local_background=background_box is not None,
             options=options,
         )
         yield Measurement(
@@ -115,7 +119,7 @@ def _check_passes(n_passes, refine, net, psf):
         return 1 if refine is None else _PASSES
     check_positive("n_passes", n_passes)
     if n_passes > 1 and psf is None:
-        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbours"
+        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
         raise ValueError(msg)
     if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
         msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
@@ -128,7 +132,7 @@ class Measurement:
     """What all tiles of an image need, of `open_measurement`.
 
     Its steps may be taken in one process or in many, for some tiles each: first the sky of all, of
-    which pieces can be measured apart (`mesh`), then tiles, then the catalogue of all.
+    which pieces can be measured apart (`mesh`), then tiles, then the catalog of all.
     """
 
     field: FieldImage
@@ -160,7 +164,7 @@ class Measurement:
         """The sky of the image, which is checked with it."""
         sky = map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
         check_usable(self.field, sky, self.tiles)
-        if self.measurer.local_sky:  # else there may be a galaxy in the place of the sky
+        if self.measurer.local_background:  # else there may be a galaxy in the place of the sky
             check_noise(self.field, sky, self.mesh)
         return sky
 
@@ -186,8 +190,8 @@ class Measurement:
         sky : `~sersicnet.measure.sky.SkyMap`
             Of the image.
         models : list of `~astropy.table.Table`, optional
-            As of `~sersicnet.measure.neighbors.Neighbours`, of all tiles. Only sources whose
-            neighbours have changed are measured, without their light.
+            As of `~sersicnet.measure.neighbors.Neighbors`, of all tiles. Only sources whose
+            neighbors have changed are measured, without their light.
         bar : `~tqdm.tqdm`, optional
             Told of each tile.
 
@@ -196,7 +200,7 @@ class Measurement:
         `~astropy.table.QTable`
             Rows for `finish`.
         """
-        sky = sky if self.measurer.local_sky else sky.without_level()
+        sky = sky if self.measurer.local_background else sky.without_level()
         read = partial(read_window, self.field, sky, saturation=self.saturation)
         finding = {"positions": self.positions, "reach": max(self.tile_size, _LEAST_REACH)}
         tables = [self.measurer.measure_nothing([])]  # all columns where there is no source
@@ -208,7 +212,7 @@ class Measurement:
         return vstack(tables)
 
     def finish(self, tables):
-        """The catalogue of the image.
+        """The catalog of the image.
 
         Parameters
         ----------
@@ -250,11 +254,11 @@ class _Measurer:
     pixel_scale: float
     zeropoint: float
     noise_flag: int
-    local_sky: bool
+    local_background: bool
     options: dict
 
     def measure(self, sources, models=()):
-        """Tables of the sources of a tile, or of those whose neighbours have changed."""
+        """Tables of the sources of a tile, or of those whose neighbors have changed."""
         table, tables = sources.table, []
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
@@ -262,16 +266,16 @@ class _Measurer:
             part = part[[found is not None for found in cut]]
             cut = [found for found in cut if found is not None]
             if cut:
-                cutouts, part["local_sky"], part["flags"] = zip(*cut, strict=True)
+                cutouts, part["local_background"], part["flags"] = zip(*cut, strict=True)
                 tables.append(self._predict(cutouts, part))
         return tables
 
     def _place(self, sources, part, models):
         """What makes the cutout of a source, or None where it need not be measured again."""
-        place = partial(cut_source, sources, local_sky=self.local_sky)
+        place = partial(cut_source, sources, local_background=self.local_background)
         if not models:
             return place
-        neighbours = Neighbours(
+        neighbors = Neighbors(
             sources,
             part,
             models,
@@ -282,17 +286,17 @@ class _Measurer:
         )
 
         def place_alone(source):
-            own, others, before = neighbours.light(source)
+            own, others, before = neighbors.light(source)
             cut = place(source, others=others)
             return cut if matters(cut[0], own, others - before) else None
 
         return place_alone
 
     def measure_nothing(self, rows):
-        """The table of rows of the catalogue that are in no tile; all columns if there are none."""
+        """The table of rows of the catalog that are in no tile; all columns if there are none."""
         part = unseen(max(len(rows), 1))
         part["row"][: len(rows)] = rows
-        part["x"], part["y"], part["local_sky"], part["flags"] = 0.0, 0.0, np.nan, 0
+        part["x"], part["y"], part["local_background"], part["flags"] = 0.0, 0.0, np.nan, 0
         table = self._predict([NDData(np.full((1, 1), np.nan))] * len(part), part)
         table["x_centroid"], table["y_centroid"] = np.nan * u.pix, np.nan * u.pix
         table["flags"] = int(Flags.NO_DATA)  # and nothing of how there is none
@@ -317,7 +321,7 @@ class _Measurer:
             for suffix in ("", "_lo", "_hi") if name in table.colnames else ():
                 table[name + suffix] += start * u.pix
         self._add_photometry(table, part)
-        for name in ("local_sky", "row", "peak_y", "peak_x"):
+        for name in ("local_background", "row", "peak_y", "peak_x"):
             table[name] = part[name]
         return table
 

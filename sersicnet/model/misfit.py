@@ -1,13 +1,13 @@
 """Whether an image is what one Sersic galaxy with the predicted parameters would give.
 
 Out of the distribution that a network was trained on are images that its model cannot make:
-blends, artefacts, spiral arms. The model at the predicted medians is rendered and taken off. What
+blends, artifacts, spiral arms. The model at the predicted medians is rendered and taken off. What
 is left within the galaxy is compared with the noise and with the galaxy itself, after
 
-- all that a small error of flux, centre, size, shape or angle would leave is taken off too, by a
+- all that a small error of flux, center, size, shape or angle would leave is taken off too, by a
   linear fit of the model's derivatives: the network's own error is no misfit;
 - sums over 3 x 3 pixels: these hardly know photon noise that a noise map left out;
-- a comparison of the noise of such sums with that outside of the galaxy: neighbouring
+- a comparison of the noise of such sums with that outside of the galaxy: neighboring
   pixels of drizzled images have much of their noise in common.
 """
 
@@ -104,7 +104,7 @@ def _compare(image, model, weight, labels, fwhm):
 
 
 def _coordinates(labels, size):
-    """Pixels from the centre of each galaxy along x, (N, 1, S), and y, (N, S, 1)."""
+    """Pixels from the center of each galaxy along x, (N, 1, S), and y, (N, S, 1)."""
     axis = torch.arange(size, device=labels.device) - (size - 1) / 2
     return axis - labels[:, 5, None, None], axis[:, None] - labels[:, 6, None, None]
 
@@ -122,7 +122,7 @@ def _inside(x, y, labels, fwhm):
 def _small_errors(residual, model, weight, x, y, galaxy):
     """The part of residuals that a slightly other galaxy would explain."""
     by_y, by_x = torch.gradient(model, dim=(1, 2))
-    # flux, centre, and the three ways to stretch an image linearly
+    # flux, center, and the three ways to stretch an image linearly
     stretches = (x * by_x + y * by_y, x * by_x - y * by_y, x * by_y + y * by_x)
     columns = torch.stack([model, by_x, by_y, *stretches], dim=1) * (weight * galaxy)[:, None]
     columns = columns.flatten(2)

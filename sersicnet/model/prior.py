@@ -20,7 +20,7 @@ LOG_R_EFF = (math.log10(0.2), math.log10(40.0))
 # Of GalSim's Sersic profile.
 N = (0.3, 6.2)
 Q = (0.05, 1.0)
-# The middle of a cutout from any catalogue is within this of the galaxy, in pixels.
+# The middle of a cutout from any catalog is within this of the galaxy, in pixels.
 OFFSET = 3.0
 # S/N of half the light within the half-light ellipse, widened by a PSF of this radius in pixels.
 SNR = (2.0, 2e4)
@@ -34,7 +34,7 @@ E_MAX = (1 - Q[0]) / (1 + Q[0])
 def draw_labels(n_galaxies, *, generator, device="cpu"):
     """Draw galaxies from the prior.
 
-    ``log_r_eff`` and the centre are uniform, ``n`` is uniform in its square root, ``q``
+    ``log_r_eff`` and the center are uniform, ``n`` is uniform in its square root, ``q``
     uniform (but see ``ROUND``), ``theta`` uniform, and ``log_flux`` uniform
     between the S/N limits at the galaxy's size.
 
@@ -117,19 +117,19 @@ def log_prior(labels):
     inside = inside & (signal > math.log10(SNR[0])) & (signal < math.log10(SNR[1]))
     density = -0.5 * torch.log(n.clamp(min=1e-3))
     density = density - 0.5 * torch.log(size**2 + ROUND**2) - 2 * torch.log1p(size)
-    return torch.where(inside, density - _log_normalisation(), -torch.inf)
+    return torch.where(inside, density - _log_normalization(), -torch.inf)
 
 
 @lru_cache
-def _log_normalisation():
+def _log_normalization():
     """Logarithm of the integral of the density as `log_prior` writes it."""
     size = torch.linspace(0, E_MAX, 20_001, dtype=torch.float64)
-    disc = 2 * math.pi * size / torch.sqrt(size**2 + ROUND**2) / (1 + size) ** 2
+    disk = 2 * math.pi * size / torch.sqrt(size**2 + ROUND**2) / (1 + size) ** 2
     widths = (
         math.log10(SNR[1] / SNR[0]),
         LOG_R_EFF[1] - LOG_R_EFF[0],
         2 * (math.sqrt(N[1]) - math.sqrt(N[0])),
-        float(torch.trapezoid(disc, size)),
+        float(torch.trapezoid(disk, size)),
         (2 * OFFSET) ** 2,
     )
     return math.log(math.prod(widths))

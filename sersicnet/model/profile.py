@@ -45,7 +45,7 @@ def psf_transform(psf, stamp_size, *, oversampling=1):
     Parameters
     ----------
     psf : (..., K, L) `~torch.Tensor`
-        Star-like stamps, centred on the middle (between pixels along an even side).
+        Star-like stamps, centered on the middle (between pixels along an even side).
     stamp_size : int
         Pixels on a side of the images to be made.
     oversampling : int
@@ -73,7 +73,7 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
     ----------
     labels : (N, 7) `~torch.Tensor`
         As in `~sersicnet.model.LABELS`: ``log_flux``, ``log_r_eff``, ``n``, ``e1``, ``e2``,
-        ``dx``, ``dy``, in pixels of the image, the centre from the middle of the stamp.
+        ``dx``, ``dy``, in pixels of the image, the center from the middle of the stamp.
         ``n`` from 0.3 to 6.2, beyond which it is held.
     transform : (F, F / 2 + 1) or (N, F, F / 2 + 1) complex `~torch.Tensor`
         From `psf_transform` with the same stamp size and oversampling.

@@ -1,4 +1,4 @@
-"""Checking and normalising the stamp of a point spread function."""
+"""Checking and normalizing the stamp of a point spread function."""
 
 import reprlib
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
     ----------
     psf : (K, L) array_like
         Star-like stamp (with the response of the pixel) at the pixel scale of the data, of any
-        normalisation. A stamp of odd size is centred on its middle pixel, one of even size
+        normalization. A stamp of odd size is centered on its middle pixel, one of even size
         between its four middle pixels.
     max_size : int
         Largest accepted side.
@@ -73,7 +73,7 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
         msg = f"psf has shape {stamp.shape}: a 2-D stamp is needed"
         raise ValueError(msg)
     if max(stamp.shape) > max_size:
-        msg = f"psf of {stamp.shape} pixels is larger than {max_size}: cut it around its centre"
+        msg = f"psf of {stamp.shape} pixels is larger than {max_size}: cut it around its center"
         raise ValueError(msg)
     if not np.isfinite(stamp).all():
         msg = "psf has NaN or infinite pixels: all must be finite"
@@ -258,7 +258,7 @@ def bin_psf(stamp, bins):
     Returns
     -------
     `~numpy.ndarray`
-        Of odd sides and unit sum, centred on the middle pixel.
+        Of odd sides and unit sum, centered on the middle pixel.
     """
     step = bins // BINNED_OVERSAMPLING
     # from the middle to beyond what the larger pixel spreads, in whole steps

@@ -8,10 +8,10 @@ import torch
 from sersicnet.model.profile import fft_size, psf_transform
 from sersicnet.model.psf import BINNED_OVERSAMPLING, PSF_SIZE, PSFs, bin_psf
 
-__all__ = ["binned_psfs", "centred_psfs", "network_psf", "psf_offset", "seen_psfs"]
+__all__ = ["binned_psfs", "centered_psfs", "network_psf", "psf_offset", "seen_psfs"]
 
 # Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
-_CENTRED = 0.25
+_CENTERED = 0.25
 
 
 def binned_psfs(psfs, bins):
@@ -30,7 +30,7 @@ def _at_data_scale(psf, oversampling):
 
 
 def seen_psfs(psfs):
-    """PSFs as the network sees them, and how this changes what it says of flux and centre.
+    """PSFs as the network sees them, and how this changes what it says of flux and center.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def seen_psfs(psfs):
     return [picture for picture, _ in seen], light - psfs.log_light, offset
 
 
-def centred_psfs(psfs):
+def centered_psfs(psfs):
     """The PSFs with stars at the middle as in `seen_psfs`, and its ``offset``."""
     stars, offset = _with_offsets(psfs)
     stamps = [_shifted(stamp, -psfs.oversampling * off) for stamp, off in stars]
@@ -69,7 +69,7 @@ def _with_offsets(psfs):
     """
     found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
     # the last is for cutouts without a star
-    used = [*(part if np.hypot(*part) > _CENTRED else (0, 0) for part in found), (0, 0)]
+    used = [*(part if np.hypot(*part) > _CENTERED else (0, 0) for part in found), (0, 0)]
     offsets = np.array(used, dtype=float)
     return list(zip(psfs.stamps, offsets[:-1], strict=True)), offsets[psfs.which]
 

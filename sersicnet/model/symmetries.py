@@ -26,9 +26,9 @@ def turned_back(labels, way):
     if way & _TRANSPOSE:
         labels[..., [_DX, _DY]] = labels[..., [_DY, _DX]]
         labels[..., _E1] *= -1
-    for bit, centre in ((_FLIP_X, _DX), (_FLIP_Y, _DY)):
+    for bit, center in ((_FLIP_X, _DX), (_FLIP_Y, _DY)):
         if way & bit:
-            labels[..., [centre, _E2]] *= -1
+            labels[..., [center, _E2]] *= -1
     return labels
 
 
@@ -67,7 +67,7 @@ def random_symmetry(data, weight, labels, names, generator):
 
 
 def move_labels(values, flip_x, flip_y, transpose):
-    """What mirroring does to the centre and to the ellipticity."""
+    """What mirroring does to the center and to the ellipticity."""
     moved = dict(values)
     if "e1" in values:
         moved["e1"] = torch.where(transpose, -values["e1"], values["e1"])

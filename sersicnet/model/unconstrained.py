@@ -89,8 +89,8 @@ def log_volume(values):
         return -torch.nn.functional.softplus(value) - torch.nn.functional.softplus(-value)
 
     root = _expit(u_n, (math.sqrt(N[0]), math.sqrt(N[1])))
-    # of the disc: radial slope times the stretch across
-    disc = -2 * torch.log(torch.cosh(size.clamp(max=40))) + torch.log(torch.tanh(size) / size)
+    # of the disk: radial slope times the stretch across
+    disk = -2 * torch.log(torch.cosh(size.clamp(max=40))) + torch.log(torch.tanh(size) / size)
     constant = (
         math.log(LOG_R_EFF[1] - LOG_R_EFF[0])
         + math.log(2 * (math.sqrt(N[1]) - math.sqrt(N[0])))
@@ -98,4 +98,4 @@ def log_volume(values):
         + 2 * math.log(2 * OFFSET)
     )
     slopes = sum(expit_slope(value) for value in (u_r, u_n, ux, uy))
-    return constant + slopes + torch.log(root) + disc
+    return constant + slopes + torch.log(root) + disk

@@ -3,9 +3,9 @@
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
-    "FlowAnswer": "flow_density",
+    "FlowDensity": "flow_density",
     "NETWORKS": "registry",
-    "NormalAnswer": "densities",
+    "NormalDensity": "densities",
     "Posterior": "posterior",
     "PosteriorNetwork": "posterior",
     "RegressionCNN": "cnn",
@@ -15,14 +15,14 @@ _HOMES = {
     "label_dict": "flow_density",
     "parameter_samples": "densities",
     "predict_labels": "registry",
-    "summarise": "densities",
+    "summarize": "densities",
     "torch_device": "registry",
 }
 
 __all__ = [
-    "FlowAnswer",
+    "FlowDensity",
     "NETWORKS",
-    "NormalAnswer",
+    "NormalDensity",
     "Posterior",
     "PosteriorNetwork",
     "RegressionCNN",
@@ -32,7 +32,7 @@ __all__ = [
     "label_dict",
     "parameter_samples",
     "predict_labels",
-    "summarise",
+    "summarize",
     "torch_device",
 ]
 

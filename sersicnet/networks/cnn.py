@@ -97,7 +97,7 @@ class RegressionCNN(nn.Module):
         self.register_buffer("label_mean", torch.zeros(n_labels))
         self.register_buffer("label_scale", torch.ones(n_labels))
 
-    def standardise(self, mean, scale):
+    def standardize(self, mean, scale):
         """Set the mean and the spread that labels have in the training set."""
         self.label_mean.copy_(torch.as_tensor(mean))
         self.label_scale.copy_(torch.as_tensor(scale))

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
-__all__ = ["Arrays", "NormalAnswer", "parameter_samples", "read_only", "summarise"]
+__all__ = ["Arrays", "NormalDensity", "parameter_samples", "read_only", "summarize"]
 
 # Lower and upper quantiles of the tables.
 LEVELS = (0.16, 0.5, 0.84)
@@ -42,7 +42,7 @@ class Arrays:
 
 
 @dataclass(frozen=True, eq=False)
-class NormalAnswer(Arrays):
+class NormalDensity(Arrays):
     """Independent normal distributions of labels.
 
     Attributes
@@ -95,7 +95,7 @@ def own_normal(rows, shape, seed):
     return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
 
 
-def summarise(values, parameters, *, weights=None):
+def summarize(values, parameters, *, weights=None):
     """Quantiles of parameters from samples.
 
     Parameters

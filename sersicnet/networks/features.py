@@ -7,7 +7,7 @@ from torch import nn
 
 from sersicnet.model.psf import PSF_SIZE
 
-__all__ = ["GRID", "N_CHANNELS", "N_SUMS", "Views", "ZOOMS", "recentre"]
+__all__ = ["GRID", "N_CHANNELS", "N_SUMS", "Views", "ZOOMS", "recenter"]
 
 # Pixels on a side at each zoom: the middle of the stamp as it is, binned by 2, and by 4.
 GRID = 32
@@ -29,7 +29,7 @@ N_SUMS = (len(_RINGS) - 1) * (_N_MODES + 3) + (len(_PSF_RINGS) - 1) * _N_MODES +
 
 
 class Views(nn.Module):
-    """Stamps, weights and PSFs to what the network computes with; nothing here is learnt."""
+    """Stamps, weights and PSFs to what the network computes with; nothing here is learned."""
 
     def __init__(self):
         super().__init__()
@@ -59,7 +59,7 @@ class Views(nn.Module):
         good = (weight > 0).to(data.dtype)
         noise = good * -torch.log(weight.clamp(min=1e-3))
         guess = self._guess_flux(data, good)
-        planes, shift = recentre(torch.stack([data * good, good, noise], dim=1))
+        planes, shift = recenter(torch.stack([data * good, good, noise], dim=1))
         zooms, peaks = self._zooms(planes, psf)
         scalars = [guess.log()[:, None] / 5, torch.asinh(peaks) / 5, shift / 2]
         sums = self._ring_sums(planes, psf, guess)
@@ -130,7 +130,7 @@ class Views(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def recentre(planes):
+def recenter(planes):
     """Move the brightest spot near the middle to the middle, by whole pixels.
 
     Parameters

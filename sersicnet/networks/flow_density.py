@@ -1,4 +1,4 @@
-"""What a normalising flow says about the labels of N galaxies."""
+"""What a normalizing flow says about the labels of N galaxies."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from sersicnet.model.unconstrained import from_unconstrained
 from sersicnet.networks.densities import Arrays, own_normal
 from sersicnet.networks.posterior import Posterior
 
-__all__ = ["FlowAnswer", "base_points", "flow_labels", "label_dict"]
+__all__ = ["FlowDensity", "base_points", "flow_labels", "label_dict"]
 
 # Samples that are drawn at a time: 64 MB of the flow's intermediate numbers.
 _CHUNK = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class FlowAnswer(Arrays):
-    """Densities of all seven labels by a normalising flow.
+class FlowDensity(Arrays):
+    """Densities of all seven labels by a normalizing flow.
 
     Attributes
     ----------
@@ -46,10 +46,10 @@ class FlowAnswer(Arrays):
     log_share: np.ndarray
     offset: np.ndarray
 
-    def posterior(self, rows, way=0):
+    def distribution(self, rows, way=0):
         """The `~sersicnet.networks.Posterior` of some galaxies, seen in one way.
 
-        Its flux and centre are raw.
+        Its flux and center are raw.
         """
         parts = (getattr(self, name)[rows, way] for name in ("context", "mean", "factor"))
         return Posterior(self.flow, *(torch.from_numpy(part.copy()) for part in parts))
@@ -65,7 +65,7 @@ class FlowAnswer(Arrays):
             part = good[start : start + step]
             normal = np.swapaxes(own_normal(rows[part], (n, len(LABELS)), seed), 0, 1)
             for way in range(n_ways):
-                posterior, drawn = self.posterior(rows[part], way), normal[way::n_ways]
+                posterior, drawn = self.distribution(rows[part], way), normal[way::n_ways]
                 found = flow_labels(posterior, torch.from_numpy(drawn))
                 labels[part, way::n_ways] = turned_back(found, way)
         labels[:, :, 0] += self.log_share[rows, None]

@@ -1,6 +1,6 @@
 """The network for any survey: stamps and their PSF to a posterior of the seven labels.
 
-An encoder sums the image up in one vector; a normalising flow turns it into a density. Like all
+An encoder sums the image up in one vector; a normalizing flow turns it into a density. Like all
 that training needs, it knows torch, numpy and zuko only.
 """
 

@@ -95,7 +95,7 @@ def residual(image, model):
 
 
 def show_image(ax, image, norm, *, colors="magma"):
-    """An image without ticks, north as it comes and bad pixels grey."""
+    """An image without ticks, north as it comes and bad pixels gray."""
     shown = ax.imshow(
         np.ma.masked_invalid(pixels_of(image)),
         origin="lower",

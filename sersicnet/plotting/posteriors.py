@@ -87,7 +87,7 @@ def plot_tarp(levels, coverage, *, n_galaxies=None, ax=None):
 def plot_sbc(ranks, *, n_bins=20, axes=None):
     """Histogram of the ranks of the truth, one panel a parameter.
 
-    Counts are relative to their expectation. The grey band is where those of uniform
+    Counts are relative to their expectation. The gray band is where those of uniform
     ranks are with a probability of 99 %, each for itself. Posteriors that are too narrow give a
     valley, too wide ones a hill, and biased ones a slope.
 

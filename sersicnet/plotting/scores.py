@@ -52,7 +52,7 @@ def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None, ax=None):
     """Galaxies side by side, each with its own asinh stretch.
 
     The stretch runs from the 2nd percentile of the pixels to their 99.8th, and is linear
-    within the noise. Masked and bad pixels are grey.
+    within the noise. Masked and bad pixels are gray.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def plot_predicted_vs_true(predicted, truth, *, parameters=None, errors=False, a
     """Predicted against true values, one panel a parameter.
 
     Each panel has the line of equality, R2, and the NMAD scatter (in dex for ``r_eff``,
-    whose axes are logarithmic). Points are coloured by the true magnitude if there is one.
+    whose axes are logarithmic). Points are colored by the true magnitude if there is one.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _plot_comparison(ax, comparison, colors, *, errors):
 
 
 def _color_range(colors):
-    """The same colours in all panels, also in one of which few galaxies are known."""
+    """The same colors in all panels, also in one of which few galaxies are known."""
     if colors is None or not np.isfinite(colors).any():
         return {}
     return {"vmin": np.nanmin(colors), "vmax": np.nanmax(colors)}

@@ -1,4 +1,4 @@
-"""Colours and names of the parameters in figures and pages."""
+"""Colors and names of the parameters in figures and pages."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from sersicnet.parameters import PARAMETERS
 
 __all__ = []
 
-# The colours of Okabe & Ito (2008, "Color universal design"), told apart by all readers, but
+# The colors of Okabe & Ito (2008, "Color universal design"), told apart by all readers, but
 # for yellow, which is too pale for lines.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 _COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -13,7 +13,7 @@ _HOMES = {
     "crop_or_pad": "windows",
     "estimate_noise": "noise",
     "find_center": "sources",
-    "mask_neighbours": "sources",
+    "mask_neighbors": "sources",
     "measure_shape": "sources",
     "prepare": "stamps",
 }
@@ -26,7 +26,7 @@ __all__ = [
     "crop_or_pad",
     "estimate_noise",
     "find_center",
-    "mask_neighbours",
+    "mask_neighbors",
     "measure_shape",
     "prepare",
 ]

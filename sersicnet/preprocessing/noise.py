@@ -142,8 +142,8 @@ def border_noise(data, mask, border=None):
 def finite_median(values):
     """Median along the last axis of finite numbers.
 
-    Several times faster than `numpy.median`, which asks for two neighbours and the last element
-    in one partition and so misses numpy's vectorised selection.
+    Several times faster than `numpy.median`, which asks for two neighbors and the last element
+    in one partition and so misses numpy's vectorized selection.
     """
     half = values.shape[-1] // 2
     parted = np.partition(values, half, axis=-1)

@@ -96,7 +96,7 @@ def _box_sum(images):
 
 
 def _middle(n_bins, width, size, length):
-    """Which bins of ``width`` pixels have their centre in the middle of the stamp."""
+    """Which bins of ``width`` pixels have their center in the middle of the stamp."""
     offset = np.arange(n_bins) * width + (width - 1) / 2 - (size - 1) / 2
     radius = max(_MIDDLE_RADIUS, _MIDDLE_FRACTION * length)
     return np.hypot(offset[:, None], offset) <= radius

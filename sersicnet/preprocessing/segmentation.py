@@ -12,10 +12,10 @@ __all__ = []
 
 # Sigma in pixels of the Gaussian that the image is smoothed with before detection (FWHM 3).
 _SMOOTHING = 3 / 2.3548
-# By how many detection thresholds the peak of a source exceeds the saddle towards the next: the
+# By how many detection thresholds the peak of a source exceeds the saddle toward the next: the
 # least that leaves real HST galaxies with correlated noise in one piece.
 PROMINENCE = 1.5
-_EIGHT = np.ones((3, 3), dtype=bool)  # neighbours along the diagonals count
+_EIGHT = np.ones((3, 3), dtype=bool)  # neighbors along the diagonals count
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Detection:
     distance: float
 
     def catalog(self):
-        """Photutils' catalogue of the source in the middle."""
+        """Photutils' catalog of the source in the middle."""
         from photutils.segmentation import SourceCatalog
 
         catalog = SourceCatalog(self.data, self.segmentation, mask=self.bad)
@@ -75,7 +75,7 @@ def merge_fragments(smooth, segmentation, prominence, *, keep_islands=False):
     """Join what deblending has split but no saddle separates; drop faint islands, or keep them.
 
     Noise breaks the outskirts of a large galaxy into pieces. A piece stays a source only if its
-    peak exceeds the saddle towards its neighbours (zero for an island) by ``prominence``.
+    peak exceeds the saddle toward its neighbors (zero for an island) by ``prominence``.
     """
     from photutils.segmentation import SegmentationImage
 

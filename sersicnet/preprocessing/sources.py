@@ -1,4 +1,4 @@
-"""The source in the middle of a cutout and its neighbours (photutils)."""
+"""The source in the middle of a cutout and its neighbors (photutils)."""
 
 import copy
 
@@ -9,18 +9,18 @@ from sersicnet.parameters import wrap_theta
 from sersicnet.preprocessing.segmentation import _centroid, _detect
 from sersicnet.preprocessing.windows import as_nddata, check_size, cut_cutout
 
-__all__ = ["center", "find_center", "mask_neighbours", "measure_shape"]
+__all__ = ["center", "find_center", "mask_neighbors", "measure_shape"]
 
 
 def find_center(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
     """Position of the source nearest the middle of a cutout.
 
     The image, smoothed by a Gaussian of 3 pixels FWHM, is segmented and deblended by photutils.
-    Pieces whose peak does not exceed the saddle towards the next piece (the sky, for an island) by
+    Pieces whose peak does not exceed the saddle toward the next piece (the sky, for an island) by
     1.5 thresholds are joined to it again (dropped, for an island): noise does not break up the
     outskirts of a large galaxy. The source is the one whose peak is nearest the middle, so a
-    brighter neighbour does not attract it. Its position is the windowed centroid
-    (`~photutils.segmentation.SourceCatalog`), which leaves neighbours out.
+    brighter neighbor does not attract it. Its position is the windowed centroid
+    (`~photutils.segmentation.SourceCatalog`), which leaves neighbors out.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def center(cutout, *, size=None):
 
 
 def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
-    r"""Centre, axis ratio and position angle from the second moments of the light.
+    r"""Center, axis ratio and position angle from the second moments of the light.
 
     With the covariance :math:`C` of the light of the source nearest the middle, its eigenvalues
     :math:`\lambda_1 \geq \lambda_2`,
@@ -94,7 +94,7 @@ def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
         \theta = \tfrac{1}{2} \operatorname{atan2}(2 C_{xy}, C_{xx} - C_{yy}).
 
     The PSF is not corrected for, so ``q`` is too round for a small source: this is for drawing a
-    model where a network predicts neither angle nor centre, no measurement.
+    model where a network predicts neither angle nor center, no measurement.
 
     Parameters
     ----------
@@ -125,10 +125,10 @@ def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
     return shape
 
 
-def mask_neighbours(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2):
+def mask_neighbors(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2):
     """Mask all sources but the one nearest the middle.
 
-    A source farther from the middle than a quarter of the shorter side is a neighbour even if no
+    A source farther from the middle than a quarter of the shorter side is a neighbor even if no
     other is nearer: the one in the middle was too faint to be detected then.
 
     Parameters
@@ -137,14 +137,14 @@ def mask_neighbours(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2
         The cutout.
     threshold, n_pixels, contrast
         As for `find_center`. A larger ``contrast`` keeps a clumpy galaxy in one piece, a smaller
-        one splits off fainter neighbours.
+        one splits off fainter neighbors.
     grow : int, optional
         Pixels by which the masked regions are widened (not into the source that is kept).
 
     Returns
     -------
     `~astropy.nddata.NDData` of the same class
-        A copy whose mask has the neighbours added.
+        A copy whose mask has the neighbors added.
     """
     image = copy.deepcopy(as_nddata(cutout))
     found = _detect(image, threshold, n_pixels, contrast)
@@ -152,9 +152,9 @@ def mask_neighbours(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2
         return image
     labels = found.segmentation.data
     kept = (labels == found.label) & (found.distance <= min(labels.shape) / 4)
-    neighbours = (labels > 0) & ~kept
-    if grow > 0 and neighbours.any():
-        neighbours = ndimage.binary_dilation(neighbours, iterations=grow) & ~kept
+    neighbors = (labels > 0) & ~kept
+    if grow > 0 and neighbors.any():
+        neighbors = ndimage.binary_dilation(neighbors, iterations=grow) & ~kept
     old = False if image.mask is None else np.asarray(image.mask, dtype=bool)
-    image.mask = old | neighbours
+    image.mask = old | neighbors
     return image

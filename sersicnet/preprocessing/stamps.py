@@ -25,7 +25,7 @@ from sersicnet.preprocessing.noise import (
     to_standard_deviation,
 )
 from sersicnet.preprocessing.quality import header_flags, pixel_flags, source_flags
-from sersicnet.preprocessing.sources import center, find_center, mask_neighbours, measure_shape
+from sersicnet.preprocessing.sources import center, find_center, mask_neighbors, measure_shape
 from sersicnet.preprocessing.units import (
     ZEROPOINT_CARDS,
     find_pixel_scale,
@@ -41,7 +41,7 @@ __all__ = [
     "crop_or_pad",
     "estimate_noise",
     "find_center",
-    "mask_neighbours",
+    "mask_neighbors",
     "measure_shape",
     "prepare",
 ]

@@ -247,7 +247,7 @@ def _wcs_pixel_scale(wcs, shape):
 
 
 def _measured_pixel_scale(wcs, shape):
-    """The same for a generalised WCS, from the sky positions of three pixels."""
+    """The same for a generalized WCS, from the sky positions of three pixels."""
     if wcs.low_level_wcs.pixel_n_dim != 2:
         return None
     y, x = (np.array(shape[-2:]) - 1) / 2

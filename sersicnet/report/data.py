@@ -12,7 +12,7 @@ from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import LEVELS
 from sersicnet.parameters import PARAMETERS, to_floats, wrap_theta
 
-# Points of a curve, and how many sigma of a catalogue's error bar it covers.
+# Points of a curve, and how many sigma of a catalog's error bar it covers.
 N_POINTS, _REACH = 41, 4.0
 # Pixels, in points of the curve, that histograms of samples are smoothed by.
 _SMOOTH = 1.5
@@ -29,11 +29,11 @@ class ReportData:
     Attributes
     ----------
     table : table
-        The catalogue.
+        The catalog.
     truth : table, dict or None
         True values, in the same order.
     parameters : tuple of str
-        Parameters of the catalogue.
+        Parameters of the catalog.
     columns : dict
         From `page_columns`.
     samples : dict of (N, S) `~numpy.ndarray`
@@ -94,11 +94,11 @@ def page_columns(table, truth, parameters):
     Parameters
     ----------
     table : table
-        The catalogue.
+        The catalog.
     truth : table, dict or None
         True values.
     parameters : sequence of str
-        Parameters of the catalogue.
+        Parameters of the catalog.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def page_columns(table, truth, parameters):
 
 
 def _error_column(table, column, name):
-    """A column of the parameter ``name``, NaN where the catalogue has none."""
+    """A column of the parameter ``name``, NaN where the catalog has none."""
     if column not in table.colnames:
         return np.full(len(table), np.nan)
     parameter = PARAMETERS[name]
@@ -170,7 +170,7 @@ def _other_column(column):
 
 
 def split_normal_samples(table, parameters, n, *, seed=0):
-    """Draws from two halves of normal distributions that have the quantiles of the catalogue.
+    """Draws from two halves of normal distributions that have the quantiles of the catalog.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _same(values):
 
 
 def quantile_curves(columns, parameters):
-    """Densities of the halves of normal distributions that have the catalogue's quantiles.
+    """Densities of the halves of normal distributions that have the catalog's quantiles.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _LOG_TICKS = [mantissa * 10.0**power for power in range(-4, 4) for mantissa in (
 _HEIGHT = 250
 _N_BINS = 30
 _LEVELS = np.linspace(0.1, 0.9, 9)
-_GREY = "#c8c8c8"
+_GRAY = "#c8c8c8"
 
 
 def axis_label(name):
@@ -111,7 +111,7 @@ def histogram(columns, name):
         y_range=Range1d(0, 1.05 * max(counts.max(), 1)),
     )
     quads = {"left": "left", "right": "right", "bottom": 0, "source": bars}
-    plot.quad(top="all", color=_GREY, line_color=None, **quads)
+    plot.quad(top="all", color=_GRAY, line_color=None, **quads)
     plot.quad(top="shown", color=BLUE, line_color="white", line_width=0.5, **quads)
     return plot, {"name": name, "edges": edges.tolist(), "bars": bars}
 

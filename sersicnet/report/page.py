@@ -46,7 +46,7 @@ _TABLE_STYLE = """
 # Their values are in the panel of each galaxy.
 _HIDDEN = ("x_0", "y_0")
 _NOTE = (
-    "A catalogue has no samples: coverage is that of two halves of normal distributions with its "
+    "A catalog has no samples: coverage is that of two halves of normal distributions with its "
     "quantiles at 16, 50 and 84 %."
 )
 _TEMPLATE = """

@@ -23,9 +23,9 @@ SEVEN = tuple(PARAMETERS)
 # Pixels of the cutout on a side that are shown of galaxies up to the radius, in pixels, and of
 # larger ones, whose pixels are then averaged in blocks of 2 x 2.
 _SMALL_SIDE, _SMALL_RADIUS, _SIDE = 64, 10.0, 128
-# Where the residual's colours end, in sigma.
+# Where the residual's colors end, in sigma.
 RESIDUAL_LIMIT = 5
-# Colours of images, of residuals (an odd number: zero is white) and of masked pixels. Few make
+# Colors of images, of residuals (an odd number: zero is white) and of masked pixels. Few make
 # small files: an image uses each third, as its noise hides the steps, and its model all.
 _IMAGE_COLORS, _IMAGE_STEP = interp_palette(Magma256, 64), 3
 _RESIDUAL_COLORS = interp_palette(RdBu11, 15)
@@ -68,7 +68,7 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     cutouts = check_cutouts(cutouts)
     given = stamps_of(psf, cutouts)
     if len(given) != n_galaxies:
-        msg = f"cutouts ({len(given)}) must be as many as the rows of the catalogue ({n_galaxies})"
+        msg = f"cutouts ({len(given)}) must be as many as the rows of the catalog ({n_galaxies})"
         raise ValueError(msg)
     pictures = []
     for batch in cutout_batches(cutouts, given, units):
@@ -105,7 +105,7 @@ def _batch_pictures(values, batch, psf_options):
 
 
 def _complete(values, cutouts):
-    """With angle and centre, where they were not measured, from moments of the images."""
+    """With angle and center, where they were not measured, from moments of the images."""
     absent = {"theta", "x_0", "y_0"} - set(values)
     if not absent:
         return values

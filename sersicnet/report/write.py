@@ -1,4 +1,4 @@
-"""A page about a catalogue: one HTML file with figures, and a table that opens each galaxy.
+"""A page about a catalog: one HTML file with figures, and a table that opens each galaxy.
 
 The page is made with `Bokeh <https://docs.bokeh.org/>`__, part of ``sersicnet[report]``. It holds
 all that it needs, and opens from disk without a network.
@@ -55,13 +55,13 @@ def write_report(
     Parameters
     ----------
     results : `~sersicnet.SersicResults` or `~astropy.table.Table`
-        The galaxies. Results bring samples of their posteriors; of a catalogue, such as
+        The galaxies. Results bring samples of their posteriors; of a catalog, such as
         ``to_table`` gives, all that is known is in its quantiles.
     path : str or path
         The HTML file, which is replaced if it exists.
     truth : `~astropy.table.Table` or dict, optional
         True values, a row a galaxy in the same order; by default those in columns ``true_<p>``
-        of the catalogue, if there are any.
+        of the catalog, if there are any.
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array, optional
         What the galaxies were measured in, in the same order, for pictures of image, model and
         residual; None where there is no cutout.
@@ -78,7 +78,7 @@ def write_report(
     Raises
     ------
     ValueError
-        If the catalogue has no galaxies or none of the parameters, or truth or cutouts are not
+        If the catalog has no galaxies or none of the parameters, or truth or cutouts are not
         one a row.
     TypeError, `~astropy.units.UnitConversionError`
         If a column has a wrong unit, or the cutouts make no sense.

@@ -71,7 +71,7 @@ def draw_row(index, config, rng):
 
 
 def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
-    """Split a catalogue at random.
+    """Split a catalog at random.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
 
 
 def write_catalog(catalog, path, *, overwrite=False):
-    """Write a catalogue; `read_catalog` reads it back, nothing lost.
+    """Write a catalog; `read_catalog` reads it back, nothing lost.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def write_catalog(catalog, path, *, overwrite=False):
 
 
 def read_catalog(path):
-    """Read a catalogue of `write_catalog`.
+    """Read a catalog of `write_catalog`.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ _LOWEST = {  # values of numbers in SimulationConfig
     "sky_noise": _TINY,
     "noise_correlation": 0,
     "center_jitter": 0,
-    "n_neighbours": 0,
+    "n_neighbors": 0,
     "folding_threshold": _TINY,
 }
 
@@ -185,11 +185,11 @@ class SimulationConfig:
         Smallest and largest side of the square cutouts, drawn uniformly.
     center_jitter : float
         Largest distance in x and in y of the galaxy from the middle of its cutout, in pixels.
-    n_neighbours : float
-        Mean number of neighbours in a cutout (Poisson).
-    neighbour_mag : `~sersicnet.parameters.Prior`
-        Magnitude of a neighbour less that of the galaxy. Pixels in which a
-        neighbour outshines both galaxy and noise are masked in the cutout.
+    n_neighbors : float
+        Mean number of neighbors in a cutout (Poisson).
+    neighbor_mag : `~sersicnet.parameters.Prior`
+        Magnitude of a neighbor less that of the galaxy. Pixels in which a
+        neighbor outshines both galaxy and noise are masked in the cutout.
     folding_threshold : float
         GalSim's accuracy: the share of the light that may be folded back into the
         image by its discrete Fourier transform. GalSim's default, 5e-3, costs 45 ms a galaxy
@@ -215,8 +215,8 @@ class SimulationConfig:
     priors: dict = field(default_factory=_candels_priors)
     stamp_size: tuple[int, int] = (96, 160)
     center_jitter: float = 0.5
-    n_neighbours: float = 0.0
-    neighbour_mag: Prior = Prior(0.0, 3.0)
+    n_neighbors: float = 0.0
+    neighbor_mag: Prior = Prior(0.0, 3.0)
     folding_threshold: float = 5e-3
 
     def __post_init__(self):
@@ -226,7 +226,7 @@ class SimulationConfig:
         if set(self.priors) != set(_candels_priors()):
             msg = f"priors={sorted(self.priors)} must be given for {', '.join(_candels_priors())}"
             raise ValueError(msg)
-        for name, prior in (*self.priors.items(), ("neighbour_mag", self.neighbour_mag)):
+        for name, prior in (*self.priors.items(), ("neighbor_mag", self.neighbor_mag)):
             _check_prior(name, prior)
         if not isinstance(self.psf, PSFModel):
             msg = f"psf={self.psf!r} must be a PSFModel"
@@ -252,7 +252,7 @@ class SimulationConfig:
                 **values,
                 "psf": PSFModel(**values["psf"]),
                 "priors": {name: Prior(**prior) for name, prior in values["priors"].items()},
-                "neighbour_mag": Prior(**values["neighbour_mag"]),
+                "neighbor_mag": Prior(**values["neighbor_mag"]),
                 "stamp_size": tuple(values["stamp_size"]),
             }
         )
@@ -290,7 +290,7 @@ class SimulationConfig:
         196), zero point 25.94 for counts/s. The PSF is the diffraction pattern of the
         2.4 m telescope at 814 nm (obscuration 0.33), broadened by jitter until half of the
         light of its stamp is within 2.5 pixels, as in TinyTim's ACS PSFs (0.81 within 4.5, where
-        they have 0.79). Sky noise 0.0026 counts/s in a pixel, neighbours correlated by
+        they have 0.79). Sky noise 0.0026 counts/s in a pixel, neighbors correlated by
         0.48: both measured in the borders of real cutouts. ``folding_threshold`` is
         four times GalSim's, for speed: see :ref:`simulation-accuracy`.
         """

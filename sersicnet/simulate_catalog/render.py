@@ -57,7 +57,7 @@ _MAX_FFT = 10_240  # 2.5 GB
 
 
 def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=False):
-    """Draw the cutouts of a catalogue, one after the other.
+    """Draw the cutouts of a catalog, one after the other.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     config : SimulationConfig
         The survey.
     seed : int
-        Of noise and neighbours.
+        Of noise and neighbors.
     n_jobs : int
         Number of processes; the cutouts do not depend on it.
     noise : bool
@@ -86,7 +86,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     Raises
     ------
     ValueError
-        If ``n_jobs`` is not positive or the catalogue lacks a column.
+        If ``n_jobs`` is not positive or the catalog lacks a column.
     """
     if n_jobs < 1:
         msg = f"n_jobs={n_jobs} must be 1 or more"
@@ -137,12 +137,12 @@ def _render_row(row, config, seed, noise):
     psf = _psf_profile(config.psf, *width, config.pixel_scale, config.folding_threshold)
     try:
         model = _draw_galaxy(row, shape, config, psf)
-        neighbours = _draw_neighbours(row, shape, config, psf, rng)
+        neighbors = _draw_neighbors(row, shape, config, psf, rng)
     except _CANNOT_DRAW:
         return np.full(shape, np.nan, "f4"), None, np.ones(shape, bool), Flags.RENDER_FAILED
-    scene = model + neighbours
+    scene = model + neighbors
     sigma = np.sqrt(config.sky_noise**2 + np.clip(scene, 0, None) / config.gain)
-    mask = (neighbours > model) & (neighbours > config.sky_noise)
+    mask = (neighbors > model) & (neighbors > config.sky_noise)
     if noise:
         white = rng.standard_normal(shape)
         scene = scene + sigma * convolve(white, config.noise_kernel(), mode="wrap")
@@ -153,12 +153,12 @@ def _draw_galaxy(row, shape, config, psf):
     return _draw(row, shape, config.pixel_scale, config.zeropoint, *psf)
 
 
-def _draw_neighbours(row, shape, config, psf, rng):
-    """Light of the neighbours, galaxies of the same priors anywhere in the cutout."""
+def _draw_neighbors(row, shape, config, psf, rng):
+    """Light of the neighbors, galaxies of the same priors anywhere in the cutout."""
     light = np.zeros(shape)
-    for _ in range(rng.poisson(config.n_neighbours)):
+    for _ in range(rng.poisson(config.n_neighbors)):
         other = draw_row(row["id"], config, rng)
-        other["mag"] = row["mag"] + config.neighbour_mag.sample(rng)
+        other["mag"] = row["mag"] + config.neighbor_mag.sample(rng)
         other["x_0"], other["y_0"] = rng.uniform(-0.5, np.array(shape[::-1]) - 0.5)
         light += _draw_galaxy(other, shape, config, psf)
     return light
@@ -290,7 +290,7 @@ def _plain_rows(catalog):
     columns = {}
     for name in ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter"):
         if name not in catalog.colnames:
-            msg = f"the catalogue has no column {name!r}: it must come from draw_catalog"
+            msg = f"the catalog has no column {name!r}: it must come from draw_catalog"
             raise ValueError(msg)
         if name in ("id", "size"):
             columns[name] = np.asarray(catalog[name]).tolist()
@@ -304,7 +304,7 @@ def _plain_rows(catalog):
 
 def _to_cutout(row, config, data, sigma, mask, flags):
     header = Header()
-    header["ID"] = (row["id"], "row of the catalogue")
+    header["ID"] = (row["id"], "row of the catalog")
     header["MAGZP"] = (config.zeropoint, "AB magnitude of a flux of 1")
     header["PIXSCALE"] = (config.pixel_scale, "arcsec per pixel")
     header[FLAG_CARD] = (int(flags), "sersicnet flags")

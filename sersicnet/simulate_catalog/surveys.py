@@ -88,7 +88,7 @@ def airy_fwhm(obscuration):
         1.029 for an open aperture.
     """
 
-    def amplitude(x):  # of an annulus, relative to the centre (Born & Wolf, section 8.6.2)
+    def amplitude(x):  # of an annulus, relative to the center (Born & Wolf, section 8.6.2)
         inner = obscuration * j1(obscuration * x)
         return 2 * (j1(x) - inner) / x / (1 - obscuration**2)
 

@@ -175,7 +175,7 @@ class Blocks:
         return sky
 
     def measure_block(self, number, sky, _):
-        """Measure and write a block, from the second pass without the light of neighbours."""
+        """Measure and write a block, from the second pass without the light of neighbors."""
         start = perf_counter()
         n_before, share = divmod(number, self.n_blocks)
         models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]

@@ -7,7 +7,7 @@ from astropy.table import Table
 
 __all__ = ["Manifest"]
 
-# In the place of options that are not recorded; None may be another one (sky_box).
+# In the place of options that are not recorded; None may be another one (background_box).
 _DEFAULT = "the default"
 
 

@@ -63,7 +63,7 @@ class Task:
         return self.options.get(name, _DEFAULTS[name])
 
     def arguments(self):
-        """All of `~sersicnet.measure.measure_image` but the network, the catalogue as a table."""
+        """All of `~sersicnet.measure.measure_image` but the network, the catalog as a table."""
         catalog = self["catalog"]
         table = None if catalog is None else read_table(catalog)
         return _DEFAULTS | self.options | {"catalog": table}

@@ -1,6 +1,6 @@
-"""Adaptation: the universal network learns from some labelled galaxies, and keeps what it knows.
+"""Adaptation: the universal network learns from some labeled galaxies, and keeps what it knows.
 
-Half of each batch are labelled galaxies, turned at random, and half are fresh scenes of the
+Half of each batch are labeled galaxies, turned at random, and half are fresh scenes of the
 kind that the network was trained on: they are what keeps it from forgetting (rehearsal).
 
 Tried on 50 galaxies of a survey with wrong PSFs and smoothed noise, at a learning rate of 1e-4: in
@@ -25,7 +25,7 @@ from sersicnet.model.psf import is_list_of_stamps
 from sersicnet.networks.registry import torch_device
 from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.data import turn
-from sersicnet.training.labelled import SEVEN, labelled_scenes
+from sersicnet.training.labeled import SEVEN, labeled_scenes
 from sersicnet.training.loop import train_module
 from sersicnet.training.prepared import check_pair, split_training_data
 from sersicnet.training.streams import SceneStream
@@ -35,43 +35,43 @@ __all__ = ["AdaptationModule", "adapt"]
 
 # Tried on 50 and 200 galaxies: three times as much learns more of them and forgets more.
 LEARNING_RATE = 5e-5
-# Of an epoch, where the labelled galaxies do not fill as many.
+# Of an epoch, where the labeled galaxies do not fill as many.
 _FEWEST_STEPS = 10
 # Noise-free galaxies of an epoch that scenes to rehearse are made of.
 _N_GALAXIES = 128
 
 
 class MixedStream(IterableDataset):
-    """Batches of one epoch: labelled galaxies first, then as many fresh scenes.
+    """Batches of one epoch: labeled galaxies first, then as many fresh scenes.
 
     Parameters
     ----------
-    labelled : `~sersicnet.training.Scenes`
+    labeled : `~sersicnet.training.Scenes`
         All are seen before one is seen again.
     seed : tuple of int
         Of order, orientations and scenes.
     batch_size : int
-        Of labelled galaxies, and of scenes.
+        Of labeled galaxies, and of scenes.
     n_batches : int
         What is drawn.
     **options
         Of `~sersicnet.training.streams.SceneStream`.
     """
 
-    def __init__(self, labelled, seed, *, batch_size, n_batches, **options):
-        self.labelled, self.seed = labelled, seed
+    def __init__(self, labeled, seed, *, batch_size, n_batches, **options):
+        self.labeled, self.seed = labeled, seed
         self.batch_size, self.n_batches, self.options = batch_size, n_batches, options
 
     def __iter__(self):
         rng = np.random.default_rng(self.seed)
-        n, wanted = len(self.labelled), self.batch_size * self.n_batches
+        n, wanted = len(self.labeled), self.batch_size * self.n_batches
         order = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))])
         fresh = SceneStream(
             self.seed, batch_size=self.batch_size, n_batches=self.n_batches, **self.options
         )
         for number, scenes in enumerate(fresh):
             rows = order[number * self.batch_size :][: self.batch_size]
-            some = turn(self.labelled.subset(torch.from_numpy(rows)), int(rng.integers(8)))
+            some = turn(self.labeled.subset(torch.from_numpy(rows)), int(rng.integers(8)))
             pairs = zip(some.tensors(), scenes, strict=True)
             yield tuple(torch.cat([one.to(other.device), other]) for one, other in pairs)
 
@@ -83,12 +83,12 @@ class AdaptationModule(UniversalModule):
     ----------
     network : `~sersicnet.networks.PosteriorNetwork`
         Trained in place.
-    labelled, held_out : `~sersicnet.training.Scenes`
+    labeled, held_out : `~sersicnet.training.Scenes`
         What to learn from, and what decides which epoch was best.
     learning_rate : float
         Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
     batch_size : int
-        Labelled galaxies a step, beside which there are as many scenes.
+        Labeled galaxies a step, beside which there are as many scenes.
     seed : int
         Of all that is random.
     contaminants : `~sersicnet.training.Contaminants`
@@ -96,9 +96,9 @@ class AdaptationModule(UniversalModule):
     """
 
     def __init__(
-        self, network, labelled, held_out, *, learning_rate, batch_size, seed, contaminants
+        self, network, labeled, held_out, *, learning_rate, batch_size, seed, contaminants
     ):
-        n_batches = max(_FEWEST_STEPS, -(-len(labelled) // batch_size))
+        n_batches = max(_FEWEST_STEPS, -(-len(labeled) // batch_size))
         super().__init__(
             network,
             learning_rate=learning_rate,
@@ -109,8 +109,8 @@ class AdaptationModule(UniversalModule):
             n_workers=0,
             scenes={"contaminants": contaminants, "n_galaxies": _N_GALAXIES},
         )
-        self.labelled, self.held_out = labelled, held_out
-        self.fingerprint = _fingerprint(labelled, held_out)
+        self.labeled, self.held_out = labeled, held_out
+        self.fingerprint = _fingerprint(labeled, held_out)
 
     def on_save_checkpoint(self, checkpoint):
         """Add which galaxies these are."""
@@ -126,7 +126,7 @@ class AdaptationModule(UniversalModule):
         """Batches of this epoch: a resumed run draws the same."""
         # The 1 at the end as of the universal training.
         stream = MixedStream(
-            self.labelled,
+            self.labeled,
             (self.seed, self.current_epoch, 1),
             batch_size=self.batch_size,
             n_batches=self.n_batches,
@@ -148,16 +148,16 @@ class AdaptationModule(UniversalModule):
         return float(torch.cat(losses).mean())
 
     def training_step(self, batch, index):
-        """Mean of -log of the density at the truth; that of the labelled galaxies is logged."""
+        """Mean of -log of the density at the truth; that of the labeled galaxies is logged."""
         loss = self._loss(batch)
-        labelled = loss[: self.batch_size].mean()
+        labeled = loss[: self.batch_size].mean()
         options = {"on_epoch": True, "on_step": False, "batch_size": self.batch_size}
-        self.log("train_loss", labelled, **options)
+        self.log("train_loss", labeled, **options)
         return loss.mean()
 
 
 def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, **options):
-    """Adapt a copy of a trained network to labelled galaxies.
+    """Adapt a copy of a trained network to labeled galaxies.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     cutouts, truth, psf, validation, resume, progress_bar
         As in `~sersicnet.SersicNet.fit`.
     **options
-        Of ``sersicnet.training.labelled.labelled_scenes``.
+        Of ``sersicnet.training.labeled.labeled_scenes``.
 
     Returns
     -------
@@ -180,17 +180,17 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     TypeError, ValueError
         As in `~sersicnet.SersicNet.fit`.
     """
-    labelled, left_out = labelled_scenes(cutouts, truth, psf=psf, **options)
-    _check_number("cutouts", labelled, left_out, needed=2)
+    labeled, left_out = labeled_scenes(cutouts, truth, psf=psf, **options)
+    _check_number("cutouts", labeled, left_out, needed=2)
     if validation is None:
-        labelled, held_out = split_training_data(labelled, fraction=0.1, seed=net.seed)
+        labeled, held_out = split_training_data(labeled, fraction=0.1, seed=net.seed)
     else:
         psf = None if is_list_of_stamps(psf) else psf
-        held_out, why = labelled_scenes(*check_pair(validation), psf=psf, **options)
+        held_out, why = labeled_scenes(*check_pair(validation), psf=psf, **options)
         _check_number("validation", held_out, why, needed=1)
     module = AdaptationModule(
         copy.deepcopy(start).cpu(),
-        labelled,
+        labeled,
         held_out,
         learning_rate=float(LEARNING_RATE if net.learning_rate is None else net.learning_rate),
         batch_size=max(1, net.batch_size // 2),
@@ -212,26 +212,26 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
             reload_dataloaders_every_n_epochs=1,
         )
     losses = {"before": before, "after": module.held_out_loss()}
-    learnt = losses["after"] < before
-    if not learnt:
+    learned = losses["after"] < before
+    if not learned:
         msg = (
             f"the adaptation made the {len(held_out)} held-out galaxies no better (loss "
             f"{before:.3f} before, {losses['after']:.3f} after): the weights stay as they were"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called SersicNet.fit
         module.network.load_state_dict(start.state_dict())
-    record = _record(net, module, losses, left_out, seconds, learnt=learnt)
+    record = _record(net, module, losses, left_out, seconds, learned=learned)
     return module.network.eval(), SEVEN, history, None, record
 
 
-def _record(net, module, losses, left_out, seconds, *, learnt):
+def _record(net, module, losses, left_out, seconds, *, learned):
     """What the weights tell about their making, or about why they are still the same."""
-    before, n = net.record_, len(module.labelled)
-    outcome = f"adapted to {n} galaxies" if learnt else f"not changed by {n} galaxies"
+    before, n = net.record_, len(module.labeled)
+    outcome = f"adapted to {n} galaxies" if learned else f"not changed by {n} galaxies"
     return {
         "description": f"{before.get('description', '')}, {outcome}",
         "survey": before.get("survey", ""),
-        "n_train": n if learnt else before.get("n_train", 0),
+        "n_train": n if learned else before.get("n_train", 0),
         "n_validation": len(module.held_out),
         "n_left_out": left_out,
         "validation_loss": losses,

@@ -11,9 +11,9 @@ class Contaminants:
 
     Attributes
     ----------
-    faint_neighbours : float
+    faint_neighbors : float
         Up to four unmasked galaxies or stars, each with 0.3 to 10 % of the galaxy's flux.
-    bright_neighbours : float
+    bright_neighbors : float
         One or two galaxies or stars of 0.1 to 5 times its flux, masked where they would be seen
         above it in a picture that is wrong by a factor of up to 2.
     sky : float
@@ -44,8 +44,8 @@ class Contaminants:
         A given PSF cut to 25 to 61 pixels, which is taken to hold all the light.
     """
 
-    faint_neighbours: float = 0.4
-    bright_neighbours: float = 0.3
+    faint_neighbors: float = 0.4
+    bright_neighbors: float = 0.3
     sky: float = 0.4
     correlated_noise: float = 0.35
     poisson_noise: float = 0.75

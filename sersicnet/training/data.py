@@ -21,7 +21,7 @@ class TrainingData(Dataset):
     data, weight : (N, S, S) `~numpy.ndarray`
         As in `~sersicnet.preprocessing.Stamps`.
     labels : (N, L) `~numpy.ndarray`
-        What can be learnt.
+        What can be learned.
     names : tuple of str
         Names of the labels.
     rows : (M,) `~numpy.ndarray`, optional
@@ -75,7 +75,7 @@ class TrainingData(Dataset):
 class BatchSampler(Sampler):
     """Rows of each batch; the order follows from seed and epoch, also after a resume.
 
-    Batches differ by one row at most: a last batch of a single galaxy, which batch normalisation
+    Batches differ by one row at most: a last batch of a single galaxy, which batch normalization
     cannot take, would be left over otherwise.
     """
 

@@ -92,7 +92,7 @@ def fit(
             )
         if start is None:
             spread = train.labels.std(axis=0).clip(min=1e-6)
-            network.standardise(train.labels.mean(axis=0), spread)
+            network.standardize(train.labels.mean(axis=0), spread)
         history, seconds = train_network(
             network,
             train,

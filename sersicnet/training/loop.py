@@ -83,7 +83,7 @@ def train_module(module, loaders=(), *, names, directory, patience, progress_bar
     seconds : float
         Spent in training, in all runs that led here.
     """
-    module.network.train()  # one that has learnt before may come as it predicts
+    module.network.train()  # one that has learned before may come as it predicts
     history, timer = History(names), Timer()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
     last = Checkpoint(directory, "last", enable_version_counter=False)

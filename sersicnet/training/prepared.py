@@ -24,7 +24,7 @@ def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **uni
     cutouts, truth, stamp_size, directory, **units
         As in `build_training_data`; or a `~sersicnet.training.TrainingData` and None.
     parameters : tuple of str
-        What is to be learnt from it.
+        What is to be learned from it.
 
     Returns
     -------
@@ -125,13 +125,13 @@ def _fill(directory, chunks, truth, size, units):
         given = {name: _part(value, rows, n) for name, value in units.items()}
         stamps = prepare(chunk, stamp_size=size, **given)
         with np.errstate(all="ignore"):  # what is not finite is left out
-            learnt = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
-        learnt = np.stack([learnt[name] for name in names], axis=1)
-        good = np.isfinite(learnt).all(axis=1) & (stamps.flags & int(FAILED) == 0)
+            learned = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
+        learned = np.stack([learned[name] for name in names], axis=1)
+        good = np.isfinite(learned).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())
         used = part.stop
         data[part], weight[part] = stamps.data[good], stamps.weight[good]
-        labels.append(learnt[good])
+        labels.append(learned[good])
     if taken != n:
         msg = f"truth has {n} rows, but there are {'more' if taken > n else taken} cutouts"
         raise ValueError(msg)

@@ -91,7 +91,7 @@ def shift(transform, dx, dy, sampling):
 
 
 def psf_stamps(transform, sampling, size):
-    """Stamps at the scale of the image, centred on the middle pixel: (P, size, size), size odd."""
+    """Stamps at the scale of the image, centered on the middle pixel: (P, size, size), size odd."""
     fine = transform.shape[1]
     image = torch.fft.irfft2(transform, s=(fine, fine))
     half = size // 2

@@ -83,7 +83,7 @@ class TrainingModule(lightning.LightningModule):
         return torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
 
     def _losses(self, batch, generator, *, augment):
-        """What is minimised, and the likelihood that tells progress whatever that is."""
+        """What is minimized, and the likelihood that tells progress whatever that is."""
         data, weight, labels = batch
         if augment:
             data, weight, labels = random_symmetry(data, weight, labels, self.names, generator)
@@ -148,7 +148,7 @@ def train_network(
     directory : path
         Checkpoints are kept here; if there are some, training goes on from the last.
     max_epochs, batch_size, learning_rate : int, int, float
-        Of the optimisation.
+        Of the optimization.
     patience : int
         Epochs without progress after which training stops.
     noise_kernel, symmetries, loss
@@ -172,7 +172,7 @@ def train_network(
     Raises
     ------
     ValueError
-        If there are fewer than two galaxies to learn from, which batch normalisation needs.
+        If there are fewer than two galaxies to learn from, which batch normalization needs.
     """
     if len(data) < 2:
         msg = f"usable galaxies to train on: {len(data)}, but at least 2 are needed"

@@ -158,38 +158,38 @@ class SceneMaker:
         labels[:, 0] += self._uniform(n, low, high) - log_snr(labels)
         flux = 10 ** labels[:, 0]
         target = self.galaxies[rows] * flux[:, None, None]
-        scene, masked = self._neighbours(target, flux, group)
+        scene, masked = self._neighbors(target, flux, group)
         data, noise_map = self._noise(scene)
         bad = masked | self._missing(n)
         labels[:, 0] += torch.log10(self.shares[group])
-        data, weight, labels = _standardise(data, noise_map, bad, labels)
+        data, weight, labels = _standardize(data, noise_map, bad, labels)
         first = int(torch.randint(8, (), generator=self.generator, device=self.device))
         return turn(Scenes(data, weight, self.psfs[group], labels), first)
 
-    def _neighbours(self, target, flux, group):
-        """The galaxy with its neighbours, and where they are masked."""
+    def _neighbors(self, target, flux, group):
+        """The galaxy with its neighbors, and where they are masked."""
         scene = target
         masked = torch.zeros_like(target, dtype=torch.bool)
         n = len(target)
-        faint = self._chance(self.contaminants.faint_neighbours, n)
+        faint = self._chance(self.contaminants.faint_neighbors, n)
         for _ in range(4):
             chosen = (faint & self._chance(0.5, n)).nonzero()[:, 0]
             if len(chosen):
                 ratio = 10 ** self._uniform(len(chosen), -2.5, -1)
-                image = self._neighbour(group[chosen], ratio * flux[chosen], 5.0)
+                image = self._neighbor(group[chosen], ratio * flux[chosen], 5.0)
                 scene = scene.index_add(0, chosen, image)
-        bright = self._chance(self.contaminants.bright_neighbours, n)
+        bright = self._chance(self.contaminants.bright_neighbors, n)
         for share in (1.0, 0.4):
             chosen = (bright & self._chance(share, n)).nonzero()[:, 0]
             if len(chosen):
                 ratio = 10 ** self._uniform(len(chosen), -1, 0.7)
-                image = self._neighbour(group[chosen], ratio * flux[chosen], 12.0)
+                image = self._neighbor(group[chosen], ratio * flux[chosen], 12.0)
                 scene = scene.index_add(0, chosen, image)
                 seen = image * 2 ** self._uniform((len(chosen), 1, 1), -1, 1)
                 masked[chosen] |= (seen > 1) & (seen > target[chosen])
         return scene, masked
 
-    def _neighbour(self, group, flux, nearest):
+    def _neighbor(self, group, flux, nearest):
         """One galaxy or star of the same PSF somewhere in each stamp."""
         n = len(group)
         galaxy = group * _GROUP + (self._uniform(n) * _GROUP).long()
@@ -262,7 +262,7 @@ class SceneMaker:
         return bad | outside_x[:, None, :] | outside_y[:, :, None]
 
 
-def _standardise(data, noise_map, bad, labels):
+def _standardize(data, noise_map, bad, labels):
     """Divide by the median of the noise map over good pixels, as `preprocessing.prepare` does."""
     sample = noise_map.masked_fill(bad, torch.nan)[:, 1::4, 2::4].flatten(1)
     level = sample.nanmedian(dim=1).values.nan_to_num(1.0)

@@ -1,4 +1,4 @@
-"""Galaxies near each other, measured again without their neighbours' light."""
+"""Galaxies near each other, measured again without their neighbors' light."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image
 
 SIDE = 260
-OPTIONS = {"refine": "lm", "sky_box": None}
+OPTIONS = {"refine": "lm", "background_box": None}
 SEVEN = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
 # Two that touch, a third whose wings they are in, and one that is alone.
 PLACES = [(80.3, 90.1), (91.0, 92.4), (88.2, 117.7), (190.2, 200.4)]
@@ -70,7 +70,7 @@ def pulls(table, truth):
     )
 
 
-def test_neighbours_are_told_apart_by_their_models(once, often, truth):
+def test_neighbors_are_told_apart_by_their_models(once, often, truth):
     """What was many errors off is as good as alone, or nearly so."""
     before, after = pulls(once, truth), pulls(often, truth)
     assert np.abs(before[0, :2]).min() > 5
@@ -93,12 +93,12 @@ def test_groups_settle(n_around, net):
     before, after = pulls(once, truth), pulls(often, truth)
     assert np.sqrt(np.mean(before[0] ** 2)) > 10
     assert np.sqrt(np.mean(after[0] ** 2)) < 0.25 * np.sqrt(np.mean(before[0] ** 2))
-    assert not (often["flags"] & int(Flags.UNSETTLED)).any()
+    assert not (often["flags"] & int(Flags.NOT_CONVERGED)).any()
 
 
 def test_what_still_moves_is_told(field, net, once):
     twice = measure_image(field, net=net, n_passes=2, **OPTIONS)
-    unsettled = (twice["flags"] & int(Flags.UNSETTLED)) != 0
+    unsettled = (twice["flags"] & int(Flags.NOT_CONVERGED)) != 0
     moved = np.abs((twice["mag"] - once["mag"]) / twice["mag_err"]).value > 1
     assert moved.sum() >= 2
     assert unsettled[moved].all()
@@ -124,7 +124,7 @@ def test_tiles_do_not_matter(field, net, often):
         assert_allclose(difference / often[f"{name}_err"].value, 0, atol=0.02, err_msg=name)
 
 
-def test_positions_of_a_catalogue(field, net, truth):
+def test_positions_of_a_catalog(field, net, truth):
     """Each row is one source, whatever is detected at its place."""
     catalog = Table({"x_0": truth["x_0"], "y_0": truth["y_0"], "id": [7, 5, 9, 1]})
     table = measure_image(field, net=net, catalog=catalog, **OPTIONS)
@@ -132,7 +132,7 @@ def test_positions_of_a_catalogue(field, net, truth):
     assert np.abs(pulls(table, truth)).max() < 4
 
 
-def test_rows_at_one_source_are_no_neighbours(field, net, truth, once):
+def test_rows_at_one_source_are_no_neighbors(field, net, truth, once):
     """Each has all the light of it, as if the other row were not there."""
     twin = {name: np.append(truth[name][3] + (0, 1), 10.0) for name in ("x_0", "y_0")}
     table = measure_image(field, net=net, catalog=Table(twin), **OPTIONS)
@@ -150,9 +150,9 @@ def test_single_bad_pixels_of_the_noise_map(bad, field, net, often):
 
 
 def test_the_network_measures_once(field, net):
-    plain = measure_image(field, net=net, sky_box=None)
-    once = measure_image(field, net=net, sky_box=None, n_passes=1)
-    twice = measure_image(field, net=net, sky_box=None, n_passes=2)
+    plain = measure_image(field, net=net, background_box=None)
+    once = measure_image(field, net=net, background_box=None, n_passes=1)
+    twice = measure_image(field, net=net, background_box=None, n_passes=2)
     assert_array_equal(plain["mag"], once["mag"])
     assert (twice["mag"] != once["mag"]).sum() == 3
 

@@ -14,14 +14,14 @@ from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed
 from sersicnet.preprocessing.stamps import check_cutouts
 from sersicnet.training.data import Scenes, TrainingData
 
-__all__ = ["labelled_scenes"]
+__all__ = ["labeled_scenes"]
 
 SEVEN = tuple(PARAMETERS)
 # Why a galaxy is left out.
 _REASONS = ("image or PSF", "truth", "prior")
 
 
-def labelled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
+def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     """Cutouts and their truth as scenes, in memory: 150 kB a galaxy.
 
     All is done to an image that `~sersicnet.SersicNet.predict` does, binning included,
@@ -43,7 +43,7 @@ def labelled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     Returns
     -------
     scenes : `~sersicnet.training.Scenes`
-        Without galaxies that cannot be learnt from.
+        Without galaxies that cannot be learned from.
     left_out : dict of int
         How many these are: ``'image or PSF'`` cannot be measured, ``'truth'`` is not finite, or
         it is outside of the ``'prior'``.
