@@ -44,8 +44,8 @@ def real_galaxies(shared):
 
 @pytest.fixture(scope="session")
 def galaxies():
-    """Sixty small galaxies (see ``toys.py``) and their truth; not to be changed by a test."""
-    from toys import make_galaxies
+    """Sixty small galaxies (``helpers/toys.py``) and their truth; not to be changed by a test."""
+    from helpers.toys import make_galaxies
 
     return make_galaxies(60)
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.table import QTable
+from helpers.toys import NOISE, SCALE, UNITS, ZEROPOINT, make_cutout, make_galaxies, make_truth
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from toys import NOISE, SCALE, UNITS, ZEROPOINT, make_cutout, make_galaxies, make_truth
 
 from sersicnet import SersicNet
 from sersicnet.cli.recipes import RECIPES, train_recipe

@@ -24,7 +24,7 @@ from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
 from sersicnet.training.universal import STRATA, UniversalModule, train_universal, validate_by_snr
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {
     "channels": (8, 16),
     "hidden": 32,

@@ -14,9 +14,9 @@ from astropy.table import QTable, Table, join
 from astropy.wcs import WCS
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers import SlicedLowLevelWCS
+from helpers.toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
-from toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
 
 from sersicnet.flags import Flags
 from sersicnet.inference.flags import normal_flags

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
-from fields import NOISE, make_field, star
+from helpers.fields import NOISE, make_field, star
 from scipy.ndimage import gaussian_filter
 
 from sersicnet import SersicNet

@@ -23,7 +23,7 @@ from sersicnet import SersicNet
 from sersicnet.fitter import SersicNetFitter
 from sersicnet.flags import Flags
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = Sersic2D.param_names
 SIGMA, FINE, NOISE = 1.4, 5, 0.05
 PSF = Gaussian2DKernel(SIGMA).array

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 from astropy.nddata import CCDData, InverseVariance, NDData, StdDevUncertainty
-from numpy.testing import assert_allclose, assert_array_equal
-from rendered import (
+from helpers.rendered import (
     NOISE,
     SCALE,
     UNITS,
@@ -24,6 +23,7 @@ from rendered import (
     render,
     star,
 )
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags

@@ -7,8 +7,8 @@ from astropy.io import fits
 from astropy.modeling.models import Gaussian2D
 from astropy.nddata import NDData
 from astropy.table import Table
-from fields import SPACING, make_field, profile, render, star, truth_table
 from galsim.des import DES_PSFEx
+from helpers.fields import SPACING, make_field, profile, render, star, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 from photutils.psf import GriddedPSFModel, ImagePSF
 

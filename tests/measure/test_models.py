@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from fields import NOISE, SCALE, ZEROPOINT, make_field, make_wcs, render, star, truth_table
+from helpers.fields import NOISE, SCALE, ZEROPOINT, make_field, make_wcs, render, star, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.io.cutouts import write_cutout

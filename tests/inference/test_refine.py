@@ -8,8 +8,8 @@ import pytest
 import torch
 from astropy.nddata import StdDevUncertainty
 from astropy.table import vstack
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags, decode_flags

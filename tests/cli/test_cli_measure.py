@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
-from fields import NOISE, make_field, render, star, truth_table
+from helpers.fields import NOISE, make_field, render, star, truth_table
 
 from sersicnet.cli.main import main
 from sersicnet.flags import Flags

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from fields import SCALE, ZEROPOINT, make_field, render, star
+from helpers.fields import SCALE, ZEROPOINT, make_field, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import field_scene as scenes

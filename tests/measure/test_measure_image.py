@@ -10,7 +10,17 @@ from astropy.nddata import InverseVariance, StdDevUncertainty
 from astropy.stats import gaussian_fwhm_to_sigma
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
-from fields import NOISE, ROTATION, SCALE, SIDE, ZEROPOINT, make_field, render, star, truth_table
+from helpers.fields import (
+    NOISE,
+    ROTATION,
+    SCALE,
+    SIDE,
+    ZEROPOINT,
+    make_field,
+    render,
+    star,
+    truth_table,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.table import QTable
+from helpers.toys import NOISE, SCALE, UNITS, ZEROPOINT, draw, make_cutout, make_galaxies
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import convolve
-from toys import NOISE, SCALE, UNITS, ZEROPOINT, draw, make_cutout, make_galaxies
 
 from sersicnet import SersicNet, decode_flags
 from sersicnet.flags import Flags

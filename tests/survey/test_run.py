@@ -16,7 +16,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, QTable
-from fields import make_field, render, truth_table
+from helpers.fields import make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, survey

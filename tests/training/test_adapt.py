@@ -11,8 +11,8 @@ import torch
 from astropy.nddata import NDData
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from scipy.ndimage import gaussian_filter, shift
 
 from sersicnet import SersicNet

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
-from fields import SIDE, make_field, render, truth_table
+from helpers.fields import SIDE, make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet

@@ -1,0 +1,1 @@
+"""Galaxies, images and networks that tests share."""
