@@ -33,13 +33,13 @@ class _Fits:
     """Fits of all galaxies, with PSFs that are binned and centered as each needs them.
 
     Its attributes are those of `~sersicnet.inference.Fit`, NaN where the fit is not
-    ``good``, and what is to be taken off ``log_flux``, ``light`` (N,), and off ``dx`` and
-    ``dy``, ``offset`` (N, 2).
+    ``good``, and ``log_light`` (N,) and ``offset`` (N, 2) as in
+    `~sersicnet.inference.FitDensity`.
     """
 
     def __init__(self, quantiles, stamps, psfs, *, prior, sky, device):
         self.start = median_labels(quantiles, stamps, psfs)
-        self.light, self.offset = psfs.log_light, np.zeros((len(stamps), 2))
+        self.log_light, self.offset = psfs.log_light, np.zeros((len(stamps), 2))
         self._groups, fields = [], {}
         for rows, group in groups_by_bins(stamps, psfs):
             group, self.offset[rows] = centered_psfs(group)
@@ -74,8 +74,8 @@ class _Fits:
 
     def proposals(self, answer, row):
         """What the first draws of a galaxy come from."""
-        light = float(answer.log_share[row] + self.light[row])
-        flow = FlowProposal(answer.distribution([row]), light)
+        log_light = float(answer.log_light[row] - self.log_light[row])
+        flow = FlowProposal(answer.distribution([row]), log_light)
         if not self.good[row] or self.held[row].any():
             return [flow]
         mean, covariance = (torch.from_numpy(part[row]) for part in (self.mean, self.covariance))
@@ -87,6 +87,6 @@ class _Fits:
     def labels(self, values, row):
         """Labels of the user's PSF from unconstrained ones of a galaxy, (S, 7) `~numpy.ndarray`."""
         labels = from_unconstrained(values).numpy()
-        labels[:, 0] -= self.light[row]
+        labels[:, 0] -= self.log_light[row]
         labels[:, 5:] -= self.offset[row]
         return labels

@@ -102,13 +102,14 @@ class FlowProposal:
     posterior : `~sersicnet.networks.Posterior`
         Of this galaxy alone.
     log_light : float
-        To be added to the network's ``log_flux``: the light of the PSF that it did not see.
+        Decimal logarithm of the light of the PSF that the network saw, over that of the PSF of
+        the fit: subtracted from the network's ``log_flux``.
     """
 
     def __init__(self, posterior, log_light):
         self.posterior = posterior
         self.shift = torch.zeros(7, dtype=torch.float64)
-        self.shift[0] = log_light
+        self.shift[0] = -log_light
 
     def sample(self, n, generator):
         """Draw unconstrained labels, (n, 7) `~torch.Tensor`."""

@@ -11,8 +11,8 @@ from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import answer_flags, normal_flags
 from sersicnet.inference.refine import check_refinement
 from sersicnet.model.labels import LABELS
-from sersicnet.model.psf import check_oversampling, collect_psfs, psf_flags, require_psfs, stamps_of
-from sersicnet.model.psf_resampling import seen_psfs
+from sersicnet.model.psf import check_oversampling, collect_psfs, psf_flags, psfs_of, require_psfs
+from sersicnet.model.psf_resampling import network_psfs
 from sersicnet.model.symmetries import ALL_WAYS, turned, turned_back
 from sersicnet.networks.densities import NormalDensity, parameter_samples, summarize
 from sersicnet.networks.flow_density import FlowDensity, flow_labels, label_dict
@@ -76,7 +76,7 @@ def predict(
         If the call makes no sense.
     """
     cutouts = check_cutouts(cutouts)
-    given = stamps_of(psf, cutouts)
+    given = psfs_of(psf, cutouts)
     check_oversampling(psf_options["oversampling"])
     refinement = check_refinement(refine)
     if isinstance(net.network_, PosteriorNetwork):
@@ -209,16 +209,16 @@ def predict_posterior(network, batch, stamps, psfs, *, points, ways, batch_size)
 
 def _measure(network, stamps, psfs, *, points, ways, batch_size):
     """Arrays of a `FlowDensity` and ``quantiles``, (N, 7, 3); flags are added to the stamps."""
-    seen, log_share, offset = seen_psfs(psfs)
+    psf_stamps, log_light, offset = network_psfs(psfs)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
     arrays, samples = _empty(network, len(stamps), len(ways), len(points))
     device, points = network.whiten.weight.device, torch.from_numpy(points)[:, None]
     rows = np.flatnonzero(usable)
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
-        pictures = torch.stack([seen[number] for number in psfs.which[part]])
+        chosen = torch.stack([psf_stamps[number] for number in psfs.which[part]])
         images = (torch.from_numpy(array[part]) for array in (stamps.data, stamps.weight))
-        seen_now = [tensor.to(device) for tensor in (*images, pictures)]
+        seen_now = [tensor.to(device) for tensor in (*images, chosen)]
         for way in ways:
             with torch.no_grad():
                 posterior = network(*(turned(tensor, way) for tensor in seen_now))
@@ -231,10 +231,10 @@ def _measure(network, stamps, psfs, *, points, ways, batch_size):
     stamps.flags[failed & usable] |= int(Flags.PREDICTION_FAILED)
     for array in (*arrays.values(), samples):
         array[failed] = np.nan
-    samples[:, :, 0] += log_share[:, None]
+    samples[:, :, 0] -= log_light[:, None]
     samples[:, :, 5:] -= offset[:, None]
     quantiles = summarize(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
-    arrays["log_share"], arrays["offset"] = log_share, offset
+    arrays["log_light"], arrays["offset"] = log_light, offset
     return arrays | {"quantiles": np.moveaxis(quantiles, 2, 0)}
 
 

@@ -79,7 +79,7 @@ class LevenbergMarquardt:
         answered = np.isfinite(quantiles).all(axis=(0, 1))
         stamps.flags[answered & ~fit.good] |= int(Flags.NOT_REFINED)
         stamps.flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        refined = FitDensity(answer, fit.mean, fit.covariance, fit.light, fit.offset)
+        refined = FitDensity(answer, fit.mean, fit.covariance, fit.log_light, fit.offset)
         found = fit_quantiles(refined, fit.held, stamps.frame)
         found = np.where(fit.good, found, quantiles)
         return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}

@@ -29,9 +29,10 @@ class FitDensity(Arrays):
     covariance : (N, 7, 7) `~numpy.ndarray`
         From the curvature.
     log_light : (N,) `~numpy.ndarray`
-        To be taken off ``log_flux``: what share of the light the PSF's stamp holds.
+        Decimal logarithm of the share of the light that the PSF stamp holds, subtracted from
+        ``log_flux``.
     offset : (N, 2) `~numpy.ndarray`
-        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
+        Shift of the PSF to the middle of its stamp, subtracted from ``dx`` and ``dy``.
     """
 
     network: FlowDensity

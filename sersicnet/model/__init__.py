@@ -22,6 +22,7 @@ _HOMES = {
     "log_snr": "prior",
     "log_volume": "unconstrained",
     "psf_flags": "psf",
+    "psfs_of": "psf",
     "psf_transform": "profile",
     "random_symmetry": "symmetries",
     "render_models": "render",
@@ -29,7 +30,6 @@ _HOMES = {
     "residual_power": "misfit",
     "sersic_images": "profile",
     "stamp_sizes": "likelihood",
-    "stamps_of": "psf",
     "to_unconstrained": "unconstrained",
     "visible_radius": "likelihood",
 }
@@ -51,6 +51,7 @@ __all__ = [
     "log_snr",
     "log_volume",
     "psf_flags",
+    "psfs_of",
     "psf_transform",
     "random_symmetry",
     "render_models",
@@ -58,7 +59,6 @@ __all__ = [
     "residual_power",
     "sersic_images",
     "stamp_sizes",
-    "stamps_of",
     "to_unconstrained",
     "visible_radius",
 ]

@@ -17,8 +17,8 @@ __all__ = [
     "collect_psfs",
     "is_list_of_stamps",
     "psf_flags",
+    "psfs_of",
     "require_psfs",
-    "stamps_of",
 ]
 
 MAX_PSF_SIZE = 1024
@@ -109,8 +109,8 @@ class PSFs:
     which : (N,) int `~numpy.ndarray`
         Which of them belongs to each cutout, -1 where there is none that can be used.
     log_light : (N,) `~numpy.ndarray`
-        Decimal logarithm of the share of the light that the stamp holds: 0 unless
-        the stamp's own sum is to be kept.
+        Decimal logarithm of the share of the light that the stamp holds: 0 unless the stamp's own
+        sum is kept. ``log_flux`` in units of the stamp is the true one plus ``log_light``.
     oversampling : int
         Pixels of the PSF on a side of a pixel of the data.
     """
@@ -142,8 +142,8 @@ class PSFs:
         return flags | np.where(self.which < 0, int(Flags.BAD_PSF), 0)
 
 
-def stamps_of(psf, cutouts):
-    """A PSF stamp, or None, for each cutout: not yet checked where there are several.
+def psfs_of(psf, cutouts):
+    """Return a PSF stamp or None for each cutout, unchecked where there are several.
 
     Parameters
     ----------
@@ -167,27 +167,27 @@ def stamps_of(psf, cutouts):
     if psf is None and not is_list and np.ndim(cutouts.psf) == 3:
         psf = cutouts.psf
     if psf is None:
-        stamps = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
+        psfs = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
     elif is_list_of_stamps(psf):
-        stamps = list(psf)
+        psfs = list(psf)
     else:
         check_psf(psf)
-        stamps = [psf] * n_cutouts
-    if len(stamps) != n_cutouts:
-        msg = f"psf has {len(stamps)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
+        psfs = [psf] * n_cutouts
+    if len(psfs) != n_cutouts:
+        msg = f"psf has {len(psfs)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
         raise ValueError(msg)
-    return stamps
+    return psfs
 
 
-def require_psfs(stamps):
-    """Refuse a call without any PSF.
+def require_psfs(psfs):
+    """Raise ValueError unless there is at least one PSF.
 
     Raises
     ------
     ValueError
-        If there is none at all in ``stamps``, a list from `stamps_of`.
+        If all items of ``psfs``, a list from `psfs_of`, are None.
     """
-    if all(stamp is None for stamp in stamps):
+    if all(psf is None for psf in psfs):
         msg = (
             "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp "
             "at the pixel scale of the data as psf=, or set cutout.psf (slicing drops it)"
@@ -195,13 +195,13 @@ def require_psfs(stamps):
         raise ValueError(msg)
 
 
-def collect_psfs(given, *, oversampling=1, normalize=True):
-    """The PSF of each cutout, checked.
+def collect_psfs(psfs, *, oversampling=1, normalize=True):
+    """Check the PSF of each cutout, and keep each different one once.
 
     Parameters
     ----------
-    given : list
-        A stamp or None for each cutout, from `stamps_of`.
+    psfs : list
+        A stamp or None for each cutout, from `psfs_of`.
     oversampling : int
         Pixels of the PSF on a side of a pixel of the data.
     normalize : bool
@@ -212,7 +212,7 @@ def collect_psfs(given, *, oversampling=1, normalize=True):
     PSFs
     """
     stamps, sums, by_id, by_pixels = [], [], {id(None): -1}, {}
-    for stamp in given:
+    for stamp in psfs:
         if id(stamp) in by_id:
             continue
         by_id[id(stamp)] = -1
@@ -224,25 +224,25 @@ def collect_psfs(given, *, oversampling=1, normalize=True):
                 stamps.append(check_psf(pixels))
                 sums.append(1.0 if normalize else pixels.sum())
             by_id[id(stamp)] = by_pixels[key]
-    which = np.array([by_id[id(stamp)] for stamp in given], dtype=np.int64)
+    which = np.array([by_id[id(stamp)] for stamp in psfs], dtype=np.int64)
     return PSFs(stamps, which, np.log10([*sums, 1.0])[which], int(oversampling))
 
 
-def psf_flags(given):
+def psf_flags(psfs):
     """Which cutouts have a PSF that cannot be used.
 
     Parameters
     ----------
-    given : list
-        A stamp or None for each cutout, from `stamps_of`.
+    psfs : list
+        A stamp or None for each cutout, from `psfs_of`.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
         `~sersicnet.Flags.BAD_PSF`, or 0: also where there is none.
     """
-    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in given}.items()}
-    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in given], dtype=np.int64)
+    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in psfs}.items()}
+    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in psfs], dtype=np.int64)
 
 
 def bin_psf(stamp, bins):

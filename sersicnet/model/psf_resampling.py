@@ -8,7 +8,7 @@ import torch
 from sersicnet.model.profile import fft_size, psf_transform
 from sersicnet.model.psf import BINNED_OVERSAMPLING, PSF_SIZE, PSFs, bin_psf
 
-__all__ = ["binned_psfs", "centered_psfs", "network_psf", "psf_offset", "seen_psfs"]
+__all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs", "psf_offset"]
 
 # Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
 _CENTERED = 0.25
@@ -29,8 +29,8 @@ def _at_data_scale(psf, oversampling):
     return stamp.double().numpy()
 
 
-def seen_psfs(psfs):
-    """PSFs as the network sees them, and how this changes what it says of flux and center.
+def network_psfs(psfs):
+    """Return PSFs as the network sees them, and how that changes its flux and center.
 
     Parameters
     ----------
@@ -39,36 +39,37 @@ def seen_psfs(psfs):
 
     Returns
     -------
-    pictures : list of (63, 63) `~torch.Tensor`
+    stamps : list of (63, 63) `~torch.Tensor`
         One for each of ``psfs.stamps``.
-    log_share : (N,) `~numpy.ndarray`
-        To be added to ``log_flux`` as the network has it: the PSF's light outside of what it saw.
+    log_light : (N,) `~numpy.ndarray`
+        Decimal logarithm of the share of the light that these stamps hold, as in
+        `~sersicnet.model.PSFs`: subtract it from the network's ``log_flux``.
     offset : (N, 2) `~numpy.ndarray`
-        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp,
-        x and y, in pixels of the data.
+        Shift (x, y) of each PSF to the middle of its stamp, in pixels of the data: subtract it
+        from the network's ``dx`` and ``dy``.
     """
-    stars, offset = _with_offsets(psfs)
-    seen = [network_psf(stamp, psfs.oversampling, offset=off) for stamp, off in stars]
+    moved, offset = _with_offsets(psfs)
+    resampled = [network_psf(stamp, psfs.oversampling, offset=off) for stamp, off in moved]
     # The network's fluxes are in units of the PSF stamp that it saw.
-    light = np.append(-np.log10([share for _, share in seen]), 0.0)[psfs.which]
-    return [picture for picture, _ in seen], light - psfs.log_light, offset
+    log_share = np.append(np.log10([share for _, share in resampled]), 0.0)[psfs.which]
+    return [stamp for stamp, _ in resampled], log_share + psfs.log_light, offset
 
 
 def centered_psfs(psfs):
-    """The PSFs with stars at the middle as in `seen_psfs`, and its ``offset``."""
-    stars, offset = _with_offsets(psfs)
-    stamps = [_shifted(stamp, -psfs.oversampling * off) for stamp, off in stars]
+    """Return the PSFs centered as in `network_psfs`, and its ``offset``."""
+    moved, offset = _with_offsets(psfs)
+    stamps = [_shifted(stamp, -psfs.oversampling * off) for stamp, off in moved]
     return replace(psfs, stamps=stamps), offset
 
 
 def _with_offsets(psfs):
-    """Each stamp with how far its star is to be moved, and this for each cutout, (N, 2).
+    """Return pairs of a stamp and its offset, and the offset of each cutout, (N, 2).
 
     Training had its PSFs within a few tenths of the middle: others are moved there, and the
-    answer back.
+    posterior back.
     """
     found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
-    # the last is for cutouts without a star
+    # the last is for cutouts without a PSF
     used = [*(part if np.hypot(*part) > _CENTERED else (0, 0) for part in found), (0, 0)]
     offsets = np.array(used, dtype=float)
     return list(zip(psfs.stamps, offsets[:-1], strict=True)), offsets[psfs.which]

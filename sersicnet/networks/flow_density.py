@@ -33,17 +33,18 @@ class FlowDensity(Arrays):
         Of the unconstrained labels; NaN for a galaxy without an answer.
     factor : (N, W, 7, 7) `~numpy.ndarray`
         Whitens them.
-    log_share : (N,) `~numpy.ndarray`
-        To be added to ``log_flux``: the PSF's light outside of what the network saw.
+    log_light : (N,) `~numpy.ndarray`
+        Decimal logarithm of the share of the light that the PSF holds which the network saw,
+        subtracted from ``log_flux``.
     offset : (N, 2) `~numpy.ndarray`
-        To be taken off ``dx`` and ``dy``: how far the PSF was moved to the middle of its stamp.
+        Shift of the PSF to the middle of its stamp, subtracted from ``dx`` and ``dy``.
     """
 
     flow: torch.nn.Module
     context: np.ndarray
     mean: np.ndarray
     factor: np.ndarray
-    log_share: np.ndarray
+    log_light: np.ndarray
     offset: np.ndarray
 
     def distribution(self, rows, way=0):
@@ -68,7 +69,7 @@ class FlowDensity(Arrays):
                 posterior, drawn = self.distribution(rows[part], way), normal[way::n_ways]
                 found = flow_labels(posterior, torch.from_numpy(drawn))
                 labels[part, way::n_ways] = turned_back(found, way)
-        labels[:, :, 0] += self.log_share[rows, None]
+        labels[:, :, 0] -= self.log_light[rows, None]
         labels[:, :, 5:] -= self.offset[rows, None]
         return label_dict(labels)
 

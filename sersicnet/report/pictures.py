@@ -11,7 +11,7 @@ from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import Image, ImageColor
 
 from sersicnet.model.labels import LABELS
-from sersicnet.model.psf import collect_psfs, stamps_of
+from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
@@ -66,7 +66,7 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     if isinstance(cutouts, list | tuple):
         cutouts = [_no_cutout() if cutout is None else cutout for cutout in cutouts]
     cutouts = check_cutouts(cutouts)
-    given = stamps_of(psf, cutouts)
+    given = psfs_of(psf, cutouts)
     if len(given) != n_galaxies:
         msg = f"cutouts ({len(given)}) must be as many as the rows of the catalog ({n_galaxies})"
         raise ValueError(msg)

@@ -6,8 +6,8 @@ import torch
 from sersicnet.flags import FAILED
 from sersicnet.model.labels import LABELS
 from sersicnet.model.prior import log_prior
-from sersicnet.model.psf import PSF_SIZE, check_oversampling, collect_psfs, require_psfs, stamps_of
-from sersicnet.model.psf_resampling import seen_psfs
+from sersicnet.model.psf import PSF_SIZE, check_oversampling, collect_psfs, psfs_of, require_psfs
+from sersicnet.model.psf_resampling import network_psfs
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.batches import cutout_batches
 from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed_bins
@@ -60,7 +60,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
         msg = f"truth must be a table or a dict of columns, not {type(truth).__name__}"
         raise TypeError(msg)
     values, cutouts = table_values(truth, SEVEN), check_cutouts(cutouts)
-    given = stamps_of(psf, cutouts)
+    given = psfs_of(psf, cutouts)
     check_oversampling(psf_options["oversampling"])
     require_psfs(given)
     lengths = {len(column) for column in values.values()}
@@ -83,7 +83,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
 def _scenes(batch, truth, psfs, stamp_size):
     """All scenes of a batch, and 0 where they are good, else the place of why not plus 1."""
     stamps = batch.prepare(stamp_size)
-    pictures = torch.zeros(len(stamps), PSF_SIZE, PSF_SIZE)
+    psf_stamps = torch.zeros(len(stamps), PSF_SIZE, PSF_SIZE)
     with np.errstate(all="ignore"):  # what is not finite is left out
         bins = needed_bins(truth["r_eff"], stamps)
         for number in np.unique(bins[bins > 1]):
@@ -91,14 +91,15 @@ def _scenes(batch, truth, psfs, stamp_size):
         named = stamps.frame.to_labels(truth, SEVEN)
         labels = np.stack([named[name] for name in LABELS], axis=1)
     for rows, group in groups_by_bins(stamps, psfs):
-        seen, log_share, offset = seen_psfs(group)
-        labels[rows, 0] -= log_share
+        stamps_of_group, log_light, offset = network_psfs(group)
+        labels[rows, 0] += log_light
         labels[rows, 5:] += offset
-        pictures[rows] = torch.stack([*seen, torch.zeros(PSF_SIZE, PSF_SIZE)])[group.which]
+        padded = torch.stack([*stamps_of_group, torch.zeros(PSF_SIZE, PSF_SIZE)])
+        psf_stamps[rows] = padded[group.which]
     labels = torch.from_numpy(labels.astype(np.float32))
     measurable = (stamps.flags & int(FAILED) == 0) & (psfs.which >= 0)
     finite = labels.isfinite().all(dim=1).numpy()
     possible = log_prior(labels).isfinite().numpy() & (truth["q"] <= 1)
     places = np.select([~measurable, ~finite, ~possible], [1, 2, 3])
     images = torch.from_numpy(stamps.data), torch.from_numpy(stamps.weight)
-    return Scenes(*images, pictures, labels), places
+    return Scenes(*images, psf_stamps, labels), places

@@ -195,7 +195,7 @@ def test_results_do_not_change_with_the_network(net, cutouts):
         for parameter in net.network_.parameters():
             parameter.zero_()
     assert_array_equal(results.samples(5)["mag"], before)
-    for array in (results.quantiles, results.posterior.context, results.posterior.log_share):
+    for array in (results.quantiles, results.posterior.context, results.posterior.log_light):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 

@@ -19,8 +19,8 @@ from sersicnet.model.psf import (
     check_psf,
     collect_psfs,
     psf_flags,
+    psfs_of,
     require_psfs,
-    stamps_of,
 )
 from sersicnet.model.psf_resampling import network_psf, psf_offset
 
@@ -55,7 +55,7 @@ def test_unusable(psf, message):
     with pytest.raises(ValueError, match=message):
         check_psf(psf)
     with pytest.raises(ValueError, match=message):  # as the one stamp for all
-        stamps_of(psf, cutouts_with(None))
+        psfs_of(psf, cutouts_with(None))
     assert psf_flags([psf]).tolist() == [Flags.BAD_PSF]
     assert collect_psfs([psf]).which.tolist() == [-1]
 
@@ -83,7 +83,7 @@ def test_possible_oversampling(oversampling):
 def test_one_for_all():
     psf = star(3)
     for given in (psf, psf.tolist(), [tuple(row) for row in psf]):
-        stamps = stamps_of(given, cutouts_with(None, np.zeros((3, 3))))
+        stamps = psfs_of(given, cutouts_with(None, np.zeros((3, 3))))
         assert len(stamps) == 2
         psfs = collect_psfs(stamps)
         assert psfs.which.tolist() == [0, 0]
@@ -93,18 +93,18 @@ def test_one_for_all():
 def test_one_each():
     stamps = [star(3), star(4), star(3, (25, 31))]
     for given in (stamps, tuple(stamps)):
-        psfs = collect_psfs(stamps_of(given, cutouts_with(None, None, None)))
+        psfs = collect_psfs(psfs_of(given, cutouts_with(None, None, None)))
         assert psfs.which.tolist() == [0, 1, 2]
     given = [stamps[0], None, stamps[1].tolist()]
-    psfs = collect_psfs(stamps_of(given, cutouts_with(None, star(5), None)))
+    psfs = collect_psfs(psfs_of(given, cutouts_with(None, star(5), None)))
     assert psfs.which.tolist() == [0, -1, 1]  # None stands for none, whatever the cutout has
     cube = np.stack(stamps[:2])
-    assert collect_psfs(stamps_of(cube, cutouts_with(None, None))).which.tolist() == [0, 1]
+    assert collect_psfs(psfs_of(cube, cutouts_with(None, None))).which.tolist() == [0, 1]
 
 
 def test_those_of_the_cutouts():
     first, second = star(3), star(4)
-    psfs = collect_psfs(stamps_of(None, cutouts_with(first, None, second, np.zeros((3, 3)))))
+    psfs = collect_psfs(psfs_of(None, cutouts_with(first, None, second, np.zeros((3, 3)))))
     assert psfs.which.tolist() == [0, -1, 1, -1]
     assert_allclose(psfs.stamps[1], second)
     assert psfs.flags().tolist() == [0, Flags.BAD_PSF, 0, Flags.BAD_PSF]
@@ -115,8 +115,8 @@ def test_those_of_the_cutouts():
 )
 def test_those_of_a_stack(psf, which):
     stack = NDData(np.zeros((2, 5, 5)), psf=psf)
-    assert collect_psfs(stamps_of(None, stack)).which.tolist() == which
-    assert collect_psfs(stamps_of(star(5), stack)).which.tolist() == [0, 0]  # comes first
+    assert collect_psfs(psfs_of(None, stack)).which.tolist() == which
+    assert collect_psfs(psfs_of(star(5), stack)).which.tolist() == [0, 0]  # comes first
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_those_of_a_stack(psf, which):
 def test_what_holds_no_numbers(psf):
     """Python's own message does not know of a PSF."""
     message = r"psf=.* must be a 2-D array of numbers: .*fits.getdata"
-    for check in (check_psf, lambda each: stamps_of(each, cutouts_with(None))):
+    for check in (check_psf, lambda each: psfs_of(each, cutouts_with(None))):
         with pytest.raises(TypeError, match=message):
             check(psf)
 
@@ -134,7 +134,7 @@ def test_what_holds_no_numbers(psf):
 def test_wrong_number(psf):
     n = len(psf)
     with pytest.raises(ValueError, match=f"psf has {n} stamps: one is needed, or one for each"):
-        stamps_of(psf, cutouts_with(None, None, None))
+        psfs_of(psf, cutouts_with(None, None, None))
 
 
 def test_none_at_all():

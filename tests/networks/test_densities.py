@@ -48,7 +48,7 @@ def make_flow(n=N):
     mean = (rng.normal(size=(n, 1, 7)) + 3 * np.eye(7)[0]).astype("f4")
     factor = np.tril(rng.normal(size=(n, 1, 7, 7)), -1) + 5 * np.eye(7)
     offset = rng.normal(size=(n, 2))
-    return FlowDensity(flow, context, mean, factor.astype("f4"), np.linspace(0, 0.1, n), offset)
+    return FlowDensity(flow, context, mean, factor.astype("f4"), np.linspace(0, -0.1, n), offset)
 
 
 kinds = pytest.mark.parametrize("make", [make_normal, make_flow])
@@ -224,7 +224,7 @@ def test_draws_have_the_density_of_the_posterior():
     posterior = answer.distribution([1])
     draws = answer.draw([1], 3000, 0)
     for name, shift in zip(
-        ("log_flux", "dx", "dy"), [-answer.log_share[1], *answer.offset[1]], strict=True
+        ("log_flux", "dx", "dy"), [answer.log_light[1], *answer.offset[1]], strict=True
     ):
         draws[name] = draws[name] + shift
     labels = torch.tensor(np.stack([draws[name][0] for name in LABELS], 1)).float()[:, None]
@@ -238,9 +238,9 @@ def test_draws_have_the_density_of_the_posterior():
 
 def test_light_outside_and_offset_of_the_psf_move_their_labels_alone():
     answer = make_flow()
-    still = replace(answer, log_share=np.zeros(N), offset=np.zeros((N, 2)))
+    still = replace(answer, log_light=np.zeros(N), offset=np.zeros((N, 2)))
     draws, moved = (one.draw(np.arange(N), 4, 0) for one in (still, answer))
-    shifts = {"log_flux": answer.log_share, "dx": -answer.offset[:, 0], "dy": -answer.offset[:, 1]}
+    shifts = {"log_flux": -answer.log_light, "dx": -answer.offset[:, 0], "dy": -answer.offset[:, 1]}
     for name, values in moved.items():
         shift = np.tile(shifts.get(name, np.zeros(N))[:, None], 4)
         assert_allclose(values - draws[name], shift, atol=1e-12)
