@@ -83,7 +83,7 @@ for name in unreachable:
 
 
 def write_csv(name, header, rows):
-    """Write a table for the directive ``csv-table`` with ``:file: _generated/<name>.csv``."""
+    """Write a table for the directive ``csv-table`` with ``:file: /_generated/<name>.csv``."""
     path = Path(__file__).parent / "_generated" / f"{name}.csv"
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:

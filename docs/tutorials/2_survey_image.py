@@ -207,7 +207,7 @@ axes = plot_residuals(
 # ----------------------
 #
 # `~sersicnet.report.write_report`, or ``sersicnet report field.ecsv -o field.html``, makes a
-# page with distributions, errors and a table that sorts and filters (:doc:`/report`). Where the
+# page with distributions, errors and a table that sorts and filters (:doc:`/user_guide/reports`). Where the
 # truth is known it is compared with.
 
 from sersicnet.report.write import write_report
@@ -216,5 +216,5 @@ page = write_report(galaxies, folder / "field.html", truth=true)
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# :doc:`/measure` has what is done in detail and what an overlap costs, :doc:`/fields` the same
-# for two large fields beside SExtractor, and :doc:`/survey` goes on to many images.
+# :doc:`/user_guide/images` has what is done in detail and what an overlap costs, :doc:`/trust/fields` the same
+# for two large fields beside SExtractor, and :doc:`/user_guide/surveys` goes on to many images.

@@ -174,5 +174,5 @@ print(
 #
 # Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labeled set of a survey
 # that surveycodex knows, and ``sersicnet train deeplegato -j 8`` goes all the way from the
-# simulation to tested weights, for CANDELS. :doc:`/simulate` and :doc:`/estimator` have all
-# settings, and :doc:`/reproducing_deeplegato` what comes out.
+# simulation to tested weights, for CANDELS. :doc:`/user_guide/simulating` and :doc:`/user_guide/measuring` have all
+# settings, and :doc:`/trust/reproducing_deeplegato` what comes out.

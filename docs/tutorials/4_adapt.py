@@ -145,5 +145,5 @@ print(net.record_["description"])
 
 # %%
 # Sixty galaxies remove most of the bias, not all of it. More of them do better, and errors of
-# the labels are learned as well. :doc:`/adapt` has both, measured with 50 and 200 galaxies, says
+# the labels are learned as well. :doc:`/user_guide/adapting` has both, measured with 50 and 200 galaxies, says
 # what to mind, and why ``refine`` brings the fault back.

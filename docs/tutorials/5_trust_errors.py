@@ -107,5 +107,5 @@ from sersicnet import Flags
 print(f"flag MISFIT: {np.mean((misled.flags & Flags.MISFIT) != 0):.0%}")
 
 # %%
-# :doc:`/errors` has these tests for the shipped weights on thousands of galaxies, and says where
+# :doc:`/trust/errors` has these tests for the shipped weights on thousands of galaxies, and says where
 # the answer is no.

@@ -92,4 +92,4 @@ known = {"r_eff": truth.r_eff.value, "n": truth.n.value, "q": 1 - truth.ellip.va
 axes = plot_corner(three, truth=known, figure=plt.figure(figsize=(5.5, 5.5)))
 
 # %%
-# :doc:`/fitter` says what this fitter honors and what it refuses.
+# :doc:`/user_guide/fitter` says what this fitter honors and what it refuses.

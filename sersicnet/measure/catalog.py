@@ -20,7 +20,7 @@ _COLUMNS = ("x_centroid", "y_centroid", "kron_mag", "kron_mag_err", "half_light_
 # Noise over scatter of the sky beyond which the map of the noise is doubted. Pixels of drizzled
 # images scatter by up to three times less than their correlated noise is, so that a map may say
 # so much more; light of sources that is not clipped makes them scatter more. Of the 35 real cutouts
-# (docs/real_galaxies.rst), each for an image, the ratio is 0.66 to 1.09.
+# (docs/trust/real_galaxies.rst), each for an image, the ratio is 0.66 to 1.09.
 _LEAST, _MOST = 0.5, 4.0
 # Boxes of the sky in which they are compared, all over the image: not all of its noise is read.
 _N_BOXES = 32

@@ -1,4 +1,4 @@
-"""The table of ``docs/bad_input.rst``, line by line.
+"""The table of ``docs/trust/bad_input.rst``, line by line.
 
 A bad call raises. A bad galaxy is flagged, and the others of its batch come out as without it.
 """

@@ -48,7 +48,7 @@ def cosmos(cutouts):
     return chosen
 
 
-# Twice the scatter that the documentation has, see docs/real_galaxies.rst.
+# Twice the scatter that the documentation has, see docs/trust/real_galaxies.rst.
 @pytest.mark.parametrize(
     ("parameter", "bias", "scatter"),
     [("mag", 0.1, 0.16), ("r_eff", 0.06, 0.10), ("n", 0.3, 0.6), ("q", 0.05, 0.08)],

@@ -15,7 +15,7 @@ from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import render_catalog
 from sersicnet.training.universal import validate_by_snr
 
-# Below what 5,000 test galaxies gave (docs/reproducing_deeplegato.rst) by more than the
+# Below what 5,000 test galaxies gave (docs/trust/reproducing_deeplegato.rst) by more than the
 # scatter of R2 from one set of 200 galaxies to the next.
 LOWEST_R2 = {"mag": 0.99, "r_eff": 0.93, "n": 0.8, "q": 0.85}
 
@@ -84,7 +84,7 @@ def test_another_pixel_scale_is_flagged(galaxies):
 
 
 def test_what_the_documentation_says_of_galaxies_off_center(galaxies):
-    """Two pixels off, the index of `deeplegato` is too low: see docs/bad_input.rst."""
+    """Two pixels off, the index of `deeplegato` is too low: see docs/trust/bad_input.rst."""
     bright = np.flatnonzero(galaxies[1]["mag"].value < 22)
     cutouts = [galaxies[0][i] for i in bright]
     shifted = [cutout.copy() for cutout in cutouts]
@@ -100,7 +100,7 @@ def test_universal_measures_a_survey_that_it_was_not_made_for(galaxies):
     """200 galaxies drawn by GalSim, whose distribution is not that of the universal prior."""
     cutouts, truth = galaxies
     scores = SersicNet.from_pretrained().score(cutouts, truth)
-    # far below what docs/errors.rst has: a broken flow or PSF input gives less
+    # far below what docs/trust/errors.rst has: a broken flow or PSF input gives less
     lowest = {"mag": 0.97, "r_eff": 0.8, "n": 0.7, "q": 0.75}
     for row in scores:
         if row["parameter"] in lowest:
