@@ -18,8 +18,8 @@ from astropy.table import QTable
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from benchmarks.command import parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import parser_of
+from benchmarks.common.tables import write_rounded
 from sersicnet.networks.cnn import SOFTENING, RegressionCNN
 from sersicnet.networks.registry import build_network, predict_labels
 from sersicnet.training import loop as training

@@ -21,8 +21,8 @@ from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from benchmarks.command import parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import parser_of
+from benchmarks.common.tables import write_rounded
 from benchmarks.validation_sets import load_set
 from sersicnet import SersicNet
 from sersicnet.diagnostics.comparison import compare

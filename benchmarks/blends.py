@@ -14,8 +14,8 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
 
-from benchmarks.command import parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import parser_of
+from benchmarks.common.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from astropy.table import QTable, Table, vstack
 
-from benchmarks.command import add_weights, parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import add_weights, parser_of
+from benchmarks.common.tables import write_rounded
 from benchmarks.validation_sets import SETS, load_set
 from sersicnet import SersicNet
 from sersicnet.diagnostics.calibration import (

@@ -20,9 +20,9 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
-from benchmarks.command import parser_of
+from benchmarks.common.command import parser_of
+from benchmarks.common.tables import write_rounded
 from benchmarks.refinement import PIXEL_SCALE, ZEROPOINT, draw_galaxies
-from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import ImportanceSampling

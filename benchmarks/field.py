@@ -4,7 +4,7 @@
 
     python -m benchmarks.field docs/_static/field
 
-Two fields of 2048 x 2048 pixels (`benchmarks.field_scene`), one of Euclid, one of LSST, are
+Two fields of 2048 x 2048 pixels (`benchmarks.sets.fields`), one of Euclid, one of LSST, are
 measured by the network alone, by Levenberg-Marquardt fits that start there (four times, each
 galaxy without its neighbors as they were found before), and by SExtractor, which has the same
 image, noise map, PSF and settings of detection. A detection belongs to the brightest source within
@@ -21,12 +21,12 @@ import torch
 from astropy.io import fits
 from astropy.table import QTable, Table, vstack
 
-from benchmarks.command import parser_of
-from benchmarks.field_figures import plot_errors, plot_piece
-from benchmarks.field_scene import load_scene
-from benchmarks.field_scores import accuracy, completeness, coverage, match_brightest, plain
-from benchmarks.sextractor import find_program, fit_sersic
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import parser_of
+from benchmarks.common.field_figures import plot_errors, plot_piece
+from benchmarks.common.field_scores import accuracy, completeness, coverage, match_brightest, plain
+from benchmarks.common.sextractor import find_program, fit_sersic
+from benchmarks.common.tables import write_rounded
+from benchmarks.sets.fields import load_scene
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image

@@ -12,12 +12,12 @@ in the headers (`benchmarks.real`). Needs the program ``source-extractor``.
 import numpy as np
 from astropy.table import Table, hstack, vstack
 
-from benchmarks.command import parser_of
+from benchmarks.common.command import parser_of
+from benchmarks.common.field_scores import PARAMETERS, match_brightest, plain
+from benchmarks.common.sextractor import find_program, fit_sersic
+from benchmarks.common.tables import write_rounded
 from benchmarks.field import FITTED, OURS, RIVAL
-from benchmarks.field_scores import PARAMETERS, match_brightest, plain
 from benchmarks.real import IMFIT_CARDS, load_cutouts
-from benchmarks.sextractor import find_program, fit_sersic
-from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.cli.demonstration import published_values
 from sersicnet.diagnostics.comparison import compare

@@ -18,10 +18,10 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable, vstack
 
-from benchmarks.command import add_weights, parser_of
-from benchmarks.tables import write_rounded
-from benchmarks.validation_galaxies import draw_view, snr
-from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_stamps
+from benchmarks.common.command import add_weights, parser_of
+from benchmarks.common.tables import write_rounded
+from benchmarks.sets.galaxies import draw_view, snr
+from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_stamps
 from benchmarks.validation_sets import SETS, load_set
 from sersicnet import SersicNet
 from sersicnet.flags import Flags

@@ -19,8 +19,8 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
-from benchmarks.command import add_weights, parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import add_weights, parser_of
+from benchmarks.common.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.diagnostics.comparison import NMAD_FACTOR, compare
 from sersicnet.diagnostics.scores import score_table

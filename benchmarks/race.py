@@ -16,10 +16,10 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable
 
-from benchmarks.command import parser_of
+from benchmarks.common.command import parser_of
+from benchmarks.common.sextractor import find_program, fit_sersic
+from benchmarks.common.tables import write_rounded
 from benchmarks.peers import simulate
-from benchmarks.sextractor import find_program, fit_sersic
-from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 
 SIDE = 20  # cutouts on a side of SExtractor's image

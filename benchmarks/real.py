@@ -15,8 +15,8 @@ from astropy.table import QTable, vstack
 from photutils.centroids import centroid_2dg
 from PIL import Image
 
-from benchmarks.command import add_weights, parser_of
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import add_weights, parser_of
+from benchmarks.common.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.cli.demonstration import published_values
 from sersicnet.diagnostics.scores import score_table

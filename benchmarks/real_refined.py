@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from astropy.table import QTable, Table
 
-from benchmarks.command import parser_of
+from benchmarks.common.command import parser_of
+from benchmarks.common.tables import write_rounded
 from benchmarks.real import IMFIT_CARDS, PARAMETERS, load_cutouts, samples
-from benchmarks.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.cli.demonstration import published_values
 from sersicnet.diagnostics.scores import score_table

@@ -21,9 +21,9 @@ from astropy.nddata import NDData, StdDevUncertainty
 from astropy.stats import mad_std
 from astropy.table import QTable
 
-from benchmarks.command import add_weights, parser_of
-from benchmarks.tables import write_rounded
-from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
+from benchmarks.common.command import add_weights, parser_of
+from benchmarks.common.tables import write_rounded
+from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt

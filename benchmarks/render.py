@@ -19,7 +19,7 @@ import torch
 from astropy.table import Table
 from scipy.optimize import brentq
 
-from benchmarks.tables import write_rounded
+from benchmarks.common.tables import write_rounded
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.profile import psf_transform, sersic_images
 

@@ -14,7 +14,7 @@ import numpy as np
 from astropy.table import QTable
 from matplotlib.figure import Figure
 
-from benchmarks.tables import write_scores
+from benchmarks.common.tables import write_scores
 from sersicnet import SersicNet
 from sersicnet.cli.recipes import RECIPES
 from sersicnet.diagnostics.scores import split_truth

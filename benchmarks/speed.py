@@ -19,8 +19,8 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable
 
-from benchmarks.command import add_weights
-from benchmarks.tables import write_rounded
+from benchmarks.common.command import add_weights
+from benchmarks.common.tables import write_rounded
 from sersicnet import SersicNet
 from sersicnet.io.weights import weights_path
 from sersicnet.simulate_catalog.catalog import draw_catalog

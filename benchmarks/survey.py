@@ -23,7 +23,7 @@ from astropy.table import Table
 from dask.distributed import Client
 
 from benchmarks.blends import UNITS, star
-from benchmarks.tables import write_rounded
+from benchmarks.common.tables import write_rounded
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.io.weights import weights_path
 from sersicnet.simulate_catalog.render import render_model

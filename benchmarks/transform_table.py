@@ -1,18 +1,18 @@
-"""The table of `sersicnet.model.profile`, written by ``python -m benchmarks.transform_table``.
+"""The table of transforms that `sersicnet.model.profile` interpolates.
 
-Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by Hamilton's
-FFTLog (2000, MNRAS 312, 257) as scipy has it: exact to 1e-6 for n = 0.5 and 1, which
-have closed forms; GalSim's own transforms agree to 1e-5.
+    python -m benchmarks.transform_table sersicnet/model/data/sersic_transform.npy
+
+It holds the Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by Hamilton's
+FFTLog (2000, MNRAS 312, 257) in scipy. They are exact to 1e-6 for n = 0.5 and 1, which have closed
+forms, and agree with GalSim's own transforms to 1e-5.
 """
-
-from pathlib import Path
 
 import numpy as np
 from scipy.fft import fht, fhtoffset
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaincinv, gammaln
 
-import sersicnet
+from benchmarks.common.command import parser_of
 from sersicnet.model.profile import KAPPA_MAX, KAPPA_SOFTENING, N_LIMITS, TABLE_SHAPE
 
 
@@ -40,5 +40,11 @@ def make_table():
     return table.astype(np.float32)
 
 
+def main(arguments=None):
+    """Write the table to the file ``output``."""
+    options = parser_of(__doc__).parse_args(arguments)
+    np.save(options.output, make_table())
+
+
 if __name__ == "__main__":
-    np.save(Path(sersicnet.__file__).parent / "data" / "sersic_transform.npy", make_table())
+    main()

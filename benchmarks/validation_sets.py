@@ -32,10 +32,10 @@ from astropy.table import QTable
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
-from benchmarks import validation_contaminants as spoil
-from benchmarks.validation_contaminants import Contaminants
-from benchmarks.validation_galaxies import config_of, draw_view, snr
-from benchmarks.validation_psfs import CANNOT_DRAW, UNDERSAMPLED, draw_galaxy, psf_stamps
+from benchmarks.sets import contaminants as spoil
+from benchmarks.sets.contaminants import Contaminants
+from benchmarks.sets.galaxies import config_of, draw_view, snr
+from benchmarks.sets.psfs import CANNOT_DRAW, UNDERSAMPLED, draw_galaxy, psf_stamps
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["SETS", "draw_cutout", "load_set", "make_set"]

@@ -6,9 +6,9 @@ from astropy.table import Table
 from helpers.fields import SCALE, ZEROPOINT, make_field, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
-from benchmarks import field_scene as scenes
-from benchmarks import field_scores as scores
-from benchmarks import sextractor
+from benchmarks.common import field_scores as scores
+from benchmarks.common import sextractor
+from benchmarks.sets import fields as scenes
 
 
 def sources(x, mag, **columns):

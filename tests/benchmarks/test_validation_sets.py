@@ -11,11 +11,10 @@ from scipy.ndimage import shift
 from scipy.signal import fftconvolve
 from scipy.special import gammaincinv, gammaln
 
-from benchmarks import validation_contaminants as spoil
-from benchmarks import validation_galaxies as galaxies
-from benchmarks import validation_psfs as psfs
 from benchmarks import validation_sets as sets
-from benchmarks.validation_contaminants import Contaminants
+from benchmarks.sets import contaminants as spoil
+from benchmarks.sets import galaxies, psfs
+from benchmarks.sets.contaminants import Contaminants
 from sersicnet.model import prior
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.stamps import prepare

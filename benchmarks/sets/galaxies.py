@@ -10,7 +10,7 @@ import galsim
 import numpy as np
 import torch
 
-from benchmarks.validation_psfs import draw_profile, scale_to_star, star_fwhm, survey_profile
+from benchmarks.sets.psfs import draw_profile, scale_to_star, star_fwhm, survey_profile
 from sersicnet.model import prior
 from sersicnet.parameters import Prior
 from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig

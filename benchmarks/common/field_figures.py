@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.field_scores import PARAMETERS
+from benchmarks.common.field_scores import PARAMETERS
 from sersicnet.diagnostics.comparison import compare
 
 # Of predicted minus true.

@@ -15,8 +15,8 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
 
-from benchmarks.validation_galaxies import config_of
-from benchmarks.validation_psfs import draw_galaxy, draw_star, survey_profile
+from benchmarks.sets.galaxies import config_of
+from benchmarks.sets.psfs import draw_galaxy, draw_star, survey_profile
 
 SEED = 61
 MAGNITUDES = 18.0, 27.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.validation_psfs import CANNOT_DRAW, draw_galaxy, draw_star
+from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet.model.prior import PSF_RADIUS
 
 # The mask never covers more than this share of the middle of a cutout, of this side.

@@ -1,0 +1,1 @@
+"""Simulated galaxies, PSFs, contaminants and fields that benchmarks measure."""
