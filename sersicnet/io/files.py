@@ -76,8 +76,12 @@ def write_table(table, path, *, overwrite=False):
     ------
     OSError
         If the file exists and ``overwrite`` is False.
-    ValueError, ModuleNotFoundError
-        As `check_table_path`.
+    ValueError
+        If the name ends in something else.
+    ModuleNotFoundError
+        If Parquet is asked for, and pyarrow is not installed.
+    FileNotFoundError
+        If the folder does not exist.
     """
     path = check_table_path(path)
     if path.exists() and not overwrite:

@@ -130,8 +130,8 @@ def find_zeropoint(cutout, given, where):
     """AB magnitude of a flux of 1 in the unit of ``cutout``.
 
     A flux density has it in its unit. Counts take ``given``, else the first of
-    `ZEROPOINT_CARDS` in ``cutout.meta``, else, for counts per second, the pair
-    ``PHOTFLAM`` and ``PHOTPLAM`` of HST::
+    `~sersicnet.preprocessing.ZEROPOINT_CARDS` in ``cutout.meta``, else, for counts per second,
+    the pair ``PHOTFLAM`` and ``PHOTPLAM`` of HST::
 
         -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408
 
