@@ -1,7 +1,9 @@
 """Configuration of Sphinx, on top of what astropy's packages share."""
 
 import csv
+import os
 import re
+import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -71,8 +73,7 @@ def is_reachable(url):
 # Without a network, links to other packages stay plain text. Links into sersicnet itself are
 # checked in any case.
 unreachable = [name for name, (url, _) in intersphinx_mapping.items() if not is_reachable(url)]
-# private base classes, whose methods are documented where they are inherited
-nitpick_ignore_regex = [(r"py:class", r"sersicnet\._.*")]
+nitpick_ignore_regex = []
 for name in unreachable:
     del intersphinx_mapping[name]
     packages = [*sys.stdlib_module_names, *dir(__builtins__)] if name == "python" else [name]
@@ -100,3 +101,31 @@ write_csv(
     ("value", "name", "meaning"),
     [(row["value"], f"``{row['name']}``", row["meaning"]) for row in flag_table()],
 )
+
+
+def write_help(*commands):
+    """Write what each command prints for ``--help``, for the directive ``literalinclude``."""
+    folder = Path(__file__).parent / "_generated" / "help"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1"}
+    for command in commands:
+        call = [sys.executable, "-m", "sersicnet.cli", command, "--help"]
+        answer = subprocess.run(call, check=True, capture_output=True, text=True, env=environment)
+        (folder / f"{command}.txt").write_text(answer.stdout)
+
+
+write_help("predict", "measure", "survey", "report", "simulate", "train", "demo")
+
+
+# -- Base classes ----------------------------------------------------------------------------
+
+
+def hide_internal_bases(*arguments):
+    """Leave internal base classes out; their methods are documented where they are inherited."""
+    bases = arguments[-1]
+    public = [base for base in bases if not base.__module__.startswith("sersicnet")]
+    bases[:] = public or [object]
+
+
+def setup(app):
+    app.connect("autodoc-process-bases", hide_internal_bases)
