@@ -176,7 +176,7 @@ for label, chosen in (("without these flags", ~suspect), ("with one of them", su
 
 from astropy.io import fits
 
-from sersicnet.measure.models import write_field_model
+from sersicnet.measure import write_field_model
 from sersicnet.plotting import plot_residuals
 
 write_field_model(catalog, image, folder / "model.fits")

@@ -53,7 +53,7 @@ _ = figure.supylabel("(measured - true) / error")
 # or 95 % of the samples? `~sersicnet.diagnostics.coverage_table` counts, with the error that the
 # number of galaxies allows.
 
-from sersicnet.diagnostics.calibration import coverage_table
+from sersicnet.diagnostics import coverage_table
 
 samples = results.samples(500)
 table = coverage_table(samples, truth, levels=[0.68, 0.95], parameters=names)
