@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import outliers
@@ -10,7 +11,8 @@ from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.model.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
 from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.model.psf import PSFs
+from sersicnet.model.psf import PSFs, collect_psfs
+from sersicnet.preprocessing.stamps import prepare
 
 SIZE = 128
 # log flux, log r_eff, n, e1, e2, dx, dy
@@ -137,3 +139,26 @@ def test_an_unknown_kind_of_outlier_is_refused():
         ValueError, match=f"kind='comet' must be one of {', '.join(outliers.KINDS)}"
     ):
         outliers.draw_outlier("comet", 0)
+
+
+def test_residual_of_the_truth_is_noise():
+    """At a galaxy's own parameters nothing significant is left, with any PSF, mask and noise."""
+    table = np.array(
+        [labels_of(snr=s, r_eff=r, dx=1, dy=-2) for s, r in ((30, 3), (900, 6), (900, 15))]
+    )
+    for psf, oversampling in ((star(), 1), (star(shape=(82, 82), oversampling=2), 2)):
+        images = add_noise(render(table, psf, oversampling=oversampling))
+        mask = np.zeros((128, 128), bool)
+        mask[60:70, 66:70] = True
+        noise = NOISE * np.ones((128, 128))
+        images[:, mask] += 1e4
+        cutouts = [make_cutout(image, mask=mask, noise=noise) for image in images]
+        stamps, psfs = prepare(cutouts), collect_psfs([psf] * 3, oversampling=oversampling)
+        significance, share = residual_power(table, stamps.data, stamps.weight, psfs)
+        assert (np.abs(significance) < 5).all()
+        assert (share < 0.1).all()
+        assert not misfit(table, stamps.data, stamps.weight, psfs).any()
+        moved = table + 2 * np.eye(7)[5]
+        significance, share = residual_power(moved, stamps.data, stamps.weight, psfs)
+        assert (significance[1:] > 20).all()
+        assert (share[1:] > 0.02).all()

@@ -1,4 +1,4 @@
-"""Parameters, labels, priors and flags: the conventions that everything else relies on."""
+"""Parameters, labels and priors: the conventions that everything else relies on."""
 
 import astropy.units as u
 import numpy as np
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from sersicnet.flags import Flags, decode_flags, flag_table
 from sersicnet.parameters import (
     PARAMETERS,
     Prior,
@@ -18,41 +17,8 @@ from sersicnet.parameters import (
     table_values,
     wrap_theta,
 )
-from sersicnet.preprocessing.frame import StampFrame
 
 SEVEN = tuple(PARAMETERS)
-
-frames = st.tuples(
-    st.floats(1e-12, 1e12),
-    st.floats(-10, 50),
-    st.floats(1e-3, 100),
-    st.sampled_from([1.0, 3.0, 25.0]),
-    st.floats(-5000, 5000),
-    st.floats(-5000, 5000),
-).map(lambda values: StampFrame(*np.array(values)[:, None]))
-truths = st.fixed_dictionaries(
-    {
-        "mag": st.floats(-5, 40),
-        "r_eff": st.floats(1e-4, 1e3),
-        "n": st.floats(0.3, 6.2),
-        "q": st.floats(0.01, 0.999),
-        "theta": st.floats(-90, 90, exclude_max=True),
-        "x_0": st.floats(-100, 5000),
-        "y_0": st.floats(-100, 5000),
-    }
-).map(lambda truth: {name: np.array([value]) for name, value in truth.items()})
-
-
-def make_frame(**changes):
-    values = {
-        "noise_level": [2.0, 0.1],
-        "zeropoint": [25.0, 31.4],
-        "pixel_scale": [0.06, 0.2],
-        "bins": [1.0, 1.0],
-        "x_middle": [63.5, 15.0],
-        "y_middle": [63.5, 10.5],
-    }
-    return StampFrame(**{name: np.array(value) for name, value in (values | changes).items()})
 
 
 def test_the_seven_and_their_units():
@@ -81,91 +47,8 @@ def test_check_parameters_refuses(wrong):
         check_parameters(wrong)
 
 
-@given(frames, truths)
-def test_labels_and_back(frame, truth):
-    labels = frame.to_labels(truth, SEVEN)
-    assert tuple(labels) == label_names(SEVEN)
-    back = frame.from_labels(labels, SEVEN)
-    for name in ("mag", "r_eff", "n", "q", "x_0", "y_0"):
-        assert_allclose(back[name], truth[name], rtol=1e-9, atol=1e-9)
-    difference = wrap_theta(back["theta"] - truth["theta"])
-    assert abs(difference) < 1e-6
-    assert -90 <= back["theta"] < 90
-
-
-@pytest.mark.parametrize("parameters", [("mag",), ("theta",), ("y_0", "n"), SEVEN[::-1]])
-def test_labels_of_a_subset(parameters):
-    truth = {name: np.array([0.5, 0.7]) for name in PARAMETERS}
-    labels = make_frame().to_labels(truth, parameters)
-    assert sorted(labels) == sorted(label_names(parameters))
-    assert set(make_frame().from_labels(labels, parameters)) == set(parameters)
-
-
 def test_label_names_keep_the_order():
     assert label_names(("theta", "x_0", "mag")) == ("e1", "e2", "dx", "log_flux")
-
-
-def test_what_labels_are():
-    truth = {
-        "mag": np.array([25.0, 31.4]),
-        "r_eff": np.array([0.6, 20.0]),
-        "n": np.array([1.0, 4.0]),
-        "q": np.array([0.5, 1 / 3]),
-        "theta": np.array([0.0, 45.0]),
-        "x_0": np.array([64.5, 14.0]),
-        "y_0": np.array([63.5, 11.5]),
-    }
-    labels = make_frame().to_labels(truth, SEVEN)
-    assert_allclose(labels["log_flux"], [-np.log10(2), 1])  # a flux of 1 in units of the noise
-    assert_allclose(labels["log_r_eff"], [1, 2])  # 10 and 100 pixels
-    assert_allclose(labels["e1"], [1 / 3, 0], atol=1e-15)
-    assert_allclose(labels["e2"], [0, 0.5], atol=1e-15)
-    assert_allclose(labels["dx"], [1, -1])
-    assert_allclose(labels["dy"], [0, 1])
-
-
-def test_zero_point_and_pixel_scale_act_by_arithmetic():
-    labels = {name: np.array([0.3, 0.4]) for name in label_names(SEVEN)}
-    before = make_frame().from_labels(labels, SEVEN)
-    after = make_frame(zeropoint=[26.5, 32.9], pixel_scale=[0.12, 0.4]).from_labels(labels, SEVEN)
-    assert_allclose(after["mag"] - before["mag"], 1.5, rtol=1e-13)
-    assert_array_equal(after["r_eff"], 2 * before["r_eff"])
-    for name in ("n", "q", "theta", "x_0", "y_0"):
-        assert_array_equal(after[name], before[name])
-
-
-def test_binned_pixels():
-    """A stamp whose pixels are three of the cutout's holds the galaxy a third as large."""
-    truth = {
-        "r_eff": np.array([0.9, 0.9]),
-        "x_0": np.array([66.5] * 2),
-        "y_0": np.array([60.5] * 2),
-    }
-    plain = make_frame(pixel_scale=[0.1, 0.1], y_middle=[63.5] * 2, x_middle=[63.5] * 2)
-    binned = make_frame(
-        pixel_scale=[0.1, 0.1], y_middle=[63.5] * 2, x_middle=[63.5] * 2, bins=[3.0, 1.0]
-    )
-    labels, coarse = (frame.to_labels(truth, tuple(truth)) for frame in (plain, binned))
-    assert_allclose(10 ** (labels["log_r_eff"] - coarse["log_r_eff"]), [3, 1])
-    assert_allclose(coarse["dx"], [1, 3])
-    assert_allclose(coarse["dy"], [-1, -3])
-    back = binned.from_labels(coarse, tuple(truth))
-    for name, values in truth.items():
-        assert_allclose(back[name], values)
-
-
-def test_frames_one_after_the_other():
-    frame = make_frame()
-    joined = StampFrame.concatenate([frame[1:], frame])
-    for name in StampFrame.__dataclass_fields__:
-        values = getattr(frame, name)
-        assert_array_equal(getattr(joined, name), [values[1], *values])
-
-
-def test_part_of_a_frame():
-    part = make_frame()[1:]
-    assert part.noise_level.tolist() == [0.1]
-    assert part.y_middle.tolist() == [10.5]
 
 
 @given(st.floats(-1e4, 1e4))
@@ -240,24 +123,3 @@ def test_prior_of_one_value():
 def test_prior_refuses(limits, log):
     with pytest.raises(ValueError, match="must be a finite, ordered interval"):
         Prior(*limits, log=log)
-
-
-# Flags
-
-
-def test_flags_are_single_bits_and_documented():
-    table = flag_table()
-    assert table["value"].tolist() == [2**i for i in range(len(Flags))]
-    assert table["name"].tolist() == [flag.name for flag in Flags]
-    assert all(table["meaning"])
-
-
-def test_decode_flags():
-    assert decode_flags(0) == []
-    assert decode_flags(Flags.LOW_SNR | Flags.NO_DATA) == ["NO_DATA", "LOW_SNR"]
-    assert decode_flags(np.array([0, 33])) == [[], ["NO_DATA", "NOISE_ESTIMATED"]]
-
-
-@given(st.sets(st.sampled_from(list(Flags))))
-def test_decode_flags_is_the_inverse(flags):
-    assert set(decode_flags(sum(flags))) == {flag.name for flag in flags}

@@ -1,0 +1,106 @@
+"""Flags that follow from what the network says: each has its cause."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.predicted import LARGE, assert_same, large
+from helpers.rendered import UNITS, add_noise, labels_of, make_cutout, render, star
+from numpy.testing import assert_array_equal
+
+from sersicnet.flags import Flags
+from sersicnet.inference.predict import predict_normal, predict_posterior
+from sersicnet.model.psf import collect_psfs
+from sersicnet.networks.cnn import RegressionCNN
+from sersicnet.parameters import label_names
+from sersicnet.preprocessing.stamps import prepare
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_answer_of_the_flow_that_is_not_finite(value, net, images):
+    """A row of NaN, and a flag, where the network fails on one galaxy."""
+
+    class Broken(torch.nn.Module):
+        flow, whiten, config = net.network_.flow, net.network_.whiten, net.network_.config
+
+        def forward(self, *arrays):
+            posterior = net.network_(*arrays)
+            posterior.mean[1, 3] = value
+            return posterior
+
+    stamps = prepare(images, **UNITS)
+    psfs = collect_psfs([star()] * 6)
+    points = np.random.default_rng(1).normal(size=(8, 7))
+    options = {"points": points, "ways": (0,), "batch_size": 64}
+    answer, quantiles = predict_posterior(Broken(), None, stamps, psfs, **options)
+    failed = (stamps.flags & int(Flags.PREDICTION_FAILED)) != 0
+    assert failed.tolist() == [False, True, False, False, False, False]
+    assert_array_equal(np.isnan(quantiles).all(axis=(0, 1)), failed)
+    assert_array_equal(np.isnan(answer.mean).all(axis=(1, 2)), failed)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("column", [2, 6])
+def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkeypatch):
+    """The same for networks of one survey: a mean or a width."""
+    numbers = np.random.default_rng(1).uniform(0.1, 1, (6, 8))
+    numbers[1, column] = value
+    answers = lambda *_, **__: (numbers[:, :4].copy(), numbers[:, 4:].copy())  # noqa: E731
+    monkeypatch.setattr("sersicnet.networks.registry.predict_labels", answers)
+    stamps, four = prepare(images, **UNITS), ("mag", "r_eff", "n", "q")
+    stamps.flags[:] = 0
+    answer, quantiles = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
+    assert stamps.flags.tolist() == [0, Flags.PREDICTION_FAILED, 0, 0, 0, 0]
+    assert answer.names == label_names(four)
+    lost = [False, True, False, False, False, False]
+    assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == lost
+    assert np.isnan(answer.mean).all(axis=1).tolist() == np.isnan(answer.scale).all(axis=1).tolist()
+
+
+def flags_of(net, image, **changes):
+    return Flags(int(net.predict(make_cutout(image, **changes)).flags[0]))
+
+
+def test_misfit_of_a_blend(net):
+    """Two equal galaxies 6 pixels apart, of which the best model leaves a quarter."""
+    table = [labels_of(snr=1000, r_eff=1.5, q=0.8, n=1, theta=0, dx=dx) for dx in (-3, 3)]
+    assert flags_of(net, add_noise(render(table, star()).sum(axis=0))) & Flags.MISFIT
+
+
+def test_misfit_of_a_ring(net):
+    """As from reflected light, around a galaxy; the best model leaves a third."""
+    y, x = np.indices((128, 128)) - 63.5
+    ring = 40 * np.exp(-0.5 * ((np.hypot(x, y) - 10) / 1.5) ** 2)
+    image = add_noise(render([labels_of(snr=800, r_eff=3, n=1)], star())[0] + ring)
+    assert flags_of(net, image) & Flags.MISFIT
+
+
+def test_no_misfit_of_a_galaxy(net):
+    table = [
+        labels_of(snr=snr, r_eff=r_eff, n=n)
+        for snr, r_eff, n in ((10, 3, 1), (50, 5, 2), (200, 2, 1), (100, 10, 1), (500, 6, 3))
+    ]
+    results = net.predict(add_noise(render(table, star())), psf=star(), **UNITS)
+    assert not (results.flags & int(Flags.MISFIT)).any()
+
+
+def test_star_is_unresolved(net):
+    for seed in range(3):
+        point = 100 / np.sqrt((star(shape=(128, 128)) ** 2).sum()) * star(shape=(128, 128))
+        assert flags_of(net, add_noise(point, seed)) & Flags.UNRESOLVED
+    assert not flags_of(net, add_noise(render([labels_of(snr=100)], star())[0])) & Flags.UNRESOLVED
+
+
+def test_empty_sky(net):
+    for seed in range(3):
+        assert flags_of(net, add_noise(np.zeros((128, 128)), seed)) & Flags.LOW_SNR
+
+
+def test_larger_than_the_cutout(net):
+    image, _ = large((40, 40), **(LARGE | {"r_eff": 25.0, "dx": 0.0, "dy": 0.0}), snr=400)
+    assert flags_of(net, image) & Flags.EXCEEDS_CUTOUT
+
+
+def test_noise_that_is_not_given(net, images, expected):
+    results = net.predict([make_cutout(image, uncertainty=None) for image in images])
+    assert_same(results, expected, atol=1.5, flags=False)
+    assert ((results.flags & int(Flags.NOISE_ESTIMATED)) != 0).all()

@@ -1,0 +1,83 @@
+"""Arguments that are not cutouts raise an error that names them."""
+
+import numpy as np
+import pytest
+from astropy.nddata import NDData, StdDevUncertainty
+from helpers.noisy import KNOWN, assert_same_stamps, random_cutout
+
+from sersicnet.preprocessing.stamps import prepare
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u4", "i8", "u8", "f2", "f4", "f8", "g"])
+@pytest.mark.parametrize("order", "<>")
+def test_numeric_types_and_byte_orders(dtype, order):
+    data = np.random.default_rng(0).integers(0, 100, (12, 13))
+    dtype = np.dtype(dtype).newbyteorder(order)
+    reference = NDData(data.astype(float), uncertainty=StdDevUncertainty(data % 5 + 1.0))
+    other = NDData(data.astype(dtype), uncertainty=StdDevUncertainty((data % 5 + 1).astype(dtype)))
+    assert_same_stamps(prepare(reference, **KNOWN), prepare(other, **KNOWN))
+    assert_same_stamps(prepare(reference.data, **KNOWN), prepare(other.data, **KNOWN))
+
+
+@pytest.mark.parametrize("empty", [[], (), iter([])])
+def test_an_empty_list(empty):
+    with pytest.raises(ValueError, match="cutouts is empty: at least one cutout is needed"):
+        prepare(empty)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 5)])
+def test_an_empty_stack(shape):
+    with pytest.raises(ValueError, match="it holds no pixels"):
+        prepare(np.ones(shape), **KNOWN)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "galaxy.fits", {"data": 1}])
+def test_what_is_no_cutout(wrong):
+    with pytest.raises(TypeError, match="cutouts must be an NDData, a list of them"):
+        prepare(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, np.ones((5, 5)), "galaxy.fits"])
+def test_a_list_with_what_is_no_cutout(wrong):
+    name = type(wrong).__name__
+    with pytest.raises(TypeError, match=rf"cutouts\[1\] is of type {name}: an NDData or CCDData"):
+        prepare([random_cutout(), wrong])
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 5, 5), (2, 2, 5, 5), (0, 5), ()])
+def test_cutouts_that_are_not_images(shape):
+    with pytest.raises(ValueError, match=r"cutouts\[1\] has shape .*: a 2-D image with pixels"):
+        prepare([random_cutout(), NDData(np.ones(shape))])
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 2, 5, 5)])
+def test_arrays_that_are_no_stacks(shape):
+    with pytest.raises(ValueError, match=r"cutouts\[0\] has shape .*: a 2-D image with pixels"):
+        prepare(np.ones(shape), **KNOWN)
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, "U3", object])
+def test_data_that_are_not_real_numbers(dtype):
+    data = np.zeros((2, 5, 5), dtype=dtype)
+    with pytest.raises(TypeError, match=r"cutouts has data of type .*: real numbers"):
+        prepare(data, **KNOWN)
+    if dtype is not object:  # astropy refuses that itself
+        with pytest.raises(TypeError, match=r"cutouts\[0\] has data of type .*: real numbers"):
+            prepare([NDData(data[0])], **KNOWN)
+        with pytest.raises(TypeError, match=r"cutouts has data of type .*: real numbers"):
+            prepare(NDData(data), **KNOWN)
+
+
+@pytest.mark.parametrize("name", ["mask", "uncertainty"])
+def test_parts_of_the_wrong_shape(name):
+    wrong = np.ones((3, 4), bool) if name == "mask" else StdDevUncertainty(np.ones((3, 4)))
+    cutout = random_cutout(cls=NDData, bad=False, **{name: wrong})
+    with pytest.raises(ValueError, match=rf"the {name} of cutouts\[0\] has shape \(3, 4\)"):
+        prepare(cutout)
+
+
+def test_number_of_the_first_cutout_in_messages():
+    with pytest.raises(TypeError, match=r"cutouts\[13\] is of type str"):
+        prepare([random_cutout(), "galaxy"], first=12)
+    with pytest.raises(ValueError, match=r"cutouts\[12\] has .* no zero point"):
+        prepare([random_cutout(meta={})], first=12)
