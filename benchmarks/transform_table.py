@@ -2,9 +2,9 @@
 
     python -m benchmarks.transform_table sersicnet/model/data/sersic_transform.npy
 
-It holds the Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by Hamilton's
-FFTLog (2000, MNRAS 312, 257) in scipy. They are exact to 1e-6 for n = 0.5 and 1, which have closed
-forms, and agree with GalSim's own transforms to 1e-5.
+It holds the Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by
+Hamilton's FFTLog (2000, MNRAS 312, 257) in scipy. They are exact to 1e-6 for n = 0.5 and 1, which
+have closed forms, and agree with GalSim's own transforms to 1e-5.
 """
 
 import numpy as np
