@@ -6,6 +6,7 @@ This room knows nothing of galaxies: header cards, units, extensions and tables.
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
+    "atomic_path": "files",
     "list_pretrained": "weights",
     "read_cutout": "cutouts",
     "read_cutouts": "cutouts",
@@ -18,6 +19,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "atomic_path",
     "list_pretrained",
     "read_cutout",
     "read_cutouts",

@@ -8,7 +8,6 @@ many cutouts of different sizes in one file.
 
 import gzip
 import hashlib
-import uuid
 import warnings
 import zlib
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from sersicnet.io.cards import (
     wcs_cards,
 )
 from sersicnet.io.extensions import UNCERTAINTY_CLASSES, native, read_survey, read_uncertainty
+from sersicnet.io.files import atomic_path
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
 
@@ -149,13 +149,8 @@ def write_cutouts(cutouts, path, *, overwrite=False):
         msg = f"{path} exists: pass overwrite=True to replace it"
         raise FileExistsError(msg)
     cutouts = [cutouts] if isinstance(cutouts, NDData) else cutouts
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with partial.open("xb") as file:
-            _write_stream(cutouts, file)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial, partial.open("xb") as file:
+        _write_stream(cutouts, file)
 
 
 def _write_stream(cutouts, file):

@@ -1,18 +1,59 @@
-"""Tables as files that are there whole or not at all."""
+"""Files that appear under their name only when they are complete, and tables in such files.
 
+Astropy is imported where a table is read or written, so that `atomic_path` also works on a
+machine that trains networks and does not have it.
+"""
+
+import contextlib
 import uuid
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-import astropy.units as u
-from astropy.table import QTable
-from astropy.utils.exceptions import AstropyUserWarning
-
-__all__ = ["check_folder", "check_table_path", "read_table", "write_table"]
+__all__ = ["atomic_path", "check_folder", "check_table_path", "read_table", "write_table"]
 
 # Formats that keep units and meta.
 _SUFFIXES = (".ecsv", ".fits", ".parquet")
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Give a temporary path to write to, and rename it to ``path`` when it is complete.
+
+    The temporary file is a hidden file in the same folder, with the suffix of ``path``. If the
+    block raises an exception, the temporary file is removed, and a file that was at ``path``
+    before stays as it was.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write. An existing file is replaced.
+
+    Yields
+    ------
+    `~pathlib.Path`
+        The temporary file, which does not exist yet.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sersicnet.io import atomic_path
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "notes.txt"
+    ...     with atomic_path(path) as partial:
+    ...         _ = partial.write_text("complete")
+    ...         before = path.exists()
+    ...     print(before, path.read_text())
+    False complete
+    """
+    path = Path(path)
+    partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_folder(path, name="path"):
@@ -83,19 +124,17 @@ def write_table(table, path, *, overwrite=False):
     FileNotFoundError
         If the folder does not exist.
     """
+    from astropy.utils.exceptions import AstropyUserWarning
+
     path = check_table_path(path)
     if path.exists() and not overwrite:
         msg = f"{path} exists: pass overwrite=True to replace it"
         raise FileExistsError(msg)
-    partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
-    try:
-        with warnings.catch_warnings():  # they are kept in a comment that astropy understands
-            lost = "The unit '.*' could not be saved in native FITS format"
-            warnings.filterwarnings("ignore", lost, AstropyUserWarning)
-            table.write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial, warnings.catch_warnings():
+        # Astropy keeps such a unit in a comment that it understands.
+        lost = "The unit '.*' could not be saved in native FITS format"
+        warnings.filterwarnings("ignore", lost, AstropyUserWarning)
+        table.write(partial)
 
 
 def read_table(path):
@@ -110,5 +149,8 @@ def read_table(path):
     -------
     `~astropy.table.QTable`
     """
+    import astropy.units as u
+    from astropy.table import QTable
+
     with u.add_enabled_units([u.ABmag]):
         return QTable.read(path)

@@ -5,10 +5,11 @@ Nothing is pickled: a file holds arrays and one JSON text, so opening one cannot
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from sersicnet.io.files import atomic_path
 
 __all__ = [
     "list_pretrained",
@@ -119,15 +120,13 @@ def write_weights(path, tensors, metadata):
     """
     from safetensors.torch import save
 
-    path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = json.loads(json.dumps({"format": FORMAT, **metadata}, default=_plain))
     metadata["sha256"] = _digest(tensors, metadata)
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
-        file = Path(folder) / path.name
-        # safetensors' own writing would make the file unreadable for all others
-        file.write_bytes(save(tensors, metadata={"sersicnet": json.dumps(metadata)}))
-        file.replace(path)
+    # A file that safetensors itself writes can be read by its owner only.
+    content = save(tensors, metadata={"sersicnet": json.dumps(metadata)})
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
 
 
 def read_weights(path):

@@ -1,7 +1,6 @@
 """Stamps of the galaxies of a catalog, as they were measured."""
 
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from sersicnet.io.cards import unit_string
-from sersicnet.io.files import check_folder
+from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.measure.field import open_field
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.sky import boxes_of
@@ -189,17 +188,13 @@ def write_field_model(
             raise ValueError(msg)
         star = field_psf(psf, oversampling=psf_oversampling)
         _, places, labels = galaxy_labels(catalog, *field.units(pixel_scale, zeropoint))
-        partial = path.with_name(f".{uuid.uuid4().hex}.part")
-        try:
+        with atomic_path(path) as partial:
             canvas = _blank(partial, field)
             for row, stamp in galaxy_stamps(places, labels, star, normalize_psf=normalize_psf):
                 add_stamp(canvas, places[row], stamp)
             for box in boxes_of(canvas.shape, _TILE) if residual else ():
                 canvas[box] = field.data[box] - canvas[box]
             canvas.flush()
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _blank(path, field):

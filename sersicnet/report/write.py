@@ -11,7 +11,7 @@ import numpy as np
 from sersicnet import __version__
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
-from sersicnet.io.files import check_folder
+from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.parameters import PARAMETERS
 
 try:
@@ -108,9 +108,8 @@ def write_report(
     galaxies = _collect(results, table, truth, parameters, pictures)
     title = path.stem if title is None else title
     html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    with atomic_path(path) as partial:
+        partial.write_text(html, encoding="utf-8")
     return path
 
 

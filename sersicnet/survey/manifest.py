@@ -5,6 +5,8 @@ import json
 import numpy as np
 from astropy.table import Table
 
+from sersicnet.io.files import atomic_path
+
 __all__ = ["Manifest"]
 
 # In the place of options that are not recorded; None may be another one (background_box).
@@ -67,9 +69,8 @@ class Manifest:
     def begin(self):
         """Make the folders, and write the file again, one line an image."""
         (self._output / "parts").mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.part")
-        partial.write_text("".join(map(_line, self.records.values())), encoding="utf-8")
-        partial.replace(self.path)
+        with atomic_path(self.path) as partial:
+            partial.write_text("".join(map(_line, self.records.values())), encoding="utf-8")
 
     def add(self, task, weights, *, error=None, **result):
         """Add the record of a task.

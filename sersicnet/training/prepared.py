@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sersicnet.flags import FAILED
+from sersicnet.io.files import atomic_path
 from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing.batches import SIZE, chunks_of
 from sersicnet.preprocessing.stamps import prepare
@@ -140,8 +141,8 @@ def _fill(directory, chunks, truth, size, units):
     (directory / "truth.sha256").write_text(_fingerprint(truth))
     labels = np.concatenate(labels).astype(np.float32)
     # Last and in one step: where it exists, all is complete.
-    np.save(directory / "part.npy", labels.view([(name, np.float32) for name in names])[:, 0])
-    (directory / "part.npy").replace(directory / "labels.npy")
+    with atomic_path(directory / "labels.npy") as partial:
+        np.save(partial, labels.view([(name, np.float32) for name in names])[:, 0])
 
 
 def _part(value, rows, n):

@@ -6,7 +6,7 @@ import pytest
 from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
-from sersicnet.io.files import check_table_path, write_table
+from sersicnet.io.files import atomic_path, check_table_path, write_table
 
 
 @pytest.fixture
@@ -63,3 +63,29 @@ def test_parquet_without_pyarrow(monkeypatch):
     monkeypatch.setattr("sersicnet.io.files.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"Parquet needs pyarrow: pip install"):
         check_table_path("a.parquet")
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "notes.txt"
+    with atomic_path(path) as partial:
+        partial.write_text("complete")
+        assert partial.parent == tmp_path
+        assert partial.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "complete"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("before")
+
+    def write():
+        with atomic_path(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
