@@ -91,7 +91,7 @@ def measure(net, cutouts, truth):
     scenes, _ = labeled_scenes(cutouts, truth, stamp_size=net.stamp_size, **options)
     losses = []
     for start in range(0, len(scenes), 64):
-        *images, labels = scenes.subset(slice(start, start + 64)).tensors()
+        *images, labels = scenes[start : start + 64].tensors()
         losses.append(-net.network_(*images).log_prob_unconstrained(to_unconstrained(labels)))
     loss = torch.cat(losses).numpy()
     row = {"loss": loss.mean(), "loss_err": loss.std() / np.sqrt(len(loss))}

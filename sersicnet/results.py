@@ -8,16 +8,18 @@ from astropy.modeling.models import Sersic2D
 from astropy.table import QTable
 from scipy.special import gamma, gammaincinv
 
+from sersicnet._rows import freeze_rows, join_rows
 from sersicnet.flags import decode_flags
 from sersicnet.model.psf import check_psf
-from sersicnet.networks.densities import parameter_samples, read_only
+from sersicnet.networks.densities import parameter_samples
 from sersicnet.parameters import PARAMETERS, wrap_theta
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.sources import measure_shape
 
 __all__ = ["SersicResults"]
 
-_ARRAYS = ("quantiles", "flags", "shapes")
+# Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
+_PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +58,8 @@ class SersicResults:
     columns: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        frame = (getattr(self.frame, name) for name in StampFrame.__dataclass_fields__)
-        fixed = {name: read_only(getattr(self, name)) for name in _ARRAYS} | {
-            "posterior": self.posterior.frozen(),
-            "frame": StampFrame(*map(read_only, frame)),
-            "wcs": tuple(self.wcs),
-            "columns": {name: read_only(column) for name, column in self.columns.items()},
-        }
-        for name, value in fixed.items():
-            object.__setattr__(self, name, value)
+        for name in ("quantiles", *_PER_GALAXY):
+            object.__setattr__(self, name, freeze_rows(getattr(self, name)))
 
     def __reduce__(self):
         """Copies and pickles are made anew, so that they are read-only as well."""
@@ -76,19 +71,9 @@ class SersicResults:
         first = parts[0]
         if len(parts) == 1:
             return first
-        return cls(
-            first.parameters,
-            first.posterior.concatenate([part.posterior for part in parts]),
-            np.concatenate([part.quantiles for part in parts], axis=2),
-            StampFrame.concatenate([part.frame for part in parts]),
-            np.concatenate([part.flags for part in parts]),
-            np.concatenate([part.shapes for part in parts]),
-            [wcs for part in parts for wcs in part.wcs],
-            {
-                name: np.concatenate([part.columns[name] for part in parts])
-                for name in first.columns
-            },
-        )
+        quantiles = np.concatenate([part.quantiles for part in parts], axis=2)
+        joined = {name: join_rows([getattr(part, name) for part in parts]) for name in _PER_GALAXY}
+        return cls(parameters=first.parameters, quantiles=quantiles, **joined)
 
     def __len__(self):
         return len(self.flags)

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from sersicnet._rows import Rows, own_normal
 from sersicnet.model.labels import LABELS
 from sersicnet.model.prior import E_MAX
 from sersicnet.model.unconstrained import from_unconstrained
-from sersicnet.networks.densities import LEVELS, Arrays, own_normal
+from sersicnet.networks.densities import LEVELS
 from sersicnet.networks.flow_density import FlowDensity, label_dict
 from sersicnet.parameters import wrap_theta
 
@@ -17,7 +18,7 @@ __all__ = ["FitDensity", "SampleDensity", "fit_quantiles"]
 
 
 @dataclass(frozen=True, eq=False)
-class FitDensity(Arrays):
+class FitDensity(Rows):
     """Normal distributions of unconstrained labels around the optimum.
 
     Attributes
@@ -61,7 +62,7 @@ class FitDensity(Arrays):
 
 
 @dataclass(frozen=True, eq=False)
-class SampleDensity(Arrays):
+class SampleDensity(Rows):
     """Draws of labels, equally likely.
 
     Attributes

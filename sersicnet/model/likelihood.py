@@ -1,10 +1,11 @@
 """The likelihood of stamps under one PSF-convolved Sersic galaxy and a constant sky."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from sersicnet._rows import Rows
 from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.profile import sersic_images
 from sersicnet.model.render import n_together, psf_transforms
@@ -18,7 +19,7 @@ _FAINTEST, _WIDTHS = 0.03, 3.0
 
 
 @dataclass(eq=False)
-class StampLikelihood:
+class StampLikelihood(Rows):
     """Gaussian likelihood of some stamps of one size.
 
     The sky is a constant that is fitted along, or integrated over: linear, so it costs nothing.
@@ -50,14 +51,12 @@ class StampLikelihood:
         if self.outside is None:
             self.outside = self.data.new_zeros(len(self.data), 4, dtype=torch.float64)
 
-    def __getitem__(self, rows):
-        """The likelihood of some of the stamps."""
-        transform = self.transform if self.transform.dim() == 2 else self.transform[rows]
-        parts = {name: getattr(self, name)[rows] for name in ("data", "weight", "outside")}
-        return replace(self, transform=transform, **parts)
-
-    def __len__(self):
-        return len(self.data)
+    @property
+    def shared(self):
+        """Fields that are the same for all stamps: also the transform, where they have one PSF."""
+        if self.transform.dim() == 2:
+            return ("transform", "oversampling", "sky")
+        return ("oversampling", "sky")
 
     @property
     def n_pixels(self):

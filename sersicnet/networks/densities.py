@@ -1,48 +1,21 @@
 """What a network says about the labels of N galaxies, and quantiles of the parameters from it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
+from sersicnet._rows import Rows, own_normal
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
-__all__ = ["Arrays", "NormalDensity", "parameter_samples", "read_only", "summarize"]
+__all__ = ["NormalDensity", "parameter_samples", "summarize"]
 
 # Lower and upper quantiles of the tables.
 LEVELS = (0.16, 0.5, 0.84)
 
 
-class Arrays:
-    """What all kinds of answers can do with their arrays, one row a galaxy."""
-
-    def concatenate(self, answers):
-        """Several answers of this kind as one."""
-        joined = {}
-        for name, value in self._rows().items():
-            parts = [getattr(answer, name) for answer in answers]
-            own = isinstance(value, Arrays)
-            joined[name] = value.concatenate(parts) if own else np.concatenate(parts)
-        return replace(self, **joined)
-
-    def frozen(self):
-        """The same with read-only copies of the arrays."""
-        fixed = {
-            name: value.frozen() if isinstance(value, Arrays) else read_only(value)
-            for name, value in self._rows().items()
-        }
-        return replace(self, **fixed)
-
-    def _rows(self):
-        """The fields that have a row a galaxy: arrays, and answers within this one."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {
-            name: value for name, value in fields.items() if isinstance(value, np.ndarray | Arrays)
-        }
-
-
 @dataclass(frozen=True, eq=False)
-class NormalDensity(Arrays):
+class NormalDensity(Rows):
     """Independent normal distributions of labels.
 
     Attributes
@@ -52,6 +25,8 @@ class NormalDensity(Arrays):
     mean, scale : (N, L) `~numpy.ndarray`
         NaN for a galaxy without an answer.
     """
+
+    shared = ("names",)
 
     names: tuple[str, ...]
     mean: np.ndarray
@@ -88,11 +63,6 @@ class NormalDensity(Arrays):
         across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
         width = 0.5 * np.degrees(across / size) * norm.ppf(LEVELS[2])
         return np.minimum(width, 0.34 * 180)
-
-
-def own_normal(rows, shape, seed):
-    """Standard normal numbers of each galaxy from a generator of its own, (R, *shape)."""
-    return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
 
 
 def summarize(values, parameters, *, weights=None):
@@ -148,10 +118,3 @@ def parameter_samples(labels, frame, parameters):
 
 def _clip(values, name):
     return np.clip(values, PARAMETERS[name].lower, PARAMETERS[name].upper)
-
-
-def read_only(array):
-    """A copy that cannot be changed."""
-    array = np.array(array)
-    array.flags.writeable = False
-    return array

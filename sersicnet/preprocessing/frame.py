@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sersicnet._rows import Rows
 from sersicnet.parameters import wrap_theta
 
 __all__ = ["StampFrame"]
 
 
 @dataclass(frozen=True)
-class StampFrame:
+class StampFrame(Rows):
     """The units of a batch of N stamps: what turns labels into parameters and back.
 
     Attributes
@@ -34,15 +35,6 @@ class StampFrame:
     bins: np.ndarray
     x_middle: np.ndarray
     y_middle: np.ndarray
-
-    def __getitem__(self, index):
-        return StampFrame(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
-
-    @classmethod
-    def concatenate(cls, frames):
-        """The frame of several batches, one after the other."""
-        names = cls.__dataclass_fields__
-        return cls(*(np.concatenate([getattr(f, name) for f in frames]) for name in names))
 
     def to_labels(self, truth, parameters):
         """Labels that a network learns.

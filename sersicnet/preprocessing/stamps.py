@@ -13,6 +13,7 @@ import numpy as np
 from astropy.nddata import NDData
 from astropy.wcs import WCS
 
+from sersicnet._rows import Rows
 from sersicnet._settings import check_positive
 from sersicnet.flags import Flags
 from sersicnet.preprocessing.frame import StampFrame
@@ -54,7 +55,7 @@ _LARGEST_DATA, _LARGEST_WEIGHT = 1e12, 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Stamps:
+class Stamps(Rows):
     """N stamps of S x S pixels in universal units, and the way back.
 
     Attributes
@@ -81,21 +82,11 @@ class Stamps:
     shapes: np.ndarray
     wcs: list
 
-    def __len__(self):
-        return len(self.data)
-
-    def __getitem__(self, index):
+    def __getitem__(self, rows):
         """The stamps of a slice, an integer, a list of indices or a boolean array."""
-        index = index if isinstance(index, slice) else np.atleast_1d(index)
-        chosen = np.arange(len(self))[index]
-        return Stamps(
-            data=self.data[index],
-            weight=self.weight[index],
-            frame=self.frame[index],
-            flags=self.flags[index],
-            shapes=self.shapes[index],
-            wcs=[self.wcs[i] for i in chosen],
-        )
+        if not isinstance(rows, slice):
+            rows = np.atleast_1d(rows)
+        return super().__getitem__(rows)
 
 
 def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None, first=0):

@@ -27,7 +27,7 @@ from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.data import turn
 from sersicnet.training.labeled import SEVEN, labeled_scenes
 from sersicnet.training.loop import train_module
-from sersicnet.training.prepared import check_pair, split_training_data
+from sersicnet.training.prepared import check_pair, split_rows
 from sersicnet.training.streams import SceneStream
 from sersicnet.training.universal import UniversalModule
 
@@ -71,7 +71,7 @@ class MixedStream(IterableDataset):
         )
         for number, scenes in enumerate(fresh):
             rows = order[number * self.batch_size :][: self.batch_size]
-            some = turn(self.labeled.subset(torch.from_numpy(rows)), int(rng.integers(8)))
+            some = turn(self.labeled[torch.from_numpy(rows)], int(rng.integers(8)))
             pairs = zip(some.tensors(), scenes, strict=True)
             yield tuple(torch.cat([one.to(other.device), other]) for one, other in pairs)
 
@@ -138,7 +138,7 @@ class AdaptationModule(UniversalModule):
     def val_dataloader(self):
         """The galaxies that are held out."""
         starts = range(0, len(self.held_out), self.batch_size)
-        parts = [self.held_out.subset(slice(i, i + self.batch_size)).tensors() for i in starts]
+        parts = [self.held_out[i : i + self.batch_size].tensors() for i in starts]
         return DataLoader(parts, batch_size=None, generator=torch.Generator())
 
     def held_out_loss(self):
@@ -183,7 +183,9 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     labeled, left_out = labeled_scenes(cutouts, truth, psf=psf, **options)
     _check_number("cutouts", labeled, left_out, needed=2)
     if validation is None:
-        labeled, held_out = split_training_data(labeled, fraction=0.1, seed=net.seed)
+        kept, left = split_rows(len(labeled), fraction=0.1, seed=net.seed)
+        held_out = labeled[left]
+        labeled = labeled[kept]
     else:
         psf = None if is_list_of_stamps(psf) else psf
         held_out, why = labeled_scenes(*check_pair(validation), psf=psf, **options)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from sersicnet._rows import Rows
 from sersicnet.model.labels import LABELS
 from sersicnet.model.symmetries import move_labels, turned
 
@@ -128,7 +129,7 @@ def check_kernel(kernel):
 
 
 @dataclass(frozen=True)
-class Scenes:
+class Scenes(Rows):
     """N scenes as the network takes them.
 
     Attributes
@@ -145,13 +146,6 @@ class Scenes:
     weight: torch.Tensor
     psf: torch.Tensor
     labels: torch.Tensor
-
-    def __len__(self):
-        return len(self.labels)
-
-    def subset(self, rows):
-        """Some of them."""
-        return Scenes(*(tensor[rows] for tensor in self.tensors()))
 
     def tensors(self):
         """All four, in the order in which loaders give them."""

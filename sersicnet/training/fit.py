@@ -11,7 +11,7 @@ from sersicnet.networks.registry import build_network, torch_device
 from sersicnet.parameters import check_parameters, label_names
 from sersicnet.training.adapt import adapt
 from sersicnet.training.data import check_kernel
-from sersicnet.training.prepared import as_training_data, check_pair, split_training_data
+from sersicnet.training.prepared import as_training_data, check_pair, split_rows
 from sersicnet.training.regression import train_network
 
 __all__ = ["fit"]
@@ -85,7 +85,9 @@ def fit(
         folder = Path(scratch if resume is None else resume)
         train = as_training_data(cutouts, truth, directory=folder / "train", **options)
         if validation is None:
-            train, held_out = split_training_data(train, fraction=0.1, seed=net.seed)
+            kept, left = split_rows(len(train), fraction=0.1, seed=net.seed)
+            held_out = train.subset(left)
+            train = train.subset(kept)
         else:
             held_out = as_training_data(
                 *check_pair(validation), directory=folder / "validation", **options

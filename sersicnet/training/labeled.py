@@ -75,9 +75,8 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
         scenes, places = _scenes(batch, part, psfs, stamp_size)
         for place, reason in enumerate(_REASONS, start=1):
             left_out[reason] += int((places == place).sum())
-        parts.append(scenes.subset(torch.from_numpy(places == 0)))
-    joined = zip(*(part.tensors() for part in parts), strict=True)
-    return Scenes(*(torch.cat(tensors) for tensors in joined)), left_out
+        parts.append(scenes[torch.from_numpy(places == 0)])
+    return Scenes.concatenate(parts), left_out
 
 
 def _scenes(batch, truth, psfs, stamp_size):

@@ -12,7 +12,7 @@ from sersicnet.preprocessing.batches import SIZE, chunks_of
 from sersicnet.preprocessing.stamps import prepare
 from sersicnet.training.data import TrainingData
 
-__all__ = ["as_training_data", "build_training_data", "split_training_data"]
+__all__ = ["as_training_data", "build_training_data", "split_rows"]
 
 CHUNK = SIZE  # prepared at a time
 
@@ -176,26 +176,26 @@ def _known(truth):
     return known if "q" in known else tuple(name for name in known if name != "theta")
 
 
-def split_training_data(data, *, fraction, seed):
-    """Set a random part aside.
+def split_rows(n_rows, *, fraction, seed):
+    """Choose rows at random that are set aside for validation.
 
     Parameters
     ----------
-    data : `~sersicnet.training.TrainingData`
-        The whole.
+    n_rows : int
+        Number of galaxies.
     fraction : float
-        Share of the second part, at least one galaxy.
+        Fraction of the galaxies to set aside; at least one is.
     seed : int
-        Of the choice.
+        Seed of the choice.
 
     Returns
     -------
-    train, validation : `~sersicnet.training.TrainingData`
-        They share the arrays of the whole.
+    train, validation : `~numpy.ndarray` of int
+        Row numbers, in increasing order.
     """
-    order = np.random.default_rng(seed).permutation(len(data))
-    n = max(1, round(fraction * len(data)))
-    return data.subset(np.sort(order[n:])), data.subset(np.sort(order[:n]))
+    order = np.random.default_rng(seed).permutation(n_rows)
+    n_validation = max(1, round(fraction * n_rows))
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
 def check_pair(validation):

@@ -10,12 +10,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
+from sersicnet._rows import read_only
 from sersicnet.model.labels import LABELS
 from sersicnet.networks.densities import (
     LEVELS,
     NormalDensity,
     parameter_samples,
-    read_only,
     summarize,
 )
 from sersicnet.networks.flow_density import FlowDensity, base_points, flow_labels, label_dict
@@ -55,7 +55,7 @@ kinds = pytest.mark.parametrize("make", [make_normal, make_flow])
 
 
 def arrays_of(answer):
-    return {name: getattr(answer, name) for name in answer._rows()}
+    return {name: getattr(answer, name) for name in answer.row_fields()}
 
 
 # Both kinds

@@ -16,10 +16,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter, shift
 
 from sersicnet import SersicNet
+from sersicnet._rows import own_normal
 from sersicnet.flags import Flags
 from sersicnet.model.labels import LABELS
 from sersicnet.model.unconstrained import to_unconstrained
-from sersicnet.networks.densities import own_normal
 from sersicnet.networks.flow_density import flow_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.stamps import prepare
@@ -225,7 +225,7 @@ def test_orientations():
     rng = torch.Generator().manual_seed(1)
     image, small = torch.randn(1, 128, 128, generator=rng), torch.randn(1, 63, 63, generator=rng)
     one = Scenes(image, 2 * image, small, torch.randn(1, 7, generator=rng))
-    turned = turn(one.subset([0] * 8), 3)
+    turned = turn(one[[0] * 8], 3)
     for tensor in (turned.data, turned.psf, turned.labels):
         assert len(np.unique(tensor.flatten(1), axis=0)) == 8
     assert_array_equal(turned.weight, 2 * turned.data)
@@ -292,7 +292,7 @@ def test_galaxies_that_are_left_out(survey, monkeypatch):
     scenes, left_out = scenes_of(cutouts, truth)
     assert left_out == {"image or PSF": 2, "truth": 3, "prior": 4}
     good, _ = scenes_of(*survey)
-    for one, other in zip(scenes.tensors(), good.subset([0, 10, 11]).tensors(), strict=True):
+    for one, other in zip(scenes.tensors(), good[[0, 10, 11]].tensors(), strict=True):
         assert_array_equal(one, other)
 
 

@@ -1,0 +1,120 @@
+"""Dataclasses that hold one row per galaxy, and random numbers of each row.
+
+Imports NumPy only (and torch where tensors are joined), so that every room can use it.
+"""
+
+from dataclasses import fields, replace
+from itertools import chain
+
+import numpy as np
+
+__all__ = ["Rows", "freeze_rows", "join_rows", "own_normal", "read_only", "take_rows"]
+
+
+class Rows:
+    """Base of a dataclass whose fields have one row per galaxy.
+
+    A field is an array, a tensor, a list, a tuple, another `Rows`, or a dict of these.
+
+    Attributes
+    ----------
+    shared : tuple of str
+        Names of the fields that do not have rows but are the same for all galaxies.
+    """
+
+    shared = ()
+
+    def row_fields(self):
+        """Fields that have one row per galaxy, by name."""
+        names = [field.name for field in fields(self) if field.name not in self.shared]
+        return {name: getattr(self, name) for name in names}
+
+    def __len__(self):
+        return len(next(iter(self.row_fields().values())))
+
+    def __getitem__(self, rows):
+        """Some of the rows, selected by anything that indexes an array."""
+        chosen = {name: take_rows(value, rows) for name, value in self.row_fields().items()}
+        return replace(self, **chosen)
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Join several parts, one after the other; the first gives what is shared."""
+        first = parts[0]
+        names = first.row_fields()
+        joined = {name: join_rows([getattr(part, name) for part in parts]) for name in names}
+        return replace(first, **joined)
+
+    def frozen(self):
+        """A copy with read-only arrays."""
+        copies = {name: freeze_rows(value) for name, value in self.row_fields().items()}
+        return replace(self, **copies)
+
+
+def take_rows(value, rows):
+    """Some rows of a field of `Rows`."""
+    match value:
+        case dict():
+            return {name: take_rows(part, rows) for name, part in value.items()}
+        case list() | tuple():
+            chosen = np.arange(len(value))[rows]
+            return type(value)(value[row] for row in chosen)
+        case _:
+            return value[rows]
+
+
+def join_rows(values):
+    """Join the values that a field of `Rows` has in several parts."""
+    first = values[0]
+    match first:
+        case Rows():
+            return first.concatenate(values)
+        case dict():
+            return {name: join_rows([value[name] for value in values]) for name in first}
+        case list() | tuple():
+            return type(first)(chain.from_iterable(values))
+        case np.ndarray():
+            return np.concatenate(values)
+        case _:
+            import torch
+
+            return torch.cat(values)
+
+
+def freeze_rows(value):
+    """A copy of a field of `Rows` with read-only arrays."""
+    match value:
+        case Rows():
+            return value.frozen()
+        case dict():
+            return {name: freeze_rows(part) for name, part in value.items()}
+        case list() | tuple():
+            return tuple(value)
+        case _:
+            return read_only(value)
+
+
+def read_only(array):
+    """A copy of an array that cannot be changed."""
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
+def own_normal(rows, shape, seed):
+    """Standard normal numbers of each galaxy from a generator of its own.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Numbers of R galaxies; the generator of each follows from its number and the seed.
+    shape : tuple of int
+        Shape of the numbers of one galaxy.
+    seed : int
+        Seed of all generators.
+
+    Returns
+    -------
+    (R, *shape) `~numpy.ndarray`
+    """
+    return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
