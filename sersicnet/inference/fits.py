@@ -6,7 +6,7 @@ import torch
 from sersicnet.flags import Flags
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import fit_stamps
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.unconstrained import from_unconstrained
@@ -26,7 +26,7 @@ def median_labels(quantiles, stamps, psfs):
     medians = dict(zip(SEVEN, quantiles[:, 1], strict=True))
     labels = stamps.frame.to_labels(medians, SEVEN)
     labels["log_flux"] = labels["log_flux"] + psfs.log_light
-    return np.stack([labels[name] for name in LABELS], axis=1)
+    return stack_labels(labels)
 
 
 class _Fits:
@@ -44,7 +44,7 @@ class _Fits:
         for rows, group in groups_by_bins(stamps, psfs):
             group, self.offset[rows] = centered_psfs(group)
             self._groups.append((rows, group))
-            self.start[rows, 5:] += self.offset[rows]
+            self.start[rows, CENTER] += self.offset[rows]
             images = stamps.data[rows], stamps.weight[rows]
             options = {"prior": prior, "sky": sky, "device": device}
             for name, values in vars(
@@ -87,6 +87,6 @@ class _Fits:
     def labels(self, values, row):
         """Labels of the user's PSF from unconstrained ones of a galaxy, (S, 7) `~numpy.ndarray`."""
         labels = from_unconstrained(values).numpy()
-        labels[:, 0] -= self.log_light[row]
-        labels[:, 5:] -= self.offset[row]
+        labels[:, LOG_FLUX] -= self.log_light[row]
+        labels[:, CENTER] -= self.offset[row]
         return labels

@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.fits import median_labels
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import stack_labels
 from sersicnet.model.misfit import misfit
 from sersicnet.model.prior import LOG_R_EFF, OFFSET, SNR, N, log_snr
 from sersicnet.parameters import PARAMETERS
@@ -125,5 +125,4 @@ def posterior_flags(quantiles, stamps, psfs):
 
 def _signal_to_noise(labels):
     """S/N within the half-light ellipse widened by a typical PSF, as the prior has it."""
-    stacked = torch.from_numpy(np.stack([labels[name] for name in LABELS], axis=1))
-    return 10 ** log_snr(stacked).numpy()
+    return 10 ** log_snr(torch.from_numpy(stack_labels(labels))).numpy()

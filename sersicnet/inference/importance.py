@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.prior import log_prior
 from sersicnet.model.render import n_together
 from sersicnet.model.unconstrained import from_unconstrained, log_volume
@@ -108,12 +109,12 @@ class FlowProposal:
 
     def __init__(self, posterior, log_light):
         self.posterior = posterior
-        self.shift = torch.zeros(7, dtype=torch.float64)
-        self.shift[0] = -log_light
+        self.shift = torch.zeros(N_LABELS, dtype=torch.float64)
+        self.shift[LOG_FLUX] = -log_light
 
     def sample(self, n, generator):
         """Draw unconstrained labels, (n, 7) `~torch.Tensor`."""
-        normal = torch.randn(n, 1, 7, generator=generator)
+        normal = torch.randn(n, 1, N_LABELS, generator=generator)
         return self.posterior.transport(normal)[:, 0].double() + self.shift
 
     def log_prob(self, values):

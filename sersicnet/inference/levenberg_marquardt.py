@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sersicnet.model.labels import DX, DY, ELLIPTICITY, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.prior import E_MAX, SNR, log_snr
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
@@ -29,8 +30,8 @@ _BOUND, _DISK_BOUND = 7.0, 4.0
 _UNKNOWN = 3.0
 # Softens the cusp that the prior of the ellipticity has at round galaxies.
 _SOFT = 0.05
-# Places of the logits, and of the ellipticity, among the labels.
-_LOGITS, _DISK = [1, 2, 5, 6], [3, 4]
+# Labels whose unconstrained values are logits.
+_LOGITS = [LOG_R_EFF, SERSIC_N, DX, DY]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +95,14 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
     """
     n = len(labels)
     fit = Fit(
-        np.full((n, 7), np.nan),
-        np.full((n, 7, 7), np.nan),
+        np.full((n, N_LABELS), np.nan),
+        np.full((n, N_LABELS, N_LABELS), np.nan),
         np.full(n, np.nan),
         np.full(n, np.nan),
         np.zeros(n, dtype=np.int64),
         np.zeros(n, dtype=np.int64),
         np.zeros(n, dtype=bool),
-        np.zeros((n, 7), dtype=bool),
+        np.zeros((n, N_LABELS), dtype=bool),
     )
     device = torch.device(device)
     options = {"chunk": _CHUNKS[device.type], "sky": sky, "device": device}
@@ -135,10 +136,10 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         The fields of `Fit` but for ``n_pixels``.
     """
     values = to_unconstrained(labels)
-    values[:, 0] = labels[:, 0]
+    values[:, LOG_FLUX] = labels[:, LOG_FLUX]
     values = _within(values)
     state = _evaluate(likelihood, values, prior)
-    damping = torch.full_like(values[:, 0], 1e-2)
+    damping = values.new_full((len(values),), 1e-2)
     done, good = torch.zeros((2, len(values)), dtype=torch.bool, device=values.device)
     n_iter = torch.ones_like(damping, dtype=torch.long)
     for _ in range(MAX_ITERATIONS):
@@ -183,8 +184,8 @@ def _within(values):
     """Values moved to their bounds, where they are beyond."""
     values = values.clone()
     values[:, _LOGITS] = values[:, _LOGITS].clamp(-_BOUND, _BOUND)
-    length = values[:, _DISK].norm(dim=1, keepdim=True)
-    values[:, _DISK] = values[:, _DISK] * (_DISK_BOUND / length.clamp(min=_DISK_BOUND))
+    length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
+    values[:, ELLIPTICITY] = values[:, ELLIPTICITY] * (_DISK_BOUND / length.clamp(min=_DISK_BOUND))
     return values
 
 
@@ -195,7 +196,7 @@ def _step(values, state, damping):
     """
     gradient, curvature = state["gradient"], state["curvature"]
     stuck = _directions(values) * _stuck(values, gradient)[:, :, None]
-    rest = torch.eye(7, device=values.device) - stuck.transpose(1, 2) @ stuck
+    rest = torch.eye(N_LABELS, device=values.device) - stuck.transpose(1, 2) @ stuck
     gradient = (rest @ gradient[:, :, None])[:, :, 0]
     curvature = rest @ curvature @ rest
     diagonal = torch.diagonal(curvature, dim1=1, dim2=2)
@@ -205,7 +206,7 @@ def _step(values, state, damping):
     scaled = curvature * scale[:, :, None] * scale[:, None, :]
     steps = []
     for extra in (damping, torch.full_like(damping, 1e-6)):
-        lifted = scaled + extra[:, None, None] * torch.eye(7, device=values.device)
+        lifted = scaled + extra[:, None, None] * torch.eye(N_LABELS, device=values.device)
         step, info = torch.linalg.solve_ex(lifted, (gradient * scale)[:, :, None])
         steps.append(torch.where((info == 0)[:, None], step[:, :, 0] * scale, torch.nan))
     decrement = 0.5 * (steps[1] * gradient).sum(dim=1).abs()
@@ -214,11 +215,11 @@ def _step(values, state, damping):
 
 def _directions(values):
     """Unit vectors along which labels can be at a bound, (N, 5, 7): the last is the disk's."""
-    directions = torch.zeros(len(values), 5, 7, device=values.device, dtype=values.dtype)
+    directions = values.new_zeros(len(values), len(_LOGITS) + 1, N_LABELS)
     for number, column in enumerate(_LOGITS):
         directions[:, number, column] = 1
-    length = values[:, _DISK].norm(dim=1, keepdim=True)
-    directions[:, 4, _DISK] = values[:, _DISK] / length.clamp(min=1e-9)
+    length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
+    directions[:, -1, ELLIPTICITY] = values[:, ELLIPTICITY] / length.clamp(min=1e-9)
     return directions
 
 
@@ -226,8 +227,8 @@ def _stuck(values, gradient):
     """Which of these are at the bound and want beyond it, (N, 5)."""
     along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
     logits = values[:, _LOGITS]
-    there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :4] > 0)
-    disk = (values[:, _DISK].norm(dim=1) >= 0.999 * _DISK_BOUND) & (along[:, 4] > 0)
+    there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :-1] > 0)
+    disk = (values[:, ELLIPTICITY].norm(dim=1) >= 0.999 * _DISK_BOUND) & (along[:, -1] > 0)
     return torch.cat([there, disk[:, None]], dim=1)
 
 
@@ -262,20 +263,22 @@ def _prior_terms(values):
     half = torch.tanh(values / 2)
     slope, bend = -half, 0.5 * (1 - half**2)
     logits = (-2 * torch.log(torch.cosh(values / 2)))[:, _LOGITS].sum(dim=1)
-    length = torch.sqrt(values[:, _DISK].square().sum(dim=1) + _SOFT**2)
+    length = torch.sqrt(values[:, ELLIPTICITY].square().sum(dim=1) + _SOFT**2)
     tanh = torch.tanh(length)
     size, change = E_MAX * tanh, E_MAX * (1 - tanh**2)
     log_prior = logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
     radial = -2 * tanh - 2 * change / (1 + size)
     bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
-    slope[:, 0], bend[:, 0], bend[:, _DISK] = 0, 0, 0
-    slope[:, _DISK] = (radial / length)[:, None] * values[:, _DISK]
+    slope[:, LOG_FLUX] = 0
+    bend[:, LOG_FLUX] = 0
+    bend[:, ELLIPTICITY] = 0
+    slope[:, ELLIPTICITY] = (radial / length)[:, None] * values[:, ELLIPTICITY]
     direction = torch.zeros_like(values)
-    direction[:, _DISK] = values[:, _DISK] / length[:, None]
+    direction[:, ELLIPTICITY] = values[:, ELLIPTICITY] / length[:, None]
     outer = direction[:, :, None] * direction[:, None, :]
     along = torch.diag_embed(bend) + outer * (-bent).clamp(min=0)[:, None, None]
-    disk = torch.zeros(7, device=values.device, dtype=values.dtype)
-    disk[_DISK] = 1
+    disk = values.new_zeros(N_LABELS)
+    disk[ELLIPTICITY] = 1
     across = (torch.diag(disk) - outer) * (-radial / length)[:, None, None]
     return log_prior, slope, along, across
 
@@ -288,19 +291,21 @@ def _covariance(values, state):
     stuck = _stuck(values, state["gradient"]).double()
     held_along = _directions(values).double() * stuck[:, :, None]
     held_out = held_along.transpose(1, 2) @ held_along
-    rest = torch.eye(7, dtype=torch.float64, device=values.device) - held_out
+    rest = torch.eye(N_LABELS, dtype=torch.float64, device=values.device) - held_out
     information = rest @ state["information"].double() @ rest
     # scaled to a unit diagonal, as variances differ by many orders of magnitude
     scale = torch.diagonal(information + held_out, dim1=1, dim2=2).clamp(min=1e-12).rsqrt()
     scaled = (information + held_out) * scale[:, :, None] * scale[:, None, :]
     root, info = torch.linalg.cholesky_ex(scaled)
     bad = (info != 0) | ~torch.isfinite(scaled).all(dim=2).all(dim=1)
-    root = torch.where(bad[:, None, None], torch.eye(7, dtype=root.dtype, device=root.device), root)
+    root = torch.where(
+        bad[:, None, None], torch.eye(N_LABELS, dtype=root.dtype, device=root.device), root
+    )
     covariance = torch.cholesky_inverse(root) * scale[:, :, None] * scale[:, None, :]
     covariance = rest @ covariance @ rest
     covariance = torch.where(bad[:, None, None], torch.nan, covariance)
     wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
     held = wide
-    held[:, _LOGITS] |= stuck[:, :4] > 0
-    held[:, _DISK] |= (stuck[:, 4:] > 0) | wide[:, _DISK].any(dim=1, keepdim=True)
+    held[:, _LOGITS] |= stuck[:, :-1] > 0
+    held[:, ELLIPTICITY] |= (stuck[:, -1:] > 0) | wide[:, ELLIPTICITY].any(dim=1, keepdim=True)
     return covariance, held

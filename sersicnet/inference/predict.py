@@ -10,10 +10,15 @@ from tqdm.auto import tqdm
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import answer_flags, normal_flags
 from sersicnet.inference.refine import check_refinement
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf import check_oversampling, collect_psfs, psf_flags, psfs_of, require_psfs
 from sersicnet.model.psf_resampling import network_psfs
-from sersicnet.model.symmetries import ALL_WAYS, turned, turned_back
+from sersicnet.model.symmetries import (
+    ORIENTATIONS,
+    inverse_orientation,
+    orient_images,
+    orient_labels,
+)
 from sersicnet.networks.densities import NormalDensity, parameter_samples, summarize
 from sersicnet.networks.flow_density import FlowDensity, flow_labels, label_dict
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -82,7 +87,7 @@ def predict(
     if isinstance(net.network_, PosteriorNetwork):
         require_psfs(given)
         options = {"psf_options": psf_options, "points": points, "seed": seed}
-        options["ways"] = ALL_WAYS if augment else ALL_WAYS[:1]
+        options["ways"] = ORIENTATIONS if augment else ORIENTATIONS[:1]
         measure = partial(_measure_universal, net.network_, refinement=refinement, **options)
     elif refinement is not None or augment:
         told = "augment=True" if refinement is None else f"refine={refine!r}"
@@ -180,7 +185,7 @@ def predict_posterior(network, batch, stamps, psfs, *, points, ways, batch_size)
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles are computed from.
     ways : tuple of int
-        In which of `~sersicnet.model.symmetries.ALL_WAYS` stamps are seen.
+        In which of `~sersicnet.model.symmetries.ORIENTATIONS` stamps are seen.
     batch_size : int
         Stamps a forward pass.
 
@@ -221,18 +226,18 @@ def _measure(network, stamps, psfs, *, points, ways, batch_size):
         seen_now = [tensor.to(device) for tensor in (*images, chosen)]
         for way in ways:
             with torch.no_grad():
-                posterior = network(*(turned(tensor, way) for tensor in seen_now))
+                posterior = network(*(orient_images(tensor, way) for tensor in seen_now))
             for name in ("context", "mean", "factor"):
                 arrays[name][part, way] = getattr(posterior, name).cpu().numpy()
             labels = flow_labels(posterior, points.expand(-1, len(part), -1))
-            samples[part, way] = turned_back(labels, way)
-    samples = samples.reshape(len(stamps), -1, len(LABELS))
+            samples[part, way] = orient_labels(labels, inverse_orientation(way))
+    samples = samples.reshape(len(stamps), -1, N_LABELS)
     failed = ~np.isfinite(samples).all(axis=(1, 2))
     stamps.flags[failed & usable] |= int(Flags.PREDICTION_FAILED)
     for array in (*arrays.values(), samples):
         array[failed] = np.nan
-    samples[:, :, 0] -= log_light[:, None]
-    samples[:, :, 5:] -= offset[:, None]
+    samples[:, :, LOG_FLUX] -= log_light[:, None]
+    samples[:, :, CENTER] -= offset[:, None]
     quantiles = summarize(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
     arrays["log_light"], arrays["offset"] = log_light, offset
     return arrays | {"quantiles": np.moveaxis(quantiles, 2, 0)}
@@ -240,8 +245,12 @@ def _measure(network, stamps, psfs, *, points, ways, batch_size):
 
 def _empty(network, n, n_ways, n_points):
     """Arrays of NaN for what the network says of ``n`` galaxies, each seen in some ways."""
-    shapes = {"context": (network.config["context"],), "mean": (7,), "factor": (7, 7)}
+    shapes = {
+        "context": (network.config["context"],),
+        "mean": (N_LABELS,),
+        "factor": (N_LABELS, N_LABELS),
+    }
     arrays = {
         name: np.full((n, n_ways, *shape), np.nan, np.float32) for name, shape in shapes.items()
     }
-    return arrays, np.full((n, n_ways, n_points, len(LABELS)), np.nan)
+    return arrays, np.full((n, n_ways, n_points, N_LABELS), np.nan)

@@ -12,7 +12,7 @@ from sersicnet.flags import Flags
 from sersicnet.inference.fits import _Fits
 from sersicnet.inference.importance import log_posterior, sample
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
@@ -146,12 +146,12 @@ class ImportanceSampling:
         kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
         stamps.flags[kept] |= int(Flags.NOT_REFINED)
         drawn = answer.draw(kept, self.n_kept, seed)
-        labels[kept] = np.stack([drawn[name] for name in LABELS], axis=2)
+        labels[kept] = stack_labels(drawn)
         return SampleDensity(labels), refined, fit.judge(stamps) | columns
 
     def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
         """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
-        labels = np.full((len(stamps), self.n_kept, len(LABELS)), np.nan, np.float32)
+        labels = np.full((len(stamps), self.n_kept, N_LABELS), np.nan, np.float32)
         columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
         columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
         refined = quantiles.copy()

@@ -7,7 +7,16 @@ import torch
 from scipy.stats import norm
 
 from sersicnet._rows import Rows, own_normal
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import (
+    CENTER,
+    ELLIPTICITY,
+    LOG_FLUX,
+    N_LABELS,
+    angle,
+    axis_ratio,
+    length,
+    split_labels,
+)
 from sersicnet.model.prior import E_MAX
 from sersicnet.model.unconstrained import from_unconstrained
 from sersicnet.networks.densities import LEVELS
@@ -46,7 +55,7 @@ class FitDensity(Rows):
         """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
         rows = np.asarray(rows)
         values, root = self.mean[rows, None], _root(self.covariance[rows])
-        normal = own_normal(rows, (n, len(LABELS)), seed)
+        normal = own_normal(rows, (n, N_LABELS), seed)
         drawn = label_dict(self.labels(values + normal @ np.swapaxes(root, 1, 2), rows))
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
         for name, values in self.network.draw(rows[missing], n, seed).items():
@@ -56,8 +65,8 @@ class FitDensity(Rows):
     def labels(self, values, rows):
         """Labels of the user's PSF from unconstrained ones, (R, n, 7) `~numpy.ndarray`."""
         labels = from_unconstrained(torch.from_numpy(values)).numpy()
-        labels[:, :, 0] -= self.log_light[rows, None]
-        labels[:, :, 5:] -= self.offset[rows, None]
+        labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
+        labels[:, :, CENTER] -= self.offset[rows, None]
         return labels
 
 
@@ -106,24 +115,25 @@ def fit_quantiles(answer, held, frame):
     (7, 3, N) `~numpy.ndarray`
         In the order and units of `~sersicnet.parameters.PARAMETERS`.
     """
-    mean, rows = answer.mean, np.arange(len(answer.mean))
+    mean = answer.mean
+    rows = np.arange(len(mean))
+    columns = split_labels(mean)
     width = np.sqrt(np.diagonal(answer.covariance, axis1=1, axis2=2))
     width = np.where(held, np.nan, width)
-    length = np.hypot(mean[:, 3], mean[:, 4])
-    across, along = _disk_widths(mean, answer.covariance, length)
-    along = np.where(held[:, 3], np.nan, along)
+    size = length(columns.e1, columns.e2)
+    across, along = _disk_widths(mean, answer.covariance, size)
+    along = np.where(split_labels(held).e1, np.nan, along)
     names = ("mag", "r_eff", "n", "q", "x_0", "y_0")
     answers = []
     for level in LEVELS:
         labels = answer.labels(_at(level, mean, width)[:, None], rows)[:, 0]
-        values = dict(zip(LABELS, labels.T, strict=True))
-        size = E_MAX * np.tanh(np.maximum(_at(level, length, along), 0))
-        values["q"] = (1 - size) / (1 + size)
+        values = split_labels(labels)._asdict()
+        values["q"] = axis_ratio(E_MAX * np.tanh(np.maximum(_at(level, size, along), 0)))
         parameters = frame.from_labels(values, names)
         answers.append([parameters[name] for name in names])
     mag, r_eff, n, q, x_0, y_0 = np.swapaxes(answers, 0, 1)
-    theta = wrap_theta(0.5 * np.degrees(np.arctan2(mean[:, 4], mean[:, 3])))
-    spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(length, 1e-9))
+    theta = wrap_theta(np.degrees(angle(columns.e1, columns.e2)))
+    spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(size, 1e-9))
     spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of no knowledge
     # mag falls where the flux rises, and so does q with the ellipticity
     theta = np.stack([theta - spread, theta, theta + spread])
@@ -135,12 +145,12 @@ def _at(level, mean, width):
     return mean if level == 0.5 else mean + norm.ppf(level) * width
 
 
-def _disk_widths(mean, covariance, length):
+def _disk_widths(mean, covariance, size):
     """Errors of (e1, e2), unconstrained, across its direction and along it."""
-    direction = mean[:, 3:5] / np.maximum(length, 1e-9)[:, None]
-    direction[length < 1e-9] = (1.0, 0.0)
+    direction = mean[:, ELLIPTICITY] / np.maximum(size, 1e-9)[:, None]
+    direction[size < 1e-9] = (1.0, 0.0)
     across = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
-    block = covariance[:, 3:5, 3:5]
+    block = covariance[:, ELLIPTICITY, ELLIPTICITY]
     variances = [np.einsum("ni,nij,nj->n", d, block, d) for d in (across, direction)]
     return tuple(np.sqrt(np.maximum(part, 0)) for part in variances)
 

@@ -13,7 +13,7 @@ from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.measure.field import open_field
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.sky import boxes_of
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.likelihood import visible_radius
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import check_psf
@@ -64,7 +64,7 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     one = np.ones(places.shape[1])
     frame = StampFrame(one, zeropoint * one, pixel_scale * one, one, *places)
     labels = frame.to_labels(values, tuple(PARAMETERS))
-    stacked = np.stack([labels[name] for name in LABELS], axis=1)
+    stacked = stack_labels(labels)
     return np.flatnonzero(known), places.T.astype(int), torch.from_numpy(stacked).float()
 
 
@@ -107,10 +107,10 @@ def galaxy_stamps(places, labels, star, *, normalize_psf, noise=0.0, largest=_SI
 
 def _sides(labels, noise):
     """Of the stamps, (N,) int `~numpy.ndarray`."""
-    radius, wings = _RADII * 10 ** labels[:, 1], np.full(len(labels), _WINGS)
+    radius, wings = _RADII * 10 ** labels[:, LOG_R_EFF], np.full(len(labels), _WINGS)
     if noise > 0:
         radius = np.minimum(radius, visible_radius(labels, _UNSEEN * noise))
-        wings[10 ** labels[:, 0] < _FAINT * noise] = _WINGS // 2
+        wings[10 ** labels[:, LOG_FLUX] < _FAINT * noise] = _WINGS // 2
     return np.array(_SIDES)[np.searchsorted(_SIDES[:-1], 2 * (radius + wings))]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
+from sersicnet.model.labels import ellipticity
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.noise import finite_median
 
@@ -167,8 +168,7 @@ def _mixed(old, new):
 
 
 def _ellipticity(values):
-    size = (1 - values["q"]) / (1 + values["q"])
-    return size * np.exp(2j * np.radians(values["theta"]))
+    return ellipticity(values["q"]) * np.exp(2j * np.radians(values["theta"]))
 
 
 def replace_rows(table, measured):

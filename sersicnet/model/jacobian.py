@@ -8,6 +8,7 @@ import math
 import torch
 
 from sersicnet.model import profile
+from sersicnet.model.labels import length, split_labels, stack_labels
 
 __all__ = ["image_and_jacobian"]
 
@@ -28,7 +29,7 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1):
         put into the stamp is left out, but for the flux.
     """
     size = oversampling * profile.fft_size(stamp_size)
-    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     middle = (stamp_size - 1) / 2
     kx, ky = profile._wave_numbers(size, labels.device, labels.dtype)
     kx2, ky2, kxy = kx**2, (ky**2)[:, None], ky[:, None] * kx
@@ -49,21 +50,26 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1):
     spectrum = common * value
     wrapped = profile._wrapped(labels, size // oversampling, stamp_size)
     image = image_of(spectrum) - wrapped * (10**log_flux)[:, None, None]
-    columns = [math.log(10) * image]
     stretched = common * slope
     forms = []
     for xx, xy, yy in changes:
         xx, xy, yy = (part[:, None, None] for part in (xx, xy, yy))
         forms.append(image_of(stretched * (xx * kx2 + yy * ky2 + 2 * xy * kxy)))
-    columns += [forms[0], image_of(common * by_n), forms[1], forms[2]]
-    columns.append(image_of(spectrum * (-1j * oversampling * kx)))
-    columns.append(image_of(spectrum * (-1j * oversampling * ky[:, None])))
-    return image, torch.stack(columns, dim=1)
+    derivatives = {
+        "log_flux": math.log(10) * image,
+        "log_r_eff": forms[0],
+        "n": image_of(common * by_n),
+        "e1": forms[1],
+        "e2": forms[2],
+        "dx": image_of(spectrum * (-1j * oversampling * kx)),
+        "dy": image_of(spectrum * (-1j * oversampling * ky[:, None])),
+    }
+    return image, stack_labels(derivatives, axis=1)
 
 
 def _shapes(log_r_eff, e1, e2, oversampling):
     """The quadratic form of kappa squared (xx, xy, yy), and its derivatives by size, e1, e2."""
-    size = torch.sqrt(e1**2 + e2**2 + 1e-18)
+    size = length(e1, e2)
     r2 = oversampling**2 * 10 ** (2 * log_r_eff)
     mean, difference = r2 * (1 + size**2) / (1 + size) ** 2, 2 * r2 / (1 + size) ** 2
     form = (mean + difference * e1, difference * e2, mean - difference * e1)

@@ -7,6 +7,7 @@ import torch
 
 from sersicnet._rows import Rows
 from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model.labels import CENTER, axis_ratio, length, split_labels
 from sersicnet.model.profile import sersic_images
 from sersicnet.model.render import n_together, psf_transforms
 
@@ -143,9 +144,9 @@ def stamp_sizes(labels, fwhm):
     fwhm : (N,) `~numpy.ndarray`
         Of the PSF in pixels.
     """
-    dx, dy = labels[:, 5:].T
+    off_middle = np.abs(labels[:, CENTER]).max(axis=1)
     reach = visible_radius(labels, _FAINTEST)
-    needed = 2 * (reach + _WIDTHS * fwhm + np.maximum(abs(dx), abs(dy)))
+    needed = 2 * (reach + _WIDTHS * fwhm + off_middle)
     return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
 
 
@@ -159,11 +160,12 @@ def visible_radius(labels, faintest):
     faintest : float
         In the unit of the flux.
     """
-    log_flux, log_r_eff, n, e1, e2, _, _ = labels.T
-    r_eff, size = 10**log_r_eff, np.hypot(e1, e2)
+    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
+    r_eff = 10**log_r_eff
+    q = axis_ratio(length(e1, e2))
     b = 2 * n - 1 / 3 + 0.01 / n  # Ciotti & Bertin 1999
     # Brightness at r_eff for a flux spread as for n = 1 to 4: within a few tenths.
-    brightness = 10**log_flux / (2 * np.pi * r_eff**2 * (1 - size) / (1 + size) * 1.9)
+    brightness = 10**log_flux / (2 * np.pi * r_eff**2 * q * 1.9)
     return r_eff * np.maximum(1 + np.log(brightness / faintest) / b, 0.5) ** n
 
 

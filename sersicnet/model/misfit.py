@@ -14,6 +14,7 @@ is left within the galaxy is compared with the noise and with the galaxy itself,
 import numpy as np
 import torch
 
+from sersicnet.model.labels import LOG_R_EFF, angle, axis_ratio, length, split_labels
 from sersicnet.model.prior import log_snr
 from sersicnet.model.render import render_models
 
@@ -67,7 +68,7 @@ def residual_power(labels, data, weight, psfs, *, device="cpu"):
     snr = 10 ** log_snr(torch.from_numpy(labels)).numpy()
     judged = (snr > FAINTEST) & (psfs.which >= 0)  # False where NaN
     whole, fwhm = data.shape[-1], psfs.fwhm()
-    sizes = np.where(10 ** labels[:, 1] < _SMALL, min(_MIDDLE, whole), whole)
+    sizes = np.where(10 ** labels[:, LOG_R_EFF] < _SMALL, min(_MIDDLE, whole), whole)
     for size in np.unique(sizes[judged]):
         rows = np.flatnonzero(judged & (sizes == size))
         for part, chosen, model in render_models(labels, rows, psfs, int(size), device=device):
@@ -106,16 +107,21 @@ def _compare(image, model, weight, labels, fwhm):
 def _coordinates(labels, size):
     """Pixels from the center of each galaxy along x, (N, 1, S), and y, (N, S, 1)."""
     axis = torch.arange(size, device=labels.device) - (size - 1) / 2
-    return axis - labels[:, 5, None, None], axis[:, None] - labels[:, 6, None, None]
+    columns = split_labels(labels[:, None, None])
+    return axis - columns.dx, axis[:, None] - columns.dy
 
 
 def _inside(x, y, labels, fwhm):
     """The galaxy's ellipse."""
-    e1, e2, a = labels[:, 3], labels[:, 4], _RADII * 10 ** labels[:, 1]
-    size = torch.hypot(e1, e2)
-    b, angle = a * (1 - size) / (1 + size), 0.5 * torch.atan2(e2, e1)
-    axes = torch.hypot(a, fwhm), torch.hypot(b, fwhm), angle.cos(), angle.sin()
-    a, b, cos, sin = (part[:, None, None] for part in axes)
+    columns = split_labels(labels[:, None, None])
+    a = _RADII * 10**columns.log_r_eff
+    b = a * axis_ratio(length(columns.e1, columns.e2))
+    theta = angle(columns.e1, columns.e2)
+    fwhm = fwhm[:, None, None]
+    a = torch.hypot(a, fwhm)
+    b = torch.hypot(b, fwhm)
+    cos = theta.cos()
+    sin = theta.sin()
     return ((cos * x + sin * y) / a) ** 2 + ((cos * y - sin * x) / b) ** 2 < 1
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import torch
 
-from sersicnet.model.labels import _length
+from sersicnet.model.labels import axis_ratio, ellipticity, length, split_labels, stack_labels
 
 __all__ = ["draw_labels", "log_prior"]
 
@@ -28,7 +28,7 @@ PSF_RADIUS = 2.0
 # Below this ellipticity galaxies become rarer than uniform q has them: its density
 # in (e1, e2) has a pole at round galaxies.
 ROUND = 0.05
-E_MAX = (1 - Q[0]) / (1 + Q[0])
+E_MAX = ellipticity(Q[0])
 
 
 def draw_labels(n_galaxies, *, generator, device="cpu"):
@@ -64,29 +64,37 @@ def draw_labels(n_galaxies, *, generator, device="cpu"):
     log_snr = math.log10(SNR[0]) + math.log10(SNR[1] / SNR[0]) * uniform(n_galaxies)
     log_flux = log_snr + _log_flux_of_unit_snr(log_r_eff, size)
     dx, dy = OFFSET * (2 * uniform(2, n_galaxies) - 1)
-    e1, e2 = size * torch.cos(angle), size * torch.sin(angle)
-    return torch.stack([log_flux, log_r_eff, n, e1, e2, dx, dy], dim=1)
+    columns = {
+        "log_flux": log_flux,
+        "log_r_eff": log_r_eff,
+        "n": n,
+        "e1": size * torch.cos(angle),
+        "e2": size * torch.sin(angle),
+        "dx": dx,
+        "dy": dy,
+    }
+    return stack_labels(columns)
 
 
 def _draw_ellipticity(n_galaxies, uniform):
     """|e| of galaxies with uniform q, round ones thinned: the first of eight draws that stays."""
     q = Q[0] + (Q[1] - Q[0]) * uniform(8, n_galaxies)
-    size = (1 - q) / (1 + q)
+    size = ellipticity(q)
     accepted = uniform(8, n_galaxies) < size / torch.sqrt(size**2 + ROUND**2)
     first = accepted.to(torch.uint8).argmax(dim=0)
     return size.gather(0, first[None])[0]
 
 
-def _log_flux_of_unit_snr(log_r_eff, ellipticity):
-    q = (1 - ellipticity) / (1 + ellipticity)
-    area = math.pi * (q * 10 ** (2 * log_r_eff) + PSF_RADIUS**2)
+def _log_flux_of_unit_snr(log_r_eff, size):
+    area = math.pi * (axis_ratio(size) * 10 ** (2 * log_r_eff) + PSF_RADIUS**2)
     return math.log10(2) + 0.5 * torch.log10(area)
 
 
 def log_snr(labels):
     """Decimal logarithm of the S/N within the half-light ellipse, (N,) `~torch.Tensor`."""
-    size = _length(labels[..., 3], labels[..., 4])
-    return labels[..., 0] - _log_flux_of_unit_snr(labels[..., 1], size)
+    columns = split_labels(labels)
+    size = length(columns.e1, columns.e2)
+    return columns.log_flux - _log_flux_of_unit_snr(columns.log_r_eff, size)
 
 
 def log_prior(labels):
@@ -102,8 +110,8 @@ def log_prior(labels):
     (...) `~torch.Tensor`
         Minus infinity outside of the prior.
     """
-    _, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
-    size = _length(e1, e2)
+    _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
+    size = length(e1, e2)
     inside = (
         (log_r_eff > LOG_R_EFF[0])
         & (log_r_eff < LOG_R_EFF[1])

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sersicnet.model.labels import length, split_labels
+
 __all__ = ["psf_transform", "sersic_images"]
 
 # Of the table, which `python -m benchmarks.transform_table` writes.
@@ -105,7 +107,7 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
     """
     coarse = fft_size(stamp_size)
     size = oversampling * coarse
-    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     middle = (stamp_size - 1) / 2
     kx, ky = _wave_numbers(size, labels.device, labels.dtype)
     xx, xy, yy = (oversampling**2 * part for part in _shape(log_r_eff, e1, e2))
@@ -136,7 +138,7 @@ def _phase(k, shift):
 
 def _shape(log_r_eff, e1, e2):
     """The matrix whose quadratic form is the square of (radius in units of r_eff) to the -1."""
-    size = torch.sqrt(e1**2 + e2**2 + 1e-18)
+    size = length(e1, e2)
     r2 = 10 ** (2 * log_r_eff) / (1 + size) ** 2
     mean, difference = r2 * (1 + size**2), 2 * r2  # without 1 - q, which float32 would lose
     return mean + difference * e1, difference * e2, mean - difference * e1
@@ -210,7 +212,7 @@ def _wrapped(labels, period, stamp_size):
     The nearest copies are taken one by one, as they are without a PSF, at a few points between
     which they are smooth; all those further out are taken as uniform.
     """
-    _, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
+    _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     n = n.clamp(*N_LIMITS)
     nodes, weights = _chebyshev(stamp_size, labels.device, labels.dtype)
     shifts = torch.arange(-_RINGS, _RINGS + 1, device=labels.device, dtype=labels.dtype) * period

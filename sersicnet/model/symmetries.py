@@ -1,35 +1,123 @@
-"""The eight ways to see a stamp: flipped along x, along y, and transposed."""
+"""The eight orientations of a stamp: flipped along x, flipped along y, and transposed.
 
-import numpy as np
+An orientation is a number from 0 to 7. Its bits are what is done to the stamp, in this order:
+1 flips along x, 2 flips along y, 4 transposes.
+"""
+
 import torch
 
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LABELS, stack_labels
 
-__all__ = ["ALL_WAYS", "move_labels", "random_symmetry", "turned", "turned_back"]
+__all__ = [
+    "ORIENTATIONS",
+    "inverse_orientation",
+    "orient_images",
+    "orient_labels",
+    "random_symmetry",
+]
 
-# The three bits of a way: flipped along x, along y, then transposed.
-_FLIP_X, _FLIP_Y, _TRANSPOSE = 1, 2, 4
-ALL_WAYS = tuple(range(8))
-_E1, _E2, _DX, _DY = (LABELS.index(name) for name in ("e1", "e2", "dx", "dy"))
+_FLIP_X = 1
+_FLIP_Y = 2
+_TRANSPOSE = 4
+ORIENTATIONS = tuple(range(8))
 
 
-def turned(images, way):
-    """Images, (N, S, S) `~torch.Tensor`, seen in one of `ALL_WAYS`."""
-    axes = [axis for bit, axis in ((_FLIP_X, -1), (_FLIP_Y, -2)) if way & bit]
-    images = images.flip(axes) if axes else images
-    return images.transpose(1, 2) if way & _TRANSPOSE else images
+def orient_images(images, orientation):
+    """Flip and transpose images.
+
+    Parameters
+    ----------
+    images : (..., S, S) `~torch.Tensor`
+        Square images.
+    orientation : int
+        One of `ORIENTATIONS`.
+
+    Returns
+    -------
+    (..., S, S) `~torch.Tensor`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model.symmetries import orient_images
+    >>> orient_images(torch.tensor([[1, 2], [3, 4]]), 1).tolist()
+    [[2, 1], [4, 3]]
+    """
+    if orientation & _FLIP_X:
+        images = images.flip(-1)
+    if orientation & _FLIP_Y:
+        images = images.flip(-2)
+    if orientation & _TRANSPOSE:
+        images = images.transpose(-1, -2)
+    return images
 
 
-def turned_back(labels, way):
-    """Labels of turned images, (..., 7) `~numpy.ndarray`, as those of the images themselves."""
-    labels = np.array(labels)
-    if way & _TRANSPOSE:
-        labels[..., [_DX, _DY]] = labels[..., [_DY, _DX]]
-        labels[..., _E1] *= -1
-    for bit, center in ((_FLIP_X, _DX), (_FLIP_Y, _DY)):
-        if way & bit:
-            labels[..., [center, _E2]] *= -1
-    return labels
+def orient_labels(labels, orientation, *, names=LABELS):
+    """Return the labels of images that `orient_images` flips and transposes.
+
+    Parameters
+    ----------
+    labels : (..., L) `~numpy.ndarray` or `~torch.Tensor`
+        Labels of the images as they are before.
+    orientation : int
+        One of `ORIENTATIONS`. To transpose needs both ``dx`` and ``dy`` among the labels, or
+        neither.
+    names : tuple of str
+        Names of the labels, by default all of `~sersicnet.model.LABELS`.
+
+    Returns
+    -------
+    (..., L) `~numpy.ndarray` or `~torch.Tensor`
+        New labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model.symmetries import orient_labels
+    >>> orient_labels(np.array([0.2, -0.3]), 4, names=("dx", "dy"))
+    array([-0.3,  0.2])
+    """
+    columns = {name: labels[..., place] for place, name in enumerate(names)}
+    if orientation & _FLIP_X:
+        _negate(columns, "dx", "e2")
+    if orientation & _FLIP_Y:
+        _negate(columns, "dy", "e2")
+    if orientation & _TRANSPOSE:
+        _negate(columns, "e1")
+        if "dx" in columns:
+            columns["dx"], columns["dy"] = columns["dy"], columns["dx"]
+    return stack_labels(columns, names=names)
+
+
+def _negate(columns, *names):
+    """Change the sign of those columns that there are, in place of the old ones."""
+    for name in names:
+        if name in columns:
+            columns[name] = -columns[name]
+
+
+def inverse_orientation(orientation):
+    """Return the orientation that brings images back as they were.
+
+    Parameters
+    ----------
+    orientation : int
+        One of `ORIENTATIONS`.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from sersicnet.model.symmetries import inverse_orientation
+    >>> inverse_orientation(5)
+    6
+    """
+    if orientation in (_TRANSPOSE | _FLIP_X, _TRANSPOSE | _FLIP_Y):
+        # once transposed, the flip along one axis is that along the other
+        return orientation ^ _FLIP_X ^ _FLIP_Y
+    return orientation
 
 
 def random_symmetry(data, weight, labels, names, generator):
@@ -38,45 +126,42 @@ def random_symmetry(data, weight, labels, names, generator):
     Parameters
     ----------
     data, weight : (N, S, S) `~torch.Tensor`
-        The stamps.
+        Images and weights of the stamps.
     labels : (N, L) `~torch.Tensor`
-        Their labels.
+        Labels of the stamps.
     names : tuple of str
-        Names of the labels.
+        Names of the labels. With only one of ``dx`` and ``dy`` no stamp is transposed, as this
+        would need the other.
     generator : `~torch.Generator`
-        On the device of the stamps.
+        Source of randomness, on the device of the stamps.
 
     Returns
     -------
-    data, weight, labels
+    data, weight, labels : `~torch.Tensor`
         New tensors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import random_symmetry
+    >>> stamps = torch.rand(4, 8, 8)
+    >>> labels = torch.rand(4, 2)
+    >>> generator = torch.Generator().manual_seed(1)
+    >>> data, weight, labels = random_symmetry(stamps, stamps, labels, ("dx", "dy"), generator)
+    >>> data.shape
+    torch.Size([4, 8, 8])
     """
-    images, values = torch.stack([data, weight], 1), dict(zip(names, labels.unbind(1), strict=True))
-    coins = torch.rand(3, len(data), device=data.device, generator=generator) < 0.5
-    flip_x, flip_y, transpose = coins
+    flip_x, flip_y, transpose = (
+        torch.rand(3, len(data), device=data.device, generator=generator) < 0.5
+    )
     if ("dx" in names) != ("dy" in names):
-        transpose = torch.zeros_like(transpose)  # would need the other coordinate
-    for coin, moved in (
-        (flip_x, lambda x: x.flip(-1)),
-        (flip_y, lambda x: x.flip(-2)),
-        (transpose, lambda x: x.transpose(-1, -2)),
-    ):
-        images = torch.where(coin[:, None, None, None], moved(images), images)
-    values = move_labels(values, flip_x, flip_y, transpose)
-    return images[:, 0], images[:, 1], torch.stack([values[name] for name in names], 1)
-
-
-def move_labels(values, flip_x, flip_y, transpose):
-    """What mirroring does to the center and to the ellipticity."""
-    moved = dict(values)
-    if "e1" in values:
-        moved["e1"] = torch.where(transpose, -values["e1"], values["e1"])
-        moved["e2"] = torch.where(flip_x ^ flip_y, -values["e2"], values["e2"])
-    dx, dy = values.get("dx"), values.get("dy")
-    if dx is not None:
-        dx = torch.where(flip_x, -dx, dx)
-    if dy is not None:
-        dy = torch.where(flip_y, -dy, dy)
-    if dx is not None and dy is not None:
-        dx, dy = torch.where(transpose, dy, dx), torch.where(transpose, dx, dy)
-    return moved | {name: value for name, value in (("dx", dx), ("dy", dy)) if value is not None}
+        transpose = torch.zeros_like(transpose)
+    drawn = _FLIP_X * flip_x + _FLIP_Y * flip_y + _TRANSPOSE * transpose
+    images = torch.stack([data, weight], 1)
+    oriented = torch.empty_like(images)
+    moved = torch.empty_like(labels)
+    for orientation in ORIENTATIONS:
+        rows = (drawn == orientation).nonzero()[:, 0]
+        oriented[rows] = orient_images(images[rows], orientation)
+        moved[rows] = orient_labels(labels[rows], orientation, names=names)
+    return oriented[:, 0], oriented[:, 1], moved

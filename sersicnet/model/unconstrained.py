@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from sersicnet.model.labels import _length
+from sersicnet.model.labels import length, split_labels, stack_labels
 from sersicnet.model.prior import E_MAX, LOG_R_EFF, OFFSET, N
 
 __all__ = ["from_unconstrained", "log_volume", "to_unconstrained"]
@@ -35,20 +35,20 @@ def to_unconstrained(labels):
     -------
     (..., 7) `~torch.Tensor`
     """
-    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.unbind(-1)
-    size = _length(e1, e2)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
+    size = length(e1, e2)
     stretch = torch.atanh((size / E_MAX).clamp(max=1 - 1e-6)) / size
     edge = (-OFFSET, OFFSET)
-    moved = [
-        log_flux,
-        _logit(log_r_eff, LOG_R_EFF),
-        _logit(n.clamp(min=1e-3).sqrt(), (math.sqrt(N[0]), math.sqrt(N[1]))),
-        e1 * stretch,
-        e2 * stretch,
-        _logit(dx, edge),
-        _logit(dy, edge),
-    ]
-    return torch.stack(moved, dim=-1)
+    values = {
+        "log_flux": log_flux,
+        "log_r_eff": _logit(log_r_eff, LOG_R_EFF),
+        "n": _logit(n.clamp(min=1e-3).sqrt(), (math.sqrt(N[0]), math.sqrt(N[1]))),
+        "e1": e1 * stretch,
+        "e2": e2 * stretch,
+        "dx": _logit(dx, edge),
+        "dy": _logit(dy, edge),
+    }
+    return stack_labels(values)
 
 
 def from_unconstrained(values):
@@ -64,26 +64,26 @@ def from_unconstrained(values):
     (..., 7) `~torch.Tensor`
         Labels, within the prior's limits but for ``log_flux``, which has none here.
     """
-    log_flux, u_r, u_n, u1, u2, ux, uy = values.unbind(-1)
-    size = _length(u1, u2)
+    log_flux, u_r, u_n, u1, u2, ux, uy = split_labels(values)
+    size = length(u1, u2)
     shrink = E_MAX * torch.tanh(size) / size
     edge = (-OFFSET, OFFSET)
-    labels = [
-        log_flux,
-        _expit(u_r, LOG_R_EFF),
-        _expit(u_n, (math.sqrt(N[0]), math.sqrt(N[1]))) ** 2,
-        u1 * shrink,
-        u2 * shrink,
-        _expit(ux, edge),
-        _expit(uy, edge),
-    ]
-    return torch.stack(labels, dim=-1)
+    labels = {
+        "log_flux": log_flux,
+        "log_r_eff": _expit(u_r, LOG_R_EFF),
+        "n": _expit(u_n, (math.sqrt(N[0]), math.sqrt(N[1]))) ** 2,
+        "e1": u1 * shrink,
+        "e2": u2 * shrink,
+        "dx": _expit(ux, edge),
+        "dy": _expit(uy, edge),
+    }
+    return stack_labels(labels)
 
 
 def log_volume(values):
     """Logarithm of ``|d labels / d values|`` of `from_unconstrained`, (...) `~torch.Tensor`."""
-    _, u_r, u_n, u1, u2, ux, uy = values.unbind(-1)
-    size = _length(u1, u2).clamp(min=1e-6)
+    _, u_r, u_n, u1, u2, ux, uy = split_labels(values)
+    size = length(u1, u2).clamp(min=1e-6)
 
     def expit_slope(value):
         return -torch.nn.functional.softplus(value) - torch.nn.functional.softplus(-value)

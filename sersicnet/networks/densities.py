@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import norm
 
 from sersicnet._rows import Rows, own_normal
+from sersicnet.model.labels import length
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["NormalDensity", "parameter_samples", "summarize"]
@@ -59,7 +60,7 @@ class NormalDensity(Rows):
         columns = [self.names.index("e1"), self.names.index("e2")]
         e1, e2 = self.mean[:, columns].T
         s1, s2 = self.scale[:, columns].T
-        direction, size = np.arctan2(e2, e1), np.maximum(np.hypot(e1, e2), 1e-9)
+        direction, size = np.arctan2(e2, e1), np.maximum(length(e1, e2), 1e-9)
         across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
         width = 0.5 * np.degrees(across / size) * norm.ppf(LEVELS[2])
         return np.minimum(width, 0.34 * 180)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows, own_normal
-from sersicnet.model.labels import LABELS
-from sersicnet.model.symmetries import turned_back
+from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS, axis_ratio, length, split_labels
+from sersicnet.model.symmetries import inverse_orientation, orient_labels
 from sersicnet.model.unconstrained import from_unconstrained
 from sersicnet.networks.posterior import Posterior
 
@@ -59,27 +59,27 @@ class FlowDensity(Rows):
     def draw(self, rows, n, seed):
         """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
         rows = np.asarray(rows)
-        labels = np.full((len(rows), n, len(LABELS)), np.nan)
+        labels = np.full((len(rows), n, N_LABELS), np.nan)
         good = np.flatnonzero(np.isfinite(self.mean[rows]).all(axis=(1, 2)))
         n_ways = self.mean.shape[1]
         step = max(1, _CHUNK // max(n, 1))
         for start in range(0, len(good), step):
             part = good[start : start + step]
-            normal = np.swapaxes(own_normal(rows[part], (n, len(LABELS)), seed), 0, 1)
+            normal = np.swapaxes(own_normal(rows[part], (n, N_LABELS), seed), 0, 1)
             for way in range(n_ways):
                 posterior, drawn = self.distribution(rows[part], way), normal[way::n_ways]
                 found = flow_labels(posterior, torch.from_numpy(drawn))
-                labels[part, way::n_ways] = turned_back(found, way)
-        labels[:, :, 0] -= self.log_light[rows, None]
-        labels[:, :, 5:] -= self.offset[rows, None]
+                labels[part, way::n_ways] = orient_labels(found, inverse_orientation(way))
+        labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
+        labels[:, :, CENTER] -= self.offset[rows, None]
         return label_dict(labels)
 
 
 def label_dict(labels):
     """Samples (N, S, 7) by the names of labels, with the axis ratio ``q`` that they imply."""
-    named = dict(zip(LABELS, np.moveaxis(labels, 2, 0), strict=True))
-    size = np.hypot(named["e1"], named["e2"])
-    return named | {"q": (1 - size) / (1 + size)}
+    columns = split_labels(labels)
+    q = axis_ratio(length(columns.e1, columns.e2))
+    return columns._asdict() | {"q": q}
 
 
 @torch.no_grad()
@@ -98,6 +98,6 @@ def base_points(n, seed):
     """
     from scipy.stats import norm  # a machine that only trains may lack it
 
-    sobol = torch.quasirandom.SobolEngine(len(LABELS), scramble=True, seed=int(seed))
+    sobol = torch.quasirandom.SobolEngine(N_LABELS, scramble=True, seed=int(seed))
     points = sobol.draw(int(n), dtype=torch.float64).numpy()
     return norm.ppf(points * (1 - 2e-6) + 1e-6)

@@ -10,7 +10,7 @@ import torch
 import zuko
 from torch import nn
 
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
 from sersicnet.networks.features import GRID, N_CHANNELS, N_SUMS, ZOOMS, Views
@@ -169,12 +169,11 @@ class PosteriorNetwork(nn.Module):
             nn.LayerNorm(2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden), nn.GELU()
         )
         self.context = nn.Linear(hidden, context)
-        n_labels = len(LABELS)
-        self.whiten = nn.Linear(hidden, n_labels + n_labels * (n_labels + 1) // 2)
+        self.whiten = nn.Linear(hidden, N_LABELS + N_LABELS * (N_LABELS + 1) // 2)
         nn.init.zeros_(self.whiten.weight)
         nn.init.zeros_(self.whiten.bias)
         self.flow = zuko.flows.NSF(
-            n_labels,
+            N_LABELS,
             context,
             transforms=transforms,
             bins=bins,
@@ -210,9 +209,10 @@ class PosteriorNetwork(nn.Module):
             return Posterior(self.flow, self.context(state), mean, factor)
 
     def _whitening(self, outputs, guess):
-        n = len(LABELS)
-        mean, log_scale, lower = outputs.split([n, n, n * (n - 1) // 2], dim=1)
-        mean = torch.cat([mean[:, :1] + guess.log10()[:, None], mean[:, 1:]], dim=1)
+        n = N_LABELS
+        shift, log_scale, lower = outputs.split([n, n, n * (n - 1) // 2], dim=1)
+        mean = shift.clone()
+        mean[:, LOG_FLUX] = shift[:, LOG_FLUX] + guess.log10()
         rows, columns = torch.tril_indices(n, n, offset=-1, device=outputs.device)
         factor = torch.diag_embed(torch.ones_like(log_scale))
         factor = factor.index_put(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sersicnet._rows import Rows
+from sersicnet.model.labels import angle, components
 from sersicnet.parameters import wrap_theta
 
 __all__ = ["StampFrame"]
@@ -65,9 +66,7 @@ class StampFrame(Rows):
         if "q" in parameters:
             labels["q"] = truth["q"]
         if "theta" in parameters:
-            ellipticity = (1 - truth["q"]) / (1 + truth["q"])
-            labels["e1"] = ellipticity * np.cos(2 * np.radians(truth["theta"]))
-            labels["e2"] = ellipticity * np.sin(2 * np.radians(truth["theta"]))
+            labels["e1"], labels["e2"] = components(truth["q"], np.radians(truth["theta"]))
         if "x_0" in parameters:
             labels["dx"] = (truth["x_0"] - self.x_middle) / self.bins
         if "y_0" in parameters:
@@ -87,8 +86,8 @@ class StampFrame(Rows):
         if "q" in parameters:
             values["q"] = labels["q"]
         if "theta" in parameters:
-            theta = 0.5 * np.degrees(np.arctan2(labels["e2"], labels["e1"]))
-            values["theta"] = wrap_theta(theta)
+            theta = angle(labels["e1"], labels["e2"])
+            values["theta"] = wrap_theta(np.degrees(theta))
         if "x_0" in parameters:
             values["x_0"] = labels["dx"] * self.bins + self.x_middle
         if "y_0" in parameters:

@@ -10,7 +10,7 @@ from astropy.visualization import AsinhStretch
 from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import Image, ImageColor
 
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
@@ -87,9 +87,9 @@ def _batch_pictures(values, batch, psf_options):
     stamps = batch.prepare(_SIDE)
     psfs = collect_psfs(batch.psfs, **psf_options)
     labels = _labels(_complete(values, batch.cutouts), stamps.frame)
-    labels[:, 0] += psfs.log_light
+    labels[:, LOG_FLUX] += psfs.log_light
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
-    sides = np.where(10 ** labels[:, 1] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)
+    sides = np.where(10 ** labels[:, LOG_R_EFF] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)
     pictures = [""] * len(batch)
     for side in (_SMALL_SIDE, _SIDE):
         rows = np.flatnonzero(sides == side)
@@ -119,8 +119,7 @@ def _complete(values, cutouts):
 
 def _labels(values, frame):
     """Labels of the universal network, (N, 7)."""
-    named = frame.to_labels(values, SEVEN)
-    return np.stack([named[name] for name in LABELS], axis=1)
+    return stack_labels(frame.to_labels(values, SEVEN))
 
 
 def _models(labels, rows, psfs, side):

@@ -8,8 +8,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from sersicnet._rows import Rows
-from sersicnet.model.labels import LABELS
-from sersicnet.model.symmetries import move_labels, turned
+from sersicnet.model.symmetries import ORIENTATIONS, orient_images, orient_labels
 
 __all__ = ["BatchSampler", "Scenes", "TrainingData", "add_noise", "check_kernel", "turn"]
 
@@ -167,13 +166,11 @@ def turn(scenes, first):
     Scenes
         In the same order.
     """
-    ways = [(first + part) % 8 for part in range(8)]
-    data, weight, psf = (
-        torch.cat([turned(*pair) for pair in zip(images.tensor_split(8), ways, strict=True)])
-        for images in (scenes.data, scenes.weight, scenes.psf)
-    )
-    parts = zip(scenes.labels[:, 0].tensor_split(8), ways, strict=True)
-    way = torch.cat([torch.full_like(part, way, dtype=torch.long) for part, way in parts])
-    values = dict(zip(LABELS, scenes.labels.unbind(1), strict=True))
-    values = move_labels(values, (way & 1) > 0, (way & 2) > 0, (way & 4) > 0)
-    return Scenes(data, weight, psf, torch.stack([values[name] for name in LABELS], dim=1))
+    n = len(ORIENTATIONS)
+    parts = zip(*(tensor.tensor_split(n) for tensor in scenes.tensors()), strict=True)
+    turned = []
+    for number, (*images, labels) in enumerate(parts):
+        orientation = ORIENTATIONS[(first + number) % n]
+        moved = [orient_images(image, orientation) for image in images]
+        turned.append((*moved, orient_labels(labels, orientation)))
+    return Scenes(*(torch.cat(tensors) for tensors in zip(*turned, strict=True)))

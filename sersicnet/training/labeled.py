@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from sersicnet.flags import FAILED
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.prior import log_prior
 from sersicnet.model.psf import PSF_SIZE, check_oversampling, collect_psfs, psfs_of, require_psfs
 from sersicnet.model.psf_resampling import network_psfs
@@ -87,12 +87,11 @@ def _scenes(batch, truth, psfs, stamp_size):
         bins = needed_bins(truth["r_eff"], stamps)
         for number in np.unique(bins[bins > 1]):
             bin_galaxies(batch, np.flatnonzero(bins == number), int(number), stamps, psfs)
-        named = stamps.frame.to_labels(truth, SEVEN)
-        labels = np.stack([named[name] for name in LABELS], axis=1)
+        labels = stack_labels(stamps.frame.to_labels(truth, SEVEN))
     for rows, group in groups_by_bins(stamps, psfs):
         stamps_of_group, log_light, offset = network_psfs(group)
-        labels[rows, 0] += log_light
-        labels[rows, 5:] += offset
+        labels[rows, LOG_FLUX] += log_light
+        labels[rows, CENTER] += offset
         padded = torch.stack([*stamps_of_group, torch.zeros(PSF_SIZE, PSF_SIZE)])
         psf_stamps[rows] = padded[group.which]
     labels = torch.from_numpy(labels.astype(np.float32))

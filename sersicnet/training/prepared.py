@@ -7,6 +7,7 @@ import numpy as np
 
 from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
+from sersicnet.model.labels import stack_labels
 from sersicnet.parameters import PARAMETERS, label_names, table_values
 from sersicnet.preprocessing.batches import SIZE, chunks_of
 from sersicnet.preprocessing.stamps import prepare
@@ -127,7 +128,7 @@ def _fill(directory, chunks, truth, size, units):
         stamps = prepare(chunk, stamp_size=size, **given)
         with np.errstate(all="ignore"):  # what is not finite is left out
             learned = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
-        learned = np.stack([learned[name] for name in names], axis=1)
+        learned = stack_labels(learned, names=names)
         good = np.isfinite(learned).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())
         used = part.stop

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.model.prior import SNR, draw_labels, log_snr
 from sersicnet.model.profile import fft_size, sersic_images
 from sersicnet.model.psf import PSF_SIZE
@@ -85,11 +86,12 @@ class SceneMaker:
         n_groups = self.n_galaxies // _GROUP
         n_sharp = round(n_groups * math.log(_SHARP / 1.5) / math.log(8 / 1.5))
         labels = draw_labels(self.n_galaxies, generator=self.generator, device=self.device)
-        star = torch.zeros(n_groups, 1, 7, device=self.device)
-        star[:, :, 1], star[:, :, 2] = -3, 0.5
-        self.labels = labels.view(n_groups, _GROUP, 7)
+        star = torch.zeros(n_groups, 1, N_LABELS, device=self.device)
+        star[:, :, LOG_R_EFF] = -3
+        star[:, :, SERSIC_N] = 0.5
+        self.labels = labels.view(n_groups, _GROUP, N_LABELS)
         everything = torch.cat([self.labels, star], dim=1)
-        everything[:, :, 0] = 0  # of unit flux
+        everything[:, :, LOG_FLUX] = 0  # of unit flux
         images, stamps, shares = [], [], []
         for first, last, sampling in ((0, n_sharp, 2), (n_sharp, n_groups, 1)):
             limits = (1.5, _SHARP) if sampling == 2 else (_SHARP, 8.0)
@@ -155,13 +157,13 @@ class SceneMaker:
         group, n = rows // _GROUP, len(rows)
         labels = self.labels[rows].clone()
         low, high = (math.log10(limit) for limit in SNR)
-        labels[:, 0] += self._uniform(n, low, high) - log_snr(labels)
-        flux = 10 ** labels[:, 0]
+        labels[:, LOG_FLUX] += self._uniform(n, low, high) - log_snr(labels)
+        flux = 10 ** labels[:, LOG_FLUX]
         target = self.galaxies[rows] * flux[:, None, None]
         scene, masked = self._neighbors(target, flux, group)
         data, noise_map = self._noise(scene)
         bad = masked | self._missing(n)
-        labels[:, 0] += torch.log10(self.shares[group])
+        labels[:, LOG_FLUX] += torch.log10(self.shares[group])
         data, weight, labels = _standardize(data, noise_map, bad, labels)
         first = int(torch.randint(8, (), generator=self.generator, device=self.device))
         return turn(Scenes(data, weight, self.psfs[group], labels), first)
@@ -268,7 +270,8 @@ def _standardize(data, noise_map, bad, labels):
     level = sample.nanmedian(dim=1).values.nan_to_num(1.0)
     good = ~bad
     weight = level[:, None, None] / noise_map * good
-    shifted = torch.cat([labels[:, :1] - level.log10()[:, None], labels[:, 1:]], dim=1)
+    shifted = labels.clone()
+    shifted[:, LOG_FLUX] -= level.log10()
     return data / level[:, None, None] * good, weight, shifted
 
 

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, Timer, TQDMProgressBar
 
 from sersicnet import __version__
 from sersicnet.io.weights import read_weights, weights_path, write_weights
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LABELS, N_LABELS
 from sersicnet.model.prior import log_snr
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 from sersicnet.networks.registry import build_network
@@ -352,7 +352,7 @@ def validate_by_snr(network, *, seed, n_scenes=4096, n_samples=64, contaminants=
     for scenes, _ in zip(maker.batches(64), range(-(-n_scenes // 64)), strict=False):
         posterior = network(scenes.data, scenes.weight, scenes.psf)
         loss = -posterior.log_prob_unconstrained(to_unconstrained(scenes.labels))
-        normal = torch.randn(n_samples, len(loss), len(LABELS), generator=generator, device=device)
+        normal = torch.randn(n_samples, len(loss), N_LABELS, generator=generator, device=device)
         samples = from_unconstrained(posterior.transport(normal))
         levels = torch.tensor([0.16, 0.5, 0.84], device=device)
         low, median, high = torch.quantile(samples, levels, dim=0)
