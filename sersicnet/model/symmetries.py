@@ -160,7 +160,7 @@ def random_symmetry(data, weight, labels, names, generator):
     images = torch.stack([data, weight], 1)
     oriented = torch.empty_like(images)
     moved = torch.empty_like(labels)
-    for orientation in ORIENTATIONS:
+    for orientation in drawn.unique().tolist():
         rows = (drawn == orientation).nonzero()[:, 0]
         oriented[rows] = orient_images(images[rows], orientation)
         moved[rows] = orient_labels(labels[rows], orientation, names=names)
