@@ -17,7 +17,7 @@ from sklearn.base import clone
 from toys import NOISE, SCALE, UNITS, ZEROPOINT, make_cutout, make_galaxies, make_truth
 
 from sersicnet import SersicNet
-from sersicnet.diagnostics import compare, score_table
+from sersicnet.diagnostics import score_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing import crop_or_pad
 from sersicnet.recipes import RECIPES, train_recipe
@@ -294,15 +294,18 @@ def test_noise_drawn_anew(galaxies):
 
 
 def test_it_learns_with_the_right_signs():
-    """Angles and centres of noisy galaxies never seen, from noise-free ones to learn from."""
-    net = make_net(parameters=("mag", "theta", "x_0", "y_0"), max_epochs=10, learning_rate=4e-3)
+    """Angles and centres of noisy galaxies never seen, from noise-free ones to learn from.
+
+    A wrong sign turns the agreement negative, and without learning it is about zero.
+    """
+    net = make_net(parameters=("mag", "theta", "x_0", "y_0"), max_epochs=10)
     net.fit(*make_galaxies(200, noise=False), noise_kernel=[[1]], **SILENT)
     cutouts, truth = make_galaxies(100, seed=1)
     results = net.predict(cutouts)
-    for name in net.parameters:
-        elongated = truth["q"] < 0.7 if name == "theta" else slice(None)
-        table, known = results.to_table()[elongated], truth[elongated]
-        assert compare(table, known, name).r2 > 0.8, name
+    for name in ("mag", "x_0", "y_0"):
+        assert np.corrcoef(results.median(name), truth[name].value)[0, 1] > 0.5, name
+    difference = np.radians(results.median("theta") - truth["theta"].value)
+    assert np.cos(2 * difference)[truth["q"] < 0.7].mean() > 0.5
 
 
 # Interrupted and continued
