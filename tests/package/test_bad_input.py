@@ -20,11 +20,21 @@ from sersicnet.parameters import PARAMETERS
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import draw_psf
 
+# What rounding to float32 may move a median by: mag, r_eff in arcsec, n, q, theta in degrees, x, y.
+ROUNDING = np.array([1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3, 1e-3])
 COSMOS, CANDELS = SimulationConfig.cosmos_f814w(), SimulationConfig.candels_f160w()
 
 
 def noise_map(value=NOISE, shape=(32, 32)):
     return StdDevUncertainty(np.full(shape, value))
+
+
+@pytest.fixture(scope="module")
+def trained(trained):
+    """One that knows of no range: after a short training, some good answers are beyond it."""
+    net = copy.deepcopy(trained)
+    net.label_range_ = None
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +64,9 @@ def predict(trained, good, expected):
     def predict_among_others(cutout, **options):
         results = trained.predict([good[0], cutout, *good[1:]], **options)
         others = [0, 2, 3]
+        assert_same(medians(results)[others], medians(expected))
         for name in PARAMETERS:
-            assert_allclose(results.median(name)[others], expected.median(name), rtol=1e-5)
-            assert_allclose(results.error(name)[others], expected.error(name), rtol=1e-5)
+            assert_allclose(results.error(name)[others], expected.error(name), rtol=1e-3)
         assert_array_equal(results.flags[others], 0)
         row = results.to_table()[1]
         values = np.array([getattr(row[name], "value", row[name]) for name in PARAMETERS])
@@ -65,10 +75,18 @@ def predict(trained, good, expected):
     return predict_among_others
 
 
-def measure(net, cutouts, **options):
-    """Medians of all parameters, one row a galaxy."""
-    results = net.predict(cutouts, **options)
+def medians(results):
+    """Of all parameters, one row a galaxy."""
     return np.stack([results.median(name) for name in PARAMETERS], 1)
+
+
+def measure(net, cutouts, **options):
+    return medians(net.predict(cutouts, **options))
+
+
+def assert_same(values, others):
+    """Equal medians but for rounding."""
+    assert_allclose((values - others) / ROUNDING, 0, atol=1)
 
 
 # Bad calls
@@ -149,8 +167,8 @@ def test_mixed_units(trained, good, image, expected):
     rate = make_cutout(image, unit="electron / s")
     plain = NDData(image, uncertainty=noise_map(), meta=good[0].meta)
     values = measure(trained, [good[0], flux, both, rate, plain])
-    assert_allclose(values, np.tile(values[0], (5, 1)), rtol=1e-5)
-    assert_allclose(values[0, 0], expected.median("mag")[0], rtol=1e-5)
+    assert_same(values, values[0])
+    assert_same(values[0], medians(expected)[0])
 
 
 @pytest.mark.parametrize("unit", ["adu", "electron / s", "", None])
@@ -158,9 +176,7 @@ def test_counts_without_zero_point(unit, trained, good, image):
     cutout = NDData(image, unit=unit, uncertainty=noise_map(), meta={"PIXSCALE": SCALE})
     with pytest.raises(ValueError, match=r"cutouts\[1\] has .* no zero point: pass zeropoint="):
         trained.predict([good[0], cutout])
-    assert_allclose(
-        measure(trained, [cutout], zeropoint=ZEROPOINT), measure(trained, good[:1]), rtol=1e-5
-    )
+    assert_same(measure(trained, [cutout], zeropoint=ZEROPOINT), measure(trained, good[:1]))
 
 
 def test_no_pixel_scale(trained, good, image):
@@ -169,9 +185,7 @@ def test_no_pixel_scale(trained, good, image):
         trained.predict([good[0], cutout])
     with pytest.raises(ValueError, match="cutouts has no pixel scale"):
         trained.predict(np.stack([image, image]), zeropoint=ZEROPOINT)
-    assert_allclose(
-        measure(trained, [cutout], pixel_scale=SCALE), measure(trained, good[:1]), rtol=1e-5
-    )
+    assert_same(measure(trained, [cutout], pixel_scale=SCALE), measure(trained, good[:1]))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +271,7 @@ def test_some_pixels_without_noise(noise, predict, image, expected):
     assert flags == Flags.BAD_PIXELS
     mask = np.zeros((32, 32), bool)
     mask[2:4, 5:20] = True
-    assert_allclose(values, predict(make_cutout(image, mask=mask))[0], rtol=1e-5)
+    assert_same(values, predict(make_cutout(image, mask=mask))[0])
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
@@ -267,7 +281,7 @@ def test_some_bad_pixels(value, predict, image):
     data[mask] = value
     values, flags = predict(make_cutout(data))
     assert flags == Flags.BAD_PIXELS
-    assert_allclose(values, predict(make_cutout(image, mask=mask))[0], rtol=1e-5)
+    assert_same(values, predict(make_cutout(image, mask=mask))[0])
     assert predict(make_cutout(data, mask=mask))[1] == 0  # the user knew
 
 
@@ -289,7 +303,7 @@ def test_numbers_of_any_type(dtype, predict, image):
     noise = noise_map(10 * NOISE)
     plain = predict(make_cutout(counts, uncertainty=noise))
     values, flags = predict(make_cutout(counts.astype(dtype), uncertainty=noise))
-    assert_allclose(values, plain[0], rtol=1e-5 if dtype != "f2" else 1e-2)
+    assert_same(values, plain[0])
     assert flags == plain[1]
 
 
@@ -314,7 +328,7 @@ def test_unusable_psf(kind, predict, trained, good, image):
     psf = BAD_PSFS[kind]
     values, flags = predict(make_cutout(image, psf=psf))
     assert flags == Flags.BAD_PSF
-    assert_allclose(values, predict(make_cutout(image))[0], rtol=1e-5)
+    assert_same(values, predict(make_cutout(image))[0])
     with pytest.raises(ValueError, match=r"psf (has|of)"):
         trained.predict(good, psf=psf)
     results = trained.predict(good, psf=[None, psf, np.ones((3, 3))])
@@ -326,7 +340,7 @@ def test_psf_of_any_size(shape, predict, trained, good, image):
     psf = np.ones(shape)
     values, flags = predict(make_cutout(image, psf=psf))
     assert flags == 0
-    assert_allclose(values, predict(make_cutout(image))[0], rtol=1e-5)
+    assert_same(values, predict(make_cutout(image))[0])
     assert not trained.predict(good, psf=psf).flags.any()
 
 
@@ -415,8 +429,7 @@ def test_all_of_them_at_once(trained, good, expected, image):
     ]
     results = trained.predict([*bad, *good, *bad])
     n = len(bad)
-    for name in PARAMETERS:
-        assert_allclose(results.median(name)[n : n + 3], expected.median(name), rtol=1e-5)
+    assert_same(medians(results)[n : n + 3], medians(expected))
     assert not results.flags[n : n + 3].any()
     assert results.flags[:n].all()
     assert_array_equal(results.flags[:n], results.flags[n + 3 :])

@@ -18,7 +18,6 @@ from sklearn.base import clone
 
 from sersicnet import SersicNet
 from sersicnet.cli.recipes import RECIPES, train_recipe
-from sersicnet.diagnostics.comparison import compare
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.windows import crop_or_pad
@@ -30,6 +29,8 @@ SEVEN = tuple(PARAMETERS)
 SUBSETS = [("mag",), ("theta",), ("x_0",), ("theta", "x_0"), ("n", "mag"), SEVEN]
 QUICK = {"stamp_size": 32, "max_epochs": 1, "batch_size": 16, "device": "cpu"}
 SILENT = {"progress_bar": False}
+# Part of the quoted error that rounding to float32 may move an answer by.
+ROUNDING = 1e-3
 
 
 def make_net(**changes):
@@ -49,15 +50,18 @@ def assert_same_network(first, second):
         assert_array_equal(one, other)
 
 
-def assert_same_results(first, second, *, rtol=0.0):
-    """Equal medians and errors; with ``rtol=1e-5``, up to the rounding of float32."""
+def assert_same_medians(found, expected, errors, *, rounding=ROUNDING):
+    """One parameter; an angle near zero is known no better than others."""
+    assert_allclose((found - expected) / errors, 0, atol=rounding)
+
+
+def assert_same_results(first, second, *, rounding=0.0):
+    """Equal medians and errors; with ``rounding=ROUNDING``, up to that of float32."""
     assert first.parameters == second.parameters
     for name in first.parameters:
-        for one, other in (
-            (first.median(name), second.median(name)),
-            (first.error(name), second.error(name)),
-        ):
-            assert_allclose(other, one, rtol=rtol, atol=10 * rtol)
+        medians = second.median(name), first.median(name)
+        assert_same_medians(*medians, first.error(name), rounding=rounding)
+        assert_allclose(second.error(name), first.error(name), rtol=rounding)
 
 
 # Settings
@@ -296,15 +300,18 @@ def test_noise_drawn_anew(galaxies):
 
 
 def test_it_learns_with_the_right_signs():
-    """Angles and centers of noisy galaxies never seen, from noise-free ones to learn from."""
-    net = make_net(parameters=("mag", "theta", "x_0", "y_0"), max_epochs=10, learning_rate=4e-3)
+    """Angles and centers of noisy galaxies never seen, from noise-free ones to learn from.
+
+    A wrong sign turns the agreement negative, and without learning it is about zero.
+    """
+    net = make_net(parameters=("mag", "theta", "x_0", "y_0"), max_epochs=10)
     net.fit(*make_galaxies(200, noise=False), noise_kernel=[[1]], **SILENT)
     cutouts, truth = make_galaxies(100, seed=1)
     results = net.predict(cutouts)
-    for name in net.parameters:
-        elongated = truth["q"] < 0.7 if name == "theta" else slice(None)
-        table, known = results.to_table()[elongated], truth[elongated]
-        assert compare(table, known, name).r2 > 0.8, name
+    for name in ("mag", "x_0", "y_0"):
+        assert np.corrcoef(results.median(name), truth[name].value)[0, 1] > 0.5, name
+    difference = np.radians(results.median("theta") - truth["theta"].value)
+    assert np.cos(2 * difference)[truth["q"] < 0.7].mean() > 0.5
 
 
 # Interrupted and continued
@@ -361,16 +368,27 @@ def test_preparation_that_was_killed_begins_again(galaxies, tmp_path):
     assert len(as_training_data(iter(cutouts), truth, **options)) == 60
 
 
+def assert_no_step_from(start, net, galaxies):
+    """Steps of no length show where a warm start begins."""
+    net.set_params(max_epochs=1, learning_rate=1e-12).fit(*galaxies, warm_start=True, **SILENT)
+    for one, other in zip(start.parameters(), net.network_.parameters(), strict=True):
+        assert_allclose(other.detach(), one.detach(), atol=1e-8)
+
+
+def assert_steps_from(start, net, galaxies):
+    net.set_params(max_epochs=1, learning_rate=1e-3).fit(*galaxies, warm_start=True, **SILENT)
+    assert any(
+        (a != b).any() for a, b in zip(start.parameters(), net.network_.parameters(), strict=True)
+    )
+
+
 def test_warm_start_goes_on(galaxies):
-    net = make_net(max_epochs=6).fit(*galaxies, **SILENT)
+    net = make_net(max_epochs=2).fit(*galaxies, **SILENT)
     cold = net.history_["train_loss"]
     before = copy.deepcopy(net.network_)
-    net.fit(*galaxies, warm_start=True, **SILENT)
-    assert net.history_["train_loss"][0] < cold[0] - 0.1
-    assert any(
-        (a != b).any() for a, b in zip(before.parameters(), net.network_.parameters(), strict=True)
-    )
-    again = make_net(max_epochs=6).fit(*galaxies, **SILENT)  # without, it begins anew
+    assert_no_step_from(before, net, galaxies)
+    assert_steps_from(before, net, galaxies)
+    again = make_net(max_epochs=2).fit(*galaxies, **SILENT)  # without, it begins anew
     assert again.history_["train_loss"] == cold
 
 
@@ -399,14 +417,16 @@ def test_one_by_one_and_in_any_batch(trained, galaxies):
     together = trained.predict(cutouts)
     assert np.ptp(together.median("mag")) > 0.1
     for batch_size in (1, 7, 1000):
-        assert_same_results(trained.predict(cutouts, batch_size=batch_size), together, rtol=1e-5)
-    for i in (0, 31):
-        alone = trained.predict(cutouts[i])
-        for name in SEVEN:
-            assert_allclose(alone.median(name), together.median(name)[[i]], rtol=1e-5)
+        assert_same_results(
+            trained.predict(cutouts, batch_size=batch_size), together, rounding=ROUNDING
+        )
+    alone = {i: trained.predict(cutouts[i]) for i in (0, 31)}
     backwards = trained.predict(cutouts[::-1])
     for name in SEVEN:
-        assert_allclose(backwards.median(name)[::-1], together.median(name), rtol=1e-5)
+        medians, errors = together.median(name), together.error(name)
+        assert_same_medians(backwards.median(name)[::-1], medians, errors)
+        for i, results in alone.items():
+            assert_same_medians(results.median(name), medians[i], errors[i])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -414,7 +434,7 @@ def test_predict_takes_what_fit_takes(kind, trained, galaxies):
     cutouts, _ = galaxies
     results = trained.predict(KINDS[kind](cutouts))
     assert len(results) == 60
-    assert_same_results(results, trained.predict(cutouts), rtol=1e-6)
+    assert_same_results(results, trained.predict(cutouts), rounding=ROUNDING)
 
 
 def test_predict_on_an_array(trained, galaxies):
@@ -436,7 +456,7 @@ def test_predict_on_different_sizes(trained, galaxies):
     shift = np.array(sizes) // 2 - 16
     for name in SEVEN:
         moved = shift if name in ("x_0", "y_0") else 0
-        assert_allclose(after.median(name) - moved, before.median(name), rtol=1e-5)
+        assert_same_medians(after.median(name) - moved, before.median(name), before.error(name))
 
 
 def test_zero_point_and_pixel_scale_change_nothing_else(trained, galaxies):
@@ -478,7 +498,7 @@ def test_batches_of_cutouts_change_nothing(trained, galaxies, monkeypatch):
     monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 7)
     for given in (cutouts, stack(cutouts)):
         results = trained.predict(given)
-        assert_same_results(results, expected, rtol=1e-5)
+        assert_same_results(results, expected, rounding=ROUNDING)
         assert_array_equal(results.flags, expected.flags)
         assert_allclose(results.samples(3)["n"], expected.samples(3)["n"], rtol=1e-4)
         assert results.to_table()["id"].tolist() == list(range(60))
@@ -548,9 +568,9 @@ def test_load_gives_the_same_bits(kind, trained, galaxies, tmp_path):
 
 def test_loaded_network_trains_on(trained, galaxies, tmp_path):
     trained.save(tmp_path / "net")
-    loaded = SersicNet.load(tmp_path / "net").set_params(max_epochs=1, device="cpu")
-    loaded.fit(*galaxies, warm_start=True, **SILENT)
-    assert loaded.history_["train_loss"][0] < trained.history_["train_loss"][0]
+    loaded = SersicNet.load(tmp_path / "net").set_params(device="cpu")
+    assert_no_step_from(trained.network_, loaded, galaxies)
+    assert_steps_from(trained.network_, loaded, galaxies)
 
 
 def test_default_weights():
