@@ -4,7 +4,6 @@ import reprlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from sersicnet.flags import Flags
 
@@ -260,6 +259,8 @@ def bin_psf(stamp, bins):
     `~numpy.ndarray`
         Of odd sides and unit sum, centered on the middle pixel.
     """
+    from scipy.ndimage import uniform_filter  # a machine that only trains may lack it
+
     step = bins // BINNED_OVERSAMPLING
     # from the middle to beyond what the larger pixel spreads, in whole steps
     reach = [step * -(-(n // 2 + bins // 2) // step) for n in stamp.shape]

@@ -45,7 +45,7 @@ def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkey
     numbers = np.random.default_rng(1).uniform(0.1, 1, (6, 8))
     numbers[1, column] = value
     answers = lambda *_, **__: (numbers[:, :4].copy(), numbers[:, 4:].copy())  # noqa: E731
-    monkeypatch.setattr("sersicnet.networks.registry.predict_labels", answers)
+    monkeypatch.setattr("sersicnet.inference.predict.predict_labels", answers)
     stamps, four = prepare(images, **UNITS), ("mag", "r_eff", "n", "q")
     stamps.flags[:] = 0
     answer, quantiles = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
