@@ -30,7 +30,7 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.prior import E_MAX, LOG_R_EFF, OFFSET, N, log_prior
 from sersicnet.model.psf import collect_psfs
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 SNR_EDGES, SIZE_EDGES = (5, 15, 50, 200, 20000), (1.5, 2.5, 4, 6, 9, 16)
 EDGE = (-OFFSET, OFFSET)

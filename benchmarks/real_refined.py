@@ -23,7 +23,7 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profile import psf_transform
 from sersicnet.parameters import PARAMETERS as ALL
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 SEVEN = tuple(ALL)
 # Of chi2 over the degrees of freedom, below which two fits are equally good.

@@ -1,4 +1,4 @@
-"""What an image of a survey costs: time, bytes and memory of a worker, for `docs/user_guide/surveys.rst`.
+"""Measure time, bytes and memory of a survey image, for `docs/user_guide/surveys.rst`.
 
 ::
 

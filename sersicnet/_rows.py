@@ -37,6 +37,22 @@ class Rows:
         chosen = {name: take_rows(value, rows) for name, value in self.row_fields().items()}
         return replace(self, **chosen)
 
+    def with_rows(self, rows, other):
+        """A copy in which the rows of another container stand in the place of some.
+
+        Parameters
+        ----------
+        rows : (R,) int `~numpy.ndarray`
+            Numbers of the rows to replace.
+        other : Rows
+            Container of the same kind with R rows.
+        """
+        changed = {
+            name: put_rows(value, rows, getattr(other, name))
+            for name, value in self.row_fields().items()
+        }
+        return replace(self, **changed)
+
     @classmethod
     def concatenate(cls, parts):
         """Join several parts, one after the other; the first gives what is shared."""
@@ -61,6 +77,26 @@ def take_rows(value, rows):
             return type(value)(value[row] for row in chosen)
         case _:
             return value[rows]
+
+
+def put_rows(value, rows, new):
+    """A copy of a field of `Rows` with some rows replaced."""
+    match value:
+        case Rows():
+            return value.with_rows(rows, new)
+        case dict():
+            return {name: put_rows(part, rows, new[name]) for name, part in value.items()}
+        case list() | tuple():
+            items = list(value)
+            for row, item in zip(rows, new, strict=True):
+                items[row] = item
+            return type(value)(items)
+        case np.ndarray():
+            changed = value.copy()
+        case _:
+            changed = value.clone()
+    changed[rows] = new
+    return changed
 
 
 def join_rows(values):

@@ -7,7 +7,6 @@ several of these bits, and NaN where no answer was possible.
 from enum import IntFlag
 
 import numpy as np
-from astropy.table import Table
 
 __all__ = ["Flags", "decode_flags", "flag_table"]
 
@@ -87,6 +86,8 @@ def flag_table():
     -------
     `~astropy.table.Table`
     """
+    from astropy.table import Table  # a machine that only trains may lack it
+
     rows = [(int(flag), flag.name, text) for flag, text in _DESCRIPTIONS.items()]
     return Table(rows=rows, names=("value", "name", "meaning"))
 

@@ -2,24 +2,22 @@
 Your first cutout
 =================
 
-A FITS file with a galaxy, and what the network says of it.
+Measure one galaxy in a FITS file, from reading the file to the posterior.
 """
 
 # %%
 # A file
 # ------
 #
-# There has to be a galaxy first. This one is simulated, as HST/WFC3 would see it in the F160W
-# images of CANDELS, and written to a file with its noise map, mask, WCS and PSF. With a file of
-# your own, begin below.
+# The example needs a galaxy. This one is simulated, as HST/WFC3 would see it in the F160W images
+# of CANDELS, and written to a file with its noise map, mask, WCS and PSF. If you have a file of
+# your own, start with the next section.
 
 from pathlib import Path
 from tempfile import mkdtemp
 
-from sersicnet.io.cutouts import read_cutout, write_cutout
-from sersicnet.simulate_catalog.catalog import draw_catalog
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet import read_cutout, write_cutout
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
 config = SimulationConfig.candels_f160w()
 truth = draw_catalog(8, config, seed=5)[2:3]
@@ -30,9 +28,9 @@ write_cutout(next(iter(render_catalog(truth, config, seed=5))), path)
 # Read it
 # -------
 #
-# `~sersicnet.io.read_cutout` knows the extensions that surveys use, and gives an
-# `~astropy.nddata.CCDData`. Look at what is there before you measure: the unit, the noise, the
-# PSF (a star, with the response of the pixel), and where pixel scale and zero point come from.
+# `~sersicnet.io.read_cutout` finds the extensions that surveys use, and returns a
+# `~astropy.nddata.CCDData`. Before you measure, check the unit, the noise, the PSF (which includes
+# the response of the pixel), and where pixel scale and zero point come from.
 
 import matplotlib.pyplot as plt
 
@@ -45,7 +43,8 @@ print("zero point", cutout.meta["MAGZP"], "celestial WCS", cutout.wcs.has_celest
 # Measure it
 # ----------
 #
-# The weights travel with the package. ``<p>`` is a median, ``<p>_err`` its error.
+# The trained weights are part of the package. ``<p>`` is the median of a parameter, ``<p>_err``
+# its error.
 
 from sersicnet import SersicNet, decode_flags
 
@@ -59,18 +58,18 @@ for name in results.parameters:
 print(f"ra {row['ra']:.6f}, dec {row['dec']:.6f}, pa {row['pa']:.1f}")
 
 # %%
-# What was noticed about the image or the answer is a flag. This one is harmless: the cutout is
-# larger than the 128 x 128 pixels that the network looks at. :ref:`flags` has all of them.
+# Flags warn of problems with the image or the measurement. This one is harmless: the cutout is
+# larger than the 128 x 128 pixels that the network sees. :ref:`flags` lists all of them.
 
 print(decode_flags(results.flags[0]))
 
 # %%
-# Believe your eyes
-# -----------------
+# Look at the residual
+# --------------------
 #
-# The model behind the PSF, and what is left of the image without it, in units of the noise. What
-# is left of a good measurement looks like noise; rings and halves of different sign in the
-# middle do not.
+# The model behind the PSF, and the image minus this model, in units of the noise. The residual of a
+# good measurement looks like noise; rings, or two halves of different sign in the middle, mean that
+# the model is wrong.
 
 from sersicnet.plotting import plot_residuals
 
@@ -81,7 +80,8 @@ axes = plot_residuals([cutout], [results.model_image(0, cutout)], figure=figure)
 # The posterior
 # -------------
 #
-# Errors hang together. Samples know how, and so does whatever you compute from them, one by one.
+# Errors are correlated. Samples of the posterior include the correlations: compute derived
+# quantities sample by sample.
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 A survey image
 ==============
 
-From an image with many galaxies to a catalog, and what goes wrong where they overlap.
+Make a catalog of an image with many galaxies, and see what goes wrong where they overlap.
 """
 
 # %%
@@ -10,8 +10,8 @@ From an image with many galaxies to a catalog, and what goes wrong where they ov
 # -------
 #
 # Eighty galaxies and four stars at random places, as Hyper Suprime-Cam sees them in the i band.
-# The numbers of the camera come from the package surveycodex, the galaxies are drawn by GalSim.
-# With an image of your own, begin below.
+# The properties of the camera come from the package surveycodex, and GalSim draws the galaxies. If
+# you have an image of your own, start with the next section.
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -19,11 +19,9 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 
-from sersicnet.diagnostics.scores import parameter_values
+from sersicnet.diagnostics import parameter_values
 from sersicnet.parameters import PARAMETERS, Prior
-from sersicnet.simulate_catalog.catalog import draw_catalog
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import draw_psf, render_model
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, draw_psf, render_model
 
 priors = {"mag": Prior(19.5, 25.0), "r_eff": Prior(0.25, 1.2, log=True), "n": Prior(0.5, 4.0)}
 config = SimulationConfig.from_survey("HSC", "i").replace(priors=priors)
@@ -59,16 +57,16 @@ image = CCDData(
 # A catalog
 # -----------
 #
-# One call, or the command ``sersicnet measure field.fits --psf star.fits -o field.ecsv``. The
-# PSF is that of the image here. The catalog is written as ECSV, FITS or Parquet, as the name of
-# the file says, and any of astropy's ways reads it.
+# One call makes the catalog, or the command ``sersicnet measure field.fits --psf star.fits -o
+# field.ecsv``. Here the image has its own PSF. The suffix of the file chooses ECSV, FITS or
+# Parquet, and astropy reads all of them.
 
 from pathlib import Path
 from tempfile import mkdtemp
 
 from astropy.table import QTable
 
-from sersicnet.measure.image import measure_image
+from sersicnet import measure_image
 
 folder = Path(mkdtemp())
 measure_image(image, output=folder / "field.ecsv")
@@ -80,7 +78,7 @@ for name, digits in zip(brief.colnames[:-1], (5, 5, 2, 3, 2, 2, 2), strict=True)
 brief[:8].pprint(max_width=-1)
 
 # %%
-# What was noticed about a source is in its flags. Here is how many have each:
+# Each source has flags. This is the number of sources with each flag:
 
 from collections import Counter
 
@@ -95,8 +93,8 @@ for flag, n in Counter(names).most_common():
 # On the sky
 # ----------
 #
-# astropy matches each source to the galaxy that is nearest on the sky. Those within half an
-# arcsecond belong together; what is left of the sources are the four stars.
+# astropy matches each source to the nearest galaxy on the sky. Pairs within half an arcsecond are
+# the same object; the sources without a match are the four stars.
 
 from astropy.coordinates import SkyCoord
 
@@ -109,9 +107,9 @@ missed = np.setdiff1d(np.arange(len(truth)), nearest[matched])
 print(f"{len(galaxies)} of {len(truth)} galaxies, {np.sum(~matched)} other sources")
 
 # %%
-# Blended sources are those whose light touches that of another one. Galaxies that were missed are
-# too faint, or so near to a brighter one that they are taken for a part of it. These have no flag
-# of their own; at best, the galaxy that has swallowed them has ``MISFIT``.
+# Blended sources are those whose light touches that of another source. Missed galaxies are too
+# faint, or so close to a brighter one that they are detected as a part of it. These have no flag of
+# their own; at best, the brighter galaxy has the flag ``MISFIT``.
 
 figure, ax = plt.subplots(figsize=(7, 7.5), layout="constrained")
 ax.imshow(np.arcsinh(image.data / noise), origin="lower", vmin=-2, vmax=5, cmap="gray_r")
@@ -131,11 +129,11 @@ ax.set(xticks=[], yticks=[])
 _ = figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
 # %%
-# How good it is
-# --------------
+# How accurate is it?
+# -------------------
 #
-# Where two galaxies overlap, the light of one is measured with the other. The network does not
-# know how much of it, and its error does not either.
+# Where two galaxies overlap, a part of the light of one is measured with the other. The error does
+# not include this.
 
 mag_error = parameter_values(galaxies, "mag") - parameter_values(true, "mag")
 quoted = galaxies["mag_err"].value
@@ -153,11 +151,11 @@ ax.set(xlabel="true magnitude", ylabel="measured - true magnitude")
 _ = ax.legend(loc="lower left")
 
 # %%
-# Fitted together
-# ---------------
+# Subtract the neighbors
+# ----------------------
 #
-# With ``refine="lm"``, each galaxy is fitted, and those with neighbors again, without the
-# light that the fits of their neighbors have. The sources are the same, in the same order.
+# With ``refine="lm"``, each galaxy is fitted, and galaxies with neighbors are fitted again after
+# the models of their neighbors were subtracted. The sources are the same, in the same order.
 
 from astropy.stats import mad_std
 
@@ -168,11 +166,11 @@ for label, chosen in (("without these flags", ~suspect), ("with one of them", su
     print(f"{label:20s} scatter {scatters[0]:.3f} mag (network), {scatters[1]:.3f} mag (lm)")
 
 # %%
-# What is left over
-# -----------------
+# The residual
+# ------------
 #
-# The residual is the best check of a field without a truth. What is left in it has been missed,
-# or is no single Sersic galaxy.
+# The residual is the best check of a field where the truth is not known. Light in the residual was
+# missed, or is not that of a single Sérsic galaxy.
 
 from astropy.io import fits
 
@@ -184,9 +182,9 @@ model = fits.getdata(folder / "model.fits")
 axes = plot_residuals([image], [model], figure=plt.figure(figsize=(10, 3.5), layout="constrained"))
 
 # %%
-# Those with a flag that are worst, by how far the magnitude is off and by its error. Pieces of
-# two galaxies that are taken for one leave a pattern that nobody can overlook. A galaxy beside a
-# masked neighbor, or cut by the edge, may fit well and be wrong:
+# The three flagged galaxies with the largest error of the magnitude relative to the quoted error.
+# Two galaxies that are detected as one leave an obvious pattern. A galaxy beside a masked neighbor,
+# or cut by the edge, may fit well and be wrong:
 
 worst = np.argsort(suspect * abs(mag_error) / quoted)[:-4:-1]
 boxes, labels = [], []
@@ -207,14 +205,14 @@ axes = plot_residuals(
 # ----------------------
 #
 # `~sersicnet.report.write_report`, or ``sersicnet report field.ecsv -o field.html``, makes a
-# page with distributions, errors and a table that sorts and filters (:doc:`/user_guide/reports`). Where the
-# truth is known it is compared with.
+# page with distributions, errors and a table that sorts and filters
+# (:doc:`/user_guide/reports`). Where the truth is known, the page compares with it.
 
-from sersicnet.report.write import write_report
+from sersicnet.report import write_report
 
 page = write_report(galaxies, folder / "field.html", truth=true)
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# :doc:`/user_guide/images` has what is done in detail and what an overlap costs, :doc:`/trust/fields` the same
-# for two large fields beside SExtractor, and :doc:`/user_guide/surveys` goes on to many images.
+# :doc:`/user_guide/images` explains each step and what an overlap costs, :doc:`/trust/fields`
+# compares two large fields with SExtractor, and :doc:`/user_guide/surveys` measures many images.

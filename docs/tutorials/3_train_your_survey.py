@@ -2,35 +2,35 @@
 Train for your own survey
 =========================
 
-A small network for one survey, which learns its PSF, noise and depth from simulations.
+Train a small network for one survey, which learns its PSF, noise and depth from simulations.
 """
 
 # %%
 # Is it worth it?
 # ---------------
 #
-# Mostly not: the weights that are shipped measure images of any survey, if they are given its
-# PSF (:doc:`1_first_cutout`). A network of your own is for images that share something which you
-# can simulate, but which the universal network cannot be told: a PSF that is not known galaxy by
-# galaxy, as here, or noise that is correlated over many pixels. Such a network is also small,
-# and needs no PSF.
+# Usually not: the shipped weights measure images of any survey if you pass the PSF
+# (:doc:`1_first_cutout`). A network of your own is for images with a property that you can simulate
+# and that is not an input of the universal network: a PSF that is not known for each galaxy, as
+# here, or noise that is correlated over many pixels. Such a network is also small, and needs no
+# PSF.
 #
-# What is below is a **toy**, with a thousand galaxies and less than a minute of one core. The
-# last section has what a real training needs.
+# This example is a **toy**, with a thousand galaxies and less than a minute of one core. The last
+# section shows what a real training needs.
 #
 # Describe the survey
 # -------------------
 #
-# `~sersicnet.simulate_catalog.SimulationConfig` has all that a survey is made of. Surveys that
-# the package surveycodex knows are there by name (``SimulationConfig.from_survey("HSC", "i")``).
-# Here is one that it does not know: with a PSF that is drawn out by bad tracking.
+# `~sersicnet.simulate_catalog.SimulationConfig` describes a survey. Surveys of the package
+# surveycodex are available by name (``SimulationConfig.from_survey("HSC", "i")``). This one is not
+# among them: its PSF is elongated by bad tracking.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.convolution import Gaussian2DKernel
 
 from sersicnet.parameters import Prior
-from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog import PSFModel, SimulationConfig
 
 star = Gaussian2DKernel(1.3, 2.0, theta=0.6, x_size=31, y_size=31).array
 config = SimulationConfig(
@@ -55,12 +55,12 @@ config = SimulationConfig(
 # Simulate
 # --------
 #
-# The truth first, in three parts, then the images. Those to train with have no noise: the noise
-# that their uncertainty tells is drawn anew whenever a galaxy is seen.
+# Draw the truth first, split it into three parts, then render the images. The training images have
+# no noise: new noise, with the standard deviation of their uncertainty, is drawn each time a galaxy
+# is seen.
 
 from sersicnet.plotting import plot_mosaic
-from sersicnet.simulate_catalog.catalog import draw_catalog, split_catalog
-from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.simulate_catalog import draw_catalog, render_catalog, split_catalog
 
 truth = draw_catalog(1200, config, seed=1)
 truth["n"] = np.round(truth["n"], 1)  # GalSim is ten times as fast where indices repeat
@@ -75,7 +75,7 @@ axes = plot_mosaic(unseen[:12], labels=test[:12], n_columns=6, figure=figure)
 # Train
 # -----
 #
-# Settings are arguments of `~sersicnet.SersicNet`. ``fit`` needs cutouts and truth.
+# Settings are arguments of `~sersicnet.SersicNet`. ``fit`` takes the cutouts and their truth.
 
 from sersicnet import SersicNet
 
@@ -91,10 +91,10 @@ net.fit(
 print(f"{net.record_['n_train']} galaxies, {len(net.history_['epoch'])} epochs")
 
 # %%
-# The loss is smaller the nearer the answers are to the truth, and the better their errors tell
-# how near. As long as it falls for the validation galaxies, which are not trained with, more
-# epochs help. Where it rises again while that of the training galaxies falls, these are learned
-# by heart: more galaxies help then. The first epochs are off the scale.
+# The loss is small where the medians are close to the truth and the errors are of the right size.
+# As long as it falls for the validation galaxies, which are not used for training, more epochs
+# help. If it rises again while that of the training galaxies falls, the network overfits: more
+# galaxies help then. The first epochs are off the scale.
 
 from sersicnet.plotting import plot_history
 
@@ -103,10 +103,10 @@ plot_history(net.history_, ax=ax)
 _ = ax.set_ylim(-1.5, 1.5)
 
 # %%
-# How good is it?
-# ---------------
+# How accurate is it?
+# -------------------
 #
-# That is for galaxies to tell that it has not seen at all.
+# Test it on galaxies that it has not seen.
 
 from sersicnet.plotting import plot_predicted_vs_true
 
@@ -115,9 +115,8 @@ results = net.predict(unseen)
 _ = plot_predicted_vs_true(results, test, parameters=names, errors=True, axes=axes)
 
 # %%
-# And the universal network, which has never heard of this survey? It is given the PSF, first the
-# right one, then one that is round and has the same area, as somebody would guess it who knows
-# nothing but the seeing.
+# Compare with the universal network, which was not trained for this survey. It takes the PSF, first
+# the right one, then a round one of the same area, as one would guess it from the seeing alone.
 
 universal = SersicNet.from_pretrained()
 seeing = Gaussian2DKernel(np.sqrt(1.3 * 2.0), x_size=31, y_size=31).array
@@ -135,14 +134,14 @@ for title, table in tables.items():
 
 # %%
 # ``bias`` and ``scatter`` of the radius are in dex, and ``coverage`` should be 0.68. With the
-# right PSF, the universal network is better by far than a toy that was trained for this survey.
-# With a PSF that is not round enough it is sure of axis ratios that are wrong, and the toy,
-# which has learned the PSF from its galaxies, is not.
+# right PSF, the universal network is much better than a toy that was trained for this survey. With
+# the round PSF, its axis ratios are wrong and their errors too small, while the toy, which has
+# learned the PSF from its galaxies, is not affected.
 #
-# Keep it
+# Save it
 # -------
 #
-# A file has the weights, the settings, the history and a record of the training.
+# The file holds the weights, the settings, the history and a record of the training.
 
 from pathlib import Path
 from tempfile import mkdtemp
@@ -152,16 +151,16 @@ net.save(path)
 again = SersicNet.load(path)
 print(f"{path.stat().st_size / 1e6:.1f} MB,", again.parameters)
 print(
-    "the same answers:", np.array_equal(again.predict(unseen).median("mag"), results.median("mag"))
+    "the same results:", np.array_equal(again.predict(unseen).median("mag"), results.median("mag"))
 )
 
 # %%
-# For real
-# --------
+# A real training
+# ---------------
 #
-# The shipped weights ``deeplegato`` are of such a network, for four parameters: 50,000 galaxies,
-# 22 epochs, and an hour of training on a CPU. For a survey of yours that is the script above,
-# with processes that simulate, and a folder from which an interrupted training goes on:
+# The shipped weights ``deeplegato`` are those of such a network, for four parameters: 50,000
+# galaxies, 22 epochs, and an hour of training on a CPU. For your survey, use the script above with
+# several processes that simulate, and a folder from which an interrupted training goes on:
 #
 # .. code-block:: python
 #
@@ -172,7 +171,7 @@ print(
 #    net = SersicNet(network="cnn", max_epochs=20)
 #    net.fit(clean, train, noise_kernel=config.noise_kernel(), resume="run-1")
 #
-# Without Python, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labeled set of a survey
-# that surveycodex knows, and ``sersicnet train deeplegato -j 8`` goes all the way from the
-# simulation to tested weights, for CANDELS. :doc:`/user_guide/simulating` and :doc:`/user_guide/measuring` have all
-# settings, and :doc:`/trust/reproducing_deeplegato` what comes out.
+# On the command line, ``sersicnet simulate HSC:i -n 1000 -j 8`` writes a labeled set of a survey
+# of surveycodex, and ``sersicnet train deeplegato -j 8`` does all steps from the simulation to
+# tested weights, for CANDELS. :doc:`/user_guide/simulating` and :doc:`/user_guide/training` have
+# all settings, and :doc:`/trust/reproducing_deeplegato` the results.

@@ -2,24 +2,21 @@
 Errors you can trust
 ====================
 
-Whether the errors are honest can be tested, with galaxies whose truth is known. Here is how to do
-it for *your* images, and what happens when the network is told something wrong.
+Test the errors for *your* images with galaxies whose truth is known, and see what a wrong PSF does.
 """
 
 # %%
 # Simulate what you have
 # ----------------------
 #
-# A hundred and twenty galaxies as CANDELS sees them. For your survey, change the
+# Simulate 120 galaxies as CANDELS sees them. For your survey, change the
 # `~sersicnet.simulate_catalog.SimulationConfig`.
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from sersicnet import SersicNet
-from sersicnet.simulate_catalog.catalog import draw_catalog
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
 config = SimulationConfig.candels_f160w()
 truth = draw_catalog(120, config, seed=7)
@@ -28,11 +25,11 @@ net = SersicNet.from_pretrained()
 results = net.predict(cutouts)
 
 # %%
-# Off by how many errors?
-# -----------------------
+# Errors in units of the quoted error
+# -----------------------------------
 #
-# The difference from the truth, in units of the quoted error. If errors are honest, about two of
-# three are within one (the gray band), of the bright galaxies on the left as of the faint ones.
+# The difference from the truth, in units of the quoted error. If errors are right, about two thirds
+# of the galaxies are within one (the gray band), bright ones on the left as well as faint ones.
 
 names = ("mag", "r_eff", "n", "q")
 figure, axes = plt.subplots(2, 2, figsize=(7, 4.5), sharex=True, sharey=True, layout="constrained")
@@ -49,9 +46,9 @@ _ = figure.supylabel("(measured - true) / error")
 # Coverage
 # --------
 #
-# The same question for intervals of any width: how often is the truth in the central 50, 68, 90
-# or 95 % of the samples? `~sersicnet.diagnostics.coverage_table` counts, with the error that the
-# number of galaxies allows.
+# Coverage generalizes this to intervals of any width: how often is the truth in the central 50, 68,
+# 90 or 95 % of the samples? `~sersicnet.diagnostics.coverage_table` counts, with the error due to
+# the number of galaxies.
 
 from sersicnet.diagnostics import coverage_table
 
@@ -61,15 +58,14 @@ table["coverage"].info.format = table["coverage_err"].info.format = ".2f"
 table["parameter", "level", "coverage", "coverage_err"].pprint()
 
 # %%
-# More than the level means errors that are too large. That is to be expected here: these images
-# are clean, and the network also reckons with what it cannot see, such as faint neighbors and a
-# sky that is slightly off.
+# More than the level means that the errors are too large. This is expected here: these images are
+# clean, and the errors also allow for faint neighbors and a small error of the sky.
 #
-# Told something wrong
-# --------------------
+# A wrong PSF
+# -----------
 #
-# Errors are as good as what the network is told. Here are the same images, with a PSF that is
-# blurred a little too much, as the mean of badly aligned stars would be.
+# Errors are only as good as the input. These are the same images with a PSF that is blurred a
+# little too much, like the mean of badly aligned stars.
 
 from scipy.ndimage import gaussian_filter
 
@@ -77,7 +73,7 @@ blurred = [gaussian_filter(cutout.psf, 0.8) for cutout in cutouts]
 misled = net.predict(cutouts, psf=blurred)
 
 # %%
-# The network takes off more of a blur than there is, and its errors do not tell:
+# The network corrects for more blurring than there is, and its errors do not include this:
 
 from sersicnet.plotting import plot_coverage
 
@@ -91,8 +87,8 @@ for ax, draws, title in zip(
 axes[0].get_legend().remove()
 
 # %%
-# Differences that go one way for most galaxies are the mark of such a mistake. Where there is no
-# truth, it shows in stars: the PSF should leave nothing of them but noise.
+# Differences of the same sign for most galaxies are typical of such a mistake. Where the truth is
+# not known, check stars: subtracting the PSF should leave nothing but noise.
 
 for name in names:
     pull = (misled.median(name) - true[name]) / misled.error(name)
@@ -100,12 +96,12 @@ for name in names:
     print(f"{name:5s} too low {low:.0%}, too high {high:.0%}, off by two errors {far:.0%}")
 
 # %%
-# Do not wait for a flag:
+# No flag warns of it reliably:
 
 from sersicnet import Flags
 
 print(f"flag MISFIT: {np.mean((misled.flags & Flags.MISFIT) != 0):.0%}")
 
 # %%
-# :doc:`/trust/errors` has these tests for the shipped weights on thousands of galaxies, and says where
-# the answer is no.
+# :doc:`/trust/errors` has these tests for the shipped weights on thousands of galaxies, and lists
+# the cases in which the errors cannot be trusted.

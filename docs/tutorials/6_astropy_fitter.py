@@ -2,14 +2,14 @@
 As an astropy fitter
 ====================
 
-The network in the place of a fitter of `astropy.modeling`: the same call, but it knows of the PSF.
+Use the network as a fitter of `astropy.modeling`, with the same call, and correct for the PSF.
 """
 
 # %%
 # A galaxy behind a PSF
 # ---------------------
 #
-# A `~astropy.modeling.functional_models.Sersic2D`, convolved with the PSF, with noise.
+# Convolve a `~astropy.modeling.functional_models.Sersic2D` with a PSF, and add noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,9 +27,9 @@ image = convolve_fft(truth(x, y), psf) + noise
 # Two fitters
 # -----------
 #
-# One of astropy's, which fits the image as it is and has to be told where to begin, and
-# ``SersicNetFitter``, which is told the PSF. Where sersicnet is installed, ``from
-# astropy.modeling.fitting import SersicNetFitter`` does the same as the import below.
+# Compare a fitter of astropy, which fits the blurred image and needs initial values, with
+# ``SersicNetFitter``, which takes the PSF. Where sersicnet is installed, ``from
+# astropy.modeling.fitting import SersicNetFitter`` is equivalent to the import below.
 
 from astropy.modeling.fitting import TRFLSQFitter
 
@@ -46,9 +46,9 @@ for name in truth.param_names:
     print(f"{name:9s} {getattr(truth, name).value:8.3f}", *both, sep="   ")
 
 # %%
-# The PSF makes a galaxy rounder and flatter in the middle. A fit that does not know of it
-# measures the blurred galaxy, with errors that do not tell. The network gives the galaxy before
-# the PSF.
+# The PSF makes a galaxy rounder and flatter in the middle. A fit without the PSF measures the
+# blurred galaxy, with errors that do not include this. The network measures the galaxy before the
+# PSF.
 
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.7), layout="constrained")
 best = convolve_fft(fitted(x, y), psf)
@@ -71,8 +71,8 @@ for ax, (title, picture) in zip(axes, panels.items(), strict=True):
 # Bounds
 # ------
 #
-# Knowledge from elsewhere goes into bounds, which act as a prior. If the index is known to be no
-# more than 1.5, what hangs together with it moves along:
+# Bounds act as a prior. If the index is known to be at most 1.5, the parameters that are correlated
+# with it change, too:
 
 bounded = fitter(Sersic2D(bounds={"n": (None, 1.5)}), x, y, image, weights=1 / sigma)
 print(f"share of the posterior: {fitter.fit_info['share']:.2f}")
@@ -81,8 +81,7 @@ for name in ("n", "r_eff", "amplitude"):
     print(f"{name:9s}  {free}  with bounds  {known}")
 
 # %%
-# The posterior behind the fit comes along, in ``fit_info``, in pixels (what is labeled as
-# arcsec):
+# ``fit_info`` holds the posterior behind the fit, in pixels (although the labels say arcsec):
 
 from sersicnet.plotting import plot_corner
 
@@ -92,4 +91,4 @@ known = {"r_eff": truth.r_eff.value, "n": truth.n.value, "q": 1 - truth.ellip.va
 axes = plot_corner(three, truth=known, figure=plt.figure(figsize=(5.5, 5.5)))
 
 # %%
-# :doc:`/user_guide/fitter` says what this fitter honors and what it refuses.
+# :doc:`/user_guide/fitter` lists the constraints and units that this fitter supports.

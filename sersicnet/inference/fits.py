@@ -57,10 +57,13 @@ class _Fits:
         for name in ("mean", "covariance", "chi2", "sky"):
             getattr(self, name)[~self.good] = np.nan
 
-    def judge(self, stamps):
-        """Columns ``chi2``, ``n_pixels`` and ``sky``, in units of the image; flags are added."""
+    def flags(self):
+        """Return ``HIGH_CHI2`` or 0 for each galaxy, (N,) int `~numpy.ndarray`."""
         high = self.chi2 > _HIGH_CHI2 * self.n_pixels  # False where NaN
-        stamps.flags[high] |= int(Flags.HIGH_CHI2)
+        return np.where(high, int(Flags.HIGH_CHI2), 0)
+
+    def columns(self, stamps):
+        """Return the columns ``chi2``, ``n_pixels`` and ``sky``, in the unit of the image."""
         sky = self.sky * stamps.frame.noise_level / stamps.frame.bins**2
         return {"chi2": self.chi2, "n_pixels": self.n_pixels, "sky": sky}
 
@@ -72,10 +75,10 @@ class _Fits:
             for place, likelihood in likelihoods(self.start[rows], *images, group, **options):
                 yield int(rows[place[0]]), likelihood
 
-    def proposals(self, answer, row):
+    def proposals(self, posterior, row):
         """What the first draws of a galaxy come from."""
-        log_light = float(answer.log_light[row] - self.log_light[row])
-        flow = FlowProposal(answer.distribution([row]), log_light)
+        log_light = float(posterior.log_light[row] - self.log_light[row])
+        flow = FlowProposal(posterior.distribution([row]), log_light)
         if not self.good[row] or self.held[row].any():
             return [flow]
         mean, covariance = (torch.from_numpy(part[row]) for part in (self.mean, self.covariance))

@@ -21,8 +21,8 @@ _UNRESOLVED = 0.25
 _EDGE = 0.01
 
 
-def answer_flags(quantiles, stamps, psfs, *, device):
-    """Flags that follow from the answer, refined or not.
+def model_flags(quantiles, stamps, psfs, *, device):
+    """Return the flags that follow from the medians, refined or not, and from their model image.
 
     Parameters
     ----------

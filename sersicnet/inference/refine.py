@@ -50,39 +50,45 @@ class LevenbergMarquardt:
         check_bool("prior", self.prior)
         check_bool("sky", self.sky)
 
-    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
-        """Refined answer, quantiles and columns of some galaxies; flags are added in place.
+    def __call__(self, posterior, quantiles, stamps, psfs, *, seed, device):
+        """Refine the posteriors of some galaxies.
 
         Parameters
         ----------
-        answer : `~sersicnet.networks.FlowDensity`
-            What the network said.
+        posterior : `~sersicnet.networks.FlowDensity`
+            Posteriors of the network.
         quantiles : (7, 3, N) `~numpy.ndarray`
-            Likewise.
+            Quantiles of the parameters from these posteriors.
         stamps : `~sersicnet.preprocessing.Stamps`
-            The images.
+            Stamps that they are of.
         psfs : `~sersicnet.model.PSFs`
-            Of the cutouts, before any binning.
+            PSFs of the cutouts, before any binning.
         seed : int
-            Of what is random.
+            Seed of random draws.
         device : str or `~torch.device`
-            Where models are rendered.
+            Device on which models are rendered.
 
         Returns
         -------
-        answer : `~sersicnet.inference.FitDensity`
+        posterior : `~sersicnet.inference.FitDensity`
+            Refined posteriors.
         quantiles : (7, 3, N) `~numpy.ndarray`
+            Refined quantiles, those of the network where there is no fit.
         columns : dict of (N,) `~numpy.ndarray`
             ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
+        flags : (N,) int `~numpy.ndarray`
+            ``NOT_REFINED``, ``AT_BOUND`` and ``HIGH_CHI2``.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
-        answered = np.isfinite(quantiles).all(axis=(0, 1))
-        stamps.flags[answered & ~fit.good] |= int(Flags.NOT_REFINED)
-        stamps.flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        refined = FitDensity(answer, fit.mean, fit.covariance, fit.log_light, fit.offset)
-        found = fit_quantiles(refined, fit.held, stamps.frame)
-        found = np.where(fit.good, found, quantiles)
-        return refined, found, fit.judge(stamps) | {"n_iter": fit.n_iter}
+        measured = np.isfinite(quantiles).all(axis=(0, 1))
+        flags = fit.flags()
+        flags[measured & ~fit.good] |= int(Flags.NOT_REFINED)
+        flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        refined = FitDensity(posterior, fit.mean, fit.covariance, fit.log_light, fit.offset)
+        fitted = fit_quantiles(refined, fit.held, stamps.frame)
+        fitted = np.where(fit.good, fitted, quantiles)
+        columns = fit.columns(stamps) | {"n_iter": fit.n_iter}
+        return refined, fitted, columns, flags
 
 
 @dataclass(frozen=True)
@@ -130,33 +136,38 @@ class ImportanceSampling:
                 msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
                 raise ValueError(msg)
 
-    def __call__(self, answer, quantiles, stamps, psfs, *, seed, device):
-        """As of `LevenbergMarquardt`.
+    def __call__(self, posterior, quantiles, stamps, psfs, *, seed, device):
+        """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
-        The answer is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
-        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit.
+        The refined posterior is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
+        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit;
+        the flags are ``LOW_ESS``, ``NOT_REFINED`` and ``HIGH_CHI2``.
         """
         fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
         labels, refined, columns = self._sample_all(
-            fit, answer, quantiles, stamps, seed=seed, device=device
+            fit, posterior, quantiles, stamps, seed=seed, device=device
         )
-        answered = np.isfinite(quantiles).all(axis=(0, 1))
+        measured = np.isfinite(quantiles).all(axis=(0, 1))
         ess = np.nan_to_num(columns["ess"])
-        stamps.flags[answered & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
-        kept = np.flatnonzero(answered & (ess < _FEWEST_EFFECTIVE))
-        stamps.flags[kept] |= int(Flags.NOT_REFINED)
-        drawn = answer.draw(kept, self.n_kept, seed)
+        flags = fit.flags()
+        flags[measured & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
+        kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
+        flags[kept] |= int(Flags.NOT_REFINED)
+        drawn = posterior.draw(kept, self.n_kept, seed)
         labels[kept] = stack_labels(drawn)
-        return SampleDensity(labels), refined, fit.judge(stamps) | columns
+        return SampleDensity(labels), refined, fit.columns(stamps) | columns, flags
 
-    def _sample_all(self, fit, answer, quantiles, stamps, *, seed, device):
-        """Labels of draws, quantiles, columns; NaN, or the network's, where draws are too few."""
+    def _sample_all(self, fit, posterior, quantiles, stamps, *, seed, device):
+        """Return labels of draws, quantiles and columns.
+
+        Labels are NaN, and quantiles those of the network, where the draws are too few.
+        """
         labels = np.full((len(stamps), self.n_kept, N_LABELS), np.nan, np.float32)
         columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
         columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
         refined = quantiles.copy()
         for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
-            found = self._sample(likelihood, fit.proposals(answer, row), seed)
+            found = self._sample(likelihood, fit.proposals(posterior, row), seed)
             columns["ess"][row], columns["n_samples"][row] = found.ess, len(found.values)
             if found.ess >= _FEWEST_EFFECTIVE:
                 columns["log_evidence"][row] = found.log_evidence

@@ -1,12 +1,12 @@
 """Cutouts of the sources of a survey image: neighbors masked, the local sky taken off."""
 
 import numpy as np
-from astropy.nddata import NDData, StdDevUncertainty
 from scipy import ndimage
 
 from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.preprocessing.noise import finite_median
+from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut
 
 __all__ = ["cut_source"]
@@ -34,8 +34,8 @@ def cut_source(sources, source, *, local_background, others=0.0):
 
     Returns
     -------
-    cutout : `~astropy.nddata.NDData`
-        Without a unit.
+    cutout : `~sersicnet.preprocessing.stamps.CheckedCutout`
+        Pixels of the source, in the unit of the image.
     taken : float
         What was taken off.
     flags : int
@@ -57,9 +57,9 @@ def cut_source(sources, source, *, local_background, others=0.0):
     flags |= Flags.EDGE * bool((_widened(part(window.gone, True)) & own).any())
     data = part(window.data, 0.0) - others
     taken = _local_sky(data, part(sources.sky, False)) if local_background else 0.0
-    uncertainty = StdDevUncertainty(part(window.noise, np.inf), copy=False)
     mask = part(window.hidden, True) | (neighbors & ~own)
-    return NDData(data - taken, uncertainty=uncertainty, mask=mask), taken, int(flags)
+    cutout = CheckedCutout(data - taken, part(window.noise, np.inf), mask)
+    return cutout, taken, int(flags)
 
 
 def _widened(pixels):

@@ -124,7 +124,7 @@ def matters(cutout, own, change):
     A flux that is fitted with the right shape is off by the sum of both images' product, in units
     of its error by that over the norm of its own.
     """
-    noise = cutout.uncertainty.array
+    noise = cutout.noise
     good = ~cutout.mask & np.isfinite(noise) & (noise > 0) & np.isfinite(cutout.data)
     own, change = own[good] / noise[good], change[good] / noise[good]
     return bool(abs((own * change).sum()) > _WORTH * np.sqrt((own**2).sum()))

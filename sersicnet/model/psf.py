@@ -4,7 +4,6 @@ import reprlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from sersicnet.flags import Flags
 
@@ -16,7 +15,6 @@ __all__ = [
     "check_psf",
     "collect_psfs",
     "is_list_of_stamps",
-    "psf_flags",
     "psfs_of",
     "require_psfs",
 ]
@@ -211,38 +209,27 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True):
     -------
     PSFs
     """
-    stamps, sums, by_id, by_pixels = [], [], {id(None): -1}, {}
-    for stamp in psfs:
-        if id(stamp) in by_id:
+    stamps = []
+    sums = []
+    by_id = {id(None): -1}
+    by_pixels = {}
+    for psf in psfs:
+        if id(psf) in by_id:
             continue
-        by_id[id(stamp)] = -1
-        if not _is_bad(stamp):
-            pixels = np.asarray(stamp, dtype=float)
-            key = pixels.shape, pixels.tobytes()  # cutouts often carry copies of one stamp
-            if key not in by_pixels:
-                by_pixels[key] = len(stamps)
-                stamps.append(check_psf(pixels))
-                sums.append(1.0 if normalize else pixels.sum())
-            by_id[id(stamp)] = by_pixels[key]
-    which = np.array([by_id[id(stamp)] for stamp in psfs], dtype=np.int64)
+        by_id[id(psf)] = -1
+        try:
+            stamp = check_psf(psf)
+        except (TypeError, ValueError):
+            continue
+        pixels = np.asarray(psf, dtype=float)
+        key = pixels.shape, pixels.tobytes()  # cutouts often carry copies of one stamp
+        if key not in by_pixels:
+            by_pixels[key] = len(stamps)
+            stamps.append(stamp)
+            sums.append(1.0 if normalize else pixels.sum())
+        by_id[id(psf)] = by_pixels[key]
+    which = np.array([by_id[id(psf)] for psf in psfs], dtype=np.int64)
     return PSFs(stamps, which, np.log10([*sums, 1.0])[which], int(oversampling))
-
-
-def psf_flags(psfs):
-    """Which cutouts have a PSF that cannot be used.
-
-    Parameters
-    ----------
-    psfs : list
-        A stamp or None for each cutout, from `psfs_of`.
-
-    Returns
-    -------
-    (N,) int `~numpy.ndarray`
-        `~sersicnet.Flags.BAD_PSF`, or 0: also where there is none.
-    """
-    bad = {key: _is_bad(stamp) for key, stamp in {id(stamp): stamp for stamp in psfs}.items()}
-    return np.array([Flags.BAD_PSF * bad[id(stamp)] for stamp in psfs], dtype=np.int64)
 
 
 def bin_psf(stamp, bins):
@@ -260,6 +247,8 @@ def bin_psf(stamp, bins):
     `~numpy.ndarray`
         Of odd sides and unit sum, centered on the middle pixel.
     """
+    from scipy.ndimage import uniform_filter  # a machine that only trains may lack it
+
     step = bins // BINNED_OVERSAMPLING
     # from the middle to beyond what the larger pixel spreads, in whole steps
     reach = [step * -(-(n // 2 + bins // 2) // step) for n in stamp.shape]
@@ -273,13 +262,3 @@ def is_list_of_stamps(psf):
     if isinstance(psf, list | tuple):
         return any(stamp is None or np.ndim(stamp) == 2 for stamp in psf)
     return np.ndim(psf) == 3
-
-
-def _is_bad(stamp):
-    """Whether there is a stamp that `check_psf` refuses."""
-    try:
-        if stamp is not None:
-            check_psf(stamp)
-    except (TypeError, ValueError):
-        return True
-    return False

@@ -81,7 +81,7 @@ def predict_labels(network, data, weight, *, batch_size=64):
     means, scales = [], []
     for start in range(0, len(data), batch_size):
         batch = slice(start, start + batch_size)
-        arrays = (np.ascontiguousarray(array[batch], dtype=np.float32) for array in (data, weight))
+        arrays = (np.array(array[batch], dtype=np.float32) for array in (data, weight))
         answer = network(*(torch.from_numpy(array).to(device) for array in arrays))
         means.append(answer.mean.double().cpu().numpy())
         scales.append(answer.stddev.double().cpu().numpy())

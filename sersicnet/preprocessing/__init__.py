@@ -15,7 +15,7 @@ _HOMES = {
     "find_center": "sources",
     "mask_neighbors": "sources",
     "measure_shape": "sources",
-    "prepare": "stamps",
+    "prepare": "batches",
 }
 
 __all__ = [

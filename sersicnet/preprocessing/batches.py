@@ -1,74 +1,369 @@
-"""Parts of a long list of cutouts, with what belongs to each cutout."""
+"""The one way from what a user passes as cutouts to stamps: checked once, batch after batch."""
 
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from astropy.nddata import NDData
 
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet._settings import check_positive
+from sersicnet.model.psf import PSFs, check_oversampling, collect_psfs, psfs_of, require_psfs
+from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps
 from sersicnet.preprocessing.units import per_cutout
 from sersicnet.preprocessing.windows import replace
 
-__all__ = ["Batch", "chunks_of", "cutout_batches"]
+__all__ = [
+    "Batch",
+    "OpenCutouts",
+    "check_cutouts",
+    "chunks_of",
+    "open_cutouts",
+    "prepare",
+    "rows_of",
+]
 
-# Prepared at a time: 64 MB of stamps of 128 x 128.
+# Cutouts in a batch: 64 MB of stamps of 128 x 128.
 SIZE = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some of the cutouts.
+    """Some of the cutouts, with their stamps and PSFs.
 
     Attributes
     ----------
     cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
-        The images.
-    psfs : list
-        A stamp or None for each of them.
-    units : dict
-        ``pixel_scale`` and ``zeropoint``, each None or one a cutout.
+        The images, B of them.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Their stamps.
+    psfs : `~sersicnet.model.PSFs`
+        Their PSFs.
+    has_psf : (B,) bool `~numpy.ndarray`
+        Whether there is a PSF at all, good or bad.
+    pixel_scale, zeropoint : (B,) `~numpy.ndarray` or None
+        The user's values.
     first : int
-        Number of the first of them in what the user passed.
+        Number of the first of them among all cutouts.
     """
 
     cutouts: object
-    psfs: list
-    units: dict
+    stamps: Stamps
+    psfs: PSFs
+    has_psf: np.ndarray
+    pixel_scale: np.ndarray
+    zeropoint: np.ndarray
     first: int
+
+    def __len__(self):
+        return len(self.stamps)
+
+    @property
+    def rows(self):
+        """Their rows among all cutouts, a slice."""
+        return slice(self.first, self.first + len(self))
+
+    def prepare(self, rows, *, bins):
+        """Prepare some of the cutouts again, in larger pixels.
+
+        Parameters
+        ----------
+        rows : (R,) int `~numpy.ndarray`
+            Their rows in the batch.
+        bins : int
+            Pixels of the cutout on a side of each pixel of the stamp.
+
+        Returns
+        -------
+        `~sersicnet.preprocessing.Stamps`
+        """
+        return build_stamps(
+            rows_of(self.cutouts, rows),
+            stamp_size=self.stamps.data.shape[-1],
+            bins=bins,
+            pixel_scale=_rows_of_unit(self.pixel_scale, rows),
+            zeropoint=_rows_of_unit(self.zeropoint, rows),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class OpenCutouts:
+    """Checked cutouts, of which a loop makes one `Batch` after the other: see `open_cutouts`."""
+
+    cutouts: object
+    psfs: list
+    psf_options: dict
+    pixel_scale: np.ndarray
+    zeropoint: np.ndarray
+    stamp_size: int
 
     def __len__(self):
         return len(self.psfs)
 
-    def prepare(self, stamp_size, *, rows=None, bins=1):
-        """`~sersicnet.preprocessing.Stamps` of all cutouts, or of some rows."""
-        if rows is None:
-            units = self.units | {"first": self.first}
-            return prepare(self.cutouts, stamp_size=stamp_size, bins=bins, **units)
-        units = {name: _rows_of_unit(value, rows) for name, value in self.units.items()}
-        return prepare(rows_of(self.cutouts, rows), stamp_size=stamp_size, bins=bins, **units)
+    def __iter__(self):
+        for first in range(0, len(self), SIZE):
+            yield self._batch(slice(first, min(first + SIZE, len(self))))
+
+    def _batch(self, rows):
+        cutouts = rows_of(self.cutouts, rows)
+        psfs = self.psfs[rows]
+        pixel_scale = _rows_of_unit(self.pixel_scale, rows)
+        zeropoint = _rows_of_unit(self.zeropoint, rows)
+        stamps = build_stamps(
+            cutouts,
+            stamp_size=self.stamp_size,
+            bins=1,
+            pixel_scale=pixel_scale,
+            zeropoint=zeropoint,
+            first=rows.start,
+        )
+        return Batch(
+            cutouts=cutouts,
+            stamps=stamps,
+            psfs=collect_psfs(psfs, **self.psf_options),
+            has_psf=np.array([psf is not None for psf in psfs]),
+            pixel_scale=pixel_scale,
+            zeropoint=zeropoint,
+            first=rows.start,
+        )
 
 
-def cutout_batches(cutouts, psfs, units):
-    """Split what `~sersicnet.preprocessing.stamps.check_cutouts` accepted.
+def open_cutouts(
+    cutouts,
+    *,
+    stamp_size,
+    psf=None,
+    psf_options=MappingProxyType({}),
+    needs_psf=False,
+    pixel_scale=None,
+    zeropoint=None,
+):
+    """Check cutouts and PSFs once, and prepare them batch after batch.
 
     Parameters
     ----------
-    cutouts, psfs, units
-        As of `Batch`, of all cutouts; a unit may also be one for all.
+    cutouts : `~astropy.nddata.NDData`, iterable of them, or (N, ny, nx) `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.prepare`.
+    stamp_size : int
+        Pixels on a side of the stamps.
+    psf : (K, L) array_like, list of them, or None, optional
+        As in `~sersicnet.SersicNet.predict`.
+    psf_options : dict, optional
+        ``oversampling`` and ``normalize``, as in `~sersicnet.model.collect_psfs`.
+    needs_psf : bool, optional
+        Whether a call without any PSF is an error.
+    pixel_scale, zeropoint : float, `~astropy.units.Quantity` or array, optional
+        As in `~sersicnet.preprocessing.prepare`.
 
-    Yields
+    Returns
+    -------
+    OpenCutouts
+        Its length is the number of cutouts; a loop over it yields a `Batch` of at most 512.
+
+    Raises
     ------
-    Batch
-        Of at most 512 cutouts.
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If the call makes no sense. What a single cutout lacks is found when its batch is made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing.batches import open_cutouts
+    >>> opened = open_cutouts(np.ones((3, 40, 40)), stamp_size=32, pixel_scale=0.1, zeropoint=25)
+    >>> len(opened)
+    3
+    >>> [batch.stamps.data.shape for batch in opened]
+    [(3, 32, 32)]
     """
-    n_cutouts = len(psfs)
-    units = {name: per_cutout(value, n_cutouts, name) for name, value in units.items()}
-    for start in range(0, n_cutouts, SIZE):
-        rows = slice(start, min(start + SIZE, n_cutouts))
-        given = {name: _rows_of_unit(value, rows) for name, value in units.items()}
-        yield Batch(rows_of(cutouts, rows), psfs[rows], given, start)
+    cutouts = check_cutouts(cutouts)
+    psfs = psfs_of(psf, cutouts)
+    if "oversampling" in psf_options:
+        check_oversampling(psf_options["oversampling"])
+    if needs_psf:
+        require_psfs(psfs)
+    return OpenCutouts(
+        cutouts,
+        psfs,
+        psf_options,
+        per_cutout(pixel_scale, len(psfs), "pixel_scale"),
+        per_cutout(zeropoint, len(psfs), "zeropoint"),
+        stamp_size,
+    )
+
+
+def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None, first=0):
+    r"""Cut, pad and scale cutouts into a batch of stamps in universal units.
+
+    With the noise map :math:`\sigma` (the uncertainty as a standard deviation) and the noise
+    level :math:`\sigma_0`, its median over the good pixels of the stamp, a stamp holds
+
+    .. math::
+
+        \mathrm{data} = d / \sigma_0, \qquad \mathrm{weight} = \sigma_0 / \sigma,
+
+    and zero in both where a pixel is masked, padded, NaN, infinite, or has no positive and finite
+    noise. The stamp is the middle of the cutout as
+    `~sersicnet.preprocessing.crop_or_pad` defines it.
+
+    Parameters
+    ----------
+    cutouts : `~astropy.nddata.NDData`, list of them, or (N, ny, nx) `~numpy.ndarray`
+        One cutout, a list of cutouts of any sizes, or, faster, N cutouts of one size as a
+        3-D NDData or an array (or quantity, or masked array). Data are of any real numeric
+        type and byte order. The unit is a flux density per frequency, or counts.
+        The uncertainty is a standard deviation, a variance or an inverse variance; where it is
+        missing or of unknown kind, the noise is that of `~sersicnet.preprocessing.estimate_noise`
+        (and flagged).
+        True in the mask is bad.
+    stamp_size : int, optional
+        S, pixels of a side of the stamps.
+    bins : int, optional
+        Pixels of the cutout on a side of each pixel of the stamp, for galaxies that are too
+        large for it. Fluxes are added, and those of bad pixels taken as the mean of the others.
+    pixel_scale : float, `~astropy.units.Quantity` or array, optional
+        Arcsec (or arcsec per pixel), one for all or one per cutout. By default from the
+        celestial WCS (square root of the pixel's area), else the header card ``PIXSCALE``.
+    zeropoint : float, `~astropy.units.Quantity` or array, optional
+        AB magnitude of one count, one for all or one per cutout. By default from the header card
+        that comes first in `~sersicnet.preprocessing.ZEROPOINT_CARDS`, else, for counts per
+        second, from HST's ``PHOTFLAM`` and ``PHOTPLAM``. A flux density needs none and ignores it.
+    first : int, optional
+        Number of the first of a list of cutouts in error messages.
+
+    Returns
+    -------
+    Stamps
+
+    Raises
+    ------
+    TypeError
+        If ``cutouts`` or one of them is not NDData, or its data are not real numbers.
+    ValueError
+        If there is no cutout, one is not 2-D or has no pixels, a zero point or
+        pixel scale is missing, or an argument is out of range.
+    `~astropy.units.UnitConversionError`
+        If a unit is neither a flux density nor counts, or an argument has a wrong one.
+
+    Notes
+    -----
+    What is wrong with one galaxy sets bits of `~sersicnet.Flags` and leaves the others
+    as they are. Where no pixel is usable (``NO_DATA``, ``NO_NOISE``) the stamp is zero and its
+    noise level 1.
+
+    Detection is that of a box of 6 x 6 pixels on the stamp, for ``LOW_SNR`` of 24 x 24 as well,
+    with :math:`S/N = \sum d / \sigma^2 / \sqrt{\sum 1 / \sigma^2}`. The middle is a circle whose
+    radius is 12 % of the cutout (of the stamp, where that is smaller), and at least 8 pixels.
+    ``LOW_SNR`` means that S/N is below 5 in it, ``OFF_CENTER`` that it is larger elsewhere by
+    5 and by a factor of 1.5. Integers in ``meta["flags"]`` are added to the flags.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData, StdDevUncertainty
+    >>> from sersicnet.preprocessing import prepare
+    >>> data = np.full((101, 90), 4.0)
+    >>> cutout = CCDData(data, unit="nJy", uncertainty=StdDevUncertainty(data / 2))
+    >>> stamps = prepare([cutout], pixel_scale=0.06 * u.arcsec)
+    >>> stamps.data.shape, float(stamps.data.max()), float(stamps.weight.min())
+    ((1, 128, 128), 2.0, 0.0)
+    >>> frame = stamps.frame
+    >>> print(f"{frame.zeropoint[0]:.1f} {frame.noise_level[0]} {frame.x_middle[0]}")
+    31.4 2.0 44.5
+    """
+    check_positive("stamp_size", stamp_size)
+    check_positive("bins", bins)
+    cutouts = check_cutouts(cutouts, first=first)
+    n_cutouts = _length(cutouts)
+    return build_stamps(
+        cutouts,
+        stamp_size=int(stamp_size),
+        bins=int(bins),
+        pixel_scale=per_cutout(pixel_scale, n_cutouts, "pixel_scale"),
+        zeropoint=per_cutout(zeropoint, n_cutouts, "zeropoint"),
+        first=first,
+    )
+
+
+def check_cutouts(cutouts, *, first=0):
+    """What the user passed as ``cutouts``, as one stack or a list of images.
+
+    Parameters
+    ----------
+    cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
+        As in `~sersicnet.preprocessing.prepare`.
+    first : int
+        Number of the first of them in error messages.
+
+    Returns
+    -------
+    `~astropy.nddata.NDData`, or list of them
+        One with 3-D data, or one for each 2-D image.
+
+    Raises
+    ------
+    TypeError
+        If ``cutouts`` or one of them is not NDData, or its data are not real numbers.
+    ValueError
+        If there is no cutout, or one is not 2-D or has no pixels.
+    """
+    if isinstance(cutouts, np.ndarray):
+        _check_dtype(cutouts, "cutouts")
+        cutouts = NDData(cutouts)
+    if isinstance(cutouts, NDData):
+        if np.ndim(cutouts.data) != 3:
+            cutouts = [cutouts]
+        else:
+            _check_stack(cutouts)
+            return cutouts
+    if isinstance(cutouts, str | bytes | dict) or not isinstance(cutouts, Iterable):
+        msg = (
+            "cutouts must be an NDData, a list of them, or an (N, ny, nx) array, "
+            f"not {type(cutouts).__name__}"
+        )
+        raise TypeError(msg)
+    cutouts = list(cutouts)
+    if not cutouts:
+        msg = "cutouts is empty: at least one cutout is needed"
+        raise ValueError(msg)
+    for i, cutout in enumerate(cutouts):
+        _check_image(cutout, f"cutouts[{first + i}]")
+    return cutouts
+
+
+def _check_stack(stack):
+    """Raise TypeError or ValueError unless 3-D NDData has pixels and numbers."""
+    _check_dtype(stack.data, "cutouts")
+    if 0 in stack.data.shape:
+        msg = f"cutouts has shape {stack.data.shape}: it holds no pixels"
+        raise ValueError(msg)
+
+
+def _check_image(cutout, where):
+    """Raise TypeError or ValueError unless a cutout is one image as NDData."""
+    if isinstance(cutout, CheckedCutout):
+        return
+    if not isinstance(cutout, NDData):
+        msg = f"{where} is of type {type(cutout).__name__}: an NDData or CCDData is needed"
+        raise TypeError(msg)
+    _check_dtype(cutout.data, where)
+    if np.ndim(cutout.data) != 2 or 0 in cutout.data.shape:
+        msg = f"{where} has shape {np.shape(cutout.data)}: a 2-D image with pixels is needed"
+        raise ValueError(msg)
+
+
+def _check_dtype(data, where):
+    """Raise TypeError unless data are real numbers."""
+    dtype = getattr(data, "dtype", None)
+    if dtype is None or dtype.kind not in "iuf":
+        msg = f"{where} has data of type {dtype}: real numbers (integer or float) are needed"
+        raise TypeError(msg)
+
+
+def _length(cutouts):
+    """Number of cutouts in a list, or in one NDData with 3-D data."""
+    return len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)
 
 
 def _rows_of_unit(values, rows):

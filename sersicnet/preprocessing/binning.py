@@ -40,52 +40,45 @@ def needed_bins(r_eff, stamps):
     return np.where((radius > _TOO_LARGE * present) & (bins > present), bins, present)
 
 
-def bin_galaxies(batch, rows, bins, stamps, psfs):
-    """Coarser stamps of some galaxies, which replace the present ones.
+def bin_galaxies(batch, rows, bins):
+    """Prepare some galaxies of a batch again, in larger pixels.
 
     Parameters
     ----------
     batch : `~sersicnet.preprocessing.batches.Batch`
-        What the stamps were prepared from.
-    rows : (R,) int `~numpy.ndarray`
         The galaxies.
+    rows : (R,) int `~numpy.ndarray`
+        Rows of those that are binned.
     bins : int
-        From `needed_bins`.
-    stamps : `~sersicnet.preprocessing.Stamps`
-        Changed in place.
-    psfs : `~sersicnet.model.PSFs`
-        Of all galaxies.
+        Number of pixels to bin by, from `needed_bins`.
 
     Returns
     -------
-    `~sersicnet.preprocessing.Stamps`, `~sersicnet.model.PSFs`
-        Of these galaxies.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Stamps of these R galaxies, with the flag ``BINNED``.
+    psfs : `~sersicnet.model.PSFs`
+        Their PSFs, binned like the stamps.
     """
-    binned = batch.prepare(stamps.data.shape[-1], rows=rows, bins=bins)
-    binned.flags[:] |= psfs[rows].flags() | int(Flags.BINNED)
-    for name in ("data", "weight", "flags"):
-        getattr(stamps, name)[rows] = getattr(binned, name)
-    for name in stamps.frame.__dataclass_fields__:
-        getattr(stamps.frame, name)[rows] = getattr(binned.frame, name)
-    return binned, binned_psfs(psfs[rows], bins)
+    stamps = batch.prepare(rows, bins=bins).with_flags(int(Flags.BINNED))
+    return stamps, binned_psfs(batch.psfs[rows], bins)
 
 
 def groups_by_bins(stamps, psfs):
-    """Galaxies that are binned by the same number of pixels.
+    """Group the galaxies that are binned by the same number of pixels.
 
     Parameters
     ----------
     stamps : `~sersicnet.preprocessing.Stamps`
-        Of all of them.
+        Stamps of all galaxies.
     psfs : `~sersicnet.model.PSFs`
-        Of the cutouts.
+        PSFs of their cutouts, before any binning.
 
     Yields
     ------
     rows : (R,) int `~numpy.ndarray`
-        Their numbers.
+        Rows of the galaxies of a group.
     psfs : `~sersicnet.model.PSFs`
-        Theirs, binned as the stamps are.
+        Their PSFs, binned like the stamps.
     """
     for bins in np.unique(stamps.frame.bins):
         rows = np.flatnonzero(stamps.frame.bins == bins)

@@ -11,13 +11,11 @@ from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import Image, ImageColor
 
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
-from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
-from sersicnet.preprocessing.batches import cutout_batches, rows_of
+from sersicnet.preprocessing.batches import open_cutouts, rows_of
 from sersicnet.preprocessing.sources import measure_shape
-from sersicnet.preprocessing.stamps import check_cutouts
 
 SEVEN = tuple(PARAMETERS)
 # Pixels of the cutout on a side that are shown of galaxies up to the radius, in pixels, and of
@@ -65,16 +63,14 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     n_galaxies = len(next(iter(values.values())))
     if isinstance(cutouts, list | tuple):
         cutouts = [_no_cutout() if cutout is None else cutout for cutout in cutouts]
-    cutouts = check_cutouts(cutouts)
-    given = psfs_of(psf, cutouts)
-    if len(given) != n_galaxies:
-        msg = f"cutouts ({len(given)}) must be as many as the rows of the catalog ({n_galaxies})"
+    batches = open_cutouts(cutouts, stamp_size=_SIDE, psf=psf, psf_options=psf_options, **units)
+    if len(batches) != n_galaxies:
+        msg = f"cutouts ({len(batches)}) must be as many as the rows of the catalog ({n_galaxies})"
         raise ValueError(msg)
     pictures = []
-    for batch in cutout_batches(cutouts, given, units):
-        part = slice(len(pictures), len(pictures) + len(batch))
-        measured = {name: column[part] for name, column in values.items()}
-        pictures += _batch_pictures(measured, batch, psf_options)
+    for batch in batches:
+        measured = {name: column[batch.rows] for name, column in values.items()}
+        pictures += _batch_pictures(measured, batch)
     return pictures
 
 
@@ -83,9 +79,9 @@ def _no_cutout():
     return NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
 
 
-def _batch_pictures(values, batch, psf_options):
-    stamps = batch.prepare(_SIDE)
-    psfs = collect_psfs(batch.psfs, **psf_options)
+def _batch_pictures(values, batch):
+    stamps = batch.stamps
+    psfs = batch.psfs
     labels = _labels(_complete(values, batch.cutouts), stamps.frame)
     labels[:, LOG_FLUX] += psfs.log_light
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)

@@ -9,8 +9,7 @@ from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
 from sersicnet.model.labels import stack_labels
 from sersicnet.parameters import PARAMETERS, label_names, table_values
-from sersicnet.preprocessing.batches import SIZE, chunks_of
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing.batches import SIZE, chunks_of, prepare
 from sersicnet.training.data import TrainingData
 
 __all__ = ["as_training_data", "build_training_data", "split_rows"]
@@ -125,7 +124,7 @@ def _fill(directory, chunks, truth, size, units):
         if taken > n:
             break
         given = {name: _part(value, rows, n) for name, value in units.items()}
-        stamps = prepare(chunk, stamp_size=size, **given)
+        stamps = prepare(chunk, stamp_size=size, first=rows.start, **given)
         with np.errstate(all="ignore"):  # what is not finite is left out
             learned = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
         learned = stack_labels(learned, names=names)

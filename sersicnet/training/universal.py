@@ -309,7 +309,7 @@ def _save(path, model, history, record):
 
 def _commit():
     """The commit of the code, empty where it is not in a repository of its own."""
-    folder = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parents[1]  # of the package
     command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
         answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ from benchmarks.sets import galaxies, psfs
 from benchmarks.sets.contaminants import Contaminants
 from sersicnet.model import prior
 from sersicnet.parameters import PARAMETERS, table_values
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 N = 3
 LABELS = ("log_flux", "log_r_eff", "n", "e1", "e2", "dx", "dy")

@@ -1,5 +1,7 @@
 """Flags that follow from what the network says: each has its cause."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,10 @@ from numpy.testing import assert_array_equal
 
 from sersicnet.flags import Flags
 from sersicnet.inference.predict import predict_normal, predict_posterior
-from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.cnn import RegressionCNN
 from sersicnet.parameters import label_names
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
+from sersicnet.preprocessing.batches import open_cutouts
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -27,11 +29,10 @@ def test_answer_of_the_flow_that_is_not_finite(value, net, images):
             posterior.mean[1, 3] = value
             return posterior
 
-    stamps = prepare(images, **UNITS)
-    psfs = collect_psfs([star()] * 6)
+    (batch,) = open_cutouts(images, stamp_size=128, psf=star(), **UNITS)
     points = np.random.default_rng(1).normal(size=(8, 7))
     options = {"points": points, "ways": (0,), "batch_size": 64}
-    answer, quantiles = predict_posterior(Broken(), None, stamps, psfs, **options)
+    stamps, answer, quantiles = predict_posterior(Broken(), batch, **options)
     failed = (stamps.flags & int(Flags.PREDICTION_FAILED)) != 0
     assert failed.tolist() == [False, True, False, False, False, False]
     assert_array_equal(np.isnan(quantiles).all(axis=(0, 1)), failed)
@@ -45,11 +46,11 @@ def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkey
     numbers = np.random.default_rng(1).uniform(0.1, 1, (6, 8))
     numbers[1, column] = value
     answers = lambda *_, **__: (numbers[:, :4].copy(), numbers[:, 4:].copy())  # noqa: E731
-    monkeypatch.setattr("sersicnet.networks.registry.predict_labels", answers)
-    stamps, four = prepare(images, **UNITS), ("mag", "r_eff", "n", "q")
-    stamps.flags[:] = 0
-    answer, quantiles = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
-    assert stamps.flags.tolist() == [0, Flags.PREDICTION_FAILED, 0, 0, 0, 0]
+    monkeypatch.setattr("sersicnet.inference.predict.predict_labels", answers)
+    four = ("mag", "r_eff", "n", "q")
+    stamps = replace(prepare(images, **UNITS), flags=np.zeros(6, dtype=int))
+    answer, quantiles, flags = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
+    assert flags.tolist() == [0, Flags.PREDICTION_FAILED, 0, 0, 0, 0]
     assert answer.names == label_names(four)
     lost = [False, True, False, False, False, False]
     assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == lost

@@ -19,7 +19,7 @@ from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profile import psf_transform
 from sersicnet.model.psf import collect_psfs
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 SEVEN = tuple(PARAMETERS)
 TABLE = [

@@ -12,7 +12,7 @@ from sersicnet.flags import Flags
 from sersicnet.model.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import PSFs, collect_psfs
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 SIZE = 128
 # log flux, log r_eff, n, e1, e2, dx, dy

@@ -18,7 +18,6 @@ from sersicnet.model.psf import (
     check_oversampling,
     check_psf,
     collect_psfs,
-    psf_flags,
     psfs_of,
     require_psfs,
 )
@@ -56,7 +55,6 @@ def test_unusable(psf, message):
         check_psf(psf)
     with pytest.raises(ValueError, match=message):  # as the one stamp for all
         psfs_of(psf, cutouts_with(None))
-    assert psf_flags([psf]).tolist() == [Flags.BAD_PSF]
     assert collect_psfs([psf]).which.tolist() == [-1]
 
 
@@ -141,17 +139,6 @@ def test_none_at_all():
     with pytest.raises(ValueError, match="psf=None and no cutout has one: this network needs"):
         require_psfs([None, None])
     require_psfs([None, np.zeros((3, 3))])  # a bad galaxy is no bad call
-
-
-def test_flags_where_no_psf_is_needed():
-    bad = np.full((3, 3), np.nan)
-    assert psf_flags([None, bad, star(3), "psf", bad]).tolist() == [
-        0,
-        Flags.BAD_PSF,
-        0,
-        Flags.BAD_PSF,
-        Flags.BAD_PSF,
-    ]
 
 
 def test_copies_of_one_stamp_are_one():

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 import warnings
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -16,6 +15,7 @@ from astropy.modeling.fitting import UnsupportedConstraintError
 from astropy.modeling.models import Const2D, GeneralSersic2D, Sersic2D
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
+from helpers.places import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
@@ -23,7 +23,6 @@ from sersicnet import SersicNet
 from sersicnet.fitter import SersicNetFitter
 from sersicnet.flags import Flags
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = Sersic2D.param_names
 SIGMA, FINE, NOISE = 1.4, 5, 0.05
 PSF = Gaussian2DKernel(SIGMA).array

@@ -24,25 +24,6 @@ def test_import_loads_nothing_heavy():
     assert loaded_after("import sersicnet") == set()
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "parameters",
-        "flags",
-        "cutouts",
-        "preprocessing",
-        "psf",
-        "batches",
-        "diagnostics",
-        "results",
-        "fitter",
-    ],
-)
-def test_modules_without_torch(module):
-    loaded = loaded_after(f"import sersicnet.{module}")
-    assert not loaded & {"torch", "lightning", "galsim", "matplotlib"}
-
-
 def test_measuring_needs_no_trainer():
     """It would more than double the time that each process takes to start."""
     loaded = loaded_after("from sersicnet import SersicNet; SersicNet.from_pretrained()")

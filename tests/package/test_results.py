@@ -22,8 +22,8 @@ from sersicnet.flags import Flags
 from sersicnet.inference.flags import normal_flags
 from sersicnet.networks.densities import NormalDensity
 from sersicnet.parameters import PARAMETERS, label_names
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.frame import StampFrame
-from sersicnet.preprocessing.stamps import prepare
 from sersicnet.results import SersicResults
 
 SEVEN, FOUR = tuple(PARAMETERS), ("mag", "r_eff", "n", "q")

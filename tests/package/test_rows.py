@@ -60,6 +60,18 @@ def test_parts_as_one():
     assert joined.label == "a"
 
 
+def test_rows_of_another_in_the_place_of_some():
+    whole = make(5)
+    changed = whole.with_rows(np.array([3, 0]), whole[[1, 2]])
+    numbers = [2, 1, 2, 1, 4]
+    assert_array_equal(changed.array, whole.array[numbers])
+    for found in (changed.tensor.numpy(), changed.columns["x"], changed.inner.values):
+        assert_array_equal(found, numbers)
+    assert changed.items == [str(number) for number in numbers]
+    assert whole.items == [str(number) for number in range(5)]
+    assert_array_equal(whole.inner.values, range(5))
+
+
 def test_read_only_copies():
     whole = Inner({"x": np.arange(3), "y": [1, 2, 3]})
     frozen = whole.frozen()

@@ -279,10 +279,9 @@ def test_given_axes_are_replaced(draw):
 
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     for name in [*sys.modules]:
-        if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet.plotting.images"):
+        if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet.plotting."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "sersicnet.plotting.scores")
     with pytest.raises(ImportError, match=r"pip install sersicnet\[plot\]"):
         importlib.import_module("sersicnet.plotting.scores")
 

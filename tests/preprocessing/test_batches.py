@@ -5,7 +5,7 @@ import pytest
 from astropy.nddata import NDData, StdDevUncertainty
 from helpers.noisy import KNOWN, assert_same_stamps, random_cutout
 
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u4", "i8", "u8", "f2", "f4", "f8", "g"])

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import decode_flags
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.binning import needed_bins
-from sersicnet.preprocessing.stamps import prepare
 from sersicnet.preprocessing.windows import crop_or_pad
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.parameters import PARAMETERS, label_names, wrap_theta
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.frame import StampFrame
-from sersicnet.preprocessing.stamps import prepare
 
 SEVEN = tuple(PARAMETERS)
 

@@ -8,8 +8,8 @@ from helpers.noisy import KINDS, KNOWN, assert_same_stamps, random_cutout
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.noise import estimate_noise
-from sersicnet.preprocessing.stamps import prepare
 from sersicnet.preprocessing.windows import crop_or_pad
 
 

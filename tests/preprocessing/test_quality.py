@@ -6,8 +6,8 @@ from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from helpers.noisy import GALAXY, KNOWN, NEIGHBOR, assert_same_stamps, make_image, random_cutout
 
 from sersicnet.flags import Flags, decode_flags
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.sources import mask_neighbors
-from sersicnet.preprocessing.stamps import prepare
 
 NUMBERS = np.random.default_rng(3).normal(2, 1, (12, 13))
 ONES = np.ones((12, 13))

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags, decode_flags
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.sources import find_center, mask_neighbors, measure_shape
-from sersicnet.preprocessing.stamps import prepare
 from sersicnet.preprocessing.windows import crop_or_pad
 
 
@@ -229,7 +229,8 @@ def test_the_cutout_is_not_changed():
     cutout = random_cutout()
     data, mask = cutout.data.copy(), cutout.mask.copy()
     stamps = prepare(cutout, stamp_size=8)
-    stamps.data[:], stamps.weight[:] = 7, 7
+    assert not np.shares_memory(stamps.data, cutout.data)
+    assert not np.shares_memory(stamps.weight, cutout.uncertainty.array)
     assert_array_equal(cutout.data, data)
     assert_array_equal(cutout.mask, mask)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.units import ZEROPOINT_CARDS
 
 FLUX_UNITS = ("nJy", "Jy", "uJy", "AB", "nmgy", "W / (m2 Hz)", "erg / (s cm2 Hz)")

@@ -35,7 +35,7 @@ def encircled(stamp, radius):
 
 
 def test_candels_is_the_benchmark():
-    """PSF and depth are those on which other codes were measured (docs/user_guide/simulating.rst)."""
+    """PSF and depth are those on which other codes were measured (docs, user guide)."""
     faint = 10 ** (-0.4 * (24 - 25.946))
     sky_noise = 0.5 * faint / (12.5 * np.sqrt(np.pi * (0.3 / 0.06) ** 2))
     assert_allclose(CANDELS.sky_noise, sky_noise, rtol=2e-6)

@@ -22,7 +22,7 @@ from sersicnet.model.labels import LABELS
 from sersicnet.model.unconstrained import to_unconstrained
 from sersicnet.networks.flow_density import flow_labels
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing.stamps import prepare
+from sersicnet.preprocessing import prepare
 from sersicnet.training.adapt import AdaptationModule, MixedStream
 from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.data import Scenes, TrainingData, turn

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 from itertools import islice, pairwise
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.places import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, __version__
@@ -24,7 +24,6 @@ from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
 from sersicnet.training.universal import STRATA, UniversalModule, train_universal, validate_by_snr
 
-ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {
     "channels": (8, 16),
     "hidden": 32,
@@ -108,9 +107,9 @@ def test_workers_share_the_batches(monkeypatch):
 
 STOP_EARLY = """
 import torch
-from sersicnet.scene_stream import scene_loader
-from sersicnet.scene_batch import Scenes
-from sersicnet.scenes import SceneMaker
+from sersicnet.training.streams import scene_loader
+from sersicnet.training.data import Scenes
+from sersicnet.training.scenes import SceneMaker
 
 # Made in no time, so that some wait in the queue.
 def batches(self, batch_size):
@@ -381,7 +380,7 @@ def test_commit_without_git(monkeypatch):
 
 def test_commit_of_an_installed_package(tmp_path, monkeypatch):
     """The repository around a virtual environment is somebody else's."""
-    folder = tmp_path / "venv" / "sersicnet"
+    folder = tmp_path / "venv" / "sersicnet" / "training"
     folder.mkdir(parents=True)
     monkeypatch.setattr(universal, "__file__", str(folder / "universal.py"))
     assert universal._commit() == ""
@@ -392,8 +391,9 @@ def test_commit_of_an_installed_package(tmp_path, monkeypatch):
     except FileNotFoundError:
         pytest.skip("git is not installed")
     assert universal._commit() == ""
-    monkeypatch.setattr(universal, "__file__", str(tmp_path / "sersicnet" / "universal.py"))
-    (tmp_path / "sersicnet").mkdir()
+    folder = tmp_path / "sersicnet" / "training"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(universal, "__file__", str(folder / "universal.py"))
     assert len(universal._commit()) == 40
 
 
@@ -433,7 +433,7 @@ sys.modules.update(dict.fromkeys({BLOCKED}))
 """
 TRAIN = """
 import sys
-from sersicnet.cli import main
+from sersicnet.cli.main import main
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
@@ -468,7 +468,7 @@ DDP = """
 import json
 import sys
 import torch
-from sersicnet.universal import UniversalModule, train_universal
+from sersicnet.training.universal import UniversalModule, train_universal
 
 labels = {"training": [], "validation": []}
 
