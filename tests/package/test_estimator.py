@@ -616,7 +616,7 @@ def test_recipes(tmp_path, monkeypatch):
             drawn.append(cutout)
             yield cutout
 
-    monkeypatch.setattr("sersicnet.simulate_catalog.render.render_catalog", counted)
+    monkeypatch.setattr("sersicnet.cli.recipes.render_catalog", counted)
     options = {"n_galaxies": 20, "max_epochs": 1, "device": "cpu", "progress_bar": False}
     net, scores = train_recipe("deeplegato-mag", tmp_path, **options)
     folder = tmp_path / "deeplegato-mag"
