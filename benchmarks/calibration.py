@@ -31,6 +31,7 @@ from sersicnet.diagnostics.calibration import (
 )
 from sersicnet.diagnostics.scores import binned_score, score_table
 from sersicnet.io.weights import weights_path
+from sersicnet.model.labels import E1, LOG_FLUX, LOG_R_EFF, N_LABELS, ellipticity
 from sersicnet.model.prior import log_snr
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.scores import plot_coverage, plot_sbc, plot_tarp
@@ -134,10 +135,10 @@ def strata_of(table, truth):
     """
     measured = {name: np.asarray(getattr(table[name], "value", table[name])) for name in FOUR}
     pixels = measured["r_eff"] / PIXEL_SCALE
-    size = (1 - measured["q"]) / (1 + measured["q"])
-    labels = np.zeros((len(table), 7))
-    labels[:, 0], labels[:, 1] = -0.4 * (measured["mag"] - ZEROPOINT), np.log10(pixels)
-    labels[:, 3] = size
+    labels = np.zeros((len(table), N_LABELS))
+    labels[:, LOG_FLUX] = -0.4 * (measured["mag"] - ZEROPOINT)
+    labels[:, LOG_R_EFF] = np.log10(pixels)
+    labels[:, E1] = ellipticity(measured["q"])
     numbers = {
         "S/N": 10 ** log_snr(torch.from_numpy(labels)).numpy(),
         "r_eff / FWHM": pixels / np.asarray(truth["fwhm_pix"]),

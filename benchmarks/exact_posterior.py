@@ -26,14 +26,14 @@ from benchmarks.refinement import PIXEL_SCALE, ZEROPOINT, draw_galaxies
 from sersicnet import SersicNet
 from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import ImportanceSampling
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.model.likelihood import likelihoods
-from sersicnet.model.prior import E_MAX, LOG_R_EFF, OFFSET, N, log_prior
+from sersicnet.model.prior import E_MAX, LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, log_prior
 from sersicnet.model.psf import collect_psfs
 from sersicnet.preprocessing import prepare
 
 SNR_EDGES, SIZE_EDGES = (5, 15, 50, 200, 20000), (1.5, 2.5, 4, 6, 9, 16)
-EDGE = (-OFFSET, OFFSET)
+EDGE = (-MAX_OFFSET, MAX_OFFSET)
 
 
 def main(arguments=None):
@@ -113,8 +113,17 @@ def reference(net, stack, psf, units, *, n_live):
     start = median_labels(results.quantiles, stamps, psfs)
     ((_, likelihood),) = likelihoods(start, stamps.data, stamps.weight, psfs, chunk=1)
     drawn = results.posterior.draw([0], 2000, 1)
-    error = np.array([drawn[name].std() for name in LABELS])
-    limits = np.array([(-np.inf, np.inf), LOG_R_EFF, N, *[(-E_MAX, E_MAX)] * 2, *[EDGE] * 2]).T
+    error = stack_labels(drawn)[0].std(axis=0)
+    limits = {
+        "log_flux": (-np.inf, np.inf),
+        "log_r_eff": LOG_R_EFF_LIMITS,
+        "n": N_LIMITS,
+        "e1": (-E_MAX, E_MAX),
+        "e2": (-E_MAX, E_MAX),
+        "dx": EDGE,
+        "dy": EDGE,
+    }
+    limits = stack_labels(limits)
     low, high = (np.clip(start[0] + sign * 10 * error, *limits) for sign in (-1, 1))
 
     @torch.no_grad()
@@ -130,7 +139,7 @@ def reference(net, stack, psf, units, *, n_live):
     sampler = nautilus.Sampler(
         lambda cube: low + (high - low) * cube,
         log_density,
-        n_dim=len(LABELS),
+        n_dim=N_LABELS,
         n_live=n_live,
         vectorized=True,
         pass_dict=False,

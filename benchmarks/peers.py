@@ -27,6 +27,14 @@ from sersicnet.diagnostics.scores import score_table
 from sersicnet.inference.refine import ImportanceSampling
 from sersicnet.io.weights import weights_path
 from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model.labels import (
+    ELLIPTICITY,
+    LOG_FLUX,
+    LOG_R_EFF,
+    SERSIC_N,
+    components,
+    stack_labels,
+)
 from sersicnet.model.profile import psf_transform
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
@@ -113,32 +121,32 @@ def cramer_rao(bench, *, batch_size=10):
         covariances.append(torch.linalg.inv(scaled @ scaled.transpose(1, 2)))
     covariance = torch.cat(covariances).numpy()
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    e = labels[:, 3:5].numpy()
+    e = labels[:, ELLIPTICITY].numpy()
     size = np.hypot(*e.T)
     across = e / size[:, None]
-    variance = np.einsum("ni,nij,nj->n", across, covariance[:, 3:5, 3:5], across)
+    variance = np.einsum("ni,nij,nj->n", across, covariance[:, ELLIPTICITY, ELLIPTICITY], across)
     return {
-        "mag": 2.5 * error[:, 0],
-        "r_eff": error[:, 1],
-        "n": error[:, 2],
+        "mag": 2.5 * error[:, LOG_FLUX],
+        "r_eff": error[:, LOG_R_EFF],
+        "n": error[:, SERSIC_N],
         "q": 2 / (1 + size) ** 2 * np.sqrt(variance),  # q = (1 - |e|) / (1 + |e|)
     }
 
 
 def _labels(bench):
     """Truth as `sersicnet.model.LABELS`, (N, 7), with the flux in counts."""
-    q, angle = bench["true_q"], 2 * np.radians(bench["true_pa"])
-    size, middle = (1 - q) / (1 + q), (bench["img"].shape[-1] - 1) / 2
-    columns = [
-        np.log10(bench["true_flux"]),
-        np.log10(bench["true_re_maj"] / bench["pix"]),
-        bench["true_n"],
-        size * np.cos(angle),
-        size * np.sin(angle),
-        bench["true_x0"] - middle,
-        bench["true_y0"] - middle,
-    ]
-    return torch.from_numpy(np.stack(columns, axis=1))
+    e1, e2 = components(bench["true_q"], np.radians(bench["true_pa"]))
+    middle = (bench["img"].shape[-1] - 1) / 2
+    columns = {
+        "log_flux": np.log10(bench["true_flux"]),
+        "log_r_eff": np.log10(bench["true_re_maj"] / bench["pix"]),
+        "n": bench["true_n"],
+        "e1": e1,
+        "e2": e2,
+        "dx": bench["true_x0"] - middle,
+        "dy": bench["true_y0"] - middle,
+    }
+    return torch.from_numpy(stack_labels(columns))
 
 
 def _in_units(comparison, bound):

@@ -19,7 +19,7 @@ from sersicnet import SersicNet
 from sersicnet.cli.demonstration import published_values
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import decode_flags
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profile import psf_transform
 from sersicnet.parameters import PARAMETERS as ALL
@@ -71,7 +71,7 @@ def reduced_chi2(cutouts, values):
     stamps, found = prepare(cutouts), []
     named = dict(zip(SEVEN, values, strict=True))
     labels = stamps.frame.to_labels(named, SEVEN)
-    labels = torch.from_numpy(np.stack([labels[name] for name in LABELS], axis=1))
+    labels = torch.from_numpy(stack_labels(labels))
     for row, cutout in enumerate(cutouts):
         if not torch.isfinite(labels[row]).all():
             found.append(np.nan)
@@ -82,7 +82,7 @@ def reduced_chi2(cutouts, values):
         psf = torch.from_numpy(np.asarray(cutout.psf, float) / np.sum(cutout.psf))
         likelihood = StampLikelihood(data, weight, psf_transform(psf, data.shape[-1]))
         chi2 = float(likelihood.chi2(labels[[row]]))
-        found.append(chi2 / (int(likelihood.n_pixels) - len(LABELS) - 1))
+        found.append(chi2 / (int(likelihood.n_pixels) - N_LABELS - 1))
     return np.array(found)
 
 

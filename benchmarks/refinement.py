@@ -28,10 +28,24 @@ from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
 from sersicnet.io.weights import weights_path
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import (
+    CENTER,
+    DX,
+    DY,
+    ELLIPTICITY,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    angle,
+    axis_ratio,
+    length,
+    split_labels,
+)
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.prior import draw_labels, log_snr
 from sersicnet.model.profile import psf_transform
+from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS, wrap_theta
 from sersicnet.preprocessing.frame import StampFrame
 
@@ -95,7 +109,7 @@ def draw_galaxies(n, *, seed):
         good = (size > SMALLEST * fwhm) & (size < LARGEST) & (log_snr(drawn) > np.log10(5))
         for row in drawn[good][:PER_PSF].numpy():
             try:
-                image = draw_galaxy(profile, _numbers(row), (SIZE, SIZE), row[5:])
+                image = draw_galaxy(profile, _numbers(row), (SIZE, SIZE), row[CENTER])
             except CANNOT_DRAW:
                 continue
             data.append((image + rng.standard_normal(image.shape)).astype(np.float32))
@@ -107,11 +121,10 @@ def draw_galaxies(n, *, seed):
 
 
 def _numbers(label):
-    log_flux, log_r_eff, n, e1, e2, _, _ = map(float, label)
-    size = np.hypot(e1, e2)
-    theta = np.degrees(np.arctan2(e2, e1)) / 2
+    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(np.asarray(label, dtype=float))
+    shape = {"q": axis_ratio(length(e1, e2)), "theta": np.degrees(angle(e1, e2))}
     numbers = {"flux": 10**log_flux, "r_eff": 10**log_r_eff, "n": n}
-    return numbers | {"q": (1 - size) / (1 + size), "theta": theta}
+    return numbers | shape
 
 
 def cramer_rao(galaxies):
@@ -134,15 +147,17 @@ def cramer_rao(galaxies):
 
 def _slopes(label):
     """Derivatives of the seven parameters (``r_eff`` in dex, ``theta`` in degrees) by labels."""
-    slopes = np.zeros((7, 7))
-    for name, row, value in (("log_flux", 0, -2.5), ("log_r_eff", 1, 1), ("n", 2, 1)):
-        slopes[row, LABELS.index(name)] = value
-    slopes[5, 5] = slopes[6, 6] = 1
-    size = np.hypot(*label[3:5])
-    along = label[3:5] / size
-    slopes[3, 3:5] = -2 / (1 + size) ** 2 * along  # q = (1 - |e|) / (1 + |e|)
-    slopes[4, 3:5] = np.degrees(0.5 / size) * np.array([-along[1], along[0]])
-    return slopes
+    slopes = {name: np.zeros(N_LABELS) for name in SEVEN}
+    slopes["mag"][LOG_FLUX] = -2.5
+    slopes["r_eff"][LOG_R_EFF] = 1
+    slopes["n"][SERSIC_N] = 1
+    slopes["x_0"][DX] = 1
+    slopes["y_0"][DY] = 1
+    e1, e2 = label[ELLIPTICITY]
+    size = length(e1, e2)
+    slopes["q"][ELLIPTICITY] = -2 / (1 + size) ** 2 * np.array([e1, e2]) / size
+    slopes["theta"][ELLIPTICITY] = np.degrees(0.5 / size) * np.array([-e2, e1]) / size
+    return np.array(list(slopes.values()))
 
 
 def _measure(net, galaxies, refine):
@@ -157,9 +172,7 @@ def _errors(table, galaxies):
     """Measured less true, and half the width of the interval, by parameter (``r_eff`` in dex)."""
     labels = galaxies["labels"]
     frame = StampFrame(*np.broadcast_to([1.0, ZEROPOINT, PIXEL_SCALE, 1, 63.5, 63.5], (1, 6)).T)
-    named = dict(zip(LABELS, labels.T, strict=True))
-    named["q"] = (1 - np.hypot(*labels[:, 3:5].T)) / (1 + np.hypot(*labels[:, 3:5].T))
-    truth = frame.from_labels(named, SEVEN)
+    truth = frame.from_labels(label_dict(labels), SEVEN)
     found = {}
     for name in SEVEN:
         column, low, high = (

@@ -20,6 +20,16 @@ from astropy.table import Table
 from scipy.optimize import brentq
 
 from benchmarks.common.tables import write_rounded
+from sersicnet.model.labels import (
+    DX,
+    DY,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    axis_ratio,
+    length,
+    split_labels,
+)
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.profile import psf_transform, sersic_images
 
@@ -78,9 +88,8 @@ def draw_fast(labels, transform, *, size=SIZE, oversampling=1):
 
 def draw_galsim(labels, psf, *, size=SIZE, accuracy=DEFAULT):
     """One galaxy; NaN where GalSim needs a larger transform than is allowed."""
-    log_flux, log_r_eff, n, e1, e2, dx, dy = labels.tolist()
-    e = math.hypot(e1, e2)
-    radius = 10**log_r_eff * math.sqrt((1 - e) / (1 + e))
+    log_flux, log_r_eff, n, e1, e2, dx, dy = map(float, split_labels(labels))
+    radius = 10**log_r_eff * math.sqrt(axis_ratio(length(e1, e2)))
     n = min(max(n, 0.3), 6.2)
     galaxy = galsim.Sersic(n, half_light_radius=radius, flux=10**log_flux, gsparams=accuracy)
     galaxy = galaxy.shear(g1=e1, g2=e2).shift(dx, dy)
@@ -140,9 +149,9 @@ def _time_gpu(psf, n=8192, chunk=1024):
 def accuracy_table(labels, psf, images):
     """Differences from a more exact GalSim: of pixels over the peak, of the flux in the stamp."""
     exact = np.stack([draw_galsim(row, psf, accuracy=EXACT) for row in labels])
-    e = torch.hypot(labels[:, 3], labels[:, 4]).numpy()
-    thin = (1 - e) / (1 + e) < THIN_Q
-    thin &= (labels[:, 1] > math.log10(LARGE_R_EFF)).numpy()
+    columns = split_labels(labels.numpy())
+    thin = axis_ratio(length(columns.e1, columns.e2)) < THIN_Q
+    thin &= columns.log_r_eff > math.log10(LARGE_R_EFF)
     quantiles = {"median": 0.5, "90 %": 0.9, "99 %": 0.99, "largest": 1.0}
     names = [f"{what}, {name}" for what in ("peak", "flux") for name in quantiles]
     table = Table(
@@ -175,9 +184,11 @@ def sampling_table(size=64):
     table = Table(names=("FWHM", "1", "2", "2, even stamp", "3"), dtype=[str] * 5)
     for fwhm in (1.2, 1.5, 1.7, 2.0, 2.4, 2.7, 3.0, 3.5, 4.0):
         psf = _moffat(fwhm)
-        labels = torch.zeros(5, 7, dtype=torch.float64)
-        labels[:, 1], labels[:, 2] = math.log10(0.2), 0.5
-        labels[:, 5] = labels[:, 6] = torch.linspace(0, 0.5, 5)
+        labels = torch.zeros(5, N_LABELS, dtype=torch.float64)
+        labels[:, LOG_R_EFF] = math.log10(0.2)
+        labels[:, SERSIC_N] = 0.5
+        labels[:, DX] = torch.linspace(0, 0.5, 5)
+        labels[:, DY] = torch.linspace(0, 0.5, 5)
         exact = np.stack([draw_galsim(row, psf, size=size, accuracy=EXACT) for row in labels])
         row = []
         for oversampling, side in ((1, 61), (2, 121), (2, 120), (3, 181)):

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.sets.psfs import draw_profile, scale_to_star, star_fwhm, survey_profile
 from sersicnet.model import prior
+from sersicnet.model.labels import angle, axis_ratio, components, length, split_labels, stack_labels
 from sersicnet.parameters import Prior
 from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
 
@@ -161,14 +162,15 @@ def _log_uniform(rng, lower, upper):
 
 def _numbers(labels):
     """Labels of the prior as numbers that GalSim takes."""
-    log_flux, log_r_eff, n, e1, e2, dx, dy = map(float, labels)
-    size = np.hypot(e1, e2)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(np.array(labels, dtype=float))
     return {
         "flux": 10**log_flux,
         "r_eff": 10**log_r_eff,
-        "n": min(max(n, prior.N[0]), prior.N[1]),  # single precision may be beyond the edge
-        "q": (1 - size) / (1 + size),
-        "theta": float(np.degrees(np.arctan2(e2, e1)) / 2),
+        "n": min(
+            max(n, prior.N_LIMITS[0]), prior.N_LIMITS[1]
+        ),  # single precision may be beyond the edge
+        "q": axis_ratio(length(e1, e2)),
+        "theta": float(np.degrees(angle(e1, e2))),
         "dx": dx,
         "dy": dy,
     }
@@ -176,11 +178,17 @@ def _numbers(labels):
 
 def _labels(galaxy):
     """The inverse of `_numbers`, (7,) `~torch.Tensor`."""
-    size, angle = (1 - galaxy["q"]) / (1 + galaxy["q"]), 2 * np.radians(galaxy["theta"])
-    flux, r_eff = np.log10(galaxy["flux"]), np.log10(galaxy["r_eff"])
-    ellipticity = size * np.cos(angle), size * np.sin(angle)
-    values = flux, r_eff, galaxy["n"], *ellipticity, galaxy["dx"], galaxy["dy"]
-    return torch.tensor(values, dtype=torch.float64)
+    e1, e2 = components(galaxy["q"], np.radians(galaxy["theta"]))
+    columns = {
+        "log_flux": np.log10(galaxy["flux"]),
+        "log_r_eff": np.log10(galaxy["r_eff"]),
+        "n": galaxy["n"],
+        "e1": e1,
+        "e2": e2,
+        "dx": galaxy["dx"],
+        "dy": galaxy["dy"],
+    }
+    return torch.from_numpy(stack_labels(columns))
 
 
 def snr(galaxy):

@@ -16,11 +16,11 @@ from benchmarks.sets import contaminants as spoil
 from benchmarks.sets import galaxies, psfs
 from benchmarks.sets.contaminants import Contaminants
 from sersicnet.model import prior
+from sersicnet.model.labels import stack_labels
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing import prepare
 
 N = 3
-LABELS = ("log_flux", "log_r_eff", "n", "e1", "e2", "dx", "dy")
 KINDS = tuple(sets.N_GALAXIES)
 
 
@@ -108,7 +108,7 @@ def test_the_package_reads_the_cutouts(name, directory):
     # the prior knows the noise of the background, and the stamps' unit is that of the noise map
     config = galaxies.config_of(name.split("-")[0])
     labels["log_flux"] += np.log10(frame.noise_level / config.sky_noise)
-    labels = torch.as_tensor(np.stack([labels[label] for label in LABELS], axis=1))
+    labels = torch.as_tensor(stack_labels(labels))
     assert torch.isfinite(prior.log_prior(labels)).all()
     assert_allclose(10 ** prior.log_snr(labels), truth["snr"], rtol=1e-5)
     assert (truth["snr"] >= (2 if name.startswith("prior") else 5)).all()

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from astropy.nddata import CCDData, StdDevUncertainty
 
+from sersicnet.model.labels import components
 from sersicnet.model.profile import psf_transform, sersic_images
 
 ZEROPOINT, SCALE, NOISE = 25.0, 0.1, 2.0
@@ -24,9 +25,8 @@ def star(fwhm=3.0, shape=(41, 41), *, oversampling=1, beta=3.5):
 
 def labels_of(*, snr=60.0, r_eff=4.0, n=1.5, q=0.6, theta=30.0, dx=0.0, dy=0.0):
     """Labels of a galaxy of a given S/N within the half-light ellipse, about."""
-    e, angle = (1 - q) / (1 + q), 2 * np.radians(theta)
     log_flux = np.log10(2 * snr * np.sqrt(np.pi * (q * r_eff**2 + 4)))
-    return [log_flux, np.log10(r_eff), n, e * np.cos(angle), e * np.sin(angle), dx, dy]
+    return [log_flux, np.log10(r_eff), n, *components(q, np.radians(theta)), dx, dy]
 
 
 def render(table, psf, *, size=128, oversampling=1):

@@ -15,6 +15,7 @@ from sersicnet.inference.importance import (
     log_posterior,
     sample,
 )
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.prior import draw_labels, log_prior
 from sersicnet.model.profile import psf_transform, sersic_images
@@ -22,12 +23,14 @@ from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 from sersicnet.networks.posterior import Posterior
 from sersicnet.networks.registry import build_network
 
-MEAN = torch.linspace(-1, 2, 7, dtype=torch.float64)
+MEAN = torch.linspace(-1, 2, N_LABELS, dtype=torch.float64)
 
 
 def covariance(seed=1, scale=0.1):
-    root = torch.randn(7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return scale**2 * (root @ root.T + 0.5 * torch.eye(7, dtype=torch.float64))
+    root = torch.randn(
+        N_LABELS, N_LABELS, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
+    return scale**2 * (root @ root.T + 0.5 * torch.eye(N_LABELS, dtype=torch.float64))
 
 
 def normal(mean=MEAN, cov=None, log_norm=0.0):
@@ -109,7 +112,7 @@ def test_a_density_that_is_nowhere_ends(value):
 
 def test_kish_effective_sample_size():
     weights = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)
-    found = WeightedSamples(torch.zeros(3, 7), weights.log() + 7)
+    found = WeightedSamples(torch.zeros(3, N_LABELS), weights.log() + 7)
     assert_allclose(found.weights, weights)
     assert_allclose(found.ess, 1 / np.sum(weights.numpy() ** 2))
     assert_allclose(found.log_evidence, 7 - math.log(3))
@@ -127,7 +130,7 @@ def toy_flow(log_light=0.0):
     flow = build_network("posterior", seed=4).flow
     rng = np.random.default_rng(5)
     context, mean = rng.normal(size=(1, 96)), np.array([[3.0, 0.5, 0.2, 0.1, -0.2, 0.3, 0.1]])
-    factor = np.tril(0.3 * rng.normal(size=(1, 7, 7)), -1) + 5 * np.eye(7)
+    factor = np.tril(0.3 * rng.normal(size=(1, N_LABELS, N_LABELS)), -1) + 5 * np.eye(N_LABELS)
     arrays = (torch.from_numpy(part).float() for part in (context, mean, factor))
     return FlowProposal(Posterior(flow, *arrays), log_light)
 
@@ -165,7 +168,7 @@ def test_nothing_is_outside_of_the_prior():
     """Without a single draw inside there is no sample, whatever the likelihood says."""
     far = MEAN.clone()
     far[0] = 12.0  # S/N
-    proposal = StudentProposal(far, 1e-4 * torch.eye(7, dtype=torch.float64))
+    proposal = StudentProposal(far, 1e-4 * torch.eye(N_LABELS, dtype=torch.float64))
     target = log_posterior(empty_stamp(), proposal.sample(20, torch.Generator().manual_seed(1)))
     assert (target == -math.inf).all()
     found = draw(lambda values: log_posterior(empty_stamp(), values), [proposal])
@@ -183,7 +186,9 @@ def test_the_sky_is_integrated_over():
     """As by a sum over skies, with a flat prior."""
     likelihood, plain = empty_stamp(), empty_stamp(sky=False)
     labels = draw_labels(4, generator=torch.Generator().manual_seed(6)).double()
-    labels[:, 0] = 1.4 + labels[:, 1].clamp(min=0)  # faint: the sky stays within what is summed
+    labels[:, LOG_FLUX] = 1.4 + labels[:, LOG_R_EFF].clamp(
+        min=0
+    )  # faint: the sky stays within what is summed
     values = to_unconstrained(labels)
     step, skies = 1e-3, torch.arange(-0.4, 0.4, 1e-3)
     each = []
@@ -198,7 +203,7 @@ def test_the_prior_is_normalized():
     """Its integral, by importance sampling from draws of a wider density."""
     generator = torch.Generator().manual_seed(8)
     n = 400_000
-    cube = torch.rand(n, 7, generator=generator, dtype=torch.float64)
+    cube = torch.rand(n, N_LABELS, generator=generator, dtype=torch.float64)
     low = torch.tensor([-1.0, -0.8, 0.2, -0.92, -0.92, -3.1, -3.1], dtype=torch.float64)
     high = torch.tensor([8.0, 1.7, 6.3, 0.92, 0.92, 3.1, 3.1], dtype=torch.float64)
     density = torch.exp(log_prior(low + (high - low) * cube))

@@ -6,7 +6,17 @@ import torch
 
 from sersicnet.inference.levenberg_marquardt import _prior_terms, levenberg_marquardt
 from sersicnet.model.jacobian import image_and_jacobian
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import (
+    DX,
+    E1,
+    ELLIPTICITY,
+    LABELS,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    axis_ratio,
+)
 from sersicnet.model.likelihood import StampLikelihood, likelihoods, stamp_sizes
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.profile import psf_transform, sersic_images
@@ -27,8 +37,8 @@ def moffat(fwhm=3.0, size=41, oversampling=1, dtype=torch.float32):
 def small_galaxies(n_galaxies, /, *, seed=1, dtype=torch.float32, **fixed):
     """Labels from the prior, of galaxies that fit into the stamp."""
     labels = draw_labels(n_galaxies, generator=torch.Generator().manual_seed(seed)).to(dtype)
-    labels[:, 1] = labels[:, 1].clamp(0, 0.8)
-    labels[:, 2] = labels[:, 2].clamp(0.5, 4)
+    labels[:, LOG_R_EFF] = labels[:, LOG_R_EFF].clamp(0, 0.8)
+    labels[:, SERSIC_N] = labels[:, SERSIC_N].clamp(0.5, 4)
     for name, value in fixed.items():
         labels[:, LABELS.index(name)] = value
     return labels
@@ -65,14 +75,16 @@ def test_jacobian_is_the_derivative(name, oversampling):
 
 
 def prior_values():
-    return torch.randn(40, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    return torch.randn(
+        40, N_LABELS, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
 
 
 def test_slope_of_the_prior():
     values = prior_values()
     slope = _prior_terms(values)[1]
-    for column in range(7):
-        step = torch.zeros(7, dtype=torch.float64)
+    for column in range(N_LABELS):
+        step = torch.zeros(N_LABELS, dtype=torch.float64)
         step[column] = 1e-5
         difference = _prior_terms(values + step)[0] - _prior_terms(values - step)[0]
         torch.testing.assert_close(slope[:, column], difference / 2e-5, rtol=1e-5, atol=1e-7)
@@ -81,8 +93,8 @@ def test_slope_of_the_prior():
 def test_curvature_of_the_prior():
     values = prior_values()
     _, _, along, across = _prior_terms(values)
-    for column in range(7):
-        step = torch.zeros(7, dtype=torch.float64)
+    for column in range(N_LABELS):
+        step = torch.zeros(N_LABELS, dtype=torch.float64)
         step[column] = 1e-5
         difference = _prior_terms(values - step)[1] - _prior_terms(values + step)[1]
         found = (along + across)[:, column]
@@ -96,11 +108,10 @@ def test_curvature_of_the_prior():
 def test_prior_of_the_axis_ratio_is_uniform():
     """In the length of the unconstrained ellipticity: without the softening, density of q is 1."""
     length = torch.linspace(0.3, 3, 200, dtype=torch.float64)
-    values = torch.zeros(200, 7, dtype=torch.float64)
-    values[:, 3] = length
-    size = from_unconstrained(values)[:, 3]
-    axis_ratio = (1 - size) / (1 + size)
-    slope = torch.gradient(axis_ratio, spacing=(length,))[0].abs()
+    values = torch.zeros(200, N_LABELS, dtype=torch.float64)
+    values[:, E1] = length
+    q = axis_ratio(from_unconstrained(values)[:, E1])
+    slope = torch.gradient(q, spacing=(length,))[0].abs()
     density = torch.exp(_prior_terms(values)[0]) / slope
     inner = slice(2, -2)
     assert (density[inner] / density[inner].mean() - 1).abs().max() < 0.02
@@ -170,14 +181,14 @@ def test_errors_of_faint_galaxies(prior):
     good = fit["converged"] & ~fit["held"].any(dim=1)
     assert good.float().mean() > 0.8
     width = torch.diagonal(fit["covariance"], dim1=1, dim2=2).sqrt()
-    pull = ((fit["mean"] - to_unconstrained(truth)) / width)[good][:, 3:5]
+    pull = ((fit["mean"] - to_unconstrained(truth)) / width)[good][:, ELLIPTICITY]
     assert 0.8 < pull.square().mean().sqrt() < 1.3
 
 
 def test_a_thin_disk_is_at_the_bound_of_its_ellipticity():
     truth = small_galaxies(24, log_flux=4.0, log_r_eff=0.8, e1=0.9, e2=0.0)
     fit = levenberg_marquardt(noisy(truth), truth, prior=False)
-    length = fit["mean"][:, 3:5].norm(dim=1)
+    length = fit["mean"][:, ELLIPTICITY].norm(dim=1)
     assert (length < 4.0 + 1e-4).all()
     assert fit["held"][:, 3].any()
     assert torch.equal(fit["held"][:, 3], fit["held"][:, 4])
@@ -192,17 +203,17 @@ def test_a_bound_that_is_reached_is_left_again():
     fit = levenberg_marquardt(noisy(truth), start, prior=False)
     labels = from_unconstrained(fit["mean"])[fit["converged"]]
     assert fit["converged"].float().mean() > 0.7
-    assert ((labels[:, 5] - 0.5).abs() < 0.2).all()
-    assert labels[:, 2].median() < 3
+    assert ((labels[:, DX] - 0.5).abs() < 0.2).all()
+    assert labels[:, SERSIC_N].median() < 3
 
 
 def test_stamps_grow_with_the_galaxy_and_with_its_light():
     labels = np.tile([4.0, 0.3, 1.0, 0.0, 0.0, 0.0, 0.0], (4, 1))
-    labels[:, 1] = [0.0, 0.5, 1.0, 1.5]
+    labels[:, LOG_R_EFF] = [0.0, 0.5, 1.0, 1.5]
     sizes = stamp_sizes(labels, np.full(4, 3.0))
     assert (np.diff(sizes) >= 0).all()
     assert sizes[0] < sizes[-1] == 128
-    labels[:, 0] = 6.0
+    labels[:, LOG_FLUX] = 6.0
     assert (stamp_sizes(labels, np.full(4, 3.0)) >= sizes).all()
 
 

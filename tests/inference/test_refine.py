@@ -15,6 +15,7 @@ from sersicnet import SersicNet
 from sersicnet.flags import Flags, decode_flags
 from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
+from sersicnet.model.labels import N_LABELS, angle, axis_ratio, length, split_labels
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profile import psf_transform
 from sersicnet.model.psf import collect_psfs
@@ -50,16 +51,15 @@ def results(net, cutouts):
 
 
 def truth():
-    labels = np.array(TABLE)
-    size = np.hypot(labels[:, 3], labels[:, 4])
+    labels = split_labels(np.array(TABLE))
     return {
-        "mag": 25 - 2.5 * (labels[:, 0] + np.log10(NOISE)),
-        "r_eff": 0.1 * 10 ** labels[:, 1],
-        "n": labels[:, 2],
-        "q": (1 - size) / (1 + size),
-        "theta": np.degrees(np.arctan2(labels[:, 4], labels[:, 3])) / 2,
-        "x_0": 63.5 + labels[:, 5],
-        "y_0": 63.5 + labels[:, 6],
+        "mag": 25 - 2.5 * (labels.log_flux + np.log10(NOISE)),
+        "r_eff": 0.1 * 10**labels.log_r_eff,
+        "n": labels.n,
+        "q": axis_ratio(length(labels.e1, labels.e2)),
+        "theta": np.degrees(angle(labels.e1, labels.e2)),
+        "x_0": 63.5 + labels.dx,
+        "y_0": 63.5 + labels.dy,
     }
 
 
@@ -217,7 +217,7 @@ def test_the_optimum_is_one(net, cutouts):
     likelihood = StampLikelihood(data, weight, transform)
     _, _, curvature = likelihood.normal_equations(labels)
     best, width = likelihood.chi2(labels), torch.diagonal(curvature, dim1=1, dim2=2).rsqrt()
-    for column in range(7):
+    for column in range(N_LABELS):
         for sign in (-1, 1):
             moved = labels.clone()
             moved[:, column] += sign * width[:, column]

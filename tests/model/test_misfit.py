@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks import outliers
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
+from sersicnet.model.labels import DX, N_LABELS
 from sersicnet.model.misfit import FAINTEST, SIGNIFICANCE, misfit, residual_power
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import PSFs, collect_psfs
@@ -158,7 +159,7 @@ def test_residual_of_the_truth_is_noise():
         assert (np.abs(significance) < 5).all()
         assert (share < 0.1).all()
         assert not misfit(table, stamps.data, stamps.weight, psfs).any()
-        moved = table + 2 * np.eye(7)[5]
+        moved = table + 2 * np.eye(N_LABELS)[DX]
         significance, share = residual_power(moved, stamps.data, stamps.weight, psfs)
         assert (significance[1:] > 20).all()
         assert (share[1:] > 0.02).all()

@@ -10,11 +10,19 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.stats import ks_2samp, kstest
 
 from sersicnet.model import prior
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import (
+    CENTER,
+    LABELS,
+    LOG_FLUX,
+    N_LABELS,
+    ellipticity,
+    split_labels,
+    stack_labels,
+)
 from sersicnet.model.prior import draw_labels, log_prior, log_snr
 from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
 
-E_MAX = (1 - prior.Q[0]) / (1 + prior.Q[0])
+E_MAX = ellipticity(prior.Q_LIMITS[0])
 
 
 def draws(n, seed=1, dtype=torch.float64):
@@ -23,10 +31,19 @@ def draws(n, seed=1, dtype=torch.float64):
 
 def middle(rows, **changes):
     """The same galaxy in the middle of the prior, in some rows, but for some labels; S/N of 200."""
-    values = {"log_r_eff": 0.5, "n": 1.0, "e1": 0.1, "e2": 0.2, "dx": 0.0, "dy": 0.0} | changes
-    columns = [torch.as_tensor(values[name]).double().expand(rows) for name in LABELS[1:]]
-    labels = torch.stack([torch.zeros(rows, dtype=torch.float64), *columns], dim=1)
-    labels[:, 0] = math.log10(200) - log_snr(labels)
+    values = {
+        "log_flux": 0.0,
+        "log_r_eff": 0.5,
+        "n": 1.0,
+        "e1": 0.1,
+        "e2": 0.2,
+        "dx": 0.0,
+        "dy": 0.0,
+    } | changes
+    labels = stack_labels(
+        {name: torch.as_tensor(value).double().expand(rows) for name, value in values.items()}
+    )
+    labels[:, LOG_FLUX] = math.log10(200) - log_snr(labels)
     return labels
 
 
@@ -35,15 +52,15 @@ def middle(rows, **changes):
 
 def test_draws_are_within_the_limits():
     labels = draws(20_000, dtype=torch.float32)
-    assert labels.shape == (20_000, 7)
-    _, log_r_eff, n, e1, e2, dx, dy = labels.T
+    assert labels.shape == (20_000, N_LABELS)
+    _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     for values, (low, high) in (
-        (log_r_eff, prior.LOG_R_EFF),
-        (n, prior.N),
+        (log_r_eff, prior.LOG_R_EFF_LIMITS),
+        (n, prior.N_LIMITS),
         (torch.hypot(e1, e2), (0, E_MAX)),
-        (dx, (-prior.OFFSET, prior.OFFSET)),
-        (dy, (-prior.OFFSET, prior.OFFSET)),
-        (10 ** log_snr(labels), prior.SNR),
+        (dx, (-prior.MAX_OFFSET, prior.MAX_OFFSET)),
+        (dy, (-prior.MAX_OFFSET, prior.MAX_OFFSET)),
+        (10 ** log_snr(labels), prior.SNR_LIMITS),
     ):
         # and they reach them
         width = high - low
@@ -58,7 +75,7 @@ def test_same_seed_same_galaxies():
 
 
 def test_no_galaxies():
-    assert draws(0).shape == (0, 7)
+    assert draws(0).shape == (0, N_LABELS)
 
 
 def test_signal_to_noise():
@@ -70,7 +87,7 @@ def test_signal_to_noise():
 # --- density ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label", range(7), ids=LABELS)
+@pytest.mark.parametrize("label", range(N_LABELS), ids=LABELS)
 @pytest.mark.parametrize("side", [-1, 1])
 def test_density_is_zero_outside(label, side):
     inside = middle(1)
@@ -93,7 +110,7 @@ def test_density_is_zero_just_outside():
         assert torch.isfinite(log_prior(labels)).tolist() == [True, False]
     for snr, inside in ((1.99, False), (2.01, True), (1.99e4, True), (2.01e4, False)):
         labels = middle(1)
-        labels[:, 0] += math.log10(snr / 200)
+        labels[:, LOG_FLUX] += math.log10(snr / 200)
         assert torch.isfinite(log_prior(labels)).item() is inside
 
 
@@ -120,7 +137,7 @@ def test_density_of_the_ellipticity():
 def test_density_of_the_rest_is_flat():
     labels = draws(100)
     moved = labels.clone()
-    moved[:, 5:] = torch.rand(100, 2, dtype=torch.float64) * 6 - 3
+    moved[:, CENTER] = torch.rand(100, 2, dtype=torch.float64) * 6 - 3
     moved[:, 1] = 0.3
     moved[:, 0] += log_snr(labels) - log_snr(moved)
     assert_allclose(log_prior(labels), log_prior(moved), rtol=1e-12)
@@ -129,9 +146,9 @@ def test_density_of_the_rest_is_flat():
 def test_draws_are_a_weighted_sample_of_a_box():
     # All labels at once: uniform ones, thinned by the density, are draws.
     generator = torch.Generator().manual_seed(5)
-    low = torch.tensor([-1.0, *prior.LOG_R_EFF[:1], 0.3, -E_MAX, -E_MAX, -3, -3])
-    high = torch.tensor([7.0, *prior.LOG_R_EFF[1:], 6.2, E_MAX, E_MAX, 3, 3])
-    box = low + (high - low) * torch.rand(400_000, 7, generator=generator)
+    low = torch.tensor([-1.0, *prior.LOG_R_EFF_LIMITS[:1], 0.3, -E_MAX, -E_MAX, -3, -3])
+    high = torch.tensor([7.0, *prior.LOG_R_EFF_LIMITS[1:], 6.2, E_MAX, E_MAX, 3, 3])
+    box = low + (high - low) * torch.rand(400_000, N_LABELS, generator=generator)
     density = log_prior(box.double()).exp()
     kept = box[torch.rand(len(box), generator=generator) * density.max() < density]
     assert len(kept) > 2000
@@ -150,29 +167,29 @@ def test_round_trip():
     back = from_unconstrained(to_unconstrained(labels))
     # logits end a millionth of the interval from its edges
     assert_allclose(back, labels, rtol=0, atol=1e-5)
-    values = torch.randn(1000, 7, generator=torch.Generator().manual_seed(1)).double()
+    values = torch.randn(1000, N_LABELS, generator=torch.Generator().manual_seed(1)).double()
     again = to_unconstrained(from_unconstrained(values))
     assert_allclose(again, values, rtol=1e-9, atol=1e-9)
 
 
 def test_any_values_are_labels_of_the_prior():
     generator = torch.Generator().manual_seed(1)
-    values = 3 * torch.randn(1000, 7, generator=generator, dtype=torch.float64)
+    values = 3 * torch.randn(1000, N_LABELS, generator=generator, dtype=torch.float64)
     labels = from_unconstrained(values)
-    labels[:, 0] += 2 - log_snr(labels)
+    labels[:, LOG_FLUX] += 2 - log_snr(labels)
     assert torch.isfinite(log_prior(labels)).all()
 
 
 def test_labels_outside_are_moved_to_the_edge():
     labels = torch.tensor([[2.0, 3.0, 9.0, 2.0, 0.0, 5.0, -5.0]], dtype=torch.float64)
-    edge = [2.0, prior.LOG_R_EFF[1], 6.2, E_MAX, 0.0, 3.0, -3.0]
+    edge = [2.0, prior.LOG_R_EFF_LIMITS[1], 6.2, E_MAX, 0.0, 3.0, -3.0]
     assert_allclose(from_unconstrained(to_unconstrained(labels))[0], edge, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 0.1, 1.0, 4.0])
 def test_volume(scale):
     generator = torch.Generator().manual_seed(3)
-    values = scale * torch.randn(10, 7, generator=generator, dtype=torch.float64)
+    values = scale * torch.randn(10, N_LABELS, generator=generator, dtype=torch.float64)
     jacobians = [
         torch.autograd.functional.jacobian(lambda row: from_unconstrained(row[None])[0], row)
         for row in values

@@ -14,7 +14,7 @@ from scipy.special import gamma, gammaincinv
 
 from benchmarks import transform_table as tables
 from sersicnet.model import profile
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import E1, E2, LABELS, LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.profile import fft_size, psf_transform, sersic_images
 
@@ -124,10 +124,10 @@ def test_cameras(shape, camera):
 def test_random_galaxies(number):
     camera = CAMERAS[number % len(CAMERAS)]
     labels = draws(200, seed=number)
-    e = torch.hypot(labels[:, 3], labels[:, 4])
+    e = torch.hypot(labels[:, E1], labels[:, E2])
     # Not those of which less exactness is promised, nor those for which GalSim takes long.
-    thin = (e > 0.74) & (labels[:, 1] > math.log10(15))
-    large = labels[:, 1] > math.log10(0.4 * camera[-1])
+    thin = (e > 0.74) & (labels[:, LOG_R_EFF] > math.log10(15))
+    large = labels[:, LOG_R_EFF] > math.log10(0.4 * camera[-1])
     chosen = labels[~thin & ~large].tolist()
     psf = moffat(camera[0])
     quick = (row for row in chosen if galaxy(row, psf).getGoodImageSize(1.0) < 1500)
@@ -190,10 +190,10 @@ def test_all_light_is_there():
 # --- gradients, dtypes, batches ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label", range(len(LABELS)), ids=LABELS)
+@pytest.mark.parametrize("label", range(N_LABELS), ids=LABELS)
 def test_gradients(label):
     labels = draws(12, seed=3)
-    labels[:, 0] = 1
+    labels[:, LOG_FLUX] = 1
     labels = torch.cat([labels, torch.tensor([labels_of(q=1.0), labels_of(q=1.0, n=5.0)])])
     stamp, step = star(moffat(3.2), 41), 1e-4
     weights = torch.randn(64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -10,6 +10,7 @@ from astropy.nddata import CCDData, NDData
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
+from sersicnet.model.labels import CENTER, LOG_R_EFF
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import (
     BINNED_OVERSAMPLING,
@@ -278,8 +279,8 @@ def test_binned_galaxy(bins, n, tolerance):
     transform = psf_transform(torch.from_numpy(psf), size * bins)
     fine = sersic_images(labels, transform, stamp_size=size * bins)
     expected = fine[0].numpy().reshape(size, bins, size, bins).sum(axis=(1, 3))
-    labels[:, 1] -= np.log10(bins)
-    labels[:, 5:] /= bins
+    labels[:, LOG_R_EFF] -= np.log10(bins)
+    labels[:, CENTER] /= bins
     coarse = torch.from_numpy(bin_psf(psf, bins))
     transform = psf_transform(coarse, size, oversampling=BINNED_OVERSAMPLING)
     image = sersic_images(labels, transform, stamp_size=size, oversampling=BINNED_OVERSAMPLING)[0]

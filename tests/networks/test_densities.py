@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
 from sersicnet._rows import read_only
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LABELS, LOG_FLUX, N_LABELS, ellipticity, stack_labels
 from sersicnet.networks.densities import (
     LEVELS,
     NormalDensity,
@@ -45,8 +45,8 @@ def make_flow(n=N):
     flow = build_network("posterior", seed=4).flow
     rng = np.random.default_rng(5)
     context = rng.normal(size=(n, 1, 96)).astype("f4")
-    mean = (rng.normal(size=(n, 1, 7)) + 3 * np.eye(7)[0]).astype("f4")
-    factor = np.tril(rng.normal(size=(n, 1, 7, 7)), -1) + 5 * np.eye(7)
+    mean = (rng.normal(size=(n, 1, N_LABELS)) + 3 * np.eye(N_LABELS)[LOG_FLUX]).astype("f4")
+    factor = np.tril(rng.normal(size=(n, 1, N_LABELS, N_LABELS)), -1) + 5 * np.eye(N_LABELS)
     offset = rng.normal(size=(n, 2))
     return FlowDensity(flow, context, mean, factor.astype("f4"), np.linspace(0, -0.1, n), offset)
 
@@ -209,13 +209,12 @@ def test_samples_stay_within_what_is_possible():
 
 
 def test_names_of_labels():
-    labels = np.random.default_rng(1).normal(size=(N, 3, 7)) * 0.1
+    labels = np.random.default_rng(1).normal(size=(N, 3, N_LABELS)) * 0.1
     named = label_dict(labels)
     assert set(named) == {*LABELS, "q"}
     for i, name in enumerate(LABELS):
         assert_array_equal(named[name], labels[:, :, i])
-    size = np.hypot(named["e1"], named["e2"])
-    assert_allclose((1 - named["q"]) / (1 + named["q"]), size)
+    assert_allclose(ellipticity(named["q"]), np.hypot(named["e1"], named["e2"]))
 
 
 def test_draws_have_the_density_of_the_posterior():
@@ -227,7 +226,7 @@ def test_draws_have_the_density_of_the_posterior():
         ("log_flux", "dx", "dy"), [answer.log_light[1], *answer.offset[1]], strict=True
     ):
         draws[name] = draws[name] + shift
-    labels = torch.tensor(np.stack([draws[name][0] for name in LABELS], 1)).float()[:, None]
+    labels = torch.tensor(stack_labels(draws)[0]).float()[:, None]
     with torch.no_grad():
         own = posterior.sample(3000, generator=torch.Generator().manual_seed(1))
         mine, its = (-posterior.log_prob(x).numpy().ravel() for x in (labels, own))
@@ -260,7 +259,7 @@ def test_labels_at_given_points():
     answer = make_flow()
     points = torch.from_numpy(base_points(8, 0))[:, None].expand(-1, N, -1)
     labels = flow_labels(answer.distribution(np.arange(N)), points)
-    assert labels.shape == (N, 8, 7)
+    assert labels.shape == (N, 8, N_LABELS)
     assert labels.dtype == float
     alone = flow_labels(answer.distribution([3]), points[:, :1])
     assert_allclose(alone[0], labels[3], rtol=1e-4, atol=1e-5)
@@ -285,8 +284,8 @@ class _Straight:
 def test_points_are_spread_more_evenly_than_independent_ones(seed):
     """Medians of any mixture of seven numbers, from 64 points: as good as from 200 random ones."""
     rng = np.random.default_rng(7)
-    factor = torch.from_numpy(np.linalg.inv(rng.normal(size=(60, 7, 7))))
-    posterior = Posterior(_Straight(), None, torch.zeros(60, 7).double(), factor)
+    factor = torch.from_numpy(np.linalg.inv(rng.normal(size=(60, N_LABELS, N_LABELS))))
+    posterior = Posterior(_Straight(), None, torch.zeros(60, N_LABELS).double(), factor)
     spread = np.linalg.norm(np.linalg.inv(factor.numpy()), axis=2)
     points = torch.from_numpy(base_points(64, seed))[:, None].expand(-1, 60, -1)
     values = posterior.transport(points).numpy() / spread
@@ -299,7 +298,7 @@ def test_points_are_spread_more_evenly_than_independent_ones(seed):
 def test_points_by_number_and_seed(n):
     before = torch.get_rng_state()
     points = base_points(np.int64(n), np.int64(3))
-    assert points.shape == (n, 7)
+    assert points.shape == (n, N_LABELS)
     assert np.isfinite(points).all()
     assert_array_equal(points, base_points(n, 3))
     assert (points != base_points(n, 4)).any()

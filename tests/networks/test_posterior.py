@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.flop_counter import FlopCounterMode
 
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import CENTER, ELLIPTICITY, N_LABELS, SERSIC_N
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.model.unconstrained import log_volume, to_unconstrained
@@ -81,7 +81,7 @@ def test_shapes(config):
     answer = build_network("posterior", **config)(*make_stamps())
     samples = answer.sample(3)
     assert isinstance(answer, Posterior)
-    assert samples.shape == answer.transport(torch.randn(3, N, 7)).shape == (3, N, len(LABELS))
+    assert samples.shape == answer.transport(torch.randn(3, N, N_LABELS)).shape == (3, N, N_LABELS)
     assert answer.log_prob(samples).shape == (3, N)
     assert answer.log_prob(samples[0]).shape == (N,)
     assert answer.log_prob_unconstrained(to_unconstrained(samples[0])).shape == (N,)
@@ -121,7 +121,7 @@ def test_training_and_evaluation_give_the_same(config):
 @torch.no_grad()
 def test_rows_do_not_see_each_other(config):
     network, stamps, labels = make_network(config), make_stamps(), make_labels()
-    normal = torch.randn(4, N, 7, generator=torch.Generator().manual_seed(1))
+    normal = torch.randn(4, N, N_LABELS, generator=torch.Generator().manual_seed(1))
     together = network(*stamps)
     order = torch.tensor([3, 0, 4, 2, 1])
     turned = network(*(tensor[order] for tensor in stamps))
@@ -155,7 +155,7 @@ def test_samples_come_from_the_generator(posterior):
 @torch.no_grad()
 def test_transport_and_log_prob_are_inverse(posterior):
     """Back from the labels come the normal numbers."""
-    normal = torch.randn(200, N, 7, generator=torch.Generator().manual_seed(2)).double()
+    normal = torch.randn(200, N, N_LABELS, generator=torch.Generator().manual_seed(2)).double()
     values = posterior.transport(normal)
     white = (posterior.factor @ (values - posterior.mean)[..., None])[..., 0]
     assert_allclose(posterior.flow(posterior.context).transform(white), normal, atol=1e-6)
@@ -164,7 +164,7 @@ def test_transport_and_log_prob_are_inverse(posterior):
 
 def test_log_prob_is_that_of_the_transport(posterior):
     """The normal density over the Jacobian of `transport`, by automatic differentiation."""
-    normal = torch.randn(1, N, 7, generator=torch.Generator().manual_seed(3)).double()
+    normal = torch.randn(1, N, N_LABELS, generator=torch.Generator().manual_seed(3)).double()
     for row in range(N):
 
         def transport(z, row=row):
@@ -183,7 +183,7 @@ def test_log_prob_is_that_of_the_transport(posterior):
 def test_density_is_one_in_all(posterior):
     """Over its own samples, the mean of a narrower density divided by it is one."""
     n = 10_000
-    normal = torch.randn(n, N, 7, generator=torch.Generator().manual_seed(5)).double()
+    normal = torch.randn(n, N, N_LABELS, generator=torch.Generator().manual_seed(5)).double()
     samples = posterior.transport(normal)
     found, middle = posterior.log_prob_unconstrained(samples), samples.mean(dim=0)
     for row in range(N):
@@ -212,10 +212,10 @@ def test_samples_are_within_the_prior(posterior):
     samples = posterior.sample(500, generator=torch.Generator().manual_seed(1)).flatten(0, 1)
     again = to_unconstrained(samples)
     assert again.isfinite().all()
-    assert (samples[:, 2] > 0.3 - 1e-6).all()
-    assert (samples[:, 2] < 6.2 + 1e-5).all()
-    assert (samples[:, 3:5].norm(dim=1) < 0.905).all()
-    assert (samples[:, 5:].abs() < 3 + 1e-5).all()
+    assert (samples[:, SERSIC_N] > 0.3 - 1e-6).all()
+    assert (samples[:, SERSIC_N] < 6.2 + 1e-5).all()
+    assert (samples[:, ELLIPTICITY].norm(dim=1) < 0.905).all()
+    assert (samples[:, CENTER].abs() < 3 + 1e-5).all()
 
 
 # --- what goes in -----------------------------------------------------------------------------

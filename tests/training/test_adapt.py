@@ -18,9 +18,9 @@ from scipy.ndimage import gaussian_filter, shift
 from sersicnet import SersicNet
 from sersicnet._rows import own_normal
 from sersicnet.flags import Flags
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import LABELS, LOG_FLUX, N_LABELS
 from sersicnet.model.unconstrained import to_unconstrained
-from sersicnet.networks.flow_density import flow_labels
+from sersicnet.networks.flow_density import flow_labels, label_dict
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing import prepare
 from sersicnet.training.adapt import AdaptationModule, MixedStream
@@ -56,11 +56,10 @@ def make_labels(n, seed):
 
 def truth_of(labels, cutouts):
     """Parameters of galaxies of some labels."""
-    named = dict(zip(LABELS, np.transpose(labels), strict=True))
-    size = np.hypot(named["e1"], named["e2"])
+    named = label_dict(np.array(labels))
     frame = prepare(cutouts).frame
     named["log_flux"] = named["log_flux"] + np.log10(NOISE / frame.noise_level)
-    return frame.from_labels(named | {"q": (1 - size) / (1 + size)}, SEVEN)
+    return frame.from_labels(named, SEVEN)
 
 
 def make_survey(n, *, seed):
@@ -208,7 +207,7 @@ def test_validation_of_the_user(universal, survey):
 def test_half_of_a_batch_is_rehearsed():
     rng = torch.Generator().manual_seed(1)
     images = [torch.randn(10, side, side, generator=rng) for side in (128, 128, 63)]
-    labeled = Scenes(*images, torch.randn(10, 7, generator=rng))
+    labeled = Scenes(*images, torch.randn(10, N_LABELS, generator=rng))
     options = {"batch_size": 4, "n_batches": 5, "n_galaxies": 64}
     batches = list(MixedStream(labeled, (3, 1), **options))
     fresh = list(SceneStream((3, 1), **options))
@@ -216,7 +215,10 @@ def test_half_of_a_batch_is_rehearsed():
     for batch, scenes in zip(batches, fresh, strict=True):
         for tensor, other in zip(batch, scenes, strict=True):
             assert_array_equal(tensor[4:], other)
-        seen += [int(np.flatnonzero(labeled.labels[:, 0] == flux)[0]) for flux in batch[3][:4, 0]]
+        seen += [
+            int(np.flatnonzero(labeled.labels[:, LOG_FLUX] == flux)[0])
+            for flux in batch[3][:4, LOG_FLUX]
+        ]
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
     assert seen[:10] != seen[10:]
 
@@ -225,7 +227,7 @@ def test_orientations():
     """Each of the eight once, the same of all images; labels are tested with the scenes."""
     rng = torch.Generator().manual_seed(1)
     image, small = torch.randn(1, 128, 128, generator=rng), torch.randn(1, 63, 63, generator=rng)
-    one = Scenes(image, 2 * image, small, torch.randn(1, 7, generator=rng))
+    one = Scenes(image, 2 * image, small, torch.randn(1, N_LABELS, generator=rng))
     turned = turn(one[[0] * 8], 3)
     for tensor in (turned.data, turned.psf, turned.labels):
         assert len(np.unique(tensor.flatten(1), axis=0)) == 8
@@ -266,7 +268,7 @@ def test_truth_becomes_what_the_network_would_say(case, universal):
     scenes, left_out = scenes_of(cutouts, drawn, **options)
     assert sum(left_out.values()) == 0
     assert ((results.flags & int(Flags.BINNED)) > 0).all() == ("binned" in case)
-    normal = torch.from_numpy(np.swapaxes(own_normal(rows, (1, 7), 4), 0, 1))
+    normal = torch.from_numpy(np.swapaxes(own_normal(rows, (1, N_LABELS), 4), 0, 1))
     raw = flow_labels(results.posterior.distribution(rows), normal)[:, 0]
     assert_allclose(scenes.labels, raw, atol=2e-5)
     with torch.no_grad():
@@ -381,7 +383,7 @@ def test_no_psf(survey):
 
 
 def test_prepared_training_data(survey):
-    data = TrainingData(*np.zeros((2, 4, 128, 128)), np.zeros((4, 7)), LABELS)
+    data = TrainingData(*np.zeros((2, 4, 128, 128)), np.zeros((4, N_LABELS)), LABELS)
     with pytest.raises(TypeError, match="a TrainingData, which has no PSFs"):
         make_net().fit(data, survey[1], **SILENT)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.distributions import Independent, Normal
 
+from sersicnet.model.labels import components
 from sersicnet.model.symmetries import random_symmetry
 from sersicnet.networks.registry import build_network
 from sersicnet.training.data import BatchSampler, TrainingData, add_noise, check_kernel
@@ -38,8 +39,7 @@ def blobs(n, size, *, seed=0):
     along, across = x * cos + y * sin, (y * cos - x * sin) / q[:, None, None]
     data = np.exp(-(along**2 + across**2) / 2 / 2.5**2)
     data *= (flux / data.sum(axis=(1, 2)))[:, None, None]
-    size = (1 - q) / (1 + q)
-    labels = [np.log10(flux), size * np.cos(2 * theta), size * np.sin(2 * theta), dx, dy]
+    labels = [np.log10(flux), *components(q, theta), dx, dy]
     return data.astype("f4"), np.ones_like(data, "f4"), np.stack(labels, 1).astype("f4")
 
 

@@ -11,7 +11,16 @@ import torch.nn.functional as F
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.model import prior
-from sersicnet.model.labels import LABELS
+from sersicnet.model.labels import (
+    CENTER,
+    E1,
+    ELLIPTICITY,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    axis_ratio,
+)
 from sersicnet.model.prior import log_snr
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.training.contaminants import Contaminants
@@ -78,7 +87,7 @@ def spoiled():
 def test_shapes(spoiled):
     assert spoiled.data.shape == spoiled.weight.shape == (N, SIZE, SIZE)
     assert spoiled.psf.shape == (N, 63, 63)
-    assert spoiled.labels.shape == (N, len(LABELS))
+    assert spoiled.labels.shape == (N, N_LABELS)
     for tensor in vars(spoiled).values():
         assert tensor.dtype == torch.float32
         assert tensor.isfinite().all()
@@ -106,14 +115,14 @@ def test_psfs_have_unit_sum(spoiled):
 def test_labels_cover_the_prior():
     maker = make(n_galaxies=256)
     labels = torch.cat([maker.observe(torch.arange(256)).labels for _ in range(2)])
-    labels[:, 0] -= maker.shares.log10().repeat_interleave(16).repeat(2)
-    q = (1 - labels[:, 3:5].norm(dim=1)) / (1 + labels[:, 3:5].norm(dim=1))
+    labels[:, LOG_FLUX] -= maker.shares.log10().repeat_interleave(16).repeat(2)
+    q = axis_ratio(labels[:, ELLIPTICITY].norm(dim=1))
     values = {
-        (math.log10(prior.SNR[0]), math.log10(prior.SNR[1])): log_snr(labels),
-        prior.LOG_R_EFF: labels[:, 1],
-        prior.N: labels[:, 2],
-        prior.Q: q,
-        (-prior.OFFSET, prior.OFFSET): labels[:, 5:].flatten(),
+        (math.log10(prior.SNR_LIMITS[0]), math.log10(prior.SNR_LIMITS[1])): log_snr(labels),
+        prior.LOG_R_EFF_LIMITS: labels[:, LOG_R_EFF],
+        prior.N_LIMITS: labels[:, SERSIC_N],
+        prior.Q_LIMITS: q,
+        (-prior.MAX_OFFSET, prior.MAX_OFFSET): labels[:, CENTER].flatten(),
     }
     for (low, high), value in values.items():
         assert value.min() >= low - 1e-4
@@ -128,11 +137,12 @@ def test_labels_cover_the_prior():
 def test_a_galaxy_seen_again_has_another_flux_but_its_shape(clean):
     maker, scenes = clean
     again = maker.observe(torch.arange(N))
-    assert (again.labels[:, 0] != scenes.labels[:, 0]).all()
-    assert_array_equal(again.labels[:, 1:3], scenes.labels[:, 1:3])
-    for first, last in ((3, 5), (5, 7)):  # turned
-        length, before = (s.labels[:, first:last].norm(dim=1) for s in (again, scenes))
-        assert_allclose(length, before, rtol=1e-5)
+    assert (again.labels[:, LOG_FLUX] != scenes.labels[:, LOG_FLUX]).all()
+    for place in (LOG_R_EFF, SERSIC_N):
+        assert_array_equal(again.labels[:, place], scenes.labels[:, place])
+    for part in (ELLIPTICITY, CENTER):  # turned
+        found, before = (s.labels[:, part].norm(dim=1) for s in (again, scenes))
+        assert_allclose(found, before, rtol=1e-5)
 
 
 # --- seeds and batches ------------------------------------------------------------------------
@@ -179,7 +189,7 @@ def test_impossible_batch_size(batch_size):
 @pytest.mark.parametrize("n", [1, 3, 9])
 def test_any_number_of_galaxies_at_a_time(clean, n):
     scenes = clean[0].observe(torch.arange(n) + 64)
-    assert scenes.labels.shape == (n, 7)
+    assert scenes.labels.shape == (n, N_LABELS)
     assert_allclose((scenes.data - model(scenes)).square().mean(dim=(1, 2)), 1, atol=0.06)
 
 
@@ -194,7 +204,7 @@ def test_what_the_labels_do_not_explain_is_white_noise(clean):
     told = (torch.arange(N) >= 16 * n_sharp(maker)) | ~brighter(scenes, 100)
     assert 80 < told.sum() < N
     # The light that a PSF has outside of its stamp is not in the model.
-    lost = (1 - maker.shares.repeat_interleave(16)) * 10 ** scenes.labels[:, 0] / SIZE**2
+    lost = (1 - maker.shares.repeat_interleave(16)) * 10 ** scenes.labels[:, LOG_FLUX] / SIZE**2
     noise, lost = noise[told], lost[told]
     deviation = math.sqrt(2) / SIZE  # of a mean square over a stamp
     chi2 = noise.square().mean(dim=(1, 2))
@@ -237,7 +247,7 @@ def test_all_eight_ways_are_taken():
     maker.galaxies[:] = maker.galaxies[80]  # one galaxy, bright
     maker.labels[:] = maker.labels[80]
     maker.psfs[:] = maker.psfs[5]
-    labels = maker.observe(torch.arange(64)).labels[:, 3:].numpy().round(5)
+    labels = maker.observe(torch.arange(64)).labels[:, E1:].numpy().round(5)
     ways, counts = np.unique(labels, axis=0, return_counts=True)
     assert len(ways) == 8
     assert set(counts) == {8}
