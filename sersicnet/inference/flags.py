@@ -7,7 +7,7 @@ from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import stack_labels
 from sersicnet.model.misfit import misfit
-from sersicnet.model.prior import LOG_R_EFF, OFFSET, SNR, N, log_snr
+from sersicnet.model.prior import LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, SNR_LIMITS, log_snr
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
 
@@ -112,12 +112,14 @@ def posterior_flags(quantiles, stamps, psfs):
     with np.errstate(invalid="ignore"):  # NaN where there is no answer
         flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.EXCEEDS_CUTOUT)
         flags[values["r_eff"][1] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
-        outside = labels["log_r_eff"] > LOG_R_EFF[1] - _EDGE * (LOG_R_EFF[1] - LOG_R_EFF[0])
-        outside |= np.abs(labels["n"] - sum(N) / 2) > (0.5 - _EDGE) * (N[1] - N[0])
+        smallest, largest = LOG_R_EFF_LIMITS
+        outside = labels["log_r_eff"] > largest - _EDGE * (largest - smallest)
+        lowest, highest = N_LIMITS
+        outside |= np.abs(labels["n"] - sum(N_LIMITS) / 2) > (0.5 - _EDGE) * (highest - lowest)
         offset = np.maximum(np.abs(labels["dx"]), np.abs(labels["dy"]))
-        outside |= offset > (1 - 2 * _EDGE) * OFFSET
+        outside |= offset > (1 - 2 * _EDGE) * MAX_OFFSET
         signal = _signal_to_noise(labels)
-        outside |= signal > SNR[1]
+        outside |= signal > SNR_LIMITS[1]
         flags[outside] |= int(Flags.OUT_OF_RANGE)
         flags[signal < 5] |= int(Flags.LOW_SNR)
     return flags

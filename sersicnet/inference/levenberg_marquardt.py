@@ -7,7 +7,7 @@ import torch
 
 from sersicnet.model.labels import DX, DY, ELLIPTICITY, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.model.likelihood import likelihoods
-from sersicnet.model.prior import E_MAX, SNR, log_snr
+from sersicnet.model.prior import E_MAX, SNR_LIMITS, log_snr
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
@@ -168,7 +168,7 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         good[active[stalled]] = decrement[stalled] < _STALLED
     covariance, held = _covariance(values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
-    inside = 10 ** log_snr(from_unconstrained(values)) > SNR[0]
+    inside = 10 ** log_snr(from_unconstrained(values)) > SNR_LIMITS[0]
     return {
         "mean": values,
         "covariance": covariance,

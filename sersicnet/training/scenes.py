@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
-from sersicnet.model.prior import SNR, draw_labels, log_snr
+from sersicnet.model.prior import SNR_LIMITS, draw_labels, log_snr
 from sersicnet.model.profile import fft_size, sersic_images
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.training.contaminants import Contaminants
@@ -156,7 +156,7 @@ class SceneMaker:
         """
         group, n = rows // _GROUP, len(rows)
         labels = self.labels[rows].clone()
-        low, high = (math.log10(limit) for limit in SNR)
+        low, high = (math.log10(limit) for limit in SNR_LIMITS)
         labels[:, LOG_FLUX] += self._uniform(n, low, high) - log_snr(labels)
         flux = 10 ** labels[:, LOG_FLUX]
         target = self.galaxies[rows] * flux[:, None, None]
