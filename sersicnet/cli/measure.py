@@ -2,7 +2,7 @@
 
 import argparse
 
-from sersicnet.cli.options import add_measuring, measuring_of, show_progress
+from sersicnet.cli.options import add_measuring, add_option, measuring_of, show_progress
 
 __all__ = ["add_measure"]
 
@@ -26,11 +26,12 @@ def add_measure(commands):
     )
     parser.add_argument("image", metavar="IMAGE", help="FITS file, read a tile at a time")
     noise = parser.add_mutually_exclusive_group()
-    noise.add_argument("--rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
-    noise.add_argument("--weight-map", metavar="WEIGHT", help="noise (FITS): inverse variances")
-    parser.add_argument("--mask", metavar="MASK", help="bad pixels (FITS): not zero")
-    parser.add_argument(
-        "--catalog",
+    add_option(noise, "rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
+    add_option(noise, "weight_map", metavar="WEIGHT", help="noise (FITS): inverse variances")
+    add_option(parser, "mask", metavar="MASK", help="bad pixels (FITS): not zero")
+    add_option(
+        parser,
+        "catalog",
         metavar="CAT",
         help="where to measure: x_0 and y_0 (pixels, from 0), or ra, dec",
     )
@@ -52,19 +53,27 @@ def _measure(options):
     for name, path in images.items():  # hours later is too late
         if path is not None:
             check_folder(path, name)
-    star = {"psf": options.psf, "psf_oversampling": options.psf_oversampling}
+    given = measuring_of(options)
+    if options.catalog is not None:
+        given["catalog"] = _read_catalog(options.catalog)
     table = measure_image(
         options.image,
         net=SersicNet.load(weights_path(options.weights)),
-        catalog=None if options.catalog is None else _read_catalog(options.catalog),
+        output=options.output,
         progress_bar=show_progress(),
-        **{name: getattr(options, name) for name in ("rms", "weight_map", "mask", "output")},
-        **measuring_of(options),
+        **given,
     )
     print(f"wrote {options.output}: {len(table)} sources")
     for name, path in images.items():
         if path is not None:
-            write_field_model(table, options.image, path, residual=name == "residual", **star)
+            write_field_model(
+                table,
+                options.image,
+                path,
+                psf=options.psf,
+                psf_oversampling=options.psf_oversampling,
+                residual=name == "residual",
+            )
             print(f"wrote {path}")
     return 0
 

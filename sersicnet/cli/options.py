@@ -1,27 +1,25 @@
-"""What commands have in common."""
+"""What commands have in common: their options, and messages that name options."""
 
 import re
 import sys
 from pathlib import Path
 
+from sersicnet.measure.options import Options, summary
+
 __all__ = [
     "add_measuring",
+    "add_option",
     "add_refine",
     "add_units",
     "in_options",
     "measuring_of",
+    "read_named_cutouts",
     "show_progress",
     "units_of",
 ]
 
-# Arguments of the Python API of which the option has another name.
-_OTHER_NAMES = {
-    "name": "weights",
-    "path": "output",
-    "n_jobs": "jobs",
-    "n_workers": "workers",
-    "max_epochs": "epochs",
-}
+# Arguments of functions that messages name, and the argument that has the option.
+_OTHER_NAMES = {"name": "weights", "path": "output"}
 # An argument in a message: psf=None, psf_oversampling=0, or psf= with no value behind it.
 _ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"-])?)")
 
@@ -44,10 +42,32 @@ def read_named_cutouts(paths):
     return cutouts, names, status
 
 
+def add_option(parser, name, **settings):
+    """Add an option of `~sersicnet.measure.measure_image` to a command.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser` or group
+        The command.
+    name : str
+        Name of the option in Python.
+    **settings
+        Arguments of `~argparse.ArgumentParser.add_argument`. Help and default are by default those
+        of `~sersicnet.measure.Options`.
+    """
+    default = getattr(Options, name)
+    shown = summary(name).removesuffix(".")
+    shown = shown[0].lower() + shown[1:] if shown[1].islower() else shown
+    if default is not None and "action" not in settings:
+        shown = f"{shown} (default: %(default)s)"
+    settings = {"default": default, "help": shown} | settings
+    parser.add_argument("--" + name.replace("_", "-"), **settings)
+
+
 def add_units(parser):
-    """Options that say what a pixel and a count are, and which weights measure."""
-    parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel; default: WCS or header")
-    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1; default: header")
+    """Add the options that say what a pixel and a count are, and which weights measure."""
+    add_option(parser, "pixel_scale", type=float, help="arcsec/pixel; default: WCS or header")
+    add_option(parser, "zeropoint", type=float, help="AB mag of a flux of 1; default: header")
     parser.add_argument(
         "--weights",
         default="universal",
@@ -57,77 +77,90 @@ def add_units(parser):
 
 
 def add_refine(parser):
-    """How much is done for a better answer."""
-    parser.add_argument(
-        "--augment", action="store_true", help="mean of the stamp seen in eight ways"
-    )
-    parser.add_argument(
-        "--refine", choices=("lm", "importance"), help="polish the network's answer by a fit"
-    )
+    """Add the options that take time for better posteriors."""
+    add_option(parser, "augment", action="store_true")
+    add_option(parser, "refine", choices=("lm", "importance"))
 
 
 def add_measuring(parser):
-    """How survey images are measured."""
-    parser.add_argument(
-        "--psf", metavar="PSF", help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE"
+    """Add the options of survey images that one command or many images share."""
+    add_option(
+        parser,
+        "psf",
+        metavar="PSF",
+        help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE",
     )
-    parser.add_argument(
-        "--psf-oversampling", type=int, default=1, metavar="K", help="stamp pixels per image pixel"
+    add_option(parser, "psf_oversampling", type=int, metavar="K")
+    add_option(
+        parser,
+        "saturation",
+        type=float,
+        metavar="LEVEL",
+        help="value from which on pixels are saturated, in the unit of IMAGE; default: SATURATE",
     )
-    parser.add_argument(
-        "--saturation", type=float, metavar="LEVEL", help="in the unit of IMAGE; default: SATURATE"
-    )
-    parser.add_argument(
-        "--threshold", type=float, default=1.5, help="of detection, in sigma (default: %(default)s)"
-    )
-    parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to take off")
+    add_option(parser, "threshold", type=float, metavar="SIGMA")
+    parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to subtract")
     add_refine(parser)
-    parser.add_argument(
-        "--n-passes",
-        type=int,
-        metavar="N",
-        help="how often sources are measured, from the second time without the light of their "
-        "neighbors; default: 6 with --refine, else 1",
-    )
-    parser.add_argument("--tile-size", type=int, default=1024, help="pixels (default: %(default)s)")
+    add_option(parser, "n_passes", type=int, metavar="N")
+    add_option(parser, "tile_size", type=int, metavar="PIXELS")
     add_units(parser)
 
 
 def units_of(options):
-    """Arguments of the Python API."""
+    """The arguments ``pixel_scale`` and ``zeropoint`` from the options of a command."""
     return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
 
 
 def measuring_of(options):
-    """Likewise, of what `add_measuring` has added."""
-    names = ("psf", "psf_oversampling", "saturation", "threshold", "tile_size", "n_passes")
-    values = {name: getattr(options, name) for name in (*names, "augment", "refine")}
-    sky = {"background_box": None} if options.no_sky else {}
-    return values | units_of(options) | sky
+    """The options of `~sersicnet.measure.measure_image` from those of a command.
+
+    Parameters
+    ----------
+    options : `argparse.Namespace`
+        The options of a command with `add_measuring`.
+
+    Returns
+    -------
+    dict
+        Values by name. What the command has no option for keeps its default.
+    """
+    names = Options.__dataclass_fields__
+    found = {name: value for name, value in vars(options).items() if name in names}
+    if options.no_sky:
+        found["background_box"] = None
+    return found
 
 
 def in_options(message, options):
-    """An error message of the Python API for who knows only options: ``--psf`` for ``psf=``.
+    """An error message of the Python API with the names of options: ``--psf`` for ``psf=``.
 
     Parameters
     ----------
     message : str
         The message.
     options : `argparse.Namespace`
-        With the ``parser`` of the command: what is none of its options stays as it is.
+        Options of a command, with its ``parser``: arguments without an option stay as they are.
 
     Returns
     -------
     str
     """
-    known = set(re.findall(r"--[a-z-]+", options.parser.format_help()))
+    flags = {}
+    for action in options.parser._actions:
+        for flag in action.option_strings:
+            if flag.startswith("--"):
+                flags[action.dest] = flag
 
     def translated(found):
         argument, none, value = found.groups()
-        option = "--" + _OTHER_NAMES.get(argument, argument).replace("_", "-")
-        if option not in known:
+        flag = flags.get(_OTHER_NAMES.get(argument, argument))
+        if flag is None:
             return found[0]
-        return f"no {option}" if none else option + "=" * (value is not None)
+        if none:
+            return f"no {flag}"
+        if value is None:
+            return flag
+        return f"{flag}="
 
     return _ARGUMENT.sub(translated, message)
 

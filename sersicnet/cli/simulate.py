@@ -15,7 +15,7 @@ def add_simulate(commands):
     )
     parser.add_argument("-n", type=int, default=100, help="galaxies (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes")
+    parser.add_argument("-j", "--jobs", dest="n_jobs", type=int, default=1, help="processes")
     parser.add_argument("-o", "--output", default="simulation", metavar="DIR")
     parser.set_defaults(run=_simulate)
 
@@ -29,7 +29,7 @@ def _simulate(options):
     folder.mkdir(parents=True, exist_ok=True)
     catalog = draw_catalog(options.n, config, seed=options.seed)
     catalog.write(folder / "catalog.ecsv", overwrite=True)
-    drawing = {"seed": options.seed, "n_jobs": options.jobs, "progress_bar": show_progress()}
+    drawing = {"seed": options.seed, "n_jobs": options.n_jobs, "progress_bar": show_progress()}
     cutouts = render_catalog(catalog, config, **drawing)
     write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
     print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")

@@ -35,7 +35,13 @@ def add_survey(commands):
         "weight_map, mask, catalog (files), zeropoint and so on",
     )
     add_measuring(parser)
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one a core")
+    parser.add_argument(
+        "--workers",
+        dest="n_workers",
+        type=int,
+        metavar="N",
+        help="processes; default: one per core",
+    )
     parser.add_argument(
         "--tiles-per-task",
         type=int,
@@ -59,7 +65,7 @@ def _survey(options):
             options.images if options.table is None else read_table(options.table),
             output=options.output,
             client=client,
-            n_workers=options.workers,
+            n_workers=options.n_workers,
             weights=options.weights,
             tiles_per_task=options.tiles_per_task,
             progress_bar=show_progress(),

@@ -15,8 +15,10 @@ def add_train(commands):
     parser.add_argument(
         "--galaxies", type=int, help="simulated galaxies (universal: scenes seen in training)"
     )
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's; not for universal")
-    parser.add_argument("-j", "--jobs", type=int, help="processes that simulate")
+    parser.add_argument(
+        "--epochs", dest="max_epochs", type=int, help="instead of the recipe's; not for universal"
+    )
+    parser.add_argument("-j", "--jobs", dest="n_jobs", type=int, help="processes that simulate")
     parser.add_argument("--devices", type=int, default=1, help="GPUs (or CPU processes), universal")
     parser.add_argument("--init", metavar="WEIGHTS", help="go on from these, universal")
     parser.add_argument("--batch-size", type=int, default=64, help="of each device, universal")
@@ -36,8 +38,8 @@ def _train(options):
         options.name,
         options.output,
         n_galaxies=options.galaxies,
-        max_epochs=options.epochs,
-        n_jobs=options.jobs or 1,
+        max_epochs=options.max_epochs,
+        n_jobs=options.n_jobs or 1,
         device=options.device,
         precision=options.precision,
         progress_bar=show_progress(),
@@ -58,7 +60,7 @@ def _train_universal(options):
         seed=options.seed,
         device=options.device,
         n_devices=options.devices,
-        n_workers=options.jobs,
+        n_workers=options.n_jobs,
         precision=options.precision,
         progress_bar=show_progress(),
         **scenes,

@@ -4,6 +4,7 @@ from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "FieldPSF": "psf",
+    "Options": "options",
     "field_psf": "psf",
     "measure_image": "image",
     "write_field_model": "models",
@@ -11,6 +12,7 @@ _HOMES = {
 
 __all__ = [
     "FieldPSF",
+    "Options",
     "field_psf",
     "measure_image",
     "write_field_model",

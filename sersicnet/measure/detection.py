@@ -14,7 +14,7 @@ from scipy import ndimage
 from sersicnet.measure.field import Window, grown, shortage
 from sersicnet.preprocessing.segmentation import PROMINENCE, merge_fragments, smooth_image
 
-__all__ = ["Detection", "Sources", "cutout_box", "find_sources", "unseen"]
+__all__ = ["Sources", "cutout_box", "find_sources", "unseen"]
 
 # Window around a core, at first: half a cutout, and what follows.
 _MARGIN = 96
@@ -32,25 +32,6 @@ _FREE = 6
 _AROUND = _GUARD / 4
 # Columns that photutils fills.
 _MEASURED = ("x", "y", "kron_flux", "kron_flux_err", "half_light_radius", "area")
-
-
-@dataclass(frozen=True)
-class Detection:
-    """How sources are found.
-
-    Attributes
-    ----------
-    threshold : float
-        Of the smoothed image, in units of the noise of a pixel.
-    n_pixels : int
-        Smallest number of connected pixels above it.
-    contrast : float
-        Smallest fraction of the light of a blend that makes a source of its own.
-    """
-
-    threshold: float
-    n_pixels: int
-    contrast: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +59,7 @@ class Sources:
     table: Table
 
 
-def find_sources(read, core, shape, detection, *, positions=None, reach):
+def find_sources(read, core, shape, options, *, positions=None, reach):
     """The sources of a core, in a window that is large enough for them.
 
     Parameters
@@ -89,8 +70,8 @@ def find_sources(read, core, shape, detection, *, positions=None, reach):
         The part of the image whose sources are wanted.
     shape : (int, int)
         Of the image.
-    detection : Detection
-        How.
+    options : `~sersicnet.measure.Options`
+        Detection settings: ``threshold``, ``n_pixels`` and ``contrast``.
     positions : (2, M) `~numpy.ndarray`, optional
         Where to measure, x and y in the image, instead of what is detected.
     reach : int
@@ -104,14 +85,14 @@ def find_sources(read, core, shape, detection, *, positions=None, reach):
     while True:
         last = margin >= reach
         window = read(grown(core, margin, shape))
-        islands, smooth = _islands(window, detection)
+        islands, smooth = _islands(window, options)
         inside = _labels_in(islands, window.place(core))
         if not last and _cut_off(islands, inside, window, shape):
             margin = min(2 * margin, reach)
             continue
-        kept = _without_wings(islands, smooth, window.bad, detection.threshold)
+        kept = _without_wings(islands, smooth, window.bad, options.threshold)
         inside = _labels_in(kept, window.place(core))
-        labels, n_sources = _tell_apart(kept, inside, smooth, detection)
+        labels, n_sources = _tell_apart(kept, inside, smooth, options)
         if positions is None:
             table = _detected(window, labels, n_sources, smooth, core)
         else:
@@ -134,7 +115,7 @@ def _with_guard(source):
     return cutout_box(source) + np.array([-_GUARD, _GUARD])
 
 
-def _islands(window, detection):
+def _islands(window, options):
     """Numbers of connected regions of light, and the smoothed S/N that shows them.
 
     Smoothing bridges bad columns and pixels, which would break a source into two.
@@ -148,7 +129,7 @@ def _islands(window, detection):
         return np.zeros(smooth.shape, np.int32), smooth
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "no sources were found" is an answer here
-        found = detect_sources(smooth, detection.threshold, detection.n_pixels, mask=window.gone)
+        found = detect_sources(smooth, options.threshold, options.n_pixels, mask=window.gone)
     return (np.zeros(smooth.shape, np.int32) if found is None else found.data), smooth
 
 
@@ -181,7 +162,7 @@ def _without_wings(islands, smooth, bad, threshold):
     return np.where(np.append(False, alone)[islands], islands, 0)
 
 
-def _tell_apart(islands, chosen, smooth, detection):
+def _tell_apart(islands, chosen, smooth, options):
     """Numbers of the sources in the chosen islands, then of all else, and how many sources."""
     from photutils.segmentation import SegmentationImage, deblend_sources
 
@@ -195,12 +176,12 @@ def _tell_apart(islands, chosen, smooth, detection):
         pieces = deblend_sources(
             smooth,
             SegmentationImage(light),
-            detection.n_pixels,
-            contrast=detection.contrast,
+            options.n_pixels,
+            contrast=options.contrast,
             progress_bar=False,
         )
     # An island is above the threshold that the user has asked for.
-    prominence = PROMINENCE * detection.threshold
+    prominence = PROMINENCE * options.threshold
     pieces = merge_fragments(smooth, pieces, prominence, keep_islands=True)
     sources, n_sources = np.zeros_like(islands), 0
     if pieces is not None:

@@ -9,10 +9,7 @@ from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy import ndimage
 
-__all__ = ["BACKGROUND_BOX", "SkyMap", "SkyMesh", "boxes_of", "map_sky"]
-
-# Pixels on a side of the boxes in which sky and noise are measured, if nobody says.
-BACKGROUND_BOX = 128
+__all__ = ["SkyMap", "SkyMesh", "boxes_of", "map_sky"]
 
 # Least share of the pixels of a box that are neither bad nor clipped as sources.
 _ENOUGH = 0.5

@@ -7,11 +7,10 @@ from functools import partial
 import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
-from astropy.table import Table, vstack
+from astropy.table import vstack
 from tqdm.auto import tqdm
 
 from sersicnet import __version__
-from sersicnet._settings import check_positive
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.measure.catalog import (
@@ -22,11 +21,12 @@ from sersicnet.measure.catalog import (
     outside,
 )
 from sersicnet.measure.cutouts import cut_source
-from sersicnet.measure.detection import Detection, cutout_box, find_sources, unseen
+from sersicnet.measure.detection import cutout_box, find_sources, unseen
 from sersicnet.measure.field import FieldImage, open_field, read_window
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
+from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, field_psf
-from sersicnet.measure.sky import BACKGROUND_BOX, SkyMesh, boxes_of, map_sky
+from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Measurement", "open_measurement"]
@@ -40,33 +40,17 @@ _LEAST_REACH = 512
 
 
 @contextmanager
-def open_measurement(
-    image,
-    *,
-    psf,
-    psf_oversampling,
-    net,
-    rms,
-    weight_map,
-    mask,
-    saturation,
-    zeropoint,
-    pixel_scale,
-    catalog,
-    threshold,
-    n_pixels,
-    contrast,
-    background_box,
-    tile_size,
-    n_passes,
-    **options,
-):
+def open_measurement(image, options, *, net):
     """A survey image that is ready to be measured, of which nothing has been read yet.
 
     Parameters
     ----------
-    image, psf, ..., **options
-        As of `~sersicnet.measure.measure_image`, all of them.
+    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
+        As for `~sersicnet.measure.measure_image`.
+    options : `~sersicnet.measure.Options`
+        How to measure it.
+    net : `~sersicnet.SersicNet`
+        The network.
 
     Yields
     ------
@@ -75,49 +59,39 @@ def open_measurement(
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If these make no sense.
+        If image, options and network do not fit together.
     """
-    box_size = BACKGROUND_BOX if background_box is None else background_box
-    for name, value in (
-        ("n_pixels", n_pixels),
-        ("background_box", box_size),
-        ("tile_size", tile_size),
-    ):
-        check_positive(name, value)
-    if not threshold > 0:
-        msg = f"threshold={threshold} must be positive"
-        raise ValueError(msg)
-    if not 0 <= contrast <= 1:
-        msg = f"contrast={contrast} must be between 0 and 1"
-        raise ValueError(msg)
-    with open_field(image, rms=rms, weight_map=weight_map, mask=mask) as field:
-        psf = field.psf if psf is None else psf
-        measurer = _Measurer(
-            net,
-            None if psf is None else field_psf(psf, oversampling=psf_oversampling),
-            *field.units(pixel_scale, zeropoint),
-            noise_flag=Flags.NOISE_ESTIMATED * (field.noise is None),
-            local_background=background_box is not None,
-            options=options,
-        )
+    planes = {"rms": options.rms, "weight_map": options.weight_map, "mask": options.mask}
+    with open_field(image, **planes) as field:
+        psf = field.psf if options.psf is None else options.psf
+        if psf is not None:
+            psf = field_psf(psf, oversampling=options.psf_oversampling)
+        positions = None
+        if options.catalog is not None:
+            positions = catalog_positions(options.catalog, field.wcs)
+        pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         yield Measurement(
             field=field,
-            measurer=measurer,
-            catalog=catalog,
-            positions=None if catalog is None else catalog_positions(catalog, field.wcs),
-            detection=Detection(threshold, n_pixels, contrast),
-            saturation=field.saturation(saturation),
-            box_size=box_size,
-            tile_size=tile_size,
-            n_passes=_check_passes(n_passes, options.get("refine"), net, psf),
+            options=options,
+            measurer=_Measurer(
+                net,
+                psf,
+                pixel_scale,
+                zeropoint,
+                noise_flag=int(Flags.NOISE_ESTIMATED) * (field.noise is None),
+                options=options,
+            ),
+            positions=positions,
+            saturation=field.saturation(options.saturation),
+            n_passes=_find_passes(options, net, psf),
         )
 
 
-def _check_passes(n_passes, refine, net, psf):
+def _find_passes(options, net, psf):
     """How often sources are measured."""
+    n_passes = options.n_passes
     if n_passes is None:
-        return 1 if refine is None else _PASSES
-    check_positive("n_passes", n_passes)
+        return 1 if options.refine is None else _PASSES
     if n_passes > 1 and psf is None:
         msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
         raise ValueError(msg)
@@ -136,35 +110,37 @@ class Measurement:
     """
 
     field: FieldImage
+    options: Options
     measurer: "_Measurer"
-    catalog: Table
     positions: np.ndarray
-    detection: Detection
     saturation: float
-    box_size: int
-    tile_size: int
     n_passes: int
+
+    @property
+    def has_sky(self):
+        """Whether there is a sky to subtract."""
+        return self.options.background_box is not None
 
     @property
     def tiles(self):
         """Pairs of slices that together are the image."""
-        return list(boxes_of(self.field.data.shape, self.tile_size))
+        return list(boxes_of(self.field.data.shape, self.options.tile_size))
 
     @property
     def mesh(self):
         """The boxes in which the sky is measured."""
-        return SkyMesh.over(self.field.data.shape, self.box_size)
+        return SkyMesh.over(self.field.data.shape, self.options.box_size)
 
     @property
     def places(self):
         """Windows of the mesh that together are all of it."""
-        return self.mesh.places(self.tile_size)
+        return self.mesh.places(self.options.tile_size)
 
     def map_sky(self):
         """The sky of the image, which is checked with it."""
-        sky = map_sky(self.field, box_size=self.box_size, tile_size=self.tile_size)
+        sky = map_sky(self.field, box_size=self.options.box_size, tile_size=self.options.tile_size)
         check_usable(self.field, sky, self.tiles)
-        if self.measurer.local_background:  # else there may be a galaxy in the place of the sky
+        if self.has_sky:  # else there may be a galaxy in the place of the sky
             check_noise(self.field, sky, self.mesh)
         return sky
 
@@ -200,12 +176,12 @@ class Measurement:
         `~astropy.table.QTable`
             Rows for `finish`.
         """
-        sky = sky if self.measurer.local_background else sky.without_level()
+        sky = sky if self.has_sky else sky.without_level()
         read = partial(read_window, self.field, sky, saturation=self.saturation)
-        finding = {"positions": self.positions, "reach": max(self.tile_size, _LEAST_REACH)}
+        finding = {"positions": self.positions, "reach": max(self.options.tile_size, _LEAST_REACH)}
         tables = [self.measurer.measure_nothing([])]  # all columns where there is no source
         for core in tiles:
-            found = find_sources(read, core, self.field.data.shape, self.detection, **finding)
+            found = find_sources(read, core, self.field.data.shape, self.options, **finding)
             tables += self.measurer.measure(found, models)
             if bar is not None:
                 bar.update()
@@ -227,21 +203,21 @@ class Measurement:
         nowhere = outside(self.positions, self.field.data.shape)
         if len(nowhere):
             tables = [*tables, self.measurer.measure_nothing(nowhere)]
-        table = finish_table(vstack(tables), self.field, self.catalog)
+        table = finish_table(vstack(tables), self.field, self.options.catalog)
         table.meta = self._describe()
         return table
 
     def _describe(self):
         """What measured, as a FITS header can hold it."""
         weights = self.measurer.net.weights_ or "trained, not loaded from a file"
-        refine = self.measurer.options.get("refine")
+        refine = self.options.refine
         return {
             "PIXSCALE": self.measurer.pixel_scale,
             "MAGZP": self.measurer.zeropoint,
             "VERSION": f"sersicnet {__version__}",
             "WEIGHTS": weights.encode("ascii", "replace").decode(),
             "REFINE": "none" if refine is None else str(refine),
-            "THRESH": self.detection.threshold,
+            "THRESH": self.options.threshold,
         }
 
 
@@ -254,8 +230,7 @@ class _Measurer:
     pixel_scale: float
     zeropoint: float
     noise_flag: int
-    local_background: bool
-    options: dict
+    options: Options
 
     def measure(self, sources, models=()):
         """Tables of the sources of a tile, or of those whose neighbors have changed."""
@@ -272,7 +247,9 @@ class _Measurer:
 
     def _place(self, sources, part, models):
         """What makes the cutout of a source, or None where it need not be measured again."""
-        place = partial(cut_source, sources, local_background=self.local_background)
+        place = partial(
+            cut_source, sources, local_background=self.options.background_box is not None
+        )
         if not models:
             return place
         neighbors = Neighbors(
@@ -282,7 +259,7 @@ class _Measurer:
             self.psf,
             pixel_scale=self.pixel_scale,
             zeropoint=self.zeropoint,
-            normalize_psf=self.options.get("normalize_psf", True),
+            normalize_psf=self.options.normalize_psf,
         )
 
         def place_alone(source):
@@ -312,7 +289,7 @@ class _Measurer:
             psf_oversampling=1 if star is None else star.oversampling,
             pixel_scale=self.pixel_scale,
             zeropoint=self.zeropoint,
-            **self.options,
+            **self.options.predicting(),
         )
         table = results.to_table()
         table["flags"] |= np.asarray(part["flags"]) | int(self.noise_flag)

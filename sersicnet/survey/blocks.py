@@ -65,8 +65,8 @@ def count_blocks(task, image_bytes, weights, tiles_per_task):
         How often its sources are measured; 1 where that was not looked up.
     """
     at_once, block = (_AT_ONCE, _BLOCK) if tiles_per_task is None else (tiles_per_task,) * 2
-    few = _PIXELS_PER_BYTE * image_bytes <= at_once * task["tile_size"] ** 2
-    if few or task["image"].endswith(".gz"):  # which each block would unpack
+    few = _PIXELS_PER_BYTE * image_bytes <= at_once * task.options.tile_size**2
+    if few or task.image.endswith(".gz"):  # which each block would unpack
         return 1, 1
     with _opened(task, weights) as measurement:
         n_tiles, n_passes = len(measurement.tiles), measurement.n_passes
@@ -227,4 +227,4 @@ class Blocks:
 
 
 def _opened(task, weights):
-    return open_measurement(net=load_network(weights), **task.arguments())
+    return open_measurement(task.image, task.read_options(), net=load_network(weights))

@@ -5,29 +5,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
-from inspect import Parameter, signature
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 from astropy.units import Quantity
 
-from sersicnet.estimator import SersicNet
 from sersicnet.io.files import read_table
-from sersicnet.measure.image import measure_image
+from sersicnet.measure.options import Options
 
 __all__ = ["Task", "make_tasks"]
 
 # Options that name files, which workers read.
-_FILES = ("image", "psf", "rms", "weight_map", "mask", "catalog")
-_NOT_OPTIONS = ("self", "cutouts", "net", "output", "options", "progress_bar")
-# What measure_image takes, and what it passes on, with its value by default.
-_DEFAULTS = {
-    name: None if parameter.default is Parameter.empty else parameter.default
-    for function in (SersicNet.predict, measure_image)
-    for name, parameter in signature(function).parameters.items()
-    if name not in _NOT_OPTIONS
-}
+_FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 
 
 @dataclass(frozen=True)
@@ -37,13 +27,16 @@ class Task:
     Attributes
     ----------
     name : str
-        Of the image, and of its part of the output.
-    options : dict
-        Of `~sersicnet.measure.measure_image`, ``image`` included; files as absolute paths.
+        Name of the image, and of its part of the output.
+    image : str
+        Absolute path of the image.
+    options : `~sersicnet.measure.Options`
+        How it is measured; files are absolute paths.
     """
 
     name: str
-    options: dict
+    image: str
+    options: Options
 
     @property
     def part(self):
@@ -51,22 +44,14 @@ class Task:
         return f"parts/{self.name}.parquet"
 
     def describe(self):
-        """The options that are not those by default, as JSON can hold them."""
-        return {
-            name: value if isinstance(value, str | int | float | None) else str(value)
-            for name, value in sorted(self.options.items())
-            if value is not _DEFAULTS[name] and value != _DEFAULTS[name]
-        }
+        """The image and the options that differ from the defaults, as JSON can hold them."""
+        return {"image": self.image, **self.options.to_dict()}
 
-    def __getitem__(self, name):
-        """An option, by default that of `~sersicnet.measure.measure_image`."""
-        return self.options.get(name, _DEFAULTS[name])
-
-    def arguments(self):
-        """All of `~sersicnet.measure.measure_image` but the network, the catalog as a table."""
-        catalog = self["catalog"]
-        table = None if catalog is None else read_table(catalog)
-        return _DEFAULTS | self.options | {"catalog": table}
+    def read_options(self):
+        """The options with the catalog as a table, for the process that measures."""
+        if self.options.catalog is None:
+            return self.options
+        return self.options.replace(catalog=read_table(self.options.catalog))
 
     def file_states(self):
         """Size and time of the last change (ns) of each file that it reads.
@@ -76,7 +61,8 @@ class Task:
         OSError
             If one is not there.
         """
-        files = {name: self.options.get(name) for name in _FILES}
+        files = {"image": self.image}
+        files |= {name: getattr(self.options, name) for name in _FILES}
         states = {name: Path(file).stat() for name, file in files.items() if file is not None}
         return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
 
@@ -103,7 +89,8 @@ def make_tasks(images, common):
     if isinstance(images, str | os.PathLike):
         msg = f"images={str(images)!r} must be a list or a table of images, not one path"
         raise TypeError(msg)
-    common = _checked(common)
+    common = _portable(common)
+    Options.from_dict(common)  # raises where one is unknown or impossible
     for name in _FILES:
         if common.get(name) is not None and not Path(common[name]).exists():
             msg = f"{name}={common[name]!r} does not exist"
@@ -131,34 +118,40 @@ def _make_task(row, common):
     if row.get("image") is None:
         msg = f"images has one with {', '.join(row)}: 'image', the path of a file, is needed"
         raise ValueError(msg)
+    image = _absolute("image", row.pop("image"))
     name = row.pop("name", None)
-    options = common | _checked(row)
     if name is None:
-        name = re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(options["image"]).name)
-    # other names are those of hidden files, which readers of Parquet pass over, or no names
+        name = re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(image).name)
+    # readers of Parquet pass over hidden files
     if not re.fullmatch(r"[^._/\\][^/\\]*", str(name)):
         msg = f"name={str(name)!r} cannot be a file's: it begins with . or _, or has a slash"
         raise ValueError(msg)
-    return Task(str(name), options)
+    return Task(str(name), image, Options.from_dict(common | _portable(row)))
 
 
-def _checked(options):
-    """The options, files as absolute paths, numbers as Python's."""
-    return {name: _check_option(name, value) for name, value in options.items()}
+def _portable(options):
+    """The options with files as absolute paths and numbers as Python's, to travel to workers."""
+    portable = {}
+    for name, value in options.items():
+        if name in _FILES and value is not None:
+            portable[name] = _absolute(name, value)
+        else:
+            portable[name] = _number_or_word(name, value)
+    return portable
 
 
-def _check_option(name, value):
-    if name not in _DEFAULTS:
-        msg = f"{name!r} is not an option of measure_image: {', '.join(sorted(_DEFAULTS))}"
-        raise ValueError(msg)
-    if name in _FILES and value is not None:
-        if isinstance(value, str | os.PathLike):
-            return str(Path(value).absolute())
-        msg = f"{name} must be the path of a file, which workers read, not {type(value).__name__}"
-        raise TypeError(msg)
-    value = value.item() if isinstance(value, np.generic) else value
-    one = isinstance(value, Quantity) and value.isscalar
-    if one or is_dataclass(value) or isinstance(value, str | int | float | None):
+def _absolute(name, path):
+    if isinstance(path, str | os.PathLike):
+        return str(Path(path).absolute())
+    msg = f"{name} must be the path of a file, which workers read, not {type(path).__name__}"
+    raise TypeError(msg)
+
+
+def _number_or_word(name, value):
+    if isinstance(value, np.generic):
+        value = value.item()
+    scalar = isinstance(value, Quantity) and value.isscalar
+    if scalar or is_dataclass(value) or isinstance(value, str | int | float | None):
         return value
     msg = f"{name}={value!r} must be one number or word: images differ by what is said of each"
     raise TypeError(msg)

@@ -1,0 +1,381 @@
+"""The options of `~sersicnet.measure.measure_image`: names, defaults, descriptions and checks.
+
+Whatever takes or keeps options reads them from here: the function, the command line, the tasks of a
+survey and their record. Nothing slow is imported before an option needs it.
+"""
+
+import os
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+from inspect import Parameter, Signature, signature
+from textwrap import fill
+
+__all__ = ["Options", "check_keywords", "summary", "takes_options"]
+
+# Pixels on a side of the boxes in which sky and noise are measured by default.
+BACKGROUND_BOX = 128
+# What `measure_image` passes on to `SersicNet.predict` for each cutout.
+_PREDICTING = ("normalize_psf", "augment", "refine", "n_samples", "batch_size", "seed")
+# Line of a docstring that the descriptions of all options stand for.
+_PLACE = "    {options}\n"
+
+
+def _option(default, kind, summary, details=""):
+    """A field: its default, its type in words, one plain sentence, and all else about it."""
+    about = {"kind": kind, "summary": summary, "details": details}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """How a survey image is measured; the defaults are those of `~sersicnet.measure.measure_image`.
+
+    Parameters
+    ----------
+    {options}
+
+    Raises
+    ------
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If a value is impossible.
+
+    Examples
+    --------
+    >>> from sersicnet.measure import Options
+    >>> options = Options(threshold=2.0, psf="star.fits")
+    >>> options.tile_size
+    1024
+    >>> options.to_dict()
+    {'psf': 'star.fits', 'threshold': 2.0}
+    >>> Options.from_dict(options.to_dict()).threshold
+    2.0
+    """
+
+    psf: object = _option(
+        None,
+        "stamp, photutils model, PSFEx file or callable, optional",
+        "PSF of the image: a star-like stamp or a PSFEx file; by default that of the image.",
+        "For models of photutils and functions of x and y, see `~sersicnet.measure.field_psf`.",
+    )
+    psf_oversampling: int = _option(
+        1, "int, optional", "Pixels of a PSF stamp on a side of a pixel of the image."
+    )
+    normalize_psf: bool = _option(
+        True,
+        "bool, optional",
+        "Whether PSF stamps hold all the light.",
+        "If not, the sum of a stamp is the share of the light that it holds.",
+    )
+    rms: object = _option(
+        None,
+        "2-D array_like or path, optional",
+        "Noise as standard deviations in the unit of the image, instead of that of the image.",
+    )
+    weight_map: object = _option(
+        None,
+        "2-D array_like or path, optional",
+        "Noise as inverse variances, 0 where there are no data, instead of that of the image.",
+        "An image without any noise has it measured with the sky, and its sources are flagged.",
+    )
+    mask: object = _option(
+        None,
+        "2-D array_like or path, optional",
+        "Bad pixels (True, or not zero), instead of those of the image.",
+    )
+    saturation: float | None = _option(
+        None,
+        "float, optional",
+        "Value from which on pixels are saturated, in the unit of the image; by default that of "
+        "the header card SATURATE, if there is one.",
+    )
+    zeropoint: object = _option(
+        None,
+        "float or `~astropy.units.Quantity`, optional",
+        "AB magnitude of a flux of 1; by default that of the image.",
+    )
+    pixel_scale: object = _option(
+        None,
+        "float or `~astropy.units.Quantity`, optional",
+        "Arcsec per pixel; by default that of the image.",
+    )
+    catalog: object = _option(
+        None,
+        "`~astropy.table.Table`, optional",
+        "Positions to measure, instead of what is detected: columns x_0 and y_0 (0-based pixels), "
+        "or ra and dec (degrees, where they have no unit).",
+        "Neighbors are detected and masked all the same.",
+    )
+    threshold: float = _option(
+        1.5,
+        "float, optional",
+        "Detection threshold above the sky, in units of the noise of a pixel, after smoothing by a "
+        "Gaussian of 3 pixels FWHM.",
+    )
+    n_pixels: int = _option(
+        5, "int, optional", "Smallest number of connected pixels above the threshold."
+    )
+    contrast: float = _option(
+        0.005,
+        "float, optional",
+        "Smallest fraction of the light of a blend that makes a source of its own.",
+    )
+    background_box: int | None = _option(
+        BACKGROUND_BOX,
+        "int or None, optional",
+        "Pixels on a side of the boxes in which the sky is measured.",
+        "None: the image has no sky any more, and nothing is subtracted (noise, where it is not "
+        "given, is measured all the same).",
+    )
+    tile_size: int = _option(
+        1024,
+        "int, optional",
+        "Pixels on a side of the tiles that are measured one after the other.",
+        "Memory grows with it, the catalog does not depend on it.",
+    )
+    n_passes: int | None = _option(
+        None,
+        "int, optional",
+        "Largest number of times that sources are measured, from the second time without the light "
+        "of their neighbors; by default 6 where refined, else 1.",
+        "A source is measured again where the light of its neighbors, as it was measured before, "
+        "has changed. The network alone has learned what wings of masked neighbors look like.",
+    )
+    augment: bool = _option(
+        False,
+        "bool, optional",
+        "Whether to average the posteriors of the stamp in its eight orientations.",
+    )
+    refine: object = _option(
+        None,
+        "None, ``'lm'`` or ``'importance'``, optional",
+        "Fit (lm) or importance sampling (importance) that starts from the network's posterior.",
+        "Also a `~sersicnet.inference.LevenbergMarquardt` or "
+        "`~sersicnet.inference.ImportanceSampling`.",
+    )
+    n_samples: int = _option(
+        64, "int, optional", "Samples of the network's posterior for medians and quantiles."
+    )
+    batch_size: int = _option(64, "int, optional", "Stamps per forward pass of the network.")
+    seed: int = _option(
+        0, "int, optional", "Seed of these samples, and of those of importance sampling."
+    )
+
+    def __post_init__(self):
+        from sersicnet._settings import check_bool, check_positive
+
+        check_positive("n_pixels", self.n_pixels)
+        check_positive("background_box", self.box_size)
+        check_positive("tile_size", self.tile_size)
+        if not self.threshold > 0:
+            msg = f"threshold={self.threshold} must be positive"
+            raise ValueError(msg)
+        if not 0 <= self.contrast <= 1:
+            msg = f"contrast={self.contrast} must be between 0 and 1"
+            raise ValueError(msg)
+        if self.n_passes is not None:
+            check_positive("n_passes", self.n_passes)
+        check_positive("batch_size", self.batch_size)
+        check_positive("n_samples", self.n_samples)
+        check_bool("augment", self.augment)
+        if self.refine is not None:
+            from sersicnet.inference.refine import check_refinement
+
+            check_refinement(self.refine)
+
+    @property
+    def box_size(self):
+        """Pixels on a side of the boxes in which the noise is measured, also without a sky."""
+        if self.background_box is None:
+            return BACKGROUND_BOX
+        return self.background_box
+
+    def predicting(self):
+        """Those that `~sersicnet.SersicNet.predict` takes for each cutout, by name."""
+        return {name: getattr(self, name) for name in _PREDICTING}
+
+    def changed(self):
+        """Those that differ from the default, by name."""
+        changed = {}
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is option.default:
+                continue
+            # where None is the default, the value may be an array
+            if option.default is None or value != option.default:
+                changed[option.name] = value
+        return changed
+
+    def to_dict(self):
+        """Those that differ from the default, as JSON can hold them.
+
+        Returns
+        -------
+        dict
+            Numbers and words; a quantity and the settings of a refinement as a dict.
+
+        Raises
+        ------
+        TypeError
+            If a value is not of these, such as an array.
+        """
+        return {name: _to_json(name, value) for name, value in self.changed().items()}
+
+    @classmethod
+    def from_dict(cls, options):
+        """Options from values by name, also as `to_dict` returns them.
+
+        Parameters
+        ----------
+        options : dict
+            The others have their defaults.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        ValueError
+            If there is no option of a name.
+        """
+        known = [option.name for option in fields(cls)]
+        for name in options:
+            if name not in known:
+                msg = f"{name!r} is not an option of measure_image: {', '.join(sorted(known))}"
+                raise ValueError(msg)
+        return cls(**{name: _from_json(value) for name, value in options.items()})
+
+    def replace(self, **changes):
+        """A copy with some other values."""
+        return replace(self, **changes)
+
+
+def summary(name):
+    """The description of an option in one sentence, without markup.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sersicnet.measure.options import summary
+    >>> summary("n_pixels")
+    'Smallest number of connected pixels above the threshold.'
+    """
+    return Options.__dataclass_fields__[name].metadata["summary"]
+
+
+def check_keywords(function_name, keywords, *, own):
+    """Raise TypeError unless all keywords are options.
+
+    Parameters
+    ----------
+    function_name : str
+        Name of the function that was called.
+    keywords : iterable of str
+        Names that were passed as ``**options``.
+    own : tuple of str
+        Other keyword arguments of the function, which may have been meant.
+
+    Raises
+    ------
+    TypeError
+        If one of them is unknown; similar names are suggested.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.options import check_keywords
+    >>> check_keywords("measure_image", ["mak"], own=("net",))
+    Traceback (most recent call last):
+        ...
+    TypeError: measure_image() got an unexpected keyword argument 'mak': did you mean mask?
+    """
+    known = [option.name for option in fields(Options)]
+    for name in keywords:
+        if name not in known:
+            close = " or ".join(get_close_matches(name, [*own, *known]))
+            hint = f": did you mean {close}?" if close else ""
+            msg = f"{function_name}() got an unexpected keyword argument {name!r}{hint}"
+            raise TypeError(msg)
+
+
+def takes_options(function):
+    """Write all options into signature and docstring of a function that takes ``**options``.
+
+    Parameters
+    ----------
+    function : callable
+        Its docstring has the line ``{options}`` in the place of their descriptions.
+
+    Returns
+    -------
+    callable
+        The same function.
+    """
+    *own, _ = signature(function).parameters.values()
+    for option in fields(Options):
+        own.append(Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default))
+    function.__signature__ = Signature(own)
+    function.__doc__ = _documented(function.__doc__)
+    return function
+
+
+def _documented(docstring):
+    """The docstring with the descriptions of all options; None where Python has dropped it."""
+    if docstring is None:
+        return None
+    lines = []
+    for option in fields(Options):
+        lines.append(f"    {option.name} : {option.metadata['kind']}")
+        text = f"{option.metadata['summary']} {option.metadata['details']}"
+        margin = 8 * " "
+        lines.append(
+            fill(
+                text,
+                width=100,
+                initial_indent=margin,
+                subsequent_indent=margin,
+                break_on_hyphens=False,
+            )
+        )
+    return docstring.replace(_PLACE, "\n".join(lines) + "\n")
+
+
+def _to_json(name, value):
+    """A value that JSON can hold."""
+    if hasattr(value, "unit") and value.isscalar:
+        return {"value": float(value.value), "unit": value.unit.to_string()}
+    if hasattr(value, "item") and value.ndim == 0:
+        value = value.item()  # Python's number for NumPy's
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case os.PathLike():
+            return os.fspath(value)
+    if is_dataclass(value):
+        return {"class": type(value).__name__, **asdict(value)}
+    msg = f"{name} must be a number, a word or a path to be stored, not {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _from_json(value):
+    """The inverse of `_to_json`; what JSON does not hold stays as it is."""
+    match value:
+        case {"value": number, "unit": unit}:
+            from astropy.units import Unit
+
+            return number * Unit(unit)
+        case {"class": name, **settings}:
+            from sersicnet import inference
+
+            return getattr(inference, name)(**settings)
+    return value
+
+
+Options.__doc__ = _documented(Options.__doc__)
