@@ -164,7 +164,7 @@ def measure_task(task, output, weights, tiles_per_task=None):
     n_blocks, n_passes = count_blocks(task, files["image"][0], weights, tiles_per_task)
     if n_blocks > 1:
         return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
-    options = task.read_options().changed()
+    options = vars(task.read_options())
     table = measure_image(task.image, net=load_network(weights), **options)
     record = write_part(task, table, output)
     return {"files": files, "seconds": round(perf_counter() - start, 3), **record}

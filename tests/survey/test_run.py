@@ -19,9 +19,10 @@ from astropy.table import MaskedColumn, QTable
 from helpers.fields import make_field, render, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import SersicNet, survey
+from sersicnet import SersicNet
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.measure.image import measure_image
+from sersicnet.survey import run as survey_run
 from sersicnet.survey.run import measure_survey, read_manifest
 
 distributed = pytest.importorskip("dask.distributed")
@@ -182,7 +183,7 @@ def test_parts_are_one_dataset(run):
 @pytest.mark.usefixtures("run")
 def test_each_worker_loads_the_weights_once(client):
     def misses():
-        return survey.load_network.cache_info().misses
+        return survey_run.load_network.cache_info().misses
 
     counts = client.run(misses).values()
     assert max(counts) == 1
@@ -308,8 +309,8 @@ def measured(monkeypatch):
             raise OSError(msg)
         return QTable({"id": [0, 1]})
 
-    monkeypatch.setattr(survey, "measure_image", measure)
-    monkeypatch.setattr(survey, "load_network", lambda weights: None)
+    monkeypatch.setattr(survey_run, "measure_image", measure)
+    monkeypatch.setattr(survey_run, "load_network", lambda weights: None)
     return calls
 
 
@@ -427,7 +428,7 @@ def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):
         go_on.wait(PATIENCE)
         return QTable({"id": [0]})
 
-    monkeypatch.setattr(survey, "measure_image", measure_slowly)
+    monkeypatch.setattr(survey_run, "measure_image", measure_slowly)
     running = in_background(lambda: measure(three[:1]))
     assert started.wait(PATIENCE)
     (key,) = next(iter(thread.processing().values()))
