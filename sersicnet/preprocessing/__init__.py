@@ -1,6 +1,9 @@
-"""From cutouts to stamps in S/N units, and the way back.
+"""Turn cutouts into stamps in S/N units, and labels back into physical values.
 
-Centering, cropping and padding, masks of neighbors, noise, units and binning. numpy, no torch.
+Start with `center` and `mask_neighbors` where cutouts need it, and `prepare` to see what a network
+sees. `~sersicnet.SersicNet.predict` does the rest by itself: cropping and padding, the noise where
+there is no uncertainty, units, binning of large galaxies, and flags. All of it works on numpy
+arrays and NDData; nothing here imports torch.
 """
 
 from sersicnet._lazy import lazy_names

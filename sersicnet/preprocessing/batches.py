@@ -1,6 +1,5 @@
 """The one way from what a user passes as cutouts to stamps: checked once, batch after batch."""
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from astropy.nddata import NDData
 
 from sersicnet._settings import check_positive
 from sersicnet.model.psf import PSFs, check_oversampling, collect_psfs, psfs_of, require_psfs
-from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps
+from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps, rows_or_none
 from sersicnet.preprocessing.units import per_cutout
 from sersicnet.preprocessing.windows import replace
 
@@ -18,7 +17,6 @@ __all__ = [
     "Batch",
     "OpenCutouts",
     "check_cutouts",
-    "chunks_of",
     "open_cutouts",
     "prepare",
     "rows_of",
@@ -82,8 +80,8 @@ class Batch:
             rows_of(self.cutouts, rows),
             stamp_size=self.stamps.data.shape[-1],
             bins=bins,
-            pixel_scale=_rows_of_unit(self.pixel_scale, rows),
-            zeropoint=_rows_of_unit(self.zeropoint, rows),
+            pixel_scale=rows_or_none(self.pixel_scale, rows),
+            zeropoint=rows_or_none(self.zeropoint, rows),
         )
 
 
@@ -108,8 +106,8 @@ class OpenCutouts:
     def _batch(self, rows):
         cutouts = rows_of(self.cutouts, rows)
         psfs = self.psfs[rows]
-        pixel_scale = _rows_of_unit(self.pixel_scale, rows)
-        zeropoint = _rows_of_unit(self.zeropoint, rows)
+        pixel_scale = rows_or_none(self.pixel_scale, rows)
+        zeropoint = rows_or_none(self.zeropoint, rows)
         stamps = build_stamps(
             cutouts,
             stamp_size=self.stamp_size,
@@ -217,7 +215,7 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
         (and flagged).
         True in the mask is bad.
     stamp_size : int, optional
-        S, pixels of a side of the stamps.
+        Pixels on a side of the stamps, S.
     bins : int, optional
         Pixels of the cutout on a side of each pixel of the stamp, for galaxies that are too
         large for it. Fluxes are added, and those of bad pixels taken as the mean of the others.
@@ -247,15 +245,14 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
 
     Notes
     -----
-    What is wrong with one galaxy sets bits of `~sersicnet.Flags` and leaves the others
-    as they are. Where no pixel is usable (``NO_DATA``, ``NO_NOISE``) the stamp is zero and its
-    noise level 1.
+    Faults of one galaxy set bits of `~sersicnet.Flags` and do not change the others. Where no pixel
+    is usable (``NO_DATA``, ``NO_NOISE``) the stamp is zero and its noise level 1.
 
-    Detection is that of a box of 6 x 6 pixels on the stamp, for ``LOW_SNR`` of 24 x 24 as well,
+    A source is detected in a box of 6 x 6 pixels of the stamp, for ``LOW_SNR`` of 24 x 24 as well,
     with :math:`S/N = \sum d / \sigma^2 / \sqrt{\sum 1 / \sigma^2}`. The middle is a circle whose
     radius is 12 % of the cutout (of the stamp, where that is smaller), and at least 8 pixels.
     ``LOW_SNR`` means that S/N is below 5 in it, ``OFF_CENTER`` that it is larger elsewhere by
-    5 and by a factor of 1.5. Integers in ``meta["flags"]`` are added to the flags.
+    5 and by a factor of 1.5. The simulator's card ``SNFLAGS`` sets ``RENDER_FAILED``.
 
     Examples
     --------
@@ -287,7 +284,7 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
 
 
 def check_cutouts(cutouts, *, first=0):
-    """What the user passed as ``cutouts``, as one stack or a list of images.
+    """Check what the user passed as ``cutouts``, and return one stack or a list of images.
 
     Parameters
     ----------
@@ -311,12 +308,11 @@ def check_cutouts(cutouts, *, first=0):
     if isinstance(cutouts, np.ndarray):
         _check_dtype(cutouts, "cutouts")
         cutouts = NDData(cutouts)
+    if isinstance(cutouts, NDData) and np.ndim(cutouts.data) == 3:
+        _check_stack(cutouts)
+        return cutouts
     if isinstance(cutouts, NDData):
-        if np.ndim(cutouts.data) != 3:
-            cutouts = [cutouts]
-        else:
-            _check_stack(cutouts)
-            return cutouts
+        cutouts = [cutouts]
     if isinstance(cutouts, str | bytes | dict) or not isinstance(cutouts, Iterable):
         msg = (
             "cutouts must be an NDData, a list of them, or an (N, ny, nx) array, "
@@ -362,38 +358,35 @@ def _check_dtype(data, where):
 
 
 def _length(cutouts):
-    """Number of cutouts in a list, or in one NDData with 3-D data."""
-    return len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)
+    """Return the number of cutouts in a list, or in one NDData with 3-D data."""
+    if isinstance(cutouts, NDData):
+        return len(cutouts.data)
+    return len(cutouts)
 
 
-def _rows_of_unit(values, rows):
-    return None if values is None else values[rows]
+def rows_of(cutouts, rows):
+    """Return some cutouts of a list, a 3-D array, or 3-D NDData, of which some cannot be sliced.
 
+    Parameters
+    ----------
+    cutouts : list, (N, ny, nx) `~numpy.ndarray`, or `~astropy.nddata.NDData` with 3-D data
+        The cutouts.
+    rows : slice or (M,) int `~numpy.ndarray`
+        Their numbers.
 
-def chunks_of(cutouts, size):
-    """Parts of any cutouts that `prepare` takes, and their lengths; an iterator is not used up."""
-    stack = cutouts if isinstance(cutouts, np.ndarray) else getattr(cutouts, "data", None)
-    if np.ndim(stack) == 3:
-        for start in range(0, len(stack), size):
-            rows = slice(start, min(start + size, len(stack)))
-            yield rows_of(cutouts, rows), rows.stop - rows.start
-    elif isinstance(cutouts, NDData) or not isinstance(cutouts, Iterable):
-        yield cutouts, 1  # one cutout, or what `prepare` refuses
-    else:
-        iterator = iter(cutouts)
-        while part := list(itertools.islice(iterator, size)):
-            yield part, len(part)
-
-
-def rows_of(stack, rows):
-    """Some cutouts of a list, a 3-D array, or a 3-D NDData, which not every kind can slice."""
-    if isinstance(stack, list | tuple):
-        return [stack[row] for row in np.arange(len(stack))[rows]]
-    if not isinstance(stack, NDData):
-        return stack[rows]
-    mask, noise, shape = stack.mask, stack.uncertainty, stack.data.shape
+    Returns
+    -------
+    list, `~numpy.ndarray` or `~astropy.nddata.NDData`
+    """
+    if isinstance(cutouts, list | tuple):
+        return [cutouts[row] for row in np.arange(len(cutouts))[rows]]
+    if not isinstance(cutouts, NDData):
+        return cutouts[rows]
+    shape = cutouts.data.shape
+    mask = cutouts.mask
     if mask is not None:
         mask = np.broadcast_to(mask, shape)[rows]
+    noise = cutouts.uncertainty
     if noise is not None and noise.array is not None:
         noise = type(noise)(np.broadcast_to(noise.array, shape)[rows], unit=noise.unit)
-    return replace(stack, data=stack.data[rows], mask=mask, uncertainty=noise)
+    return replace(cutouts, data=cutouts.data[rows], mask=mask, uncertainty=noise)

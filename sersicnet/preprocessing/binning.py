@@ -1,4 +1,4 @@
-"""Galaxies that are too large for the stamp: by how much to bin them, and their PSFs."""
+"""Bin galaxies that are too large for the stamp, and their PSFs."""
 
 import numpy as np
 
@@ -11,25 +11,29 @@ __all__ = ["bin_galaxies", "groups_by_bins", "needed_bins"]
 # Galaxies with a larger half-light radius in pixels of the stamp are binned: 4 such
 # radii from the middle are then in the stamp.
 _TOO_LARGE = 16.0
-# Binned cutouts have so many pixels on a side at least: half of the stamp, or, of galaxies at the
-# edge of the prior, as many as the smallest cutouts in training.
-_FEWEST, _FEWEST_AT_EDGE, _EDGE = 64, 40, 36.0
+# Least number of pixels on a side of a binned cutout: half of the stamp.
+_FEWEST = 64
+# The same for galaxies at the edge of the prior: that of the smallest cutouts in training.
+_FEWEST_AT_EDGE = 40
+# Half-light radius in pixels beyond which a galaxy is at the edge of the prior.
+_EDGE = 36.0
 
 
 def needed_bins(r_eff, stamps):
-    """Numbers of pixels to bin by: 3, 9, 15, 21, ..., no more than needed.
+    """Return the numbers of pixels to bin by: 3, 9, 15, 21, ..., no more than needed.
 
     Parameters
     ----------
     r_eff : (N,) `~numpy.ndarray`
-        Half-light radii in arcsec, as the present stamps gave them.
+        Half-light radii in arcsec, measured in the present stamps.
     stamps : `~sersicnet.preprocessing.Stamps`
         The present stamps.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
-        Those of the stamps where the galaxy fits, or its cutout has no more to show.
+        Those of the present stamps where the galaxy fits, or where its cutout is too small for
+        larger pixels.
     """
     present = stamps.frame.bins.astype(int)
     radius = np.nan_to_num(r_eff / stamps.frame.pixel_scale)

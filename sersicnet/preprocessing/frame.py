@@ -1,4 +1,4 @@
-"""The units of a batch of stamps, and the way between labels and parameters."""
+"""Units of a batch of stamps, and conversions between labels and parameters."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["StampFrame"]
 
 @dataclass(frozen=True)
 class StampFrame(Rows):
-    """The units of a batch of N stamps: what turns labels into parameters and back.
+    """Units of a batch of N stamps, which turn labels into parameters and back.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class StampFrame(Rows):
     y_middle: np.ndarray
 
     def to_labels(self, truth, parameters):
-        """Labels that a network learns.
+        """Convert parameters to labels.
 
         Parameters
         ----------
@@ -74,7 +74,20 @@ class StampFrame(Rows):
         return labels
 
     def from_labels(self, labels, parameters):
-        """Parameters in the units of ``PARAMETERS``: the inverse of ``to_labels``."""
+        """Convert labels to parameters, the inverse of `to_labels`.
+
+        Parameters
+        ----------
+        labels : dict of (N,) `~numpy.ndarray`
+            Labels, as `to_labels` returns them.
+        parameters : tuple of str
+            The parameters wanted.
+
+        Returns
+        -------
+        dict of (N,) `~numpy.ndarray`
+            Values in the units of `~sersicnet.parameters.PARAMETERS`.
+        """
         values = {}
         if "mag" in parameters:
             log_flux = labels["log_flux"] + np.log10(self.noise_level)

@@ -1,4 +1,4 @@
-"""The noise of a cutout: its uncertainty as standard deviations, or an estimate."""
+"""Noise of a cutout: its uncertainty as standard deviations, or an estimate."""
 
 import numpy as np
 from astropy.nddata import NDData
@@ -24,14 +24,15 @@ _POWERS = {"std": 1, "var": 0.5, "ivar": -0.5}
 
 
 def has_noise(cutout):
-    """Whether the uncertainty says what it means (an unknown one counts as missing)."""
+    """Return whether a cutout has an uncertainty of a known kind."""
     uncertainty = cutout.uncertainty
-    known = uncertainty is not None and uncertainty.uncertainty_type in _POWERS
-    return known and uncertainty.array is not None
+    if uncertainty is None or uncertainty.array is None:
+        return False
+    return uncertainty.uncertainty_type in _POWERS
 
 
 def noise_unit_factor(cutout):
-    """The number that brings the standard deviation to the unit of the data.
+    """Return the factor from the unit of the standard deviation to that of the data.
 
     Raises
     ------
@@ -46,29 +47,45 @@ def noise_unit_factor(cutout):
 
 
 def to_standard_deviation(values, uncertainty_type):
-    """Standard deviations from an array of them, of variances or inverse variances."""
-    power = _POWERS[uncertainty_type]
-    with np.errstate(all="ignore"):  # what is not positive becomes NaN or infinite: bad
-        if power == 1:
-            return values
-        return np.sqrt(values) if power == 0.5 else 1 / np.sqrt(values)
+    """Return standard deviations, from these themselves, variances or inverse variances.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        The array of an uncertainty.
+    uncertainty_type : {"std", "var", "ivar"}
+        Kind of the uncertainty, as NDData names it.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        NaN or infinite where a variance is not positive.
+    """
+    with np.errstate(all="ignore"):
+        match uncertainty_type:
+            case "std":
+                return values
+            case "var":
+                return np.sqrt(values)
+            case "ivar":
+                return 1 / np.sqrt(values)
 
 
 def noise_map(cutout):
-    """The uncertainty of a cutout as standard deviations in the unit of the data."""
+    """Return the uncertainty of a cutout as standard deviations, in the unit of the data."""
     array = np.asarray(cutout.uncertainty.array, dtype=float)
     sigma = to_standard_deviation(array, cutout.uncertainty.uncertainty_type)
     return np.broadcast_to(sigma * noise_unit_factor(cutout), cutout.data.shape)
 
 
 def estimate_noise(cutout, *, border=None):
-    """Robust standard deviation of the noise, from the border of a cutout.
+    """Estimate the standard deviation of the noise from the border of a cutout.
 
     The estimate is 1.4826 times the median absolute deviation from the median over the good
-    pixels of the border: neither the level of the sky nor sources on up to a quarter of
-    the border matter much. Masked, NaN and infinite pixels are left out. Where the border has
+    pixels of the border: it hardly depends on the level of the sky, nor on sources that cover up
+    to a quarter of the border. Masked, NaN and infinite pixels are left out. Where the border has
     fewer than 16 good pixels, all good pixels of the cutout are used. Where more than half of
-    the pixels have the same value (coarse integers), it is their standard deviation.
+    the pixels have the same value (coarse integers), the estimate is their standard deviation.
 
     Parameters
     ----------
@@ -80,8 +97,8 @@ def estimate_noise(cutout, *, border=None):
     Returns
     -------
     float, or (N,) `~numpy.ndarray` for several images
-        In the unit of the data. NaN where it is impossible: fewer than two good
-        pixels, or all of the same value.
+        Standard deviation, in the unit of the data. NaN where there are fewer than two good
+        pixels, or all have the same value.
 
     Raises
     ------
@@ -102,16 +119,20 @@ def estimate_noise(cutout, *, border=None):
     if not isinstance(cutout, NDData | np.ndarray):
         msg = f"cutout must be an NDData or an array, not {type(cutout).__name__}"
         raise TypeError(msg)
-    image = cutout if isinstance(cutout, NDData) else NDData(cutout)
+    image = cutout
+    if not isinstance(image, NDData):
+        image = NDData(image)
     if image.data.ndim not in (2, 3) or 0 in image.data.shape:
         msg = f"cutout has shape {image.data.shape}: one image, or several along the first axis"
         raise ValueError(msg)
     sigma = border_noise(image.data, image.mask, _border_width(image.data.shape, border))
-    return float(sigma[0]) if image.data.ndim == 2 else sigma
+    if image.data.ndim == 2:
+        return float(sigma[0])
+    return sigma
 
 
 def _border_width(shape, border):
-    """Width of the border after a check of what the user asked for."""
+    """Return the width of the border that the user asked for, or the default."""
     if border is None:
         return int(np.clip(min(shape[-2:]) // 16, 1, 16))
     if not isinstance(border, int | np.integer) or border < 1:
@@ -121,14 +142,29 @@ def _border_width(shape, border):
 
 
 def border_noise(data, mask, border=None):
-    """The estimate for each image of ``data`` ((ny, nx) or (N, ny, nx)) and its mask."""
+    """Estimate the noise of images as `estimate_noise` does.
+
+    Parameters
+    ----------
+    data : (ny, nx) or (N, ny, nx) `~numpy.ndarray`
+        The images.
+    mask : bool `~numpy.ndarray` or None
+        Mask of the same shape, or one for all images.
+    border : int, optional
+        Width of the border in pixels.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+    """
     data = data.reshape(-1, *data.shape[-2:])
-    mask = None if mask is None else np.broadcast_to(mask, data.shape)
+    if mask is not None:
+        mask = np.broadcast_to(mask, data.shape)
     border = border or _border_width(data.shape, None)
     values, good = _good_values(data, mask, border)
     scarce = good.sum(axis=1) < _MIN_PIXELS
-    sigma = np.full(len(data), np.nan)
     whole = good.all(axis=1) & ~scarce
+    sigma = np.full(len(data), np.nan)
     sigma[whole] = _robust_sigma(values[whole])
     for i in np.flatnonzero(~whole & ~scarce):
         sigma[i] = _robust_sigma(values[i][good[i]][None])[0]
@@ -140,7 +176,7 @@ def border_noise(data, mask, border=None):
 
 
 def finite_median(values):
-    """Median along the last axis of finite numbers.
+    """Return the median along the last axis of finite numbers.
 
     Several times faster than `numpy.median`, which asks for two neighbors and the last element
     in one partition and so misses numpy's vectorized selection.
@@ -155,18 +191,25 @@ def finite_median(values):
 
 
 def sky_level(cutout):
-    """Median of the good pixels of the border of one image (of all, where it has few)."""
-    data, mask = cutout.data[None], cutout.mask
-    mask = None if mask is None else np.broadcast_to(mask, data.shape)
+    """Return the median of the good pixels of the border of one image.
+
+    It is that of all good pixels where the border has few, and 0 where there are none.
+    """
+    data = cutout.data[None]
+    mask = cutout.mask
+    if mask is not None:
+        mask = np.broadcast_to(mask, data.shape)
     for border in (_border_width(data.shape, None), None):
         values, good = _good_values(data, mask, border)
         if good.sum() >= _MIN_PIXELS:
             break
-    return float(finite_median(values[good])) if good.any() else 0.0
+    if not good.any():
+        return 0.0
+    return float(finite_median(values[good]))
 
 
 def _good_values(data, mask, border):
-    """Pixels of the border (all for None) in one row an image, and which are good."""
+    """Return pixels of the border (all for None), one row per image, and which are good."""
     values = _flat_border(data, border).astype(float)
     good = np.isfinite(values)
     if mask is not None:
@@ -175,17 +218,24 @@ def _good_values(data, mask, border):
 
 
 def _flat_border(array, border):
-    """The pixels closer than ``border`` to an edge, (N, M)."""
+    """Return the pixels closer than ``border`` to an edge, (N, M)."""
     n, ny, nx = array.shape
     if border is None or 2 * border >= min(ny, nx):
         return array.reshape(n, -1)
-    b = border
-    strips = (array[:, :b], array[:, -b:], array[:, b:-b, :b], array[:, b:-b, -b:])
+    strips = (
+        array[:, :border],
+        array[:, -border:],
+        array[:, border:-border, :border],
+        array[:, border:-border, -border:],
+    )
     return np.concatenate([strip.reshape(n, -1) for strip in strips], axis=1)
 
 
 def _robust_sigma(values):
-    """The standard deviation of each row of (N, M), NaN where there is none."""
+    """Return the standard deviation of each row of (N, M), NaN where there is none.
+
+    Equal to `astropy.stats.mad_std`, and several times faster (see `finite_median`).
+    """
     if values.size == 0:
         return np.full(len(values), np.nan)
     with np.errstate(all="ignore"):

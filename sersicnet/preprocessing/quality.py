@@ -1,4 +1,4 @@
-"""Flags of stamps: what is wrong with their pixels, and whether a source is in the middle."""
+"""Flags of stamps: faults of their pixels, and sources that are faint or off the middle."""
 
 import numpy as np
 
@@ -10,44 +10,56 @@ __all__ = ["header_flags", "pixel_flags", "source_flags"]
 _DETECTION = 5
 # A source off the middle must be brighter than the one in the middle by this factor.
 _BRIGHTER = 1.5
-# The middle: a circle with this radius in units of the cutout, and its least radius in pixels.
-_MIDDLE_FRACTION, _MIDDLE_RADIUS = 0.12, 8
+# Radius of the circle that is the middle, in units of the cutout.
+_MIDDLE_FRACTION = 0.12
+# Its least radius in pixels.
+_MIDDLE_RADIUS = 8
+# Side of the central square in pixels.
+_CORE = 9
+# Share of the central square that must be good.
+_CORE_GOOD = 0.9
 
 
 def header_flags(meta):
-    """`Flags.RENDER_FAILED` where the simulator put it into the card `FLAG_CARD`."""
-    value = meta.get(FLAG_CARD, 0)
-    return Flags.RENDER_FAILED if value == int(Flags.RENDER_FAILED) else 0
+    """Return `Flags.RENDER_FAILED` if the simulator put it into the card `FLAG_CARD`, else 0."""
+    if meta.get(FLAG_CARD, 0) == int(Flags.RENDER_FAILED):
+        return Flags.RENDER_FAILED
+    return 0
 
 
 def pixel_flags(masked, usable, good):
-    """Flags that follow from which pixels are good.
+    """Return the flags that follow from which pixels are good.
 
     Parameters
     ----------
-    masked, usable, good : (N, S, S) bool `~numpy.ndarray`
-        Masked or padded by the user; not masked and with finite data; with noise as well.
+    masked : (N, S, S) bool `~numpy.ndarray`
+        Pixels that the user has masked, and padding.
+    usable : (N, S, S) bool `~numpy.ndarray`
+        Pixels that are not masked and have finite data.
+    good : (N, S, S) bool `~numpy.ndarray`
+        Usable pixels with positive, finite noise.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
     """
-    any_usable, any_good = usable.any(axis=(1, 2)), good.any(axis=(1, 2))
-    first = max(good.shape[-1] // 2 - 4, 0)
-    core = good[:, first : first + 9, first : first + 9]
+    any_usable = usable.any(axis=(1, 2))
+    any_good = good.any(axis=(1, 2))
+    first = max(good.shape[-1] // 2 - _CORE // 2, 0)
+    core = good[:, first : first + _CORE, first : first + _CORE]
     flags = Flags.NO_DATA * ~any_usable
     flags = flags | Flags.NO_NOISE * (any_usable & ~any_good)
     flags |= Flags.BAD_PIXELS * (~masked & ~good).any(axis=(1, 2))
-    return flags | Flags.CENTER_MASKED * (core.sum(axis=(1, 2)) < 0.9 * 81)
+    return flags | Flags.CENTER_MASKED * (core.sum(axis=(1, 2)) < _CORE_GOOD * _CORE**2)
 
 
 def source_flags(data, weight, length):
-    """`Flags.LOW_SNR` and `Flags.OFF_CENTER` from smoothed S/N maps.
+    """Return `Flags.LOW_SNR` and `Flags.OFF_CENTER`, from smoothed S/N maps.
 
     Parameters
     ----------
     data, weight : (N, S, S) float32 `~numpy.ndarray`
-        Stamps.
+        Data and weights of stamps.
     length : int
         Shorter side of the cutouts within the stamp, which sets the size of the middle.
 
@@ -62,13 +74,16 @@ def source_flags(data, weight, length):
     missing = -size % 8
     if missing:
         pad = ((0, 0), (0, missing), (0, missing))
-        signal, power = np.pad(signal, pad), np.pad(power, pad)
-    signal, power = _halve(signal), _halve(power)
+        signal = np.pad(signal, pad)
+        power = np.pad(power, pad)
+    signal = _halve(signal)
+    power = _halve(power)
     middle = _middle(signal.shape[-1], 2, size, length)
     fine = _box_snr(signal, power)
     inside = fine[:, middle].max(axis=1, initial=-np.inf)
     outside = fine[:, ~middle].max(axis=1, initial=-np.inf)
-    signal, power = _halve(_halve(signal)), _halve(_halve(power))
+    signal = _halve(_halve(signal))
+    power = _halve(_halve(power))
     coarse = _box_snr(signal, power)[:, _middle(signal.shape[-1], 8, size, length)]
     detected = np.maximum(inside, coarse.max(axis=1, initial=-np.inf)) >= _DETECTION
     off_center = (outside > inside + _DETECTION) & (outside > _BRIGHTER * inside)
@@ -77,26 +92,31 @@ def source_flags(data, weight, length):
 
 
 def _halve(images):
-    """Sums over 2 x 2 pixels."""
+    """Return sums over 2 x 2 pixels."""
     images = images[:, 0::2] + images[:, 1::2]
     return images[:, :, 0::2] + images[:, :, 1::2]
 
 
 def _box_snr(signal, power):
-    """S/N in boxes of 3 x 3 around each pixel of binned maps."""
-    signal, power = _box_sum(signal), _box_sum(power)
+    """Return the S/N in boxes of 3 x 3 around each pixel of binned maps."""
+    signal = _box_sum(signal)
+    power = _box_sum(power)
     return np.divide(signal, np.sqrt(power), out=np.zeros_like(signal), where=power > 0)
 
 
 def _box_sum(images):
-    """Sums over 3 x 3 pixels, zero outside."""
+    """Return sums over 3 x 3 pixels, zero outside.
+
+    The running sums of `scipy.ndimage.uniform_filter` leave rounding errors of bright pixels where
+    all are zero.
+    """
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
 
 
 def _middle(n_bins, width, size, length):
-    """Which bins of ``width`` pixels have their center in the middle of the stamp."""
+    """Return which bins of ``width`` pixels have their center in the middle of the stamp."""
     offset = np.arange(n_bins) * width + (width - 1) / 2 - (size - 1) / 2
     radius = max(_MIDDLE_RADIUS, _MIDDLE_FRACTION * length)
     return np.hypot(offset[:, None], offset) <= radius

@@ -1,4 +1,4 @@
-"""The source in the middle of a cutout and its neighbors (photutils)."""
+"""Find the source in the middle of a cutout, and mask its neighbors (photutils)."""
 
 import copy
 
@@ -6,20 +6,20 @@ import numpy as np
 from scipy import ndimage
 
 from sersicnet.parameters import wrap_theta
-from sersicnet.preprocessing.segmentation import _centroid, _detect
+from sersicnet.preprocessing.segmentation import centroid, segment
 from sersicnet.preprocessing.windows import as_nddata, check_size, cut_cutout
 
 __all__ = ["center", "find_center", "mask_neighbors", "measure_shape"]
 
 
 def find_center(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
-    """Position of the source nearest the middle of a cutout.
+    """Find the position of the source nearest the middle of a cutout.
 
     The image, smoothed by a Gaussian of 3 pixels FWHM, is segmented and deblended by photutils.
     Pieces whose peak does not exceed the saddle toward the next piece (the sky, for an island) by
     1.5 thresholds are joined to it again (dropped, for an island): noise does not break up the
-    outskirts of a large galaxy. The source is the one whose peak is nearest the middle, so a
-    brighter neighbor does not attract it. Its position is the windowed centroid
+    outskirts of a large galaxy. The source is the one whose peak is nearest the middle, even if a
+    neighbor is brighter. Its position is the windowed centroid
     (`~photutils.segmentation.SourceCatalog`), which leaves neighbors out.
 
     Parameters
@@ -29,9 +29,9 @@ def find_center(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
     threshold : float, optional
         Detection threshold above the sky, in units of the noise of a pixel.
     n_pixels : int, optional
-        Smallest number of connected pixels above it.
+        Smallest number of connected pixels above the threshold.
     contrast : float, optional
-        Smallest fraction of the light of a blend that makes a source of its own.
+        Smallest fraction of the flux of a blend that a deblended source has.
 
     Returns
     -------
@@ -50,13 +50,13 @@ def find_center(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
     18.2 21.5
     """
     image = as_nddata(cutout)
-    return _centroid(_detect(image, threshold, n_pixels, contrast), image.data.shape)
+    return centroid(segment(image, threshold, n_pixels, contrast), image.data.shape)
 
 
 def center(cutout, *, size=None):
-    """Move the source nearest the middle into the middle, by whole pixels.
+    """Move the source nearest the middle of a cutout into its middle, by whole pixels.
 
-    Nothing is interpolated: the cutout is cut and padded such that the position that
+    Nothing is interpolated: the cutout is cropped and padded such that the position that
     `find_center` returns is at most half a pixel from the middle, ``(size - 1) / 2``.
 
     Parameters
@@ -70,11 +70,25 @@ def center(cutout, *, size=None):
     -------
     `~astropy.nddata.NDData` of the same class
         A copy; padding is masked and the WCS gives the same sky, as in
-        `~sersicnet.preprocessing.crop_or_pad`. ``x_0`` and ``y_0`` that are measured in it are
-        pixels of it, not of ``cutout``.
+        `~sersicnet.preprocessing.crop_or_pad`. ``x_0`` and ``y_0`` that are measured in the copy
+        are its own pixels, not those of ``cutout``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing import center, find_center
+    >>> y, x = np.mgrid[:40, :40]
+    >>> image = 50 * np.exp(-0.5 * ((x - 16) ** 2 + (y - 22) ** 2) / 9)
+    >>> image += np.random.default_rng(1).normal(size=image.shape)
+    >>> centered = center(image, size=33)
+    >>> x_0, y_0 = find_center(centered)
+    >>> print(f"{x_0:.1f} {y_0:.1f}")
+    16.0 16.0
     """
     image = as_nddata(cutout)
-    shape = image.data.shape if size is None else check_size(size)
+    shape = image.data.shape
+    if size is not None:
+        shape = check_size(size)
     position = find_center(image)[::-1]
     origin = tuple(
         int(np.floor(x - (n - 1) / 2 + 0.5)) for x, n in zip(position, shape, strict=True)
@@ -83,7 +97,7 @@ def center(cutout, *, size=None):
 
 
 def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
-    r"""Center, axis ratio and position angle from the second moments of the light.
+    r"""Measure center, axis ratio and angle of a source from the second moments of its light.
 
     With the covariance :math:`C` of the light of the source nearest the middle, its eigenvalues
     :math:`\lambda_1 \geq \lambda_2`,
@@ -93,50 +107,59 @@ def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
         q = \sqrt{\lambda_2 / \lambda_1}, \qquad
         \theta = \tfrac{1}{2} \operatorname{atan2}(2 C_{xy}, C_{xx} - C_{yy}).
 
-    The PSF is not corrected for, so ``q`` is too round for a small source: this is for drawing a
-    model where a network predicts neither angle nor center, no measurement.
+    The PSF is not corrected for, so ``q`` is too round for a small source. Use it to draw a model
+    where a network predicts neither angle nor center; it is no measurement of the galaxy.
 
     Parameters
     ----------
     cutout : `~astropy.nddata.NDData` or 2-D `~numpy.ndarray`
         The cutout.
     threshold, n_pixels, contrast
-        As for `find_center`.
+        As in `find_center`.
 
     Returns
     -------
     dict of float
         ``x_0``, ``y_0`` (pixels), ``q``, ``theta`` (degrees, [-90, 90), counter-clockwise from
         +x). Where nothing is detected: the middle, 1 and 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing import measure_shape
+    >>> y, x = np.mgrid[:40, :40] - 19.5
+    >>> image = 50 * np.exp(-0.5 * (x**2 / 16 + y**2 / 4))
+    >>> image += np.random.default_rng(1).normal(size=image.shape)
+    >>> shape = measure_shape(image)
+    >>> print(f"{shape['q']:.1f} {abs(shape['theta']) < 5}")
+    0.5 True
     """
     image = as_nddata(cutout)
-    found = _detect(image, threshold, n_pixels, contrast)
-    x_0, y_0 = _centroid(found, image.data.shape)
+    segmented = segment(image, threshold, n_pixels, contrast)
+    x_0, y_0 = centroid(segmented, image.data.shape)
     shape = {"x_0": x_0, "y_0": y_0, "q": 1.0, "theta": 0.0}
-    if found is None:
+    if segmented is None:
         return shape
-    covariance = np.asarray(found.catalog().covariance.value).reshape(2, 2)
-    if not np.all(np.isfinite(covariance)):
-        return shape
-    smallest, largest = np.linalg.eigvalsh(covariance)
-    shape["q"] = float(np.sqrt(max(smallest, 0) / largest))
-    theta = 0.5 * np.arctan2(2 * covariance[0, 1], covariance[0, 0] - covariance[1, 1])
-    shape["theta"] = float(wrap_theta(np.degrees(theta)))
+    source = segmented.catalog()
+    if np.isfinite(source.covariance.value).all():
+        # NaN where the covariance has a negative eigenvalue
+        shape["q"] = float(np.nan_to_num(1 / source.elongation).item())
+        shape["theta"] = float(wrap_theta(source.orientation.to_value("deg").item()))
     return shape
 
 
 def mask_neighbors(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2):
-    """Mask all sources but the one nearest the middle.
+    """Mask all sources of a cutout but the one nearest the middle.
 
     A source farther from the middle than a quarter of the shorter side is a neighbor even if no
-    other is nearer: the one in the middle was too faint to be detected then.
+    other is nearer: then the one in the middle is too faint to be detected.
 
     Parameters
     ----------
     cutout : `~astropy.nddata.NDData` or 2-D `~numpy.ndarray`
         The cutout.
     threshold, n_pixels, contrast
-        As for `find_center`. A larger ``contrast`` keeps a clumpy galaxy in one piece, a smaller
+        As in `find_center`. A larger ``contrast`` keeps a clumpy galaxy in one piece, a smaller
         one splits off fainter neighbors.
     grow : int, optional
         Pixels by which the masked regions are widened (not into the source that is kept).
@@ -144,17 +167,30 @@ def mask_neighbors(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005, grow=2)
     Returns
     -------
     `~astropy.nddata.NDData` of the same class
-        A copy whose mask has the neighbors added.
+        A copy with the neighbors added to its mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing import mask_neighbors
+    >>> y, x = np.mgrid[:60, :60]
+    >>> image = 50 * np.exp(-0.5 * ((x - 30) ** 2 + (y - 30) ** 2) / 9)
+    >>> image += 90 * np.exp(-0.5 * ((x - 50) ** 2 + (y - 12) ** 2) / 9)
+    >>> image += np.random.default_rng(1).normal(size=image.shape)
+    >>> masked = mask_neighbors(image)
+    >>> masked.mask[12, 50], masked.mask[30, 30]
+    (np.True_, np.False_)
     """
     image = copy.deepcopy(as_nddata(cutout))
-    found = _detect(image, threshold, n_pixels, contrast)
-    if found is None:
+    segmented = segment(image, threshold, n_pixels, contrast)
+    if segmented is None:
         return image
-    labels = found.segmentation.data
-    kept = (labels == found.label) & (found.distance <= min(labels.shape) / 4)
+    labels = segmented.segmentation.data
+    kept = (labels == segmented.label) & (segmented.distance <= min(labels.shape) / 4)
     neighbors = (labels > 0) & ~kept
     if grow > 0 and neighbors.any():
         neighbors = ndimage.binary_dilation(neighbors, iterations=grow) & ~kept
-    old = False if image.mask is None else np.asarray(image.mask, dtype=bool)
-    image.mask = old | neighbors
+    if image.mask is not None:
+        neighbors |= np.asarray(image.mask, dtype=bool)
+    image.mask = neighbors
     return image

@@ -1,9 +1,8 @@
-"""From cutouts to a batch of stamps in universal units, and what is needed to go back.
+"""Stamps in universal units, built from cutouts that have been checked.
 
-A stamp is the middle of a cutout, divided by the median of its noise map: the network
-sees S/N units and pixels, whatever the zero point, the exposure time and the pixel scale
-were. These stay in a `~sersicnet.preprocessing.StampFrame`, which turns the network's
-answers into physical values by arithmetic.
+A stamp is the middle of a cutout, divided by the median of its noise map: the network sees S/N
+units and pixels, for any zero point, exposure time and pixel scale. These stay in a
+`~sersicnet.preprocessing.StampFrame`, which turns labels into physical values by arithmetic.
 """
 
 from dataclasses import dataclass, replace
@@ -32,9 +31,10 @@ __all__ = ["CheckedCutout", "Stamps", "build_stamps"]
 
 # Galaxies of a stack that are converted at once: few enough to stay in the processor's cache.
 _CHUNK = 16
-# Limits of what a network sees, far outside of what an image holds: they keep
-# squares of float32 numbers finite.
-_LARGEST_DATA, _LARGEST_WEIGHT = 1e12, 1e6
+# Limits of data and weights, far outside of those of an image: they keep squares of float32
+# numbers finite.
+_LARGEST_DATA = 1e12
+_LARGEST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Stamps(Rows):
     Attributes
     ----------
     data : (N, S, S) float32 `~numpy.ndarray`
-        Cutout divided by the noise level; 0 where bad or padded.
+        Cutouts divided by the noise level; 0 where bad or padded.
     weight : (N, S, S) float32 `~numpy.ndarray`
         Noise level divided by the noise map (its median over good pixels
         is 1); 0 where masked, bad or padded.
@@ -80,7 +80,7 @@ class Stamps(Rows):
     shapes : (N, 2) int `~numpy.ndarray`
         (ny, nx) of the cutouts that the user passed.
     wcs : list of N WCS or None
-        The cutouts' celestial WCS.
+        Celestial WCS of each cutout.
     """
 
     data: np.ndarray
@@ -97,7 +97,7 @@ class Stamps(Rows):
             object.__setattr__(self, name, array)
 
     def __getitem__(self, rows):
-        """The stamps of a slice, an integer, a list of indices or a boolean array."""
+        """Return the stamps of a slice, an integer, a list of indices or a boolean array."""
         if not isinstance(rows, slice):
             rows = np.atleast_1d(rows)
         return super().__getitem__(rows)
@@ -134,9 +134,9 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays = _empty_arrays(n_cutouts, stamp_size)
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
-        given = None if zeropoint is None else zeropoint[rows]
+        given = rows_or_none(zeropoint, rows)
         arrays["zeropoint"][rows] = find_zeropoint(cutout, given, where)
-        given = None if pixel_scale is None else pixel_scale[rows]
+        given = rows_or_none(pixel_scale, rows)
         arrays["pixel_scale"][rows] = find_pixel_scale(cutout, given, where)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
@@ -144,21 +144,29 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     return Stamps(frame=frame, wcs=wcs, **arrays)
 
 
+def rows_or_none(values, rows):
+    """Return some rows of an array, None where there is no array."""
+    if values is None:
+        return None
+    return values[rows]
+
+
 def _blocks(cutouts, first):
-    """The cutouts as [(NDData, its rows in the batch, its name in errors)] and their number."""
+    """Return [(NDData, its rows in the batch, its name in errors)] and the number of cutouts."""
+    blocks = []
     if isinstance(cutouts, NDData):
         n_cutouts = len(cutouts.data)
-        starts = range(0, n_cutouts, _CHUNK)
-        rows = (slice(start, min(start + _CHUNK, n_cutouts)) for start in starts)
-        return [(cutouts, chunk, "cutouts") for chunk in rows], n_cutouts
-    blocks = [
-        (cutout, slice(i, i + 1), f"cutouts[{first + i}]") for i, cutout in enumerate(cutouts)
-    ]
+        for start in range(0, n_cutouts, _CHUNK):
+            rows = slice(start, min(start + _CHUNK, n_cutouts))
+            blocks.append((cutouts, rows, "cutouts"))
+        return blocks, n_cutouts
+    for i, cutout in enumerate(cutouts):
+        blocks.append((cutout, slice(i, i + 1), f"cutouts[{first + i}]"))
     return blocks, len(cutouts)
 
 
 def _empty_arrays(n_cutouts, size):
-    """Arrays of `Stamps` and `StampFrame`, to be filled."""
+    """Return arrays of `Stamps` and `StampFrame` that are to be filled."""
     frame = {name: np.ones(n_cutouts) for name in StampFrame.__dataclass_fields__}
     return frame | {
         "data": np.zeros((n_cutouts, size, size), dtype=np.float32),
@@ -178,7 +186,7 @@ def _fill(arrays, cutout, rows, bins, where):
         usable = ~masked & np.isfinite(data)
         good = usable & np.isfinite(noise) & (noise > 0)
         flags = pixel_flags(masked, usable, good)
-        if bins > 1:  # a block does not know of single bad pixels in it
+        if bins > 1:  # single bad pixels do not show in the flags of a block
             data, noise, masked, usable, good = bin_pixels(data, noise, masked, usable, good, bins)
             flags = flags & int(Flags.BAD_PIXELS) | pixel_flags(masked, usable, good)
         level = _noise_level(noise, good)
@@ -200,11 +208,12 @@ def _fill(arrays, cutout, rows, bins, where):
 
 
 def _knows_noise(cutout):
+    """Return whether the noise of a cutout is known, and not to be estimated."""
     return isinstance(cutout, CheckedCutout) or has_noise(cutout)
 
 
 def _read(cutout, rows, origin, size, where):
-    """Data, noise (1 x 1 where it is one number) and mask of stamps of S x S pixels."""
+    """Return data, noise (1 x 1 where it is one number) and mask of stamps of S x S pixels."""
 
     def stamp(array, name, fill, dtype=float):
         try:
@@ -215,7 +224,9 @@ def _read(cutout, rows, origin, size, where):
         images = array[rows] if array.ndim == 3 else array[None]
         return cut(images, origin, (size, size), fill=fill, dtype=dtype)
 
-    mask = np.asarray(False if cutout.mask is None else cutout.mask)
+    mask = np.asarray(False)
+    if cutout.mask is not None:
+        mask = np.asarray(cutout.mask)
     masked = stamp(mask, "mask", True, dtype=bool)
     with np.errstate(all="ignore"):  # overflow of what is larger than a float64
         data = stamp(cutout.data, "data", 0)
@@ -225,28 +236,36 @@ def _read(cutout, rows, origin, size, where):
             noise = stamp(np.asarray(cutout.uncertainty.array), "uncertainty", 0)
             noise = to_standard_deviation(noise, cutout.uncertainty.uncertainty_type)
             return data, noise * noise_unit_factor(cutout), masked
-        chosen = rows if cutout.data.ndim == 3 else None
-        whole_mask = np.broadcast_to(mask, cutout.data.shape)
-        noise = border_noise(cutout.data[chosen], whole_mask[chosen])
+        mask = np.broadcast_to(mask, cutout.data.shape)
+        if cutout.data.ndim == 3:
+            noise = border_noise(cutout.data[rows], mask[rows])
+        else:
+            noise = border_noise(cutout.data, mask[None])
     return data, noise[:, None, None], masked
 
 
 def _noise_level(noise, good):
-    """Median noise over the good pixels of each stamp, 1 where there are none."""
+    """Return the median noise over the good pixels of each stamp, 1 where there are none."""
+    any_good = good.any(axis=(1, 2))
     if noise.shape[-1] == 1:
-        return np.where(good.any(axis=(1, 2)), noise[:, 0, 0], 1.0)
+        return np.where(any_good, noise[:, 0, 0], 1.0)
     level = np.ones(len(noise))
-    for i in np.flatnonzero(good.any(axis=(1, 2))):
+    for i in np.flatnonzero(any_good):
         level[i] = finite_median(noise[i][good[i]])
     return level
 
 
 def celestial(wcs):
-    """The celestial WCS of a cutout or stack, None without."""
+    """Return the celestial WCS of a cutout or stack, None without."""
     if isinstance(wcs, WCS):
-        wcs = wcs if wcs.naxis == 2 or not wcs.has_celestial else wcs.celestial
-        return wcs if wcs.has_celestial else None
+        if not wcs.has_celestial:
+            return None
+        if wcs.naxis == 2:
+            return wcs
+        return wcs.celestial
     if wcs is None or wcs.low_level_wcs.pixel_n_dim != 2:
         return None
     kinds = wcs.low_level_wcs.world_axis_physical_types
-    return wcs if all(str(kind).startswith("pos.") for kind in kinds) else None
+    if all(str(kind).startswith("pos.") for kind in kinds):
+        return wcs
+    return None

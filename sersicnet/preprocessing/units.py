@@ -1,4 +1,4 @@
-"""Zero points and pixel scales of cutouts: what turns counts and pixels into physics."""
+"""Zero points and pixel scales of cutouts, from arguments, units, WCS and header cards."""
 
 from functools import lru_cache
 
@@ -29,16 +29,17 @@ ZEROPOINT_CARDS = (
     "ZP",
 )
 
+# Units that are counts, in any product, and per second.
 _COUNTS = {u.adu, u.DN, u.electron, u.ct, u.ph, u.pix}
 
 
 def per_cutout(value, n_cutouts, name):
-    """Check the argument ``zeropoint`` or ``pixel_scale``.
+    """Check the argument ``zeropoint`` or ``pixel_scale``, and repeat it for each cutout.
 
     Parameters
     ----------
-    value : None, float, `~astropy.units.Quantity` or array of one value a cutout
-        What the user gave: AB magnitudes, or arcsec (per pixel).
+    value : None, float, `~astropy.units.Quantity` or array with one value per cutout
+        The user's value: AB magnitudes, or arcsec (per pixel).
     n_cutouts : int
         Number of cutouts.
     name : {"zeropoint", "pixel_scale"}
@@ -64,24 +65,32 @@ def per_cutout(value, n_cutouts, name):
     if values.shape not in ((), (n_cutouts,)):
         msg = f"{name} has shape {values.shape}: one value, or one for each of {n_cutouts} cutouts"
         raise ValueError(msg)
-    if not np.all(np.isfinite(values)) or (name == "pixel_scale" and np.any(values <= 0)):
-        needed = "positive and finite" if name == "pixel_scale" else "finite"
+    if name == "pixel_scale":
+        needed = "positive and finite"
+        good = np.isfinite(values) & (values > 0)
+    else:
+        needed = "finite"
+        good = np.isfinite(values)
+    if not np.all(good):
         msg = f"{name}={value!r} must be {needed}"
         raise ValueError(msg)
     return np.broadcast_to(values, (n_cutouts,))
 
 
 def _strip_unit(value, name):
-    """The argument in AB magnitudes or arcsec, without its unit."""
+    """Return the argument in AB magnitudes or arcsec, without its unit."""
     if getattr(value, "unit", None) is not None and not isinstance(value, u.Quantity):
         value = value.quantity  # a table column
     try:
         if not isinstance(value, u.Quantity):
             return np.asarray(value, dtype=float)
         if name == "zeropoint":
-            return np.asarray(value.to_value(u.ABmag), dtype=float)
-        per_pixel = value.unit.is_equivalent(u.arcsec / u.pix)
-        return np.asarray(value.to_value(u.arcsec / u.pix if per_pixel else u.arcsec), dtype=float)
+            unit = u.ABmag
+        elif value.unit.is_equivalent(u.arcsec / u.pix):
+            unit = u.arcsec / u.pix
+        else:
+            unit = u.arcsec
+        return np.asarray(value.to_value(unit), dtype=float)
     except u.UnitConversionError as error:
         msg = f"{name}={value!r}: {error}"
         raise u.UnitConversionError(msg) from None
@@ -92,7 +101,7 @@ def _strip_unit(value, name):
 
 @lru_cache(maxsize=256)
 def _unit_zeropoint(unit):
-    """AB magnitude of 1 ``unit``, None for counts."""
+    """Return the AB magnitude of 1 ``unit``, None for counts."""
     linear = unit is None or isinstance(unit, u.UnitBase)  # not a logarithmic one
     if linear and unit is not None:
         if unit.is_equivalent(u.Jy):
@@ -109,12 +118,12 @@ def _unit_zeropoint(unit):
 
 
 def check_unit(unit, zeropoint):
-    """The unit of simulated images.
+    """Return the unit of simulated images.
 
     Raises
     ------
     ValueError
-        If it is a flux density of another zero point.
+        If it is a flux density with another zero point.
     `~astropy.units.UnitConversionError`
         If it is neither a flux density nor counts.
     """
@@ -127,9 +136,9 @@ def check_unit(unit, zeropoint):
 
 
 def find_zeropoint(cutout, given, where):
-    """AB magnitude of a flux of 1 in the unit of ``cutout``.
+    """Return the AB magnitude of a flux of 1 in the unit of ``cutout``.
 
-    A flux density has it in its unit. Counts take ``given``, else the first of
+    The unit of a flux density sets it. Counts take ``given``, else the first of
     `~sersicnet.preprocessing.ZEROPOINT_CARDS` in ``cutout.meta``, else, for counts per second,
     the pair ``PHOTFLAM`` and ``PHOTPLAM`` of HST::
 
@@ -162,10 +171,14 @@ def find_zeropoint(cutout, given, where):
     except u.UnitConversionError as error:
         msg = f"{where}: {error}"
         raise u.UnitConversionError(msg) from None
+    if zeropoint is None and given is not None:
+        return given
     if zeropoint is None:
-        zeropoint = _header_zeropoint(cutout) if given is None else given
+        zeropoint = _header_zeropoint(cutout)
     if zeropoint is None:
-        unit = "no unit" if cutout.unit is None else f"the unit {cutout.unit}"
+        unit = "no unit"
+        if cutout.unit is not None:
+            unit = f"the unit {cutout.unit}"
         msg = (
             f"{where} has {unit} and no zero point: pass zeropoint= (AB magnitude of one count), "
             f"give it a unit such as nJy, or a header card out of {', '.join(ZEROPOINT_CARDS)}"
@@ -175,12 +188,13 @@ def find_zeropoint(cutout, given, where):
 
 
 def _header_zeropoint(cutout):
-    """Zero point from the header cards, None without."""
+    """Return the zero point from the header cards, None without."""
     for card in ZEROPOINT_CARDS:
         value = header_number(cutout, card)
         if value is not None:
             return value
-    photflam, photplam = header_number(cutout, "PHOTFLAM"), header_number(cutout, "PHOTPLAM")
+    photflam = header_number(cutout, "PHOTFLAM")
+    photplam = header_number(cutout, "PHOTPLAM")
     unit = cutout.unit
     if unit is not None and unit.decompose().bases and u.s not in unit.decompose().bases:
         return None  # the pair holds for electrons per second, these are counts
@@ -190,7 +204,7 @@ def _header_zeropoint(cutout):
 
 
 def header_number(cutout, name):
-    """A finite number out of the header, None without."""
+    """Return a finite number from the header, None without."""
     value = cutout.meta.get(name)
     if value is None or isinstance(value, bool):
         return None
@@ -198,11 +212,13 @@ def header_number(cutout, name):
         value = float(value)
     except (TypeError, ValueError):
         return None
-    return value if np.isfinite(value) else None
+    if not np.isfinite(value):
+        return None
+    return value
 
 
 def find_pixel_scale(cutout, given, where):
-    """Arcsec per pixel: the argument, else the WCS, else the header card ``PIXSCALE``.
+    """Return arcsec per pixel: the argument, else from the WCS, else the header card ``PIXSCALE``.
 
     A WCS gives the square root of the area of a pixel at the reference point.
 
@@ -218,11 +234,13 @@ def find_pixel_scale(cutout, given, where):
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no pixel scale.
     """
     if given is not None:
         return given
-    scale = None if cutout.wcs is None else _wcs_pixel_scale(cutout.wcs, cutout.data.shape)
+    scale = None
+    if cutout.wcs is not None:
+        scale = _wcs_pixel_scale(cutout.wcs, cutout.data.shape)
     if not scale:
         scale = header_number(cutout, "PIXSCALE")
     if not scale or scale < 0:
@@ -235,19 +253,27 @@ def find_pixel_scale(cutout, given, where):
 
 
 def _wcs_pixel_scale(wcs, shape):
-    """Square root of the pixel's area in arcsec; None for a WCS that is not celestial."""
+    """Return the square root of the pixel's area in arcsec, None if the WCS is not celestial.
+
+    `astropy.wcs.utils.proj_plane_pixel_area` gives the same, but copies the WCS: that takes longer
+    than all other work on a cutout.
+    """
     if not isinstance(wcs, WCS):
         return _measured_pixel_scale(wcs, shape)
     if not wcs.has_celestial:
         return None
-    matrix = (wcs if wcs.naxis == 2 else wcs.celestial).pixel_scale_matrix
+    if wcs.naxis != 2:
+        wcs = wcs.celestial
+    matrix = wcs.pixel_scale_matrix
     # the determinant by hand: numpy's takes longer than all the rest
     area = abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
-    return 3600 * float(area) ** 0.5 if np.isfinite(area) else None
+    if not np.isfinite(area):
+        return None
+    return 3600 * float(area) ** 0.5
 
 
 def _measured_pixel_scale(wcs, shape):
-    """The same for a generalized WCS, from the sky positions of three pixels."""
+    """Return the same for a generalized WCS, from the sky positions of three pixels."""
     if wcs.low_level_wcs.pixel_n_dim != 2:
         return None
     y, x = (np.array(shape[-2:]) - 1) / 2
@@ -256,4 +282,6 @@ def _measured_pixel_scale(wcs, shape):
         return None
     east, north = (offset.to_value(u.arcsec) for offset in sky[0].spherical_offsets_to(sky[1:]))
     area = abs(east[0] * north[1] - east[1] * north[0])
-    return float(area) ** 0.5 if np.isfinite(area) else None
+    if not np.isfinite(area):
+        return None
+    return float(area) ** 0.5

@@ -1,7 +1,7 @@
-"""Cutting, padding and binning by whole pixels."""
+"""Cut, pad and bin images by whole pixels."""
 
 import numpy as np
-from astropy.nddata import InverseVariance, NDData, UnknownUncertainty
+from astropy.nddata import InverseVariance, NDData, UnknownUncertainty, block_reduce
 from astropy.units import Quantity
 from astropy.wcs import WCS, Sip
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
@@ -11,7 +11,7 @@ __all__ = ["bin_pixels", "crop_or_pad", "cut", "cut_cutout", "middle_origin", "o
 
 
 def middle_origin(n_pixels, size):
-    """Where a window of ``size`` pixels begins that shares its middle with ``n_pixels``.
+    """Return where a window begins that shares its middle with an image.
 
     Parameters
     ----------
@@ -27,32 +27,64 @@ def middle_origin(n_pixels, size):
 
 
 def cut(array, origin, shape, *, fill, dtype=None):
-    """The window ``shape`` at ``origin`` of the last two axes, ``fill`` where outside."""
+    """Cut a window out of images, which it may leave.
+
+    `astropy.nddata.overlap_slices` does not accept a window outside of the image, and takes
+    longer than all of this.
+
+    Parameters
+    ----------
+    array : (..., ny, nx) `~numpy.ndarray`
+        The images.
+    origin : (int, int)
+        First pixel (y, x) of the window, negative where that is outside.
+    shape : (int, int)
+        Pixels of the window along y and x.
+    fill : float or bool
+        Value of the pixels outside of the images.
+    dtype : `~numpy.dtype`, optional
+        Data type of the result, by default that of the images.
+
+    Returns
+    -------
+    (..., *shape) `~numpy.ndarray`
+        A copy.
+    """
+    rows, rows_of_window = overlap(array.shape[-2], origin[0], shape[0])
+    columns, columns_of_window = overlap(array.shape[-1], origin[1], shape[1])
     window = np.full(array.shape[:-2] + tuple(shape), fill, dtype=dtype or array.dtype)
-    source, target = zip(
-        *(
-            overlap(n_pixels, begin, size)
-            for n_pixels, begin, size in zip(array.shape[-2:], origin, shape, strict=True)
-        ),
-        strict=True,
-    )
-    window[(..., *target)] = array[(..., *source)]
+    window[..., rows_of_window, columns_of_window] = array[..., rows, columns]
     return window
 
 
 def overlap(n_pixels, begin, size):
-    """The common pixels of an axis and a window, in the counting of either."""
-    first, last = max(begin, 0), max(begin, 0, min(begin + size, n_pixels))
+    """Return the common pixels of an axis and a window, as slices of the axis and of the window.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Length of the axis.
+    begin : int
+        First pixel of the window, negative where that is before the axis.
+    size : int
+        Length of the window.
+
+    Returns
+    -------
+    of_axis, of_window : slice
+    """
+    first = max(begin, 0)
+    last = max(first, min(begin + size, n_pixels))
     return slice(first, last), slice(first - begin, last - begin)
 
 
 def crop_or_pad(cutout, size):
-    """Cut the middle out of a larger cutout, pad a smaller one; padding is masked.
+    """Crop a larger cutout around its middle, or pad a smaller one; padding is masked.
 
-    Along each axis of ``n`` pixels the result begins at the pixel ``n // 2 - size // 2`` (a
-    negative number: padding before the first). So the pixel ``n // 2`` becomes the pixel
-    ``size // 2``: padding and cropping back returns the same pixels whatever is odd or even,
-    and several steps give what one gives.
+    Along each axis of ``n`` pixels the result begins at the pixel ``n // 2 - size // 2`` (where
+    this is negative, padding comes first). So the pixel ``n // 2`` becomes the pixel
+    ``size // 2``: padding and cropping back returns the same pixels, for odd and even sizes, and
+    several steps give the same result as one.
 
     Parameters
     ----------
@@ -92,15 +124,26 @@ def crop_or_pad(cutout, size):
     result = cut_cutout(image, origin, shape)
     if isinstance(cutout, NDData | Quantity):
         return result
-    return np.ma.MaskedArray(result.data, mask=False if result.mask is None else result.mask)
+    if result.mask is None:
+        return np.ma.MaskedArray(result.data, mask=False)
+    return np.ma.MaskedArray(result.data, mask=result.mask)
 
 
 def as_nddata(cutout):
-    """A 2-D NDData from what the user passed as ``cutout``."""
+    """Return what the user passed as ``cutout`` as NDData with one image.
+
+    Raises
+    ------
+    TypeError
+        If it is neither NDData nor an array.
+    ValueError
+        If it is not two-dimensional or has no pixels.
+    """
     if not isinstance(cutout, NDData | np.ndarray):
         msg = f"cutout must be an NDData or a 2-D array, not {type(cutout).__name__}"
         raise TypeError(msg)
-    cutout = cutout if isinstance(cutout, NDData) else NDData(cutout)
+    if not isinstance(cutout, NDData):
+        cutout = NDData(cutout)
     if cutout.data.ndim != 2 or 0 in cutout.data.shape:
         msg = f"cutout has shape {cutout.data.shape}: one 2-D image with pixels is needed"
         raise ValueError(msg)
@@ -108,7 +151,7 @@ def as_nddata(cutout):
 
 
 def check_size(size):
-    """The pair (ny, nx) of positive integers."""
+    """Return the pair (ny, nx) of positive integers, or raise ValueError."""
     shape = np.asarray(size)
     if shape.shape not in ((), (2,)) or shape.dtype.kind not in "iu" or np.any(shape < 1):
         msg = f"size={size!r} must be a positive integer or a pair of them (ny, nx)"
@@ -117,25 +160,26 @@ def check_size(size):
 
 
 def cut_cutout(cutout, origin, shape):
-    """The window ``shape`` at ``origin`` (y, x) of a cutout with all that belongs to it."""
-    mask = None if cutout.mask is None else np.broadcast_to(cutout.mask, cutout.data.shape)
-    padded = any(
-        begin < 0 or begin + size > n_pixels
-        for begin, size, n_pixels in zip(origin, shape, cutout.data.shape, strict=True)
-    )
+    """Cut the window ``shape`` at ``origin`` (y, x) out of a cutout, with its noise, mask, WCS."""
+    last = np.add(origin, shape)
+    padded = min(origin) < 0 or bool(np.any(last > cutout.data.shape))
+    mask = cutout.mask
     if mask is None and padded:
-        mask = np.zeros(cutout.data.shape, dtype=bool)
+        mask = False
+    if mask is not None:
+        mask = np.broadcast_to(mask, cutout.data.shape)
+        mask = cut(mask, origin, shape, fill=True, dtype=bool)
     return replace(
         cutout,
         data=cut(cutout.data, origin, shape, fill=0),
         uncertainty=_cut_uncertainty(cutout, origin, shape, padded),
-        mask=None if mask is None else cut(mask, origin, shape, fill=True, dtype=bool),
+        mask=mask,
         wcs=_shift_wcs(cutout.wcs, origin, shape),
     )
 
 
 def replace(cutout, **changes):
-    """A cutout of the same class with some attributes changed; slicing would drop the PSF."""
+    """Return a cutout of the same class with some attributes changed; slicing drops the PSF."""
     names = ("data", "uncertainty", "mask", "wcs", "meta", "unit", "psf")
     attributes = {name: getattr(cutout, name, None) for name in names} | changes
     attributes["meta"] = attributes["meta"].copy()
@@ -143,18 +187,22 @@ def replace(cutout, **changes):
 
 
 def _cut_uncertainty(cutout, origin, shape, padded):
-    """The uncertainty in the window, without weight in the padding."""
+    """Return the uncertainty in the window, without weight in the padding."""
     old = cutout.uncertainty
     if old is None or old.array is None:
         return None
-    fill = 0 if isinstance(old, InverseVariance | UnknownUncertainty) else np.inf
+    fill = np.inf
+    if isinstance(old, InverseVariance | UnknownUncertainty):
+        fill = 0
     array = np.broadcast_to(old.array, cutout.data.shape)
-    dtype = np.result_type(array.dtype, np.float32) if padded else array.dtype
+    dtype = array.dtype
+    if padded:
+        dtype = np.result_type(dtype, np.float32)
     return type(old)(cut(array, origin, shape, fill=fill, dtype=dtype), unit=old.unit)
 
 
 def _shift_wcs(wcs, origin, shape):
-    """The WCS of the window, which may begin outside the image (slicing cannot do that)."""
+    """Return the WCS of a window, which may begin outside of the image (slicing cannot)."""
     if wcs is None:
         return None
     shift = np.array(origin[::-1])
@@ -189,21 +237,20 @@ def bin_pixels(data, noise, masked, usable, good, bins):
     Returns
     -------
     data, noise, masked, usable, good : (N, S / bins, S / bins) `~numpy.ndarray`
-        The same of the blocks.
+        The same for the blocks.
     """
 
-    def blocks(array):
-        n, size, _ = data.shape
-        shape = (n, size // bins, bins, size // bins, bins)
-        return np.broadcast_to(array, data.shape).reshape(shape)
+    def add_up(array):
+        return block_reduce(array, (1, bins, bins), func=np.sum)
 
-    count = blocks(good).sum(axis=(2, 4))
-    scale = bins**2 / np.maximum(count, 1)
-    total = scale * blocks(np.where(good, data, 0)).sum(axis=(2, 4))
-    spread = scale * np.sqrt(blocks(np.where(good, noise, 0) ** 2).sum(axis=(2, 4)))
-    hidden = 2 * blocks(masked).sum(axis=(2, 4)) > bins**2
-    seen = (2 * blocks(usable).sum(axis=(2, 4)) >= bins**2) & ~hidden
-    return total, spread, hidden, seen, seen & (2 * count >= bins**2)
+    n_pixels = bins**2
+    n_good = add_up(good)
+    scale = n_pixels / np.maximum(n_good, 1)
+    flux = scale * add_up(np.where(good, data, 0))
+    sigma = scale * np.sqrt(add_up(np.where(good, noise, 0) ** 2))
+    hidden = 2 * add_up(masked) > n_pixels
+    seen = (2 * add_up(usable) >= n_pixels) & ~hidden
+    return flux, sigma, hidden, seen, seen & (2 * n_good >= n_pixels)
 
 
 class _ShiftedWCS(BaseWCSWrapper):

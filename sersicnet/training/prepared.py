@@ -1,15 +1,18 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
 import hashlib
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from astropy.nddata import NDData
 
 from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
 from sersicnet.model.labels import stack_labels
 from sersicnet.parameters import PARAMETERS, label_names, table_values
-from sersicnet.preprocessing.batches import SIZE, chunks_of, prepare
+from sersicnet.preprocessing.batches import SIZE, prepare, rows_of
 from sersicnet.training.data import TrainingData
 
 __all__ = ["as_training_data", "build_training_data", "split_rows"]
@@ -91,7 +94,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        _fill(directory, chunks_of(cutouts, CHUNK), truth, stamp_size, units)
+        _fill(directory, _chunks_of(cutouts, CHUNK), truth, stamp_size, units)
     elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
         msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
         raise ValueError(msg)
@@ -143,6 +146,38 @@ def _fill(directory, chunks, truth, size, units):
     # Last and in one step: where it exists, all is complete.
     with atomic_path(directory / "labels.npy") as partial:
         np.save(partial, labels.view([(name, np.float32) for name in names])[:, 0])
+
+
+def _chunks_of(cutouts, size):
+    """Split cutouts of any kind; an iterator is not used up at once.
+
+    Parameters
+    ----------
+    cutouts : `~astropy.nddata.NDData`, iterable of them, or (N, ny, nx) `~numpy.ndarray`
+        Cutouts, as in `~sersicnet.preprocessing.prepare`.
+    size : int
+        Largest number of them in a part.
+
+    Yields
+    ------
+    part : `~astropy.nddata.NDData`, list of them, or (M, ny, nx) `~numpy.ndarray`
+        Some of the cutouts.
+    length : int
+        Their number.
+    """
+    stack = cutouts
+    if not isinstance(cutouts, np.ndarray):
+        stack = getattr(cutouts, "data", None)
+    if np.ndim(stack) == 3:
+        for start in range(0, len(stack), size):
+            rows = slice(start, min(start + size, len(stack)))
+            yield rows_of(cutouts, rows), rows.stop - rows.start
+    elif isinstance(cutouts, NDData) or not isinstance(cutouts, Iterable):
+        yield cutouts, 1  # one cutout, or something that `prepare` does not accept
+    else:
+        iterator = iter(cutouts)
+        while part := list(itertools.islice(iterator, size)):
+            yield part, len(part)
 
 
 def _part(value, rows, n):
