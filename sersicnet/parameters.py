@@ -15,7 +15,50 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 
-__all__ = ["PARAMETERS", "Parameter", "Prior", "check_parameters", "table_values"]
+__all__ = ["PARAMETERS", "Column", "Parameter", "Prior", "check_parameters", "table_values"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of galaxies, known before anything is measured.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    unit : `~astropy.units.UnitBase` or None
+        Its unit, None for a pure number.
+    description : str
+        What it holds.
+    dtype : type
+        Type of its values.
+
+    Examples
+    --------
+    >>> from sersicnet.parameters import PARAMETERS
+    >>> error = PARAMETERS["r_eff"].columns[1]
+    >>> error.name, str(error.unit)
+    ('r_eff_err', 'arcsec')
+    >>> error.blank(2)
+    <Quantity [nan, nan] arcsec>
+    """
+
+    name: str
+    unit: object
+    description: str
+    dtype: type = float
+
+    def blank(self, n_rows):
+        """Values of rows that were not measured: NaN, or 0 for integers and False for booleans."""
+        if self.dtype is float:
+            return self.with_unit(np.full(n_rows, np.nan))
+        return np.zeros(n_rows, dtype=self.dtype)
+
+    def with_unit(self, values):
+        """The values as a quantity, or as they are where the column is a pure number."""
+        if self.unit is None:
+            return values
+        return values * self.unit
 
 
 @dataclass(frozen=True)
@@ -47,6 +90,18 @@ class Parameter:
     def err_unit(self):
         """Unit of the parameter's error (a magnitude's error is in mag)."""
         return u.mag if self.name == "mag" else self.unit
+
+    @property
+    def columns(self):
+        """Columns of the median, its error, and the quantiles at 16 and 84 %."""
+        name = self.name
+        about = self.description
+        return (
+            Column(name, self.unit, about),
+            Column(f"{name}_err", self.err_unit, f"half of the 16-84 % width: {about}"),
+            Column(f"{name}_lo", self.unit, f"16 % quantile: {about}"),
+            Column(f"{name}_hi", self.unit, f"84 % quantile: {about}"),
+        )
 
 
 PARAMETERS = {

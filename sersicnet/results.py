@@ -116,17 +116,10 @@ class SersicResults:
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:
-            parameter = PARAMETERS[name]
-            lower, upper = self.interval(name)
-            columns = {"": self.median(name), "_lo": lower, "_hi": upper}
-            for suffix, values in columns.items():
-                table[name + suffix] = values if parameter.unit is None else values * parameter.unit
-            error = (upper - lower) / 2
-            table.add_column(
-                error if parameter.err_unit is None else error * parameter.err_unit,
-                name=f"{name}_err",
-                index=table.colnames.index(name) + 1,
-            )
+            low, median, high = self._row(name)
+            values = (median, (high - low) / 2, low, high)
+            for column, each in zip(PARAMETERS[name].columns, values, strict=True):
+                table[column.name] = column.with_unit(each)
         self._add_sky(table)
         for name, column in self.columns.items():
             table[name] = column

@@ -15,7 +15,7 @@ from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, Column
 
 __all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
 
@@ -23,6 +23,12 @@ SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's answer is kept: they would tell medians to no better
 # than a third of the error.
 _FEWEST_EFFECTIVE = 10
+# Columns of tables that all refinements add.
+_FIT_COLUMNS = (
+    Column("chi2", None, "chi2 of the best fit"),
+    Column("n_pixels", None, "good pixels of the fit", int),
+    Column("sky", None, "fitted sky, in the unit of the image"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class LevenbergMarquardt:
 
     prior: bool = True
     sky: bool = True
+
+    columns = (*_FIT_COLUMNS, Column("n_iter", None, "steps of the fit", int))
 
     def __post_init__(self):
         check_bool("prior", self.prior)
@@ -120,6 +128,13 @@ class ImportanceSampling:
     min_ess: float = 100.0
     n_kept: int = 500
     sky: bool = True
+
+    columns = (
+        *_FIT_COLUMNS,
+        Column("ess", None, "effective number of samples"),
+        Column("log_evidence", None, "logarithm of the evidence"),
+        Column("n_samples", None, "samples that were drawn", int),
+    )
 
     def __post_init__(self):
         for name in ("max_samples", "n_kept"):

@@ -16,7 +16,6 @@ __all__ = ["catalog_positions", "check_noise", "check_usable", "finish_table", "
 
 # Pixels from the image: farther than any.
 _FAR = 1e8
-_COLUMNS = ("x_centroid", "y_centroid", "kron_mag", "kron_mag_err", "half_light_radius", "area")
 # Noise over scatter of the sky beyond which the map of the noise is doubted. Pixels of drizzled
 # images scatter by up to three times less than their correlated noise is, so that a map may say
 # so much more; light of sources that is not clipped makes them scatter more. Of the 35 real cutouts
@@ -77,17 +76,19 @@ def outside(positions, shape):
     return np.flatnonzero((x < 0) | (y < 0) | (x >= shape[1]) | (y >= shape[0]))
 
 
-def finish_table(table, field, catalog):
-    """Sort the rows and columns, and add ``id``, ``ra``, ``dec`` and ``pa``.
+def finish_table(table, columns, wcs, catalog):
+    """Sort the rows and columns of a catalog, and add ``id``, ``ra``, ``dec`` and ``pa``.
 
     Parameters
     ----------
     table : `~astropy.table.QTable`
-        Of all tiles.
-    field : `~sersicnet.measure.field.FieldImage`
-        The image.
+        Rows of all tiles.
+    columns : list of `~sersicnet.parameters.Column`
+        Columns of the catalog.
+    wcs : WCS or None
+        WCS of the image.
     catalog : `~astropy.table.Table` or None
-        Where to measure, if the user said so.
+        Given catalog, if any.
 
     Returns
     -------
@@ -98,21 +99,32 @@ def finish_table(table, field, catalog):
         table["id"] = np.arange(len(table))
     else:
         table = table[np.argsort(table["row"])]
-        table["id"] = catalog["id"] if "id" in catalog.colnames else table["row"]
-    for name in {"local_background", "sky"} & set(table.colnames):
-        table[name] = u.Quantity(table[name], field.unit)
-    if celestial(field.wcs) is not None:
-        x, y = ("x_0", "y_0") if "x_0" in table.colnames else ("x_centroid", "y_centroid")
-        theta = table["theta"].value if "theta" in table.colnames else np.full(len(table), np.nan)
-        sky = to_sky(celestial(field.wcs), table[x].value, table[y].value, theta)
-        for name, values in zip(("ra", "dec", "pa"), sky, strict=True):
-            table[name] = values * u.deg
-        if "theta" not in table.colnames:
-            del table["pa"]
-    last = ("ra", "dec", "pa", "flags", *_COLUMNS, "local_background")
-    hidden = ("row", "peak_x", "peak_y", *last)
-    names = [name for name in table.colnames if name not in hidden]
-    return QTable(table[[*names, *(name for name in last if name in table.colnames)]])
+        table["id"] = table["row"]
+        if "id" in catalog.colnames:
+            table["id"] = catalog["id"]
+    names = [column.name for column in columns]
+    if "ra" in names:
+        _add_sky_positions(table, celestial(wcs))
+    for column in columns:
+        if column.name in ("local_background", "sky"):
+            table[column.name] = u.Quantity(table[column.name], column.unit)
+    return QTable(table[names])
+
+
+def _add_sky_positions(table, wcs):
+    """Add ``ra``, ``dec`` and ``pa``: of the model where it has a center, else of the centroid."""
+    x = table["x_centroid"]
+    y = table["y_centroid"]
+    if "x_0" in table.colnames:
+        x = table["x_0"]
+        y = table["y_0"]
+    theta = np.full(len(table), np.nan)
+    if "theta" in table.colnames:
+        theta = table["theta"].value
+    ra, dec, pa = to_sky(wcs, x.value, y.value, theta)
+    table["ra"] = ra * u.deg
+    table["dec"] = dec * u.deg
+    table["pa"] = pa * u.deg
 
 
 def check_usable(field, sky, boxes):

@@ -1,4 +1,6 @@
-"""Cutouts of the sources of a survey image: neighbors masked, the local sky taken off."""
+"""Cutouts of the sources of a survey image: neighbors masked, the local sky subtracted."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -9,42 +11,58 @@ from sersicnet.preprocessing.noise import finite_median
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut
 
-__all__ = ["cut_source"]
+__all__ = ["SourceCutout", "cut_source"]
 
 # Pixels by which neighbors are widened before they are masked, as in `mask_neighbors`.
 _GROW = 2
-# The local sky begins at this share of a cutout's half side from its middle, where a source
-# that the cutout was sized for has ended, and needs so many pixels.
-_SKY_RADIUS, _SKY_PIXELS = 0.75, 500
+# The local sky is that of pixels farther from the middle than this share of half the side of a
+# cutout: a source that the cutout was sized for has ended there.
+_SKY_RADIUS = 0.75
+# Fewest pixels that a local sky is measured from.
+_SKY_PIXELS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class SourceCutout:
+    """The cutout of a source.
+
+    Attributes
+    ----------
+    pixels : `~sersicnet.preprocessing.stamps.CheckedCutout`
+        Image, noise and mask, in the unit of the image.
+    local_background : float
+        The local sky, which was subtracted.
+    flags : int
+        `~sersicnet.Flags` ``EDGE``, ``BLENDED`` and ``SATURATED``.
+    """
+
+    pixels: CheckedCutout
+    local_background: float
+    flags: int
 
 
 def cut_source(sources, source, *, local_background, others=0.0):
-    """The cutout of one source.
+    """Cut out a source.
 
     Parameters
     ----------
     sources : `~sersicnet.measure.detection.Sources`
-        What it is among.
+        The sources of a tile.
     source : `~astropy.table.Row`
-        Of their table.
+        Row of their table.
     local_background : bool
-        Whether to take it off.
+        Whether to subtract the local sky.
     others : 2-D `~numpy.ndarray` or 0, optional
-        Light of neighbors to take off.
+        Light of neighbors to subtract.
 
     Returns
     -------
-    cutout : `~sersicnet.preprocessing.stamps.CheckedCutout`
-        Pixels of the source, in the unit of the image.
-    taken : float
-        What was taken off.
-    flags : int
-        `~sersicnet.Flags` ``EDGE``, ``BLENDED`` and ``SATURATED``.
+    SourceCutout
     """
     window = sources.window
     (top, bottom), (left, right) = cutout_box(source)
-    shape = bottom - top + 1, right - left + 1
-    origin = top - window.origin[0], left - window.origin[1]
+    shape = (bottom - top + 1, right - left + 1)
+    origin = (top - window.origin[0], left - window.origin[1])
 
     def part(array, fill):
         return cut(array, origin, shape, fill=fill)
@@ -52,24 +70,35 @@ def cut_source(sources, source, *, local_background, others=0.0):
     labels = part(sources.labels, 0)
     own = (labels == source["label"]) & (labels > 0)
     neighbors = _widened((labels > 0) & ~own)
-    flags = Flags.BLENDED * bool(source["shared"] or (neighbors & own).any())
-    flags |= Flags.SATURATED * bool((part(window.saturated, False) & own).any())
-    flags |= Flags.EDGE * bool((_widened(part(window.gone, True)) & own).any())
+    flags = Flags(0)
+    if source["shared"] or (neighbors & own).any():
+        flags |= Flags.BLENDED
+    if (part(window.saturated, False) & own).any():
+        flags |= Flags.SATURATED
+    if (_widened(part(window.gone, True)) & own).any():
+        flags |= Flags.EDGE
     data = part(window.data, 0.0) - others
-    taken = _local_sky(data, part(sources.sky, False)) if local_background else 0.0
+    subtracted = 0.0
+    if local_background:
+        subtracted = _local_sky(data, part(sources.sky, False))
+    noise = part(window.noise, np.inf)
     mask = part(window.hidden, True) | (neighbors & ~own)
-    cutout = CheckedCutout(data - taken, part(window.noise, np.inf), mask)
-    return cutout, taken, int(flags)
+    return SourceCutout(CheckedCutout(data - subtracted, noise, mask), subtracted, int(flags))
 
 
 def _widened(pixels):
-    return ndimage.binary_dilation(pixels, iterations=_GROW) if pixels.any() else pixels
+    """The pixels and those near them."""
+    if not pixels.any():
+        return pixels
+    return ndimage.binary_dilation(pixels, iterations=_GROW)
 
 
 def _local_sky(data, free):
-    """Median of the pixels without light around a source; 0 where they are few."""
-    y, x = (np.arange(n) - (n - 1) / 2 for n in data.shape)
-    around = free & (np.hypot(y[:, None], x) > _SKY_RADIUS * len(data) / 2)
+    """Median of the free pixels around the middle of a cutout; 0 where they are few."""
+    ny, nx = data.shape
+    y, x = np.ogrid[:ny, :nx]
+    radius = np.hypot(y - (ny - 1) / 2, x - (nx - 1) / 2)
+    around = free & (radius > _SKY_RADIUS * ny / 2)
     if around.sum() < _SKY_PIXELS:
         return 0.0
     return float(finite_median(data[around]))

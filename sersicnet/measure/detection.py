@@ -14,7 +14,7 @@ from scipy import ndimage
 from sersicnet.measure.field import Window, grown, shortage
 from sersicnet.preprocessing.segmentation import PROMINENCE, merge_fragments, smooth_image
 
-__all__ = ["Sources", "cutout_box", "find_sources", "unseen"]
+__all__ = ["Sources", "cutout_box", "find_sources"]
 
 # Window around a core, at first: half a cutout, and what follows.
 _MARGIN = 96
@@ -228,7 +228,7 @@ def _is_in(pixels, box):
     return ((pixels >= first) & (pixels < stop)).all(axis=1)
 
 
-def unseen(n):
+def _unmeasured(n):
     """The table of `Sources` for ``n`` of which nothing is known."""
     table = Table({name: np.zeros(n, int) for name in ("row", "label", "extent")})
     table["peak_x"], table["peak_y"], table["shared"] = 0, 0, False
@@ -239,7 +239,7 @@ def unseen(n):
 
 def _photometry(window, labels, numbers):
     """What photutils measures of sources, a row for each number (NaN where it is 0)."""
-    table, there = unseen(len(numbers)), np.flatnonzero(numbers > 0)
+    table, there = _unmeasured(len(numbers)), np.flatnonzero(numbers > 0)
     table["label"] = numbers
     if not len(there):
         return table

@@ -1,12 +1,28 @@
-"""The measurement of a survey image: what its tiles have in common, and what is done in each."""
+"""The measurement of a survey image, tile by tile, in stages.
+
+A *tile* is a square part of the image of ``tile_size`` pixels on a side (smaller at the edges) that
+is read and measured at a time, so that memory stays bounded however large the image is. Tiles do
+not overlap, and together they are the image. To measure the sources of a tile, a *window* around it
+is read that is large enough to hold all of them with their cutouts. A source belongs to the tile
+with its brightest pixel, so the catalog does not depend on the tiles.
+
+The stages, each of which leaves something complete:
+
+1. sky and noise of the whole image (`Measurement.map_sky`);
+2. detection of the sources of a tile (`~sersicnet.measure.detection.find_sources`);
+3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
+4. the same without the light of neighbors, until it does not change (`Measurement.measure_all`);
+5. the catalog: columns, order, flags (`Measurement.finish`).
+
+`~sersicnet.measure.measure_image` takes them for all tiles in one process, a survey for some tiles
+in each of many.
+"""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import astropy.units as u
 import numpy as np
-from astropy.nddata import NDData
 from astropy.table import vstack
 from tqdm.auto import tqdm
 
@@ -20,20 +36,22 @@ from sersicnet.measure.catalog import (
     finish_table,
     outside,
 )
+from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.cutouts import cut_source
-from sersicnet.measure.detection import cutout_box, find_sources, unseen
+from sersicnet.measure.detection import cutout_box, find_sources
 from sersicnet.measure.field import FieldImage, open_field, read_window
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.parameters import PARAMETERS
+from sersicnet.preprocessing.stamps import celestial
 
 __all__ = ["Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
-# How often galaxies are fitted, by default, to get rid of their neighbors' light.
+# How often galaxies are fitted, by default, to get rid of the light of their neighbors.
 _PASSES = 6
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
 _LEAST_REACH = 512
@@ -41,7 +59,7 @@ _LEAST_REACH = 512
 
 @contextmanager
 def open_measurement(image, options, *, net):
-    """A survey image that is ready to be measured, of which nothing has been read yet.
+    """Open a survey image that is to be measured; its pixels are not read yet.
 
     Parameters
     ----------
@@ -63,7 +81,9 @@ def open_measurement(image, options, *, net):
     """
     planes = {"rms": options.rms, "weight_map": options.weight_map, "mask": options.mask}
     with open_field(image, **planes) as field:
-        psf = field.psf if options.psf is None else options.psf
+        psf = options.psf
+        if psf is None:
+            psf = field.psf
         if psf is not None:
             psf = field_psf(psf, oversampling=options.psf_oversampling)
         positions = None
@@ -73,14 +93,10 @@ def open_measurement(image, options, *, net):
         yield Measurement(
             field=field,
             options=options,
-            measurer=_Measurer(
-                net,
-                psf,
-                pixel_scale,
-                zeropoint,
-                noise_flag=int(Flags.NOISE_ESTIMATED) * (field.noise is None),
-                options=options,
-            ),
+            net=net,
+            psf=psf,
+            pixel_scale=pixel_scale,
+            zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
             n_passes=_find_passes(options, net, psf),
@@ -88,10 +104,12 @@ def open_measurement(image, options, *, net):
 
 
 def _find_passes(options, net, psf):
-    """How often sources are measured."""
+    """Number of times that sources are measured."""
     n_passes = options.n_passes
+    if n_passes is None and options.refine is None:
+        return 1
     if n_passes is None:
-        return 1 if options.refine is None else _PASSES
+        return _PASSES
     if n_passes > 1 and psf is None:
         msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
         raise ValueError(msg)
@@ -103,15 +121,34 @@ def _find_passes(options, net, psf):
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What all tiles of an image need, of `open_measurement`.
+    """A survey image that is ready to be measured, as `open_measurement` yields it.
 
-    Its steps may be taken in one process or in many, for some tiles each: first the sky of all, of
-    which pieces can be measured apart (`mesh`), then tiles, then the catalog of all.
+    Attributes
+    ----------
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+    options : `~sersicnet.measure.Options`
+        How it is measured.
+    net : `~sersicnet.SersicNet`
+        The network.
+    psf : `~sersicnet.measure.FieldPSF` or None
+        The PSF at each place of the image.
+    pixel_scale, zeropoint : float
+        Arcsec per pixel, and AB magnitude of a flux of 1.
+    positions : (2, M) `~numpy.ndarray` or None
+        x and y of the rows of a given catalog.
+    saturation : float
+        Value from which on pixels are saturated.
+    n_passes : int
+        Largest number of times that sources are measured.
     """
 
     field: FieldImage
     options: Options
-    measurer: "_Measurer"
+    net: SersicNet
+    psf: FieldPSF
+    pixel_scale: float
+    zeropoint: float
     positions: np.ndarray
     saturation: float
     n_passes: int
@@ -123,7 +160,7 @@ class Measurement:
 
     @property
     def tiles(self):
-        """Pairs of slices that together are the image."""
+        """The tiles, pairs of slices that together are the image."""
         return list(boxes_of(self.field.data.shape, self.options.tile_size))
 
     @property
@@ -133,11 +170,16 @@ class Measurement:
 
     @property
     def places(self):
-        """Windows of the mesh that together are all of it."""
+        """Windows of the mesh that together are all of it, pairs of slices."""
         return self.mesh.places(self.options.tile_size)
 
     def map_sky(self):
-        """The sky of the image, which is checked with it."""
+        """Measure sky and noise of the image, and check them.
+
+        Returns
+        -------
+        `~sersicnet.measure.sky.SkyMap`
+        """
         sky = map_sky(self.field, box_size=self.options.box_size, tile_size=self.options.tile_size)
         check_usable(self.field, sky, self.tiles)
         if self.has_sky:  # else there may be a galaxy in the place of the sky
@@ -145,11 +187,26 @@ class Measurement:
         return sky
 
     def measure_all(self, sky, *, progress_bar):
-        """Measure the sources of all tiles, as often as was asked for; the table of `measure`."""
+        """Measure the sources of all tiles, in one or more passes.
+
+        Parameters
+        ----------
+        sky : `~sersicnet.measure.sky.SkyMap`
+            The sky of the image.
+        progress_bar : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            Rows for `finish`.
+        """
         n_steps = self.n_passes * len(self.tiles)
         with tqdm(total=n_steps, unit="tile", disable=not progress_bar) as bar:
             table = self.measure(self.tiles, sky, bar=bar)
-            models = [first_models(table)] if self.n_passes > 1 else []
+            if self.n_passes == 1:
+                return table
+            models = [first_models(table)]
             for _ in range(self.n_passes - 1):
                 again = self.measure(self.tiles, sky, models=models, bar=bar)
                 replace_rows(table, again)
@@ -164,95 +221,110 @@ class Measurement:
         tiles : iterable of pairs of slices
             Some of `tiles`.
         sky : `~sersicnet.measure.sky.SkyMap`
-            Of the image.
+            The sky of the image.
         models : list of `~astropy.table.Table`, optional
-            As of `~sersicnet.measure.neighbors.Neighbors`, of all tiles. Only sources whose
-            neighbors have changed are measured, without their light.
+            Models of the sources of all tiles (see `~sersicnet.measure.neighbors.Neighbors`). If
+            given, only sources whose neighbors have changed are measured, without their light.
         bar : `~tqdm.tqdm`, optional
-            Told of each tile.
+            Progress bar, which counts tiles.
 
         Returns
         -------
         `~astropy.table.QTable`
             Rows for `finish`.
         """
-        sky = sky if self.has_sky else sky.without_level()
-        read = partial(read_window, self.field, sky, saturation=self.saturation)
-        finding = {"positions": self.positions, "reach": max(self.options.tile_size, _LEAST_REACH)}
-        tables = [self.measurer.measure_nothing([])]  # all columns where there is no source
-        for core in tiles:
-            found = find_sources(read, core, self.field.data.shape, self.options, **finding)
-            tables += self.measurer.measure(found, models)
+        if not self.has_sky:
+            sky = sky.without_level()
+        tables = [self._blank_rows([])]  # all columns where there is no source
+        for tile in tiles:
+            sources = self._find_sources(tile, sky)
+            tables += self._measure_sources(sources, models)
             if bar is not None:
                 bar.update()
         return vstack(tables)
 
     def finish(self, tables):
-        """The catalog of the image.
+        """Make the catalog of the image.
 
         Parameters
         ----------
         tables : list of `~astropy.table.QTable`
-            Of `measure`, of all tiles, in any order.
+            Tables of `measure`, of all tiles, in any order.
 
         Returns
         -------
         `~astropy.table.QTable`
-            As of `~sersicnet.measure.measure_image`.
+            The catalog that `~sersicnet.measure.measure_image` returns.
         """
         nowhere = outside(self.positions, self.field.data.shape)
-        if len(nowhere):
-            tables = [*tables, self.measurer.measure_nothing(nowhere)]
-        table = finish_table(vstack(tables), self.field, self.options.catalog)
+        columns = catalog_columns(
+            self.net.parameters_,
+            self.options.refine,
+            unit=self.field.unit,
+            celestial=celestial(self.field.wcs) is not None,
+        )
+        table = vstack([*tables, self._blank_rows(nowhere)])
+        table = finish_table(table, columns, self.field.wcs, self.options.catalog)
         table.meta = self._describe()
         return table
 
     def _describe(self):
-        """What measured, as a FITS header can hold it."""
-        weights = self.measurer.net.weights_ or "trained, not loaded from a file"
+        """What measured the image, as a FITS header can hold it."""
+        weights = self.net.weights_ or "trained, not loaded from a file"
         refine = self.options.refine
+        if refine is None:
+            refine = "none"
         return {
-            "PIXSCALE": self.measurer.pixel_scale,
-            "MAGZP": self.measurer.zeropoint,
+            "PIXSCALE": self.pixel_scale,
+            "MAGZP": self.zeropoint,
             "VERSION": f"sersicnet {__version__}",
             "WEIGHTS": weights.encode("ascii", "replace").decode(),
-            "REFINE": "none" if refine is None else str(refine),
+            "REFINE": str(refine),
             "THRESH": self.options.threshold,
         }
 
+    def _blank_rows(self, rows):
+        """The table of rows of the given catalog that are not in the image."""
+        table = blank_table(source_columns(self.net.parameters_, self.options.refine), len(rows))
+        table["row"] = np.asarray(rows, dtype=int)
+        table["flags"] = int(Flags.NO_DATA)
+        return table
 
-@dataclass(frozen=True)
-class _Measurer:
-    """What measures, and what it needs beside cutouts."""
+    def _find_sources(self, tile, sky):
+        """Detect the sources of a tile."""
 
-    net: SersicNet
-    psf: FieldPSF
-    pixel_scale: float
-    zeropoint: float
-    noise_flag: int
-    options: Options
+        def read(box):
+            return read_window(self.field, sky, box, saturation=self.saturation)
 
-    def measure(self, sources, models=()):
+        return find_sources(
+            read,
+            tile,
+            self.field.data.shape,
+            self.options,
+            positions=self.positions,
+            reach=max(self.options.tile_size, _LEAST_REACH),
+        )
+
+    def _measure_sources(self, sources, models):
         """Tables of the sources of a tile, or of those whose neighbors have changed."""
-        table, tables = sources.table, []
-        for start in range(0, len(table), _BATCH):
-            part = table[start : start + _BATCH]
-            cut = list(map(self._place(sources, part, models), part))
-            part = part[[found is not None for found in cut]]
-            cut = [found for found in cut if found is not None]
-            if cut:
-                cutouts, part["local_background"], part["flags"] = zip(*cut, strict=True)
-                tables.append(self._predict(cutouts, part))
+        tables = []
+        for start in range(0, len(sources.table), _BATCH):
+            part = sources.table[start : start + _BATCH]
+            neighbors = None
+            if models:
+                neighbors = self._draw_neighbors(sources, part, models)
+            cuts = [self._cut(sources, source, neighbors) for source in part]
+            part = part[[cut is not None for cut in cuts]]
+            cuts = [cut for cut in cuts if cut is not None]
+            if cuts:
+                part["local_background"] = [cut.local_background for cut in cuts]
+                part["flags"] = [cut.flags for cut in cuts]
+                tables.append(self._predict([cut.pixels for cut in cuts], part))
         return tables
 
-    def _place(self, sources, part, models):
-        """What makes the cutout of a source, or None where it need not be measured again."""
-        place = partial(
-            cut_source, sources, local_background=self.options.background_box is not None
-        )
-        if not models:
-            return place
-        neighbors = Neighbors(
+    def _draw_neighbors(self, sources, part, models):
+        """Models of some sources and of what is around them."""
+        return Neighbors(
             sources,
             part,
             models,
@@ -262,52 +334,58 @@ class _Measurer:
             normalize_psf=self.options.normalize_psf,
         )
 
-        def place_alone(source):
-            own, others, before = neighbors.light(source)
-            cut = place(source, others=others)
-            return cut if matters(cut[0], own, others - before) else None
-
-        return place_alone
-
-    def measure_nothing(self, rows):
-        """The table of rows of the catalog that are in no tile; all columns if there are none."""
-        part = unseen(max(len(rows), 1))
-        part["row"][: len(rows)] = rows
-        part["x"], part["y"], part["local_background"], part["flags"] = 0.0, 0.0, np.nan, 0
-        table = self._predict([NDData(np.full((1, 1), np.nan))] * len(part), part)
-        table["x_centroid"], table["y_centroid"] = np.nan * u.pix, np.nan * u.pix
-        table["flags"] = int(Flags.NO_DATA)  # and nothing of how there is none
-        return table[: len(rows)]
+    def _cut(self, sources, source, neighbors):
+        """The cutout of a source, None where it need not be measured again."""
+        if neighbors is None:
+            return cut_source(sources, source, local_background=self.has_sky)
+        own, others, before = neighbors.light(source)
+        cut = cut_source(sources, source, local_background=self.has_sky, others=others)
+        if matters(cut.pixels, own, others - before):
+            return cut
+        return None
 
     def _predict(self, cutouts, part):
-        """The table of some sources, from their cutouts and what is known of them."""
-        star = self.psf
-        stamps = None if star is None else [star.at(*place) for place in part.iterrows("x", "y")]
+        """The table of some sources from their cutouts and their rows of detection."""
+        psfs = None
+        oversampling = 1
+        if self.psf is not None:
+            psfs = [self.psf.at(x, y) for x, y in part.iterrows("x", "y")]
+            oversampling = self.psf.oversampling
         results = self.net.predict(
             cutouts,
-            psf=stamps,
-            psf_oversampling=1 if star is None else star.oversampling,
+            psf=psfs,
+            psf_oversampling=oversampling,
             pixel_scale=self.pixel_scale,
             zeropoint=self.zeropoint,
             **self.options.predicting(),
         )
         table = results.to_table()
-        table["flags"] |= np.asarray(part["flags"]) | int(self.noise_flag)
-        first = np.array([cutout_box(source)[:, 0] for source in part])
-        for name, start in (("y_0", first[:, 0]), ("x_0", first[:, 1])):
-            for suffix in ("", "_lo", "_hi") if name in table.colnames else ():
-                table[name + suffix] += start * u.pix
+        table["flags"] |= np.asarray(part["flags"])
+        if self.field.noise is None:
+            table["flags"] |= int(Flags.NOISE_ESTIMATED)
+        _shift_centers(table, part)
         self._add_photometry(table, part)
         for name in ("local_background", "row", "peak_y", "peak_x"):
             table[name] = part[name]
         return table
 
     def _add_photometry(self, table, part):
-        """What photutils measured, in the units of the parameters."""
-        flux, flux_err = part["kron_flux"], part["kron_flux_err"]
+        """Add what photutils measured, in the units of the parameters."""
+        flux = part["kron_flux"]
         with np.errstate(invalid="ignore", divide="ignore"):  # of negative fluxes
             table["kron_mag"] = (self.zeropoint - 2.5 * np.log10(flux)) * u.ABmag
-            table["kron_mag_err"] = 2.5 / np.log(10) * np.abs(flux_err / flux) * u.mag
+            relative_error = np.abs(part["kron_flux_err"] / flux)
+            table["kron_mag_err"] = 2.5 / np.log(10) * relative_error * u.mag
         table["half_light_radius"] = part["half_light_radius"] * self.pixel_scale * u.arcsec
         table["area"] = part["area"] * u.pix**2
-        table["x_centroid"], table["y_centroid"] = part["x"] * u.pix, part["y"] * u.pix
+        table["x_centroid"] = part["x"] * u.pix
+        table["y_centroid"] = part["y"] * u.pix
+
+
+def _shift_centers(table, part):
+    """Count the centers, which are in pixels of the cutouts, in pixels of the image."""
+    first = np.array([cutout_box(source)[:, 0] for source in part])
+    for axis, name in enumerate(("y_0", "x_0")):
+        if name in table.colnames:
+            for suffix in ("", "_lo", "_hi"):
+                table[name + suffix] += first[:, axis] * u.pix

@@ -1,0 +1,131 @@
+"""The columns of the catalog of an image: known from the call, before anything is measured.
+
+So tiles without sources, rows that are nowhere in the image and all parts of a survey have the same
+columns.
+"""
+
+from dataclasses import replace
+
+import astropy.units as u
+from astropy.table import QTable
+
+from sersicnet.inference.refine import check_refinement
+from sersicnet.parameters import PARAMETERS, Column
+
+__all__ = ["blank_table", "catalog_columns", "source_columns"]
+
+_ID = Column("id", None, "number of the source, or the id of the given catalog", int)
+_FLAGS = Column("flags", None, "bits of sersicnet.Flags", int)
+_SKY_POSITION = (
+    Column("ra", u.deg, "right ascension (ICRS)"),
+    Column("dec", u.deg, "declination (ICRS)"),
+)
+_POSITION_ANGLE = Column("pa", u.deg, "position angle of the major axis, north through east")
+_PHOTOMETRY = (
+    Column("x_centroid", u.pix, "x of the centroid, or of the given position"),
+    Column("y_centroid", u.pix, "y of the centroid, or of the given position"),
+    Column("kron_mag", u.ABmag, "AB magnitude in the Kron aperture"),
+    Column("kron_mag_err", u.mag, "error of kron_mag"),
+    Column("half_light_radius", u.arcsec, "circular half-light radius, with the PSF"),
+    Column("area", u.pix**2, "area of the detected source"),
+)
+_LOCAL_BACKGROUND = Column("local_background", None, "subtracted after the sky map")
+# How sources are known and sorted before the catalog is finished.
+_KEY = (
+    Column("row", None, "row of the given catalog", int),
+    Column("peak_y", None, "y of the brightest pixel", int),
+    Column("peak_x", None, "x of the brightest pixel", int),
+)
+
+
+def source_columns(parameters, refine=None):
+    """Columns of the sources of tiles, before the catalog is finished.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Parameters that the network predicts.
+    refine : None, str or refinement, optional
+        As in `~sersicnet.SersicNet.predict`.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.measure.columns import source_columns
+    >>> [column.name for column in source_columns(("n",))][:6]
+    ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
+    """
+    measured = _measured_columns(parameters, refine)
+    return [_ID, *measured, _FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND, *_KEY]
+
+
+def catalog_columns(parameters, refine=None, *, unit=None, celestial=False):
+    """Columns of the catalog of an image, in their order.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Parameters that the network predicts.
+    refine : None, str or refinement, optional
+        As in `~sersicnet.SersicNet.predict`.
+    unit : `~astropy.units.UnitBase`, optional
+        Unit of the image.
+    celestial : bool, optional
+        Whether the image has a celestial WCS.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.measure.columns import catalog_columns
+    >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
+    ['ra', 'dec', 'flags', 'x_centroid']
+    """
+    columns = [_ID, *_measured_columns(parameters, refine)]
+    if celestial:
+        columns += _SKY_POSITION
+        if "theta" in parameters:
+            columns.append(_POSITION_ANGLE)
+    columns += [_FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND]
+    in_image_unit = ("sky", "local_background")
+    return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
+
+
+def _measured_columns(parameters, refine):
+    """Columns of the parameters, and those of the refinement."""
+    columns = []
+    for name in parameters:
+        columns += PARAMETERS[name].columns
+    refinement = check_refinement(refine)
+    if refinement is not None:
+        columns += refinement.columns
+    return columns
+
+
+def blank_table(columns, n_rows):
+    """A table of rows that were not measured.
+
+    Parameters
+    ----------
+    columns : list of `~sersicnet.parameters.Column`
+        Its columns.
+    n_rows : int
+        Number of rows.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        NaN, and 0 in columns of integers.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.columns import blank_table, source_columns
+    >>> blank_table(source_columns(("mag",)), 0)["mag"].unit
+    Unit("mag(AB)")
+    """
+    return QTable({column.name: column.blank(n_rows) for column in columns})
