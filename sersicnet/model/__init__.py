@@ -1,33 +1,57 @@
-"""The generative model of a stamp: what a galaxy looks like, in torch.
+"""The generative model of a stamp: the image of a galaxy behind a PSF, in torch.
 
-Labels, their prior, the Sersic profile behind a PSF, its derivatives, and the likelihood.
+=================== ==============================================================================
+module              content
+=================== ==============================================================================
+``labels``          The seven numbers that describe a galaxy: names, places, conversions.
+``prior``           The galaxies that any image may hold, and the S/N of labels.
+``unconstrained``   The transform between labels and values without bounds.
+``profile``         Images of Sersic galaxies seen through a PSF.
+``jacobian``        The derivatives of these images by the labels.
+``psf``             Checking and normalizing PSF stamps.
+``psf_resampling``  PSFs centered, shifted, and as binned images show them.
+``render``          Images of many galaxies, each behind its own PSF.
+``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
+``misfit``          Residuals that one Sersic galaxy cannot explain.
+``symmetries``      The eight orientations of a stamp.
+=================== ==============================================================================
 """
 
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "LABELS": "labels",
+    "N_LABELS": "labels",
+    "ORIENTATIONS": "symmetries",
+    "Labels": "labels",
     "PSFs": "psf",
     "StampLikelihood": "likelihood",
+    "axis_ratio": "labels",
     "bin_psf": "psf",
     "check_oversampling": "psf",
     "check_psf": "psf",
     "collect_psfs": "psf",
     "draw_labels": "prior",
+    "ellipticity": "labels",
     "from_unconstrained": "unconstrained",
     "image_and_jacobian": "jacobian",
+    "inverse_orientation": "symmetries",
     "is_list_of_stamps": "psf",
     "likelihoods": "likelihood",
     "log_prior": "prior",
     "log_snr": "prior",
     "log_volume": "unconstrained",
-    "psfs_of": "psf",
+    "orient_images": "symmetries",
+    "orient_labels": "symmetries",
     "psf_transform": "profile",
+    "psfs_of": "psf",
     "random_symmetry": "symmetries",
     "render_models": "render",
     "require_psfs": "psf",
     "residual_power": "misfit",
     "sersic_images": "profile",
+    "split_labels": "labels",
+    "stack_labels": "labels",
     "stamp_sizes": "likelihood",
     "to_unconstrained": "unconstrained",
     "visible_radius": "likelihood",
@@ -35,27 +59,37 @@ _HOMES = {
 
 __all__ = [
     "LABELS",
+    "N_LABELS",
+    "ORIENTATIONS",
+    "Labels",
     "PSFs",
     "StampLikelihood",
+    "axis_ratio",
     "bin_psf",
     "check_oversampling",
     "check_psf",
     "collect_psfs",
     "draw_labels",
+    "ellipticity",
     "from_unconstrained",
     "image_and_jacobian",
+    "inverse_orientation",
     "is_list_of_stamps",
     "likelihoods",
     "log_prior",
     "log_snr",
     "log_volume",
-    "psfs_of",
+    "orient_images",
+    "orient_labels",
     "psf_transform",
+    "psfs_of",
     "random_symmetry",
     "render_models",
     "require_psfs",
     "residual_power",
     "sersic_images",
+    "split_labels",
+    "stack_labels",
     "stamp_sizes",
     "to_unconstrained",
     "visible_radius",

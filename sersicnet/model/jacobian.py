@@ -1,6 +1,6 @@
 """Derivatives of PSF-convolved Sersic images with respect to their labels.
 
-Analytic in Fourier space: what costs is one inverse FFT for each label but the flux.
+They are analytic in Fourier space. The cost is one inverse FFT for each label but the flux.
 """
 
 import math
@@ -14,32 +14,37 @@ __all__ = ["image_and_jacobian"]
 
 
 def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1):
-    """Images as of `~sersicnet.model.sersic_images`, and their derivatives.
+    """Return the images of `~sersicnet.model.sersic_images` and their derivatives.
 
     Parameters
     ----------
     labels, transform, stamp_size, oversampling
-        As in `~sersicnet.model.sersic_images`.
+        Arguments of `~sersicnet.model.sersic_images`.
 
     Returns
     -------
     image : (N, S, S) `~torch.Tensor`
+        Flux per pixel.
     jacobian : (N, 7, S, S) `~torch.Tensor`
-        In the order of `~sersicnet.model.LABELS`. That of the light which periodic copies
-        put into the stamp is left out, but for the flux.
+        Derivatives of the images, in the order of `~sersicnet.model.LABELS`. Those of the light
+        that periodic copies put into the stamp are left out, except by the flux.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import image_and_jacobian, psf_transform
+    >>> transform = psf_transform(torch.ones(3, 3) / 9, 16)
+    >>> labels = torch.tensor([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]])
+    >>> image, jacobian = image_and_jacobian(labels, transform, stamp_size=16)
+    >>> jacobian.shape
+    torch.Size([1, 7, 16, 16])
     """
     size = oversampling * profile.fft_size(stamp_size)
-    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
-    middle = (stamp_size - 1) / 2
-    kx, ky = profile._wave_numbers(size, labels.device, labels.dtype)
-    kx2, ky2, kxy = kx**2, (ky**2)[:, None], ky[:, None] * kx
-    shapes, changes = _shapes(log_r_eff, e1, e2, oversampling)
-    xx, xy, yy = (part[:, None, None] for part in shapes)
-    kappa2 = xx * kx2 + yy * ky2 + 2 * xy * kxy
-    value, slope, by_n = _interpolate(n, kappa2)
-    phase_y = profile._phase(ky, -oversampling * (middle + dy)[:, None])
-    phase_x = profile._phase(kx, -oversampling * (middle + dx)[:, None])
-    common = transform * phase_y[:, :, None] * phase_x[:, None, :]
+    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
+    kx, ky = profile.wave_numbers(size, labels.device, labels.dtype)
+    form, changes = _forms(log_r_eff, e1, e2, oversampling)
+    value, slope, by_n = _interpolate(n, _quadratic(form, kx, ky))
+    common = profile.move_to_center(transform, labels, kx, ky, stamp_size, oversampling)
     scale = oversampling**2 * 10**log_flux
 
     def image_of(spectrum):
@@ -48,53 +53,58 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1):
         return image * scale[:, None, None]
 
     spectrum = common * value
-    wrapped = profile._wrapped(labels, size // oversampling, stamp_size)
-    image = image_of(spectrum) - wrapped * (10**log_flux)[:, None, None]
     stretched = common * slope
-    forms = []
-    for xx, xy, yy in changes:
-        xx, xy, yy = (part[:, None, None] for part in (xx, xy, yy))
-        forms.append(image_of(stretched * (xx * kx2 + yy * ky2 + 2 * xy * kxy)))
+    wrapped = profile.wrapped_light(labels, size // oversampling, stamp_size)
+    image = image_of(spectrum) - wrapped * (10**log_flux)[:, None, None]
     derivatives = {
         "log_flux": math.log(10) * image,
-        "log_r_eff": forms[0],
+        "log_r_eff": image_of(stretched * _quadratic(changes["log_r_eff"], kx, ky)),
         "n": image_of(common * by_n),
-        "e1": forms[1],
-        "e2": forms[2],
+        "e1": image_of(stretched * _quadratic(changes["e1"], kx, ky)),
+        "e2": image_of(stretched * _quadratic(changes["e2"], kx, ky)),
         "dx": image_of(spectrum * (-1j * oversampling * kx)),
         "dy": image_of(spectrum * (-1j * oversampling * ky[:, None])),
     }
     return image, stack_labels(derivatives, axis=1)
 
 
-def _shapes(log_r_eff, e1, e2, oversampling):
-    """The quadratic form of kappa squared (xx, xy, yy), and its derivatives by size, e1, e2."""
+def _quadratic(form, kx, ky):
+    """Values of quadratic forms (xx, xy, yy), (N,) each, at wave numbers, (N, F, F / 2 + 1)."""
+    xx, xy, yy = (part[:, None, None] for part in form)
+    kxy = ky[:, None] * kx
+    return xx * kx**2 + yy * (ky**2)[:, None] + 2 * xy * kxy
+
+
+def _forms(log_r_eff, e1, e2, oversampling):
+    """The quadratic form of kappa squared (xx, xy, yy), and its derivatives by label."""
     size = length(e1, e2)
     r2 = oversampling**2 * 10 ** (2 * log_r_eff)
-    mean, difference = r2 * (1 + size**2) / (1 + size) ** 2, 2 * r2 / (1 + size) ** 2
+    mean = r2 * (1 + size**2) / (1 + size) ** 2
+    difference = 2 * r2 / (1 + size) ** 2
     form = (mean + difference * e1, difference * e2, mean - difference * e1)
-    by_size = [2 * math.log(10) * part for part in form]
-    mean_slope, difference_slope = 2 * r2 * (size - 1), -4 * r2
-    mean_slope, difference_slope = (
-        part / (1 + size) ** 3 for part in (mean_slope, difference_slope)
-    )
-    changes = [by_size]
-    for e, own in ((e1, (1, 0, -1)), (e2, (0, 1, 0))):
-        mean_change, change = mean_slope * e / size, difference_slope * e / size
-        changes.append(
-            (
-                mean_change + change * e1 + own[0] * difference,
-                change * e2 + own[1] * difference,
-                mean_change - change * e1 + own[2] * difference,
-            )
-        )
+    mean_slope = 2 * r2 * (size - 1) / (1 + size) ** 3
+    difference_slope = -4 * r2 / (1 + size) ** 3
+
+    def by_component(e):
+        """Derivatives of the form through the ellipticity alone."""
+        mean_change = mean_slope * e / size
+        change = difference_slope * e / size
+        return mean_change + change * e1, change * e2, mean_change - change * e1
+
+    xx1, xy1, yy1 = by_component(e1)
+    xx2, xy2, yy2 = by_component(e2)
+    changes = {
+        "log_r_eff": tuple(2 * math.log(10) * part for part in form),
+        "e1": (xx1 + difference, xy1, yy1 - difference),
+        "e2": (xx2, xy2 + difference, yy2),
+    }
     return form, changes
 
 
 def _interpolate(n, kappa2):
     """The table at (n, kappa), and its derivatives by kappa squared and by n."""
     row, slopes, row_n, slopes_n = _rows(n)
-    index, t, step = profile._places(row.shape[1], kappa2)
+    index, t, step = profile.columns_of(row.shape[1], kappa2)
     value, slope = _hermite(row, slopes, index, t)
     by_n, _ = _hermite(row_n, slopes_n, index, t)
     shape = kappa2.shape
@@ -104,26 +114,27 @@ def _interpolate(n, kappa2):
 
 def _rows(n):
     """Rows of the table and their slopes, and the derivatives of both by n."""
-    place, table, density = profile._row_place(n)
+    place, table, density = profile.row_place(n)
     low = place.floor().long().clamp(1, len(table) - 3)
     t = (place - low)[:, None]
-    weights = profile._cubic_weights(t)
+    weights = profile.cubic_weights(t)
     changes = (
         -(3 * t**2 - 6 * t + 2) / 6,
         (3 * t**2 - 4 * t - 1) / 2,
         -(3 * t**2 - 2 * t - 2) / 2,
         (3 * t**2 - 1) / 6,
     )
-    parts = [table[low + shift] for shift in (-1, 0, 1, 2)]
-    row = sum(w * part for w, part in zip(weights, parts, strict=True))
-    row_n = sum(w * part for w, part in zip(changes, parts, strict=True)) * density[:, None]
-    return row, profile._differences(row), row_n, profile._differences(row_n)
+    row = profile.weighted_rows(table, low, weights)
+    row_n = profile.weighted_rows(table, low, changes) * density[:, None]
+    return row, profile.differences(row), row_n, profile.differences(row_n)
 
 
 def _hermite(row, slopes, index, t):
     """Cubic interpolation and its derivative by place."""
-    here, there = row.gather(1, index), row.gather(1, index + 1)
-    slope, slope_there = slopes.gather(1, index), slopes.gather(1, index + 1)
+    here = row.gather(1, index)
+    there = row.gather(1, index + 1)
+    slope = slopes.gather(1, index)
+    slope_there = slopes.gather(1, index + 1)
     rise = there - here
     curve = slope + slope_there - 2 * rise
     bend = rise - slope - curve

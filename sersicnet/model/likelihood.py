@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sersicnet._rows import Rows
 from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.labels import CENTER, axis_ratio, length, split_labels
 from sersicnet.model.profile import sersic_images
@@ -15,30 +14,42 @@ __all__ = ["StampLikelihood", "likelihoods", "stamp_sizes", "visible_radius"]
 
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128)
-# A stamp reaches to where the galaxy is this many sigma a pixel, and to so many FWHM.
-_FAINTEST, _WIDTHS = 0.03, 3.0
+# A stamp reaches to where the galaxy is this many sigma per pixel, and this many FWHM further.
+_FAINTEST = 0.03
+_WIDTHS = 3.0
 
 
 @dataclass(eq=False)
-class StampLikelihood(Rows):
-    """Gaussian likelihood of some stamps of one size.
+class StampLikelihood:
+    """Gaussian likelihood of stamps of one size.
 
-    The sky is a constant that is fitted along, or integrated over: linear, so it costs nothing.
+    The sky is a constant that is fitted along with the galaxy, or integrated over: it is linear,
+    so it costs nothing.
 
     Parameters
     ----------
     data, weight : (N, S, S) `~torch.Tensor`
-        As in `~sersicnet.preprocessing.Stamps`: in units of the noise level, and its ratio
-        to the noise map, 0 where bad.
+        Images in units of the noise level, and the ratio of this level to the noise map, 0 where
+        a pixel is bad, as in `~sersicnet.preprocessing.Stamps`.
     transform : (F, F / 2 + 1) or (N, F, F / 2 + 1) complex `~torch.Tensor`
-        From `~sersicnet.model.psf_transform`: of the PSF of all, or of each.
+        Transform of the PSF of all stamps or of each, from `~sersicnet.model.psf_transform`.
     oversampling : int
-        Of the PSF.
+        PSF pixels per image pixel on a side.
     sky : bool
-        Whether to fit a constant sky; else it is zero.
+        Whether to fit a constant sky; it is zero otherwise.
     outside : (N, 4) `~torch.Tensor`, optional
-        Of pixels around the stamps, where only the sky is left to tell: good ones, and the sums of
-        squared weights, of these times the data, and of these times the data squared.
+        Sums over the pixels around the stamps, which only constrain the sky: the number of good
+        pixels, and the sums of squared weights, of these times the data, and of these times the
+        squared data.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import StampLikelihood, psf_transform
+    >>> transform = psf_transform(torch.ones(3, 3) / 9, 32)
+    >>> likelihood = StampLikelihood(torch.zeros(1, 32, 32), torch.ones(1, 32, 32), transform)
+    >>> likelihood.n_pixels
+    tensor([1024])
     """
 
     data: torch.Tensor
@@ -52,16 +63,26 @@ class StampLikelihood(Rows):
         if self.outside is None:
             self.outside = self.data.new_zeros(len(self.data), 4, dtype=torch.float64)
 
-    @property
-    def shared(self):
-        """Fields that are the same for all stamps: also the transform, where they have one PSF."""
-        if self.transform.dim() == 2:
-            return ("transform", "oversampling", "sky")
-        return ("oversampling", "sky")
+    def __getitem__(self, rows):
+        """Return the likelihood of some of the stamps."""
+        transform = self.transform
+        if transform.dim() == 3:
+            transform = transform[rows]
+        return StampLikelihood(
+            self.data[rows],
+            self.weight[rows],
+            transform,
+            self.oversampling,
+            self.sky,
+            self.outside[rows],
+        )
+
+    def __len__(self):
+        return len(self.data)
 
     @property
     def n_pixels(self):
-        """Good pixels of each galaxy, (N,)."""
+        """Number of good pixels of each galaxy, (N,)."""
         return (self.weight > 0).sum(dim=(1, 2)) + self.outside[:, 0].long()
 
     @property
@@ -69,27 +90,44 @@ class StampLikelihood(Rows):
         """Sum of the squared weights, (N,): one over the variance of the sky."""
         return self.weight.square().sum(dim=(1, 2), dtype=torch.float64) + self.outside[:, 1]
 
-    def _options(self):
-        return {"stamp_size": self.data.shape[-1], "oversampling": self.oversampling}
-
     def chi2(self, labels):
-        """Sum of squared residuals over the noise, at the best sky.
+        """Return the sum of squared residuals over the noise, at the best sky.
 
         Parameters
         ----------
         labels : (N, 7) `~torch.Tensor`
-            Of the galaxies; any number of them where there is one stamp.
+            Labels of the galaxies; any number of them where there is one stamp.
 
         Returns
         -------
         (N,) float64 `~torch.Tensor`
         """
-        return self._chi2(*self._residual(sersic_images(labels, self.transform, **self._options())))
+        return self._chi2(*self._residual(self._model(labels)))
 
     def best_sky(self, labels):
-        """The sky that goes best with some labels, (N,) `~torch.Tensor`, in units of the data."""
-        model = sersic_images(labels, self.transform, **self._options())
-        return self._sky(self._residual(model)[1]) * self.sky
+        """Return the most likely sky of galaxies with these labels.
+
+        Parameters
+        ----------
+        labels : (N, 7) `~torch.Tensor`
+            Labels of the galaxies.
+
+        Returns
+        -------
+        (N,) `~torch.Tensor`
+            Sky in units of the data; 0 where no sky is fitted.
+        """
+        _, total = self._residual(self._model(labels))
+        return self._sky(total) * self.sky
+
+    def _model(self, labels):
+        """Images of the galaxies without a sky, (N, S, S)."""
+        return sersic_images(
+            labels,
+            self.transform,
+            stamp_size=self.data.shape[-1],
+            oversampling=self.oversampling,
+        )
 
     def _residual(self, model):
         """Weighted residuals without a sky, (N, S * S), and their sums times the weights, (N,)."""
@@ -97,6 +135,7 @@ class StampLikelihood(Rows):
         return residual, (residual * self.weight.flatten(1)).sum(dim=1)
 
     def _sky(self, total):
+        """The most likely sky from the sum of weighted residuals times the weights."""
         return (total + self.outside[:, 2]) / self.sky_information.clamp(min=1e-12)
 
     def _chi2(self, residual, total):
@@ -107,17 +146,28 @@ class StampLikelihood(Rows):
         return chi2
 
     def normal_equations(self, labels):
-        """What Gauss-Newton needs, with the sky projected out.
+        """Return the terms of a Gauss-Newton step, with the sky projected out.
+
+        Parameters
+        ----------
+        labels : (N, 7) `~torch.Tensor`
+            Labels of the galaxies.
 
         Returns
         -------
         chi2 : (N,) `~torch.Tensor`
+            Sum of squared residuals over the noise, at the best sky.
         gradient : (N, 7) `~torch.Tensor`
-            Of minus half of chi2 by the labels.
+            Derivative of minus half of chi2 by the labels.
         curvature : (N, 7, 7) `~torch.Tensor`
-            The Fisher matrix of the labels.
+            Fisher matrix of the labels.
         """
-        image, jacobian = image_and_jacobian(labels, self.transform, **self._options())
+        image, jacobian = image_and_jacobian(
+            labels,
+            self.transform,
+            stamp_size=self.data.shape[-1],
+            oversampling=self.oversampling,
+        )
         residual, total = self._residual(image)
         weight = self.weight.flatten(1)
         jacobian = jacobian.flatten(2) * weight[:, None]
@@ -133,16 +183,28 @@ class StampLikelihood(Rows):
 
 
 def stamp_sizes(labels, fwhm):
-    """Side of the stamp that holds what can be seen of each galaxy, (N,) int.
+    """Return the side of the stamp that holds the visible part of each galaxy.
 
-    What is outside of it still tells of the sky.
+    The pixels outside of it still constrain the sky.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        As in `~sersicnet.model.LABELS`.
+        Labels, in the order of `~sersicnet.model.LABELS`.
     fwhm : (N,) `~numpy.ndarray`
-        Of the PSF in pixels.
+        FWHM of the PSF, in pixels.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        One of 32, 48, 64, 96 and 128.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import stamp_sizes
+    >>> stamp_sizes(np.array([[2.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]]), np.array([3.0]))
+    array([48])
     """
     off_middle = np.abs(labels[:, CENTER]).max(axis=1)
     reach = visible_radius(labels, _FAINTEST)
@@ -151,14 +213,26 @@ def stamp_sizes(labels, fwhm):
 
 
 def visible_radius(labels, faintest):
-    """Where galaxies are as faint as this a pixel, (N,) `~numpy.ndarray`; the PSF is left out.
+    """Return the radius at which galaxies have a given surface brightness, without the PSF.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        As in `~sersicnet.model.LABELS`.
+        Labels, in the order of `~sersicnet.model.LABELS`.
     faintest : float
-        In the unit of the flux.
+        Surface brightness, in the unit of the flux per pixel.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+        Radius along the major axis, in pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import visible_radius
+    >>> visible_radius(np.array([[2.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]]), 0.03).round(1)
+    array([9.8])
     """
     log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
     r_eff = 10**log_r_eff
@@ -170,28 +244,29 @@ def visible_radius(labels, faintest):
 
 
 def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
-    """Groups of galaxies that are fitted together.
+    """Group galaxies that are fitted together, and make the likelihood of each group.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        Where the fit begins; galaxies with NaN are left out.
+        Labels that the fit starts from; galaxies with NaN are left out.
     data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`, of even size.
+        Images and weights of even size, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
-        Theirs.
+        PSFs of the galaxies.
     chunk : int
-        Most galaxies of a group.
+        Largest number of galaxies in a group.
     sky : bool
-        As in `StampLikelihood`.
+        Whether to fit a constant sky; it is zero otherwise.
     device : str or `~torch.device`
-        Where images are rendered.
+        Device that renders.
 
     Yields
     ------
     rows : (M,) `~numpy.ndarray`
-        Their numbers.
+        Numbers of the galaxies of a group.
     likelihood : StampLikelihood
+        Likelihood of the group.
     """
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
@@ -205,17 +280,26 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
         step = n_together(chunk, whole, psfs.oversampling, device)
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
-            outside = _outside(labels[rows], data[rows], weight[rows], psfs[rows], size, device)
-            stamps = (torch.from_numpy(array[rows, inner, inner]) for array in (data, weight))
-            transform = psf_transforms(psfs, psfs.which[rows], int(size), device)
-            stamps = (stamp.contiguous().to(device) for stamp in stamps)
-            yield rows, StampLikelihood(*stamps, transform, psfs.oversampling, sky, outside)
+            yield (
+                rows,
+                StampLikelihood(
+                    data=torch.from_numpy(data[rows, inner, inner]).contiguous().to(device),
+                    weight=torch.from_numpy(weight[rows, inner, inner]).contiguous().to(device),
+                    transform=psf_transforms(psfs, psfs.which[rows], int(size), device),
+                    oversampling=psfs.oversampling,
+                    sky=sky,
+                    outside=_outside(
+                        labels[rows], data[rows], weight[rows], psfs[rows], size, device
+                    ),
+                ),
+            )
 
 
 def _outside(labels, data, weight, psfs, size, device):
-    """What the pixels around the stamps tell of the sky; what light is there, ``labels`` say."""
+    """Sums over the pixels around the stamps, with the light of ``labels`` subtracted, (N, 4)."""
     whole = data.shape[-1]
-    data, weight = (torch.from_numpy(array).to(device).double() for array in (data, weight))
+    data = torch.from_numpy(data).to(device).double()
+    weight = torch.from_numpy(weight).to(device).double()
     edge = (whole - int(size)) // 2
     weight[:, edge : whole - edge, edge : whole - edge] = 0
     if edge:

@@ -1,14 +1,16 @@
-"""Whether an image is what one Sersic galaxy with the predicted parameters would give.
+"""Residuals of an image that one Sersic galaxy with the predicted parameters cannot explain.
 
-Out of the distribution that a network was trained on are images that its model cannot make:
-blends, artifacts, spiral arms. The model at the predicted medians is rendered and taken off. What
-is left within the galaxy is compared with the noise and with the galaxy itself, after
+Images outside of the distribution that a network was trained on are those that its model cannot
+make: blends, artifacts, spiral arms. The model at the predicted medians is rendered and
+subtracted. The residual within the galaxy is compared with the noise and with the galaxy itself,
+after three steps:
 
-- all that a small error of flux, center, size, shape or angle would leave is taken off too, by a
-  linear fit of the model's derivatives: the network's own error is no misfit;
-- sums over 3 x 3 pixels: these hardly know photon noise that a noise map left out;
-- a comparison of the noise of such sums with that outside of the galaxy: neighboring
-  pixels of drizzled images have much of their noise in common.
+- The part that a small error of flux, center, size, shape or angle would leave is subtracted too,
+  by a linear fit of the model's derivatives: the network's own error is no misfit.
+- Residuals are summed over 3 x 3 pixels: such sums hardly depend on photon noise that a noise map
+  left out.
+- The noise of such sums is compared with that outside of the galaxy: neighboring pixels of
+  drizzled images have much of their noise in common.
 """
 
 import numpy as np
@@ -20,84 +22,106 @@ from sersicnet.model.render import render_models
 
 __all__ = ["misfit", "residual_power"]
 
-# Excess of chi2 in units of its own noise, and share of the galaxy's signal that is left over,
-# beyond which an image is called a misfit. `benchmarks.outliers` has what they find.
-SIGNIFICANCE, SHARE = 4.0, 0.05
+# Excess of chi2 in units of its own noise, and share of the galaxy's signal in the residual,
+# beyond which an image is called a misfit. `benchmarks.outliers` shows which images these find.
+SIGNIFICANCE = 4.0
+SHARE = 0.05
 # At a lower S/N only what is brighter than the galaxy leaves a significant residual.
 FAINTEST = 10.0
 
-# Compared are pixels in which the model is above this many sigma, within an ellipse of
-# so many half-light radii, to which the PSF's FWHM is added in quadrature.
-_LEVEL, _RADII = 0.3, 2.0
-# Where the model is below this many sigma, and has so many sums, their noise is measured.
-_EMPTY, _ENOUGH = 0.1, 30
+# Pixels are compared where the model is above this many sigma, within an ellipse of this many
+# half-light radii, to which the PSF's FWHM is added in quadrature.
+_LEVEL = 0.3
+_RADII = 2.0
+# The noise of sums is measured where the model is below this many sigma, from this many sums.
+_EMPTY = 0.1
+_ENOUGH = 30
 # Variance of 3 x 3 pixels over that of white noise where it cannot be measured.
 _UNKNOWN_NOISE = 2.0
 # Sum of the squared correlations of the sums over 3 x 3 pixels of white noise around all pixels.
 _OVERLAP = 4.5
-# The middle of the stamp is enough for galaxies up to this half-light radius, in pixels.
-_MIDDLE, _SMALL = 64, 8.0
+# The middle pixels of the stamp are enough for galaxies up to this half-light radius, in pixels.
+_MIDDLE = 64
+_SMALL = 8.0
 
 
 @torch.no_grad()
 def residual_power(labels, data, weight, psfs, *, device="cpu"):
-    """What the model leaves over.
+    """Compare the residuals of images with the noise and with the galaxies.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        As in `~sersicnet.model.LABELS`, with the flux in units of ``psfs.stamps``.
+        Labels, in the order of `~sersicnet.model.LABELS`, with the flux in units of
+        ``psfs.stamps``.
     data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`.
+        Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
-        Theirs.
+        PSFs of the galaxies.
     device : str or `~torch.device`
-        Where models are rendered.
+        Device that renders the models.
 
     Returns
     -------
     significance : (N,) `~numpy.ndarray`
         Sum of squared residuals over the noise, less its expectation, in units of its spread.
     share : (N,) `~numpy.ndarray`
-        Square root of that excess over the sum of squares of the model: 0.1 means that
-        a tenth of the galaxy's signal (in the sense of a norm) is not that of the model.
-        Both NaN where labels are NaN, there is no PSF, or the galaxy is too faint to tell.
+        Square root of that excess over the sum of squares of the model: 0.1 means that a tenth of
+        the galaxy's signal (in the sense of a norm) is not that of the model. Both are NaN where
+        labels are NaN, there is no PSF, or the galaxy is too faint to judge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import collect_psfs, residual_power
+    >>> labels = np.array([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]])
+    >>> noise = np.random.default_rng(1).normal(size=(1, 64, 64)).astype(np.float32)
+    >>> psfs = collect_psfs([np.ones((3, 3))])
+    >>> significance, share = residual_power(labels, noise, np.ones_like(noise), psfs)
+    >>> bool(share[0] < 0.05)
+    True
     """
     device = torch.device(device)
     significance, share = np.full((2, len(labels)), np.nan)
     snr = 10 ** log_snr(torch.from_numpy(labels)).numpy()
     judged = (snr > FAINTEST) & (psfs.which >= 0)  # False where NaN
-    whole, fwhm = data.shape[-1], psfs.fwhm()
+    fwhm = psfs.fwhm()
+    whole = data.shape[-1]
     sizes = np.where(10 ** labels[:, LOG_R_EFF] < _SMALL, min(_MIDDLE, whole), whole)
     for size in np.unique(sizes[judged]):
         rows = np.flatnonzero(judged & (sizes == size))
-        for part, chosen, model in render_models(labels, rows, psfs, int(size), device=device):
-            image, weights = (
-                torch.from_numpy(_middle(array[part], size)).to(device) for array in (data, weight)
+        for part, chosen, models in render_models(labels, rows, psfs, int(size), device=device):
+            found = _compare(
+                _middle(data[part], size).to(device),
+                models,
+                _middle(weight[part], size).to(device),
+                chosen,
+                torch.from_numpy(fwhm[psfs.which[part]]).float().to(device),
             )
-            width = torch.from_numpy(fwhm[psfs.which[part]]).float().to(device)
-            answers = _compare(image, model, weights, chosen, width)
-            significance[part], share[part] = (answer.cpu().numpy() for answer in answers)
+            significance[part], share[part] = (values.cpu().numpy() for values in found)
     return significance, share
 
 
 def _middle(images, size):
+    """The middle pixels of images, (N, size, size) `~torch.Tensor`."""
     edge = (images.shape[-1] - size) // 2
-    return np.ascontiguousarray(images[:, edge : edge + size, edge : edge + size])
+    inner = images[:, edge : edge + size, edge : edge + size]
+    return torch.from_numpy(np.ascontiguousarray(inner))
 
 
 def _compare(image, model, weight, labels, fwhm):
-    """Significance and share of what is left of some images, (N,) `~torch.Tensor` each."""
+    """Significance and share of the residuals of images, (N,) `~torch.Tensor` each."""
     x, y = _coordinates(labels, image.shape[-1])
-    good, signal = weight > 0, model * weight
+    good = weight > 0
+    signal = model * weight
     galaxy = good & (signal > _LEVEL) & _inside(x, y, labels, fwhm)
     residual = image * weight - signal
     residual = residual - _small_errors(residual, model, weight, x, y, galaxy)
     n_pixels = _sums(good.to(image.dtype))
     root = n_pixels.clamp(min=1).sqrt()
-    power, light = (_sums(residual * good) / root) ** 2, _sums(signal) / root
+    power = (_sums(residual * good) / root) ** 2
     noise = _noise_of_sums(power, good & (signal < _EMPTY) & (n_pixels > 5))
-    light = light * (galaxy & (n_pixels > 2))
+    light = _sums(signal) / root * (galaxy & (n_pixels > 2))
     excess = ((power - noise[:, None, None]) * light).sum(dim=(1, 2))
     spread = noise * (2 * _OVERLAP * (light**2).sum(dim=(1, 2)) + 1e-9).sqrt()
     total = (light**3).sum(dim=(1, 2)).clamp(min=1)
@@ -112,7 +136,7 @@ def _coordinates(labels, size):
 
 
 def _inside(x, y, labels, fwhm):
-    """The galaxy's ellipse."""
+    """Whether pixels are in the galaxy's ellipse, (N, S, S)."""
     columns = split_labels(labels[:, None, None])
     a = _RADII * 10**columns.log_r_eff
     b = a * axis_ratio(length(columns.e1, columns.e2))
@@ -126,7 +150,7 @@ def _inside(x, y, labels, fwhm):
 
 
 def _small_errors(residual, model, weight, x, y, galaxy):
-    """The part of residuals that a slightly other galaxy would explain."""
+    """The part of residuals that a slightly different galaxy would explain."""
     by_y, by_x = torch.gradient(model, dim=(1, 2))
     # flux, center, and the three ways to stretch an image linearly
     stretches = (x * by_x + y * by_y, x * by_x - y * by_y, x * by_y + y * by_x)
@@ -140,7 +164,7 @@ def _small_errors(residual, model, weight, x, y, galaxy):
 
 
 def _sums(images):
-    """Over the 3 x 3 pixels around each."""
+    """Sums over the 3 x 3 pixels around each pixel."""
     wide = torch.nn.functional.pad(images, (1, 1, 1, 1))
     rows = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
@@ -148,19 +172,24 @@ def _sums(images):
 
 def _noise_of_sums(power, empty):
     """Mean of the squared sums without a galaxy, from their median there, at least 1."""
-    power, empty = power[:, 1::3, 1::3], empty[:, 1::3, 1::3]  # without overlap
+    power = power[:, 1::3, 1::3]  # without overlap
+    empty = empty[:, 1::3, 1::3]
     squares = torch.where(empty, power, torch.nan).flatten(1)
     noise = (squares.nanmedian(dim=1).values / 0.4549).clamp(min=1)  # of chi2 with 1 degree
     return torch.where(empty.sum(dim=(1, 2)) >= _ENOUGH, noise, _UNKNOWN_NOISE)
 
 
 def misfit(labels, data, weight, psfs, *, device="cpu"):
-    """Which images are not that of one Sersic galaxy, (N,) bool `~numpy.ndarray`.
+    """Find the images that are not those of one Sersic galaxy.
 
     Parameters
     ----------
     labels, data, weight, psfs, device
-        As in `residual_power`.
+        Arguments of `residual_power`.
+
+    Returns
+    -------
+    (N,) bool `~numpy.ndarray`
     """
     significance, share = residual_power(labels, data, weight, psfs, device=device)
     return (significance > SIGNIFICANCE) & (share > SHARE)

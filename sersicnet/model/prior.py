@@ -109,7 +109,7 @@ def log_snr(labels):
     --------
     >>> import torch
     >>> from sersicnet.model import log_snr
-    >>> round(float(log_snr(torch.tensor([3.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]))), 3)
+    >>> round(float(log_snr(torch.tensor([3.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]))), 2)
     1.91
     """
     columns = split_labels(labels)

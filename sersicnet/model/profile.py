@@ -3,7 +3,7 @@
 In Fourier space a Sersic profile is a smooth function of one variable and ``n``: it is read
 from a table, stretched by size, axis ratio and angle, shifted by a phase, multiplied by
 the transform of the PSF, and brought back by one inverse FFT. What the periodic
-transform wraps into the stamp from outside is computed in real space and taken off.
+transform wraps into the stamp from outside is computed in real space and subtracted.
 
 The PSF is star-like: it includes the response of the pixel, which is never applied again.
 """
@@ -19,35 +19,53 @@ from sersicnet.model.labels import length, split_labels
 
 __all__ = ["psf_transform", "sersic_images"]
 
-# Of the table, which `python -m benchmarks.transform_table` writes.
+# Axes of the table, which `python -m benchmarks.transform_table` writes.
 N_LIMITS = (0.3, 6.2)
-KAPPA_SOFTENING, KAPPA_MAX = 1e-3, 1e3
+KAPPA_SOFTENING = 1e-3
+KAPPA_MAX = 1e3
 TABLE_SHAPE = (96, 1024)
 
-# Copies of the galaxy, in periods to each side, that are taken off one by one.
+# Copies of the galaxy, in periods to each side, that are subtracted one by one.
 _RINGS = 2
 # Points on a side at which they are computed: a polynomial of this order joins them.
 _POINTS = 16
 # Directions in which the light of all copies further out is measured.
 _RAYS = 32
-# Pixels that the transform of a small stamp has more: as many as of a stamp of 128.
+# Pixels by which the transform is larger than a small stamp: as many as for a stamp of 128.
 _MARGIN = 64
 
 
 def fft_size(stamp_size):
-    """Pixels on a side of the transform for a stamp: 1.5 times as many or 64 more, even, quick."""
+    """Return the side of the transform of a stamp, an even number that is quick to transform.
+
+    Parameters
+    ----------
+    stamp_size : int
+        Pixels on a side of the stamp.
+
+    Returns
+    -------
+    int
+        At least 1.5 times as many pixels, and at least 64 more.
+
+    Examples
+    --------
+    >>> from sersicnet.model.profile import fft_size
+    >>> fft_size(128)
+    192
+    """
     wanted = max(math.ceil(1.5 * stamp_size), stamp_size + _MARGIN)
     sizes = (2 ** (p + 1) * 3**q * 5**r for p in range(12) for q in range(4) for r in range(3))
     return min(size for size in sizes if size >= wanted)
 
 
 def psf_transform(psf, stamp_size, *, oversampling=1):
-    """Transform of PSF stamps, as `sersic_images` takes it.
+    """Return the transform of PSF stamps that `sersic_images` needs.
 
     Parameters
     ----------
     psf : (..., K, L) `~torch.Tensor`
-        Star-like stamps, centered on the middle (between pixels along an even side).
+        Star-like stamps, centered on their middle (between pixels along an even side).
     stamp_size : int
         Pixels on a side of the images to be made.
     oversampling : int
@@ -56,29 +74,37 @@ def psf_transform(psf, stamp_size, *, oversampling=1):
     Returns
     -------
     (..., F, F / 2 + 1) complex `~torch.Tensor`
-        A stamp larger than F pixels is cut at its border, and loses that light.
+        Transforms. A stamp larger than F pixels is cut at its border, and loses that light.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import psf_transform
+    >>> psf_transform(torch.ones(3, 3) / 9, 128).shape
+    torch.Size([192, 97])
     """
     size = oversampling * fft_size(stamp_size)
     for axis in (-2, -1):
         # as many pixels on both sides: the middle stays where it is
         border = max(0, psf.shape[axis] - size + 1) // 2
         psf = psf.narrow(axis, border, psf.shape[axis] - 2 * border)
-    kx, ky = _wave_numbers(size, psf.device, psf.dtype)
-    phase_y, phase_x = _phase(ky, (psf.shape[-2] - 1) / 2), _phase(kx, (psf.shape[-1] - 1) / 2)
+    kx, ky = wave_numbers(size, psf.device, psf.dtype)
+    phase_y = _phase(ky, (psf.shape[-2] - 1) / 2)
+    phase_x = _phase(kx, (psf.shape[-1] - 1) / 2)
     return torch.fft.rfft2(psf, s=(size, size)) * (phase_y[:, None] * phase_x)
 
 
 def sersic_images(labels, transform, *, stamp_size, oversampling=1):
-    """Images of Sersic galaxies as they are seen through a PSF.
+    """Render images of Sersic galaxies seen through a PSF.
 
     Parameters
     ----------
     labels : (N, 7) `~torch.Tensor`
-        As in `~sersicnet.model.LABELS`: ``log_flux``, ``log_r_eff``, ``n``, ``e1``, ``e2``,
-        ``dx``, ``dy``, in pixels of the image, the center from the middle of the stamp.
-        ``n`` from 0.3 to 6.2, beyond which it is held.
+        Labels, in the order of `~sersicnet.model.LABELS` and in pixels of the image. ``n`` is
+        clipped to 0.3 to 6.2.
     transform : (F, F / 2 + 1) or (N, F, F / 2 + 1) complex `~torch.Tensor`
-        From `psf_transform` with the same stamp size and oversampling.
+        Transform of one PSF, or of the PSF of each galaxy, from `psf_transform` with the same
+        stamp size and oversampling.
     stamp_size : int
         Pixels S on a side of the images.
     oversampling : int
@@ -91,10 +117,10 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
 
     Notes
     -----
-    Agrees with GalSim to 1e-3 of the peak and of the flux in the stamp (a test has it), but for
-    galaxies with ``q`` < 0.15 and ``r_eff`` > 15 pixels and those with ``r_eff`` above 0.4 stamps,
-    which are exact to 1e-2 (to 0.1 where all of this comes together with a PSF as wide as a
-    quarter of the stamp).
+    The images agree with GalSim to 1e-3 of the peak and of the flux in the stamp (a test checks
+    this). Galaxies with ``q`` < 0.15 and ``r_eff`` > 15 pixels and those with ``r_eff`` above 0.4
+    stamps agree to 1e-2 (to 0.1 where all of this comes together with a PSF as wide as a quarter
+    of the stamp).
 
     The star must be at least 3 of its own pixels wide (FWHM). Through a Moffat profile, the error
     of a galaxy far smaller than the PSF is then 1e-3 of the peak; with 3.5 pixels it
@@ -104,64 +130,83 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
     an oversampled star includes. ``python -m benchmarks.render`` measures this.
 
     Tens of galaxies at a time are fastest on a CPU, where the work then stays in its cache.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import psf_transform, sersic_images
+    >>> transform = psf_transform(torch.ones(3, 3) / 9, 64)
+    >>> labels = torch.tensor([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]])
+    >>> round(float(sersic_images(labels, transform, stamp_size=64).sum()))
+    100
     """
     coarse = fft_size(stamp_size)
     size = oversampling * coarse
-    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
-    middle = (stamp_size - 1) / 2
-    kx, ky = _wave_numbers(size, labels.device, labels.dtype)
+    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
+    kx, ky = wave_numbers(size, labels.device, labels.dtype)
     xx, xy, yy = (oversampling**2 * part for part in _shape(log_r_eff, e1, e2))
     table, slopes = _rows(n)
     kappa2 = (xx[:, None] * kx**2)[:, None, :] + (yy[:, None] * ky**2)[:, :, None]
     kappa2 = kappa2 + (2 * xy[:, None] * ky)[:, :, None] * kx
     profile = _interpolate(table, slopes, kappa2)
-    phase_y = _phase(ky, -oversampling * (middle + dy)[:, None])
-    phase_x = _phase(kx, -oversampling * (middle + dx)[:, None])
-    spectrum = profile * transform * phase_y[:, :, None] * phase_x[:, None, :]
+    spectrum = move_to_center(profile * transform, labels, kx, ky, stamp_size, oversampling)
     image = torch.fft.irfft2(spectrum, s=(size, size))
     image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
-    image = image * oversampling**2 - _wrapped(labels, coarse, stamp_size)
+    image = image * oversampling**2 - wrapped_light(labels, coarse, stamp_size)
     return image * (10**log_flux)[:, None, None]
 
 
-def _wave_numbers(size, device, dtype):
-    """Along x for the half plane and along y, radian per pixel."""
+def wave_numbers(size, device, dtype):
+    """Wave numbers along x, for the half plane, and along y, in radian per pixel."""
     kx = 2 * math.pi * torch.fft.rfftfreq(size, device=device, dtype=dtype)
     ky = 2 * math.pi * torch.fft.fftfreq(size, device=device, dtype=dtype)
     return kx, ky
 
 
 def _phase(k, shift):
+    """Factor that moves light by ``-shift`` pixels."""
     angle = k * shift
     return torch.complex(torch.cos(angle), torch.sin(angle))
+
+
+def move_to_center(spectrum, labels, kx, ky, stamp_size, oversampling):
+    """Transforms of galaxies moved from the first pixel to their centers, (N, F, F / 2 + 1)."""
+    columns = split_labels(labels)
+    middle = (stamp_size - 1) / 2
+    phase_y = _phase(ky, -oversampling * (middle + columns.dy)[:, None])
+    phase_x = _phase(kx, -oversampling * (middle + columns.dx)[:, None])
+    return spectrum * phase_y[:, :, None] * phase_x[:, None, :]
 
 
 def _shape(log_r_eff, e1, e2):
     """The matrix whose quadratic form is the square of (radius in units of r_eff) to the -1."""
     size = length(e1, e2)
     r2 = 10 ** (2 * log_r_eff) / (1 + size) ** 2
-    mean, difference = r2 * (1 + size**2), 2 * r2  # without 1 - q, which float32 would lose
+    mean = r2 * (1 + size**2)
+    difference = 2 * r2  # without 1 - q, which float32 would lose
     return mean + difference * e1, difference * e2, mean - difference * e1
 
 
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)  # whoever comes first: gradients may be wanted later
+@torch.inference_mode(False)  # the first call may be in inference mode, a later one need gradients
 def _table(device, dtype):
+    """The table of transforms, of shape `TABLE_SHAPE`: a row per n, a column per kappa."""
     path = Path(__file__).parent / "data" / "sersic_transform.npy"
     return torch.from_numpy(np.load(path)).to(device, dtype)
 
 
-def _row_place(n):
+def row_place(n):
     """Where each ``n`` is among the rows of the table, the table, and rows per ``n``."""
     table = _table(n.device, n.dtype)
-    first, last = (math.sqrt(limit) for limit in N_LIMITS)
+    first = math.sqrt(N_LIMITS[0])
+    last = math.sqrt(N_LIMITS[1])
     root = n.clamp(*N_LIMITS).sqrt()
     steps = (len(table) - 1) / (last - first)
     return (root - first) * steps, table, 0.5 * steps / root.detach()
 
 
-def _cubic_weights(t):
-    """Of the four rows around, for a place ``t`` rows past the second."""
+def cubic_weights(t):
+    """Weights of the four rows around a place that is ``t`` rows past the second."""
     return (
         -t * (t - 1) * (t - 2) / 6,
         (t + 1) * (t - 1) * (t - 2) / 2,
@@ -172,22 +217,28 @@ def _cubic_weights(t):
 
 def _rows(n):
     """The table at each ``n``, by cubic interpolation, and its differences along kappa."""
-    place, table, _ = _row_place(n)
+    place, table, _ = row_place(n)
     low = place.detach().floor().long().clamp(1, len(table) - 3)
-    weights = _cubic_weights((place - low)[:, None])
-    row = sum(w * table[low + shift] for w, shift in zip(weights, (-1, 0, 1, 2), strict=True))
-    return row, _differences(row)
+    row = weighted_rows(table, low, cubic_weights((place - low)[:, None]))
+    return row, differences(row)
 
 
-def _differences(row):
+def weighted_rows(table, low, weights):
+    """Sums of the four rows from ``low - 1`` on, times their weights."""
+    shifts = (-1, 0, 1, 2)
+    return sum(w * table[low + shift] for w, shift in zip(weights, shifts, strict=True))
+
+
+def differences(row):
     """Slopes along kappa in units of columns, to fourth order."""
     wide = torch.nn.functional.pad(row[:, None], (2, 2), mode="replicate")[:, 0]
     return (wide[:, :-4] - wide[:, 4:] + 8 * (wide[:, 3:-1] - wide[:, 1:-3])) / 12
 
 
-def _places(columns, kappa2):
+def columns_of(columns, kappa2):
     """Column below each kappa, the place between it and the next, and the columns' step in x."""
-    low, high = math.log(KAPPA_SOFTENING), math.log(KAPPA_MAX)
+    low = math.log(KAPPA_SOFTENING)
+    high = math.log(KAPPA_MAX)
     step = (high - low) / (columns - 1)
     x = 0.5 * torch.log(kappa2 + KAPPA_SOFTENING**2)
     place = ((x - low) / step).clamp(0, columns - 1.001)
@@ -197,20 +248,22 @@ def _places(columns, kappa2):
 
 def _interpolate(table, slopes, kappa2):
     """Cubic Hermite interpolation of each galaxy's row at its own wave numbers."""
-    index, t, _ = _places(table.shape[1], kappa2)
-    here, there = table.gather(1, index), table.gather(1, index + 1)
-    slope, slope_there = slopes.gather(1, index), slopes.gather(1, index + 1)
+    index, t, _ = columns_of(table.shape[1], kappa2)
+    here = table.gather(1, index)
+    there = table.gather(1, index + 1)
+    slope = slopes.gather(1, index)
+    slope_there = slopes.gather(1, index + 1)
     rise = there - here
     curve = slope + slope_there - 2 * rise
     value = here + t * (slope + t * (rise - slope - curve + t * curve))
     return value.view(kappa2.shape)
 
 
-def _wrapped(labels, period, stamp_size):
-    """Light of a galaxy of unit flux that periodic copies put into the stamp, per pixel.
+def wrapped_light(labels, period, stamp_size):
+    """Light per pixel that periodic copies of a galaxy of unit flux put into the stamp.
 
-    The nearest copies are taken one by one, as they are without a PSF, at a few points between
-    which they are smooth; all those further out are taken as uniform.
+    The nearest copies are computed one by one, without a PSF, at a few points between which they
+    are smooth; the light of all those further out is taken as uniform.
     """
     _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     n = n.clamp(*N_LIMITS)
@@ -234,7 +287,7 @@ def _wrapped(labels, period, stamp_size):
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)
 def _chebyshev(stamp_size, device, dtype):
-    """Points across a stamp, and the polynomial through them at its pixels.
+    """Points across a stamp, and the weights that give the polynomial through them at its pixels.
 
     Berrut & Trefethen (2004, SIAM Review 46, 501), eq. 4.2, Chebyshev's points of the first kind.
     """
@@ -249,9 +302,9 @@ def _chebyshev(stamp_size, device, dtype):
 
 
 def _b(n):
-    """Of the form of Ciotti & Bertin (1999, A&A 352, 447), eq. 18, fitted from 0.3 to 6.2.
+    """The b(n) of a Sersic profile: Ciotti & Bertin (1999, A&A 352, 447), eq. 18, fitted anew.
 
-    To 5e-6: theirs, which is for n > 0.5, is 2e-3 off at n = 0.3.
+    From n = 0.3 to 6.2 it is right to 5e-6: theirs, which is for n > 0.5, is 2e-3 off at n = 0.3.
     """
     terms = (9.8543e-3, 1.88015e-3, 7.147e-7, -6.04777e-5, 6.65504e-6)
     return 2 * n - 1 / 3 + sum(c / n**power for power, c in enumerate(terms, 1))
@@ -266,10 +319,11 @@ def _brightness(radius2, n, area2):
 
 
 def _far(n, xx, xy, yy, side):
-    """Share of the light outside of a square, as rays from the middle find it."""
+    """Share of the light outside of a square, measured along rays from the middle."""
     steps = torch.arange(_RAYS, device=n.device, dtype=n.dtype) + 0.5
     turn = math.pi / _RAYS * steps  # half a turn: the other half is the same
-    cos, sin = torch.cos(turn), torch.sin(turn)
+    cos = torch.cos(turn)
+    sin = torch.sin(turn)
     # Equal shares of the light go along these: the ellipse is a circle stretched by
     # a triangular root of its matrix.
     x = torch.sqrt(xx) * cos
@@ -280,10 +334,12 @@ def _far(n, xx, xy, yy, side):
 
 def _upper_gamma(shape, x):
     """`torch.special.gammaincc`, which has no gradient along its first argument."""
-    a, z = shape.detach(), x.detach()
+    a = shape.detach()
+    z = x.detach()
     share = torch.special.gammaincc(a, z)
     if not torch.is_grad_enabled():
         return share
-    above, below = (torch.special.gammaincc(a + step, z) for step in (0.01, -0.01))
+    above = torch.special.gammaincc(a + 0.01, z)
+    below = torch.special.gammaincc(a - 0.01, z)
     density = torch.exp((a - 1) * torch.log(z) - z - torch.lgamma(a))
     return share + (above - below) / 0.02 * (shape - a) - density * (x - z)

@@ -1,5 +1,6 @@
 """Checking and normalizing the stamp of a point spread function."""
 
+import math
 import reprlib
 from dataclasses import dataclass
 
@@ -21,9 +22,10 @@ __all__ = [
 
 MAX_PSF_SIZE = 1024
 MAX_OVERSAMPLING = 16
-# Of binned PSFs: as many that even the response of the pixel itself is well sampled.
+# Oversampling of binned PSFs: enough for the response of the pixel itself to be well sampled.
 BINNED_OVERSAMPLING = 3
-# Pixels of the stamp: narrower ones are not known well enough, see `sersicnet.model.profile`.
+# FWHM in pixels of the stamp below which a PSF is not known well enough, see
+# `sersicnet.model.profile`.
 WELL_SAMPLED = 2.4
 # Pixels on a side of the PSF stamps that the network sees.
 PSF_SIZE = 63
@@ -48,9 +50,9 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
     Raises
     ------
     TypeError
-        If it does not hold numbers, such as the name of a file.
+        If ``psf`` does not hold numbers, such as the name of a file.
     ValueError
-        If the stamp is not 2-D, larger than ``max_size``, not finite, or of a sum that is not
+        If the stamp is not 2-D, is larger than ``max_size``, is not finite, or its sum is not
         positive.
 
     Examples
@@ -83,12 +85,22 @@ def check_psf(psf, *, max_size=MAX_PSF_SIZE):
 
 
 def check_oversampling(oversampling):
-    """Refuse what is no whole number of PSF pixels on a side of a pixel of the data.
+    """Raise ValueError unless an oversampling is an integer from 1 to 16.
+
+    Parameters
+    ----------
+    oversampling : int
+        PSF pixels per pixel of the data on a side.
 
     Raises
     ------
     ValueError
-        If it is not an integer from 1 to 16.
+        If ``oversampling`` is not an integer from 1 to 16.
+
+    Examples
+    --------
+    >>> from sersicnet.model import check_oversampling
+    >>> check_oversampling(2)
     """
     whole = isinstance(oversampling, int | np.integer) and not isinstance(oversampling, bool)
     if not whole or not 1 <= oversampling <= MAX_OVERSAMPLING:
@@ -103,14 +115,22 @@ class PSFs:
     Attributes
     ----------
     stamps : list of (K, L) `~numpy.ndarray`
-        Of unit sum.
+        Stamps of unit sum.
     which : (N,) int `~numpy.ndarray`
-        Which of them belongs to each cutout, -1 where there is none that can be used.
+        Number of the stamp of each cutout, -1 where there is no usable one.
     log_light : (N,) `~numpy.ndarray`
         Decimal logarithm of the share of the light that the stamp holds: 0 unless the stamp's own
         sum is kept. ``log_flux`` in units of the stamp is the true one plus ``log_light``.
     oversampling : int
-        Pixels of the PSF on a side of a pixel of the data.
+        PSF pixels per pixel of the data on a side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import collect_psfs
+    >>> psfs = collect_psfs([np.ones((3, 3)), None, np.ones((3, 3))])
+    >>> len(psfs.stamps), psfs.which.tolist()
+    (1, [0, -1, 0])
     """
 
     stamps: list
@@ -122,19 +142,22 @@ class PSFs:
         return len(self.which)
 
     def __getitem__(self, rows):
-        """Those of some of the cutouts."""
+        """Return the PSFs of some of the cutouts."""
         used, which = np.unique(self.which[rows], return_inverse=True)
-        missing = int(len(used) > 0 and used[0] < 0)
-        stamps = [self.stamps[number] for number in used[missing:]]
-        return PSFs(stamps, which - missing, self.log_light[rows], self.oversampling)
+        n_missing = np.count_nonzero(used < 0)  # 1 where a cutout has no PSF
+        stamps = [self.stamps[number] for number in used[n_missing:]]
+        return PSFs(stamps, which - n_missing, self.log_light[rows], self.oversampling)
 
     def fwhm(self):
-        """Width of each of ``stamps`` in pixels of the data: of the Gaussian as sharp as it."""
+        """Return the FWHM of each of ``stamps`` in pixels of the data.
+
+        It is that of the Gaussian that is as sharp as the stamp.
+        """
         sharpness = np.array([np.sum(stamp**2) for stamp in self.stamps])
         return np.sqrt(2 * np.log(2) / np.pi / sharpness) / self.oversampling
 
     def flags(self):
-        """(N,) int: ``Flags.BAD_PSF`` and ``Flags.UNDERSAMPLED_PSF``."""
+        """Return the bits BAD_PSF and UNDERSAMPLED_PSF of each cutout, (N,) int."""
         narrow = np.append(self.fwhm() * self.oversampling < WELL_SAMPLED, False)[self.which]
         flags = np.where(narrow, int(Flags.UNDERSAMPLED_PSF), 0)
         return flags | np.where(self.which < 0, int(Flags.BAD_PSF), 0)
@@ -158,14 +181,25 @@ def psfs_of(psf, cutouts):
     Raises
     ------
     TypeError, ValueError
-        If the one stamp for all is unusable, or there is not one for each cutout.
+        If the one stamp for all is unusable, or the number of stamps is not that of the cutouts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.nddata import NDData
+    >>> from sersicnet.model import psfs_of
+    >>> cutouts = [NDData(np.ones((9, 9)), psf=np.ones((3, 3)))]
+    >>> psfs_of(None, cutouts)[0].shape
+    (3, 3)
     """
     is_list = isinstance(cutouts, list)
     n_cutouts = len(cutouts) if is_list else len(cutouts.data)
     if psf is None and not is_list and np.ndim(cutouts.psf) == 3:
         psf = cutouts.psf
-    if psf is None:
-        psfs = [each.psf for each in cutouts] if is_list else [cutouts.psf] * n_cutouts
+    if psf is None and is_list:
+        psfs = [each.psf for each in cutouts]
+    elif psf is None:
+        psfs = [cutouts.psf] * n_cutouts
     elif is_list_of_stamps(psf):
         psfs = list(psf)
     else:
@@ -180,10 +214,21 @@ def psfs_of(psf, cutouts):
 def require_psfs(psfs):
     """Raise ValueError unless there is at least one PSF.
 
+    Parameters
+    ----------
+    psfs : list
+        A stamp or None for each cutout, from `psfs_of`.
+
     Raises
     ------
     ValueError
-        If all items of ``psfs``, a list from `psfs_of`, are None.
+        If all items of ``psfs`` are None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import require_psfs
+    >>> require_psfs([None, np.ones((3, 3))])
     """
     if all(psf is None for psf in psfs):
         msg = (
@@ -201,13 +246,21 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True):
     psfs : list
         A stamp or None for each cutout, from `psfs_of`.
     oversampling : int
-        Pixels of the PSF on a side of a pixel of the data.
+        PSF pixels per pixel of the data on a side.
     normalize : bool
-        Whether a stamp is taken to hold all the light; else its own sum says how much it holds.
+        Whether a stamp is taken to hold all the light; otherwise its sum is the share it holds.
 
     Returns
     -------
     PSFs
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import collect_psfs
+    >>> psfs = collect_psfs([np.ones((3, 3)), np.zeros((3, 3))])
+    >>> psfs.which
+    array([ 0, -1])
     """
     stamps = []
     sums = []
@@ -233,32 +286,57 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True):
 
 
 def bin_psf(stamp, bins):
-    """A PSF as it is in an image of larger pixels, three times as finely sampled as that.
+    """Return the PSF of an image of larger pixels, sampled by three times as many pixels as that.
 
     Parameters
     ----------
     stamp : (K, L) `~numpy.ndarray`
-        Of odd sides, in pixels of the data.
+        PSF stamp of odd sides, in pixels of the data.
     bins : int
-        Pixels of the data on a side of the larger ones: an odd multiple of 3.
+        Pixels of the data on a side of a larger pixel, an odd multiple of 3.
 
     Returns
     -------
-    `~numpy.ndarray`
-        Of odd sides and unit sum, centered on the middle pixel.
+    2-D `~numpy.ndarray`
+        Stamp of odd sides and unit sum, centered on its middle pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import bin_psf
+    >>> bin_psf(np.ones((3, 3)), 3).shape
+    (5, 5)
     """
     from scipy.ndimage import uniform_filter  # a machine that only trains may lack it
 
     step = bins // BINNED_OVERSAMPLING
-    # from the middle to beyond what the larger pixel spreads, in whole steps
-    reach = [step * -(-(n // 2 + bins // 2) // step) for n in stamp.shape]
-    pad = [(far - n // 2,) * 2 for far, n in zip(reach, stamp.shape, strict=True)]
+    pad = []
+    for n in stamp.shape:
+        # from the middle to beyond the light that the larger pixel spreads, in whole steps
+        reach = step * math.ceil((n // 2 + bins // 2) / step)
+        pad.append((reach - n // 2, reach - n // 2))
     fine = uniform_filter(np.pad(stamp, pad), bins, mode="constant")[::step, ::step]
     return fine / fine.sum()
 
 
 def is_list_of_stamps(psf):
-    """Whether there is one stamp a cutout; a stamp may itself be a list of rows."""
+    """Return whether ``psf`` is one stamp per cutout; a stamp may itself be a list of rows.
+
+    Parameters
+    ----------
+    psf : array_like, list or None
+        The user's argument.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sersicnet.model import is_list_of_stamps
+    >>> is_list_of_stamps([[0, 1, 0], [1, 4, 1], [0, 1, 0]])
+    False
+    """
     if isinstance(psf, list | tuple):
         return any(stamp is None or np.ndim(stamp) == 2 for stamp in psf)
     return np.ndim(psf) == 3

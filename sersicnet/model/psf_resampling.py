@@ -10,12 +10,30 @@ from sersicnet.model.psf import BINNED_OVERSAMPLING, PSF_SIZE, PSFs, bin_psf
 
 __all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs", "psf_offset"]
 
-# Pixels that a PSF may be off the middle of its stamp, which the network takes as an error.
+# Distance of a PSF from the middle of its stamp, in pixels, that the network takes as an error:
+# training had its PSFs within a few tenths of the middle.
 _CENTERED = 0.25
+# Side of the stamps that the network sees.
+_STAMP_SIZE = 128
+# Steps to the centroid, and its largest distance from the middle, in pixels of the data.
+_MAX_STEPS = 20
+_MAX_OFFSET = 8
 
 
 def binned_psfs(psfs, bins):
-    """The `~sersicnet.model.PSFs` of images that are binned by so many pixels (1: the same)."""
+    """Return the PSFs of images that are binned.
+
+    Parameters
+    ----------
+    psfs : `~sersicnet.model.PSFs`
+        PSFs of the images as they are.
+    bins : int
+        Pixels of the images on a side of a binned pixel; 1 does nothing.
+
+    Returns
+    -------
+    `~sersicnet.model.PSFs`
+    """
     if bins == 1:
         return psfs
     coarse = [bin_psf(_at_data_scale(psf, psfs.oversampling), bins) for psf in psfs.stamps]
@@ -24,7 +42,7 @@ def binned_psfs(psfs, bins):
 
 def _at_data_scale(psf, oversampling):
     """A PSF in pixels of the data, on a stamp of odd sides that holds all of it."""
-    size = min(max(psf.shape) // oversampling, fft_size(128) - 1)
+    size = min(max(psf.shape) // oversampling, fft_size(_STAMP_SIZE) - 1)
     stamp, _ = network_psf(psf, oversampling, size=size - 1 + size % 2)
     return stamp.double().numpy()
 
@@ -35,7 +53,7 @@ def network_psfs(psfs):
     Parameters
     ----------
     psfs : `~sersicnet.model.PSFs`
-        Of N cutouts.
+        PSFs of N cutouts.
 
     Returns
     -------
@@ -48,35 +66,57 @@ def network_psfs(psfs):
         Shift (x, y) of each PSF to the middle of its stamp, in pixels of the data: subtract it
         from the network's ``dx`` and ``dy``.
     """
-    moved, offset = _with_offsets(psfs)
-    resampled = [network_psf(stamp, psfs.oversampling, offset=off) for stamp, off in moved]
+    offsets = _offsets(psfs)
+    stamps = []
+    shares = []
+    for stamp, offset in zip(psfs.stamps, offsets, strict=True):
+        seen, share = network_psf(stamp, psfs.oversampling, offset=offset)
+        stamps.append(seen)
+        shares.append(share)
     # The network's fluxes are in units of the PSF stamp that it saw.
-    log_share = np.append(np.log10([share for _, share in resampled]), 0.0)[psfs.which]
-    return [stamp for stamp, _ in resampled], log_share + psfs.log_light, offset
+    log_share = np.append(np.log10(shares), 0.0)[psfs.which]
+    return stamps, log_share + psfs.log_light, _per_cutout(offsets, psfs)
 
 
 def centered_psfs(psfs):
-    """Return the PSFs centered as in `network_psfs`, and its ``offset``."""
-    moved, offset = _with_offsets(psfs)
-    stamps = [_shifted(stamp, -psfs.oversampling * off) for stamp, off in moved]
-    return replace(psfs, stamps=stamps), offset
+    """Return the PSFs moved to the middle of their stamps.
 
+    Parameters
+    ----------
+    psfs : `~sersicnet.model.PSFs`
+        PSFs of N cutouts.
 
-def _with_offsets(psfs):
-    """Return pairs of a stamp and its offset, and the offset of each cutout, (N, 2).
-
-    Training had its PSFs within a few tenths of the middle: others are moved there, and the
-    posterior back.
+    Returns
+    -------
+    psfs : `~sersicnet.model.PSFs`
+        Centered PSFs.
+    offset : (N, 2) `~numpy.ndarray`
+        Shift (x, y) of each, as in `network_psfs`.
     """
-    found = [psf_offset(stamp, psfs.oversampling) for stamp in psfs.stamps]
-    # the last is for cutouts without a PSF
-    used = [*(part if np.hypot(*part) > _CENTERED else (0, 0) for part in found), (0, 0)]
-    offsets = np.array(used, dtype=float)
-    return list(zip(psfs.stamps, offsets[:-1], strict=True)), offsets[psfs.which]
+    offsets = _offsets(psfs)
+    stamps = []
+    for stamp, offset in zip(psfs.stamps, offsets, strict=True):
+        stamps.append(_shifted(stamp, -psfs.oversampling * offset))
+    return replace(psfs, stamps=stamps), _per_cutout(offsets, psfs)
+
+
+def _offsets(psfs):
+    """Offset (x, y) of each of P stamps that is to be undone, (P, 2): zero where it is small."""
+    offsets = np.zeros((len(psfs.stamps), 2))
+    for number, stamp in enumerate(psfs.stamps):
+        offset = psf_offset(stamp, psfs.oversampling)
+        if np.hypot(*offset) > _CENTERED:
+            offsets[number] = offset
+    return offsets
+
+
+def _per_cutout(offsets, psfs):
+    """Offsets of the PSF of each cutout, (N, 2): zero without a PSF."""
+    return np.append(offsets, [(0.0, 0.0)], axis=0)[psfs.which]
 
 
 def _shifted(stamp, step):
-    """A stamp whose light is moved by ``step`` (x, y) of its pixels; what leaves it is lost."""
+    """A stamp whose light is moved by ``step`` (x, y) of its pixels; light that leaves is lost."""
     if not any(step):
         return stamp
     pad = [(0, 2 * int(np.ceil(abs(part)))) for part in step[::-1]]
@@ -95,13 +135,30 @@ def _moved(transform, shape, step):
 
 
 def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
-    """A PSF as the network sees it, (size, size), and the share of the light that this holds.
+    """Return a PSF as the network sees it: at the scale of the data, on a small stamp.
 
     Negative pixels stay: without those of its noise, a PSF would have more light than it has.
-    What is at ``offset`` (x, y, in pixels of the data) from the middle is moved to it.
+
+    Parameters
+    ----------
+    psf : (K, L) `~numpy.ndarray`
+        PSF stamp.
+    oversampling : int
+        PSF pixels per pixel of the data on a side.
+    size : int
+        Pixels on a side of the new stamp, an odd number.
+    offset : (2,) array_like
+        Point (x, y) that is moved to the middle, in pixels of the data from the middle.
+
+    Returns
+    -------
+    stamp : (size, size) `~torch.Tensor`
+        PSF of unit sum.
+    share : float
+        Share of the light of ``psf`` that the new stamp holds.
     """
-    transform = psf_transform(torch.from_numpy(psf), 128, oversampling=oversampling)
-    shape = (len(transform),) * 2
+    transform = psf_transform(torch.from_numpy(psf), _STAMP_SIZE, oversampling=oversampling)
+    shape = (len(transform), len(transform))
     if any(offset):
         transform = _moved(transform, shape, -oversampling * np.asarray(offset))
     image = torch.fft.irfft2(transform, s=shape)
@@ -112,22 +169,39 @@ def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
 
 
 def psf_offset(psf, oversampling):
-    """How far a star is from the middle of its stamp, (x, y) in pixels of the data.
+    """Return the distance of a star from the middle of its stamp.
 
-    The centroid under a Gaussian window that follows it, as wide as the star: its wings and
-    its noise hardly count.
+    It is the centroid under a Gaussian window that follows the star and is as wide as it: the
+    wings and the noise hardly count.
+
+    Parameters
+    ----------
+    psf : (K, L) `~numpy.ndarray`
+        PSF stamp of unit sum.
+    oversampling : int
+        PSF pixels per pixel of the data on a side.
+
+    Returns
+    -------
+    (2,) `~numpy.ndarray`
+        Distance (x, y), in pixels of the data; zero where the centroid is lost.
     """
-    y, x = (np.arange(n) - (n - 1) / 2 for n in psf.shape)
+    x = np.arange(psf.shape[1]) - (psf.shape[1] - 1) / 2
+    y = (np.arange(psf.shape[0]) - (psf.shape[0] - 1) / 2)[:, None]
     width2 = 1 / (4 * np.pi * np.sum(psf**2))
-    at_x = at_y = 0.0
-    for _ in range(20):
-        window = psf * np.exp(-0.5 * ((x - at_x) ** 2 + (y[:, None] - at_y) ** 2) / width2)
+    at_x = 0.0
+    at_y = 0.0
+    for _ in range(_MAX_STEPS):
+        window = psf * np.exp(-0.5 * ((x - at_x) ** 2 + (y - at_y) ** 2) / width2)
         total = window.sum()
-        # twice: the window pulls back half of what it is off
+        # twice: the window pulls back half of the distance
         step_x = 2 * ((window * x).sum() / total - at_x)
-        step_y = 2 * ((window * y[:, None]).sum() / total - at_y)
-        at_x, at_y = at_x + step_x, at_y + step_y
+        step_y = 2 * ((window * y).sum() / total - at_y)
+        at_x += step_x
+        at_y += step_y
         if max(abs(step_x), abs(step_y)) < 1e-4 * oversampling:
             break
     offset = np.array([at_x, at_y]) / oversampling
-    return offset if np.isfinite(offset).all() and np.abs(offset).max() < 8 else np.zeros(2)
+    if np.isfinite(offset).all() and np.abs(offset).max() < _MAX_OFFSET:
+        return offset
+    return np.zeros(2)

@@ -5,38 +5,56 @@ import torch
 
 from sersicnet.model.profile import fft_size, psf_transform, sersic_images
 
-# Rendered together: few stay in a processor's cache, many share what each call costs.
+__all__ = ["n_together", "psf_transforms", "render_models"]
+
+# Galaxies rendered together: few stay in a processor's cache, many share the cost of each call.
 _CHUNKS = {"cpu": 32, "cuda": 256}
-# Bytes that images and derivatives made together may take, and numbers of 4 bytes held for each
-# point of the transform: about those of seven derivatives and what they are made of.
-_MEMORY, _NUMBERS = {"cpu": 2**28, "cuda": 2**32}, 40
+# Bytes that images and derivatives made together may take.
+_MEMORY = {"cpu": 2**28, "cuda": 2**32}
+# Numbers of 4 bytes held for each point of the transform: about those of seven derivatives and
+# of what they are made of.
+_NUMBERS = 40
 
 
 @torch.no_grad()
 def render_models(labels, rows, psfs, size, *, device):
-    """Models of some galaxies, a few at a time.
+    """Render models of galaxies, a few at a time.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        As in `~sersicnet.model.LABELS`, with the flux in units of ``psfs.stamps``.
+        Labels, in the order of `~sersicnet.model.LABELS`, with the flux in units of
+        ``psfs.stamps``.
     rows : (R,) int `~numpy.ndarray`
-        Those to render: with finite labels and a PSF.
+        Galaxies to render, which have finite labels and a PSF.
     psfs : `~sersicnet.model.PSFs`
-        Of all N.
+        PSFs of all N galaxies.
     size : int
         Pixels on a side of the images.
     device : `~torch.device`
-        Where to render.
+        Device that renders.
 
     Yields
     ------
     rows : (M,) int `~numpy.ndarray`
         Some of ``rows``, in another order.
     labels : (M, 7) `~torch.Tensor`
-        Theirs.
+        Labels of these galaxies.
     models : (M, size, size) `~torch.Tensor`
-        The images.
+        Images of these galaxies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sersicnet.model import collect_psfs, render_models
+    >>> psfs = collect_psfs([np.ones((3, 3))] * 2)
+    >>> labels = np.array([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]] * 2)
+    >>> for rows, _, models in render_models(
+    ...     labels, np.array([1]), psfs, 64, device=torch.device("cpu")
+    ... ):
+    ...     print(rows, models.shape)
+    [1] torch.Size([1, 64, 64])
     """
     rows = rows[np.argsort(psfs.which[rows], kind="stable")]
     step = n_together(_CHUNKS[device.type], size, psfs.oversampling, device)
@@ -44,35 +62,59 @@ def render_models(labels, rows, psfs, size, *, device):
         part = rows[start : start + step]
         chosen = torch.from_numpy(labels[part]).float().to(device)
         transforms = psf_transforms(psfs, psfs.which[part], size, device)
-        options = {"stamp_size": size, "oversampling": psfs.oversampling}
-        yield part, chosen, sersic_images(chosen, transforms, **options)
+        models = sersic_images(chosen, transforms, stamp_size=size, oversampling=psfs.oversampling)
+        yield part, chosen, models
 
 
 def n_together(most, stamp_size, oversampling, device):
-    """Galaxies to render at a time: ``most``, or what memory allows where that is less."""
+    """Return the number of galaxies to render at a time.
+
+    Parameters
+    ----------
+    most : int
+        Largest number.
+    stamp_size : int
+        Pixels on a side of the images.
+    oversampling : int
+        PSF pixels per image pixel on a side.
+    device : str or `~torch.device`
+        Device that renders.
+
+    Returns
+    -------
+    int
+        ``most``, or fewer where the memory of the device does not allow it.
+    """
     kind = torch.device(device).type
     points = (oversampling * fft_size(stamp_size)) ** 2
     return int(min(most, max(1, _MEMORY[kind] // (4 * _NUMBERS * points))))
 
 
 def psf_transforms(psfs, which, stamp_size, device="cpu"):
-    """Transforms of the PSFs of some galaxies, or the one of all of them.
+    """Return the transforms of the PSFs of galaxies.
 
     Parameters
     ----------
     psfs : `~sersicnet.model.PSFs`
-        That they are among.
+        PSFs, of which these galaxies use some.
     which : (N,) int `~numpy.ndarray`
         Number of each galaxy's PSF.
-    stamp_size, device
-        Of the images to be made.
+    stamp_size : int
+        Pixels on a side of the images to be made.
+    device : str or `~torch.device`
+        Device of the transforms.
 
     Returns
     -------
     (F, F / 2 + 1) or (N, F, F / 2 + 1) complex `~torch.Tensor`
-        As of `~sersicnet.model.psf_transform`.
+        One transform where all galaxies have the same PSF, else one for each, from
+        `~sersicnet.model.psf_transform`.
     """
     numbers, places = np.unique(which, return_inverse=True)
-    stamps = (torch.from_numpy(psfs.stamps[number]).float().to(device) for number in numbers)
-    found = [psf_transform(stamp, stamp_size, oversampling=psfs.oversampling) for stamp in stamps]
-    return found[0] if len(found) == 1 else torch.stack(found)[torch.from_numpy(places).to(device)]
+    transforms = []
+    for number in numbers:
+        stamp = torch.from_numpy(psfs.stamps[number]).float().to(device)
+        transforms.append(psf_transform(stamp, stamp_size, oversampling=psfs.oversampling))
+    if len(transforms) == 1:
+        return transforms[0]
+    return torch.stack(transforms)[torch.from_numpy(places).to(device)]
