@@ -107,7 +107,7 @@ def write_help(*commands):
     """Write what each command prints for ``--help``, for the directive ``literalinclude``."""
     folder = Path(__file__).parent / "_generated" / "help"
     folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"COLUMNS": "78", "NO_COLOR": "1"}
+    environment = os.environ | {"COLUMNS": "70", "NO_COLOR": "1"}
     for command in commands:
         call = [sys.executable, "-m", "sersicnet.cli", command, "--help"]
         answer = subprocess.run(call, check=True, capture_output=True, text=True, env=environment)
