@@ -94,7 +94,10 @@ def write_csv(name, header, rows):
 write_csv(
     "parameters",
     ("name", "meaning", "unit"),
-    [(f"``{p.name}``", p.description, p.unit or "") for p in PARAMETERS.values()],
+    [
+        (f"``{p.name}``", p.description.replace("Sersic", "Sérsic"), p.unit or "")
+        for p in PARAMETERS.values()
+    ],
 )
 write_csv(
     "flags",

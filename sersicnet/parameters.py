@@ -113,7 +113,9 @@ PARAMETERS = {
         ),
         Parameter("n", "Sersic index", None, ("n",), 0.3, 6.2),  # what GalSim can draw
         Parameter("q", "axis ratio b/a", None, ("q",), 0.01, 1),
-        Parameter("theta", "position angle of the major axis from +x", u.deg, ("e1", "e2")),
+        Parameter(
+            "theta", "angle of the major axis, counter-clockwise from +x", u.deg, ("e1", "e2")
+        ),
         Parameter("x_0", "x of the center in the cutout", u.pix, ("dx",)),
         Parameter("y_0", "y of the center in the cutout", u.pix, ("dy",)),
     )
