@@ -146,7 +146,7 @@ def table_values(table, names):
 
     Parameters
     ----------
-    table : `~astropy.table.Table` or dict
+    table : `~astropy.table.Table`
         Columns with or without units.
     names : tuple of str
         The parameters wanted.
@@ -165,7 +165,7 @@ def table_values(table, names):
     """
     values = {}
     for name in names:
-        if name not in table.keys():  # noqa: SIM118 -- a table iterates over its rows
+        if name not in table.colnames:
             msg = f"the truth has no column {name!r}, which is needed for {', '.join(names)}"
             raise ValueError(msg)
         try:

@@ -140,7 +140,7 @@ def sbc_ranks(samples, truth, parameter, *, seed=0):
         As `coverage_table`.
     """
     (parameter,) = check_parameters(parameter)
-    return rank_truth(samples, as_table(truth), parameter, seed)[0]
+    return rank_truth(samples, as_table(truth, "truth"), parameter, seed)[0]
 
 
 def sbc_table(samples, truth, *, strata=None, parameters=None, seed=0):
@@ -295,7 +295,7 @@ def chance_deviation(n_galaxies, *, probability=0.95):
 
 def _score_ranks(samples, truth, score, columns, strata, parameters, seed):
     """One table of what ``score`` yields for the ranks of each parameter and stratum."""
-    truth = as_table(truth)
+    truth = as_table(truth, "truth")
     rows = []
     for name in common_parameters(samples, truth, parameters):
         ranks, known = rank_truth(samples, truth, name, seed)
@@ -314,7 +314,7 @@ def _tarp_ranks(samples, truth, rng, parameters, n_references):
     if n_references < 1:
         msg = f"n_references={n_references} must be 1 or more"
         raise ValueError(msg)
-    labels = standard_labels(samples, as_table(truth), parameters)
+    labels = standard_labels(samples, as_table(truth, "truth"), parameters)
     ranks = []
     # Near references see the most: for 1000 galaxies with seven widths 10 % too small, the
     # deviation is 2.7 times that of chance, 1.3 times if they are five times as far, and 1.0

@@ -1,13 +1,45 @@
 """Table columns of any kind as plain arrays, for `sersicnet.diagnostics`."""
 
 import numpy as np
+from astropy.table import QTable, Table
 
 from sersicnet.parameters import PARAMETERS, to_floats
 
 
-def as_table(table):
-    """The table of a `~sersicnet.SersicResults`; what is one already stays."""
-    return table.to_table() if hasattr(table, "to_table") else table
+def as_table(table, argument):
+    """Convert what a user passes as a table, once, so that inside it always is one.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`, dict of columns, or `~sersicnet.SersicResults`
+        One row per galaxy. A `~astropy.table.Table` is returned as it is.
+    argument : str
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If the columns of a dict differ in length.
+    """
+    if isinstance(table, Table):
+        return table
+    if hasattr(table, "to_table"):
+        return table.to_table()
+    if not hasattr(table, "keys"):
+        msg = f"{argument} must be a table or a dict of columns, not {type(table).__name__}"
+        raise TypeError(msg)
+    columns = dict(table)
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        msg = f"the columns of {argument} must have the same length, not {sorted(lengths)}"
+        raise ValueError(msg)
+    return QTable(columns)
 
 
 def table_unit(table, name):
@@ -19,8 +51,8 @@ def table_unit(table, name):
 
 def column_values(table, name, parameter, argument):
     """A column as floats in the unit of ``parameter``, NaN where it is masked or infinite."""
-    if name not in table.keys():  # noqa: SIM118 -- a table iterates over its rows
-        msg = f"{argument} has no column {name!r}, only {', '.join(table.keys())}"
+    if name not in table.colnames:
+        msg = f"{argument} has no column {name!r}, only {', '.join(table.colnames)}"
         raise ValueError(msg)
     values = to_floats(table[name], table_unit(table, parameter))
     if values.ndim != 1:
@@ -31,7 +63,7 @@ def column_values(table, name, parameter, argument):
 
 def has_flag(table, flags):
     """Whether one of the bits is set, row by row."""
-    if "flags" not in table.keys():  # noqa: SIM118
+    if "flags" not in table.colnames:
         return np.False_
     return (np.ma.filled(table["flags"], 0).astype(int) & int(flags)) != 0
 
@@ -41,16 +73,3 @@ def log10(values):
     with np.errstate(invalid="ignore", divide="ignore"):
         logarithm = np.log10(values)
     return np.where(np.isfinite(logarithm), logarithm, np.nan)
-
-
-def select_rows(table, inside, argument):
-    """The rows of a table or dict where ``inside`` is True, as a dict."""
-    columns = {name: table[name] for name in table.keys()}  # noqa: SIM118
-    lengths = {len(column) for column in columns.values()}
-    if lengths - {len(inside)}:
-        msg = f"the columns of {argument} must all have {len(inside)} rows, not {sorted(lengths)}"
-        raise ValueError(msg)
-    return {
-        name: (column if hasattr(column, "dtype") else np.array(column))[inside]
-        for name, column in columns.items()
-    }

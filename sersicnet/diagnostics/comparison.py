@@ -145,7 +145,8 @@ def compare(predicted, truth, parameter):
         If a column has a unit that is none of the parameter.
     """
     (parameter,) = check_parameters(parameter)
-    predicted, truth = as_table(predicted), as_table(truth)
+    predicted = as_table(predicted, "predicted")
+    truth = as_table(truth, "truth")
     true_values = column_values(truth, parameter, parameter, "truth")
     values = column_values(predicted, parameter, parameter, "predicted")
     if len(values) != len(true_values):
@@ -153,7 +154,7 @@ def compare(predicted, truth, parameter):
         raise ValueError(msg)
     bounds = [np.full(values.shape, np.nan)] * 2
     names = [f"{parameter}_lo", f"{parameter}_hi"]
-    if set(names) <= set(predicted.keys()):
+    if set(names) <= set(predicted.colnames):
         bounds = [column_values(predicted, name, parameter, "predicted") for name in names]
     arrays = [true_values, np.where(has_flag(predicted, FAILED), np.nan, values), *bounds]
     label, unit = parameter, str(PARAMETERS[parameter].err_unit or "")

@@ -10,7 +10,7 @@ from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_t
 def common_parameters(samples, truth, parameters):
     """The parameters to test."""
     if parameters is None:
-        parameters = [name for name in PARAMETERS if name in samples and name in truth.keys()]  # noqa: SIM118
+        parameters = [name for name in PARAMETERS if name in samples and name in truth.colnames]
         if not parameters:
             msg = f"samples and truth must share a parameter out of {', '.join(PARAMETERS)}"
             raise ValueError(msg)

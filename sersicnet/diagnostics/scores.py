@@ -11,7 +11,7 @@ so that its errors are in dex, and differences of ``theta`` are brought into
 import numpy as np
 from astropy.table import QTable, hstack, vstack
 
-from sersicnet.diagnostics.columns import as_table, column_values, select_rows, table_unit
+from sersicnet.diagnostics.columns import as_table, column_values, table_unit
 from sersicnet.diagnostics.comparison import Comparison, compare
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats
 
@@ -74,9 +74,10 @@ def score_table(predicted, truth, *, parameters=None):
     --------- --- ---- ----
             n   4 0.95 0.25
     """
-    predicted, truth = as_table(predicted), as_table(truth)
+    predicted = as_table(predicted, "predicted")
+    truth = as_table(truth, "truth")
     if parameters is None:
-        common = set(predicted.keys()) & set(truth.keys())
+        common = set(predicted.colnames) & set(truth.colnames)
         parameters = [name for name in PARAMETERS if name in common]
         if not parameters:
             msg = f"predicted and truth must share a column out of {', '.join(PARAMETERS)}"
@@ -113,8 +114,13 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
     ValueError
         As `score_table`, and if ``edges`` are fewer than two or do not increase.
     """
-    predicted, truth = as_table(predicted), as_table(truth)
-    values, unit = column_values(truth, by, by, "truth"), table_unit(truth, by)
+    predicted = as_table(predicted, "predicted")
+    truth = as_table(truth, "truth")
+    if len(predicted) != len(truth):
+        msg = f"predicted has {len(predicted)} rows and truth {len(truth)}"
+        raise ValueError(msg)
+    values = column_values(truth, by, by, "truth")
+    unit = table_unit(truth, by)
     edges = to_floats(edges, unit)
     if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
         msg = f"edges={edges} must be two or more increasing numbers"
@@ -124,8 +130,7 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
     scores = []
     for index in range(edges.size - 1):
         inside = number == index
-        tables = select_rows(predicted, inside, "predicted"), select_rows(truth, inside, "truth")
-        score = score_table(*tables, parameters=parameters)
+        score = score_table(predicted[inside], truth[inside], parameters=parameters)
         for position, name in enumerate(("bin_lower", "bin_upper")):
             column = np.full(len(score), edges[index + position])
             score.add_column(column if unit is None else column << unit, index=position, name=name)
@@ -183,4 +188,4 @@ def parameter_values(table, parameter):
         As `compare`.
     """
     (parameter,) = check_parameters(parameter)
-    return column_values(as_table(table), parameter, parameter, "table")
+    return column_values(as_table(table, "table"), parameter, parameter, "table")

@@ -155,7 +155,8 @@ def read_weights(path):
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("sersicnet", "{}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
         metadata = json.loads(text)
     except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
         msg = f"{path} is not a readable safetensors file: {error}"

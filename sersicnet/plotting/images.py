@@ -6,6 +6,7 @@ from astropy.nddata import NDData
 from astropy.stats import mad_std
 from astropy.visualization import AsinhStretch, ImageNormalize
 
+from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values
 from sersicnet.plotting.style import asinh_limits
 from sersicnet.preprocessing.noise import has_noise, noise_map
@@ -34,7 +35,10 @@ def as_labels(labels, n):
     """One text for each image."""
     if labels is None:
         return [""] * n
-    labels = _truth_labels(labels) if hasattr(labels, "keys") else [str(label) for label in labels]
+    if hasattr(labels, "keys"):
+        labels = _truth_labels(as_table(labels, "labels"))
+    else:
+        labels = [str(label) for label in labels]
     if len(labels) != n:
         msg = f"labels ({len(labels)}) must be as many as the cutouts ({n})"
         raise ValueError(msg)
@@ -43,7 +47,7 @@ def as_labels(labels, n):
 
 def _truth_labels(table):
     """The parameters of each galaxy in two lines."""
-    names = [name for name in _LABELS if name in table.keys()]  # noqa: SIM118
+    names = [name for name in _LABELS if name in table.colnames]
     columns = [parameter_values(table, name) for name in names]
     labels = []
     for values in zip(*columns, strict=True):

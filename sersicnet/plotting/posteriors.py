@@ -178,6 +178,7 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     if not np.isfinite(values).all():
         msg = f"samples of {', '.join(names)} must all be finite"
         raise ValueError(msg)
+    truth = {} if truth is None else dict(truth)
     known = [_true_value(truth, name) for name in names]
     if "theta" in names:
         place = names.index("theta")
@@ -220,7 +221,7 @@ def _name_sides(ax, above, below):
 
 def _true_value(truth, name):
     """The true value as a float, None where it is not known."""
-    if truth is None or name not in truth.keys():  # noqa: SIM118 -- a table row
+    if name not in truth:
         return None
     value = float(to_floats(truth[name], PARAMETERS[name].unit))
     return value if np.isfinite(value) else None

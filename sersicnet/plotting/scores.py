@@ -8,6 +8,7 @@ state of pyplot is read or changed. Needs matplotlib, the optional dependencies
 
 import numpy as np
 
+from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.diagnostics.scores import parameter_values
 from sersicnet.parameters import PARAMETERS, check_parameters
@@ -173,11 +174,15 @@ def plot_predicted_vs_true(predicted, truth, *, parameters=None, errors=False, a
     ValueError
         As `sersicnet.diagnostics.compare`, and if ``axes`` are not one for each parameter.
     """
-    predicted = predicted.to_table() if hasattr(predicted, "to_table") else predicted
+    predicted = as_table(predicted, "predicted")
+    truth = as_table(truth, "truth")
     if parameters is None:
-        parameters = [p for p in PARAMETERS if p in predicted.keys() and p in truth.keys()]  # noqa: SIM118
+        common = {*predicted.colnames} & {*truth.colnames}
+        parameters = [name for name in PARAMETERS if name in common]
     parameters = check_parameters(parameters)
-    colors = parameter_values(truth, "mag") if "mag" in truth.keys() else None  # noqa: SIM118
+    colors = None
+    if "mag" in truth.colnames:
+        colors = parameter_values(truth, "mag")
     axes, own = panels(axes, len(parameters), height=3.1)
     for ax, name in zip(axes, parameters, strict=True):
         points = _plot_comparison(ax, compare(predicted, truth, name), colors, errors=errors)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binned_statistic, norm
 
-from sersicnet.diagnostics.columns import as_table, column_values
+from sersicnet.diagnostics.columns import column_values
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import LEVELS
@@ -30,7 +30,7 @@ class ReportData:
     ----------
     table : table
         The catalog.
-    truth : table, dict or None
+    truth : `~astropy.table.Table` or None
         True values, in the same order.
     parameters : tuple of str
         Parameters of the catalog.
@@ -95,7 +95,7 @@ def page_columns(table, truth, parameters):
     ----------
     table : table
         The catalog.
-    truth : table, dict or None
+    truth : `~astropy.table.Table` or None
         True values.
     parameters : sequence of str
         Parameters of the catalog.
@@ -140,7 +140,7 @@ def _finite(column, unit):
 
 def _comparison_columns(table, truth, name):
     """Quoted error, and truth and error where there are any, of all rows."""
-    known = truth is not None and name in truth.keys()  # noqa: SIM118 -- a table
+    known = truth is not None and name in truth.colnames
     comparison = compare(table, truth if known else table, name)
 
     def spread(values):
@@ -153,7 +153,7 @@ def _comparison_columns(table, truth, name):
     if known:
         with np.errstate(divide="ignore", invalid="ignore"):
             pull = comparison.error / sigma
-        columns[f"true_{name}"] = column_values(as_table(truth), name, name, "truth")
+        columns[f"true_{name}"] = column_values(truth, name, name, "truth")
         columns[f"error_{name}"] = spread(comparison.error)
         columns[f"pull_{name}"] = spread(np.where(np.isfinite(pull), pull, np.nan))
     return columns

@@ -85,10 +85,13 @@ def write_report(
     FileNotFoundError
         If the folder of ``path`` is not there.
     """
-    table, path = as_table(results), Path(path)
+    table = as_table(results, "results")
+    path = Path(path)
     check_folder(path)
     if truth is None and any(name.startswith("true_") for name in table.colnames):
         table, truth = split_truth(table)
+    elif truth is not None:
+        truth = as_table(truth, "truth")
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
     if not parameters or not len(table):
         msg = (

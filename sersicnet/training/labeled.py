@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sersicnet.diagnostics.columns import as_table
 from sersicnet.flags import FAILED
 from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.prior import log_prior
@@ -55,10 +56,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     if isinstance(cutouts, TrainingData):
         msg = "cutouts is a TrainingData, which has no PSFs: network='posterior' needs the cutouts"
         raise TypeError(msg)
-    if not hasattr(truth, "keys"):
-        msg = f"truth must be a table or a dict of columns, not {type(truth).__name__}"
-        raise TypeError(msg)
-    values = table_values(truth, SEVEN)
+    values = table_values(as_table(truth, "truth"), SEVEN)
     batches = open_cutouts(
         cutouts, stamp_size=stamp_size, psf=psf, psf_options=psf_options, needs_psf=True, **units
     )

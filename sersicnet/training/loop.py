@@ -5,6 +5,7 @@ Imports torch, numpy and lightning only, so that it runs on a bare GPU machine.
 
 import contextlib
 import logging
+import math
 import signal
 import warnings
 from pathlib import Path
@@ -84,27 +85,93 @@ def train_module(module, loaders=(), *, names, directory, patience, progress_bar
         Spent in training, in all runs that led here.
     """
     module.network.train()  # one that has learned before may come as it predicts
-    history, timer = History(names), Timer()
+    history = History(names)
+    timer = Timer()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
-    last = Checkpoint(directory, "last", enable_version_counter=False)
-    callbacks = [history, timer, EarlyStopping("val_loss", patience=patience), best, last]
-    resume = Path(directory) / "last.ckpt"
+    run_trainer(
+        module,
+        loaders,
+        directory=directory,
+        callbacks=[history, timer, EarlyStopping("val_loss", patience=patience), best],
+        progress_bar=TQDMProgressBar() if progress_bar else None,
+        devices=1,
+        **options,
+    )
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    module.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+    module.network.eval()
+    return history.losses, timer.time_elapsed("train")
+
+
+def run_trainer(module, loaders=(), *, directory, callbacks, progress_bar, **options):
+    """Train a module, from its last checkpoint if there is one.
+
+    Parameters
+    ----------
+    module : `~lightning.LightningModule`
+        The module to train.
+    loaders : tuple of `~torch.utils.data.DataLoader`
+        Loaders of training and validation; none, where the module has its own.
+    directory : path
+        Folder of the checkpoint ``last.ckpt``, which is written after each epoch.
+    callbacks : list of `~lightning.Callback`
+        Callbacks besides the checkpoint and the progress bar.
+    progress_bar : `~lightning.pytorch.callbacks.ProgressBar` or None
+        The progress bar to show.
+    **options
+        Options of `~lightning.Trainer`.
+
+    Returns
+    -------
+    `~lightning.Trainer`
+        After training.
+    """
+    callbacks = [*callbacks, Checkpoint(directory, "last", enable_version_counter=False)]
+    if progress_bar is not None:
+        callbacks.append(progress_bar)
+    checkpoint = Path(directory) / "last.ckpt"
+    if not checkpoint.exists():
+        checkpoint = None
     with quiet(), interruptible():
         trainer = lightning.Trainer(
-            devices=1,
-            callbacks=callbacks + ([TQDMProgressBar()] if progress_bar else []),
-            enable_progress_bar=progress_bar,
+            callbacks=callbacks,
+            enable_progress_bar=progress_bar is not None,
             enable_model_summary=False,
             logger=False,
             num_sanity_val_steps=0,
             **options,
         )
-        checkpoint = resume if resume.exists() else None
         trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
-    module.network.eval()
-    return history.losses, timer.time_elapsed("train")
+    return trainer
+
+
+def warmup_cosine(optimizer, *, steps, warmup):
+    """Let the learning rate rise linearly, and fall as half a cosine from the first step on.
+
+    Parameters
+    ----------
+    optimizer : `~torch.optim.Optimizer`
+        The optimizer, with the highest learning rate.
+    steps : int
+        Steps until the learning rate is zero.
+    warmup : float
+        Steps of the linear rise.
+
+    Returns
+    -------
+    dict
+        What ``configure_optimizers`` of a `~lightning.LightningModule` returns.
+    """
+
+    def factor(step):
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))
+        return min((step + 1) / warmup, 1) * cosine
+
+    # Not torch's LinearLR and CosineAnnealingLR: their state in a checkpoint holds the number of
+    # steps, so that a run resumed with more epochs would follow the old schedule, and rise again
+    # after its end; and LinearLR does not take a rise of a fractional number of steps.
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 @contextlib.contextmanager

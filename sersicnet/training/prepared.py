@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.nddata import NDData
 
+from sersicnet.diagnostics.columns import as_table
 from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
 from sersicnet.model.labels import stack_labels
@@ -42,6 +43,7 @@ def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **uni
     """
     data = cutouts
     if not isinstance(data, TrainingData):
+        truth = as_table(truth, "truth")
         _known(truth)  # before anything long begins
         table_values(truth, needed_columns(parameters))
         data = build_training_data(
@@ -91,6 +93,8 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
         ``directory`` have another size or are of another truth.
     """
     directory = Path(directory)
+    if truth is not None:
+        truth = as_table(truth, "truth")
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
@@ -201,10 +205,7 @@ def _stored_fingerprint(directory):
 
 def _known(truth):
     """The parameters that the truth has; an angle needs the axis ratio for its labels."""
-    if not hasattr(truth, "keys"):
-        msg = f"truth must be a table or a dict of columns, not {type(truth).__name__}"
-        raise TypeError(msg)
-    known = tuple(name for name in PARAMETERS if name in truth.keys())  # noqa: SIM118
+    known = tuple(name for name in PARAMETERS if name in truth.colnames)
     if not known:
         msg = f"the truth has none of the columns {', '.join(PARAMETERS)}"
         raise ValueError(msg)

@@ -1,7 +1,5 @@
 """Training of regression networks: loss and Lightning module."""
 
-import math
-
 import lightning
 import numpy as np
 import torch
@@ -9,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from sersicnet.model.symmetries import random_symmetry
 from sersicnet.training.data import BatchSampler, add_noise, check_kernel
-from sersicnet.training.loop import train_module
+from sersicnet.training.loop import train_module, warmup_cosine
 
 __all__ = ["TrainingModule", "beta_nll", "train_network"]
 
@@ -110,13 +108,7 @@ class TrainingModule(lightning.LightningModule):
         """AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate)
         steps = int(self.trainer.estimated_stepping_batches)
-
-        def factor(step):
-            cosine = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))
-            return min((step + 1) / (WARMUP * steps + 1), 1) * cosine
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return warmup_cosine(optimizer, steps=steps, warmup=WARMUP * steps + 1)
 
 
 def train_network(

@@ -20,7 +20,7 @@ from sersicnet.model.prior import log_snr
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 from sersicnet.networks.registry import build_network
 from sersicnet.training.contaminants import Contaminants
-from sersicnet.training.loop import Checkpoint, History, interruptible, quiet
+from sersicnet.training.loop import History, run_trainer, warmup_cosine
 from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import scene_loader
 
@@ -122,14 +122,7 @@ class UniversalModule(lightning.LightningModule):
             self.network.parameters(), lr=self.learning_rate, weight_decay=1e-4
         )
         steps = self.trainer.max_epochs * self.n_batches
-        warmup = min(1000, steps // 20 + 1)
-
-        def factor(step):
-            cosine = 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))
-            return min((step + 1) / warmup, 1) * cosine
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return warmup_cosine(optimizer, steps=steps, warmup=min(1000, steps // 20 + 1))
 
 
 class _Snapshot(Callback):
@@ -254,26 +247,20 @@ def train_universal(
         )
         _save(directory / "universal.safetensors", model, history.losses, record)
 
-    last = Checkpoint(directory, "last", enable_version_counter=False)
-    resume = directory / "last.ckpt"
-    with quiet(), interruptible():
-        trainer = lightning.Trainer(
-            accelerator="gpu" if gpu else "cpu",
-            devices=n_devices,
-            strategy=strategy,
-            precision=precision,
-            max_epochs=max(1, round(n_scenes / per_epoch)),
-            gradient_clip_val=5.0,
-            callbacks=[history, timer, last, _Snapshot(save)]
-            + ([TQDMProgressBar(refresh_rate=50)] if progress_bar else []),
-            enable_progress_bar=progress_bar,
-            enable_model_summary=False,
-            logger=False,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(module, ckpt_path=resume if resume.exists() else None, weights_only=True)
+    trainer = run_trainer(
+        module,
+        directory=directory,
+        callbacks=[history, timer, _Snapshot(save)],
+        progress_bar=TQDMProgressBar(refresh_rate=50) if progress_bar else None,
+        accelerator="gpu" if gpu else "cpu",
+        devices=n_devices,
+        strategy=strategy,
+        precision=precision,
+        max_epochs=max(1, round(n_scenes / per_epoch)),
+        gradient_clip_val=5.0,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+    )
     if not trainer.is_global_zero:
         return None
     by_snr = validate_by_snr(

@@ -331,10 +331,18 @@ def test_bad_tables_are_named():
         binned_score(truth, truth, by="snr", edges=[0, 1])
     with pytest.raises(ValueError, match=r"n: predicted has 2 rows and truth 3"):
         compare({"n": [1, 2]}, truth, "n")
-    with pytest.raises(ValueError, match=r"columns of predicted must all have 3 rows, not \[2\]"):
+    with pytest.raises(ValueError, match=r"predicted has 2 rows and truth 3"):
         binned_score({"n": [1, 2]}, truth, edges=[18, 24])
     with pytest.raises(ValueError, match=r"predicted\['n'\] has shape \(3, 2\)"):
         compare({"n": np.ones((3, 2))}, truth, "n")
+    with pytest.raises(
+        ValueError, match=r"columns of truth must have the same length, not \[1, 2\]"
+    ):
+        compare(truth, {"n": [1, 2], "q": [1]}, "n")
+    with pytest.raises(
+        TypeError, match=r"predicted must be a table or a dict of columns, not list"
+    ):
+        compare([1, 2], truth, "n")
     with pytest.raises(ValueError, match=r"must share a column out of mag, r_eff"):
         score_table({"a": [1]}, {"a": [1]})
     with pytest.raises(ValueError, match=r"one or more different names"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
+from sersicnet.diagnostics.columns import as_table
 from sersicnet.parameters import (
     PARAMETERS,
     Prior,
@@ -81,7 +82,7 @@ def test_table_values_in_any_unit():
 @pytest.mark.parametrize("mag", [[20.0, 21.0], [20, 21] * u.ABmag, [20, 21] * u.mag])
 @pytest.mark.parametrize("kind", [dict, QTable, Table])
 def test_table_values_of_magnitudes(mag, kind):
-    assert_allclose(table_values(kind({"mag": mag}), ("mag",))["mag"], [20, 21])
+    assert_allclose(table_values(as_table(kind({"mag": mag}), "truth"), ("mag",))["mag"], [20, 21])
 
 
 def test_masked_entries_are_nan():
@@ -91,7 +92,7 @@ def test_masked_entries_are_nan():
 
 def test_missing_column():
     with pytest.raises(ValueError, match="the truth has no column 'n', which is needed for q, n"):
-        table_values({"q": [1.0]}, ("q", "n"))
+        table_values(QTable({"q": [1.0]}), ("q", "n"))
 
 
 def test_wrong_unit():
