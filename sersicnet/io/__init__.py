@@ -1,6 +1,18 @@
 """Files: reading and writing of cutouts, tables and weights.
 
-This room knows nothing of galaxies: header cards, units, extensions and tables.
+Nothing here depends on what a galaxy is.
+
+cutouts
+    `read_cutout`, `write_cutout`: one or many cutouts in a FITS file.
+cards
+    Units, headers and WCS as FITS cards, without loss.
+extensions
+    The extensions that surveys use: image, uncertainty, mask, PSF.
+files
+    `atomic_path`: a file that appears when it is complete. `read_table`, `write_table`.
+weights
+    `read_weights`, `write_weights`: safetensors with metadata. `list_pretrained`: the weights
+    that are shipped.
 """
 
 from sersicnet._lazy import lazy_names

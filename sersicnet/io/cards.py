@@ -1,4 +1,4 @@
-"""Units, headers and WCS as FITS cards, without loss, for `sersicnet.io.cutouts`."""
+"""Write units, headers and WCS as FITS cards, without loss."""
 
 import re
 import warnings
@@ -14,14 +14,16 @@ _WCS_CARD = re.compile(
     r"|(PC|CD|PV|PS)\d+_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX|EPOCH|MJDREF"
     r"|(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+)"
 )
+# Cards that describe a file, not what it shows.
 FILE_CARDS = ("EXTNAME", "EXTVER", "INHERIT", "CHECKSUM", "DATASUM", "BLANK", "LONGSTRN")
 
 
 def unit_string(unit):
-    """A string from which `~astropy.units.Unit` makes exactly this unit."""
+    """Write a unit as a string from which `~astropy.units.Unit` makes exactly this unit."""
     if unit is None or unit == u.dimensionless_unscaled:
         return "1"
-    string, scale = unit.to_string(), float(getattr(unit, "scale", 1))
+    string = unit.to_string()
+    scale = float(getattr(unit, "scale", 1))
     if scale != 1:  # to_string rounds the scale to six digits
         string = u.CompositeUnit(1, unit.bases, unit.powers).to_string(fraction=False)
         string = f"{scale!r} {string}"
@@ -32,28 +34,28 @@ def unit_string(unit):
 
 
 def parse_unit(string):
-    """The unit of a BUNIT string, or None."""
-    string = string.strip() if isinstance(string, str) else ""
-    if string == "ADU":
+    """Read the unit of a BUNIT string; None where there is none that astropy knows."""
+    if not isinstance(string, str) or not string.strip():
+        return None
+    if string.strip() == "ADU":
         return u.adu
     try:
-        return u.Unit(string) if string else None
+        return u.Unit(string.strip())
     except (ValueError, TypeError):
         return None
 
 
 def meta_header(meta):
-    """A FITS header of ``meta``, with a warning that names what it cannot hold."""
+    """Make a FITS header of ``meta``, and warn of the cards that FITS cannot hold."""
     if isinstance(meta, fits.Header):
         return meta.copy(strip=True)
-    header, lost = fits.Header(), []
+    header = fits.Header()
+    lost = []
     for key, value in meta.items():
-        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, np.generic):
+            value = value.item()
         try:
-            long_key = len(key) > 8 or not re.fullmatch("[A-Z0-9_-]*", key.upper())
-            card = fits.Card(f"HIERARCH {key}" if long_key else key, value)
-            str(card)  # the card is checked when it is formatted
-            header.append(card)
+            header.append(_meta_card(key, value))
         except (ValueError, TypeError, fits.VerifyError):
             lost.append(str(key))
     if lost:
@@ -63,8 +65,17 @@ def meta_header(meta):
     return header
 
 
+def _meta_card(key, value):
+    """Make a card that FITS can hold, with a HIERARCH keyword where the key needs it."""
+    if len(key) > 8 or not re.fullmatch("[A-Z0-9_-]*", key.upper()):
+        key = f"HIERARCH {key}"
+    card = fits.Card(key, value)
+    str(card)  # a card is checked when it is formatted
+    return card
+
+
 def wcs_cards(wcs):
-    """The WCS as cards, numbers in full (``to_header`` rounds them to 14 digits)."""
+    """Write a WCS as cards, with all digits (``to_header`` rounds numbers to 14 digits)."""
     if not isinstance(wcs, WCS) or wcs.cpdis1 is not None or wcs.det2im1 is not None:
         msg = f"its wcs ({type(wcs).__name__}) is not a FITS WCS without distortion tables"
         raise ValueError(msg)
@@ -82,30 +93,32 @@ def wcs_cards(wcs):
 
 
 def exact_floats(header):
-    """The header with floats of any length in full, which astropy cuts to 20 characters."""
+    """Write all digits of the floats of a header, which astropy cuts to 20 characters."""
     return fits.Header([_exact_float(card) for card in header.cards])
 
 
 def _exact_float(card):
     try:
         value = repr(card.value).upper()
-    except fits.VerifyError:  # a card of the survey's that breaks the standard
+    except fits.VerifyError:  # a card of a survey that breaks the standard
         return card
     if not isinstance(card.value, float) or len(value) <= 20:
         return card
-    comment = f" / {card.comment}" if card.comment else ""
+    comment = ""
+    if card.comment:
+        comment = f" / {card.comment}"
     keyword = card.image.partition("=")[0]
     return fits.Card.fromstring(f"{keyword}= {value}{comment}"[:80])
 
 
 def remove_wcs_cards(header):
-    """Remove the cards that `wcs_cards` would write, and older ways to write them."""
+    """Remove the cards that `wcs_cards` writes, and older ways to write a WCS."""
     for key in {key for key in header if _WCS_CARD.fullmatch(key)}:
         header.remove(key, remove_all=True)
 
 
 def clean_meta(header, *, keep_wcs):
-    """The header without the cards that describe the file, the array or the WCS."""
+    """Copy a header without the cards that describe the file, the array or the WCS."""
     meta = header.copy(strip=True)
     for card in FILE_CARDS:
         meta.remove(card, ignore_missing=True, remove_all=True)

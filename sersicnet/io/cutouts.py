@@ -1,4 +1,4 @@
-"""FITS files to cutouts and back.
+"""Read and write cutouts as FITS files.
 
 A cutout is a `~astropy.nddata.CCDData`: image, uncertainty, mask (True is bad),
 WCS, PSF and header. `read_cutout` reads one galaxy from the files that surveys
@@ -36,10 +36,16 @@ from sersicnet.io.files import atomic_path
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
 
-# Cards of our own: number of cutouts and of HDUs in the file (the latter tells a truncated file);
-# which PSF belongs to the cutout, whether it has a WCS, and what BUNIT was in its meta.
-_N_CUTOUTS, _N_HDUS = "SNCUTS", "SNHDUS"
-_PSF_CARD, _WCS_FLAG, _META_BUNIT = "SNPSF", "SNWCS", "SNBUNIT"
+# Our own cards. In the primary header: the number of cutouts, and of HDUs, by which a truncated
+# file is recognized.
+_N_CUTOUTS = "SNCUTS"
+_N_HDUS = "SNHDUS"
+# In the header of each image: the number of its PSF, whether it has a WCS, and the BUNIT that its
+# meta had.
+_PSF_CARD = "SNPSF"
+_WCS_FLAG = "SNWCS"
+_META_BUNIT = "SNBUNIT"
+# What astropy raises, or warns of, when a file is broken.
 _BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
 
 
@@ -53,15 +59,15 @@ def read_cutout(path):
         the extensions that surveys use: the image in ``SCI``, ``DATA``, ``IMAGE`` or the
         primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
         ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
-        ``INVVAR``; ``MASK`` or ``DQ`` (not zero is bad, but for the planes of LSST masks that
+        ``INVVAR``; ``MASK`` or ``DQ`` (nonzero is bad, except for the planes of LSST masks that
         only mark detected sources); ``PSF`` or ``PSFIMAGE``.
 
     Returns
     -------
     `~astropy.nddata.CCDData`
-        In native byte order. ``meta`` holds the image's header and the cards that only the
-        primary header has; ``wcs`` is set where it is celestial. A missing ``BUNIT``, or one
-        that astropy does not understand, such as ``'counts/s'``, becomes ``adu``, and
+        The cutout, in native byte order. ``meta`` holds the image's header and the cards that
+        only the primary header has; ``wcs`` is set where it is celestial. A missing ``BUNIT``,
+        or one that astropy does not understand, such as ``'counts/s'``, becomes ``adu``, and
         ``meta['BUNIT']`` keeps the string of the file.
 
     Raises
@@ -69,7 +75,11 @@ def read_cutout(path):
     OSError
         If the file does not exist, is not FITS, or is truncated.
     ValueError
-        If the file has no 2-D image, several cutouts, or extensions that do not fit together.
+        If the file has no 2-D image, several cutouts, or extensions of different shapes.
+
+    Examples
+    --------
+    See `write_cutout`.
     """
     with fits_errors(path), open_fits(path) as hdus:
         n_cutouts = hdus[0].header.get(_N_CUTOUTS, 1)
@@ -87,7 +97,7 @@ def read_cutouts(path):
     Parameters
     ----------
     path : str or path-like
-        The file. Any file that `read_cutout` understands counts as one cutout.
+        The file. Any other file that `read_cutout` understands counts as one cutout.
 
     Returns
     -------
@@ -97,7 +107,11 @@ def read_cutouts(path):
     Raises
     ------
     OSError, ValueError
-        As `read_cutout`.
+        For the same reasons as in `read_cutout`.
+
+    Examples
+    --------
+    See `write_cutouts`.
     """
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:
@@ -106,9 +120,39 @@ def read_cutouts(path):
 
 
 def write_cutout(cutout, path, *, overwrite=False):
-    """Write one cutout; the same as `write_cutouts` with a list of one.
+    """Write one cutout into a FITS file.
 
-    Such a file can also be read with ``CCDData.read(path)``.
+    The file, which `write_cutouts` would write for a list of one cutout, can also be read with
+    ``CCDData.read(path)``.
+
+    Parameters
+    ----------
+    cutout : `~astropy.nddata.NDData`
+        2-D cutout.
+    path : str or path-like
+        The file to write.
+    overwrite : bool, optional
+        Whether to replace an existing file.
+
+    Raises
+    ------
+    FileExistsError, TypeError, ValueError
+        For the same reasons as in `write_cutouts`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData
+    >>> from sersicnet.io import read_cutout, write_cutout
+    >>> cutout = CCDData(np.ones((4, 4)), unit="nJy", psf=np.ones((3, 3)))
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "galaxy.fits"
+    ...     write_cutout(cutout, path)
+    ...     again = read_cutout(path)
+    >>> again.unit, again.psf.shape
+    (Unit("nJy"), (3, 3))
     """
     write_cutouts([cutout], path, overwrite=overwrite)
 
@@ -116,14 +160,14 @@ def write_cutout(cutout, path, *, overwrite=False):
 def write_cutouts(cutouts, path, *, overwrite=False):
     """Write cutouts of any sizes into one FITS file.
 
-    The file holds, for each cutout, the extensions ``SCI``, ``UNCERT``, ``MASK`` and ``PSFIMAGE``
+    For each cutout the file holds the extensions ``SCI``, ``UNCERT``, ``MASK`` and ``PSFIMAGE``
     (with the number of the cutout as ``EXTVER``); a PSF that several cutouts share is
-    stored once. It appears under its name only when it is complete.
+    stored once. The file appears under its name only when it is complete.
 
     Parameters
     ----------
     cutouts : iterable of `~astropy.nddata.NDData`
-        2-D cutouts. They are written one by one, so that a generator never fills the memory.
+        2-D cutouts. They are written one by one, so a generator never fills the memory.
     path : str or path-like
         The file to write.
     overwrite : bool, optional
@@ -143,18 +187,33 @@ def write_cutouts(cutouts, path, *, overwrite=False):
     All arrays come back bit by bit, except that float16, which FITS does not know, becomes
     float32 and a scalar mask or uncertainty becomes an array. Cards of ``meta`` that FITS
     cannot hold are left out with a warning; cards that describe the WCS are kept in ``wcs``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData
+    >>> from sersicnet.io import read_cutouts, write_cutouts
+    >>> cutouts = [CCDData(np.ones((size, size)), unit="nJy") for size in (4, 6)]
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "galaxies.fits"
+    ...     write_cutouts(cutouts, path)
+    ...     print([cutout.shape for cutout in read_cutouts(path)])
+    [(4, 4), (6, 6)]
     """
     path = Path(path)
     if path.exists() and not overwrite:
         msg = f"{path} exists: pass overwrite=True to replace it"
         raise FileExistsError(msg)
-    cutouts = [cutouts] if isinstance(cutouts, NDData) else cutouts
+    if isinstance(cutouts, NDData):
+        cutouts = [cutouts]
     with atomic_path(path) as partial, partial.open("xb") as file:
         _write_stream(cutouts, file)
 
 
 def _write_stream(cutouts, file):
-    """Write a primary HDU, each cutout, then the primary HDU again with the final numbers."""
+    """Write a primary HDU, all cutouts, then the primary HDU again with the final numbers."""
     primary = fits.PrimaryHDU()
     primary.header[_N_CUTOUTS] = (0, "number of cutouts in this file")
     primary.header[_N_HDUS] = (1, "number of HDUs in this file")
@@ -165,10 +224,11 @@ def _write_stream(cutouts, file):
             hdus = _to_hdus(cutout, number, psf_numbers)
             content = _to_bytes(fits.PrimaryHDU(), *hdus)
         except (TypeError, ValueError, fits.VerifyError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
             msg = f"cutouts[{number - 1}] cannot be written: {error}"
-            raise kind(msg) from error
-        file.write(content[2880:])  # without the empty primary HDU, one block of FITS
+            if isinstance(error, TypeError):
+                raise TypeError(msg) from error
+            raise ValueError(msg) from error
+        file.write(content[2880:])  # without the empty primary HDU, which is one FITS block
         primary.header[_N_CUTOUTS] = number
         primary.header[_N_HDUS] += len(hdus)
     file.seek(0)
@@ -177,14 +237,14 @@ def _write_stream(cutouts, file):
 
 def _to_bytes(*hdus):
     buffer = BytesIO()
-    with warnings.catch_warnings():  # astropy mends cards of the survey's that break the standard
+    with warnings.catch_warnings():  # astropy mends cards of a survey that break the standard
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         fits.HDUList(list(hdus)).writeto(buffer, output_verify="silentfix+ignore")
     return buffer.getbuffer()
 
 
 def _to_hdus(cutout, number, psf_numbers):
-    """The HDUs of one cutout; ``psf_numbers`` knows the PSFs that are in the file already."""
+    """Make the HDUs of one cutout; ``psf_numbers`` numbers the PSFs that the file has already."""
     if not isinstance(cutout, NDData):
         msg = f"it is a {type(cutout).__name__} and must be an NDData"
         raise TypeError(msg)
@@ -213,7 +273,7 @@ def _to_hdus(cutout, number, psf_numbers):
 
 
 def _storable(array, name):
-    """The array in a dtype that FITS has, without loss."""
+    """Convert an array to a dtype that FITS has, without loss."""
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "iuf":
@@ -234,7 +294,7 @@ def _uncertainty_name(uncertainty):
 
 
 def _to_header(cutout):
-    """Header of the image extension: the meta, the unit and the WCS."""
+    """Make the header of the image extension from meta, unit and WCS."""
     header = meta_header(cutout.meta)
     for card in (*FILE_CARDS, _PSF_CARD, _WCS_FLAG, _META_BUNIT):
         header.remove(card, ignore_missing=True, remove_all=True)
@@ -250,9 +310,14 @@ def _to_header(cutout):
 
 @contextmanager
 def fits_errors(path, name="path"):
-    """Whatever is broken in a FITS file that is read herein is an OSError that names it.
+    """Raise an OSError that names the file for anything that is broken in a FITS file.
 
-    One that is not there is named with ``name``, the argument that it was given as.
+    Parameters
+    ----------
+    path : str or path-like
+        The file that is read in the block.
+    name : str, optional
+        Name of the argument that holds ``path``, for the message if the file does not exist.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
@@ -270,26 +335,27 @@ def fits_errors(path, name="path"):
 
 @contextmanager
 def open_fits(path):
-    """The HDUs of a FITS file, of which the last is there as well."""
+    """Open a FITS file, and check that none of its HDUs is missing."""
     # fits.open given a path leaves the file open when it fails
     with Path(path).open("rb") as file, fits.open(_unzip(file), memmap=False) as hdus:
-        len(hdus)  # goes through the whole file
+        len(hdus)  # reads all headers
         yield hdus
 
 
 def _unzip(file):
-    """The file, or the content of a gzip file, the end of which astropy would not miss."""
+    """Unpack a gzip file, since astropy would not notice that its end is missing."""
     if file.peek(2)[:2] == b"\x1f\x8b":
         return BytesIO(gzip.decompress(file.read()))
     return file
 
 
 def _read_own(hdus):
-    """All cutouts of a file of `write_cutouts`."""
+    """Read all cutouts of a file that `write_cutouts` wrote."""
     if len(hdus) != hdus[0].header[_N_HDUS]:
         msg = f"it has {len(hdus)} of its {hdus[0].header[_N_HDUS]} HDUs"
         raise OSError(msg)
-    parts, psfs = {}, {}
+    parts = {}
+    psfs = {}
     for hdu in hdus[1:]:
         if hdu.name == "PSFIMAGE":
             psfs[hdu.ver] = native(hdu.data)
@@ -299,16 +365,25 @@ def _read_own(hdus):
 
 
 def _build(image, part, psfs):
-    """One cutout of our own format."""
+    """Make one cutout from its HDUs."""
     header = image.header.copy()
-    wcs = WCS(header) if _WCS_FLAG in header else None
-    uncertainty = read_uncertainty(part.get("UNCERT"), image)
-    mask = part["MASK"].data.astype(bool) if "MASK" in part else None
-    psf, unit = psfs.get(header.get(_PSF_CARD)), parse_unit(header["BUNIT"])
+    wcs = None
+    if _WCS_FLAG in header:
+        wcs = WCS(header)
+    mask = None
+    if "MASK" in part:
+        mask = part["MASK"].data.astype(bool)
     meta = clean_meta(header, keep_wcs=wcs is None)
     for card in ("BUNIT", _PSF_CARD, _WCS_FLAG):
         meta.remove(card, ignore_missing=True)
     if _META_BUNIT in meta:
         meta.rename_keyword(_META_BUNIT, "BUNIT")
-    data = native(image.data)
-    return CCDData(data, unit=unit, uncertainty=uncertainty, mask=mask, wcs=wcs, psf=psf, meta=meta)
+    return CCDData(
+        native(image.data),
+        unit=parse_unit(header["BUNIT"]),
+        uncertainty=read_uncertainty(part.get("UNCERT"), image),
+        mask=mask,
+        wcs=wcs,
+        psf=psfs.get(header.get(_PSF_CARD)),
+        meta=meta,
+    )

@@ -1,4 +1,4 @@
-"""The extensions that surveys use, as a cutout: the reader behind `sersicnet.io.cutouts`."""
+"""Read cutouts from the FITS extensions that surveys use."""
 
 import astropy.units as u
 import numpy as np
@@ -13,8 +13,8 @@ from astropy.wcs import WCS
 
 from sersicnet.io.cards import clean_meta, parse_unit
 
-# Accepted extension names, the first one found wins. WHT is not among them: in drizzled images
-# it is an exposure time as often as an inverse variance.
+# Accepted names of extensions; the first one found is used. WHT is not among them: in drizzled
+# images it is an exposure time as often as an inverse variance.
 IMAGE_NAMES = ("SCI", "DATA", "IMAGE", "PRIMARY")
 UNCERTAINTY_NAMES = {
     **dict.fromkeys(("UNCERT", "ERR", "ERROR", "RMS", "SIGMA"), StdDevUncertainty),
@@ -28,19 +28,18 @@ UNCERTAINTY_CLASSES = {
     kind.__name__: kind
     for kind in (StdDevUncertainty, VarianceUncertainty, InverseVariance, UnknownUncertainty)
 }
-# Mask planes of the LSST pipelines that say "there is a source", not "this pixel is bad".
+# Mask planes of the LSST pipelines that mark sources, not bad pixels.
 _SOURCE_PLANES = ("MP_DETECTED", "MP_DETECTED_NEGATIVE")
 
 
 def read_survey(hdus, path):
-    """The cutout of a file that surveys or `~astropy.nddata.CCDData.write` make."""
+    """Read the cutout of a file that a survey or `~astropy.nddata.CCDData.write` made."""
     image, noise, mask, psf = find_parts(hdus, path)
-    cutout = CCDData(
-        native(image.data),
-        mask=None if mask is None else bad_pixels(native(mask.data), mask.header),
-        psf=None if psf is None else native(psf.data),
-        **describe(hdus, image, path),
-    )
+    cutout = CCDData(native(image.data), **describe(hdus, image, path))
+    if mask is not None:
+        cutout.mask = bad_pixels(native(mask.data), mask.header)
+    if psf is not None:
+        cutout.psf = native(psf.data)
     try:
         cutout.uncertainty = read_uncertainty(noise, image)
     except u.UnitConversionError as error:
@@ -50,11 +49,11 @@ def read_survey(hdus, path):
 
 
 def find_parts(hdus, path):
-    """The HDUs of image, uncertainty, mask and PSF; the last three may be None."""
+    """Find the HDUs of image, uncertainty, mask and PSF; the last three may be None."""
     image = _find_image(hdus, path)
-    noise, mask, psf = (
-        find_hdu(hdus, names, path) for names in (UNCERTAINTY_NAMES, MASK_NAMES, PSF_NAMES)
-    )
+    noise = find_hdu(hdus, UNCERTAINTY_NAMES, path)
+    mask = find_hdu(hdus, MASK_NAMES, path)
+    psf = find_hdu(hdus, PSF_NAMES, path)
     for hdu in (noise, mask):
         if hdu is not None and hdu.shape != image.shape:
             msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
@@ -63,7 +62,7 @@ def find_parts(hdus, path):
 
 
 def describe(hdus, image, path):
-    """Unit, WCS and meta of an image."""
+    """Read unit, WCS and meta of an image."""
     header = image.header.copy()
     header.extend(hdus[0].header.copy(strip=True), unique=True, useblanks=False)
     wcs = _read_wcs(image.header, hdus, path)
@@ -72,7 +71,7 @@ def describe(hdus, image, path):
 
 
 def _find_image(hdus, path):
-    """The image HDU: a known name, else the first 2-D image that is nothing else."""
+    """Find the image HDU: one with a known name, else the first 2-D image with another name."""
     image = find_hdu(hdus, IMAGE_NAMES, path)
     if image is not None:
         return image
@@ -80,17 +79,17 @@ def _find_image(hdus, path):
     for hdu in hdus:
         if hdu.is_image and len(hdu.shape) == 2 and hdu.name not in others:
             return hdu
-    msg = f"{path} has no 2-D image: give it in one of {', '.join(IMAGE_NAMES)}"
+    msg = f"{path} has no 2-D image: it must be in one of {', '.join(IMAGE_NAMES)}"
     raise ValueError(msg)
 
 
 def find_hdu(hdus, names, path):
-    """The HDU with data that has the first of these names, or None."""
+    """Find the HDU that has data and the first of these names, or None."""
     for name in names:
         found = [hdu for hdu in hdus if hdu.name == name and hdu.is_image and hdu.size > 0]
         if len(found) > 1 or (found and len(found[0].shape) != 2):
             shapes = ", ".join(str(hdu.shape) for hdu in found)
-            msg = f"{path}: one 2-D image is needed in {name}, and its shapes are {shapes}"
+            msg = f"{path}: {name} must be one 2-D image, and has shapes {shapes}"
             raise ValueError(msg)
         if found:
             return found[0]
@@ -98,7 +97,7 @@ def find_hdu(hdus, names, path):
 
 
 def read_uncertainty(hdu, image):
-    """Uncertainty with the kind that its name or its card UTYPE says."""
+    """Read an uncertainty, of the kind that its card UTYPE or else its name gives."""
     if hdu is None:
         return None
     kind, unit = uncertainty_kind(hdu, image)
@@ -106,30 +105,35 @@ def read_uncertainty(hdu, image):
 
 
 def uncertainty_kind(hdu, image):
-    """Class and unit of an uncertainty."""
+    """Find the class and the unit of an uncertainty."""
     kind = UNCERTAINTY_CLASSES.get(hdu.header.get("UTYPE"), UNCERTAINTY_NAMES[hdu.name])
-    string, unit = hdu.header.get("BUNIT"), None
+    string = hdu.header.get("BUNIT")
+    unit = None
     if string != image.header.get("BUNIT") or "UTYPE" in hdu.header:
-        unit = parse_unit(string)  # else it repeats the image's, whatever its kind
+        unit = parse_unit(string)  # else it repeats that of the image, whatever the kind
     return kind, unit
 
 
 def bad_pixels(data, header):
-    """All of a mask that is not zero, without the planes that only mark sources."""
+    """Convert a mask image to booleans, without the planes that only mark sources."""
     source = sum(1 << header[card] for card in _SOURCE_PLANES if card in header)
-    return (data & ~np.array(source, data.dtype) if source else data) != 0
+    if source:
+        data = data & ~np.array(source, data.dtype)
+    return data != 0
 
 
 def _read_wcs(header, hdus, path):
-    """The celestial WCS of an image, or None."""
+    """Read the celestial WCS of an image, or None."""
     try:
         wcs = WCS(header, fobj=hdus)
     except Exception as error:  # wcslib's own exceptions have no common base
         msg = f"{path}: its WCS cannot be read: {error}"
         raise ValueError(msg) from error
-    return wcs if wcs.has_celestial and wcs.naxis == 2 else None
+    if wcs.has_celestial and wcs.naxis == 2:
+        return wcs
+    return None
 
 
 def native(data):
-    """The array in the byte order of this machine."""
+    """Convert an array to the byte order of this machine."""
     return np.asarray(data, dtype=data.dtype.newbyteorder("="))

@@ -57,19 +57,19 @@ def atomic_path(path):
 
 
 def check_folder(path, name="path"):
-    """Refuse a file that is to be written into a folder that is not there.
+    """Raise FileNotFoundError unless the folder of a file to be written exists.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file to be written.
     name : str, optional
-        Of the argument that it was given as.
+        Name of the argument that holds ``path``, for the message.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     """
     folder = Path(path).parent
     if not folder.is_dir():
@@ -78,16 +78,26 @@ def check_folder(path, name="path"):
 
 
 def check_table_path(path):
-    """Refuse a name of a file that `write_table` could not write, as a `~pathlib.Path`.
+    """Raise an error unless `write_table` can write a file of this name.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to be written.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The file.
 
     Raises
     ------
     ValueError
-        If the format is none that keeps units and metadata.
+        If the suffix is not that of a format that keeps units and metadata.
     ModuleNotFoundError
-        If Parquet is asked for, and there is no pyarrow.
+        If the format is Parquet and pyarrow is not installed.
     FileNotFoundError
-        If the folder is not there.
+        If the folder does not exist.
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
@@ -102,12 +112,12 @@ def check_table_path(path):
 
 
 def write_table(table, path, *, overwrite=False):
-    """Write a table in the format that the name of the file says.
+    """Write a table in the format that the suffix of the file names.
 
     Parameters
     ----------
     table : `~astropy.table.QTable`
-        The table.
+        The table to write.
     path : str or path-like
         The file: ``.ecsv``, ``.fits`` or ``.parquet``. It appears when it is complete.
     overwrite : bool, optional
@@ -115,14 +125,28 @@ def write_table(table, path, *, overwrite=False):
 
     Raises
     ------
-    OSError
+    FileExistsError
         If the file exists and ``overwrite`` is False.
     ValueError
-        If the name ends in something else.
+        If the suffix is another one.
     ModuleNotFoundError
-        If Parquet is asked for, and pyarrow is not installed.
+        If the format is Parquet and pyarrow is not installed.
     FileNotFoundError
         If the folder does not exist.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import astropy.units as u
+    >>> from astropy.table import QTable
+    >>> from sersicnet.io import read_table, write_table
+    >>> table = QTable({"mag": [20.0, 21.0] * u.ABmag})
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "catalog.fits"
+    ...     write_table(table, path)
+    ...     print(read_table(path)["mag"].unit)
+    mag(AB)
     """
     from astropy.utils.exceptions import AstropyUserWarning
 
@@ -138,16 +162,22 @@ def write_table(table, path, *, overwrite=False):
 
 
 def read_table(path):
-    """Read any table that astropy can, with the unit of AB magnitudes, which FITS does not know.
+    """Read a table in any format that astropy reads.
+
+    Units of AB magnitudes, which FITS does not know, are read as well.
 
     Parameters
     ----------
-    path : str or path
-        The file.
+    path : str or path-like
+        The file to read.
 
     Returns
     -------
     `~astropy.table.QTable`
+
+    Examples
+    --------
+    See `write_table`.
     """
     import astropy.units as u
     from astropy.table import QTable

@@ -1,6 +1,6 @@
-"""Weights on disk: safetensors with metadata that describe themselves, and those that are shipped.
+"""Weights files: safetensors that describe themselves, and the weights that are shipped.
 
-Nothing is pickled: a file holds arrays and one JSON text, so opening one cannot run code.
+Nothing is pickled: a file holds arrays and one JSON text, so opening a file cannot run code.
 """
 
 import hashlib
@@ -25,15 +25,21 @@ _FOLDER = Path(__file__).parents[1] / "weights"
 
 
 def list_pretrained():
-    """The weights that are shipped with the package.
+    """List the weights that are shipped with the package.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row each: ``name``, ``parameters``, ``network``, ``survey``, ``n_trained`` (galaxies
-        in the training set) and ``description``.
+        One row per file: ``name``, ``parameters``, ``network``, ``survey``, ``n_trained``
+        (galaxies in the training set) and ``description``.
+
+    Examples
+    --------
+    >>> from sersicnet.io import list_pretrained
+    >>> "universal" in list_pretrained()["name"]
+    True
     """
-    from astropy.table import Table  # training machines may lack it
+    from astropy.table import Table  # machines that only train may lack it
     from safetensors import safe_open
 
     rows = []
@@ -56,12 +62,21 @@ def list_pretrained():
 
 
 def pretrained_path(name):
-    """File of the shipped weights ``name``.
+    """Find the file of shipped weights.
+
+    Parameters
+    ----------
+    name : str
+        Name of the weights, as in `list_pretrained`.
+
+    Returns
+    -------
+    `~pathlib.Path`
 
     Raises
     ------
     ValueError
-        If there are none of that name.
+        If no weights of this name are shipped.
     """
     path = _FOLDER / f"{name}.safetensors"
     if not path.is_file():
@@ -72,24 +87,44 @@ def pretrained_path(name):
 
 
 def weights_path(weights):
-    """``weights`` itself where it names a ``*.safetensors`` file, else that of shipped weights.
+    """Find a weights file by its path, or by the name of shipped weights.
+
+    Parameters
+    ----------
+    weights : str or path-like
+        A path that ends in ``.safetensors``, else the name of shipped weights.
+
+    Returns
+    -------
+    `~pathlib.Path`
 
     Raises
     ------
     ValueError
-        If there are no shipped weights of that name.
+        If no weights of this name are shipped.
     """
     path = Path(weights)
-    return path if path.suffix == ".safetensors" else pretrained_path(weights)
+    if path.suffix == ".safetensors":
+        return path
+    return pretrained_path(weights)
 
 
 def weights_label(path):
-    """Name and SHA-256 of a file of weights, a str that is kept with what they measure.
+    """Describe a weights file by its name and SHA-256, to be kept with what it measures.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
     try:
@@ -102,21 +137,34 @@ def weights_label(path):
 
 
 def write_weights(path, tensors, metadata):
-    """Write tensors and metadata, atomically.
+    """Write tensors and metadata; the file appears when it is complete.
 
     Parameters
     ----------
-    path : str or path
+    path : str or path-like
         The file, usually ``*.safetensors``.
     tensors : dict of str to `~torch.Tensor`
-        The state of a network.
+        State of a network.
     metadata : dict
-        What JSON can hold, and numpy numbers. Format and checksum are added.
+        Values that JSON can hold, and NumPy numbers. Format and checksum are added.
 
     Raises
     ------
     TypeError
         If the metadata hold something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from sersicnet.io import read_weights, write_weights
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "line.safetensors"
+    ...     write_weights(path, torch.nn.Linear(1, 1).state_dict(), {"network": "line"})
+    ...     tensors, metadata = read_weights(path)
+    >>> sorted(tensors), metadata["network"]
+    (['bias', 'weight'], 'line')
     """
     from safetensors.torch import save
 
@@ -130,21 +178,30 @@ def write_weights(path, tensors, metadata):
 
 
 def read_weights(path):
-    """Read what `write_weights` wrote.
+    """Read a file that `write_weights` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
 
     Returns
     -------
     tensors : dict of str to `~torch.Tensor`
-        The state of a network.
+        State of a network.
     metadata : dict
-        What was given to `write_weights`.
+        The metadata that were passed to `write_weights`.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file is truncated, corrupted, or not sersicnet's.
+        If the file is truncated or corrupted, or was not written by sersicnet.
+
+    Examples
+    --------
+    See `write_weights`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -161,19 +218,21 @@ def read_weights(path):
     except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
         msg = f"{path} is not a readable safetensors file: {error}"
         raise ValueError(msg) from error
-    written_as = metadata.get("format") if isinstance(metadata, dict) else None
+    written_as = None
+    if isinstance(metadata, dict):
+        written_as = metadata.get("format")
     if written_as != FORMAT:
         msg = f"{path} was not written by SersicNet.save: format {written_as!r}"
         raise ValueError(msg)
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         msg = f"{path} is corrupted: the checksum does not agree"
         raise ValueError(msg)
-    # The first files have the British spelling in the names of their settings.
+    # The first files spell the names of their settings in British English.
     return tensors, json.loads(json.dumps(metadata).replace("neighbour", "neighbor"))
 
 
 def _plain(value):
-    """A numpy number as one of Python's."""
+    """Convert a NumPy number to a number of Python, for JSON."""
     if not isinstance(value, np.generic):
         msg = f"the metadata hold {value!r}: {type(value).__name__} is not JSON serializable"
         raise TypeError(msg)
@@ -181,7 +240,7 @@ def _plain(value):
 
 
 def _digest(tensors, metadata):
-    """SHA-256 over the metadata and over names, types, shapes and bytes of all tensors."""
+    """SHA-256 of the metadata and of names, types, shapes and bytes of all tensors."""
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         array = tensors[name].detach().cpu().contiguous().numpy()

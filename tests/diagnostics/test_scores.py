@@ -336,11 +336,11 @@ def test_bad_tables_are_named():
     with pytest.raises(ValueError, match=r"predicted\['n'\] has shape \(3, 2\)"):
         compare({"n": np.ones((3, 2))}, truth, "n")
     with pytest.raises(
-        ValueError, match=r"columns of truth must have the same length, not \[1, 2\]"
+        ValueError, match=r"columns of truth must have the same length"
     ):
         compare(truth, {"n": [1, 2], "q": [1]}, "n")
     with pytest.raises(
-        TypeError, match=r"predicted must be a table or a dict of columns, not list"
+        TypeError, match=r"predicted must be a table or a dict"
     ):
         compare([1, 2], truth, "n")
     with pytest.raises(ValueError, match=r"must share a column out of mag, r_eff"):
