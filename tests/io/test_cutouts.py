@@ -472,7 +472,7 @@ def test_truncated_file_is_refused_wherever_it_ends(path):
         ({}, r"cutouts.fits has no 2-D image: it must be in one of SCI, DATA"),
         ({"ERR": np.ones((2, 2))}, "has no 2-D image"),
         ({"SCI": np.ones(5)}, r"SCI must be one 2-D image, and has shapes \(5,\)"),
-        ({"SCI": np.ones((2, 3, 4))}, r"its shapes are \(2, 3, 4\)"),
+        ({"SCI": np.ones((2, 3, 4))}, r"has shapes \(2, 3, 4\)"),
         ({"SCI": np.ones((2, 3)), "ERR": np.ones((3, 2))}, r"ERR has shape \(3, 2\)"),
         ({"SCI": np.ones((2, 3)), "DQ": np.ones((1, 1))}, r"DQ has shape \(1, 1\)"),
         ({"SCI": np.ones((2, 3)), "PSF": np.ones((2, 1, 1))}, "PSF must be one 2-D image"),
