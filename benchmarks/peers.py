@@ -22,7 +22,7 @@ from astropy.table import QTable, Table, vstack
 from benchmarks.common.command import add_weights, parser_of
 from benchmarks.common.tables import write_rounded
 from sersicnet import SersicNet
-from sersicnet.diagnostics.comparison import NMAD_FACTOR, compare
+from sersicnet.diagnostics.comparison import compare
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.inference.refine import ImportanceSampling
 from sersicnet.io.weights import weights_path
@@ -151,7 +151,7 @@ def _labels(bench):
 
 def _in_units(comparison, bound):
     """The median error in units of its bound, as 1 for a normal distribution of that width."""
-    return NMAD_FACTOR * np.nanmedian(np.abs(comparison.error) / bound)
+    return 1.4826 * np.nanmedian(np.abs(comparison.error) / bound)
 
 
 def _measure(bench, weights, **options):

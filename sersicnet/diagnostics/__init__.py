@@ -1,4 +1,15 @@
-"""Scores and calibration of results: functions of tables and samples."""
+"""Scores and calibration of results: pure functions of tables and samples.
+
+comparison
+    `compare`: predicted and true values of one parameter, on the same footing.
+scores
+    `score_table`, `binned_score`: R2, bias, scatter, outliers and coverage. `join_truth` and
+    `split_truth`: predictions and truth in one table.
+calibration
+    `coverage_table`, `sbc_table`, `tarp`: tests whether posteriors are calibrated.
+columns, ranks
+    What these share: columns as plain arrays, and the rank of the truth among samples.
+"""
 
 from sersicnet._lazy import lazy_names
 

@@ -1,18 +1,18 @@
-"""Whether predicted posteriors are right: pure functions on (samples, truth).
+"""Test whether posteriors are calibrated: pure functions of (samples, truth).
 
 ``samples`` is what `SersicResults.samples <sersicnet.SersicResults.samples>` returns: a
-dict of (N, n_samples) arrays, one row a galaxy. ``truth`` is a table, or a dict of arrays or
-quantities, with the same galaxies in the same order and columns named as the parameters of
+dict of (N, n_samples) arrays, one row per galaxy. ``truth`` is a table, or a dict of arrays or
+quantities, with the same galaxies in the same order and columns named like the parameters of
 `sersicnet.parameters`.
 
-Everything here rests on one property: if the posteriors are right, the truth is as
-one more sample, and its rank among them is uniform. Ranks of finite samples are
-discrete; they are made continuous at random, which keeps the uniform distribution exact for any
-number of samples. A galaxy with a sample or truth that is not finite has no rank.
+All functions use one property: if the posteriors are calibrated, the truth is like
+one more sample, and its rank among the samples is uniform. Ranks among a finite number of samples
+are discrete; they are made continuous at random, which keeps the distribution exactly uniform for
+any number of samples. A galaxy with a sample or truth that is not finite has no rank.
 
 Angles have no order, so ``theta`` is cut open opposite the mean direction of the samples and
-the truth together. (Cut opposite the truth, the truth would be in the middle of any wide
-posterior, and those would seem too wide.)
+the truth together. (If it were cut opposite the truth, the truth would be in the middle of any
+wide posterior, and wide posteriors would seem too wide.)
 """
 
 import numpy as np
@@ -42,23 +42,23 @@ __all__ = [
 def coverage_table(
     samples, truth, *, levels=(0.5, 0.68, 0.9, 0.95), strata=None, parameters=None, seed=0
 ):
-    """How often the truth lies in the central intervals of the samples.
+    """Measure how often the truth lies in the central intervals of the samples.
 
     Parameters
     ----------
     samples : dict of (N, n_samples) array
-        Draws from the posteriors.
+        Samples of the posteriors.
     truth : table or dict
-        Galaxies whose truth is not finite or masked, or which ``flags`` says could not be
-        rendered, are left out.
+        True values. Galaxies whose truth is not finite or masked, or that are flagged as
+        ``RENDER_FAILED``, are left out.
     levels : sequence of float, optional
         Probabilities of the intervals.
     strata : (N,) array, optional
-        A label for each galaxy, to group by. Those whose label is NaN or masked are left out.
+        A label for each galaxy, to group by. Galaxies whose label is NaN or masked are left out.
     parameters : sequence of str, optional
-        By default all that both have.
+        Parameters to test. By default all that both have.
     seed : int, optional
-        Of the continuous ranks, see `sbc_ranks`.
+        Seed of the continuous ranks, see `sbc_ranks`.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def coverage_table(
         If a level is not between 0 and 1, ``strata`` are not one for each galaxy, a parameter
         is unknown or missing, or the shapes do not agree.
     ~astropy.units.UnitConversionError
-        If a column has a unit that is none of the parameter.
+        If a column has another kind of unit than the parameter.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def coverage_table(
     >>> from sersicnet.diagnostics import coverage_table
     >>> rng = np.random.default_rng(1)
     >>> samples = {"n": rng.normal(2, 0.1, (1000, 500))}
-    >>> truth = {"n": rng.normal(2, 0.2, 1000)}  # twice as far as the samples say
+    >>> truth = {"n": rng.normal(2, 0.2, 1000)}  # the samples are half as wide
     >>> table = coverage_table(samples, truth, levels=[0.68])
     >>> print(f"{table['coverage'][0]:.2f} +/- {table['coverage_err'][0]:.2f}")
     0.40 +/- 0.02
@@ -101,10 +101,13 @@ def coverage_table(
         raise ValueError(msg)
 
     def score(ranks):
+        n = len(ranks)
         for level in levels:
-            inside, n = np.sum(np.abs(ranks - 0.5) <= level / 2), len(ranks)
-            coverage, error = inside / n if n else np.nan, np.nan
+            inside = np.sum(np.abs(ranks - 0.5) <= level / 2)
+            coverage = np.nan
+            error = np.nan
             if n:
+                coverage = inside / n
                 error = stats.beta.std(inside + 1, n - inside + 1)
             yield {"level": level, "coverage": coverage, "coverage_err": error}
 
@@ -113,31 +116,40 @@ def coverage_table(
 
 
 def sbc_ranks(samples, truth, parameter, *, seed=0):
-    """Rank of the truth among the samples of each galaxy, uniform if the posteriors are right.
+    """Rank the truth among the samples of each galaxy.
 
-    This is simulation-based calibration (Talts et al. 2018, arXiv:1804.06788). The rank
-    ``r`` out of 0, ..., n_samples is returned as ``(r + u) / (n_samples + 1)``,
-    with ``u`` uniform in [0, 1); a truth that equals some of the samples has a random place
-    among them.
+    Ranks are uniform if the posteriors are calibrated. This is simulation-based calibration
+    (Talts et al. 2018, arXiv:1804.06788). The rank ``r`` out of 0, ..., n_samples is returned as
+    ``(r + u) / (n_samples + 1)``, with ``u`` uniform in [0, 1); a truth that equals some of the
+    samples has a random place among them.
 
     Parameters
     ----------
     samples, truth
-        See `coverage_table`.
+        Samples and true values, see `coverage_table`.
     parameter : str
         One of the names in `sersicnet.parameters.PARAMETERS`.
     seed : int, optional
-        Of ``u``: that of galaxy ``i`` depends on it and on ``i`` alone.
+        Seed of ``u``, which for galaxy ``i`` depends on the seed and on ``i`` alone.
 
     Returns
     -------
     (N,) `~numpy.ndarray`
-        In [0, 1); NaN where a sample or the truth is not finite.
+        Ranks in [0, 1); NaN where a sample or the truth is not finite.
 
     Raises
     ------
     ValueError, ~astropy.units.UnitConversionError
-        As `coverage_table`.
+        For the same reasons as in `coverage_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.diagnostics import sbc_ranks
+    >>> samples = {"n": np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])}
+    >>> ranks = sbc_ranks(samples, {"n": [0.5, 2.5]}, "n")
+    >>> np.floor(4 * ranks)  # samples below the truth
+    array([0., 2.])
     """
     (parameter,) = check_parameters(parameter)
     return rank_truth(samples, as_table(truth, "truth"), parameter, seed)[0]
@@ -149,64 +161,91 @@ def sbc_table(samples, truth, *, strata=None, parameters=None, seed=0):
     Parameters
     ----------
     samples, truth, strata, parameters, seed
-        See `coverage_table`.
+        Samples, true values, groups, parameters and seed, see `coverage_table`.
 
     Returns
     -------
     `~astropy.table.QTable`
         One row for each parameter and stratum: ``parameter``, ``stratum``, ``n`` and ``n_lost``
-        as in `coverage_table`, and those of a Kolmogorov-Smirnov test: ``ks`` (largest distance
-        between the cumulative distributions) and ``p_value``, NaN without galaxies.
+        as in `coverage_table`, and the results of a Kolmogorov-Smirnov test: ``ks`` (largest
+        distance between the cumulative distributions) and ``p_value``, NaN without galaxies.
 
     Raises
     ------
     ValueError, ~astropy.units.UnitConversionError
-        As `coverage_table`.
+        For the same reasons as in `coverage_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.diagnostics import sbc_table
+    >>> rng = np.random.default_rng(1)
+    >>> samples = {"n": rng.normal(2, 0.1, (1000, 500))}
+    >>> truth = {"n": rng.normal(2, 0.2, 1000)}  # the samples are half as wide
+    >>> bool(sbc_table(samples, truth)["p_value"][0] < 1e-6)
+    True
     """
 
     def score(ranks):
-        ks, p_value = stats.kstest(ranks, "uniform") if len(ranks) else (np.nan, np.nan)
-        yield {"ks": ks, "p_value": p_value}
+        row = {"ks": np.nan, "p_value": np.nan}
+        if len(ranks):
+            row["ks"], row["p_value"] = stats.kstest(ranks, "uniform")
+        yield row
 
     return _score_ranks(samples, truth, score, ("ks", "p_value"), strata, parameters, seed)
 
 
 def tarp(samples, truth, *, seed, parameters=None, n_references=1, n_levels=101):
-    """Coverage of all parameters together, by random points.
+    """Measure the coverage of all parameters together, by random points.
 
     TARP (Lemos et al. 2023, ICML, arXiv:2302.03026) draws a reference point for
     each galaxy and takes the ball around it that reaches to the truth. The fraction of
-    samples in that ball is uniform if the posteriors are right. Distances are in
+    samples in that ball is uniform if the posteriors are calibrated. Distances are in
     magnitudes, log10 ``r_eff``, ``n``, ``q``, pixels, and the components
     of (1 - q) / (1 + q) along cos and sin of 2 ``theta`` (of 1 without ``q``), each divided by
     the standard deviation of the galaxy's samples. References are normally distributed
-    around the samples' mean, as far as the samples are.
+    around the samples' mean, as widely as the samples.
 
     Parameters
     ----------
     samples, truth
-        See `coverage_table`. All parameters must have the same number of samples.
+        Samples and true values, see `coverage_table`. All parameters must have the same number
+        of samples.
     seed : int
-        Of the reference points.
+        Seed of the reference points.
     parameters : sequence of str, optional
-        Those to test together, by default all that both have.
+        Parameters to test together. By default all that both have.
     n_references : int, optional
-        Reference points for each galaxy, whose coverages are averaged.
+        Number of reference points for each galaxy, whose coverages are averaged.
     n_levels : int, optional
-        Number of levels, evenly from 0 to 1.
+        Number of levels, evenly spaced from 0 to 1.
 
     Returns
     -------
     levels, coverage : (n_levels,) `~numpy.ndarray`
-        The fraction of galaxies whose truth is in the region of probability ``level``; NaN if
-        there are no galaxies with finite samples and truth.
+        The levels, and the fraction of galaxies whose truth is in the region of that
+        probability; NaN if there are no galaxies with finite samples and truth.
 
     Raises
     ------
     ValueError
-        As `coverage_table`, and if ``n_references`` is not positive or ``n_levels`` below 2.
+        For the same reasons as in `coverage_table`, and if ``n_references`` is not positive or
+        ``n_levels`` is below 2.
     ~astropy.units.UnitConversionError
-        As `coverage_table`.
+        If a column has another kind of unit than the parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.diagnostics import tarp
+    >>> rng = np.random.default_rng(1)
+    >>> samples = {"n": rng.normal(2, 0.1, (500, 200)), "q": rng.normal(0.5, 0.1, (500, 200))}
+    >>> truth = {"n": rng.normal(2, 0.1, 500), "q": rng.normal(0.5, 0.1, 500)}
+    >>> levels, coverage = tarp(samples, truth, seed=1, n_levels=3)
+    >>> levels
+    array([0. , 0.5, 1. ])
+    >>> bool(abs(coverage[1] - 0.5) < 0.1)
+    True
     """
     rng = np.random.default_rng(seed)
     ranks = _tarp_ranks(samples, truth, rng, parameters, n_references)
@@ -217,16 +256,16 @@ def tarp(samples, truth, *, seed, parameters=None, n_references=1, n_levels=101)
 def tarp_deviation(
     samples, truth, *, seed, parameters=None, n_references=1, n_levels=101, n_bootstrap=200
 ):
-    """Largest distance between the two results of `tarp`, and its error.
+    """Measure the largest distance between the two results of `tarp`, and its error.
 
-    Even right posteriors deviate by chance: see `chance_deviation`.
+    Even calibrated posteriors deviate by chance: see `chance_deviation`.
 
     Parameters
     ----------
     samples, truth, seed, parameters, n_references, n_levels
-        See `tarp`.
+        Samples, true values and settings, see `tarp`.
     n_bootstrap : int, optional
-        How often the galaxies are drawn anew, with replacement.
+        Number of times that the galaxies are drawn anew, with replacement.
 
     Returns
     -------
@@ -238,25 +277,38 @@ def tarp_deviation(
     Raises
     ------
     ValueError, ~astropy.units.UnitConversionError
-        As `tarp`, and if ``n_bootstrap`` is below 2.
+        For the same reasons as in `tarp`, and if ``n_bootstrap`` is below 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.diagnostics import chance_deviation, tarp_deviation
+    >>> rng = np.random.default_rng(1)
+    >>> samples = {"n": rng.normal(2, 0.1, (1000, 200))}
+    >>> truth = {"n": rng.normal(2, 0.3, 1000)}  # the samples are a third as wide
+    >>> deviation, error = tarp_deviation(samples, truth, seed=1)
+    >>> deviation > chance_deviation(1000)
+    True
     """
     if n_bootstrap < 2:
         msg = f"n_bootstrap={n_bootstrap} must be 2 or more"
         raise ValueError(msg)
     rng = np.random.default_rng(seed)
     ranks = _tarp_ranks(samples, truth, rng, parameters, n_references)
-    levels, n = _levels(n_levels), len(ranks)
+    levels = _levels(n_levels)
+    n = len(ranks)
     if not n:
         return np.nan, np.nan
-    deviations = [
-        np.abs(_coverage(ranks[chosen], levels) - levels).max()
-        for chosen in (np.arange(n), *(rng.integers(n, size=n) for _ in range(n_bootstrap)))
-    ]
-    return float(deviations[0]), float(np.std(deviations[1:], ddof=1))
+
+    def deviation(chosen):
+        return float(np.abs(_coverage(chosen, levels) - levels).max())
+
+    drawn = [deviation(ranks[rng.integers(n, size=n)]) for _ in range(n_bootstrap)]
+    return deviation(ranks), float(np.std(drawn, ddof=1))
 
 
 def chance_deviation(n_galaxies, *, probability=0.95):
-    """Deviation of right posteriors that is not exceeded with this probability.
+    """Find the deviation that calibrated posteriors do not exceed with some probability.
 
     This is a quantile of the Kolmogorov-Smirnov statistic, exact for ``ks`` of
     `sbc_table` and, up to the spacing of the levels, for `tarp_deviation`
@@ -267,7 +319,7 @@ def chance_deviation(n_galaxies, *, probability=0.95):
     n_galaxies : int
         Number of galaxies.
     probability : float, optional
-        The probability.
+        Probability of a smaller deviation.
 
     Returns
     -------
@@ -294,7 +346,7 @@ def chance_deviation(n_galaxies, *, probability=0.95):
 
 
 def _score_ranks(samples, truth, score, columns, strata, parameters, seed):
-    """One table of what ``score`` yields for the ranks of each parameter and stratum."""
+    """Make a table of what ``score`` yields for the ranks of each parameter and stratum."""
     truth = as_table(truth, "truth")
     rows = []
     for name in common_parameters(samples, truth, parameters):
@@ -304,20 +356,21 @@ def _score_ranks(samples, truth, score, columns, strata, parameters, seed):
             row = {"parameter": name, "stratum": stratum, "n": int(used.sum())}
             row["n_lost"] = int(np.sum(known & inside)) - row["n"]
             rows.extend(row | scores for scores in score(ranks[used]))
-    group = ("parameter",) if strata is None else ("parameter", "stratum")
-    names = (*group, "n", "n_lost", *columns)
+    names = ["parameter", "stratum", "n", "n_lost", *columns]
+    if strata is None:
+        names.remove("stratum")
     return QTable({column: [row[column] for row in rows] for column in names})
 
 
 def _tarp_ranks(samples, truth, rng, parameters, n_references):
-    """Ranks of the distances from random points, (N, n_references), of galaxies that have them."""
+    """Rank the distances from random points, (N, n_references), where they are defined."""
     if n_references < 1:
         msg = f"n_references={n_references} must be 1 or more"
         raise ValueError(msg)
     labels = standard_labels(samples, as_table(truth, "truth"), parameters)
     ranks = []
-    # Near references see the most: for 1000 galaxies with seven widths 10 % too small, the
-    # deviation is 2.7 times that of chance, 1.3 times if they are five times as far, and 1.0
+    # Near references are the most sensitive: for 1000 galaxies with seven widths 10 % too small,
+    # the deviation is 2.7 times that of chance, 1.3 times if they are five times as far, and 1.0
     # times if they are drawn from all galaxies.
     for _ in range(n_references):
         references = rng.standard_normal((len(labels), len(labels[0])))
@@ -338,7 +391,7 @@ def _levels(n_levels):
 
 
 def _coverage(ranks, levels):
-    """Fraction of the ranks up to each level, NaN without any."""
+    """Find the fraction of the ranks up to each level; NaN without ranks."""
     if not ranks.size:
         return np.full(levels.shape, np.nan)
     counts = np.bincount(np.searchsorted(levels, ranks.ravel()), minlength=len(levels))

@@ -1,4 +1,4 @@
-"""Table columns of any kind as plain arrays, for `sersicnet.diagnostics`."""
+"""Convert what users pass as tables, and columns of any kind to plain arrays."""
 
 import numpy as np
 from astropy.table import QTable, Table
@@ -43,33 +43,56 @@ def as_table(table, argument):
 
 
 def table_unit(table, name):
-    """The unit in which column ``name`` is compared, None where anything goes."""
+    """Find the unit in which a column is compared; None for the unit that it has."""
     if name in PARAMETERS:
         return PARAMETERS[name].unit
     return getattr(table[name], "unit", None)
 
 
 def column_values(table, name, parameter, argument):
-    """A column as floats in the unit of ``parameter``, NaN where it is masked or infinite."""
+    """Convert a column to floats in the unit of a parameter, NaN where not finite or masked.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    name : str
+        Name of the column.
+    parameter : str
+        Parameter, or other column, that gives the unit.
+    argument : str
+        Name of the argument that holds ``table``, for messages.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If the column is missing or has several values per galaxy.
+    ~astropy.units.UnitConversionError
+        If the column has another kind of unit.
+    """
     if name not in table.colnames:
         msg = f"{argument} has no column {name!r}, only {', '.join(table.colnames)}"
         raise ValueError(msg)
     values = to_floats(table[name], table_unit(table, parameter))
     if values.ndim != 1:
-        msg = f"{argument}[{name!r}] has shape {values.shape} and must be one value a galaxy"
+        msg = f"{argument}[{name!r}] has shape {values.shape} and must be one value per galaxy"
         raise ValueError(msg)
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def has_flag(table, flags):
-    """Whether one of the bits is set, row by row."""
+    """Find the rows of a table in which one of the flags is set."""
     if "flags" not in table.colnames:
         return np.False_
     return (np.ma.filled(table["flags"], 0).astype(int) & int(flags)) != 0
 
 
 def log10(values):
-    """Decimal logarithm, NaN where there is none."""
+    """Take the decimal logarithm, NaN where it does not exist."""
     with np.errstate(invalid="ignore", divide="ignore"):
         logarithm = np.log10(values)
     return np.where(np.isfinite(logarithm), logarithm, np.nan)

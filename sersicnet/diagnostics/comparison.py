@@ -1,23 +1,24 @@
-"""Predicted beside true values of one parameter, part of `sersicnet.diagnostics`."""
+"""Compare the predicted and true values of one parameter."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.stats import mad_std
 
 from sersicnet.diagnostics.columns import as_table, column_values, has_flag, log10
+from sersicnet.diagnostics.ranks import mean_theta
 from sersicnet.flags import FAILED, Flags
 from sersicnet.parameters import PARAMETERS, check_parameters, wrap_theta
 
 __all__ = ["Comparison", "compare"]
 
-# 1 / Phi^-1(3/4): makes the median absolute deviation of a normal one its standard deviation.
-NMAD_FACTOR = 1.4826
+# Distance from the bias, in units of the scatter, beyond which a galaxy is an outlier.
 OUTLIER_NMADS = 5
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Predicted and true values of one parameter, of the galaxies whose truth is known.
+    """Predicted and true values of one parameter, for the galaxies whose truth is known.
 
     Attributes
     ----------
@@ -30,9 +31,9 @@ class Comparison:
     truth, predicted : (N,) `~numpy.ndarray`
         Values as they are compared; ``predicted`` is NaN where the prediction is lost.
     lower, upper : (N,) `~numpy.ndarray`
-        The 16 and 84 % quantiles, NaN where there are none.
+        The 16 and 84 % quantiles, NaN where the table has none.
     rows : (N,) `~numpy.ndarray`
-        The rows of the tables that these galaxies are.
+        Row numbers of these galaxies in the tables.
     """
 
     parameter: str
@@ -81,21 +82,25 @@ class Comparison:
     @property
     def scatter(self):
         """NMAD of the error: 1.4826 median(abs(error - median(error)))."""
-        return _statistic(_nmad, self.error, at_least=2)
+        return _statistic(mad_std, self.error, at_least=2)
 
     @property
     def rms(self):
-        """Root of the mean square error."""
-        return _statistic(lambda error: np.sqrt(np.mean(error**2)), self.error)
+        """Root-mean-square error."""
+
+        def rms(error):
+            return np.sqrt(np.mean(error**2))
+
+        return _statistic(rms, self.error)
 
     @property
     def outliers(self):
-        """Fraction of galaxies whose error is more than 5 NMAD from the bias."""
-        return _statistic(
-            lambda error: np.mean(np.abs(error - self.bias) > OUTLIER_NMADS * self.scatter),
-            self.error,
-            at_least=2,
-        )
+        """Fraction of galaxies whose error differs from the bias by more than 5 NMAD."""
+
+        def outliers(error):
+            return np.mean(np.abs(error - self.bias) > OUTLIER_NMADS * self.scatter)
+
+        return _statistic(outliers, self.error, at_least=2)
 
     @property
     def coverage(self):
@@ -103,46 +108,57 @@ class Comparison:
         used = np.isfinite(self.predicted) & np.isfinite(self.lower) & np.isfinite(self.upper)
         if not used.any():
             return np.nan
-        truth, lower, upper = self.truth[used], self.lower[used], self.upper[used]
+        truth = self.truth[used]
+        lower = self.lower[used]
+        upper = self.upper[used]
         if self.parameter == "theta":  # the interval may go through the ends of [-90, 90)
             return np.mean((truth - lower) % 180 <= (upper - lower) % 180)
         return np.mean((lower <= truth) & (truth <= upper))
 
     def _difference(self, first, second):
         difference = first - second
-        return wrap_theta(difference) if self.parameter == "theta" else difference
+        if self.parameter == "theta":
+            return wrap_theta(difference)
+        return difference
 
     def _mean(self, values):
-        if self.parameter != "theta":
-            return np.mean(values)
-        return np.degrees(np.angle(np.mean(np.exp(2j * np.radians(values))))) / 2
+        if self.parameter == "theta":
+            return mean_theta(values)
+        return np.mean(values)
 
 
 def compare(predicted, truth, parameter):
-    """Bring the predicted and true values of one parameter to the same footing.
+    """Compare the predicted and true values of one parameter.
 
     Parameters
     ----------
     predicted : table, dict or `~sersicnet.SersicResults`
-        Column ``<parameter>``, if there are any also ``<parameter>_lo`` and
-        ``<parameter>_hi``, and ``flags``. A value that is not finite, or flagged as failed,
-        is lost.
+        Column ``<parameter>``, and optionally ``<parameter>_lo``, ``<parameter>_hi`` and
+        ``flags``. A value that is not finite, or is flagged as failed, is lost.
     truth : table or dict
-        Column ``<parameter>``. Rows where it is not finite or masked, or which
-        ``flags`` says could not be rendered, are left out.
+        Column ``<parameter>``. Rows where it is not finite or masked, or is flagged as
+        ``RENDER_FAILED``, are left out.
     parameter : str
         One of the names in `sersicnet.parameters.PARAMETERS`.
 
     Returns
     -------
     `Comparison`
+        The galaxies whose truth is known.
 
     Raises
     ------
     ValueError
         If the parameter is unknown, a column is missing, or the lengths differ.
     ~astropy.units.UnitConversionError
-        If a column has a unit that is none of the parameter.
+        If a column has another kind of unit than the parameter.
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics import compare
+    >>> comparison = compare({"n": [1.25, 2.25, 2.75]}, {"n": [1.0, 2.0, 3.0]}, "n")
+    >>> comparison.bias, comparison.rms
+    (0.25, 0.25)
     """
     (parameter,) = check_parameters(parameter)
     predicted = as_table(predicted, "predicted")
@@ -152,23 +168,29 @@ def compare(predicted, truth, parameter):
     if len(values) != len(true_values):
         msg = f"{parameter}: predicted has {len(values)} rows and truth {len(true_values)}"
         raise ValueError(msg)
-    bounds = [np.full(values.shape, np.nan)] * 2
-    names = [f"{parameter}_lo", f"{parameter}_hi"]
-    if set(names) <= set(predicted.colnames):
-        bounds = [column_values(predicted, name, parameter, "predicted") for name in names]
-    arrays = [true_values, np.where(has_flag(predicted, FAILED), np.nan, values), *bounds]
-    label, unit = parameter, str(PARAMETERS[parameter].err_unit or "")
+    arrays = {
+        "truth": true_values,
+        "predicted": np.where(has_flag(predicted, FAILED), np.nan, values),
+        "lower": np.full(values.shape, np.nan),
+        "upper": np.full(values.shape, np.nan),
+    }
+    if {f"{parameter}_lo", f"{parameter}_hi"} <= {*predicted.colnames}:
+        arrays["lower"] = column_values(predicted, f"{parameter}_lo", parameter, "predicted")
+        arrays["upper"] = column_values(predicted, f"{parameter}_hi", parameter, "predicted")
+    label = parameter
+    unit = str(PARAMETERS[parameter].err_unit or "")
     if parameter == "r_eff":
-        label, unit, arrays = "log10 r_eff", "dex", [log10(array) for array in arrays]
-    rows = np.flatnonzero(np.isfinite(arrays[0]) & ~has_flag(truth, Flags.RENDER_FAILED))
-    return Comparison(parameter, label, unit, *(array[rows] for array in arrays), rows)
-
-
-def _nmad(error):
-    return NMAD_FACTOR * np.median(np.abs(error - np.median(error)))
+        label = "log10 r_eff"
+        unit = "dex"
+        arrays = {name: log10(array) for name, array in arrays.items()}
+    rows = np.flatnonzero(np.isfinite(arrays["truth"]) & ~has_flag(truth, Flags.RENDER_FAILED))
+    used = {name: array[rows] for name, array in arrays.items()}
+    return Comparison(parameter=parameter, label=label, unit=unit, rows=rows, **used)
 
 
 def _statistic(function, error, *, at_least=1):
-    """``function`` of the errors that are not NaN, NaN where they are too few."""
+    """Apply a function to the errors that are not NaN; NaN where there are too few."""
     error = error[np.isfinite(error)]
-    return float(function(error)) if error.size >= at_least else np.nan
+    if error.size < at_least:
+        return np.nan
+    return float(function(error))

@@ -1,4 +1,4 @@
-"""Truth and samples of each galaxy side by side, for `sersicnet.diagnostics.calibration`."""
+"""Rank the truth of each galaxy among its posterior samples."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_t
 
 
 def common_parameters(samples, truth, parameters):
-    """The parameters to test."""
+    """Find the parameters to test: those that are asked for, or all that both have."""
     if parameters is None:
         parameters = [name for name in PARAMETERS if name in samples and name in truth.colnames]
         if not parameters:
@@ -18,7 +18,7 @@ def common_parameters(samples, truth, parameters):
 
 
 def _stack_points(samples, truth, parameter):
-    """Truth, in the first column, and samples of one parameter, (N, 1 + n_samples)."""
+    """Join truth, in the first column, and samples of one parameter: (N, 1 + n_samples)."""
     known = column_values(truth, parameter, parameter, "truth")
     known = np.where(has_flag(truth, Flags.RENDER_FAILED), np.nan, known)
     if parameter not in samples:
@@ -36,15 +36,17 @@ def _stack_points(samples, truth, parameter):
 
 
 def rank_first(points, rng):
-    """Continuous ranks of the first column among all, NaN in rows that are not finite."""
-    first, others = points[:, :1], points[:, 1:]
-    below, equal = (others < first).sum(axis=1), (others == first).sum(axis=1)
+    """Rank the first column among all, made continuous at random; NaN in rows with NaN."""
+    first = points[:, :1]
+    others = points[:, 1:]
+    below = (others < first).sum(axis=1)
+    equal = (others == first).sum(axis=1)
     ranks = (below + rng.random(len(points)) * (equal + 1)) / points.shape[1]
     return np.where(np.isfinite(points).all(axis=1), ranks, np.nan)
 
 
 def rank_truth(samples, truth, parameter, seed):
-    """Continuous rank of the truth among the samples of each galaxy, and whether it is known."""
+    """Rank the truth among the samples of each galaxy, and find where the truth is known."""
     points = _stack_points(samples, truth, parameter)
     known = np.isfinite(points[:, 0])
     if parameter == "theta":
@@ -53,15 +55,15 @@ def rank_truth(samples, truth, parameter, seed):
 
 
 def mean_theta(theta):
-    """Mean direction along the last axis, degrees: that of the mean of exp(2 i theta)."""
+    """Find the mean direction along the last axis, in degrees, from the mean of exp(2i theta)."""
     return np.degrees(np.angle(np.exp(2j * np.radians(theta)).mean(axis=-1))) / 2
 
 
 def standard_labels(samples, truth, parameters):
-    """Truth and samples as labels with mean 0 and variance 1 in each galaxy.
+    """Convert truth and samples to labels with mean 0 and variance 1 in each galaxy.
 
-    The truth takes part in mean and variance as the samples do: if it did not, it would be
-    a little farther from the mean than they are, also if the posteriors are right.
+    Mean and variance include the truth, like the samples: otherwise the truth would be a
+    little farther from the mean than the samples are, even if the posteriors are right.
     """
     parameters = common_parameters(samples, truth, parameters)
     points = {name: _stack_points(samples, truth, name) for name in parameters}
@@ -70,35 +72,39 @@ def standard_labels(samples, truth, parameters):
         msg = f"all parameters must have the same number of samples, not {shapes}"
         raise ValueError(msg)
     with np.errstate(divide="ignore", invalid="ignore"):  # infinite labels have no rank
-        labels = _labels(points)
-        means = [label.mean(axis=1, keepdims=True) for label in labels]
-        stds = [label.std(axis=1, keepdims=True) for label in labels]
-        return [
-            (label - mean) / np.where(std > 0, std, 1)
-            for label, mean, std in zip(labels, means, stds, strict=True)
-        ]
+        return [_standardize(label) for label in _labels(points)]
 
 
 def _labels(points):
-    """The quantities that distances are of: as a network's labels, but for their units."""
+    """Convert parameters to the quantities in which distances are measured.
+
+    These are a network's labels, except for their units.
+    """
     labels = dict(points)
     if "r_eff" in labels:
         labels["r_eff"] = np.log10(labels["r_eff"])
     if "theta" in labels:
-        direction, q = 2 * np.radians(labels.pop("theta")), points.get("q", 0)
+        direction = 2 * np.radians(labels.pop("theta"))
+        q = points.get("q", 0)
         ellipticity = (1 - q) / (1 + q)
-        labels["e1"], labels["e2"] = (
-            ellipticity * np.cos(direction),
-            ellipticity * np.sin(direction),
-        )
+        labels["e1"] = ellipticity * np.cos(direction)
+        labels["e2"] = ellipticity * np.sin(direction)
     return list(labels.values())
 
 
+def _standardize(label):
+    """Shift and scale each row to mean 0 and variance 1."""
+    mean = label.mean(axis=1, keepdims=True)
+    std = label.std(axis=1, keepdims=True)
+    return (label - mean) / np.where(std > 0, std, 1)
+
+
 def group_rows(strata, n):
-    """Label and rows of each stratum; all rows without strata."""
+    """Find label and rows of each stratum; without strata, all rows are one."""
     if strata is None:
         return [(None, np.ones(n, dtype=bool))]
-    labels, mask = np.asarray(np.ma.getdata(strata)), np.ma.getmaskarray(strata)
+    labels = np.asarray(np.ma.getdata(strata))
+    mask = np.ma.getmaskarray(strata)
     if labels.shape != (n,):
         msg = f"strata have shape {labels.shape} and must be one label for each of {n} galaxies"
         raise ValueError(msg)

@@ -1,7 +1,7 @@
-"""How good predictions are: pure functions on (predicted, truth).
+"""Score predictions: pure functions of (predicted, truth).
 
-Both are tables, or dicts of arrays or quantities, with columns named as the
-parameters of `sersicnet.parameters`, one row a galaxy and in the same order.
+Both are tables, or dicts of arrays or quantities, with columns named like the
+parameters of `sersicnet.parameters`, one row per galaxy and in the same order.
 
 Errors are predicted minus true. ``r_eff`` is compared by its decimal logarithm,
 so that its errors are in dex, and differences of ``theta`` are brought into
@@ -27,42 +27,42 @@ __all__ = [
 
 
 def score_table(predicted, truth, *, parameters=None):
-    """Score of each parameter.
+    """Score the predictions of each parameter.
 
     Parameters
     ----------
     predicted, truth : table or dict
-        See `compare`.
+        Predictions and true values, see `compare`.
     parameters : sequence of str, optional
-        The parameters to score. By default all that both tables have.
+        Parameters to score. By default all that both tables have.
 
     Returns
     -------
     `~astropy.table.QTable`
-        One row a parameter:
+        One row per parameter:
 
         ============= ====================================================================
         ``parameter`` name of the parameter
-        ``label``     what is compared: the name, or ``log10 r_eff``
+        ``label``     quantity that is compared: the name, or ``log10 r_eff``
         ``unit``      unit of ``bias``, ``scatter`` and ``rms`` (``dex`` for ``log10 r_eff``)
         ``n``         galaxies used
         ``n_lost``    galaxies with a known truth whose prediction is NaN or flagged as failed
         ``r2``        1 - sum(error^2) / sum((truth - mean)^2)
         ``bias``      median error
         ``scatter``   NMAD of the error, 1.4826 median(abs(error - median(error)))
-        ``rms``       root of the mean square error
-        ``outliers``  fraction of the ``n`` whose error is more than 5 NMAD from the bias
+        ``rms``       root-mean-square error
+        ``outliers``  fraction of the ``n`` whose error differs from the bias by over 5 NMAD
         ``coverage``  fraction of the ``n`` whose truth is between ``_lo`` and ``_hi``
                       (0.68 if the errors are right)
         ============= ====================================================================
 
-        A number that does not exist is NaN: all of them without galaxies, ``scatter`` and
+        A number that is not defined is NaN: all of them without galaxies, ``scatter`` and
         ``outliers`` of one galaxy, ``r2`` of a constant truth, ``coverage`` without intervals.
 
     Raises
     ------
     ValueError
-        As `compare`, and if the tables have no parameter in common.
+        For the same reasons as in `compare`, and if the tables have no parameter in common.
 
     Examples
     --------
@@ -89,19 +89,19 @@ def score_table(predicted, truth, *, parameters=None):
 
 
 def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
-    """Score of each parameter in bins of a true quantity.
+    """Score the predictions of each parameter in bins of a true quantity.
 
     Parameters
     ----------
     predicted, truth : table or dict
-        See `compare`.
+        Predictions and true values, see `compare`.
     edges : sequence of float or `~astropy.units.Quantity`
         Edges of the bins, increasing. Each bin contains its lower edge, the last one also
         its upper.
     by : str, optional
         Column of ``truth`` that is binned.
     parameters : sequence of str, optional
-        The parameters to score. By default all that both tables have.
+        Parameters to score. By default all that both tables have.
 
     Returns
     -------
@@ -112,7 +112,21 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
     Raises
     ------
     ValueError
-        As `score_table`, and if ``edges`` are fewer than two or do not increase.
+        For the same reasons as in `score_table`, and if ``edges`` are fewer than two or do not
+        increase.
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics import binned_score
+    >>> truth = {"mag": [18.5, 19.5, 20.5, 21.5], "n": [1.0, 2.0, 3.0, 4.0]}
+    >>> predicted = {"n": [1.25, 2.25, 3.5, 4.5]}
+    >>> score = binned_score(predicted, truth, edges=[18, 20, 22])
+    >>> print(score["bin_lower", "bin_upper", "n", "bias"])
+    bin_lower bin_upper  n  bias
+     mag(AB)   mag(AB)
+    --------- --------- --- ----
+         18.0      20.0   2 0.25
+         20.0      22.0   2  0.5
     """
     predicted = as_table(predicted, "predicted")
     truth = as_table(truth, "truth")
@@ -133,7 +147,9 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
         score = score_table(predicted[inside], truth[inside], parameters=parameters)
         for position, name in enumerate(("bin_lower", "bin_upper")):
             column = np.full(len(score), edges[index + position])
-            score.add_column(column if unit is None else column << unit, index=position, name=name)
+            if unit is not None:
+                column = column << unit
+            score.add_column(column, index=position, name=name)
         scores.append(score)
     table = vstack(scores)
     table.meta["by"] = by
@@ -141,39 +157,69 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
 
 
 def join_truth(predicted, truth):
-    """One table of predictions and truth, to be kept or written.
+    """Join predictions and truth in one table, to be kept or written.
 
     Parameters
     ----------
     predicted, truth : `~astropy.table.QTable`
-        See `compare`.
+        Predictions and true values, see `compare`.
 
     Returns
     -------
     `~astropy.table.QTable`
         The predictions, and the parameters of the truth in columns ``true_<p>``.
+
+    Examples
+    --------
+    >>> from astropy.table import QTable
+    >>> from sersicnet.diagnostics import join_truth, split_truth
+    >>> table = join_truth(QTable({"n": [1.25]}), QTable({"n": [1.0]}))
+    >>> table.colnames
+    ['n', 'true_n']
+    >>> predicted, truth = split_truth(table)
+    >>> truth.colnames
+    ['n']
     """
     known = truth[[name for name in PARAMETERS if name in truth.colnames]]
-    known.rename_columns(known.colnames, [f"true_{name}" for name in known.colnames])
+    for name in known.colnames:
+        known.rename_column(name, f"true_{name}")
     return hstack([predicted, known])
 
 
 def split_truth(table):
-    """Predictions and truth of a table from `join_truth`, two `~astropy.table.QTable`."""
+    """Split a table from `join_truth` into predictions and truth.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Table with columns ``true_<p>``.
+
+    Returns
+    -------
+    predicted, truth : `~astropy.table.QTable`
+        The two tables that were joined.
+
+    Examples
+    --------
+    See `join_truth`.
+    """
     columns = [name for name in table.colnames if name.startswith("true_")]
     truth = table[columns]
-    truth.rename_columns(columns, [name.removeprefix("true_") for name in columns])
-    return table[[name for name in table.colnames if name not in columns]], truth
+    for name in columns:
+        truth.rename_column(name, name.removeprefix("true_"))
+    predicted = table.copy(copy_data=False)
+    predicted.remove_columns(columns)
+    return predicted, truth
 
 
 def parameter_values(table, parameter):
-    """The values of one parameter as floats, whatever the kind of column.
+    """Convert the column of one parameter to floats, whatever the kind of column.
 
     Parameters
     ----------
     table : table, dict or `~sersicnet.SersicResults`
-        Quantities and magnitudes are converted; a column without unit is in the unit of
-        `sersicnet.parameters.PARAMETERS` already.
+        Table with the column. Quantities and magnitudes are converted; a column without unit
+        must be in the unit of `sersicnet.parameters.PARAMETERS` already.
     parameter : str
         Name of the parameter and of the column.
 
@@ -185,7 +231,14 @@ def parameter_values(table, parameter):
     Raises
     ------
     ValueError, ~astropy.units.UnitConversionError
-        As `compare`.
+        For the same reasons as in `compare`.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.diagnostics import parameter_values
+    >>> parameter_values({"r_eff": [500, 1500] * u.mas}, "r_eff")
+    array([0.5, 1.5])
     """
     (parameter,) = check_parameters(parameter)
     return column_values(as_table(table, "table"), parameter, parameter, "table")
