@@ -335,13 +335,9 @@ def test_bad_tables_are_named():
         binned_score({"n": [1, 2]}, truth, edges=[18, 24])
     with pytest.raises(ValueError, match=r"predicted\['n'\] has shape \(3, 2\)"):
         compare({"n": np.ones((3, 2))}, truth, "n")
-    with pytest.raises(
-        ValueError, match=r"columns of truth must have the same length"
-    ):
+    with pytest.raises(ValueError, match=r"columns of truth must have the same length"):
         compare(truth, {"n": [1, 2], "q": [1]}, "n")
-    with pytest.raises(
-        TypeError, match=r"predicted must be a table or a dict"
-    ):
+    with pytest.raises(TypeError, match=r"predicted must be a table or a dict"):
         compare([1, 2], truth, "n")
     with pytest.raises(ValueError, match=r"must share a column out of mag, r_eff"):
         score_table({"a": [1]}, {"a": [1]})
