@@ -30,10 +30,10 @@ from sersicnet.simulate_catalog.render import render_catalog
 POINTS = 64  # of the posterior, as is the default of SersicNet.predict
 # Functions whose time, with all that they call, is that of a step; "prepare" reads cutouts.
 STEPS = {
-    "prepare": ("preprocessing.py", "prepare"),
+    "prepare": ("stamps.py", "prepare"),
     "network": ("posterior.py", "forward"),
-    "sampling": ("flow_answer.py", "flow_labels"),
-    "quantiles": ("answers.py", "summarize"),
+    "sampling": ("flow_density.py", "flow_labels"),
+    "quantiles": ("densities.py", "summarize"),
     "misfit": ("misfit.py", "misfit"),
 }
 

@@ -1,4 +1,19 @@
-"""Networks: from stamps to probability distributions."""
+"""Networks: from stamps to probability distributions of the labels.
+
+registry
+    `build_network`: a network by its name; the device that it runs on.
+cnn
+    `RegressionCNN`: the plain convolutional network, ``network="cnn"``.
+posterior
+    `PosteriorNetwork`: the network for any survey, ``network="posterior"``.
+features
+    The inputs that the latter computes from stamps: three zooms, and sums over rings.
+densities, flow_density
+    `NormalDensity`, `FlowDensity`: the distributions of N galaxies, from which samples and
+    quantiles follow.
+saved
+    A trained estimator as a weights file.
+"""
 
 from sersicnet._lazy import lazy_names
 

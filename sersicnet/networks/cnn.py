@@ -1,4 +1,4 @@
-"""Torch modules that turn stamps into a distribution over labels."""
+"""The plain convolutional network: from stamps to normal distributions of the labels."""
 
 from itertools import pairwise
 
@@ -8,12 +8,12 @@ from torch.distributions import Independent, Normal
 
 __all__ = ["RegressionCNN"]
 
-# Bright pixels of the second stretch are where those of the first have become logarithmic.
+# Scale of the second stretch: where the first one is already logarithmic.
 SOFTENING = 50.0
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions around which the input is carried along."""
+    """Two 3 x 3 convolutions whose result is added to their input."""
 
     def __init__(self, channels):
         super().__init__()
@@ -32,12 +32,12 @@ class ResidualBlock(nn.Module):
 class RegressionCNN(nn.Module):
     """A plain 2-D CNN from stamps to independent normal distributions of the labels.
 
-    Input are two stretches of the image, ``asinh(data)`` and ``asinh(data / 50)``, and
-    which pixels are good, rearranged by 2 x 2 into channels. Each stage halves
-    the image with a strided 3 x 3 convolution and adds one residual block; a dense layer
-    ends in mean and logarithm of the width of each label.
+    Its inputs are two stretches of the image, ``asinh(data)`` and ``asinh(data / 50)``, and
+    the map of good pixels, rearranged by 2 x 2 into channels. Each stage halves
+    the image with a strided 3 x 3 convolution and adds one residual block; dense layers
+    return mean and logarithm of the width of each label.
 
-    The noise map is no input: in simulations it is known exactly and would give away
+    The noise map is not an input: in simulations it is known exactly and would reveal
     the noise-free galaxy.
 
     Parameters
@@ -47,11 +47,11 @@ class RegressionCNN(nn.Module):
     stamp_size : int
         Pixels on a side of the stamps, a multiple of 2.
     channels : tuple of int
-        Channels of each stage.
+        Number of channels of each stage.
     hidden : int
         Width of the dense layer.
     dropout : float
-        Share of the dense layer's inputs dropped in training.
+        Fraction of the dense layer's inputs that are dropped in training.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class RegressionCNN(nn.Module):
 
     References
     ----------
-    Tuccillo et al. 2018, MNRAS 475, 894 (stacked convolutions and dense layers, one network a
+    Tuccillo et al. 2018, MNRAS 475, 894 (stacked convolutions and dense layers, one network per
     parameter); He et al. 2016, CVPR (residual blocks).
     """
 
@@ -98,26 +98,26 @@ class RegressionCNN(nn.Module):
         self.register_buffer("label_scale", torch.ones(n_labels))
 
     def standardize(self, mean, scale):
-        """Set the mean and the spread that labels have in the training set."""
+        """Set mean and standard deviation of the labels in the training set."""
         self.label_mean.copy_(torch.as_tensor(mean))
         self.label_scale.copy_(torch.as_tensor(scale))
 
     def forward(self, data, weight):
-        """The distribution of the labels.
+        """Predict the distribution of the labels.
 
         Parameters
         ----------
         data, weight : (N, S, S) `~torch.Tensor`
-            As in `~sersicnet.preprocessing.Stamps`.
+            Stamps and their weights, as in `~sersicnet.preprocessing.Stamps`.
 
         Returns
         -------
         `~torch.distributions.Distribution`
-            Over (N, L) labels.
+            Distribution of (N, L) labels.
         """
         good = (weight > 0).to(data.dtype)
         images = torch.stack([torch.asinh(data), torch.asinh(data / SOFTENING), good], dim=1)
-        # Half precision would round the pixels themselves: it begins after the first layer.
+        # Half precision would round the pixels themselves, so it begins after the first layer.
         with torch.autocast(data.device.type, enabled=False):
             features = self.stem(images.contiguous(memory_format=torch.channels_last))
         outputs = self.head(self.encoder(features)).to(data.dtype)

@@ -1,4 +1,4 @@
-"""What a network says about the labels of N galaxies, and quantiles of the parameters from it."""
+"""Normal distributions of the labels of N galaxies, and quantiles of the parameters."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["NormalDensity", "parameter_samples", "summarize"]
 
-# Lower and upper quantiles of the tables.
+# Quantiles of the tables.
 LEVELS = (0.16, 0.5, 0.84)
 
 
@@ -22,9 +22,9 @@ class NormalDensity(Rows):
     Attributes
     ----------
     names : tuple of str
-        Of the labels.
+        Names of the labels.
     mean, scale : (N, L) `~numpy.ndarray`
-        NaN for a galaxy without an answer.
+        Means and standard deviations; NaN for a galaxy that could not be measured.
     """
 
     shared = ("names",)
@@ -34,67 +34,98 @@ class NormalDensity(Rows):
     scale: np.ndarray
 
     def draw(self, rows, n, seed):
-        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
+        """Draw labels of some galaxies, each with its own generator.
+
+        Parameters
+        ----------
+        rows : (R,) array_like of int
+            Numbers of the galaxies.
+        n : int
+            Number of draws per galaxy.
+        seed : int
+            Seed of all generators.
+
+        Returns
+        -------
+        dict of (R, n) `~numpy.ndarray`
+            By name of the label.
+        """
         normal = own_normal(rows, (n, len(self.names)), seed)
         labels = self.mean[rows, None] + self.scale[rows, None] * normal
         return dict(zip(self.names, np.moveaxis(labels, 2, 0), strict=True))
 
     def quantiles(self, frame, parameters):
-        """Quantiles of the parameters at ``LEVELS``, (P, 3, N) `~numpy.ndarray`."""
-        answers = []
+        """Compute quantiles of the parameters at ``LEVELS``, (P, 3, N) `~numpy.ndarray`."""
+        quantiles = []
         for level in LEVELS:
             labels = self.mean + norm.ppf(level) * self.scale
             named = dict(zip(self.names, labels.T, strict=True))
-            with np.errstate(over="ignore"):  # an error without bounds
+            with np.errstate(over="ignore"):  # errors have no upper bound
                 values = frame.from_labels(named, parameters)
-            answers.append([_clip(values[name], name) for name in parameters])
-        quantiles = np.sort(np.swapaxes(answers, 0, 1), axis=1)  # mag falls where flux rises
+            quantiles.append([_clip(values[name], name) for name in parameters])
+        medians = quantiles[1]
+        quantiles = np.sort(np.swapaxes(quantiles, 0, 1), axis=1)  # mag falls where flux rises
         if "theta" in parameters:
             row = parameters.index("theta")
-            middle, width = answers[1][row], self._theta_width()
+            middle = medians[row]
+            width = self._theta_width()
             quantiles[row] = [middle - width, middle, middle + width]
         return quantiles
 
     def _theta_width(self):
-        """First-order error of the angle of (e1, e2), at most that of no knowledge."""
+        """Compute the first-order error of the angle of (e1, e2), at most that of a flat one."""
         columns = [self.names.index("e1"), self.names.index("e2")]
         e1, e2 = self.mean[:, columns].T
         s1, s2 = self.scale[:, columns].T
-        direction, size = np.arctan2(e2, e1), np.maximum(length(e1, e2), 1e-9)
+        direction = np.arctan2(e2, e1)
+        size = np.maximum(length(e1, e2), 1e-9)
         across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
         width = 0.5 * np.degrees(across / size) * norm.ppf(LEVELS[2])
         return np.minimum(width, 0.34 * 180)
 
 
 def summarize(values, parameters, *, weights=None):
-    """Quantiles of parameters from samples.
+    """Compute quantiles of parameters from samples.
 
     Parameters
     ----------
     values : dict of (N, S) `~numpy.ndarray`
         Samples in the units of `~sersicnet.parameters.PARAMETERS`.
     parameters : tuple of str
-        Which.
+        Names of P parameters.
     weights : (S,) `~numpy.ndarray`, optional
-        Of the samples; all the same by default.
+        Weights of the samples, by default all the same.
 
     Returns
     -------
     (P, 3, N) `~numpy.ndarray`
-        At ``LEVELS``. Those of ``theta`` lie around its median and may leave [-90, 90).
+        The quantiles at 16, 50 and 84 %. Those of ``theta`` lie around its median and may leave
+        [-90, 90).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.networks import summarize
+    >>> samples = {"n": np.linspace(1, 3, 101)[None]}
+    >>> np.round(summarize(samples, ("n",)), 2)
+    array([[[1.31],
+            [2.  ],
+            [2.69]]])
     """
-    return np.stack(
-        [
-            (_angle_quantiles if name == "theta" else _quantiles)(values[name], weights)
-            for name in parameters
-        ]
-    )
+    quantiles = []
+    for name in parameters:
+        if name == "theta":
+            quantiles.append(_angle_quantiles(values[name], weights))
+        else:
+            quantiles.append(_quantiles(values[name], weights))
+    return np.stack(quantiles)
 
 
 def _quantiles(values, weights):
-    """At `LEVELS`, (3, N): each of the S values stands for its share of 1 / S around it.
+    """Compute quantiles at `LEVELS`, (3, N).
 
-    Weighted values stand for all up to the next.
+    Each of S values represents a probability of 1 / S around it; a weighted value represents all
+    numbers up to the next value.
     """
     if weights is None:
         return np.quantile(values, LEVELS, axis=1, method="hazen")
@@ -103,7 +134,8 @@ def _quantiles(values, weights):
 
 def _angle_quantiles(theta, weights):
     double = np.radians(2 * theta)
-    x, y = (np.average(part(double), axis=1, weights=weights) for part in (np.cos, np.sin))
+    x = np.average(np.cos(double), axis=1, weights=weights)
+    y = np.average(np.sin(double), axis=1, weights=weights)
     middle = 0.5 * np.degrees(np.arctan2(y, x))
     around = wrap_theta(theta - middle[:, None])
     low, median, high = _quantiles(around, weights)
@@ -112,7 +144,22 @@ def _angle_quantiles(theta, weights):
 
 
 def parameter_samples(labels, frame, parameters):
-    """Parameters, dict of (N, S), from labels, dict of (N, S), of N galaxies."""
+    """Convert samples of labels to samples of parameters.
+
+    Parameters
+    ----------
+    labels : dict of (N, S) `~numpy.ndarray`
+        Samples of the labels of N galaxies.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+    parameters : tuple of str
+        Names of the parameters.
+
+    Returns
+    -------
+    dict of (N, S) `~numpy.ndarray`
+        By name of the parameter, within its limits.
+    """
     values = frame[:, None].from_labels(labels, parameters)
     return {name: _clip(value, name) for name, value in values.items()}
 

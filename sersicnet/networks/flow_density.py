@@ -1,4 +1,4 @@
-"""What a normalizing flow says about the labels of N galaxies."""
+"""Densities of the labels of N galaxies by a normalizing flow."""
 
 from dataclasses import dataclass
 
@@ -24,14 +24,15 @@ class FlowDensity(Rows):
     Attributes
     ----------
     flow : `~zuko.flows.Flow`
-        On the CPU.
+        The normalizing flow, on the CPU.
     context : (N, W, C) `~numpy.ndarray`
-        What the encoder said of each galaxy, seen in W of the eight ways to flip and transpose
-        a stamp, as it is first. The density is the mean of theirs.
+        Summaries by the encoder of each galaxy in W of the eight orientations that flips and
+        transposition give; the first is the stamp itself. The density is the mean over
+        orientations.
     mean : (N, W, 7) `~numpy.ndarray`
-        Of the unconstrained labels; NaN for a galaxy without an answer.
+        Mean of the unconstrained labels; NaN for a galaxy that could not be measured.
     factor : (N, W, 7, 7) `~numpy.ndarray`
-        Whitens them.
+        Lower triangular matrices that whiten the unconstrained labels.
     log_light : (N,) `~numpy.ndarray`
         Decimal logarithm of the share of the light that the PSF holds which the network saw,
         subtracted from ``log_flux``.
@@ -48,35 +49,64 @@ class FlowDensity(Rows):
     log_light: np.ndarray
     offset: np.ndarray
 
-    def distribution(self, rows, way=0):
-        """The `~sersicnet.networks.Posterior` of some galaxies, seen in one way.
+    def distribution(self, rows, orientation=0):
+        """Make the `~sersicnet.networks.Posterior` of some galaxies in one orientation.
 
-        Its flux and center are raw.
+        ``log_light`` and ``offset`` are not subtracted from its labels.
         """
-        parts = (getattr(self, name)[rows, way] for name in ("context", "mean", "factor"))
-        return Posterior(self.flow, *(torch.from_numpy(part.copy()) for part in parts))
+        context = torch.from_numpy(self.context[rows, orientation].copy())
+        mean = torch.from_numpy(self.mean[rows, orientation].copy())
+        factor = torch.from_numpy(self.factor[rows, orientation].copy())
+        return Posterior(self.flow, context, mean, factor)
 
     def draw(self, rows, n, seed):
-        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
+        """Draw labels of some galaxies, each with its own generator.
+
+        Parameters
+        ----------
+        rows : (R,) array_like of int
+            Numbers of the galaxies.
+        n : int
+            Number of draws per galaxy, which take the orientations in turn.
+        seed : int
+            Seed of all generators.
+
+        Returns
+        -------
+        dict of (R, n) `~numpy.ndarray`
+            By name of the label, and ``q``.
+        """
         rows = np.asarray(rows)
         labels = np.full((len(rows), n, N_LABELS), np.nan)
         good = np.flatnonzero(np.isfinite(self.mean[rows]).all(axis=(1, 2)))
-        n_ways = self.mean.shape[1]
+        n_orientations = self.mean.shape[1]
         step = max(1, _CHUNK // max(n, 1))
         for start in range(0, len(good), step):
             part = good[start : start + step]
             normal = np.swapaxes(own_normal(rows[part], (n, N_LABELS), seed), 0, 1)
-            for way in range(n_ways):
-                posterior, drawn = self.distribution(rows[part], way), normal[way::n_ways]
-                found = flow_labels(posterior, torch.from_numpy(drawn))
-                labels[part, way::n_ways] = orient_labels(found, inverse_orientation(way))
+            for orientation in range(n_orientations):
+                draws = slice(orientation, None, n_orientations)
+                posterior = self.distribution(rows[part], orientation)
+                found = flow_labels(posterior, torch.from_numpy(normal[draws]))
+                labels[part, draws] = orient_labels(found, inverse_orientation(orientation))
         labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
         labels[:, :, CENTER] -= self.offset[rows, None]
         return label_dict(labels)
 
 
 def label_dict(labels):
-    """Samples (N, S, 7) by the names of labels, with the axis ratio ``q`` that they imply."""
+    """Name the columns of samples of labels, and add the axis ratio.
+
+    Parameters
+    ----------
+    labels : (N, S, 7) `~numpy.ndarray`
+        Samples in the order of `~sersicnet.model.LABELS`.
+
+    Returns
+    -------
+    dict of (N, S) `~numpy.ndarray`
+        By name of the label, and ``q``.
+    """
     columns = split_labels(labels)
     q = axis_ratio(length(columns.e1, columns.e2))
     return columns._asdict() | {"q": q}
@@ -84,17 +114,46 @@ def label_dict(labels):
 
 @torch.no_grad()
 def flow_labels(posterior, normal):
-    """Labels, (N, S, 7) `~numpy.ndarray`, at standard normal numbers, (S, N, 7) tensor."""
+    """Transform standard normal numbers to labels.
+
+    Parameters
+    ----------
+    posterior : `~sersicnet.networks.Posterior`
+        Posteriors of N galaxies.
+    normal : (S, N, 7) `~torch.Tensor`
+        Standard normal numbers.
+
+    Returns
+    -------
+    (N, S, 7) float64 `~numpy.ndarray`
+    """
     normal = normal.to(posterior.mean.device, posterior.mean.dtype)
     labels = from_unconstrained(posterior.transport(normal))
     return labels.transpose(0, 1).double().cpu().numpy()
 
 
 def base_points(n, seed):
-    """Evenly spread standard normal points, the same for each galaxy: (n, 7) `~numpy.ndarray`.
+    """Make evenly spread standard normal points, which all galaxies share.
 
-    Scrambled Sobol points: medians from 64 of them are off by 0.04 of the error (rms), as from
-    900 independent ones, and errors by 5 %.
+    They are scrambled Sobol points: medians from 64 of them are off by 0.04 of the error (rms),
+    as from 900 independent points, and errors by 5 %.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    seed : int
+        Seed of the scrambling.
+
+    Returns
+    -------
+    (n, 7) `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> from sersicnet.networks import base_points
+    >>> base_points(64, 0).shape
+    (64, 7)
     """
     from scipy.stats import norm  # a machine that only trains may lack it
 

@@ -1,7 +1,7 @@
-"""The network for any survey: stamps and their PSF to a posterior of the seven labels.
+"""The network for any survey: from stamps and their PSFs to posteriors of the seven labels.
 
-An encoder sums the image up in one vector; a normalizing flow turns it into a density. Like all
-that training needs, it knows torch, numpy and zuko only.
+An encoder summarizes the image in one vector; a normalizing flow turns it into a density. Like
+all that training needs, it imports torch, NumPy and zuko only.
 """
 
 from itertools import pairwise
@@ -13,42 +13,45 @@ from torch import nn
 from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
-from sersicnet.networks.features import GRID, N_CHANNELS, N_SUMS, ZOOMS, Views
+from sersicnet.networks.features import GRID, N_CHANNELS, N_SUMS, ZOOMS, Features
 
 __all__ = ["PSF_SIZE", "Posterior", "PosteriorNetwork"]
 
 
 class Posterior:
-    """Densities of the labels of N galaxies.
+    """Posteriors of the labels of N galaxies.
 
     Parameters
     ----------
     flow : `~zuko.flows.Flow`
-        Of whitened labels, given the context.
+        Normalizing flow of the whitened labels, given the context.
     context : (N, C) `~torch.Tensor`
-        What the encoder says.
+        Summary of each galaxy by the encoder.
     mean : (N, 7) `~torch.Tensor`
-        Of the unconstrained labels.
+        Mean of the unconstrained labels.
     factor : (N, 7, 7) `~torch.Tensor`
-        Lower triangle that whitens them.
+        Lower triangular matrix that whitens the unconstrained labels.
     """
 
     def __init__(self, flow, context, mean, factor):
-        self.flow, self.context, self.mean, self.factor = flow, context, mean, factor
+        self.flow = flow
+        self.context = context
+        self.mean = mean
+        self.factor = factor
 
     def log_prob_unconstrained(self, values):
-        """Logarithm of the density of unconstrained labels, (N,) for (N, 7)."""
+        """Evaluate the logarithm of the density of unconstrained labels: (N,) for (N, 7)."""
         white = (self.factor @ (values - self.mean)[..., None])[..., 0]
         volume = torch.log(torch.diagonal(self.factor, dim1=-2, dim2=-1)).sum(-1)
         return self.flow(self.context).log_prob(white) + volume
 
     def log_prob(self, labels):
-        """Logarithm of the density of labels.
+        """Evaluate the logarithm of the density of labels.
 
         Parameters
         ----------
         labels : (N, 7) or (S, N, 7) `~torch.Tensor`
-            In the order of `~sersicnet.model.LABELS`.
+            Labels in the order of `~sersicnet.model.LABELS`.
 
         Returns
         -------
@@ -58,20 +61,20 @@ class Posterior:
         return self.log_prob_unconstrained(values) - log_volume(values)
 
     def transport(self, normal):
-        """Unconstrained labels from standard normal numbers, (S, N, 7) for (S, N, 7)."""
+        """Transform standard normal numbers to unconstrained labels, both (S, N, 7)."""
         white = self.flow(self.context).transform.inv(normal)
         inverse = torch.linalg.inv(self.factor)
         return self.mean + (inverse @ white[..., None])[..., 0]
 
     def sample(self, n, *, generator=None):
-        """Draw labels.
+        """Draw samples of the labels.
 
         Parameters
         ----------
         n : int
-            Number of draws S.
+            Number of samples S.
         generator : `~torch.Generator`, optional
-            On the device of the network.
+            Generator of random numbers, on the device of the network.
 
         Returns
         -------
@@ -82,7 +85,7 @@ class Posterior:
 
 
 class _Block(nn.Module):
-    """A 3 x 3 convolution around which the input is carried along."""
+    """A 3 x 3 convolution whose result is added to its input."""
 
     def __init__(self, channels):
         super().__init__()
@@ -100,30 +103,43 @@ def _layer(before, after, stride=1):
     ]
 
 
-class PosteriorNetwork(nn.Module):
-    """Stamps, weights and PSFs to a `Posterior`.
+def _encoder(channels, blocks):
+    layers = []
+    for before, after in pairwise((N_CHANNELS, *channels)):
+        layers += _layer(before, after, stride=2)
+        layers += [_Block(after) for _ in range(blocks)]
+    return nn.Sequential(*layers)
 
-    The middle of the stamp is looked at as it is, the whole binned by 2 and 4: so the
+
+class PosteriorNetwork(nn.Module):
+    """A network from stamps, weights and PSFs to a `Posterior`.
+
+    It sees the middle of the stamp unbinned, and more of it binned by 2 and 4: the
     core is sharp, the outskirts are deep, and the three cost as little as one image of 55 pixels.
-    A convolutional encoder sees all three zooms with the same weights; beside it, exact sums over
-    rings and their angular modes carry bright galaxies' precision past the rounding of a
-    deep network. A first guess of the flux from apertures is taken off the label, so
-    that the network only learns what is left.
+    A convolutional encoder sees all three zooms with the same weights; in addition, exact sums
+    over rings and their angular modes keep the precision of bright galaxies, which the rounding
+    of a deep network would lose. A first guess of the flux from apertures is subtracted from the
+    label, so that the network only learns the rest.
 
     Parameters
     ----------
     channels : tuple of int
-        Of the stages, each of half the size of the one before.
+        Number of channels of each stage, which halves the image of the stage before.
     blocks : int
-        Residual blocks a stage.
+        Number of residual blocks per stage.
     hidden : int
         Width of the dense layers.
     context : int
-        Length of the vector that the flow is given.
+        Length of the vector that conditions the flow.
     transforms, flow_hidden, bins : int
-        Of the neural spline flow.
+        Number of transforms, width and number of bins of the neural spline flow.
     stamp_size : int
-        Always 128.
+        Pixels on a side of the stamps, always 128.
+
+    Raises
+    ------
+    ValueError
+        If ``stamp_size`` is not 128.
 
     References
     ----------
@@ -156,12 +172,8 @@ class PosteriorNetwork(nn.Module):
             "bins": bins,
             "stamp_size": stamp_size,
         }
-        self.views = Views()
-        layers = []
-        for before, after in pairwise((N_CHANNELS, *channels)):
-            layers += _layer(before, after, stride=2)
-            layers += [_Block(after) for _ in range(blocks)]
-        self.encoder = nn.Sequential(*layers)
+        self.features = Features()
+        self.encoder = _encoder(channels, blocks)
         side = GRID >> len(channels)
         self.gather = nn.Linear(len(ZOOMS) * channels[-1] * side**2, hidden)
         self.sums = nn.Sequential(nn.Linear(N_SUMS, hidden), nn.GELU(), nn.Linear(hidden, hidden))
@@ -183,12 +195,12 @@ class PosteriorNetwork(nn.Module):
         )
 
     def forward(self, data, weight, psf):
-        """The posterior of the labels.
+        """Predict the posterior of the labels.
 
         Parameters
         ----------
         data, weight : (N, 128, 128) `~torch.Tensor`
-            As in `~sersicnet.preprocessing.Stamps`.
+            Stamps and their weights, as in `~sersicnet.preprocessing.Stamps`.
         psf : (N, 63, 63) `~torch.Tensor`
             Star-like PSFs of unit sum.
 
@@ -198,11 +210,11 @@ class PosteriorNetwork(nn.Module):
         """
         # Half precision would round the pixels themselves.
         with torch.autocast(data.device.type, enabled=False):
-            zooms, sums, guess = self.views(data, weight, psf)
+            zooms, sums, guess = self.features(data, weight, psf)
             exact = self.sums(sums)
-        features = self.encoder(zooms.contiguous(memory_format=torch.channels_last))
-        features = features.reshape(len(data), -1)
-        state = self.head(torch.cat([self.gather(features), exact], dim=1))
+        encoded = self.encoder(zooms.contiguous(memory_format=torch.channels_last))
+        encoded = encoded.reshape(len(data), -1)
+        state = self.head(torch.cat([self.gather(encoded), exact], dim=1))
         with torch.autocast(data.device.type, enabled=False):
             state = state.float()
             mean, factor = self._whitening(self.whiten(state), guess)

@@ -1,4 +1,4 @@
-"""Networks by name, devices, and the forward pass of regression networks."""
+"""Networks by name, their device, and the forward pass of regression networks."""
 
 import numpy as np
 import torch
@@ -12,21 +12,34 @@ NETWORKS = {"cnn": RegressionCNN, "posterior": PosteriorNetwork}
 
 
 def build_network(name, *, seed=0, **config):
-    """Make a network with weights drawn from ``seed``, torch's own state left alone.
+    """Build a network with random initial weights.
+
+    Torch's own random state does not change.
 
     Parameters
     ----------
     name : str
-        A key of ``NETWORKS``.
+        Name of the network, a key of ``NETWORKS``.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     **config
         Arguments of the network.
+
+    Returns
+    -------
+    `~torch.nn.Module`
 
     Raises
     ------
     ValueError
         If the name is unknown.
+
+    Examples
+    --------
+    >>> from sersicnet.networks import build_network
+    >>> network = build_network("cnn", n_labels=2, stamp_size=32)
+    >>> type(network).__name__
+    'RegressionCNN'
     """
     if name not in NETWORKS:
         msg = f"network={name!r} must be one of {', '.join(NETWORKS)}"
@@ -38,17 +51,32 @@ def build_network(name, *, seed=0, **config):
 
 
 def network_name(network):
-    """The key of `NETWORKS` that a network was built with."""
+    """Find the key of `NETWORKS` that a network was built with."""
     return next(name for name, kind in NETWORKS.items() if type(network) is kind)
 
 
 def torch_device(device):
-    """The device of torch that ``'auto'``, ``'cpu'`` or ``'gpu'`` stands for.
+    """Choose the device of torch.
+
+    Parameters
+    ----------
+    device : {'auto', 'cpu', 'gpu'}
+        Name of the device; ``'auto'`` is a GPU where torch finds one, else the CPU.
+
+    Returns
+    -------
+    `~torch.device`
 
     Raises
     ------
     ValueError
-        If it is none of these, or ``'gpu'`` where torch sees none.
+        If the name is another one, or is ``'gpu'`` where torch finds none.
+
+    Examples
+    --------
+    >>> from sersicnet.networks import torch_device
+    >>> torch_device("cpu")
+    device(type='cpu')
     """
     if device not in ("auto", "cpu", "gpu"):
         msg = f"device={device!r} must be 'auto', 'cpu' or 'gpu'"
@@ -56,33 +84,50 @@ def torch_device(device):
     if device == "gpu" and not torch.cuda.is_available():
         msg = "device='gpu', but torch sees no GPU: use 'auto' or 'cpu'"
         raise ValueError(msg)
-    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda")
 
 
 @torch.no_grad()
 def predict_labels(network, data, weight, *, batch_size=64):
-    """Mean and width of the labels of many stamps.
+    """Predict mean and width of the labels of many stamps.
 
     Parameters
     ----------
     network : `~torch.nn.Module`
-        In evaluation mode, on any device.
+        Regression network in evaluation mode, on any device.
     data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`.
+        Stamps and their weights, as in `~sersicnet.preprocessing.Stamps`.
     batch_size : int
-        Stamps a forward pass.
+        Number of stamps in a forward pass.
 
     Returns
     -------
-    mean, scale : (N, L) `~numpy.ndarray`
-        Of float64.
+    mean, scale : (N, L) float64 `~numpy.ndarray`
+        Means and standard deviations of the labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.networks import build_network, predict_labels
+    >>> network = build_network("cnn", n_labels=2, stamp_size=32).eval()
+    >>> stamps = np.zeros((3, 32, 32))
+    >>> mean, scale = predict_labels(network, stamps, np.ones_like(stamps))
+    >>> mean.shape
+    (3, 2)
     """
     device = network.label_mean.device
-    means, scales = [], []
+    means = []
+    scales = []
     for start in range(0, len(data), batch_size):
         batch = slice(start, start + batch_size)
-        arrays = (np.array(array[batch], dtype=np.float32) for array in (data, weight))
-        answer = network(*(torch.from_numpy(array).to(device) for array in arrays))
-        means.append(answer.mean.double().cpu().numpy())
-        scales.append(answer.stddev.double().cpu().numpy())
+        distribution = network(_tensor(data[batch], device), _tensor(weight[batch], device))
+        means.append(distribution.mean.double().cpu().numpy())
+        scales.append(distribution.stddev.double().cpu().numpy())
     return np.concatenate(means), np.concatenate(scales)
+
+
+def _tensor(array, device):
+    # a copy, since stamps are read-only
+    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)

@@ -1,4 +1,4 @@
-"""A trained `~sersicnet.SersicNet` as a safetensors file that describes itself."""
+"""Write and read a trained `~sersicnet.SersicNet` as a safetensors file."""
 
 import numpy as np
 
@@ -10,15 +10,17 @@ __all__ = ["read_net", "write_net"]
 
 
 def write_net(net, path):
-    """Write a trained network, with all that `read_net` needs."""
+    """Write a trained estimator with everything that `read_net` needs."""
     label_range = net.label_range_
+    if label_range is not None:
+        label_range = np.asarray(label_range).tolist()
     metadata = {
         "settings": net.get_params() | {"parameters": list(net.parameters_)},
         "parameters": list(net.parameters_),
         "network": net.network,
         "network_config": net.network_.config,
         "labels": list(label_names(net.parameters_)),
-        "label_range": None if label_range is None else np.asarray(label_range).tolist(),
+        "label_range": label_range,
         "history": net.history_,
         "record": net.record_,
     }
@@ -26,15 +28,17 @@ def write_net(net, path):
 
 
 def read_net(kind, path):
-    """A new object of class ``kind`` with the network of a file."""
+    """Read a trained estimator of class ``kind``."""
     tensors, metadata = read_weights(path)
     settings = metadata["settings"] | {"parameters": tuple(metadata["parameters"])}
     net = kind(**settings).set_params(device="auto")
     net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
     net.network_.load_state_dict(tensors)
     net.parameters_ = net.parameters
-    label_range = metadata["label_range"]
-    net.label_range_ = None if label_range is None else np.array(label_range)
-    net.history_, net.record_ = metadata["history"], metadata["record"]
+    net.label_range_ = metadata["label_range"]
+    if net.label_range_ is not None:
+        net.label_range_ = np.array(net.label_range_)
+    net.history_ = metadata["history"]
+    net.record_ = metadata["record"]
     net.weights_ = weights_label(path)
     return net

@@ -344,9 +344,9 @@ def test_first_guess_of_the_flux():
     """Of a bright galaxy, right to a tenth: it is taken off the label."""
     network, (data, weight, _) = make_network(), make_stamps(snr=0.0)
     star = 1e5 * torch.nn.functional.pad(gaussian_psf(N, 3.0), (32, 33, 32, 33))
-    guess = network.views._guess_flux((data + star) * (weight > 0), (weight > 0).float())
+    guess = network.features._guess_flux((data + star) * (weight > 0), (weight > 0).float())
     assert_allclose(guess, 1e5 * 0.95, rtol=0.05)
-    assert_allclose(network.views._guess_flux(-data.abs(), (weight > 0).float()), 3)
+    assert_allclose(network.features._guess_flux(-data.abs(), (weight > 0).float()), 3)
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, -2), (-4, 4)])
