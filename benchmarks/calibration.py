@@ -34,7 +34,7 @@ from sersicnet.io.weights import weights_path
 from sersicnet.model.labels import E1, LOG_FLUX, LOG_R_EFF, N_LABELS, ellipticity
 from sersicnet.model.prior import log_snr
 from sersicnet.parameters import PARAMETERS
-from sersicnet.plotting.scores import plot_coverage, plot_sbc, plot_tarp
+from sersicnet.plotting import plot_coverage, plot_sbc, plot_tarp
 from sersicnet.training.labeled import labeled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sersicnet.plotting.scores import plot_mosaic
+from sersicnet.plotting import plot_mosaic
 from sersicnet.simulate_catalog.catalog import draw_catalog
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import render_catalog

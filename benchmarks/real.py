@@ -23,7 +23,7 @@ from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import decode_flags
 from sersicnet.io.cutouts import read_cutout
 from sersicnet.io.weights import weights_path
-from sersicnet.plotting.scores import plot_predicted_vs_true, plot_residuals
+from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 
 IMFIT_CARDS = {
     "mag": "IMFMAG",
@@ -57,7 +57,9 @@ def main(arguments=None):
     _write_galaxies(names, cutouts, measured, references, options.output)
     _write_centers(names, cutouts, measured, references, options.output)
     _write_scores(cutouts, measured, references, options.output)
-    axes = plot_predicted_vs_true(measured, references["imfit"], parameters=PARAMETERS, errors=True)
+    axes = plot_predicted_vs_true(
+        measured, references["imfit"], parameters=PARAMETERS, errors=True, reference="imfit"
+    )
     axes[0].figure.savefig(options.output / "imfit.png", dpi=110)
     n_figures = -(-len(names) // SHOWN_TOGETHER)
     for part, rows in enumerate(np.array_split(np.arange(len(names)), n_figures)):

@@ -18,7 +18,7 @@ from benchmarks.common.tables import write_scores
 from sersicnet import SersicNet
 from sersicnet.cli.recipes import RECIPES
 from sersicnet.diagnostics.scores import split_truth
-from sersicnet.plotting.scores import plot_binned_score, plot_history, plot_predicted_vs_true
+from sersicnet.plotting import plot_binned_score, plot_history, plot_predicted_vs_true
 
 
 def main(arguments=None):

@@ -10,7 +10,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.io.weights import weights_path
 from sersicnet.parameters import PARAMETERS, wrap_theta
-from sersicnet.plotting.scores import plot_predicted_vs_true, plot_residuals
+from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 from sersicnet.preprocessing.units import header_number
 from sersicnet.simulate_catalog.catalog import draw_catalog
 from sersicnet.simulate_catalog.config import SimulationConfig
@@ -55,7 +55,9 @@ def run_demo(
     """
     if cutouts:
         truth = published_values(cutouts)
+        reference = "published"
     else:
+        reference = "true"
         config = SimulationConfig.candels_f160w()
         catalog = draw_catalog(N_SIMULATED, config, seed=42)
         cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
@@ -73,7 +75,7 @@ def run_demo(
         figures["residuals.png"] = _residual_figure(results, cutouts, names, shown)
     known = [p for p in results.parameters if np.isfinite(parameter_values(truth, p)).any()]
     if known:
-        axes = plot_predicted_vs_true(measured, truth, parameters=known)
+        axes = plot_predicted_vs_true(measured, truth, parameters=known, reference=reference)
         figures["comparison.png"] = axes[0].figure
     for name, figure in figures.items():
         figure.savefig(directory / name, dpi=120)

@@ -1,4 +1,19 @@
-"""Figures of cutouts, scores and posteriors (matplotlib)."""
+"""Figures of cutouts, residuals, scores, posteriors and training (matplotlib).
+
+Each function draws on the axes or figure that it is given, or makes a figure of its own, and
+returns the axes: ``ax.figure.savefig("figure.png")`` writes it. The state of pyplot is neither
+read nor changed. Importing this package is free; its functions need matplotlib, part of
+``sersicnet[plot]``.
+
+images
+    `plot_mosaic`, `plot_residuals`: cutouts, models and residuals.
+scores
+    `plot_predicted_vs_true`, `plot_binned_score`, `plot_history`: how good predictions are.
+posteriors
+    `plot_corner`, `plot_coverage`, `plot_sbc`, `plot_tarp`: posteriors and their calibration.
+axes, style
+    Where is drawn; colors and names.
+"""
 
 from sersicnet._lazy import lazy_names
 
@@ -7,9 +22,9 @@ _HOMES = {
     "plot_corner": "posteriors",
     "plot_coverage": "posteriors",
     "plot_history": "scores",
-    "plot_mosaic": "scores",
+    "plot_mosaic": "images",
     "plot_predicted_vs_true": "scores",
-    "plot_residuals": "scores",
+    "plot_residuals": "images",
     "plot_sbc": "posteriors",
     "plot_tarp": "posteriors",
 }
@@ -26,4 +41,4 @@ __all__ = [
     "plot_tarp",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, extra="plot", needs="matplotlib")

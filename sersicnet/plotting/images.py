@@ -1,4 +1,4 @@
-"""Cutouts as pictures: pixels, noise, stretch and text, for `sersicnet.plotting`."""
+"""Figures of cutouts, models and residuals."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,35 +8,197 @@ from astropy.visualization import AsinhStretch, ImageNormalize
 
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values
-from sersicnet.plotting.style import asinh_limits
+from sersicnet.plotting.axes import canvas, grid
+from sersicnet.plotting.style import BAD_COLOR, IMAGE_COLORS, RESIDUAL_COLORS, asinh_limits
 from sersicnet.preprocessing.noise import has_noise, noise_map
 
-# How the mosaic writes a parameter.
+__all__ = ["plot_mosaic", "plot_residuals"]
+
+RESIDUAL_LIMIT = 5  # sigma
+# How a parameter is written above an image.
 _LABELS = {
-    "mag": "$m$ {:.2f}",
+    "mag": r"$m_\mathrm{{AB}}$ {:.2f}",
     "r_eff": r"$R_\mathrm{{e}}$ {:.2f}″",
     "n": "$n$ {:.1f}",
     "q": "$q$ {:.2f}",
 }
-BAD_COLOR = "0.6"
 
 
-def as_list(images, argument):
-    """Images as a list, one or more."""
-    single = isinstance(images, NDData) or (isinstance(images, np.ndarray) and images.ndim == 2)
-    images = [images] if single else list(images)
+def plot_mosaic(cutouts, *, labels=None, n_columns=8, figure=None, ax=None):
+    """Plot galaxies side by side, each with its own asinh stretch.
+
+    The stretch runs from the 2nd percentile of the pixels to their 99.8th, and is linear
+    within the noise. Masked and bad pixels are gray.
+
+    Parameters
+    ----------
+    cutouts : sequence of `~astropy.nddata.NDData` or 2-D array
+        The images.
+    labels : sequence of str or table, optional
+        A text for each image. Of a table with columns of parameters, such as the truth,
+        magnitude, half-light radius, Sérsic index and axis ratio are written.
+    n_columns : int, optional
+        Number of images in a row.
+    figure : `~matplotlib.figure.Figure` or subfigure, optional
+        Figure to draw on.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes of ``figure.subplots()`` that the images replace, instead of ``figure``.
+
+    Returns
+    -------
+    list of `~matplotlib.axes.Axes`
+        One per cutout.
+
+    Raises
+    ------
+    ValueError
+        If there are no cutouts, ``n_columns`` is not positive, the number of labels is not that
+        of the cutouts, or ``ax`` does not have a place in a grid or comes with a ``figure``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.plotting import plot_mosaic
+    >>> images = np.random.default_rng(1).normal(size=(3, 16, 16))
+    >>> axes = plot_mosaic(images, labels=["a", "b", "c"])
+    >>> len(axes)
+    3
+    """
+    cutouts = _as_list(cutouts, "cutouts")
+    labels = _as_labels(labels, len(cutouts))
+    if n_columns < 1:
+        msg = f"n_columns={n_columns} must be 1 or more"
+        raise ValueError(msg)
+    n_columns = min(n_columns, len(cutouts))
+    n_rows = -(-len(cutouts) // n_columns)
+    n_lines = max((label.count("\n") + 1 for label in labels if label), default=0)
+    size = (1.45 * n_columns, (1.45 + 0.17 * n_lines) * n_rows)
+    figure = canvas(figure, ax, size, layout="constrained")
+    axes = grid(figure, len(cutouts), n_rows, n_columns)
+    for place, cutout, label in zip(axes, cutouts, labels, strict=True):
+        _show_image(place, cutout, _image_norm(cutout))
+        place.set_title(label, fontsize=8, pad=3)
+    return axes
+
+
+def plot_residuals(cutouts, models, *, labels=None, figure=None, ax=None):
+    """Plot image, model and residual of each galaxy, one galaxy per row.
+
+    Image and model have the same asinh stretch. The residual is (image - model) / noise,
+    from -5 to 5 sigma; the noise is the cutout's uncertainty, or the
+    robust scatter of the residual where there is none.
+
+    Parameters
+    ----------
+    cutouts : sequence of `~astropy.nddata.NDData` or 2-D array
+        The images.
+    models : sequence of `~astropy.nddata.NDData` or 2-D array
+        A model image for each cutout, in the unit of the cutout.
+    labels, figure, ax
+        Texts, and where to draw, as in `plot_mosaic`; the label is to the left of the row.
+
+    Returns
+    -------
+    (N, 3) `~numpy.ndarray` of `~matplotlib.axes.Axes`
+        Image, model and residual of each galaxy.
+
+    Raises
+    ------
+    ValueError
+        If there are no cutouts, the number of models or labels is not that of the cutouts, a
+        model has another shape than its cutout, or ``ax`` is wrong as in `plot_mosaic`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.plotting import plot_residuals
+    >>> image = np.random.default_rng(1).normal(size=(16, 16))
+    >>> axes = plot_residuals([image], [np.zeros((16, 16))])
+    >>> axes.shape
+    (1, 3)
+    """
+    cutouts = _as_list(cutouts, "cutouts")
+    models = _as_list(models, "models")
+    labels = _as_labels(labels, len(cutouts))
+    shapes = [pixels_of(cutout).shape for cutout in cutouts]
+    if [pixels_of(model).shape for model in models] != shapes:
+        msg = f"models ({len(models)}) must have the number and shapes of cutouts ({len(cutouts)})"
+        raise ValueError(msg)
+    figure = canvas(figure, ax, (6.6, 1.62 * len(cutouts) + 0.3), layout="constrained")
+    axes = figure.subplots(len(cutouts), 3, squeeze=False)
+    residual_norm = mpl.colors.Normalize(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    for row, cutout, model, label in zip(axes, cutouts, models, labels, strict=True):
+        norm = _image_norm(cutout)
+        _show_image(row[0], cutout, norm)
+        _show_image(row[1], model, norm)
+        shown = _show_image(row[2], residual(cutout, model), residual_norm, colors=RESIDUAL_COLORS)
+        row[0].set_ylabel(label, fontsize=8, rotation=0, ha="right", va="center")
+    for place, title in zip(axes[0], ("image", "model", "residual"), strict=True):
+        place.set_title(title, fontsize=10)
+    bar = figure.colorbar(shown, ax=axes[:, 2], extend="both", aspect=30, pad=0.03)
+    bar.set_label(r"(image $-$ model) / noise [$\sigma$]", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    return axes
+
+
+def pixels_of(image):
+    """Convert an image to floats, NaN where pixels are masked.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData` or 2-D array
+        The image.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If the image is not 2-D.
+    """
+    mask = getattr(image, "mask", None)
+    if isinstance(image, NDData):
+        image = image.data
+    data = np.array(image, dtype=float)
+    if data.ndim != 2:
+        msg = f"an image has shape {data.shape} and must be 2-D"
+        raise ValueError(msg)
+    if mask is None:
+        return data
+    return np.where(mask, np.nan, data)
+
+
+def residual(image, model):
+    """Compute (image - model) / noise, NaN where it is not defined."""
+    difference = pixels_of(image) - pixels_of(model)
+    noise = _noise_map(image)
+    if noise is None:
+        noise = _noise_level(difference, None)
+    with np.errstate(all="ignore"):
+        return np.where(noise > 0, difference / noise, np.nan)
+
+
+def _as_list(images, argument):
+    """Make a list of one or more images."""
+    if isinstance(images, NDData):
+        return [images]
+    if isinstance(images, np.ndarray) and images.ndim == 2:
+        return [images]
+    images = list(images)
     if not images:
         msg = f"{argument} must be one or more images, not an empty list"
         raise ValueError(msg)
     return images
 
 
-def as_labels(labels, n):
-    """One text for each image."""
+def _as_labels(labels, n):
+    """Make a list of one text for each of ``n`` images."""
     if labels is None:
         return [""] * n
     if hasattr(labels, "keys"):
-        labels = _truth_labels(as_table(labels, "labels"))
+        labels = _table_labels(as_table(labels, "labels"))
     else:
         labels = [str(label) for label in labels]
     if len(labels) != n:
@@ -45,61 +207,47 @@ def as_labels(labels, n):
     return labels
 
 
-def _truth_labels(table):
-    """The parameters of each galaxy in two lines."""
+def _table_labels(table):
+    """Write the parameters of each galaxy in two lines."""
     names = [name for name in _LABELS if name in table.colnames]
     columns = [parameter_values(table, name) for name in names]
     labels = []
     for values in zip(*columns, strict=True):
         texts = [_LABELS[name].format(value) for name, value in zip(names, values, strict=True)]
-        labels.append("\n".join("  ".join(texts[i : i + 2]) for i in range(0, len(texts), 2)))
+        lines = ["  ".join(texts[:2]), "  ".join(texts[2:])]
+        labels.append("\n".join(line for line in lines if line))
     return labels
 
 
-def pixels_of(image):
-    """Pixels as floats, NaN where they are masked."""
-    mask = getattr(image, "mask", None)
-    data = np.array(getattr(image, "data", image) if isinstance(image, NDData) else image, float)
-    if data.ndim != 2:
-        msg = f"an image has shape {data.shape} and must be 2-D"
-        raise ValueError(msg)
-    return data if mask is None else np.where(mask, np.nan, data)
-
-
 def _noise_map(image):
-    """Standard deviation of each pixel, or None where there is no uncertainty to take it from."""
-    return noise_map(image) if isinstance(image, NDData) and has_noise(image) else None
+    """Find the standard deviation of each pixel; None where there is no uncertainty."""
+    if isinstance(image, NDData) and has_noise(image):
+        return noise_map(image)
+    return None
 
 
 def _noise_level(pixels, noise):
-    """One number: the median of the noise map, else the robust scatter of the pixels."""
+    """Find one number: the median of the noise map, else the robust scatter of the pixels."""
     if noise is not None:
         noise = noise[np.isfinite(noise) & (noise > 0)]
         if noise.size:
             return np.median(noise)
     pixels = pixels[np.isfinite(pixels)]
-    return mad_std(pixels) if pixels.size else 0
+    if not pixels.size:
+        return 0
+    return mad_std(pixels)
 
 
-def image_norm(image):
-    """An asinh stretch that is linear within the noise."""
+def _image_norm(image):
+    """Make an asinh stretch that is linear within the noise."""
     pixels = pixels_of(image)
     noise = _noise_level(pixels, _noise_map(image))
     lower, upper, linear = asinh_limits(pixels, noise)
     return ImageNormalize(vmin=lower, vmax=upper, stretch=AsinhStretch(linear))
 
 
-def residual(image, model):
-    """(image - model) / noise, NaN where it is not defined."""
-    difference, noise = pixels_of(image) - pixels_of(model), _noise_map(image)
-    if noise is None:
-        noise = _noise_level(difference, None)
-    with np.errstate(all="ignore"):
-        return np.where(noise > 0, difference / noise, np.nan)
-
-
-def show_image(ax, image, norm, *, colors="magma"):
-    """An image without ticks, north as it comes and bad pixels gray."""
+def _show_image(ax, image, norm, *, colors=IMAGE_COLORS):
+    """Draw an image without ticks, its first row at the bottom and bad pixels gray."""
     shown = ax.imshow(
         np.ma.masked_invalid(pixels_of(image)),
         origin="lower",

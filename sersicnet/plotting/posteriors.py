@@ -1,4 +1,4 @@
-"""Figures of posteriors and their calibration, part of `sersicnet.plotting`."""
+"""Figures of posteriors and their calibration."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +8,17 @@ from sersicnet.diagnostics.calibration import chance_deviation
 from sersicnet.diagnostics.ranks import mean_theta
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_theta
 from sersicnet.plotting.axes import canvas, panels
-from sersicnet.plotting.style import AXIS_NAMES, BLUE, COLORS, VERMILION
+from sersicnet.plotting.style import (
+    AXIS_NAMES,
+    BAND_COLOR,
+    BLUE,
+    COLORS,
+    LINE_COLOR,
+    NAMES,
+    VERMILION,
+)
+
+__all__ = ["plot_corner", "plot_coverage", "plot_sbc", "plot_tarp"]
 
 _BAND = 0.99  # that of Talts et al. (2018)
 _CONTOURS = (0.68, 0.95)
@@ -16,33 +26,52 @@ _LINE_STYLES = ("-", "--", ":", "-.")
 
 
 def plot_coverage(table, *, ax=None):
-    """Empirical against nominal coverage, one line a parameter and stratum.
+    """Plot empirical against nominal coverage, one line per parameter and stratum.
+
+    Strata differ by line style.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        What `sersicnet.diagnostics.coverage_table` returns.
+        Result of `sersicnet.diagnostics.coverage_table`.
     ax : `~matplotlib.axes.Axes`, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
     `~matplotlib.axes.Axes`
-        Strata differ by line style.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.diagnostics import coverage_table
+    >>> from sersicnet.plotting import plot_coverage
+    >>> rng = np.random.default_rng(1)
+    >>> samples = {"n": rng.normal(2, 0.1, (200, 100))}
+    >>> table = coverage_table(samples, {"n": rng.normal(2, 0.1, 200)})
+    >>> plot_coverage(table).get_xlabel()
+    'nominal coverage'
     """
     ax = _square(ax, width=6.4)  # room for the legend
-    by = table["stratum"] if "stratum" in table.colnames else np.full(len(table), None)
+    by = np.full(len(table), None)
+    if "stratum" in table.colnames:
+        by = table["stratum"]
     strata = list(dict.fromkeys(by))
     for name in dict.fromkeys(table["parameter"]):
         for index, stratum in enumerate(strata):
             rows = table[(table["parameter"] == name) & (by == stratum)]
+            label = NAMES[name]
+            if stratum is not None:
+                label = f"{NAMES[name]}, {stratum}"
             ax.errorbar(
-                *(np.array(rows[column]) for column in ("level", "coverage", "coverage_err")),
+                np.array(rows["level"]),
+                np.array(rows["coverage"]),
+                np.array(rows["coverage_err"]),
                 color=COLORS[name],
                 ls=_LINE_STYLES[index % len(_LINE_STYLES)],
                 marker="o",
                 ms=4,
-                label=name if stratum is None else f"{name}, {stratum}",
+                label=label,
             )
     ax.set(xlabel="nominal coverage", ylabel="empirical coverage")
     _name_sides(ax, "intervals too wide", "intervals too narrow")
@@ -52,16 +81,16 @@ def plot_coverage(table, *, ax=None):
 
 
 def plot_tarp(levels, coverage, *, n_galaxies=None, ax=None):
-    """Coverage of random regions against their level.
+    """Plot the coverage of random regions against their level.
 
     Parameters
     ----------
     levels, coverage : (L,) array
-        What `sersicnet.diagnostics.tarp` returns.
+        Result of `sersicnet.diagnostics.tarp`.
     n_galaxies : int, optional
-        Number of galaxies, to draw the band that 95 % of right posteriors stay in.
+        Number of galaxies, to draw the band in which 95 % of calibrated posteriors stay.
     ax : `~matplotlib.axes.Axes`, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -71,12 +100,21 @@ def plot_tarp(levels, coverage, *, n_galaxies=None, ax=None):
     ------
     ValueError
         If ``n_galaxies`` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.plotting import plot_tarp
+    >>> levels = np.linspace(0, 1, 11)
+    >>> plot_tarp(levels, levels**1.1, n_galaxies=300).get_ylabel()
+    'expected coverage'
     """
-    ax, ends = _square(ax, width=4.2), np.array([0.0, 1.0])
+    ax = _square(ax, width=4.2)
     if n_galaxies is not None:
+        ends = np.array([0.0, 1.0])
         width = chance_deviation(n_galaxies)
-        label = "95 % of right posteriors"
-        ax.fill_between(ends, ends - width, ends + width, color="0.85", lw=0, label=label)
+        label = "95 % of calibrated posteriors"
+        ax.fill_between(ends, ends - width, ends + width, color=BAND_COLOR, lw=0, label=label)
     ax.plot(levels, coverage, color=BLUE, lw=1.5, label="TARP")
     ax.set(xlabel="credibility level", ylabel="expected coverage")
     if n_galaxies is not None:
@@ -85,64 +123,73 @@ def plot_tarp(levels, coverage, *, n_galaxies=None, ax=None):
 
 
 def plot_sbc(ranks, *, n_bins=20, axes=None):
-    """Histogram of the ranks of the truth, one panel a parameter.
+    """Plot histograms of the ranks of the truth, one panel per parameter.
 
-    Counts are relative to their expectation. The gray band is where those of uniform
-    ranks are with a probability of 99 %, each for itself. Posteriors that are too narrow give a
+    Counts are relative to their expectation. The gray band contains each count of uniform
+    ranks with a probability of 99 %. Posteriors that are too narrow give a
     valley, too wide ones a hill, and biased ones a slope.
 
     Parameters
     ----------
     ranks : dict of (N,) array
-        By parameter, what `sersicnet.diagnostics.sbc_ranks` returns.
+        Results of `sersicnet.diagnostics.sbc_ranks`, by parameter.
     n_bins : int, optional
         Number of bins.
     axes : sequence of `~matplotlib.axes.Axes`, optional
-        Where to draw, one for each parameter.
+        Axes to draw on, one per parameter.
 
     Returns
     -------
     list of `~matplotlib.axes.Axes`
-        One for each parameter.
+        One per parameter.
 
     Raises
     ------
     ValueError
-        If a parameter is unknown, ``n_bins`` is below 2, or ``axes`` are not one for each
-        parameter.
+        If a parameter is unknown, ``n_bins`` is below 2, or the number of axes is not that of
+        the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.plotting import plot_sbc
+    >>> axes = plot_sbc({"n": np.random.default_rng(1).random(500)})
+    >>> axes[0].get_xlabel()
+    'rank of the true Sérsic index'
     """
     parameters = check_parameters(ranks)
     if n_bins < 2:
         msg = f"n_bins={n_bins} must be 2 or more"
         raise ValueError(msg)
-    axes, _ = panels(axes, len(parameters), height=2.4)
+    axes = panels(axes, len(parameters), height=2.4)
     for ax, name in zip(axes, parameters, strict=True):
         values = np.asarray(ranks[name], dtype=float)
         counts, edges = np.histogram(values[np.isfinite(values)], n_bins, range=(0, 1))
-        n, expected = counts.sum(), max(counts.sum() / n_bins, 1)
+        n = counts.sum()
+        expected = max(n / n_bins, 1)
         band = np.array(stats.binom.interval(_BAND, n, 1 / n_bins)) / expected
-        ax.axhspan(*band, color="0.85", lw=0)
-        ax.axhline(1, color="0.3", lw=0.8)
+        ax.axhspan(*band, color=BAND_COLOR, lw=0)
+        ax.axhline(1, color=LINE_COLOR, lw=0.8)
         ax.stairs(counts / expected, edges, color=BLUE, lw=1.5)
         ax.set(xlim=(0, 1), ylim=(0, 1.25 * max(1, band[1], counts.max() / expected)))
-        ax.set(xlabel=f"rank of the true {name}", ylabel="count / expected")
+        ax.set(xlabel=f"rank of the true {NAMES[name]}", ylabel="count / expected")
         ax.text(0.04, 0.96, f"{n} galaxies", transform=ax.transAxes, va="top", fontsize=8)
     return axes
 
 
 def plot_corner(samples, *, truth=None, figure=None, ax=None):
-    """Posterior of one galaxy: each parameter, and each pair of them.
+    """Plot the posterior of one galaxy: each parameter, and each pair of parameters.
 
-    Drawn by the package `corner <https://corner.readthedocs.io>`__ (Foreman-Mackey 2016, JOSS 1,
-    24), part of ``sersicnet[plot]``. Dashed lines are at the 16, 50 and 84 % quantiles, contours
-    hold 68 and 95 % of the samples, smoothed by a bin, and ``theta`` continues beyond [-90, 90)
-    where the posterior does.
+    The package `corner <https://corner.readthedocs.io>`__ (Foreman-Mackey 2016, JOSS 1,
+    24), part of ``sersicnet[plot]``, draws it. Dashed lines are at the 16, 50 and 84 % quantiles,
+    contours contain 68 and 95 % of the samples, smoothed by one bin, and ``theta`` continues
+    beyond [-90, 90) where the posterior does.
 
     Parameters
     ----------
     samples : dict of (n_samples,) array
-        By parameter; of the samples of many galaxies, those of the galaxy in row ``i`` are
-        ``{name: values[i] for name, values in samples.items()}``.
+        Samples of one galaxy, by parameter. Of the samples of many galaxies, those of the galaxy
+        in row ``i`` are ``{name: values[i] for name, values in samples.items()}``.
     truth : table row or dict, optional
         True values to mark, of all or some of the parameters.
     figure, ax
@@ -151,20 +198,30 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     Returns
     -------
     (K, K) `~numpy.ndarray` of `~matplotlib.axes.Axes`
-        For K parameters.
+        Panels of K parameters.
 
     Raises
     ------
     ImportError
         If corner is not installed.
     ValueError
-        If a parameter is unknown, the samples are not finite, of different number or fewer
-        than two or than the parameters, or ``ax`` is as in `~sersicnet.plotting.plot_mosaic`.
+        If a parameter is unknown, the samples are not finite, differ in number, are fewer
+        than two or than the parameters, or ``ax`` is wrong as in
+        `~sersicnet.plotting.plot_mosaic`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.plotting import plot_corner
+    >>> rng = np.random.default_rng(1)
+    >>> samples = {"n": rng.normal(2, 0.1, 500), "q": rng.normal(0.5, 0.02, 500)}
+    >>> plot_corner(samples, truth={"n": 2.0}).shape  # doctest: +SKIP
+    (2, 2)
     """
     try:
         import corner
     except ImportError as error:
-        msg = "plot_corner needs corner: pip install sersicnet[plot]"
+        msg = "plot_corner needs corner: pip install 'sersicnet[plot]' ('.[plot]' in a checkout)"
         raise ImportError(msg) from error
     names = check_parameters(samples)
     values = [to_floats(samples[name], PARAMETERS[name].unit) for name in names]
@@ -204,7 +261,7 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
 
 
 def _square(ax, *, width):
-    """Axes from 0 to 1 with the line of equality."""
+    """Make axes from 0 to 1 with the line of equality."""
     ax = ax or Figure(figsize=(width, 4.0), layout="constrained").subplots()
     ax.plot([0, 1], [0, 1], color="black", lw=0.8)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -213,23 +270,27 @@ def _square(ax, *, width):
 
 
 def _name_sides(ax, above, below):
-    """Say what it means to be above or below the line of equality."""
+    """Write what it means to be above or below the line of equality."""
     style = {"transform": ax.transAxes, "color": "0.4", "fontsize": 8}
     ax.text(0.03, 0.97, above, va="top", **style)
     ax.text(0.97, 0.03, below, ha="right", **style)
 
 
 def _true_value(truth, name):
-    """The true value as a float, None where it is not known."""
+    """Find the true value as a float, None where it is not known."""
     if name not in truth:
         return None
     value = float(to_floats(truth[name], PARAMETERS[name].unit))
-    return value if np.isfinite(value) else None
+    if np.isfinite(value):
+        return value
+    return None
 
 
 def _limits(values, true):
-    """Limits of the samples and the true value, also if all are the same."""
-    known = values if true is None else np.append(values, true)
-    low, high = known.min(), known.max()
+    """Find limits that contain the samples and the true value, also if all are the same."""
+    if true is not None:
+        values = np.append(values, true)
+    low = values.min()
+    high = values.max()
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin

@@ -1,4 +1,4 @@
-"""Colors and names of the parameters in figures and pages."""
+"""Colors, and names of the parameters, in figures and pages."""
 
 import numpy as np
 
@@ -6,31 +6,55 @@ from sersicnet.parameters import PARAMETERS
 
 __all__ = []
 
-# The colors of Okabe & Ito (2008, "Color universal design"), told apart by all readers, but
-# for yellow, which is too pale for lines.
-BLUE, VERMILION = "#0072B2", "#D55E00"
+# The colors of Okabe & Ito (2008, "Color universal design"), which all readers can distinguish,
+# except for yellow, which is too pale for lines.
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
 _COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 COLORS = dict(zip(PARAMETERS, _COLORS, strict=True))
+# Of lines of reference, of bands that are expected, and of masked or bad pixels.
+LINE_COLOR = "0.3"
+BAND_COLOR = "0.85"
+BAD_COLOR = "0.6"
+# Colormaps of images, of residuals (diverging: zero is white) and of points.
+IMAGE_COLORS = "magma"
+RESIDUAL_COLORS = "RdBu_r"
+POINT_COLORS = "viridis"
+
+NAMES = {
+    "mag": "magnitude",
+    "r_eff": "half-light radius",
+    "n": "Sérsic index",
+    "q": "axis ratio",
+    "theta": "angle of the major axis",
+    "x_0": "$x_0$",
+    "y_0": "$y_0$",
+}
 AXIS_NAMES = {
     "mag": "magnitude [AB]",
     "r_eff": "half-light radius [arcsec]",
     "n": "Sérsic index",
     "q": "axis ratio",
-    "theta": "position angle [deg]",
+    "theta": "angle of the major axis [deg]",
     "x_0": "$x_0$ [pix]",
     "y_0": "$y_0$ [pix]",
+}
+# Names and units of errors, as `sersicnet.diagnostics.compare` has them.
+ERROR_NAMES = AXIS_NAMES | {
+    "mag": "magnitude [mag]",
+    "r_eff": "log half-light radius [dex]",
 }
 
 
 def asinh_limits(pixels, noise):
-    """Limits of a stretch that is linear within the noise.
+    """Find the limits of a stretch that is linear within the noise.
 
     Parameters
     ----------
     pixels : `~numpy.ndarray`
-        Of the image, NaN where they are bad.
+        Pixels of the image, NaN where they are bad.
     noise : float
-        Standard deviation of a pixel.
+        Standard deviation of the noise of a pixel.
 
     Returns
     -------

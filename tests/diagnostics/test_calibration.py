@@ -18,6 +18,7 @@ from sersicnet.diagnostics.calibration import (
 )
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.plotting.style import NAMES
 
 # Middle and width of the toy prior, and width of the toy posteriors.
 TOYS = {
@@ -377,7 +378,7 @@ def test_bad_calls_are_named():
 def plotting():
     """The module, where matplotlib is installed."""
     pytest.importorskip("matplotlib")
-    return importlib.import_module("sersicnet.plotting.scores")
+    return importlib.import_module("sersicnet.plotting")
 
 
 @pytest.fixture
@@ -411,7 +412,7 @@ def test_plot_coverage(plotting, figure):
     table = coverage_table(samples, truth, strata=strata, parameters=["q", "n"])
     assert plotting.plot_coverage(table, ax=given) is given
     labels = [text.get_text() for text in given.get_legend().get_texts()]
-    assert labels == ["q, 0", "q, 1", "n, 0", "n, 1"]
+    assert labels == ["axis ratio, 0", "axis ratio, 1", "Sérsic index, 0", "Sérsic index, 1"]
     assert [c.lines[0].get_linestyle() for c in given.containers] == ["-", "--"] * 2
     assert draws(given)
     assert draws(plotting.plot_coverage(table[:0]))
@@ -439,7 +440,7 @@ def test_plot_sbc(plotting, figure):
     ranks = {name: sbc_ranks(samples, truth, name) for name in samples}
     ranks["n"][:500] = np.nan
     axes = plotting.plot_sbc(ranks)
-    assert [ax.get_xlabel() for ax in axes] == [f"rank of the true {name}" for name in TOYS]
+    assert [ax.get_xlabel() for ax in axes] == [f"rank of the true {NAMES[name]}" for name in TOYS]
     for ax, values in zip(axes, ranks.values(), strict=True):
         band, heights = ax.patches[0], ax.patches[1].get_data().values
         counts = np.histogram(values, 20, range=(0, 1))[0]
@@ -531,5 +532,5 @@ def test_bad_calls_of_plot_corner(plotting, monkeypatch):
     with pytest.raises(ValueError, match="samples of n, q must all be finite"):
         plotting.plot_corner({"n": [1.0, np.nan, 2], "q": [1.0, 2, 3]})
     monkeypatch.setitem(sys.modules, "corner", None)
-    with pytest.raises(ImportError, match=r"plot_corner needs corner: pip install sersicnet\[plot"):
+    with pytest.raises(ImportError, match=r"plot_corner needs corner: pip install"):
         plotting.plot_corner({"n": rng.normal(size=9)})

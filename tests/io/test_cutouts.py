@@ -488,7 +488,7 @@ def test_files_that_are_no_cutout(path, extensions, match):
 def test_two_images_of_one_name(path):
     images = [fits.ImageHDU(np.ones((2, 2)), name="SCI", ver=i) for i in (1, 2)]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
-    with pytest.raises(ValueError, match=r"SCI must be one 2-D image, and has shapes \(2, 2\), \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"SCI must be one 2-D .* \(2, 2\), \(2, 2\)"):
         read_cutout(path)
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from sersicnet.diagnostics.calibration import coverage_table, sbc_ranks, tarp
 from sersicnet.diagnostics.scores import binned_score
-from sersicnet.plotting.scores import (
+from sersicnet.plotting import (
     plot_binned_score,
     plot_corner,
     plot_coverage,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.diagnostics.scores import binned_score
-from sersicnet.plotting.scores import (
+from sersicnet.plotting import (
     plot_binned_score,
     plot_history,
     plot_mosaic,
@@ -221,7 +221,7 @@ def test_binned_score():
         heights = [bar.get_height() for bar in ax.patches]
         np.testing.assert_allclose(heights, 2 * rows["scatter"])
         assert ax.get_xlabel() == "true magnitude [AB]"
-    assert axes[1].get_ylabel() == "error of log10 r_eff [dex]"
+    assert axes[1].get_ylabel() == "error of log half-light radius [dex]"
     assert draws(axes[0])
     ax = Figure().subplots()
     by_q = binned_score(predicted, truth, by="q", edges=[0, 0.5, 1], parameters="n")
@@ -282,8 +282,11 @@ def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
         if name.split(".")[0] == "matplotlib" or name.startswith("sersicnet.plotting."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install sersicnet\[plot\]"):
-        importlib.import_module("sersicnet.plotting.scores")
+    plotting = importlib.import_module("sersicnet.plotting")
+    for name in plotting.__all__:
+        monkeypatch.delitem(vars(plotting), name, raising=False)
+        with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'sersicnet\[plot\]'"):
+            getattr(plotting, name)
 
 
 # --- bad calls --------------------------------------------------------------------------------
