@@ -52,7 +52,10 @@ def plot_coverage(table, *, ax=None):
     >>> plot_coverage(table).get_xlabel()
     'nominal coverage'
     """
-    ax = _square(ax, width=6.4)  # room for the legend
+    legend = {"loc": "upper left", "bbox_to_anchor": (0, 0.94)}
+    if ax is None:
+        legend = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    ax = _square(ax, width=6.4)  # room for the legend beside the axes
     by = np.full(len(table), None)
     if "stratum" in table.colnames:
         by = table["stratum"]
@@ -76,7 +79,7 @@ def plot_coverage(table, *, ax=None):
     ax.set(xlabel="nominal coverage", ylabel="empirical coverage")
     _name_sides(ax, "intervals too wide", "intervals too narrow")
     if len(table):
-        ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.legend(frameon=False, fontsize=8, **legend)
     return ax
 
 

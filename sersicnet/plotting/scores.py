@@ -184,7 +184,7 @@ def plot_binned_score(table, *, reference="true", axes=None):
         if np.any(limit):
             ax.set_ylim(-1.35 * limit.max(), 1.35 * limit.max())  # room for the legend
         ax.set_xlabel(f"{reference} {AXIS_NAMES.get(by, by)}")
-        ax.set_ylabel(f"error of {ERROR_NAMES[name]}")
+        ax.set_ylabel(f"error of\n{ERROR_NAMES[name]}", fontsize=9)
     axes[0].legend(frameon=False, fontsize=8, ncols=2)
     return axes
 

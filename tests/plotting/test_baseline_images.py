@@ -3,7 +3,7 @@
 Only with ``--mpl``, as the environment ``test`` of tox does; else each figure is just drawn.
 Texts are left out, as fonts differ from machine to machine. After a change that is meant, ::
 
-    pytest tests/test_images.py --mpl-generate-path=tests/baseline
+    pytest tests/plotting/test_baseline_images.py --mpl-generate-path=tests/plotting/baseline
 
 draws them anew: look at them before you commit them.
 """

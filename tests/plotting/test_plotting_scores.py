@@ -221,7 +221,7 @@ def test_binned_score():
         heights = [bar.get_height() for bar in ax.patches]
         np.testing.assert_allclose(heights, 2 * rows["scatter"])
         assert ax.get_xlabel() == "true magnitude [AB]"
-    assert axes[1].get_ylabel() == "error of log half-light radius [dex]"
+    assert axes[1].get_ylabel() == "error of\nlog half-light radius [dex]"
     assert draws(axes[0])
     ax = Figure().subplots()
     by_q = binned_score(predicted, truth, by="q", edges=[0, 0.5, 1], parameters="n")
