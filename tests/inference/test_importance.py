@@ -199,6 +199,21 @@ def test_the_sky_is_integrated_over():
     torch.testing.assert_close(log_posterior(likelihood, values), expected, rtol=1e-5, atol=0.02)
 
 
+@pytest.mark.parametrize("sky", [True, False])
+def test_the_density_is_that_of_unconstrained_values(sky):
+    """Likelihood times the prior of labels times the volume that a unit of the values covers."""
+    likelihood = empty_stamp(sky=sky)
+    labels = draw_labels(6, generator=torch.Generator().manual_seed(9)).double()
+    values = to_unconstrained(labels)
+    expected = log_prior(labels) - 0.5 * likelihood.chi2(labels.float())
+    if sky:
+        expected = expected + 0.5 * torch.log(2 * np.pi / likelihood.sky_information)
+    slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(values)
+    volume = torch.linalg.slogdet(slopes).logabsdet
+    assert volume.std() > 1  # it differs between galaxies
+    assert_allclose(log_posterior(likelihood, values), expected + volume, rtol=1e-5, atol=1e-3)
+
+
 def test_the_prior_is_normalized():
     """Its integral, by importance sampling from draws of a wider density."""
     generator = torch.Generator().manual_seed(8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sersicnet.inference.levenberg_marquardt import _prior_terms, levenberg_marquardt
+from sersicnet.inference.levenberg_marquardt import _covariance, _prior_terms, levenberg_marquardt
 from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.labels import (
     DX,
@@ -193,6 +193,50 @@ def test_a_thin_disk_is_at_the_bound_of_its_ellipticity():
     assert fit["held"][:, 3].any()
     assert torch.equal(fit["held"][:, 3], fit["held"][:, 4])
     assert fit["held"][length > 3.999, 3].all()
+
+
+def test_a_label_at_its_bound_is_taken_as_known():
+    """The covariance is the inverse of the information without that label."""
+    truth = small_galaxies(12, log_flux=3.5, log_r_eff=0.4, n=1.5, e1=0.2, e2=0.1, dx=3.5, dy=0.3)
+    likelihood = noisy(truth)
+    start = truth.clone()
+    start[:, DX] = 2.9
+    fit = levenberg_marquardt(likelihood, start, prior=False)
+    labels = from_unconstrained(fit["mean"])
+    slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(fit["mean"])
+    _, _, information = likelihood.normal_equations(labels)
+    information = (slopes.transpose(1, 2) @ information @ slopes).double().numpy()
+    free = [column for column in range(7) if column != DX]
+    assert fit["held"][:, DX].all()
+    assert not fit["held"][:, free].any()
+    for row, covariance in enumerate(fit["covariance"].numpy()):
+        expected = np.linalg.inv(information[row][np.ix_(free, free)])
+        error = np.sqrt(np.diag(expected))
+        scale = error * error[:, None]
+        assert (covariance[DX] == 0).all()
+        assert (covariance[:, DX] == 0).all()
+        np.testing.assert_allclose(
+            covariance[np.ix_(free, free)] / scale, expected / scale, atol=0.01
+        )
+
+
+@pytest.mark.parametrize(("column", "bound"), [(DX, 7.0), (DX, -7.0), (E1, 4.0)])
+def test_covariance_at_a_bound_is_that_of_the_other_labels(column, bound):
+    """However much they are correlated with the one that is held."""
+    root = torch.randn(7, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    information = 10 * (root @ root.T + torch.eye(7, dtype=torch.float64))
+    values = torch.zeros(1, 7)
+    values[0, column] = bound
+    gradient = torch.zeros(1, 7)
+    gradient[0, column] = bound  # outward
+    state = {"gradient": gradient, "information": information[None].float()}
+    covariance, held = _covariance(values, state)
+    free = [other for other in range(7) if other != column]
+    expected = np.linalg.inv(information.numpy()[np.ix_(free, free)])
+    found = covariance[0].numpy()
+    assert held[0, column]
+    np.testing.assert_allclose(found[np.ix_(free, free)], expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found[column], 0, atol=1e-9)
 
 
 def test_a_bound_that_is_reached_is_left_again():

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sersicnet import SersicNet
 from sersicnet.flags import Flags, decode_flags
 from sersicnet.inference.fits import median_labels
+from sersicnet.inference.importance import sample
 from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
 from sersicnet.model.labels import N_LABELS, angle, axis_ratio, length, split_labels
 from sersicnet.model.likelihood import StampLikelihood
@@ -201,6 +202,24 @@ def test_draws_are_taken_evenly(results):
     """Twice as many as were kept: each comes twice."""
     for values in results["importance"].posterior.draw([0], 200, 1)["log_flux"]:
         assert set(np.unique(values, return_counts=True)[1]) <= {2, 4, 6, 8, 10, 12}
+
+
+def test_each_galaxy_has_draws_of_its_own(net, cutouts, monkeypatch):
+    """They depend on its pixels and on the seed, and on nothing else that is measured."""
+    seeds = []
+
+    def keep_seed(target, proposals, *, generator, **options):
+        seeds.append(generator.initial_seed())
+        return sample(target, proposals, generator=generator, **options)
+
+    monkeypatch.setattr("sersicnet.inference.refine.sample", keep_seed)
+    options = {"refine": ImportanceSampling(max_samples=40, min_ess=10)}
+    net.predict(cutouts, **options)
+    assert len(set(seeds)) == len(cutouts)
+    together = set(seeds)
+    for changes, same in (({}, True), ({"seed": 1}, False)):
+        net.predict(cutouts[1], **options, **changes)
+        assert (seeds[-1] in together) == same
 
 
 # --- how good it is ---------------------------------------------------------------------------

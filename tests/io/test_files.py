@@ -48,6 +48,23 @@ def test_a_failure_leaves_what_was_there(table, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["table.fits"]
 
 
+def test_a_table_that_is_half_written_leaves_what_was_there(table, tmp_path):
+    path = tmp_path / "table.ecsv"
+    write_table(table, path)
+    before = path.read_bytes()
+
+    class Half(QTable):
+        def write(self, name, **options):
+            name.write_text("half")
+            msg = "the disk is full"
+            raise OSError(msg)
+
+    with pytest.raises(OSError, match="the disk is full"):
+        write_table(Half(table), path, overwrite=True)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["table.ecsv"]
+
+
 def test_formats_that_would_lose_something():
     with pytest.raises(ValueError, match=r"path='a.csv' must end in .ecsv, .fits or .parquet"):
         check_table_path("a.csv")

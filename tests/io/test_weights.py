@@ -85,6 +85,21 @@ def test_failed_write_keeps_the_old_file(weights):
     assert list(weights.parent.iterdir()) == [weights]
 
 
+def test_half_a_write_keeps_the_old_file(weights, monkeypatch):
+    before = weights.read_bytes()
+
+    def write_half(path, content):
+        path.write_text("half")
+        msg = "the disk is full"
+        raise OSError(msg)
+
+    monkeypatch.setattr(type(weights), "write_bytes", write_half)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_weights(weights, TENSORS, METADATA)
+    assert weights.read_bytes() == before
+    assert list(weights.parent.iterdir()) == [weights]
+
+
 def reads(path):
     """The metadata, or the message of the refusal."""
     try:

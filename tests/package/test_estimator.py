@@ -24,6 +24,7 @@ from sersicnet.preprocessing.windows import crop_or_pad
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import render_catalog
 from sersicnet.training.prepared import as_training_data, build_training_data
+from sersicnet.training.regression import TrainingModule
 
 SEVEN = tuple(PARAMETERS)
 SUBSETS = [("mag",), ("theta",), ("x_0",), ("theta", "x_0"), ("n", "mag"), SEVEN]
@@ -347,6 +348,22 @@ def test_resume_after_a_kill(galaxies, tmp_path):
     whole = make_net(max_epochs=3).fit(*galaxies, **SILENT)
     assert resumed.history_ == whole.history_
     assert_same_network(resumed, whole)
+
+
+def test_resume_trains_only_the_epochs_that_are_missing(galaxies, tmp_path, monkeypatch):
+    steps = []
+    step = TrainingModule.training_step
+
+    def counted(self, batch, index):
+        steps.append(self.current_epoch)
+        return step(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", counted)
+    make_net(max_epochs=1).fit(*galaxies, resume=tmp_path, **SILENT)
+    assert set(steps) == {0}
+    steps.clear()
+    make_net(max_epochs=3).fit(*galaxies, resume=tmp_path, **SILENT)
+    assert set(steps) == {1, 2}
 
 
 def test_resume_with_other_stamps(galaxies, tmp_path):

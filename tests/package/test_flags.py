@@ -23,3 +23,36 @@ def test_decode_flags():
 @given(st.sets(st.sampled_from(list(Flags))))
 def test_decode_flags_is_the_inverse(flags):
     assert set(decode_flags(sum(flags))) == {flag.name for flag in flags}
+
+
+def test_bits_stay_what_they_are():
+    """Catalogs on disk hold the numbers: a bit may be added, none may change its meaning."""
+    written = {
+        "NO_DATA": 1,
+        "NO_NOISE": 2,
+        "RENDER_FAILED": 4,
+        "PREDICTION_FAILED": 8,
+        "BAD_PIXELS": 16,
+        "NOISE_ESTIMATED": 32,
+        "CENTER_MASKED": 64,
+        "OFF_CENTER": 128,
+        "LOW_SNR": 256,
+        "CROPPED": 512,
+        "EXCEEDS_CUTOUT": 1024,
+        "UNRESOLVED": 2048,
+        "OUT_OF_RANGE": 4096,
+        "BAD_PSF": 8192,
+        "PIXEL_SCALE_MISMATCH": 16384,
+        "UNDERSAMPLED_PSF": 32768,
+        "BINNED": 65536,
+        "MISFIT": 131072,
+        "NOT_REFINED": 262144,
+        "AT_BOUND": 524288,
+        "LOW_ESS": 1048576,
+        "EDGE": 2097152,
+        "BLENDED": 4194304,
+        "SATURATED": 8388608,
+        "HIGH_CHI2": 16777216,
+        "NOT_CONVERGED": 33554432,
+    }
+    assert {name: int(Flags[name]) for name in written} == written

@@ -285,6 +285,22 @@ def test_processes_of_ours_print_nothing(broken, tmp_path, capfd):
     assert (printed.out, printed.err) == ("", "")
 
 
+def test_a_cluster_of_ours_has_no_status_page(images, tmp_path, monkeypatch):
+    """It would take a port, and show what is measured to all who can reach the machine."""
+    seen = {}
+
+    def begin(**options):
+        seen.update(options)
+        msg = "seen enough"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(distributed, "LocalCluster", begin)
+    with pytest.raises(RuntimeError, match="seen enough"):
+        measure_survey(images, output=tmp_path / "output")
+    assert seen["scheduler_kwargs"]["dashboard"] is False
+    assert seen["dashboard_address"].startswith("127.0.0.1:")
+
+
 # Without a network: what is done, and what is not done again
 
 
@@ -354,6 +370,17 @@ def test_what_changed_is_measured_again(measure, measured, three, tmp_path):
     three[2].write_text("better")
     measure(rows)
     assert sorted(names(measured)) == ["a", "c"]
+
+
+def test_a_part_that_is_not_whole_is_measured_again(measure, measured, three, tmp_path):
+    measure(three)
+    measured.clear()
+    part = tmp_path / "output" / "parts" / "b.parquet"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-10])
+    measure(three)
+    assert names(measured) == ["b"]
+    assert len(part.read_bytes()) == len(whole)
 
 
 def test_a_line_that_was_being_written(measure, measured, three, tmp_path):

@@ -253,7 +253,16 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(trained, tmp_path, monke
     half = read_weights(tmp_path / "universal.safetensors")[1]["record"]
     assert half["n_train"] == 128
     assert "validation" not in half
-    tensors, metadata = read_weights(train(tmp_path))
+    epochs = set()
+
+    def count(self, batch, index):
+        epochs.add(self.current_epoch)
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UniversalModule, "training_step", count)
+        tensors, metadata = read_weights(train(tmp_path))
+    assert epochs == {1}
     expected, whole = read_weights(trained)
     assert_same_weights(tensors, expected)
     assert metadata["history"] == whole["history"]
