@@ -1,16 +1,16 @@
-"""What the universal network gains by adapting to labeled galaxies, and what it forgets.
+"""How much the universal network gains by adapting to labeled galaxies, and what it forgets.
 
 ::
 
     python -m benchmarks.validation_sets --directory SETS prior-clean euclid-contaminated
     python -m benchmarks.adapt SETS docs/_static/adapt
 
-Two surveys. One is the validation set ``euclid-contaminated`` as it is: like what the network was
-trained on. The other, ``resampled``, is the same after what a pipeline may do to all of its images:
-they are smoothed by a Gaussian of 1 pixel, as by resampling, which correlates the noise over more
-pixels than in training while the noise map tells the rms of one pixel; and its PSF stamps, smoothed
-likewise, are 8 % too narrow. The network adapts to the first 50 or 200 galaxies; the last
-200 are measured. What it forgets is told by ``prior-clean``.
+There are two surveys. One is the validation set ``euclid-contaminated`` as it is, similar to the
+training data of the network. The other, ``resampled``, is the same set after what a pipeline may do
+to all of its images: they are smoothed by a Gaussian of 1 pixel, as by resampling, which correlates
+the noise over more pixels than in training, while the noise map has the rms of one pixel; and its
+PSF stamps, smoothed in the same way, are 8 % too narrow. The network adapts to the first 50 or 200
+galaxies and is scored on the last 200. Its scores on ``prior-clean`` show what it forgets.
 """
 
 import time
@@ -21,24 +21,32 @@ from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from benchmarks.common.command import parser_of
-from benchmarks.common.tables import write_rounded
+from benchmarks.common.command import make_parser
+from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.validation_sets import load_set
 from sersicnet import SersicNet
-from sersicnet.diagnostics.comparison import compare
-from sersicnet.model.unconstrained import to_unconstrained
+from sersicnet.diagnostics import compare
+from sersicnet.model import to_unconstrained
 from sersicnet.training.labeled import labeled_scenes
 
 FOUR = ("mag", "r_eff", "n", "q")
-SMOOTHING, NARROWER = 1.0, 0.92
-# Galaxies to adapt to, and of each survey to measure.
-SIZES, N_TEST, N_OLD = (50, 200), 200, 400
+# Width of the Gaussian that smooths the images, in pixels.
+SMOOTHING = 1.0
+# Width of the PSF stamps over that of the true PSF.
+NARROWER = 0.92
+# Numbers of galaxies to adapt to.
+SIZES = (50, 200)
+# Number of galaxies of each survey to score.
+N_TEST = 200
+# Number of galaxies of prior-clean to score.
+N_OLD = 400
 
 
 def main(arguments=None):
     """Adapt to both surveys, and write the table."""
-    parser = parser_of(__doc__, "sets")
-    parser.add_argument("--epochs", type=int, default=30, help="most epochs of an adaptation")
+    parser = make_parser(__doc__, "sets")
+    text = "largest number of epochs of an adaptation, by default 30"
+    parser.add_argument("--epochs", type=int, default=30, help=text)
     options = parser.parse_args(arguments)
     cutouts, truth = load_set("euclid-contaminated", options.sets)
     old = load_set("prior-clean", options.sets, n=N_OLD)
@@ -49,17 +57,25 @@ def main(arguments=None):
         test = images[-N_TEST:], truth[-N_TEST:]
         rows.append(_row(name, 0, "others") | measure(net, *test))
         for n in SIZES:
-            start = time.process_time()
-            adapted = SersicNet.from_pretrained().set_params(max_epochs=options.epochs)
-            adapted.fit(images[:n], truth[:n], warm_start=True, progress_bar=False)
-            seconds = time.process_time() - start
-            epochs, losses = len(adapted.history_["epoch"]), adapted.record_["validation_loss"]
-            print(f"{name}, {n}: {seconds:.0f} CPU seconds, {epochs} epochs, {losses}", flush=True)
+            adapted = _adapt(name, images[:n], truth[:n], options.epochs)
             rows.append(_row(name, n, "others") | measure(adapted, *test))
             rows.append(_row(name, n, "prior-clean") | measure(adapted, *old))
     table = QTable(rows=rows)
     write_rounded(table, options.output / "adapt.csv", decimals=3)
-    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+    print_table(table)
+
+
+def _adapt(name, cutouts, truth, max_epochs):
+    """Adapt the universal network to some galaxies of a survey."""
+    start = time.process_time()
+    adapted = SersicNet.from_pretrained().set_params(max_epochs=max_epochs)
+    adapted.fit(cutouts, truth, warm_start=True, progress_bar=False)
+    seconds = time.process_time() - start
+    epochs = len(adapted.history_["epoch"])
+    losses = adapted.record_["validation_loss"]
+    cost = f"{seconds:.0f} CPU seconds, {epochs} epochs, {losses}"
+    print(f"{name}, {len(cutouts)}: {cost}", flush=True)
+    return adapted
 
 
 def _row(survey, labeled, measured):
@@ -67,28 +83,49 @@ def _row(survey, labeled, measured):
 
 
 def resample(cutout):
-    """A cutout as a survey has it that smooths its images and takes its PSFs for sharper."""
-    spoiled = cutout.copy()
-    spoiled.data = gaussian_filter(np.where(cutout.mask, 0, cutout.data), SMOOTHING)
+    """Return a cutout with a smoothed image, correlated noise, and a PSF that is too narrow."""
+    resampled = cutout.copy()
+    resampled.data = gaussian_filter(np.where(cutout.mask, 0, cutout.data), SMOOTHING)
     kernel = np.zeros((25, 25))
     kernel[12, 12] = 1
-    rms = np.sqrt(np.sum(gaussian_filter(kernel, SMOOTHING) ** 2))  # of smoothed white noise
-    spoiled.uncertainty = StdDevUncertainty(cutout.uncertainty.array * rms)
-    psf, middle = gaussian_filter(cutout.psf, SMOOTHING), (np.array(cutout.psf.shape) - 1) / 2
+    # rms of smoothed white noise
+    rms = np.sqrt(np.sum(gaussian_filter(kernel, SMOOTHING) ** 2))
+    resampled.uncertainty = StdDevUncertainty(cutout.uncertainty.array * rms)
+    psf = gaussian_filter(cutout.psf, SMOOTHING)
+    middle = (np.array(cutout.psf.shape) - 1) / 2
     matrix = np.eye(2) / NARROWER
-    spoiled.psf = affine_transform(psf, matrix, offset=middle - matrix @ middle)
-    return spoiled
+    resampled.psf = affine_transform(psf, matrix, offset=middle - matrix @ middle)
+    return resampled
 
 
 @torch.no_grad()
 def measure(net, cutouts, truth):
-    """Mean of -log of the density at the truth, with its error, and scores of four parameters.
+    """Score a network on some galaxies.
 
-    ``coverage`` is the mean of that of the four 68 % intervals.
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`
+        Network to score.
+    cutouts : list of `~astropy.nddata.CCDData`
+        Cutouts of the galaxies.
+    truth : `~astropy.table.QTable`
+        True values.
+
+    Returns
+    -------
+    dict
+        ``loss``, the mean of -log of the density at the truth, with its standard error; bias and
+        scatter of ``r_eff`` and ``n``; and ``coverage``, the mean of that of the 68 % intervals of
+        four parameters.
     """
-    units, options = dict.fromkeys(("pixel_scale", "zeropoint")), {"normalize": True}
-    options = {"psf": None, "psf_options": options | {"oversampling": 1}, "units": units}
-    scenes, _ = labeled_scenes(cutouts, truth, stamp_size=net.stamp_size, **options)
+    scenes, _ = labeled_scenes(
+        cutouts,
+        truth,
+        psf=None,
+        psf_options={"normalize": True, "oversampling": 1},
+        units={"pixel_scale": None, "zeropoint": None},
+        stamp_size=net.stamp_size,
+    )
     losses = []
     for start in range(0, len(scenes), 64):
         *images, labels = scenes[start : start + 64].tensors()
@@ -96,10 +133,12 @@ def measure(net, cutouts, truth):
     loss = torch.cat(losses).numpy()
     row = {"loss": loss.mean(), "loss_err": loss.std() / np.sqrt(len(loss))}
     predicted = net.predict(cutouts).to_table()
-    found = {name: compare(predicted, truth, name) for name in FOUR}
+    scores = {name: compare(predicted, truth, name) for name in FOUR}
     for name in ("r_eff", "n"):
-        row |= {f"{name}_bias": found[name].bias, f"{name}_nmad": found[name].scatter}
-    return row | {"coverage": np.mean([each.coverage for each in found.values()])}
+        row[f"{name}_bias"] = scores[name].bias
+        row[f"{name}_nmad"] = scores[name].scatter
+    row["coverage"] = np.mean([score.coverage for score in scores.values()])
+    return row
 
 
 if __name__ == "__main__":

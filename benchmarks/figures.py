@@ -1,4 +1,4 @@
-"""Figures and tables of the documentation that need no trained network.
+"""How simulated galaxies look, and how exact GalSim draws them: without a trained network.
 
 ::
 
@@ -6,22 +6,18 @@
     python -m benchmarks.figures accuracy     # docs/_static/accuracy.csv, some minutes
 """
 
-import argparse
 import csv
 import time
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
+from benchmarks.common.command import make_parser
+from benchmarks.common.png import save_small_png
 from sersicnet.plotting import plot_mosaic
-from sersicnet.simulate_catalog.catalog import draw_catalog
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
-# How the figure writes a column of the truth: unit and format.
+# Unit and format of each column of the truth in the figure.
 COLUMNS = {
     "mag": ("AB", "{:.2f}"),
     "r_eff": ("arcsec", "{:.2f}"),
@@ -30,8 +26,6 @@ COLUMNS = {
     "theta": ("deg", "{:.0f}"),
     "size": ("pix", "{:d}"),
 }
-
-
 ACCURACY_COLUMNS = (
     "survey",
     "folding_threshold",
@@ -46,17 +40,29 @@ ACCURACY_COLUMNS = (
 
 def main(arguments=None):
     """Make one figure or table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=("mosaic", "accuracy"))
-    parser.add_argument("-o", "--output", type=Path, default=Path("docs/_static"))
+    parser = make_parser(__doc__, choices=tuple(_MAKE), default_output="docs/_static")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    make = {"mosaic": make_mosaic, "accuracy": make_accuracy}[options.name]
-    print("wrote", make(options.output))
+    print("wrote", _MAKE[options.name](options.output))
 
 
 def make_mosaic(folder, *, n=24, seed=11):
-    """Galaxies of ``candels_f160w`` from bright to faint, beside their truth."""
+    """Draw galaxies of ``candels_f160w`` from bright to faint, with their true values.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Directory to write to.
+    n : int
+        Number of galaxies.
+    seed : int
+        Seed of the galaxies.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The PNG file.
+    """
     config = SimulationConfig.candels_f160w()
     catalog = draw_catalog(n, config, seed=seed)
     catalog.sort("mag")
@@ -66,21 +72,18 @@ def make_mosaic(folder, *, n=24, seed=11):
     names = [str(i) for i in range(1, n + 1)]
     plot_mosaic(cutouts, labels=names, n_columns=6, figure=left)
     _draw_table(right.subplots(), catalog, names)
-    buffer = BytesIO()
-    figure.savefig(buffer, dpi=100)
-    # noise does not compress: 256 colors make the file four times smaller
-    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    image.save(folder / "mosaic.png", optimize=True)
-    return folder / "mosaic.png"
+    path = folder / "mosaic.png"
+    save_small_png(figure, path, dpi=100, colors=256)
+    return path
 
 
 def _draw_table(ax, catalog, names):
-    """The truth as a table that fills the axes."""
+    """Draw the true values as a table that fills the axes."""
     ax.set_axis_off()
-    columns = [
-        [unit, *(text.format(_plain(value)) for value in catalog[name])]
-        for name, (unit, text) in COLUMNS.items()
-    ]
+    columns = []
+    for name, (unit, text) in COLUMNS.items():
+        values = [text.format(getattr(value, "value", value)) for value in catalog[name]]
+        columns.append([unit, *values])
     table = ax.table(
         list(zip(*columns, strict=True)),
         rowLabels=["", *names],
@@ -96,12 +99,23 @@ def _draw_table(ax, catalog, names):
         cell.set_text_props(ha="right", color="0.4" if row == 1 else "black")
 
 
-def _plain(value):
-    return getattr(value, "value", value)
-
-
 def make_accuracy(folder, *, n=100, seed=7):
-    """What GalSim's ``folding_threshold`` costs in time and in error."""
+    """Measure the time and the error of several values of GalSim's ``folding_threshold``.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Directory to write to.
+    n : int
+        Number of galaxies of each survey.
+    seed : int
+        Seed of the galaxies.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The CSV file.
+    """
     presets = (
         (SimulationConfig.candels_f160w(), 5e-4, (2e-2, 5e-3, 2e-3)),
         (SimulationConfig.cosmos_f814w(), 2e-3, (2e-2, 1e-2, 5e-3)),
@@ -115,12 +129,14 @@ def make_accuracy(folder, *, n=100, seed=7):
             images, seconds = _render(catalog, config, threshold)
             errors = [f"{error:.1g}" for error in _errors(images, exact)]
             rows.append([config.name, f"{threshold:g}", round(1e3 * seconds / n), *errors])
-    with (folder / "accuracy.csv").open("w", newline="") as file:
+    path = folder / "accuracy.csv"
+    with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([ACCURACY_COLUMNS, *rows])
-    return folder / "accuracy.csv"
+    return path
 
 
 def _render(catalog, config, threshold):
+    """Return the images without noise, and the CPU seconds."""
     config = config.replace(folding_threshold=threshold)
     start = time.process_time()
     images = list(render_catalog(catalog, config, seed=0, noise=False))
@@ -128,8 +144,17 @@ def _render(catalog, config, threshold):
 
 
 def _errors(images, exact):
-    """Mean and largest relative error of the flux; of the peak; in sigma of a pixel."""
-    flux, peak, sigma = [], [], []
+    """Compare images with exact ones.
+
+    Returns
+    -------
+    tuple of 5 float
+        Mean and largest relative error of the flux; largest error of a pixel relative to the peak;
+        mean and largest of the largest error of a pixel in units of its noise.
+    """
+    flux = []
+    peak = []
+    sigma = []
     for image, other in zip(images, exact, strict=True):
         difference = image.data - other.data
         flux.append(difference.sum() / other.data.sum())
@@ -138,6 +163,8 @@ def _errors(images, exact):
     flux = np.abs(flux)
     return np.mean(flux), np.max(flux), np.max(peak), np.mean(sigma), np.max(sigma)
 
+
+_MAKE = {"mosaic": make_mosaic, "accuracy": make_accuracy}
 
 if __name__ == "__main__":
     main()

@@ -1,13 +1,13 @@
-"""How well flags find what is no single Sersic galaxy, and spare what is one.
+"""How often flags find images that are not of a single Sersic galaxy, and spare those that are.
 
 ::
 
     python -m benchmarks.validation_sets --directory DIR
     python -m benchmarks.outliers DIR docs/_static/calibration
 
-False positives are counted among the galaxies of the validation sets in DIR; true ones among
-stars, blends, artifacts and galaxies with structure that are drawn here, by GalSim, behind the
-same PSFs. Fluxes are in units of the background's noise in a pixel, lengths in pixels.
+False positives are counted among the galaxies of the validation sets in DIR; true positives among
+stars, blends, artifacts and galaxies with structure, which are drawn here by GalSim with the same
+PSFs. Fluxes are in units of the background's noise in a pixel, lengths in pixels.
 """
 
 from functools import lru_cache
@@ -18,49 +18,54 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable, vstack
 
-from benchmarks.common.command import add_weights, parser_of
-from benchmarks.common.tables import write_rounded
+from benchmarks.common.command import add_count, add_weights, make_parser
+from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.sets.galaxies import draw_view, snr
 from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_stamps
 from benchmarks.validation_sets import SETS, load_set
-from sersicnet import SersicNet
-from sersicnet.flags import Flags
+from sersicnet import Flags, SersicNet
 from sersicnet.io.weights import weights_path
 
-SIZE, SEED = 128, 7100
+SIZE = 128
+SEED = 7100
+# Range of the S/N of the images that are drawn here.
 SNR = (20.0, 500.0)
+# Largest half-light radius, in pixels.
 LARGEST = 14.0
-N_VIEWS = 50  # that the images of each kind are seen through
+# Number of views (PSF, gain, noise map) that the images of each kind share.
+N_VIEWS = 50
+# Edges of the bins of S/N.
 BINS = (2, 10, 30, 100, 300, 1000, 20000)
+# S/N above which an image is bright.
 BRIGHT = 100.0
 COLUMNS = ("MISFIT", "UNRESOLVED", "LOW_SNR", "OUT_OF_RANGE", "OFF_CENTER")
 
 
 def main(arguments=None):
-    """Draw, measure, and write the share of each kind that has each flag."""
-    parser = parser_of(__doc__, "sets")
+    """Draw and measure the images, and write the share of each kind that has each flag."""
+    parser = make_parser(__doc__, "sets")
     add_weights(parser)
-    parser.add_argument("--n", type=int, default=150, help="of each kind")
-    parser.add_argument("--n-sets", type=int, help="galaxies of each validation set")
+    add_count(parser, "images of each kind", default=150)
+    parser.add_argument(
+        "--n-sets", type=int, help="galaxies of each validation set, by default all"
+    )
     options = parser.parse_args(arguments)
     net = SersicNet.load(weights_path(options.weights))
-    rows = []
-    for kind in KINDS:
-        cutouts = [draw_outlier(kind, i) for i in range(options.n)]
-        signal = np.array([cutout.meta["SNR"] for cutout in cutouts])
-        rows.append(_shares(kind, net.predict(cutouts).flags, signal))
-    outliers = vstack(rows)
     rows = []
     for name in SETS:
         cutouts, truth = load_set(name, options.sets, n=options.n_sets)
         rows += _set_shares(name, net.predict(cutouts).flags, truth["snr"])
-    table = vstack([vstack(rows), outliers])
+    for kind in KINDS:
+        cutouts = [draw_outlier(kind, i) for i in range(options.n)]
+        signal = np.array([cutout.meta["SNR"] for cutout in cutouts])
+        rows.append(_shares(kind, net.predict(cutouts).flags, signal))
+    table = vstack(rows)
     write_rounded(table, options.output / "outliers.csv", decimals=3)
-    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+    print_table(table)
 
 
 def _set_shares(name, flags, signal):
-    """Shares of a validation set, those drawn from the prior also in bins of S/N."""
+    """Return the shares of a validation set, for the prior also in bins of S/N."""
     signal = np.asarray(signal)
     rows = [_shares(name, flags, signal)]
     if name.startswith("prior"):
@@ -71,39 +76,39 @@ def _set_shares(name, flags, signal):
 
 
 def _shares(kind, flags, signal):
-    """One row: the share with each flag, with any of them, and of bright ones with MISFIT."""
+    """Return one row: the shares with each flag, with any, and of bright images with MISFIT."""
+    flagged = {name: (flags & int(Flags[name])) != 0 for name in COLUMNS}
     row = {"kind": kind, "n": len(flags)}
-    shares = {name: (flags & int(Flags[name])) != 0 for name in COLUMNS}
-    row |= {name: share.mean() for name, share in shares.items()}
-    row["any"] = np.any(list(shares.values()), axis=0).mean()
+    for name, chosen in flagged.items():
+        row[name] = chosen.mean()
+    row["any"] = np.any(list(flagged.values()), axis=0).mean()
     bright = signal > BRIGHT
-    row[f"MISFIT at S/N > {BRIGHT:.0f}"] = (
-        shares["MISFIT"][bright].mean() if bright.any() else np.nan
-    )
+    misfit = flagged["MISFIT"][bright].mean() if bright.any() else np.nan
+    row[f"MISFIT at S/N > {BRIGHT:.0f}"] = misfit
     return QTable(rows=[row])
 
 
 def draw_outlier(kind, index, *, signal=None):
-    """An image that is not of one Sersic galaxy, or not with this PSF.
+    """Draw an image that is not of one Sersic galaxy, or has a wrong PSF.
 
     Parameters
     ----------
     kind : str
         One of ``KINDS``.
     index : int
-        Number of the image, which depends on it and on the kind alone.
+        Number of the image. The image depends on it and on the kind alone.
     signal : float, optional
-        S/N within the half-light ellipse, by default drawn from 20 to 500, log-uniform.
+        S/N within the half-light ellipse, by default drawn from 20 to 500, log-uniformly.
 
     Returns
     -------
     `~astropy.nddata.CCDData`
-        With ``uncertainty``, ``psf``, and in ``meta`` also ``SNR``.
+        Cutout with ``uncertainty`` and ``psf``; ``meta`` has also ``SNR``.
 
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If ``kind`` is not one of ``KINDS``.
     """
     if kind not in KINDS:
         msg = f"kind={kind!r} must be one of {', '.join(KINDS)}"
@@ -114,16 +119,16 @@ def draw_outlier(kind, index, *, signal=None):
         wanted = np.exp(rng.uniform(*np.log(SNR))) if signal is None else signal
         galaxy["flux"] *= wanted / snr(galaxy)
         try:
-            light, defect, believed = KINDS[kind](rng, galaxy, view)
+            light, add_defect, psf = KINDS[kind](rng, galaxy, view)
         except CANNOT_DRAW:
             continue
-        return _as_cutout(rng, light, defect, view, believed, snr(galaxy))
+        return _make_cutout(rng, light, add_defect, view, psf, snr(galaxy))
     msg = f"GalSim cannot draw {kind} {index}"  # pragma: no cover
     raise RuntimeError(msg)  # pragma: no cover
 
 
 def _resolved_galaxy(rng, number):
-    """A galaxy of the prior, but neither smaller than the PSF nor too large for the stamp."""
+    """Draw a galaxy that is neither smaller than the PSF nor too large for the stamp."""
     galaxy, view = _well_sampled_view(number % N_VIEWS)
     smallest = max(1.5, 0.6 * view.fwhm)
     own = {
@@ -139,7 +144,7 @@ def _resolved_galaxy(rng, number):
 
 @lru_cache
 def _well_sampled_view(number):
-    """A view of the prior's, and a galaxy."""
+    """Draw a galaxy of the prior, and a view with a PSF of 2.5 to 6 pixels."""
     rng = np.random.default_rng([SEED, number])
     galaxy, view = draw_view("prior", rng)
     while not 2.5 < view.fwhm < 6:
@@ -147,14 +152,17 @@ def _well_sampled_view(number):
     return galaxy, view
 
 
-def _as_cutout(rng, light, defect, view, believed, signal):
-    """Add noise, then what the detector does wrong."""
+def _make_cutout(rng, light, add_defect, view, profile, signal):
+    """Add noise, then the defect of the detector.
+
+    ``profile`` is the PSF that the user has.
+    """
     light = np.clip(light, 0, None)
     data = rng.poisson(light * view.gain) / view.gain + rng.standard_normal(light.shape)
     sigma = np.sqrt(1 + light / view.gain) if view.photon_map else np.ones(light.shape)
-    psf, _, _ = psf_stamps(believed, view.psf_size, oversampled=False)
+    psf, _, _ = psf_stamps(profile, view.psf_size, oversampled=False)
     return CCDData(
-        defect(data),
+        add_defect(data),
         unit="adu",
         uncertainty=StdDevUncertainty(sigma),
         psf=psf,
@@ -162,7 +170,7 @@ def _as_cutout(rng, light, defect, view, believed, signal):
     )
 
 
-def _none(data):
+def _no_defect(data):
     return data
 
 
@@ -175,25 +183,27 @@ def _draw(galaxy, view):
 
 
 def _clean(_rng, galaxy, view):
-    return _draw(galaxy, view), _none, view.profile
+    return _draw(galaxy, view), _no_defect, view.profile
 
 
 def _sky(_rng, galaxy, view):
-    galaxy["flux"] = 1e-9  # its logarithm is taken
-    return np.zeros((SIZE, SIZE)), _none, view.profile
+    # The flux is not zero because its logarithm is taken.
+    galaxy["flux"] = 1e-9
+    return np.zeros((SIZE, SIZE)), _no_defect, view.profile
 
 
 def _star(_rng, galaxy, view):
-    """As bright as a star of the galaxy's S/N."""
+    """Draw a star with the S/N of the galaxy."""
     point = galaxy | {"r_eff": 0.2, "q": 1.0}
     galaxy["flux"] *= snr(galaxy) / snr(point)
-    galaxy["r_eff"], galaxy["q"] = point["r_eff"], point["q"]
+    galaxy["r_eff"] = point["r_eff"]
+    galaxy["q"] = point["q"]
     light = draw_star(view.profile, galaxy["flux"], (SIZE, SIZE), _center(galaxy))
-    return light, _none, view.profile
+    return light, _no_defect, view.profile
 
 
 def _blend(rng, galaxy, view):
-    """A second galaxy, much like the first, 1 to 3 times the larger of r_eff and FWHM away."""
+    """Add a similar galaxy at a distance of 1 to 3 times the larger of r_eff and FWHM."""
     other = galaxy | {
         "flux": galaxy["flux"] * rng.uniform(0.4, 1),
         "r_eff": galaxy["r_eff"] * rng.uniform(0.6, 1.4),
@@ -205,15 +215,16 @@ def _blend(rng, galaxy, view):
     angle = rng.uniform(0, 2 * np.pi)
     other["dx"] = galaxy["dx"] + distance * np.cos(angle)
     other["dy"] = galaxy["dy"] + distance * np.sin(angle)
-    return _draw(galaxy, view) + _draw(other, view), _none, view.profile
+    return _draw(galaxy, view) + _draw(other, view), _no_defect, view.profile
 
 
 def _streak(rng, galaxy, view):
-    """A cosmic ray through the galaxy, not masked: sharper than the PSF."""
+    """Add a cosmic ray through the galaxy, which is not masked and sharper than the PSF."""
     light = _draw(galaxy, view)
     middle = (SIZE - 1) / 2
     start = rng.normal(size=2) * 0.7 * galaxy["r_eff"] + (galaxy["dx"], galaxy["dy"]) + middle
-    angle, length = rng.uniform(0, np.pi), rng.uniform(4, 25)
+    angle = rng.uniform(0, np.pi)
+    length = rng.uniform(4, 25)
     steps = np.arange(-length / 2, length / 2, 0.5)
     columns = np.rint(start[0] + steps * np.cos(angle)).astype(int)
     rows = np.rint(start[1] + steps * np.sin(angle)).astype(int)
@@ -228,7 +239,7 @@ def _streak(rng, galaxy, view):
 
 
 def _saturated(rng, galaxy, view):
-    """A core above full well, not masked: cut and bled along the columns, or read as zero."""
+    """Saturate the core, which is not masked: it bleeds along the columns, or is read as zero."""
     light = _draw(galaxy, view)
     full = light.max() * rng.uniform(0.15, 0.5)
     hole = rng.random() < 0.5
@@ -241,14 +252,16 @@ def _saturated(rng, galaxy, view):
             rows = np.flatnonzero(above[:, column])
             excess = (data[rows, column] - full).sum()
             more = int(min(np.ceil(excess / full), 40))
-            data[max(rows[0] - more // 2, 0) : rows[-1] + 1 + more // 2, column] = full
+            first = max(rows[0] - more // 2, 0)
+            last = rows[-1] + more // 2
+            data[first : last + 1, column] = full
         return data
 
     return light, saturate, view.profile
 
 
 def _edge(rng, galaxy, view):
-    """The detector ends within the galaxy, and the rest is zero, but not masked."""
+    """Let the detector end within the galaxy: the rest is zero, and is not masked."""
     light = _draw(galaxy, view)
     distance = rng.uniform(0.2, 1) * max(galaxy["r_eff"], view.fwhm)
     turns = int(rng.integers(4))
@@ -262,34 +275,39 @@ def _edge(rng, galaxy, view):
 
 
 def _spiral(rng, galaxy, view):
-    """An exponential disk times 1 + A cos(m phi - m cot(pitch) log r), A of 0.3 to 0.8."""
-    amplitude, arms = rng.uniform(0.3, 0.8), int(rng.integers(1, 4))
-    pitch, phase = np.radians(rng.uniform(10, 30)), rng.uniform(0, 2 * np.pi)
+    """Draw an exponential disk times 1 + A cos(m phi - m cot(pitch) log r), A of 0.3 to 0.8."""
+    amplitude = rng.uniform(0.3, 0.8)
+    arms = int(rng.integers(1, 4))
+    pitch = np.radians(rng.uniform(10, 30))
+    phase = rng.uniform(0, 2 * np.pi)
 
     def brightness(radius, angle):
         wave = arms * (angle - np.log(radius + 0.05) / np.tan(pitch)) + phase
         return np.exp(-1.678 * radius) * (1 + amplitude * np.cos(wave))
 
-    return _structured(galaxy, view, brightness), _none, view.profile
+    return _structured(galaxy, view, brightness), _no_defect, view.profile
 
 
 def _ring(rng, galaxy, view):
-    """An exponential disk and a ring of 1 to 2 r_eff with 30 to 60 % of the light."""
-    radius_of_ring, width = rng.uniform(1, 2), rng.uniform(0.1, 0.3)
+    """Draw an exponential disk and a ring of 1 to 2 r_eff with 30 to 60 % of the light."""
+    radius_of_ring = rng.uniform(1, 2)
+    width = rng.uniform(0.1, 0.3)
     share = rng.uniform(0.3, 0.6)
-    # of unit flux, in units of r_eff
-    disk, ring = 2 * np.pi / 1.678**2, 2 * np.pi * radius_of_ring * width * np.sqrt(2 * np.pi)
+    # Fluxes of the two for a peak of 1 and lengths in units of r_eff.
+    disk = 2 * np.pi / 1.678**2
+    ring = 2 * np.pi * radius_of_ring * width * np.sqrt(2 * np.pi)
 
     def brightness(radius, _angle):
         bump = np.exp(-0.5 * ((radius - radius_of_ring) / width) ** 2)
         return (1 - share) * np.exp(-1.678 * radius) / disk + share * bump / ring
 
-    return _structured(galaxy, view, brightness), _none, view.profile
+    return _structured(galaxy, view, brightness), _no_defect, view.profile
 
 
 def _structured(galaxy, view, brightness, *, fine=4):
-    """A galaxy of any surface brightness f(radius / r_eff, angle), behind the PSF."""
-    galaxy["r_eff"] = max(galaxy["r_eff"], 2.5 * view.fwhm)  # or the PSF blurs it to nothing
+    """Draw a galaxy of any surface brightness f(radius / r_eff, angle), convolved with the PSF."""
+    # A smaller structure would be lost in the PSF.
+    galaxy["r_eff"] = max(galaxy["r_eff"], 2.5 * view.fwhm)
     axis = (np.arange(SIZE * fine) - (SIZE * fine - 1) / 2) / fine
     theta = np.radians(galaxy["theta"])
     along = np.cos(theta) * axis + np.sin(theta) * axis[:, None]
@@ -302,12 +320,12 @@ def _structured(galaxy, view, brightness, *, fine=4):
 
 
 def _wrong_psf(rng, galaxy, view):
-    """The given PSF is narrower or broader by 30 %."""
-    return _draw(galaxy, view), _none, view.profile.dilate(rng.choice([1 / 1.3, 1.3]))
+    """Make the PSF of the user 30 % narrower or broader than the true one."""
+    return _draw(galaxy, view), _no_defect, view.profile.dilate(rng.choice([1 / 1.3, 1.3]))
 
 
-# Functions of (random numbers, galaxy, view) that return light, a defect to come after
-# the noise, and the PSF that the user believes in.
+# Functions of (random numbers, galaxy, view). They return the image without noise, a function that
+# adds a defect after the noise, and the PSF that the user has.
 KINDS = {
     "galaxy": _clean,
     "star": _star,

@@ -1,12 +1,12 @@
-"""The shipped networks beside imfit and SExtractor, and beside the best possible.
+"""How accurate the shipped networks are beside imfit, SExtractor and the best possible fit.
 
 ::
 
     python -m benchmarks.peers ../shared/bench docs/_static/calibration
 
-The first directory holds ``make_bench.py``, which simulates 400 galaxies like those
-of CANDELS F160W, and ``peers_seed1.csv``, what the peers measured on them. The best that an
-unbiased fit without prior knowledge can reach is the Cramer-Rao bound.
+The first directory holds ``make_bench.py``, which simulates 400 galaxies similar to those of
+CANDELS F160W, and ``peers_seed1.csv``, the measurements of the other codes on them. The best
+possible errors of an unbiased fit without prior knowledge are the Cramer-Rao bound.
 """
 
 import subprocess
@@ -19,14 +19,13 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable, Table, vstack
 
-from benchmarks.common.command import add_weights, parser_of
-from benchmarks.common.tables import write_rounded
+from benchmarks.common.command import add_cache, add_weights, make_parser
+from benchmarks.common.tables import NMAD_FACTOR, print_table, write_rounded
 from sersicnet import SersicNet
-from sersicnet.diagnostics.comparison import compare
-from sersicnet.diagnostics.scores import score_table
-from sersicnet.inference.refine import ImportanceSampling
+from sersicnet.diagnostics import compare, score_table
+from sersicnet.inference import ImportanceSampling
 from sersicnet.io.weights import weights_path
-from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model import image_and_jacobian, psf_transform
 from sersicnet.model.labels import (
     ELLIPTICITY,
     LOG_FLUX,
@@ -35,56 +34,74 @@ from sersicnet.model.labels import (
     components,
     stack_labels,
 )
-from sersicnet.model.profile import psf_transform
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
 COLUMNS = ("code", "sample", "label", "n", "n_lost", "r2", "bias", "scatter", "rms", "coverage")
+# Magnitude below which a galaxy is bright.
 BRIGHT = 22.0
 
 
 def main(arguments=None):
-    """Simulate the benchmark, measure it, and write the scores of all codes."""
-    parser = parser_of(__doc__, "bench")
+    """Simulate the galaxies, measure them, and write the scores of all codes."""
+    parser = make_parser(__doc__, "bench")
     add_weights(parser)
-    parser.add_argument("--cache", type=Path, help="directory for the simulated galaxies")
+    add_cache(parser, "galaxies")
     options = parser.parse_args(arguments)
     peers = Table.read(options.bench / "peers_seed1.csv")
     bench = simulate(options.bench, seed=1, cache=options.cache)
     truth = QTable({name: np.asarray(peers[f"true_{name}"], float) for name in PARAMETERS})
     np.testing.assert_allclose(truth["mag"], bench["true_mag"], atol=1e-3)
-    codes = {
-        "universal": _measure(bench, options.weights),
-        "universal, augmented": _measure(bench, options.weights, augment=True),
-        "universal, lm": _measure(bench, options.weights, refine="lm"),
-        "universal, importance": _measure(bench, options.weights, refine="importance"),
-        "the same, sky known": _measure(
-            bench, options.weights, refine=ImportanceSampling(sky=False)
-        ),
-        "deeplegato": _measure(bench, "deeplegato"),
-        "imfit": _of_peer(peers, "imfit"),
-        "sextractor": _of_peer(peers, "sextractor"),
-    }
     bounds = cramer_rao(bench)
     rows = []
-    for code, measured in codes.items():
+    for code, measured in _measure_all(bench, peers, options.weights).items():
         for sample, chosen in _samples(truth["mag"]).items():
             scores = score_table(measured[chosen], truth[chosen], parameters=PARAMETERS)
-            scores["code"], scores["sample"] = code, sample
+            scores["code"] = code
+            scores["sample"] = sample
             scores = scores[COLUMNS]
-            scores["nmad / crb"] = [
-                _in_units(compare(measured[chosen], truth[chosen], name), bounds[name][chosen])
-                if sample.startswith("bright")
-                else np.nan
-                for name in PARAMETERS
-            ]
+            scores["nmad / crb"] = np.nan
+            if sample.startswith("bright"):
+                for row, name in enumerate(PARAMETERS):
+                    comparison = compare(measured[chosen], truth[chosen], name)
+                    scores["nmad / crb"][row] = _in_units(comparison, bounds[name][chosen])
             rows.append(scores)
     table = vstack(rows)
     write_rounded(table, options.output / "peers.csv")
-    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+    print_table(table)
+
+
+def _measure_all(bench, peers, weights):
+    """Return the tables of all codes."""
+    known_sky = ImportanceSampling(sky=False)
+    return {
+        "universal": _measure(bench, weights),
+        "universal, augmented": _measure(bench, weights, augment=True),
+        "universal, lm": _measure(bench, weights, refine="lm"),
+        "universal, importance": _measure(bench, weights, refine="importance"),
+        "the same, sky known": _measure(bench, weights, refine=known_sky),
+        "deeplegato": _measure(bench, "deeplegato"),
+        "imfit": _peer_table(peers, "imfit"),
+        "sextractor": _peer_table(peers, "sextractor"),
+    }
 
 
 def simulate(folder, *, seed, cache=None):
-    """The arrays of the benchmark with this seed, kept in the directory ``cache`` if given."""
+    """Return the simulated galaxies.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Directory of ``make_bench.py``.
+    seed : int
+        Seed of the galaxies.
+    cache : `~pathlib.Path`, optional
+        Directory that keeps the galaxies between runs.
+
+    Returns
+    -------
+    dict of `~numpy.ndarray`
+        Images, PSF and true values.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         where = Path(scratch if cache is None else cache)
         if not (where / "bench.npz").exists():
@@ -95,27 +112,27 @@ def simulate(folder, *, seed, cache=None):
 
 
 def cramer_rao(bench, *, batch_size=10):
-    """Smallest errors of an unbiased fit of all seven parameters, known noise, no sky.
+    """Return the smallest errors of an unbiased fit of seven parameters, for known noise and sky.
 
     Parameters
     ----------
     bench : dict
-        From `simulate`.
+        Galaxies of `simulate`.
     batch_size : int
-        Galaxies at a time.
+        Number of galaxies in a batch.
 
     Returns
     -------
     dict of (N,) `~numpy.ndarray`
-        Of ``mag``, ``r_eff`` (in dex), ``n`` and ``q``.
+        Errors of ``mag``, ``r_eff`` (in dex), ``n`` and ``q``.
     """
     labels = _labels(bench)
-    size = bench["img"].shape[-1]
-    transform = psf_transform(torch.from_numpy(bench["psf"]), size)
+    side = bench["img"].shape[-1]
+    transform = psf_transform(torch.from_numpy(bench["psf"]), side)
     covariances = []
     for start in range(0, len(labels), batch_size):
         part = slice(start, start + batch_size)
-        _, jacobian = image_and_jacobian(labels[part], transform, stamp_size=size)
+        _, jacobian = image_and_jacobian(labels[part], transform, stamp_size=side)
         noise = torch.from_numpy(bench["sig"][part].astype(float))
         scaled = (jacobian / noise[:, None]).flatten(2)
         covariances.append(torch.linalg.inv(scaled @ scaled.transpose(1, 2)))
@@ -123,8 +140,8 @@ def cramer_rao(bench, *, batch_size=10):
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     e = labels[:, ELLIPTICITY].numpy()
     size = np.hypot(*e.T)
-    across = e / size[:, None]
-    variance = np.einsum("ni,nij,nj->n", across, covariance[:, ELLIPTICITY, ELLIPTICITY], across)
+    along = e / size[:, None]
+    variance = np.einsum("ni,nij,nj->n", along, covariance[:, ELLIPTICITY, ELLIPTICITY], along)
     return {
         "mag": 2.5 * error[:, LOG_FLUX],
         "r_eff": error[:, LOG_R_EFF],
@@ -134,7 +151,7 @@ def cramer_rao(bench, *, batch_size=10):
 
 
 def _labels(bench):
-    """Truth as `sersicnet.model.LABELS`, (N, 7), with the flux in counts."""
+    """Return the truth as `sersicnet.model.LABELS`, (N, 7), with the flux in counts."""
     e1, e2 = components(bench["true_q"], np.radians(bench["true_pa"]))
     middle = (bench["img"].shape[-1] - 1) / 2
     columns = {
@@ -150,20 +167,20 @@ def _labels(bench):
 
 
 def _in_units(comparison, bound):
-    """The median error in units of its bound, as 1 for a normal distribution of that width."""
-    return 1.4826 * np.nanmedian(np.abs(comparison.error) / bound)
+    """Return the NMAD of errors in units of their bounds, 1 for normal errors of that width."""
+    return NMAD_FACTOR * np.nanmedian(np.abs(comparison.error) / bound)
 
 
 def _measure(bench, weights, **options):
-    """Our table."""
+    """Return the table of a shipped network."""
     stack = NDData(bench["img"], uncertainty=StdDevUncertainty(bench["sig"]), psf=bench["psf"])
     units = {"pixel_scale": float(bench["pix"]), "zeropoint": float(bench["zp"])}
     net = SersicNet.load(weights_path(weights))
     return net.predict(stack, **units, **options).to_table()
 
 
-def _of_peer(peers, code):
-    """A peer's columns, with intervals where it has errors; what it lost is NaN."""
+def _peer_table(peers, code):
+    """Return the table of another code, NaN for lost galaxies, with intervals if it has errors."""
 
     def column(name):
         return np.ma.filled(np.ma.asarray(peers[f"{code}_{name}"], float), np.nan)
@@ -173,7 +190,8 @@ def _of_peer(peers, code):
         table[name] = column(name)
         if f"{code}_{name}_err" in peers.colnames:
             error = column(f"{name}_err")
-            table[f"{name}_lo"], table[f"{name}_hi"] = table[name] - error, table[name] + error
+            table[f"{name}_lo"] = table[name] - error
+            table[f"{name}_hi"] = table[name] + error
     return table
 
 

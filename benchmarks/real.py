@@ -1,27 +1,23 @@
-"""Real galaxies: the universal network beside imfit and published fits.
+"""How the universal network compares with imfit and with published fits on real galaxies.
 
 ::
 
     python -m benchmarks.real ../shared/real docs/_static/real
 
-The first directory holds FITS cutouts with their PSFs, whose primary headers have the cards
-``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.cli.demo.published_values`.
+The first directory holds FITS cutouts with their PSFs. Their primary headers have the cards
+``REF*`` (published fit) and ``IMF*`` (imfit), as in `sersicnet.cli.demonstration.published_values`.
 """
-
-from io import BytesIO
 
 import numpy as np
 from astropy.table import QTable, vstack
 from photutils.centroids import centroid_2dg
-from PIL import Image
 
-from benchmarks.common.command import add_weights, parser_of
-from benchmarks.common.tables import write_rounded
-from sersicnet import SersicNet
+from benchmarks.common.command import add_weights, make_parser
+from benchmarks.common.png import save_small_png
+from benchmarks.common.tables import print_table, write_rounded
+from sersicnet import SersicNet, decode_flags, read_cutout
 from sersicnet.cli.demonstration import published_values
-from sersicnet.diagnostics.scores import score_table
-from sersicnet.flags import decode_flags
-from sersicnet.io.cutouts import read_cutout
+from sersicnet.diagnostics import score_table
 from sersicnet.io.weights import weights_path
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
 
@@ -36,14 +32,15 @@ IMFIT_CARDS = {
 }
 PARAMETERS = ("mag", "r_eff", "n", "q")
 COLUMNS = ("sample", "difference", "label", "n", "bias", "scatter", "rms", "outliers", "coverage")
-# Fewer galaxies of one survey are not scored on their own.
+# Smallest number of galaxies of a survey that are scored on their own.
 SMALLEST_SAMPLE = 4
+# Galaxies in a figure of residuals.
 SHOWN_TOGETHER = 7
 
 
 def main(arguments=None):
     """Measure the cutouts, and write tables and figures."""
-    parser = parser_of(__doc__, "real")
+    parser = make_parser(__doc__, "real")
     add_weights(parser)
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -57,18 +54,15 @@ def main(arguments=None):
     _write_galaxies(names, cutouts, measured, references, options.output)
     _write_centers(names, cutouts, measured, references, options.output)
     _write_scores(cutouts, measured, references, options.output)
-    axes = plot_predicted_vs_true(
-        measured, references["imfit"], parameters=PARAMETERS, errors=True, reference="imfit"
-    )
-    axes[0].figure.savefig(options.output / "imfit.png", dpi=110)
+    _plot_imfit(measured, references["imfit"], options.output / "imfit.png")
     n_figures = -(-len(names) // SHOWN_TOGETHER)
     for part, rows in enumerate(np.array_split(np.arange(len(names)), n_figures)):
         figure = _residuals(results, cutouts, names, rows)
-        _save_small(figure, options.output / f"residuals-{part + 1}.png")
+        save_small_png(figure, options.output / f"residuals-{part + 1}.png")
 
 
 def load_cutouts(folder):
-    """Names and cutouts, survey by survey."""
+    """Return the names and the cutouts of a directory, those of COSMOS first."""
     cutouts = {path.stem: read_cutout(path) for path in sorted(folder.glob("*.fits"))}
     names = sorted(cutouts, key=lambda name: (_survey(cutouts[name]) != "COSMOS", name))
     return names, [cutouts[name] for name in names]
@@ -79,7 +73,17 @@ def _survey(cutout):
 
 
 def samples(cutouts):
-    """All cutouts, and those of each survey that has enough, as bool arrays."""
+    """Return the rows of all cutouts, and of each survey with enough of them.
+
+    Parameters
+    ----------
+    cutouts : list of `~astropy.nddata.CCDData`
+        The cutouts.
+
+    Returns
+    -------
+    dict of (N,) bool `~numpy.ndarray`
+    """
     surveys = np.array([_survey(cutout) for cutout in cutouts])
     chosen = {"all": np.ones(len(surveys), bool)}
     for survey in dict.fromkeys(surveys):
@@ -89,10 +93,11 @@ def samples(cutouts):
 
 
 def _write_galaxies(names, cutouts, measured, references, output):
-    """One line a galaxy: ours, imfit's, the published values, flags."""
+    """Write one line per galaxy: the values of all codes, and flags."""
     table = QTable({"galaxy": names, "survey": [_survey(cutout) for cutout in cutouts]})
     for name in PARAMETERS:
-        table[name], table[f"{name}_err"] = measured[name], measured[f"{name}_err"]
+        table[name] = measured[name]
+        table[f"{name}_err"] = measured[f"{name}_err"]
         for reference, values in references.items():
             table[f"{name}_{reference}"] = values[name]
     table["flags"] = [" ".join(flags) for flags in decode_flags(measured["flags"])]
@@ -100,18 +105,21 @@ def _write_galaxies(names, cutouts, measured, references, output):
 
 
 def _write_centers(names, cutouts, measured, references, output):
-    """Centers less those of imfit, their errors, and how far the PSF is off its own middle."""
+    """Write the centers minus those of imfit, their errors, and the offsets of the PSFs."""
     table = QTable({"galaxy": names})
     for name, axis in (("x_0", 1), ("y_0", 0)):
         table[f"{name} - imfit"] = measured[name] - references["imfit"][name]
         table[f"{name}_err"] = measured[f"{name}_err"]
-        offsets = [centroid_2dg(c.psf)[1 - axis] - (c.psf.shape[axis] - 1) / 2 for c in cutouts]
+        offsets = []
+        for cutout in cutouts:
+            middle = (cutout.psf.shape[axis] - 1) / 2
+            offsets.append(centroid_2dg(cutout.psf)[1 - axis] - middle)
         table[f"PSF {name[0]}"] = offsets
     write_rounded(table, output / "centers.csv", decimals=2)
 
 
 def _write_scores(cutouts, measured, references, output):
-    """Bias, scatter and outliers against both references, and theirs against each other."""
+    """Write how the three codes differ from each other, pair by pair."""
     pairs = {
         "sersicnet - imfit": (measured, references["imfit"]),
         "sersicnet - published": (measured, references["published"]),
@@ -121,28 +129,30 @@ def _write_scores(cutouts, measured, references, output):
     for sample, chosen in samples(cutouts).items():
         for label, (first, second) in pairs.items():
             scores = score_table(first[chosen], second[chosen], parameters=PARAMETERS)
-            scores["sample"], scores["difference"] = sample, label
+            scores["sample"] = sample
+            scores["difference"] = label
             rows.append(scores[scores["n"] >= SMALLEST_SAMPLE][COLUMNS])
     table = vstack(rows)
     write_rounded(table, output / "scores.csv", decimals=3)
-    print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+    print_table(table)
+
+
+def _plot_imfit(measured, imfit, path):
+    """Draw the measured values against those of imfit."""
+    axes = plot_predicted_vs_true(
+        measured, imfit, parameters=PARAMETERS, errors=True, reference="imfit"
+    )
+    axes[0].figure.savefig(path, dpi=110)
 
 
 def _residuals(results, cutouts, names, rows):
-    """Image, model and residual of some galaxies, with their flags."""
+    """Draw image, model and residual of some galaxies, with their flags."""
+    shown = [cutouts[i] for i in rows]
     models = [results.model_image(i, cutouts[i]) for i in rows]
     flags = decode_flags(results.flags[rows])
     labels = ["\n".join([names[i], *found]) for i, found in zip(rows, flags, strict=True)]
-    axes = plot_residuals([cutouts[i] for i in rows], models, labels=labels)
+    axes = plot_residuals(shown, models, labels=labels)
     return axes[0, 0].figure
-
-
-def _save_small(figure, path):
-    """Noise does not compress: 128 colors make the file four times smaller."""
-    buffer = BytesIO()
-    figure.savefig(buffer, dpi=100)
-    image = Image.open(buffer).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)
-    image.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,80 +1,98 @@
-"""Galaxies a second of the shipped networks: medians, errors and flags of all parameters.
+"""How many galaxies per second the shipped networks measure, with errors and flags.
 
 ::
 
-    python -m benchmarks.speed --threads 2 -o docs/_static/calibration
+    python -m benchmarks.speed docs/_static/calibration --threads 2
 
-From one 3-D array, and from a list of CCDData, each with its noise map and PSF. ``speed.csv`` has
-the best of some repetitions, and ``speed_profile.csv`` where the universal network's time goes.
+The input is one 3-D array, or a list of CCDData, each with its noise map and PSF. ``speed.csv`` has
+the best of several repetitions, and ``speed_profile.csv`` the time of each step of the universal
+network. Without an output, the tables are only printed.
 """
 
-import argparse
 import cProfile
 import pstats
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import QTable
 
-from benchmarks.common.command import add_weights
-from benchmarks.common.tables import write_rounded
+from benchmarks.common.command import add_count, add_weights, make_parser
+from benchmarks.common.tables import print_table, write_rounded
 from sersicnet import SersicNet
 from sersicnet.io.weights import weights_path
-from sersicnet.simulate_catalog.catalog import draw_catalog
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
 
-POINTS = 64  # of the posterior, as is the default of SersicNet.predict
-# Functions whose time, with all that they call, is that of a step; "prepare" reads cutouts.
+# Samples of the posterior, the default of SersicNet.predict.
+POINTS = 64
+# Galaxies that are simulated; they are repeated as often as needed.
+N_SIMULATED = 50
+# File and name of the function of each step. The time of all that it calls belongs to the step.
+# "prepare" reads the cutouts.
 STEPS = {
-    "prepare": ("stamps.py", "prepare"),
-    "network": ("posterior.py", "forward"),
-    "sampling": ("flow_density.py", "flow_labels"),
-    "quantiles": ("densities.py", "summarize"),
-    "misfit": ("misfit.py", "misfit"),
+    "prepare": ("preprocessing/stamps.py", "build_stamps"),
+    "network": ("networks/posterior.py", "forward"),
+    "sampling": ("networks/flow_density.py", "flow_labels"),
+    "quantiles": ("networks/densities.py", "summarize"),
+    "misfit": ("model/misfit.py", "misfit"),
 }
 
 
 def main(arguments=None):
-    """Time predictions, and write tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-n", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeat", type=int, default=5)
+    """Time the predictions, and print or write the tables."""
+    parser = make_parser(__doc__, output="optional")
+    add_count(parser, "galaxies", default=1000)
+    n_threads = torch.get_num_threads()
+    text = "number of threads, by default that of torch"
+    parser.add_argument("--threads", type=int, default=n_threads, help=text)
+    parser.add_argument("--repeat", type=int, default=5, help="repetitions, by default 5")
     add_weights(parser)
-    parser.add_argument("-o", "--output", type=Path, help="directory of the tables")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     universal = SersicNet.load(weights_path(options.weights))
+    inputs = make_inputs(options.n)
+    table = _time_networks(universal, inputs, options)
+    profile = profile_steps(universal, inputs["array"], options.n)
+    print_table(table)
+    print_table(profile)
+    if options.output is not None:
+        write_rounded(table, options.output / "speed.csv")
+        write_rounded(profile, options.output / "speed_profile.csv", decimals=3)
+
+
+def _time_networks(universal, inputs, options):
+    """Return the speed of each network for each kind of input."""
     ways = {
         "universal": (universal, {}),
         "universal, augmented": (universal, {"augment": True}),
         "deeplegato": (SersicNet.from_pretrained("deeplegato"), {}),
     }
-    inputs = make_inputs(options.n)
-    columns = ("network", "posterior points", "input", "threads", "galaxies a second")
+    columns = ("network", "posterior points", "input", "threads", "galaxies per second")
     table = QTable(names=columns, dtype=(str, str, str, int, int))
-    for name, (net, how) in ways.items():
+    for name, (net, settings) in ways.items():
         points = str(POINTS) if net is universal else "none"
         for label, call in inputs.items():
-            seconds = min(_time(net, call | how) for _ in range(options.repeat))
-            row = (name, points, label, options.threads, round(options.n / seconds))
-            table.add_row(row)
-    profile = profile_steps(universal, inputs["array"], options.n)
-    for each in (table, profile):
-        print(*each.pformat(max_width=-1), sep="\n")
-    if options.output:
-        write_rounded(table, options.output / "speed.csv")
-        write_rounded(profile, options.output / "speed_profile.csv", decimals=3)
+            seconds = min(_time(net, call | settings) for _ in range(options.repeat))
+            table.add_row((name, points, label, options.threads, round(options.n / seconds)))
+    return table
 
 
 def make_inputs(n):
-    """Arguments of `SersicNet.predict` for each kind of input, as dicts."""
+    """Return the arguments of `SersicNet.predict` for each kind of input.
+
+    Parameters
+    ----------
+    n : int
+        Number of galaxies.
+
+    Returns
+    -------
+    dict of dict
+    """
     config = SimulationConfig.candels_f160w().replace(stamp_size=(128, 128))
-    drawn = list(render_catalog(draw_catalog(50, config, seed=1), config, seed=1))
+    catalog = draw_catalog(N_SIMULATED, config, seed=1)[:n]
+    drawn = list(render_catalog(catalog, config, seed=1))
     cutouts = [drawn[i % len(drawn)] for i in range(n)]
     noise = StdDevUncertainty(np.stack([cutout.uncertainty.array for cutout in cutouts]))
     stack = NDData(np.stack([cutout.data for cutout in cutouts]), uncertainty=noise)
@@ -86,26 +104,43 @@ def make_inputs(n):
 
 
 def profile_steps(net, call, n):
-    """Milliseconds a galaxy of each step, and of all else."""
+    """Return the milliseconds per galaxy of each step, and of the rest.
+
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`
+        Network.
+    call : dict
+        Arguments of `SersicNet.predict`.
+    n : int
+        Number of galaxies.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row per step.
+    """
     profiler = cProfile.Profile()
     profiler.enable()
     _time(net, call)
     profiler.disable()
-    found = pstats.Stats(profiler).stats
+    calls = pstats.Stats(profiler).stats
     spent = dict.fromkeys(STEPS, 0.0)
-    for (path, _, function), (_, _, _, cumulative, _) in found.items():
+    for (path, _, function), (_, _, _, cumulative, _) in calls.items():
         for step, (file, name) in STEPS.items():
-            if function == name and "sersicnet" in path and path.endswith(file):
-                spent[step] = max(spent[step], cumulative)  # blocks of the network are inside
-    total = max(row[3] for row in found.values())
+            if function == name and path.endswith(f"sersicnet/{file}"):
+                # Blocks of the network are inside of the largest.
+                spent[step] = max(spent[step], cumulative)
+    total = max(row[3] for row in calls.values())
     spent["all else"] = total - sum(spent.values())
     rows = [(step, 1e3 * seconds / n, seconds / total) for step, seconds in spent.items()]
-    return QTable(rows=rows, names=("step", "ms a galaxy", "share"))
+    return QTable(rows=rows, names=("step", "ms per galaxy", "share"))
 
 
 def _time(net, call):
-    start = time.perf_counter()
+    """Return the wall-clock seconds of a prediction."""
     options = {"n_samples": POINTS} if hasattr(net.network_, "flow") else {}
+    start = time.perf_counter()
     net.predict(**call, **options)
     return time.perf_counter() - start
 

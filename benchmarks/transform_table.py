@@ -1,10 +1,12 @@
-"""The table of transforms that `sersicnet.model.profile` interpolates.
+"""Make the table of Fourier transforms that `sersicnet.model.profile` interpolates.
 
-    python -m benchmarks.transform_table sersicnet/model/data/sersic_transform.npy
+::
 
-It holds the Fourier transforms of circular Sersic profiles of unit flux and half-light radius, by
-Hamilton's FFTLog (2000, MNRAS 312, 257) in scipy. They are exact to 1e-6 for n = 0.5 and 1, which
-have closed forms, and agree with GalSim's own transforms to 1e-5.
+    python -m benchmarks.transform_table sersicnet/model/data
+
+``sersic_transform.npy`` holds the Fourier transforms of circular Sersic profiles of unit flux and
+half-light radius, by Hamilton's FFTLog (2000, MNRAS 312, 257) in scipy. They are exact to 1e-6 for
+n = 0.5 and 1, which have closed forms, and agree with GalSim's own transforms to 1e-5.
 """
 
 import numpy as np
@@ -12,14 +14,27 @@ from scipy.fft import fht, fhtoffset
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaincinv, gammaln
 
-from benchmarks.common.command import parser_of
+from benchmarks.common.command import make_parser
 from sersicnet.model.profile import KAPPA_MAX, KAPPA_SOFTENING, N_LIMITS, TABLE_SHAPE
 
 
 def transform(n, kappa):
-    """Transform at wave numbers ``kappa`` in units of 1 / r_eff."""
+    """Return the transform of a profile of Sersic index n.
+
+    Parameters
+    ----------
+    n : float
+        Sersic index.
+    kappa : (K,) `~numpy.ndarray`
+        Wave numbers, in units of 1 / r_eff.
+
+    Returns
+    -------
+    (K,) `~numpy.ndarray`
+    """
     log_r = np.linspace(np.log(1e-9), np.log(1e7), 16384)
-    r, step = np.exp(log_r), log_r[1] - log_r[0]
+    r = np.exp(log_r)
+    step = log_r[1] - log_r[0]
     b = gammaincinv(2 * n, 0.5)
     norm = 2 * n * np.log(b) - np.log(2 * np.pi * n) - gammaln(2 * n)
     brightness = np.exp(np.clip(norm - b * r ** (1 / n), -700, None))
@@ -30,7 +45,10 @@ def transform(n, kappa):
 
 
 def make_table():
-    """Rows of equal steps in the square root of n, columns in log(kappa^2 + softening^2)."""
+    """Return the table: rows in equal steps of the square root of n, columns of log wave number.
+
+    The logarithm is that of kappa^2 + softening^2.
+    """
     rows, columns = TABLE_SHAPE
     x = np.linspace(np.log(KAPPA_SOFTENING), np.log(KAPPA_MAX), columns)
     kappa = np.sqrt(np.maximum(np.exp(2 * x) - KAPPA_SOFTENING**2, 0))
@@ -41,9 +59,10 @@ def make_table():
 
 
 def main(arguments=None):
-    """Write the table to the file ``output``."""
-    options = parser_of(__doc__).parse_args(arguments)
-    np.save(options.output, make_table())
+    """Write the table."""
+    options = make_parser(__doc__).parse_args(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)
+    np.save(options.output / "sersic_transform.npy", make_table())
 
 
 if __name__ == "__main__":

@@ -1,26 +1,26 @@
-"""Validation sets of GalSim's, clean and contaminated, of any instrument and of four surveys.
+"""Make the validation sets: galaxies by GalSim, clean and contaminated, of any instrument.
 
 ::
 
     python -m benchmarks.validation_sets --directory DIR
     python -m benchmarks.validation_sets --directory DIR --n 100 prior-clean euclid-contaminated
 
-One file a galaxy: a run that was killed goes on where it ended. A galaxy depends on
-the set and on its number alone, and galaxy i of a clean set is galaxy i of the contaminated one,
-behind the same PSF.
+The sets are drawn from the prior of the universal network (any instrument) and from those of four
+surveys. There is one file per galaxy: a run that was stopped continues where it ended. A galaxy
+depends on the set and on its number alone, and galaxy i of a clean set is galaxy i of the
+contaminated one, with the same PSF.
 
-**Truth.** A PSF stamp is taken to hold all of a star's light. The stamps here miss
-some (an Airy pattern's wings), so the true flux is the galaxy's total flux times the share of
-light within the square of its stamp: nearly the flux of the model that fits best. The prior
-sets draw this flux from the prior. What a stamp misses is still in the image, and biases bright
-galaxies behind a PSF of low ``psf_share``, as it does in real images.
+**Truth.** A PSF stamp is assumed to hold all light of a star. The stamps here miss some (the wings
+of an Airy pattern), so the true flux is the total flux of the galaxy times the share of light
+within the square of its PSF stamp: nearly the flux of the model that fits best. The prior sets draw
+this flux from the prior. The light that a stamp misses is still in the image, and biases bright
+galaxies with a PSF of low ``psf_share``, as it does in real images.
 
-**Noise.** 1 from the background, and photons. The noise map of half of the galaxies has both, the
-photons estimated from the noisy image (its mean over 5 x 5 pixels), and of the other half the
-background alone, as many surveys' have: see the column ``noise_map``.
+**Noise.** Noise of 1 from the background, and photon noise. The noise map of half of the galaxies
+has both, with the photons estimated from the noisy image (its mean over 5 x 5 pixels). That of the
+other half has the background alone, like the maps of many surveys: see the column ``noise_map``.
 """
 
-import argparse
 import json
 import time
 from dataclasses import asdict
@@ -32,6 +32,7 @@ from astropy.table import QTable
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
+from benchmarks.common.command import add_count, make_parser
 from benchmarks.sets import contaminants as spoil
 from benchmarks.sets.contaminants import Contaminants
 from benchmarks.sets.galaxies import config_of, draw_view, snr
@@ -40,24 +41,29 @@ from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["SETS", "draw_cutout", "load_set", "make_set"]
 
-VERSION = 1  # of the galaxies; cached ones of another are refused
+# Version of the galaxies; files of another version are not used.
+VERSION = 1
 N_GALAXIES = {"prior": 1500, "candels": 400, "euclid": 400, "lsst": 400, "jwst": 400}
 SEEDS = {"prior": 7001, "candels": 7002, "euclid": 7003, "lsst": 7004, "jwst": 7005}
 SETS = tuple(f"{kind}-{state}" for kind in N_GALAXIES for state in ("clean", "contaminated"))
-SIZE, SMALLEST, LARGEST = 128, 48, 160
+# Side of the cutouts of the clean sets, in pixels.
+SIZE = 128
+# Smallest and largest side of the contaminated ones.
+SMALLEST = 48
+LARGEST = 160
 
 
 def draw_cutout(name, index, *, contaminants=None):
-    """One galaxy of a set.
+    """Draw one galaxy of a set.
 
     Parameters
     ----------
     name : str
         One of ``SETS``.
     index : int
-        Number of the galaxy, of any size: the length of the set is only a habit.
+        Number of the galaxy; it may be larger than the usual length of the set.
     contaminants : Contaminants, optional
-        Of a contaminated set; all by default.
+        Contaminants of a contaminated set, by default all.
 
     Returns
     -------
@@ -65,12 +71,12 @@ def draw_cutout(name, index, *, contaminants=None):
         ``data`` and ``sigma`` (in the set's unit), ``mask``, ``psf``, and ``psf2`` where the
         PSF is undersampled.
     row : dict
-        The truth, in the units of `~sersicnet.parameters.PARAMETERS`, and the other columns.
+        True values, in the units of `~sersicnet.parameters.PARAMETERS`, and the other columns.
 
     Raises
     ------
     ValueError
-        If there is no such set.
+        If ``name`` is not one of ``SETS``.
     """
     if name not in SETS:
         msg = f"name={name!r} must be one of {', '.join(SETS)}"
@@ -87,7 +93,8 @@ def draw_cutout(name, index, *, contaminants=None):
             side = _side(state, galaxy, spoilers, rng)
             arrays, extra = _render(galaxy, view, spoilers, side, rng)
         except CANNOT_DRAW:
-            continue  # 3 of prior's 1500: large, concentrated, behind a sharp PSF
+            # 3 of the 1500 of the prior: large, concentrated, with a sharp PSF.
+            continue
         arrays["data"] = arrays["data"] * config.sky_noise
         arrays["sigma"] = arrays["sigma"] * config.sky_noise
         row = _row(config, galaxy, view, side) | extra
@@ -98,7 +105,7 @@ def draw_cutout(name, index, *, contaminants=None):
 
 
 def _side(state, galaxy, spoilers, rng):
-    """Pixels on a side of the cutout."""
+    """Return the side of the cutout, in pixels."""
     if state == "clean":
         return SIZE
     large = int(rng.integers(SIZE, LARGEST + 1))
@@ -109,51 +116,56 @@ def _side(state, galaxy, spoilers, rng):
 
 
 def _render(galaxy, view, spoilers, side, rng):
-    """Arrays of a cutout, in units of the background's noise, and columns about it."""
-    believed = view.profile
+    """Return the arrays of a cutout, in units of the background's noise, and its columns."""
+    profile = view.profile
     if "wrong_psf" in spoilers:
-        believed = spoil.wrong_psf(spoilers["wrong_psf"], believed)
+        profile = spoil.wrong_psf(spoilers["wrong_psf"], profile)
     oversampled = view.fwhm < UNDERSAMPLED
-    psf, psf2, _ = psf_stamps(believed, view.psf_size, oversampled=oversampled)
+    psf, psf2, _ = psf_stamps(profile, view.psf_size, oversampled=oversampled)
     _, _, share = psf_stamps(view.profile, view.psf_size, oversampled=False)
     total = galaxy | {"flux": galaxy["flux"] / share}
     target, others, mask = _scene(total, view.profile, spoilers, (side, side))
     data, sigma = _add_noise(target + others, view, spoilers, rng)
     if "missing_pixels" in spoilers:
         missing, values = spoil.missing_pixels(spoilers["missing_pixels"], mask)
-        data, mask = np.where(missing, values, data), mask | missing
+        data = np.where(missing, values, data)
+        mask = mask | missing
     arrays = {"data": data, "sigma": sigma, "mask": mask, "psf": psf}
-    columns = {"psf_share": share, **_how_spoiled(galaxy, view, target, others, mask)}
-    return arrays if psf2 is None else arrays | {"psf2": psf2}, columns
+    if psf2 is not None:
+        arrays["psf2"] = psf2
+    return arrays, {"psf_share": share, **_contamination(galaxy, view, target, others, mask)}
 
 
 def _scene(galaxy, profile, spoilers, shape):
-    """Light of the galaxy and of all others, and the mask of what is known to be another."""
+    """Return the light of the galaxy and that of all others, and the mask of known neighbors."""
     target = draw_galaxy(profile, galaxy, shape, (galaxy["dx"], galaxy["dy"]))
-    others, mask = np.zeros(shape), np.zeros(shape, bool)
+    others = np.zeros(shape)
+    mask = np.zeros(shape, bool)
     if "faint_neighbors" in spoilers:
         others += spoil.faint_neighbors(spoilers["faint_neighbors"], galaxy, profile, shape)
     for name, draw in (("bright_neighbors", spoil.bright_neighbors), ("stars", spoil.stars)):
         if name in spoilers:
             light, covered = draw(spoilers[name], galaxy, profile, target)
             if not spoil.hides_center(mask | covered):
-                others, mask = others + light, mask | covered
+                others = others + light
+                mask = mask | covered
     return target, others, mask
 
 
-def _how_spoiled(galaxy, view, target, others, mask):
-    """The share of the galaxy's light that is masked, and how much of others' light is in it."""
+def _contamination(galaxy, view, target, others, mask):
+    """Return the share of the galaxy's light that is masked, and the light of others within it."""
     middle = (len(target) - 1) / 2
-    y, x = (axis - middle for axis in np.ogrid[: len(target), : len(target)])
-    distance = np.hypot(x - galaxy["dx"], y - galaxy["dy"])
+    y, x = np.ogrid[: len(target), : len(target)]
+    distance = np.hypot(x - middle - galaxy["dx"], y - middle - galaxy["dy"])
     inside = (distance < max(galaxy["r_eff"], view.fwhm)) & ~mask
     blend = others[inside].sum() / target[inside].sum() if inside.any() else 0.0
     return {"masked_light": float(target[mask].sum() / target.sum()), "blend": float(blend)}
 
 
 def _add_noise(light, view, spoilers, rng):
-    """A noisy image and its noise map."""
-    light = np.clip(light, 0, None)  # the Fourier transform rings a little
+    """Return a noisy image and its noise map."""
+    # The Fourier transform rings a little.
+    light = np.clip(light, 0, None)
     white = rng.standard_normal(light.shape)
     photons = rng.poisson(light * view.gain) / view.gain
     if "correlated_noise" in spoilers:
@@ -173,6 +185,7 @@ def _add_noise(light, view, spoilers, rng):
 
 
 def _row(config, galaxy, view, side):
+    """Return the columns of the truth."""
     flux = galaxy["flux"] * config.sky_noise
     return {
         "mag": float(config.zeropoint - 2.5 * np.log10(flux)),
@@ -193,25 +206,26 @@ def _row(config, galaxy, view, side):
 
 
 def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
-    """Draw those galaxies of a set that are not in its directory.
+    """Draw the galaxies of a set that are not yet in its directory.
 
     Parameters
     ----------
     name : str
         One of ``SETS``.
     directory : str or path
-        Of all sets; this one goes to ``directory/name``.
+        Directory of all sets; the files of this one go to ``directory/name``.
     n : int, optional
         Number of galaxies, by default that of ``N_GALAXIES``.
     contaminants : Contaminants, optional
-        Of a contaminated set; all by default.
+        Contaminants of a contaminated set, by default all.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
 
     Raises
     ------
     ValueError
-        If there is no such set, or the directory has another of its name.
+        If ``name`` is not one of ``SETS``, or the directory has a set of this name with other
+        contaminants or of another version.
     """
     if name not in SETS:
         msg = f"name={name!r} must be one of {', '.join(SETS)}"
@@ -229,53 +243,56 @@ def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
 
 
 def _check_settings(path, settings):
-    """Write the settings of a set, or refuse others than those of what is there."""
+    """Write the settings of a set; raise ValueError if the set exists with other settings."""
     if not path.exists():
         path.write_text(json.dumps(settings))
     elif json.loads(path.read_text()) != settings:
-        msg = f"{path} is of other contaminants or of another version: take another directory"
+        msg = f"{path} has other contaminants or another version: use another directory"
         raise ValueError(msg)
 
 
 def _write(path, arrays, row):
-    arrays = {
-        name: array if array.dtype == bool else array.astype("f4") for name, array in arrays.items()
-    }
+    single = {}
+    for name, array in arrays.items():
+        single[name] = array if array.dtype == bool else array.astype("f4")
     scratch = path.with_suffix(".part")
     with scratch.open("wb") as file:
-        np.savez_compressed(file, row=json.dumps(row), **arrays)
+        np.savez_compressed(file, row=json.dumps(row), **single)
     scratch.replace(path)
 
 
 def load_set(name, directory, *, n=None):
-    """Read a set of `make_set`, as much as there is of it.
+    """Read the galaxies of a set that `make_set` has drawn so far.
 
     Parameters
     ----------
     name : str
         One of ``SETS``.
     directory : str or path
-        Of all sets.
+        Directory of all sets.
     n : int, optional
-        How many galaxies to read; all by default.
+        Number of galaxies to read, by default all.
 
     Returns
     -------
     cutouts : list of `~astropy.nddata.CCDData`
-        With ``uncertainty``, ``mask``, ``psf``, ``unit`` and, in ``meta``, ``MAGZP``,
+        Cutouts with ``uncertainty``, ``mask``, ``psf``, ``unit`` and, in ``meta``, ``MAGZP``,
         ``PIXSCALE``, ``ID``, and ``psf2`` (the PSF twice oversampled) where its FWHM is less than
         3 pixels.
     truth : `~astropy.table.QTable`
-        The seven parameters in the package's conventions (but see the module on ``mag``), and
+        The seven parameters in the conventions of the package (see the module about ``mag``), and
 
-        - ``snr``: as `sersicnet.model.log_snr` has it, not its logarithm; ``r_eff_pix``
-        - ``fwhm_pix``: of a star; ``psf_family``; ``psf_share``: of its light, in its stamp
-        - ``gain``: electrons per unit of the background's noise; ``noise_map``: what it holds,
-          ``'photons'`` too or the ``'background'`` alone
-        - ``contaminated``: bool; ``contaminants``: names with commas
+        - ``snr``: S/N within the half-light ellipse, see `sersicnet.model.log_snr`
+        - ``r_eff_pix``: half-light radius in pixels
+        - ``fwhm_pix``: FWHM of the PSF in pixels; ``psf_family``
+        - ``psf_share``: share of a star's light that its PSF stamp holds
+        - ``gain``: electrons per unit of the background's noise
+        - ``noise_map``: ``'photons'`` if the map has photon noise too, else ``'background'``
+        - ``contaminated``: bool; ``contaminants``: names, joined by commas
         - ``masked_light``: share of the galaxy's light in the cutout that is masked
         - ``blend``: unmasked light of others over the galaxy's, within ``r_eff`` or the FWHM
-        - ``id``; ``size`` of the cutout; ``redrawn``: how often GalSim could not draw it
+        - ``id``; ``size`` of the cutout; ``redrawn``: number of galaxies that GalSim could not
+          draw before this one
 
     Raises
     ------
@@ -285,7 +302,7 @@ def load_set(name, directory, *, n=None):
     paths = sorted((Path(directory) / name).glob("*.npz"))[:n]
     if len(paths) < (n or 1):
         msg = (
-            f"{directory} has {len(paths)} galaxies of {name!r}, n={n}: "
+            f"{directory} has {len(paths)} galaxies of {name!r}, n={n} are needed: "
             f"python -m benchmarks.validation_sets --directory {directory} {name}"
         )
         raise FileNotFoundError(msg)
@@ -299,6 +316,7 @@ def load_set(name, directory, *, n=None):
 
 
 def _read(path, config):
+    """Return the cutout and the columns of a file."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     row = json.loads(str(arrays["row"]))
@@ -317,12 +335,15 @@ def _read(path, config):
 
 
 def main(arguments=None):
-    """Make the sets, or some."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(SETS)}")
-    parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--n", type=int, help="galaxies of each set, instead of all")
-    parser.add_argument("--contaminants", help="only these, with commas; others are switched off")
+    """Make all sets, or some."""
+    parser = make_parser(__doc__, output="none")
+    text = f"sets to make, by default all: {', '.join(SETS)}"
+    parser.add_argument("names", nargs="*", metavar="name", help=text)
+    text = "directory of the sets"
+    parser.add_argument("--directory", type=Path, required=True, help=text)
+    add_count(parser, "galaxies of each set, by default those of the documentation")
+    text = "contaminants to draw, joined by commas, by default all"
+    parser.add_argument("--contaminants", help=text)
     options = parser.parse_args(arguments)
     contaminants = None
     if options.contaminants is not None:

@@ -1,1 +1,1 @@
-"""Parts that several benchmarks share: command lines, tables, scores, SExtractor."""
+"""Functions that several benchmarks share: command line, tables, figures, SExtractor."""

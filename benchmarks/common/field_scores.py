@@ -1,4 +1,4 @@
-"""What was found of a field, and how well it was measured."""
+"""Scores of a field: which sources were found, and how well they were measured."""
 
 from itertools import pairwise
 
@@ -6,41 +6,39 @@ import numpy as np
 from astropy.table import Table
 from scipy.spatial import KDTree
 
-from sersicnet.diagnostics.comparison import compare
-from sersicnet.diagnostics.scores import score_table
+from benchmarks.common.tables import plain
+from sersicnet.diagnostics import compare, score_table
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
-# Errors beyond these are outliers: in mag, dex, and as they are. The same for all codes.
+# Larger errors are outliers, in mag, dex, and without a unit. The same for all codes.
 OUTLIERS = {"mag": 0.3, "r_eff": 0.15, "n": 1.0, "q": 0.2}
-# Shares of the light of others below which a galaxy is isolated, and above which it is blended.
-ISOLATED, BLENDED = 0.02, 0.05
-
-
-def plain(column):
-    """The numbers of a column in whatever unit it has."""
-    return np.asarray(getattr(column, "value", column), float)
+# A galaxy is isolated if the share of others' light is smaller than this.
+ISOLATED = 0.02
+# A galaxy is blended if the share of others' light is larger than this.
+BLENDED = 0.05
 
 
 def match_brightest(truth, found, *, radius=3.0):
-    """The detection of each true source: the nearest that no brighter source has.
+    """Find the detection of each true source: the nearest that no brighter source has taken.
 
     Parameters
     ----------
     truth : table
-        With ``mag``, ``x_0`` and ``y_0`` (pixels).
+        True sources, with ``mag``, ``x_0`` and ``y_0`` (pixels).
     found : table
-        With ``x_centroid`` and ``y_centroid``.
+        Detections, with ``x_centroid`` and ``y_centroid``.
     radius : float
-        Pixels beyond which a detection is of something else.
+        Largest distance between a source and its detection, in pixels.
 
     Returns
     -------
     (len(truth),) int `~numpy.ndarray`
         Rows of ``found``, -1 for a source that was not found.
     """
-    places = np.column_stack([plain(truth[name]) for name in ("x_0", "y_0")])
-    peaks = np.column_stack([plain(found[name]) for name in ("x_centroid", "y_centroid")])
-    rows, taken = np.full(len(places), -1), set()
+    places = np.column_stack([plain(truth["x_0"]), plain(truth["y_0"])])
+    peaks = np.column_stack([plain(found["x_centroid"]), plain(found["y_centroid"])])
+    rows = np.full(len(places), -1)
+    taken = set()
     near = KDTree(peaks).query_ball_point(places, radius)
     for source in np.argsort(plain(truth["mag"]), kind="stable"):
         free = [row for row in near[source] if row not in taken]
@@ -52,77 +50,83 @@ def match_brightest(truth, found, *, radius=3.0):
 
 
 def completeness(truth, matches, catalogs, edges):
-    """Galaxies, and shares found, by true magnitude; false detections by measured magnitude.
+    """Count galaxies by true magnitude, and false detections by measured magnitude.
 
     Parameters
     ----------
     truth : table
-        With ``mag`` and ``r_eff`` (0 for a star, which is no galaxy).
+        True sources, with ``mag`` and ``r_eff`` (0 for a star, which is not counted).
     matches : dict of str to int array
-        Of `match_brightest`, for each code.
+        Results of `match_brightest`, by code.
     catalogs : dict of str to table
-        With ``mag``, of the same codes.
+        Catalogs of the same codes, with ``mag``.
     edges : sequence of float
-        Of the bins of magnitude.
+        Edges of the bins of magnitude.
 
     Returns
     -------
     `~astropy.table.Table`
-        A row a bin.
+        One row per bin: the number of galaxies, the share that each code has found, and the number
+        of its false detections.
     """
-    galaxy, rows = plain(truth["r_eff"]) > 0, []
+    galaxy = plain(truth["r_eff"]) > 0
+    rows = []
     for lower, upper in pairwise(edges):
         inside = galaxy & _between(truth["mag"], lower, upper)
         row = {"mag": f"{lower:g}-{upper:g}", "galaxies": int(inside.sum())}
         for code, match in matches.items():
-            row[f"found: {code}"] = np.mean(match[inside] >= 0) if inside.any() else np.nan
+            row[f"found: {code}"] = _mean(match[inside] >= 0)
         for code, match in matches.items():
             false = np.ones(len(catalogs[code]), bool)
             false[match[match >= 0]] = False
-            row[f"false: {code}"] = int(
-                (false & _between(catalogs[code]["mag"], lower, upper)).sum()
-            )
+            false &= _between(catalogs[code]["mag"], lower, upper)
+            row[f"false: {code}"] = int(false.sum())
         rows.append(row)
     return Table(rows=rows)
 
 
 def accuracy(measured, truth, edges):
-    """Errors of galaxies, isolated and blended, by true magnitude.
+    """Score isolated and blended galaxies by true magnitude.
 
     Parameters
     ----------
     measured : dict of str to `~astropy.table.QTable`
-        What each code says, in the order of the truth.
+        Measurements by code, in the order of the truth.
     truth : `~astropy.table.Table`
-        Of galaxies, with ``blend``.
+        True values of galaxies, with ``blend``.
     edges : sequence of float
-        Of the bins of magnitude.
+        Edges of the bins of magnitude.
 
     Returns
     -------
     `~astropy.table.Table`
-        A row for each sample, bin and parameter. Galaxies without an answer count as outliers.
+        One row per sample, bin and parameter. Galaxies that were not measured count as outliers.
     """
     rows = []
     for sample, chosen in _samples(truth).items():
         for lower, upper in pairwise(edges):
             inside = chosen & _between(truth["mag"], lower, upper)
-            scores = {
-                code: {name: _score(table[inside], truth[inside], name) for name in PARAMETERS}
-                for code, table in measured.items()
-            }
+            parts = {code: table[inside] for code, table in measured.items()}
             for name in PARAMETERS:
                 row = {"sample": sample, "mag": f"{lower:g}-{upper:g}", "galaxies": inside.sum()}
                 row["parameter"] = "log r_eff" if name == "r_eff" else name
-                for statistic in ("bias", "scatter", "outliers"):
-                    for code, score in scores.items():
-                        row[f"{statistic}: {code}"] = score[name][statistic]
-                rows.append(row)
+                rows.append(row | _scores(parts, truth[inside], name))
     return Table(rows=rows)
 
 
 def coverage(measured, truth):
-    """Shares of galaxies, isolated and blended, whose truth is within the 1-sigma errors."""
+    """Return the shares of isolated and blended galaxies with the truth within 1-sigma errors.
+
+    Parameters
+    ----------
+    measured, truth
+        As in `accuracy`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per sample and code, one column per parameter.
+    """
     rows = []
     for sample, chosen in _samples(truth).items():
         for code, table in measured.items():
@@ -137,12 +141,26 @@ def _samples(truth):
     return {"isolated": blend < ISOLATED, "blended": blend > BLENDED}
 
 
-def _score(table, truth, name):
-    comparison = compare(table, truth, name)
-    with np.errstate(invalid="ignore"):
-        outlier = ~(np.abs(comparison.error) <= OUTLIERS[name])
-    share = outlier.mean() if len(outlier) else np.nan
-    return {"bias": comparison.bias, "scatter": comparison.scatter, "outliers": share}
+def _scores(parts, truth, name):
+    """Return bias, scatter and share of outliers of one parameter, each for all codes."""
+    comparisons = {code: compare(table, truth, name) for code, table in parts.items()}
+    row = {}
+    for code, comparison in comparisons.items():
+        row[f"bias: {code}"] = comparison.bias
+    for code, comparison in comparisons.items():
+        row[f"scatter: {code}"] = comparison.scatter
+    for code, comparison in comparisons.items():
+        with np.errstate(invalid="ignore"):
+            outlier = ~(np.abs(comparison.error) <= OUTLIERS[name])
+        row[f"outliers: {code}"] = _mean(outlier)
+    return row
+
+
+def _mean(chosen):
+    """Return the share of True in a bool array, NaN if the array is empty."""
+    if len(chosen) == 0:
+        return np.nan
+    return chosen.mean()
 
 
 def _between(values, lower, upper):

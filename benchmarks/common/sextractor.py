@@ -1,4 +1,4 @@
-"""SExtractor's fits of Sersic profiles, with the names and units of sersicnet.
+"""Fits of Sersic profiles by SExtractor, with the names and units of sersicnet.
 
 SExtractor (Bertin & Arnouts 1996, A&AS 117, 393) is the program ``source-extractor`` or ``sex``.
 """
@@ -17,7 +17,7 @@ from astropy.io import fits
 from astropy.stats import gaussian_fwhm_to_sigma
 from astropy.table import QTable, Table
 
-# Columns of SExtractor, with that of the error; magnitudes and radii in pixels among them.
+# SExtractor's columns of each value and of its error; the radius is in pixels.
 _FITTED = {
     "mag": ("MAG_SPHEROID", "MAGERR_SPHEROID"),
     "r_eff": ("SPHEROID_REFF_IMAGE", "SPHEROID_REFFERR_IMAGE"),
@@ -30,7 +30,7 @@ _POSITIONS = {
     "x_0": "XMODEL_IMAGE",
     "y_0": "YMODEL_IMAGE",
 }
-# That of a fit which failed.
+# SExtractor's magnitude of a fit that failed.
 _NO_MAGNITUDE = 99.0
 _SETTINGS = {
     "PARAMETERS_NAME": "columns",
@@ -51,7 +51,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What SExtractor found.
+    """The result of SExtractor.
 
     Attributes
     ----------
@@ -59,9 +59,9 @@ class Found:
         ``x_centroid``, ``y_centroid``, ``x_0``, ``y_0`` (0-based pixels), and ``mag``, ``r_eff``,
         ``n`` and ``q`` with ``_err``, ``_lo`` and ``_hi``, NaN where the fit failed.
     residual : 2-D `~numpy.ndarray` or None
-        The image less its models.
+        Image minus the models.
     seconds : float
-        Of one core.
+        CPU time, on one core.
     """
 
     table: QTable
@@ -70,7 +70,7 @@ class Found:
 
 
 def find_program():
-    """Path of SExtractor, None where it is not installed."""
+    """Return the path of SExtractor, None where it is not installed."""
     return shutil.which("source-extractor") or shutil.which("sex")
 
 
@@ -79,84 +79,111 @@ def fit_sersic(
 ):
     """Detect the sources of an image, and fit a Sersic profile to each.
 
-    Detection is set as in `sersicnet.measure.measure_image`: the threshold, the smallest area, the
-    width of the filter, the contrast, the size of the boxes of the sky.
+    The settings of the detection are those of `sersicnet.measure.measure_image`: threshold,
+    smallest area, width of the filter, contrast, and size of the boxes of the background.
 
     Parameters
     ----------
     data, noise : 2-D `~numpy.ndarray`
         Image, and standard deviation of its pixels.
     psf : 2-D `~numpy.ndarray`
-        Star-like stamp, which includes the response of the pixel.
+        PSF stamp, which includes the response of the pixel.
     pixel_scale, zeropoint : float
         Arcsec per pixel, and AB magnitude of a flux of 1.
     oversampling : int
-        Pixels of the PSF stamp on a side of a pixel of the image.
+        Pixels of the PSF stamp per pixel of the image, along each axis.
     residual : bool
-        Whether to return the image less the models.
+        Whether to return the image minus the models.
     settings : dict of str to str, optional
-        Of SExtractor, instead of those here.
+        Settings of SExtractor that replace those of this module.
 
     Returns
     -------
     Found
     """
+    chosen = _SETTINGS | {"CHECKIMAGE_TYPE": "NONE", "CHECKIMAGE_NAME": "residual.fits"}
+    chosen["MAG_ZEROPOINT"] = str(zeropoint)
+    if residual:
+        chosen["CHECKIMAGE_TYPE"] = "-MODELS"
+    if settings is not None:
+        chosen |= settings
+    left = None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         fits.writeto(folder / "image.fits", data.astype("f4"))
         fits.writeto(folder / "rms.fits", noise.astype("f4"))
         _write_psfex(psf, folder / "star.psf", oversampling)
         _write_filter(folder / "gauss.conv")
-        columns = [*_POSITIONS.values(), *(name for pair in _FITTED.values() for name in pair)]
-        (folder / "columns").write_text("\n".join(columns) + "\n")
-        check = {"CHECKIMAGE_TYPE": "-MODELS" if residual else "NONE"}
-        check |= {"CHECKIMAGE_NAME": "residual.fits", "MAG_ZEROPOINT": str(zeropoint)}
-        chosen = _SETTINGS | check | (settings or {})
-        options = [word for key, value in chosen.items() for word in (f"-{key}", value)]
-        (folder / "empty.sex").write_text("")
-        command = [find_program(), "image.fits", "-c", "empty.sex", *options]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        table = _in_our_units(Table.read(folder / "found.fits"), pixel_scale)
-        left = fits.getdata(folder / "residual.fits") if residual else None
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        _write_columns(folder / "columns")
+        seconds = _run(folder, chosen)
+        table = _to_sersicnet(Table.read(folder / "found.fits"), pixel_scale)
+        if residual:
+            left = fits.getdata(folder / "residual.fits")
     return Found(table, left, seconds)
 
 
-def _in_our_units(found, pixel_scale):
+def _run(folder, settings):
+    """Run SExtractor in a directory, and return its CPU seconds."""
+    (folder / "empty.sex").write_text("")
+    command = [find_program(), "image.fits", "-c", "empty.sex"]
+    for key, value in settings.items():
+        command += [f"-{key}", value]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _to_sersicnet(found, pixel_scale):
+    """Convert SExtractor's catalog to the names and units of sersicnet."""
     table = QTable({name: found[column] - 1.0 for name, column in _POSITIONS.items()})
     failed = found["MAG_SPHEROID"] == _NO_MAGNITUDE
     units = {"mag": (1, u.ABmag, u.mag), "r_eff": (pixel_scale, u.arcsec, u.arcsec)}
-    for name, columns in _FITTED.items():
+    for name, (value_column, error_column) in _FITTED.items():
         factor, unit, error_unit = units.get(name, (1, 1, 1))
-        value, error = (
-            np.where(failed, np.nan, factor * np.asarray(found[column], float))
-            for column in columns
-        )
-        table[name], table[f"{name}_err"] = value * unit, error * error_unit
-        table[f"{name}_lo"], table[f"{name}_hi"] = (value - error) * unit, (value + error) * unit
+        value = np.where(failed, np.nan, factor * np.asarray(found[value_column], float))
+        error = np.where(failed, np.nan, factor * np.asarray(found[error_column], float))
+        table[name] = value * unit
+        table[f"{name}_err"] = error * error_unit
+        table[f"{name}_lo"] = (value - error) * unit
+        table[f"{name}_hi"] = (value + error) * unit
     return table
 
 
+def _write_columns(path):
+    """Write the list of the columns that SExtractor is to measure."""
+    columns = list(_POSITIONS.values())
+    for pair in _FITTED.values():
+        columns += pair
+    path.write_text("\n".join(columns) + "\n")
+
+
 def _write_filter(path):
-    """A Gaussian of 3 pixels FWHM."""
+    """Write the filter of the detection, a Gaussian with a FWHM of 3 pixels."""
     kernel = Gaussian2DKernel(3 * gaussian_fwhm_to_sigma, x_size=7).array
     lines = [" ".join(f"{value:.6f}" for value in row) for row in kernel]
     path.write_text("\n".join(["CONV NORM", *lines]) + "\n")
 
 
 def _write_psfex(psf, path, oversampling):
-    """A PSF that is the same everywhere, in the format of PSFEx."""
+    """Write a PSF that is the same in the whole image, in the format of PSFEx."""
     size = len(psf)
     column = fits.Column(
         "PSF_MASK", f"{size * size}E", dim=f"({size},{size},1)", array=psf.astype("f4")[None, None]
     )
     table = fits.BinTableHDU.from_columns([column], name="PSF_DATA")
     area = np.sum(psf) ** 2 / np.sum(psf**2) / oversampling**2
-    fwhm = np.sqrt(2 * np.log(2) / np.pi * area)
-    cards = {"LOADED": 1, "ACCEPTED": 1, "CHI2": 1.0, "POLNAXIS": 0, "PSF_FWHM": fwhm}
-    cards |= {"PSF_SAMP": 1 / oversampling, "PSFNAXIS": 3}
-    cards |= {"PSFAXIS1": size, "PSFAXIS2": size, "PSFAXIS3": 1}
+    cards = {
+        "LOADED": 1,
+        "ACCEPTED": 1,
+        "CHI2": 1.0,
+        "POLNAXIS": 0,
+        "PSF_FWHM": np.sqrt(2 * np.log(2) / np.pi * area),
+        "PSF_SAMP": 1 / oversampling,
+        "PSFNAXIS": 3,
+        "PSFAXIS1": size,
+        "PSFAXIS2": size,
+        "PSFAXIS3": 1,
+    }
     table.header.update(cards)
     table.writeto(path)

@@ -1,7 +1,7 @@
-"""What spoils the validation sets: neighbors, stars, sky, noise, bad pixels, a wrong PSF.
+"""Contaminants of the validation sets: neighbors, stars, sky, noise, bad pixels, a wrong PSF.
 
-Written apart from what training draws, so that a mistake there cannot hide here. All
-fluxes are in units of the background's noise in a pixel and all lengths in pixels.
+They are written independently of the contaminants of the training, so that a mistake there cannot
+hide here. All fluxes are in units of the background's noise in a pixel, all lengths in pixels.
 """
 
 from dataclasses import dataclass, fields
@@ -12,17 +12,20 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star
 from sersicnet.model.prior import PSF_RADIUS
 
-# The mask never covers more than this share of the middle of a cutout, of this side.
-CENTRAL_SIDE, CENTRAL_SHARE = 20, 0.2
+# Side of the middle of a cutout, in pixels.
+CENTRAL_SIDE = 20
+# Largest share of the middle that is masked.
+CENTRAL_SHARE = 0.2
+# Number of draws of the missing pixels, until the middle is left.
 _TRIES = 20
 
 
 @dataclass(frozen=True)
 class Contaminants:
-    """Which contaminants there are. Each spoils half of the galaxies, drawn one by one.
+    """Switches of the contaminants, each of which half of the galaxies have, independently.
 
-    Each has random numbers of its own: switching one off changes the others only by the
-    room that it leaves them.
+    Each contaminant has its own random numbers. Switching one off changes the others only where
+    the limit of the masked share let it replace them.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class Contaminants:
     padding : bool
         A cutout of 48 to 127 pixels, but no smaller than 3 ``r_eff``, instead of 128 to 160.
     wrong_psf : bool
-        The given PSF is up to 2 % too wide or narrow, 0.01 too elliptical and 0.2 pixels (0.1
+        The PSF stamp is up to 2 % too wide or narrow, 0.01 too elliptical and 0.2 pixels (0.1
         rms) off its center in x and y.
     wrong_noise : bool
         The noise map is wrong by one factor, lognormal with a width of 3 %.
@@ -62,39 +65,42 @@ class Contaminants:
 
     @classmethod
     def names(cls):
-        """Names of all contaminants."""
+        """Return the names of all contaminants."""
         return tuple(field.name for field in fields(cls))
 
     @classmethod
     def only(cls, *names):
-        """Contaminants with these, and no others, switched on."""
+        """Return contaminants with only these switched on."""
         unknown = set(names) - set(cls.names())
         if unknown:
-            msg = f"names={names} must be out of {', '.join(cls.names())}"
+            msg = f"names={names} must be among {', '.join(cls.names())}"
             raise ValueError(msg)
         return cls(**{name: name in names for name in cls.names()})
 
     def draw(self, seed):
-        """Random numbers of the contaminants that a galaxy has.
+        """Draw the contaminants that a galaxy has.
 
         Parameters
         ----------
         seed : tuple of int
-            Of the galaxy.
+            Seed of the galaxy.
 
         Returns
         -------
         dict of str to `~numpy.random.Generator`
+            Random numbers of each contaminant.
         """
-        streams = {
-            name: np.random.default_rng([*seed, number]) for number, name in enumerate(self.names())
-        }
-        present = {name: rng.random() < 0.5 for name, rng in streams.items()}
-        return {name: streams[name] for name in streams if getattr(self, name) and present[name]}
+        streams = {}
+        for number, name in enumerate(self.names()):
+            rng = np.random.default_rng([*seed, number])
+            present = rng.random() < 0.5
+            if present and getattr(self, name):
+                streams[name] = rng
+        return streams
 
 
 def faint_neighbors(rng, galaxy, profile, shape):
-    """Light of faint neighbors, (ny, nx) `~numpy.ndarray`."""
+    """Return the light of faint neighbors, (ny, nx) `~numpy.ndarray`."""
     light = np.zeros(shape)
     for _ in range(rng.integers(5)):
         other = _draw_shape(rng, smallest=0.3, largest=8)
@@ -104,7 +110,7 @@ def faint_neighbors(rng, galaxy, profile, shape):
 
 
 def _faint_flux(rng, galaxy, other):
-    """A share of the galaxy's flux, or that of a S/N within the half-light ellipse."""
+    """Draw the flux as a share of the galaxy's, or by the S/N within the half-light ellipse."""
     if rng.random() < 0.5:
         return galaxy["flux"] * np.exp(rng.uniform(np.log(0.01), np.log(0.1)))
     area = np.pi * (other["q"] * other["r_eff"] ** 2 + PSF_RADIUS**2)
@@ -112,14 +118,14 @@ def _faint_flux(rng, galaxy, other):
 
 
 def bright_neighbors(rng, galaxy, profile, target):
-    """Light and imperfect mask of bright neighbors.
+    """Return the light and the imperfect mask of bright neighbors.
 
     Parameters
     ----------
     rng : `~numpy.random.Generator`
         Random numbers.
     galaxy : dict
-        Truth of the galaxy.
+        True values of the galaxy.
     profile : `galsim.GSObject`
         The PSF.
     target : (ny, nx) `~numpy.ndarray`
@@ -140,7 +146,7 @@ def bright_neighbors(rng, galaxy, profile, target):
 
 
 def stars(rng, galaxy, profile, target):
-    """Light and imperfect mask of stars: see `bright_neighbors`."""
+    """Return the light and the imperfect mask of stars: see `bright_neighbors`."""
 
     def draw(offset):
         return draw_star(profile, _bright_flux(rng, galaxy), target.shape, offset)
@@ -150,15 +156,18 @@ def stars(rng, galaxy, profile, target):
 
 def _masked_sources(rng, galaxy, target, draw):
     nearest = max(12, 1.5 * galaxy["r_eff"])
-    light, mask = np.zeros(target.shape), np.zeros(target.shape, bool)
+    light = np.zeros(target.shape)
+    mask = np.zeros(target.shape, bool)
     for _ in range(rng.integers(3)):
         source = draw(_position(rng, galaxy, nearest, max(60, 1.5 * nearest)))
-        # What a detection of the neighbor would find its light to be.
+        # Light of the neighbor as a detection would measure it.
         found = source * np.exp(rng.uniform(np.log(0.5), np.log(2)))
         covered = (found > 1) & (found > target)
+        # With this neighbor, nobody would measure the galaxy.
         if hides_center(mask | covered):
-            continue  # nobody would measure this galaxy
-        light, mask = light + source, mask | covered
+            continue
+        light = light + source
+        mask = mask | covered
     return light, mask
 
 
@@ -176,8 +185,9 @@ def _bright_flux(rng, galaxy):
 
 
 def _position(rng, galaxy, nearest, farthest):
-    """Offset from the middle of the cutout of what is this far from the galaxy."""
-    distance, angle = rng.uniform(nearest, farthest), rng.uniform(0, 2 * np.pi)
+    """Draw a position around the galaxy, as an offset from the middle of the cutout."""
+    distance = rng.uniform(nearest, farthest)
+    angle = rng.uniform(0, 2 * np.pi)
     return galaxy["dx"] + distance * np.cos(angle), galaxy["dy"] + distance * np.sin(angle)
 
 
@@ -189,20 +199,24 @@ def _draw_or_nothing(profile, galaxy, shape, offset):
 
 
 def hides_center(mask):
-    """Whether a mask covers too much of the middle of a cutout."""
-    rows, columns = (slice((n - CENTRAL_SIDE) // 2, (n + CENTRAL_SIDE) // 2) for n in mask.shape)
+    """Return whether a mask covers too much of the middle of a cutout."""
+    ny, nx = mask.shape
+    rows = slice((ny - CENTRAL_SIDE) // 2, (ny + CENTRAL_SIDE) // 2)
+    columns = slice((nx - CENTRAL_SIDE) // 2, (nx + CENTRAL_SIDE) // 2)
     return mask[rows, columns].mean() > CENTRAL_SHARE
 
 
 def sky(rng, shape):
-    """An offset and a slope, (ny, nx) `~numpy.ndarray`."""
+    """Return a background with an offset and a slope, (ny, nx) `~numpy.ndarray`."""
     offset, slope_x, slope_y = rng.standard_normal(3) * (0.05, 0.03, 0.03)
-    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
+    ny, nx = shape
+    y = np.arange(ny) - (ny - 1) / 2
+    x = np.arange(nx) - (nx - 1) / 2
     return offset + slope_x * x / 64 + slope_y * y[:, None] / 64
 
 
 def correlate(rng, white):
-    """White noise smoothed, of the same variance."""
+    """Smooth white noise, and scale it to the same variance."""
     sigma = rng.uniform(0.3, 0.8)
     point = np.zeros((31, 31))
     point[15, 15] = 1
@@ -211,26 +225,28 @@ def correlate(rng, white):
 
 
 def missing_pixels(rng, masked):
-    """Columns, blocks and cosmic rays.
+    """Draw bad columns, blocks and cosmic rays.
 
     Parameters
     ----------
     rng : `~numpy.random.Generator`
         Random numbers.
     masked : (ny, nx) bool `~numpy.ndarray`
-        What is masked already.
+        Mask of the neighbors.
 
     Returns
     -------
     mask : (ny, nx) bool `~numpy.ndarray`
     values : (ny, nx) `~numpy.ndarray`
-        What a camera has there: NaN or zero in columns and blocks, much light in cosmic rays.
+        Values of these pixels: NaN or zero in columns and blocks, much light in cosmic rays.
     """
     for _ in range(_TRIES):
-        dead, rays = _dead_pixels(rng, masked.shape), _cosmic_rays(rng, masked.shape)
-        if not hides_center(masked | dead | (rays > 0)):
+        dead = _dead_pixels(rng, masked.shape)
+        rays = _cosmic_rays(rng, masked.shape)
+        missing = dead | (rays > 0)
+        if not hides_center(masked | missing):
             values = np.where(dead, rng.choice([np.nan, 0.0]), rays)
-            return dead | (rays > 0), values
+            return missing, values
     return np.zeros(masked.shape, bool), np.zeros(masked.shape)
 
 
@@ -250,7 +266,8 @@ def _cosmic_rays(rng, shape):
     light = np.zeros(shape)
     for _ in range(rng.integers(1, 8)):
         y, x = rng.uniform(0, shape)
-        angle, brightness = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(np.log(20), np.log(2000)))
+        angle = rng.uniform(0, 2 * np.pi)
+        brightness = np.exp(rng.uniform(np.log(20), np.log(2000)))
         steps = np.arange(0, rng.uniform(1, 12), 0.5)
         rows = np.rint(y + steps * np.sin(angle)).astype(int)
         columns = np.rint(x + steps * np.cos(angle)).astype(int)
@@ -260,7 +277,7 @@ def _cosmic_rays(rng, shape):
 
 
 def wrong_psf(rng, profile):
-    """The PSF that a user believes in, a `galsim.GSObject`."""
+    """Return the PSF of which the user has the stamp, a `galsim.GSObject`."""
     width = 1 + rng.uniform(-0.02, 0.02)
     g1, g2 = rng.uniform(-0.01, 0.01, 2)
     dx, dy = np.clip(0.1 * rng.standard_normal(2), -0.2, 0.2)
@@ -268,5 +285,5 @@ def wrong_psf(rng, profile):
 
 
 def wrong_noise(rng):
-    """The factor by which a noise map is wrong."""
+    """Return the factor by which a noise map is wrong."""
     return float(np.exp(0.03 * rng.standard_normal()))

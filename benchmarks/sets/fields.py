@@ -1,11 +1,11 @@
-"""Fields of a survey as they are on the sky: galaxies and stars, blended as chance has it.
+"""Fields of a survey with galaxies and stars at random positions, blended by chance.
 
 Numbers of galaxies follow deep i-band counts, 46 x 10^(0.31 (i - 25)) per square arcmin
 brighter than i (LSST Science Book 2009, arXiv:0912.0201, section 3.7). Half-light radii are
 log-normal about those of an exponential disk with the median scale length of Miller et al. (2013,
-MNRAS 429, 2858), exp(-1.145 - 0.269 (i - 23)) arcsec. Both go on to 27 mag, fainter than what is
-detected. Indices are log-normal about 1.2, axis ratios uniform. Stars are points, three per square
-arcmin. Magnitudes, as everywhere, are those of a PSF stamp of unit sum.
+MNRAS 429, 2858), exp(-1.145 - 0.269 (i - 23)) arcsec. Both continue to 27 mag, fainter than the
+detected galaxies. Indices are log-normal about 1.2, axis ratios uniform. Stars are points, three
+per square arcmin. Magnitudes, as everywhere, are those of a PSF stamp of unit sum.
 """
 
 from dataclasses import dataclass
@@ -19,30 +19,39 @@ from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.psfs import draw_galaxy, draw_star, survey_profile
 
 SEED = 61
-MAGNITUDES = 18.0, 27.0
-COUNT_SLOPE, COUNT_AT_25 = 0.31, 46.0
-STARS, FAINTEST_STAR = 3.0, 25.0  # per square arcmin, uniform in magnitude
-SIZE_SCATTER = 0.2  # dex
-INDEX, INDEX_SCATTER = 1.2, 0.25  # median, dex
-# Pixels of the PSF stamp on a side of those of the image: two where it is undersampled.
+MAGNITUDES = (18.0, 27.0)
+# Slope of the logarithm of the galaxy counts.
+COUNT_SLOPE = 0.31
+# Galaxies per square arcmin brighter than 25 mag.
+COUNT_AT_25 = 46.0
+# Stars per square arcmin, uniform in magnitude.
+STARS = 3.0
+FAINTEST_STAR = 25.0
+# Scatter of the half-light radii, in dex.
+SIZE_SCATTER = 0.2
+# Median and scatter (in dex) of the Sersic index.
+INDEX = 1.2
+INDEX_SCATTER = 0.25
+# Pixels of the PSF stamp per pixel of the image, along each axis: two where it is undersampled.
 OVERSAMPLING = {"euclid": 2, "lsst": 1}
-PSF_SIDE = 63  # pixels of the image
+# Side of the PSF stamp, in pixels of the image.
+PSF_SIDE = 63
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A field and what is in it.
+    """A field and its sources.
 
     Attributes
     ----------
     image : `~astropy.nddata.CCDData`
-        With noise, exact uncertainty, PSF, ``MAGZP`` and ``PIXSCALE``.
+        Image with noise, exact uncertainty, PSF, ``MAGZP`` and ``PIXSCALE``.
     oversampling : int
-        Of the PSF.
+        Oversampling of the PSF.
     truth : `~astropy.table.Table`
-        ``x_0``, ``y_0`` (pixels), ``mag``, ``r_eff`` (arcsec, 0 for a star), ``n``, ``q``,
-        ``theta`` (degrees), and ``blend``: the share of the light of others in a sum that is
-        weighted by the source's own light, 1 - sum(own^2) / sum(own x all).
+        True values: ``x_0``, ``y_0`` (pixels), ``mag``, ``r_eff`` (arcsec, 0 for a star), ``n``,
+        ``q``, ``theta`` (degrees), and ``blend``: the share of the light of others in a sum that
+        is weighted by the source's own light, 1 - sum(own^2) / sum(own x all).
     """
 
     image: CCDData
@@ -51,16 +60,16 @@ class Scene:
 
 
 def load_scene(kind, *, side, cache=None):
-    """A field, drawn if it is not in the cache.
+    """Return a field, which is drawn if it is not in the cache.
 
     Parameters
     ----------
     kind : {'euclid', 'lsst'}
-        Whose.
+        Survey.
     side : int
-        Pixels on a side.
+        Side of the field, in pixels.
     cache : `~pathlib.Path`, optional
-        Directory where it is kept.
+        Directory that keeps the fields.
 
     Returns
     -------
@@ -87,8 +96,9 @@ def load_scene(kind, *, side, cache=None):
 
 
 def _draw_field(kind, side):
-    """Arrays of a scene."""
-    config, rng = config_of(kind), np.random.default_rng([SEED, side])
+    """Return the arrays of a scene."""
+    config = config_of(kind)
+    rng = np.random.default_rng([SEED, side])
     profile = survey_profile(config.psf, config.pixel_scale)
     psf, share = _psf_stamp(profile, OVERSAMPLING[kind])
     truth = _draw_truth(rng, config, side)
@@ -100,13 +110,16 @@ def _draw_field(kind, side):
     truth["blend"] = [_blend(light, place, stamp) for place, stamp in stamps]
     noise = np.sqrt(config.sky_noise**2 + np.clip(light, 0, None) / config.gain)
     data = light + noise * rng.standard_normal(light.shape)
-    arrays = {"data": data, "noise": noise, "psf": psf}
-    arrays = {name: array.astype("f4") for name, array in arrays.items()}
-    return arrays | {"truth": truth.as_array()}
+    return {
+        "data": data.astype("f4"),
+        "noise": noise.astype("f4"),
+        "psf": psf.astype("f4"),
+        "truth": truth.as_array(),
+    }
 
 
 def _psf_stamp(profile, oversampling):
-    """Of unit sum, and the share of a star's light that it holds."""
+    """Return the PSF stamp of unit sum, and the share of a star's light that it holds."""
     side = oversampling * (PSF_SIDE - 1) + 1
     star = galsim.Convolve(profile, galsim.Pixel(1))
     options = {"scale": 1 / oversampling, "method": "no_pixel"}
@@ -115,31 +128,28 @@ def _psf_stamp(profile, oversampling):
 
 
 def _draw_truth(rng, config, side):
-    """Galaxies and stars, anywhere in the field."""
+    """Draw galaxies and stars, anywhere in the field."""
     area = (side * config.pixel_scale / 60) ** 2
     brightest, faintest = MAGNITUDES
     n_galaxies = rng.poisson(area * COUNT_AT_25 * 10 ** (COUNT_SLOPE * (faintest - 25)))
     n_stars = rng.poisson(area * STARS)
-    n, star = n_galaxies + n_stars, np.arange(n_galaxies + n_stars) >= n_galaxies
+    n = n_galaxies + n_stars
+    star = np.arange(n) >= n_galaxies
     counts = 10 ** (COUNT_SLOPE * (np.array(MAGNITUDES) - 25))
     mag = 25 + np.log10(rng.uniform(*counts, n)) / COUNT_SLOPE
     mag = np.where(star, rng.uniform(brightest, FAINTEST_STAR, n), mag)
     disk = 1.678 * np.exp(-1.145 - 0.269 * (mag - 23))
-    limits = config.priors["n"]
-    index = np.clip(INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n)), *_ends(limits))
-    q, theta = (rng.uniform(*_ends(config.priors[name]), n) for name in ("q", "theta"))
+    index = INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n))
+    index = np.clip(index, *_ends(config.priors["n"]))
+    q = rng.uniform(*_ends(config.priors["q"]), n)
+    theta = rng.uniform(*_ends(config.priors["theta"]), n)
     x, y = rng.uniform(-0.5, side - 0.5, (2, n))
-    return Table(
-        {
-            "x_0": x,
-            "y_0": y,
-            "mag": mag,
-            "r_eff": np.where(star, 0.0, disk * 10 ** (SIZE_SCATTER * rng.standard_normal(n))),
-            "n": np.round(index, 1),  # GalSim prepares each index anew, and keeps a hundred
-            "q": q,
-            "theta": theta,
-        }
-    )
+    size = disk * 10 ** (SIZE_SCATTER * rng.standard_normal(n))
+    # GalSim needs time to prepare each new index, and keeps a hundred of them.
+    index = np.round(index, 1)
+    r_eff = np.where(star, 0.0, size)
+    columns = {"x_0": x, "y_0": y, "mag": mag, "r_eff": r_eff, "n": index, "q": q, "theta": theta}
+    return Table(columns)
 
 
 def _ends(prior):
@@ -147,7 +157,7 @@ def _ends(prior):
 
 
 def _draw_source(row, profile, config, share):
-    """First pixel (y, x), and the image of one source."""
+    """Return the first pixel (y, x) and the image of one source."""
     flux = 10 ** (-0.4 * (row["mag"] - config.zeropoint)) / share
     radius = row["r_eff"] / config.pixel_scale
     half = int(10 * radius + PSF_SIDE / 2)
@@ -162,13 +172,15 @@ def _draw_source(row, profile, config, share):
 
 
 def _overlap(place, stamp, side):
-    """Where a stamp is in the field, and the part of it that is."""
-    first, stop = np.clip(place, 0, side), np.clip(place + stamp.shape, 0, side)
-    inside = tuple(slice(*ends) for ends in zip(first, stop, strict=True))
-    part = tuple(slice(*ends) for ends in zip(first - place, stop - place, strict=True))
-    return inside, stamp[part]
+    """Return the slices of the field that a stamp covers, and the part of the stamp inside."""
+    top, left = np.clip(place, 0, side)
+    bottom, right = np.clip(place + stamp.shape, 0, side)
+    y, x = place
+    inside = slice(top, bottom), slice(left, right)
+    return inside, stamp[top - y : bottom - y, left - x : right - x]
 
 
 def _blend(light, place, stamp):
+    """Return the share of the light of others, weighted by the light of the source."""
     inside, own = _overlap(place, stamp, len(light))
     return 1 - np.sum(own.astype(float) ** 2) / np.sum(own * light[inside])

@@ -1,4 +1,4 @@
-"""What galaxies the validation sets hold, and through which instruments they are seen.
+"""Galaxies of the validation sets, and the instruments that observe them.
 
 Fluxes are in units of the background's noise in a pixel, lengths in pixels.
 """
@@ -14,29 +14,30 @@ from benchmarks.sets.psfs import draw_profile, scale_to_star, star_fwhm, survey_
 from sersicnet.model import prior
 from sersicnet.model.labels import angle, axis_ratio, components, length, split_labels, stack_labels
 from sersicnet.parameters import Prior
-from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog import PSFModel, SimulationConfig
 
-FAINTEST_SNR = 5.0  # of the surveys; the prior has its own limits
+# Smallest S/N of the galaxies of the surveys; the prior has its own limits.
+FAINTEST_SNR = 5.0
 
 
 @dataclass(frozen=True)
 class View:
-    """How a galaxy is seen.
+    """PSF, gain and noise map of the image of a galaxy.
 
     Attributes
     ----------
     family : str
-        Of the PSF.
+        Family of the PSF.
     profile : `galsim.GSObject`
-        The PSF, without the response of the pixel.
+        PSF without the response of the pixel.
     fwhm : float
-        Of a star.
+        FWHM of a star, in pixels.
     psf_size : int
-        Pixels on a side of the stamp that the user has.
+        Side of the PSF stamp that the user has, in pixels.
     gain : float
-        Electrons per unit of noise.
+        Electrons per unit of the background's noise.
     photon_map : bool
-        Whether the noise map knows of the galaxy's photons.
+        Whether the noise map includes the noise of the galaxy's photons.
     """
 
     family: str
@@ -49,32 +50,39 @@ class View:
 
 @lru_cache
 def config_of(kind):
-    """Units of a set, and for a survey all else, as a configuration of the simulator.
+    """Return the configuration of a set; that of the prior has only its units.
 
     Parameters
     ----------
     kind : {'prior', 'candels', 'euclid', 'lsst', 'jwst'}
-        Of the set.
+        Kind of the set.
+
+    Returns
+    -------
+    `~sersicnet.simulate_catalog.SimulationConfig`
     """
-    if kind == "prior":
-        return SimulationConfig(
-            name="prior", pixel_scale=0.1, zeropoint=25.0, unit="ct", sky_noise=1.0, gain=np.inf
-        )
-    if kind == "candels":
-        return SimulationConfig.candels_f160w()
-    if kind == "euclid":
-        return SimulationConfig.from_survey("Euclid_VIS")
-    if kind == "lsst":
-        return SimulationConfig.from_survey("LSST", "i")
-    return _jwst_f200w()
+    match kind:
+        case "prior":
+            return SimulationConfig(
+                name="prior", pixel_scale=0.1, zeropoint=25.0, unit="ct", sky_noise=1.0, gain=np.inf
+            )
+        case "candels":
+            return SimulationConfig.candels_f160w()
+        case "euclid":
+            return SimulationConfig.from_survey("Euclid_VIS")
+        case "lsst":
+            return SimulationConfig.from_survey("LSST", "i")
+        case _:
+            return _jwst_f200w()
 
 
 def _jwst_f200w():
-    """JWST/NIRCam F200W at the depth of CEERS (Bagley et al. 2023, ApJL 946, L12).
+    """Return JWST/NIRCam F200W at the depth of CEERS (Bagley et al. 2023, ApJL 946, L12).
 
-    Drizzled to 0.03 arcsec. A count is 1 MJy/sr in a pixel: zero point 28.08. Noise of a
-    5-sigma depth of 29.2 mag in 0.2 arcsec of diameter; 2800 s at about 1.8 electrons/s per
-    MJy/sr. The PSF is an obscured Airy pattern of FWHM 0.066 arcsec.
+    Images are drizzled to 0.03 arcsec. A count is 1 MJy/sr in a pixel: zero point 28.08. The noise
+    is that of a 5-sigma depth of 29.2 mag in an aperture of 0.2 arcsec diameter; the exposure is
+    2800 s at about 1.8 electrons/s per MJy/sr. The PSF is an obscured Airy pattern of FWHM 0.066
+    arcsec.
     """
     return SimulationConfig(
         name="jwst_f200w",
@@ -95,7 +103,7 @@ def _jwst_f200w():
 
 
 def draw_view(kind, rng):
-    """A galaxy and its view.
+    """Draw a galaxy and its view.
 
     Parameters
     ----------
@@ -107,15 +115,17 @@ def draw_view(kind, rng):
     Returns
     -------
     galaxy : dict of str to float
-        ``flux`` (as the PSF stamp has it, see `benchmarks.validation_sets`), ``r_eff``, ``n``,
+        ``flux`` (for a PSF stamp of unit sum, see `benchmarks.validation_sets`), ``r_eff``, ``n``,
         ``q``, ``theta`` (degrees), ``dx`` and ``dy`` (from the middle of the cutout).
     view : View
     """
-    return _draw_prior(rng) if kind == "prior" else _draw_survey(config_of(kind), rng)
+    if kind == "prior":
+        return _draw_prior(rng)
+    return _draw_survey(config_of(kind), rng)
 
 
 def _draw_prior(rng):
-    """A galaxy of the universal prior."""
+    """Draw a galaxy of the universal prior."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     labels = prior.draw_labels(1, generator=generator)[0].double().numpy()
     family, profile = draw_profile(rng)
@@ -126,7 +136,7 @@ def _draw_prior(rng):
 
 
 def _draw_survey(config, rng):
-    """A galaxy of a survey, above the S/N limit and within the universal prior."""
+    """Draw a galaxy of a survey, above the S/N limit and within the universal prior."""
     galaxy = _draw_numbers(config, rng)
     while not (snr(galaxy) >= FAINTEST_SNR and torch.isfinite(prior.log_prior(_labels(galaxy)))):
         galaxy = _draw_numbers(config, rng)
@@ -137,17 +147,14 @@ def _draw_survey(config, rng):
 
 
 def _draw_numbers(config, rng):
-    values = {name: config.priors[name].sample(rng) for name in ("r_eff", "n", "q", "theta")}
+    galaxy = {name: config.priors[name].sample(rng) for name in ("r_eff", "n", "q", "theta")}
+    galaxy["r_eff"] = galaxy["r_eff"] / config.pixel_scale
     magnitudes = config.priors["mag"]
-    mag = rng.uniform(magnitudes.lower, magnitudes.upper + 3)  # fainter ones: the S/N decides
+    # Magnitudes fainter than those of the prior, of which the S/N limit selects some.
+    mag = rng.uniform(magnitudes.lower, magnitudes.upper + 3)
+    galaxy["flux"] = 10 ** (-0.4 * (mag - config.zeropoint)) / config.sky_noise
     dx, dy = rng.uniform(-config.center_jitter, config.center_jitter, 2)
-    return {
-        **values,
-        "r_eff": values["r_eff"] / config.pixel_scale,
-        "flux": 10 ** (-0.4 * (mag - config.zeropoint)) / config.sky_noise,
-        "dx": dx,
-        "dy": dy,
-    }
+    return galaxy | {"dx": dx, "dy": dy}
 
 
 @lru_cache
@@ -161,23 +168,22 @@ def _log_uniform(rng, lower, upper):
 
 
 def _numbers(labels):
-    """Labels of the prior as numbers that GalSim takes."""
-    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(np.array(labels, dtype=float))
+    """Convert labels of the prior to the numbers that GalSim takes."""
+    columns = split_labels(np.array(labels, dtype=float))
     return {
-        "flux": 10**log_flux,
-        "r_eff": 10**log_r_eff,
-        "n": min(
-            max(n, prior.N_LIMITS[0]), prior.N_LIMITS[1]
-        ),  # single precision may be beyond the edge
-        "q": axis_ratio(length(e1, e2)),
-        "theta": float(np.degrees(angle(e1, e2))),
-        "dx": dx,
-        "dy": dy,
+        "flux": 10**columns.log_flux,
+        "r_eff": 10**columns.log_r_eff,
+        # In single precision, it may be beyond the edge.
+        "n": np.clip(columns.n, *prior.N_LIMITS),
+        "q": axis_ratio(length(columns.e1, columns.e2)),
+        "theta": float(np.degrees(angle(columns.e1, columns.e2))),
+        "dx": columns.dx,
+        "dy": columns.dy,
     }
 
 
 def _labels(galaxy):
-    """The inverse of `_numbers`, (7,) `~torch.Tensor`."""
+    """Convert numbers to labels, the inverse of `_numbers`, (7,) `~torch.Tensor`."""
     e1, e2 = components(galaxy["q"], np.radians(galaxy["theta"]))
     columns = {
         "log_flux": np.log10(galaxy["flux"]),
@@ -192,5 +198,5 @@ def _labels(galaxy):
 
 
 def snr(galaxy):
-    """S/N within the half-light ellipse, as the prior defines it."""
+    """Return the S/N within the half-light ellipse, as the prior defines it."""
     return 10 ** float(prior.log_snr(_labels(galaxy)))

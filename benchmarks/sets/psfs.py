@@ -1,10 +1,10 @@
 """PSFs, galaxies and stars of the validation sets, drawn by GalSim in pixels.
 
-A *profile* is a GalSim object without the response of the pixel, which is added once, when
-an image is drawn. Nothing here knows `sersicnet.model.profile`, which these images test.
+A *profile* is a GalSim object without the response of the pixel, which is added once, when an
+image is drawn. Nothing here uses `sersicnet.model.profile`, which these images test.
 
-All keep GalSim's default accuracy, which is enough at every S/N of the prior (tests compare it
-with one ten times stricter), and what needs a larger transform than it allows is not drawn.
+All images have GalSim's default accuracy, which is enough at every S/N of the prior (tests compare
+it with one ten times stricter). An image that needs a larger transform than it allows is not drawn.
 """
 
 import warnings
@@ -15,26 +15,27 @@ from scipy.ndimage import zoom
 
 from sersicnet.simulate_catalog.surveys import airy_fwhm
 
-# What GalSim cannot draw; its default limit of 8192 pixels on a side is a warning only.
+# Errors of images that GalSim cannot draw; its default limit of 8192 pixels on a side is only a
+# warning.
 CANNOT_DRAW = (galsim.GalSimError, ArithmeticError, MemoryError)
-# Below this star-like FWHM in pixels a PSF is undersampled, and comes twice oversampled as well.
+# A PSF with a smaller FWHM, in pixels, is undersampled, and has a twice oversampled stamp as well.
 UNDERSAMPLED = 3.0
 
 
 def draw_profile(rng):
-    """A PSF of any instrument, of a FWHM near 1.
+    """Draw a PSF of any instrument, with a FWHM near 1.
 
     Parameters
     ----------
     rng : `~numpy.random.Generator`
-        Draws family and shape.
+        Random numbers.
 
     Returns
     -------
     family : str
         One of ``FAMILIES``.
     profile : `galsim.GSObject`
-        Round or not; the origin is what a PSF stamp has in its middle.
+        PSF, round or not, whose origin is in the middle of a PSF stamp.
     """
     family = FAMILIES[rng.integers(len(FAMILIES))]
     return family, _DRAW[family](rng)
@@ -49,7 +50,7 @@ def _elliptical_moffat(rng):
 
 
 def _airy(rng):
-    """An obscured telescope, a little out of focus and alignment, with jitter."""
+    """Draw the PSF of an obscured telescope, slightly defocused and misaligned, with jitter."""
     names = ("defocus", "astig1", "astig2", "coma1", "coma2")
     waves = rng.uniform(0.02, 0.05, 5) * rng.choice([-1, 1], 5)
     aberrations = dict(zip(names, waves.tolist(), strict=True))
@@ -78,46 +79,62 @@ FAMILIES = tuple(_DRAW)
 
 
 def survey_profile(model, pixel_scale):
-    """The profile of a `~sersicnet.simulate_catalog.PSFModel`, in pixels.
+    """Return the profile of a survey, in pixels.
+
+    Parameters
+    ----------
+    model : `~sersicnet.simulate_catalog.PSFModel`
+        PSF of the survey.
+    pixel_scale : float
+        Arcsec per pixel.
+
+    Returns
+    -------
+    `galsim.GSObject`
 
     Raises
     ------
     ValueError
-        If the width is a range, or the family is none that a survey here has.
+        If the width is a range, or the family is not that of a survey of the validation sets.
     """
-    fwhm, jitter = model.fwhm, model.jitter
-    if np.ndim(fwhm) or np.ndim(jitter):
-        msg = f"fwhm={fwhm} and jitter={jitter} must be single numbers"
+    if np.ndim(model.fwhm) or np.ndim(model.jitter):
+        msg = f"fwhm={model.fwhm} and jitter={model.jitter} must be single numbers"
         raise ValueError(msg)
-    fwhm, jitter = fwhm / pixel_scale, jitter / pixel_scale
-    if model.family == "moffat":
-        profile = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation / pixel_scale)
-    elif model.family == "kolmogorov":
-        profile = galsim.Kolmogorov(fwhm=fwhm)
-    elif model.family == "airy":
-        width = fwhm / airy_fwhm(model.obscuration)
-        profile = galsim.Airy(width, obscuration=model.obscuration)
-    else:
-        msg = f"family={model.family!r} must be 'moffat', 'kolmogorov' or 'airy'"
-        raise ValueError(msg)
-    return galsim.Convolve(profile, galsim.Gaussian(sigma=jitter)) if jitter else profile
+    fwhm = model.fwhm / pixel_scale
+    jitter = model.jitter / pixel_scale
+    match model.family:
+        case "moffat":
+            profile = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation / pixel_scale)
+        case "kolmogorov":
+            profile = galsim.Kolmogorov(fwhm=fwhm)
+        case "airy":
+            width = fwhm / airy_fwhm(model.obscuration)
+            profile = galsim.Airy(width, obscuration=model.obscuration)
+        case _:
+            msg = f"family={model.family!r} must be 'moffat', 'kolmogorov' or 'airy'"
+            raise ValueError(msg)
+    if jitter:
+        return galsim.Convolve(profile, galsim.Gaussian(sigma=jitter))
+    return profile
 
 
 def star_fwhm(profile, guess):
-    """Diameter in pixels of the circle as large as the area above half the maximum of a star.
+    """Return the FWHM of a star, with the response of the pixel.
 
     Parameters
     ----------
     profile : `galsim.GSObject`
-        The PSF.
+        PSF.
     guess : float
-        About the result.
+        Rough value of the result, in pixels.
 
     Returns
     -------
     float
+        Diameter, in pixels, of a circle with the area of the pixels above half of the maximum.
     """
-    star, step = galsim.Convolve(profile, galsim.Pixel(1)), guess / 12
+    star = galsim.Convolve(profile, galsim.Pixel(1))
+    step = guess / 12
     image = star.drawImage(nx=41, ny=41, scale=step, method="no_pixel").array
     fine = zoom(image.astype(float), 6, order=3)
     step *= (len(image) - 1) / (len(fine) - 1)
@@ -125,15 +142,23 @@ def star_fwhm(profile, guess):
 
 
 def scale_to_star(profile, fwhm):
-    """Stretch a profile of FWHM near 1 until its star has about this FWHM.
+    """Stretch a profile of FWHM near 1 until a star has about the given FWHM.
+
+    Parameters
+    ----------
+    profile : `galsim.GSObject`
+        PSF.
+    fwhm : float
+        Wanted FWHM of a star, in pixels.
 
     Returns
     -------
     profile : `galsim.GSObject`
     fwhm : float
-        That of its star, measured.
+        Measured FWHM of a star, in pixels.
     """
-    pixel = 0.9  # what its response adds, about, to the square of the width
+    # The response of the pixel adds about this to the square of the width.
+    pixel = 0.9
     width = max(fwhm**2 - pixel, 0.4) ** 0.5
     measured = star_fwhm(profile.dilate(width), fwhm)
     width *= ((fwhm**2 - pixel) / (measured**2 - pixel)) ** 0.5
@@ -142,28 +167,29 @@ def scale_to_star(profile, fwhm):
 
 
 def psf_stamps(profile, size, *, oversampled):
-    """Star-like stamps of unit sum, as a user has them.
+    """Return PSF stamps of unit sum, with the response of the pixel, as a user has them.
 
     Parameters
     ----------
     profile : `galsim.GSObject`
-        The PSF.
+        PSF.
     size : int
-        Pixels on a side.
+        Side of the stamp, in pixels of the image.
     oversampled : bool
-        Whether to draw the second stamp.
+        Whether to draw the oversampled stamp.
 
     Returns
     -------
     psf : (size, size) `~numpy.ndarray`
-        At the scale of the data.
+        Stamp at the pixel scale of the image.
     psf2 : (2 size, 2 size) `~numpy.ndarray` or None
-        Of the same square, at half steps, with the response of the full pixel.
+        Stamp of the same square with twice the sampling, with the response of the full pixel.
     share : float
-        How much of a star's light the square holds.
+        Share of a star's light within the square.
     """
     stamp = draw_star(profile, 1, (size, size))
-    share, fine = float(stamp.sum()), None
+    share = float(stamp.sum())
+    fine = None
     if oversampled:
         star = galsim.Convolve(profile, galsim.Pixel(1))
         image = galsim.ImageD(2 * size, 2 * size, scale=0.5)
@@ -173,34 +199,18 @@ def psf_stamps(profile, size, *, oversampled):
 
 
 def draw_star(profile, flux, shape, offset=(0, 0)):
-    """Image of a star, this many pixels in (x, y) from the middle of the image."""
-    ny, nx = shape
-    image = galsim.ImageD(nx, ny, scale=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
-        try:
-            profile.withFlux(flux).drawImage(image, offset=offset)
-        except galsim.GalSimFFTSizeWarning as warning:
-            raise galsim.GalSimFFTSizeError(warning.message, warning.size) from None
-    if not np.isfinite(image.array).all():  # happens, silently, with some huge transforms
-        msg = f"GalSim drew NaN for {profile}"
-        raise galsim.GalSimError(msg)
-    return image.array
-
-
-def draw_galaxy(profile, galaxy, shape, offset):
-    """Image of a Sersic galaxy behind a PSF.
+    """Draw a star.
 
     Parameters
     ----------
     profile : `galsim.GSObject`
-        The PSF.
-    galaxy : dict
-        ``flux``, ``r_eff`` (pixels, along the major axis), ``n``, ``q`` and ``theta`` (degrees).
+        PSF.
+    flux : float
+        Flux of the star.
     shape : (int, int)
         Rows and columns.
     offset : (float, float)
-        In x and y from the middle of the image.
+        Position in x and y, in pixels from the middle of the image.
 
     Returns
     -------
@@ -209,7 +219,46 @@ def draw_galaxy(profile, galaxy, shape, offset):
     Raises
     ------
     Exception
-        One of ``CANNOT_DRAW``, if GalSim cannot.
+        One of ``CANNOT_DRAW``, if GalSim cannot draw it.
+    """
+    ny, nx = shape
+    image = galsim.ImageD(nx, ny, scale=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", galsim.GalSimFFTSizeWarning)
+        try:
+            profile.withFlux(flux).drawImage(image, offset=offset)
+        except galsim.GalSimFFTSizeWarning as warning:
+            raise galsim.GalSimFFTSizeError(warning.message, warning.size) from None
+    # Some huge transforms have NaN, without an error.
+    if not np.isfinite(image.array).all():
+        msg = f"GalSim drew NaN for {profile}"
+        raise galsim.GalSimError(msg)
+    return image.array
+
+
+def draw_galaxy(profile, galaxy, shape, offset):
+    """Draw a Sersic galaxy convolved with a PSF.
+
+    Parameters
+    ----------
+    profile : `galsim.GSObject`
+        PSF.
+    galaxy : dict
+        ``flux``, ``r_eff`` (pixels, along the major axis), ``n``, ``q`` and ``theta`` (angle of the
+        major axis, counter-clockwise from +x, in degrees).
+    shape : (int, int)
+        Rows and columns.
+    offset : (float, float)
+        Position in x and y, in pixels from the middle of the image.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    Exception
+        One of ``CANNOT_DRAW``, if GalSim cannot draw it.
     """
     circular = galaxy["r_eff"] * galaxy["q"] ** 0.5
     light = galsim.Sersic(galaxy["n"], half_light_radius=circular)

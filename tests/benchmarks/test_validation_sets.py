@@ -88,10 +88,10 @@ def test_what_is_refused(tmp_path):
     for call in (sets.draw_cutout, sets.make_set):
         with pytest.raises(ValueError, match=r"name='prior' must be one of prior-clean, "):
             call("prior", 0)
-    with pytest.raises(ValueError, match=r"names=\('fog',\) must be out of faint_neighbors, "):
+    with pytest.raises(ValueError, match=r"names=\('fog',\) must be among faint_neighbors, "):
         Contaminants.only("fog")
     sets.main(["--directory", str(tmp_path), "--n", "1", "--contaminants", "sky", "lsst-clean"])
-    with pytest.raises(ValueError, match=r"settings.json is of other contaminants"):
+    with pytest.raises(ValueError, match=r"settings.json has other contaminants"):
         sets.make_set("lsst-clean", tmp_path, n=1)
     model = galaxies.config_of("lsst").psf
     with pytest.raises(ValueError, match=r"family='gaussian' must be 'moffat'"):
