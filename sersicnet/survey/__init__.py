@@ -1,4 +1,14 @@
-"""Many survey images at a time, on a Dask cluster."""
+"""Many survey images, on the cores of a machine or on a Dask cluster.
+
+run
+    `measure_survey` and the cluster that it starts.
+tasks
+    Images with their checked options, as workers receive them.
+blocks
+    One large image in many tasks.
+manifest
+    The record of what has been measured, by which an interrupted run goes on.
+"""
 
 from sersicnet._lazy import lazy_names
 

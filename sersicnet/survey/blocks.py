@@ -1,8 +1,9 @@
-"""One image as many tasks of a survey: pieces of its sky, blocks of its tiles, their union.
+"""One large image in many tasks: pieces of its sky, blocks of its tiles, and their union.
 
-A block is written when it is complete, into a folder that is named by all that its content depends
-on. So the file says what has been done, whatever has become of the run, and is never taken for
-what was measured in another way.
+A block is a share of the tiles of an image. It is written when it is complete, into a folder whose
+name is a checksum of everything that its content depends on. The files alone therefore show what
+has been measured, also after a run was killed, and a block that was measured with other options is
+never used.
 """
 
 import hashlib
@@ -29,52 +30,84 @@ from sersicnet.survey.tasks import Task
 
 __all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
 
-# Images of more tiles are taken apart (some 200 million pixels, minutes of a core)
-_AT_ONCE = 200
-# into blocks of so many: tens of seconds, far more than the tasks cost besides.
-_BLOCK = 16
-# Pixels that a byte of a file holds at most (compressed, of 4 bits).
+# Images with more tiles are split into blocks (some 200 million pixels, minutes on one core).
+_MAX_TILES = 200
+# Tiles in a block: tens of seconds of work, far more than the overhead of a task.
+_TILES_PER_BLOCK = 16
+# Largest number of pixels in one byte of a file (compressed, 4 bits each).
 _PIXELS_PER_BYTE = 2
 
 
 @lru_cache(maxsize=1)
 def load_network(weights):
-    """The network, read once a process."""
+    """Load a network, once per process.
+
+    Parameters
+    ----------
+    weights : `~pathlib.Path`
+        File of the weights.
+
+    Returns
+    -------
+    `~sersicnet.SersicNet`
+    """
     return SersicNet.load(weights)
 
 
 def count_blocks(task, image_bytes, weights, tiles_per_task):
-    """In how many blocks an image is to be measured.
+    """Count the blocks in which an image is measured.
 
     Parameters
     ----------
     task : `~sersicnet.survey.tasks.Task`
         The image.
     image_bytes : int
-        Of its file: small files are not opened for this.
+        Size of the file of the image. A small file is not opened.
     weights : `~pathlib.Path`
-        File of the network.
+        File of the weights.
     tiles_per_task : int or None
-        As of `~sersicnet.survey.measure_survey`.
+        Number of tiles in a block, as in `~sersicnet.survey.measure_survey`.
 
     Returns
     -------
     n_blocks : int
-        1 for an image that is one task.
+        Number of blocks; 1 for an image that is measured in one task.
     n_passes : int
-        How often its sources are measured; 1 where that was not looked up.
+        Number of times that its sources are measured; 1 if the file was not opened.
     """
-    at_once, block = (_AT_ONCE, _BLOCK) if tiles_per_task is None else (tiles_per_task,) * 2
-    few = _PIXELS_PER_BYTE * image_bytes <= at_once * task.options.tile_size**2
-    if few or task.image.endswith(".gz"):  # which each block would unpack
+    max_tiles = _MAX_TILES
+    block_size = _TILES_PER_BLOCK
+    if tiles_per_task is not None:
+        max_tiles = tiles_per_task
+        block_size = tiles_per_task
+    is_small = _PIXELS_PER_BYTE * image_bytes <= max_tiles * task.options.tile_size**2
+    if is_small or task.image.endswith(".gz"):  # each block would decompress the whole file
         return 1, 1
     with _opened(task, weights) as measurement:
-        n_tiles, n_passes = len(measurement.tiles), measurement.n_passes
-    return 1 if n_tiles <= at_once else math.ceil(n_tiles / block), n_passes
+        n_tiles = len(measurement.tiles)
+        n_passes = measurement.n_passes
+    if n_tiles <= max_tiles:
+        return 1, n_passes
+    return math.ceil(n_tiles / block_size), n_passes
 
 
 def write_part(task, table, output):
-    """Write the table of an image, and return what its record says of it."""
+    """Write the table of an image as its part of the survey.
+
+    Parameters
+    ----------
+    task : `~sersicnet.survey.tasks.Task`
+        The image.
+    table : `~astropy.table.QTable`
+        Catalog of the image; the column ``image`` is added.
+    output : `~pathlib.Path`
+        Folder of the survey.
+
+    Returns
+    -------
+    dict
+        Entries of the image's record: file, size in bytes, number of sources, version.
+    """
     table.add_column(np.full(len(table), task.name), name="image", index=0)
     part = output / task.part
     write_table(table, part, overwrite=True)
@@ -87,28 +120,36 @@ def write_part(task, table, output):
 
 
 def clear_blocks(output, name):
-    """Remove the blocks of an image, if there are any: its part is there."""
+    """Remove the blocks of an image whose part is complete.
+
+    Parameters
+    ----------
+    output : `~pathlib.Path`
+        Folder of the survey.
+    name : str
+        Name of the image.
+    """
     shutil.rmtree(output / "blocks" / name, ignore_errors=True)
-    with suppress(OSError):  # others have blocks
+    with suppress(OSError):  # other images have blocks
         (output / "blocks").rmdir()
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """An image in blocks: their tasks, which are methods that run on workers.
+    """An image in blocks; its tasks are methods that run on workers.
 
     Attributes
     ----------
     task : `~sersicnet.survey.tasks.Task`
         The image.
     n_blocks, n_passes : int
-        How many, and how often sources are measured.
+        Number of blocks, and number of times that sources are measured.
     files : dict
-        States of its files before anything was read.
+        Sizes and times of change of its files before anything was read.
     output, weights : `~pathlib.Path`
-        Folder of the output, and file of the weights.
-    known_as : str
-        Name and content of the weights.
+        Folder of the survey, and file of the weights.
+    weights_id : str
+        Name and checksum of the weights.
     """
 
     task: Task
@@ -117,57 +158,72 @@ class Blocks:
     files: dict
     output: Path
     weights: Path
-    known_as: str
+    weights_id: str
 
     @property
     def folder(self):
-        """The folder of the blocks."""
-        how = [self.known_as, self.files, self.n_blocks, self.n_passes, __version__]
-        described = [self.task.describe(), *how]
+        """Folder of the blocks, named by a checksum of all that they depend on."""
+        described = [
+            self.task.describe(),
+            self.weights_id,
+            self.files,
+            self.n_blocks,
+            self.n_passes,
+            __version__,
+        ]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         return self.output / "blocks" / self.task.name / digest[:16]
 
     def submit(self, submit):
-        """Submit what has not been done.
+        """Submit the tasks whose files are missing.
 
         Parameters
         ----------
         submit : callable
-            Makes a future of a function, the image's name, a number and arguments.
+            Function that makes a future from a function, the image's name, a number and arguments.
 
         Returns
         -------
         list of `~distributed.Future`
-            Of blocks, and of the record of the image.
+            Futures of the blocks, and of the record of the image.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        name, numbers = self.task.name, range(self.n_blocks)
-        files = range(self.n_passes * self.n_blocks)
-        missing = [number for number in files if not self._file(number).exists()]
-        done, blocks, ready = [], [], None
+        futures = []
+        missing = []
+        for number in range(self.n_passes * self.n_blocks):
+            if not self._file(number).exists():
+                missing.append(number)
         if missing:
-            pieces = [submit(self.measure_sky, name, number, number) for number in numbers]
-            sky = submit(self.complete_sky, name, 0, pieces)
-            for n_before in range(self.n_passes):
-                if n_before:
-                    # a pass begins when that before is complete
-                    ready = submit(self.make_models, name, n_before, n_before, [*blocks, ready])
-                blocks = [
-                    submit(self.measure_block, name, number, number, sky, ready)
-                    for number in missing
-                    if number // self.n_blocks == n_before
-                ]
-                done += blocks
-        return [*done, submit(self.unite, name, 0, done)]
+            futures = self._submit_passes(submit, missing)
+        return [*futures, submit(self.unite, self.task.name, 0, futures)]
+
+    def _submit_passes(self, submit, missing):
+        """Submit the sky and the missing blocks; a pass waits for the one before it."""
+        name = self.task.name
+        pieces = [submit(self.measure_sky, name, piece, piece) for piece in range(self.n_blocks)]
+        sky = submit(self.complete_sky, name, 0, pieces)
+        futures = []
+        blocks = []
+        models = None
+        for n_before in range(self.n_passes):
+            if n_before > 0:
+                models = submit(self.make_models, name, n_before, n_before, [*blocks, models])
+            blocks = []
+            for number in missing:
+                if number // self.n_blocks == n_before:
+                    block = submit(self.measure_block, name, number, number, sky, models)
+                    blocks.append(block)
+            futures += blocks
+        return futures
 
     def measure_sky(self, number):
-        """The sky in one of the pieces of the image."""
+        """Measure the sky in one share of the boxes of the image."""
         with _opened(self.task, self.weights) as measurement:
             places = self._share(measurement.places, number)
             return [measurement.mesh.measure(measurement.field, place) for place in places]
 
     def complete_sky(self, pieces):
-        """The sky map, of all pieces, if there is anything to measure."""
+        """Make the sky map from all pieces, and check that there is something to measure."""
         with _opened(self.task, self.weights) as measurement:
             shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
@@ -175,7 +231,7 @@ class Blocks:
         return sky
 
     def measure_block(self, number, sky, _):
-        """Measure and write a block, from the second pass without the light of neighbors."""
+        """Measure and write a block; from the second pass on, neighbors are subtracted."""
         start = perf_counter()
         n_before, share = divmod(number, self.n_blocks)
         models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]
@@ -186,10 +242,10 @@ class Blocks:
         write_table(table, self._file(number), overwrite=True)
 
     def make_models(self, n_before, _):
-        """Write the models of all sources, after so many passes."""
+        """Write the models of all sources after the first ``n_before`` passes."""
         path = self._models(n_before)
         if not path.exists():
-            table, _ = self._answers(n_before)
+            table, _ = self._catalog(n_before)
             if n_before == 1:
                 models = first_models(table)
             else:
@@ -197,29 +253,32 @@ class Blocks:
             write_table(models, path)
 
     def unite(self, _):
-        """Write the part of the image, after all of its blocks, and return its record."""
-        table, seconds = self._answers(self.n_passes)
+        """Write the part of the image when all of its blocks are complete; return its record."""
+        table, seconds = self._catalog(self.n_passes)
         with _opened(self.task, self.weights) as measurement:
             record = write_part(self.task, measurement.finish([table]), self.output)
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
-    def _answers(self, n_passes):
-        """The sources after so many passes, and the seconds that these took."""
-        answers, seconds = None, 0.0
+    def _catalog(self, n_passes):
+        """The sources after the first ``n_passes`` passes, and the seconds that these took."""
+        catalog = None
+        seconds = 0.0
         for first in range(0, n_passes * self.n_blocks, self.n_blocks):
             tables = [read_table(self._file(first + share)) for share in range(self.n_blocks)]
-            seconds += sum(table.meta.pop("seconds") for table in tables)
-            if answers is None:
-                answers = vstack(tables)
+            for table in tables:
+                seconds += table.meta.pop("seconds")
+            measured = vstack(tables)
+            if catalog is None:
+                catalog = measured
             else:
-                replace_rows(answers, vstack(tables))
-        return answers, seconds
+                replace_rows(catalog, measured)
+        return catalog, seconds
 
     def _models(self, n_before):
         return self.folder / f"models-{n_before}.parquet"
 
     def _share(self, items, number):
-        """Every so-manyth: a cluster of galaxies makes several blocks a little longer, not one."""
+        """Every n-th item, so that a cluster of galaxies is shared by several blocks."""
         return items[number :: self.n_blocks]
 
     def _file(self, number):
@@ -227,4 +286,5 @@ class Blocks:
 
 
 def _opened(task, weights):
+    """Open the measurement of an image, as a context manager."""
     return open_measurement(task.image, task.read_options(), net=load_network(weights))

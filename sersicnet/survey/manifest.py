@@ -1,4 +1,4 @@
-"""What a survey has measured so far: one line of JSON an image, in a file that only grows."""
+"""The record of what a survey has measured: one line of JSON per image, only appended to."""
 
 import json
 
@@ -9,36 +9,45 @@ from sersicnet.io.files import atomic_path
 
 __all__ = ["Manifest"]
 
-# In the place of options that are not recorded; None may be another one (background_box).
+# Shown for options that are not recorded; None can be a value of its own (background_box).
 _DEFAULT = "the default"
 
 
 class Manifest:
-    """The records of images, by name; the last one of an image counts.
+    """The records of the images of a survey; the last record of an image counts.
 
     Parameters
     ----------
     output : `~pathlib.Path`
-        The folder, which need not be there.
+        Folder of the survey. It need not exist.
 
     Attributes
     ----------
     path : `~pathlib.Path`
-        The file.
+        File of the records.
     records : dict of dict
-        Of the images, by name.
+        Records of the images, by name.
     """
 
     def __init__(self, output):
         self._output = output
         self.path = output / "manifest.jsonl"
-        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        # a run that was killed may have left a part of a line at the end
+        text = ""
+        if self.path.exists():
+            text = self.path.read_text(encoding="utf-8")
+        # a run that was killed may have left an incomplete line at the end
         lines = text[: text.rfind("\n") + 1].splitlines()
         self.records = {record["name"]: record for record in map(json.loads, lines)}
 
     def check_unchanged(self, tasks, weights):
-        """Refuse to mix measurements that were made in different ways.
+        """Check that images were measured with the same options and weights.
+
+        Parameters
+        ----------
+        tasks : list of `~sersicnet.survey.tasks.Task`
+            The images.
+        weights : str
+            Name and checksum of the weights.
 
         Raises
         ------
@@ -49,42 +58,47 @@ class Manifest:
             record = self.records.get(task.name)
             if record is None or record["error"] is not None:
                 continue
-            now, before = self._described(task, weights), record["options"]
-            changes = [
-                f"{name}={now.get(name, _DEFAULT)!r}, which was {before.get(name, _DEFAULT)!r}"
-                for name in sorted(now.keys() | before.keys())
-                if now.get(name, _DEFAULT) != before.get(name, _DEFAULT)
-            ]
+            changes = _changes(self._described(task, weights), record["options"])
             if changes:
                 msg = (
-                    f"output={str(self._output)!r} has {task.name!r} measured in another way "
-                    f"(now {'; '.join(changes)}): take another folder"
+                    f"output={str(self._output)!r} has {task.name!r} measured with other options "
+                    f"(now {'; '.join(changes)}): use another folder"
                 )
                 raise ValueError(msg)
 
     def missing(self, tasks):
-        """Tasks that have not been done, or of which a file has changed since."""
+        """Find the images that have not been measured, or whose files have changed since.
+
+        Parameters
+        ----------
+        tasks : list of `~sersicnet.survey.tasks.Task`
+            The images.
+
+        Returns
+        -------
+        list of `~sersicnet.survey.tasks.Task`
+        """
         return [task for task in tasks if not self._is_done(task)]
 
     def begin(self):
-        """Make the folders, and write the file again, one line an image."""
+        """Make the folders, and write the file anew with one line per image."""
         (self._output / "parts").mkdir(parents=True, exist_ok=True)
         with atomic_path(self.path) as partial:
             partial.write_text("".join(map(_line, self.records.values())), encoding="utf-8")
 
     def add(self, task, weights, *, error=None, **result):
-        """Add the record of a task.
+        """Add the record of an image.
 
         Parameters
         ----------
         task : `~sersicnet.survey.tasks.Task`
-            What has ended.
+            The image.
         weights : str
-            What measured.
+            Name and checksum of the weights.
         error : str, optional
-            Why it failed.
+            The error, if the measurement failed.
         **result
-            What `~sersicnet.survey.run.measure_task` returned, if it did not.
+            The record that `~sersicnet.survey.run.measure_task` returned, if it succeeded.
         """
         options = self._described(task, weights)
         record = {"name": task.name, "options": options, "error": error, **result}
@@ -93,27 +107,29 @@ class Manifest:
             file.write(_line(record))
 
     def to_table(self, names):
-        """The records of some images.
+        """Make a table of the records of some images.
 
         Parameters
         ----------
         names : iterable of str
-            Of the images.
+            Names of the images.
 
         Returns
         -------
         `~astropy.table.Table`
-            As of `~sersicnet.survey.measure_survey`.
+            Table as `~sersicnet.survey.measure_survey` returns it.
         """
         records = [self.records[name] for name in names]
+        options = [record["options"] for record in records]
+        errors = [record["error"] or "" for record in records]
         return Table(
             {
-                "name": np.array([record["name"] for record in records], dtype=str),
-                "image": np.array([record["options"]["image"] for record in records], dtype=str),
-                "part": np.array([record.get("part", "") for record in records], dtype=str),
-                "n_sources": np.array([record.get("n_sources", 0) for record in records], int),
-                "seconds": np.array([record.get("seconds", np.nan) for record in records], float),
-                "error": np.array([record["error"] or "" for record in records], dtype=str),
+                "name": _column(records, "name", str),
+                "image": _column(options, "image", str),
+                "part": _column(records, "part", str, missing=""),
+                "n_sources": _column(records, "n_sources", int, missing=0),
+                "seconds": _column(records, "seconds", float, missing=np.nan),
+                "error": np.array(errors, dtype=str),
             }
         )
 
@@ -123,9 +139,9 @@ class Manifest:
             return False
         part = self._output / record["part"]
         try:
-            whole = part.stat().st_size == record["part_bytes"]
-            return whole and task.file_states() == record["files"]
-        except OSError:  # one of the files is gone
+            is_complete = part.stat().st_size == record["part_bytes"]
+            return is_complete and task.file_states() == record["files"]
+        except OSError:  # one of the files does not exist any more
             return False
 
     @staticmethod
@@ -133,5 +149,22 @@ class Manifest:
         return task.describe() | {"weights": weights}
 
 
+def _changes(now, before):
+    """Describe the options that differ between two measurements of an image."""
+    changes = []
+    for name in sorted(now.keys() | before.keys()):
+        new = now.get(name, _DEFAULT)
+        old = before.get(name, _DEFAULT)
+        if new != old:
+            changes.append(f"{name}={new!r}, which was {old!r}")
+    return changes
+
+
+def _column(records, name, dtype, *, missing=None):
+    """One entry of each record, as an array."""
+    return np.array([record.get(name, missing) for record in records], dtype=dtype)
+
+
 def _line(record):
+    """One line of the file."""
     return json.dumps(record) + "\n"

@@ -1,4 +1,4 @@
-"""Survey images, many or large, on a Dask cluster, and a folder that can be resumed."""
+"""Measure many or large survey images on a Dask cluster, into a folder that can be resumed."""
 
 import logging
 from collections import deque
@@ -21,8 +21,8 @@ from sersicnet.survey.tasks import make_tasks
 
 __all__ = ["measure_survey", "read_manifest"]
 
-# Tasks that are waited for at a time: enough for thousands of workers, and the scheduler's
-# memory stays bounded however many images there are.
+# Largest number of submitted tasks: enough for thousands of workers, and the scheduler's memory
+# stays bounded for any number of images.
 _IN_FLIGHT = 20_000
 
 
@@ -41,98 +41,109 @@ def measure_survey(
     """Measure the galaxies of many survey images on a Dask cluster.
 
     Each image is one task, a call of `~sersicnet.measure.measure_image`, or many tasks if it is
-    large, and one Parquet file of the output. What has been measured is kept: after an interruption
-    of whatever kind, the same call measures what is missing, images that failed or have changed
-    included.
+    large, and gives one Parquet file. Measured images are kept: after any interruption, the same
+    call measures the images that are missing, have failed, or have changed since.
 
     Parameters
     ----------
     images : list of path or dict, or `~astropy.table.Table`
-        FITS files that the workers can read, or rows with ``image`` and what differs from one
-        to the next: any of ``options``, and ``name``, by which an image is known and its part is
-        called (by default the file's name without its suffix).
+        FITS files that the workers can read, or rows with ``image`` and the options that differ
+        from image to image: any of ``options``, and ``name``, which names the image and its part
+        (by default the name of the file without its suffix).
     output : path
-        A folder: ``parts/<name>.parquet``, and ``manifest.jsonl`` with a record an image. Workers
-        write to it.
+        Folder of the survey, to which the workers write: ``parts/<name>.parquet``, and
+        ``manifest.jsonl`` with one record per image.
     client : `~distributed.Client`, optional
-        Of a running cluster, the workers of which have sersicnet installed. By default, a cluster
-        of processes is started on this machine, and stopped in the end.
+        Client of a running cluster whose workers have sersicnet installed. By default, a cluster
+        of processes is started on this machine, and stopped at the end.
     n_workers : int, optional
-        Processes of that cluster, by default one a core.
+        Number of processes of that cluster, by default one per core.
     weights : str or path
-        Shipped weights or a ``.safetensors`` file, which each worker loads once.
+        Name of shipped weights, or a ``.safetensors`` file; each worker loads them once.
     retries : int
-        How many times more a task is tried that raised an error. One that workers have died of is
-        given up after Dask's ``distributed.scheduler.allowed-failures``.
+        Number of further attempts at a task that raised an error. A task during which workers
+        died is given up after Dask's ``distributed.scheduler.allowed-failures``.
     tiles_per_task : int, optional
-        Images of more tiles than this (of ``tile_size``, one of the options) are measured in blocks
-        of so many tiles, each a task; gzipped ones are not. By default, images of more than 200
-        tiles, in blocks of 16. The answer does not depend on it.
+        Number of tiles (of ``tile_size``, one of the options) above which an image is measured in
+        blocks, each of this many tiles and one task. Gzipped images are not split. By default,
+        images with more than 200 tiles are measured in blocks of 16. The catalog does not depend
+        on it.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
     **options
-        Of `~sersicnet.measure.measure_image` and `~sersicnet.SersicNet.predict`, the same
-        for all images: ``psf``, ``rms``, ``weight_map``, ``mask`` and ``catalog`` as files,
-        others as numbers or words.
+        Options of `~sersicnet.measure.measure_image`, the same for all images: ``psf``, ``rms``,
+        ``weight_map``, ``mask`` and ``catalog`` as files, all others as numbers or words.
 
     Returns
     -------
     `~astropy.table.Table`
-        A row an image: ``name``, ``image``, ``part``, ``n_sources``, ``seconds`` that it took (its
-        blocks together), and ``error``, empty if there was none.
+        One row per image: ``name``, ``image``, ``part``, ``n_sources``, ``seconds`` of work (the
+        sum over its blocks), and ``error``, empty if there was none.
 
     Raises
     ------
     TypeError, ValueError, OSError
-        If the call makes no sense, or ``output`` holds images that were measured with other
+        If an argument is invalid, or ``output`` holds images that were measured with other
         options or weights. An image that cannot be measured raises nothing: see ``error``.
     ImportError
-        If there is no Dask or no pyarrow.
+        If Dask or pyarrow is not installed.
     RuntimeError
-        If the cluster is gone; all that was measured is kept.
+        If the cluster was lost. All measured images are kept.
 
     Notes
     -----
-    A part is the table of `~sersicnet.measure.measure_image` and the column ``image``, the name. A
-    part appears when it is complete.
+    A part is the table of `~sersicnet.measure.measure_image` with the name of the image in the
+    column ``image``. Its file appears when it is complete.
+
+    Examples
+    --------
+    >>> from sersicnet import measure_survey
+    >>> images = ["tile_1.fits", "tile_2.fits"]
+    >>> table = measure_survey(images, output="measured", psf="star.fits")  # doctest: +SKIP
     """
     check_table_path("any.parquet")
     _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
-    output, weights = Path(output).absolute(), weights_path(weights).absolute()
-    known_as = weights_label(weights)
+    output = Path(output).absolute()
+    weights = weights_path(weights).absolute()
+    weights_id = weights_label(weights)
     manifest = Manifest(output)
-    manifest.check_unchanged(tasks, known_as)
+    manifest.check_unchanged(tasks, weights_id)
     missing = {task.name: task for task in manifest.missing(tasks)}
     if missing:
         manifest.begin()
         bar = tqdm(total=len(missing), unit="task", disable=not progress_bar)
         with _connected(client, n_workers) as client, bar:
-            run = _Run(client, output, weights, known_as, retries, tiles_per_task, bar)
+            run = _Run(client, output, weights, weights_id, retries, tiles_per_task, bar)
             for name, result in run.results(missing):
-                manifest.add(missing[name], known_as, **result)
+                manifest.add(missing[name], weights_id, **result)
                 if "error" not in result:
                     clear_blocks(output, name)
     return manifest.to_table([task.name for task in tasks])
 
 
 def read_manifest(output):
-    """What `measure_survey` has recorded so far, also while it runs.
+    """Read the record of a survey, also while `measure_survey` runs.
 
     Parameters
     ----------
     output : path
-        Its folder.
+        Folder of the survey.
 
     Returns
     -------
     `~astropy.table.Table`
-        As of `measure_survey`, for all images that have ended, in any of its runs.
+        Table as `measure_survey` returns it, for the images that any run has finished.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If the folder has no record.
+
+    Examples
+    --------
+    >>> from sersicnet.survey import read_manifest
+    >>> table = read_manifest("measured")  # doctest: +SKIP
     """
     manifest = Manifest(Path(output))
     if not manifest.path.exists():
@@ -147,20 +158,20 @@ def measure_task(task, output, weights, tiles_per_task=None):
     Parameters
     ----------
     task : `~sersicnet.survey.tasks.Task`
-        Which one, and how.
+        The image and its options.
     output, weights : `~pathlib.Path`
-        Folder of the output, and file of the weights.
+        Folder of the survey, and file of the weights.
     tiles_per_task : int, optional
-        As of `measure_survey`.
+        Number of tiles in a block, as in `measure_survey`.
 
     Returns
     -------
     dict
-        Its record, as JSON can hold it. Of an image that is too large for one task, nothing is
-        measured: ``n_blocks`` says of how many it is.
+        Record of the image, as JSON can hold it. An image that is too large for one task is not
+        measured: its record has the number of blocks, ``n_blocks``.
     """
     start = perf_counter()
-    files = task.file_states()  # before they are read: later changes are noticed
+    files = task.file_states()  # before the files are read, so that later changes are noticed
     n_blocks, n_passes = count_blocks(task, files["image"][0], weights, tiles_per_task)
     if n_blocks > 1:
         return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
@@ -177,17 +188,18 @@ class _Run:
     client: object
     output: Path
     weights: Path
-    known_as: str
+    weights_id: str
     retries: int
     tiles_per_task: int | None
     bar: tqdm
 
     def results(self, tasks):
-        """Names and results of images in the order in which they end; an error is a result."""
+        """Yield names and results of images in the order in which they end, errors included."""
         from dask.distributed import as_completed
 
-        # keys are of this run: there may have been others on the same cluster
-        submit, waiting = partial(self._submit, uuid4().hex), deque(tasks.values())
+        # the keys belong to this run: another may use the same cluster
+        submit = partial(self._submit, uuid4().hex)
+        waiting = deque(tasks.values())
         running = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
         while waiting or running.count():
             while waiting and running.count() < _IN_FLIGHT:
@@ -196,10 +208,10 @@ class _Run:
             self.bar.update()
             kind, name, _ = future.key
             if future.status not in ("finished", "error"):
-                msg = f"the cluster has dropped {name!r} ({future.status}): call again to go on"
+                msg = f"the cluster dropped {name!r} ({future.status}): call again to resume"
                 raise RuntimeError(msg)
             if kind.startswith(Blocks.measure_block.__name__):
-                continue  # an error of it is one of the image
+                continue  # the error of a block is reported for its image
             if future.status == "error":
                 _, error, _ = result
                 yield name, {"error": f"{type(error).__name__}: {error}"}
@@ -209,40 +221,46 @@ class _Run:
                 yield name, result
 
     def _start(self, submit, job):
-        """Futures of an image, or of its blocks and their union."""
+        """Submit an image, or its blocks and their union, and return the futures."""
         if isinstance(job, Blocks):
             futures = job.submit(submit)
             self.bar.total += len(futures)
             return futures
-        where = self.output, self.weights
-        return [submit(measure_task, job.name, 0, job, *where, self.tiles_per_task)]
+        arguments = (job, self.output, self.weights, self.tiles_per_task)
+        return [submit(measure_task, job.name, 0, *arguments)]
 
     def _blocks(self, task, **found):
-        where = {"output": self.output, "weights": self.weights, "known_as": self.known_as}
-        return Blocks(task=task, **found, **where)
+        """Make the blocks of a large image."""
+        return Blocks(
+            task=task,
+            output=self.output,
+            weights=self.weights,
+            weights_id=self.weights_id,
+            **found,
+        )
 
     def _submit(self, run, function, name, number, *arguments):
-        """A future with a key that tells what it is."""
+        """Submit a function; the key of the future names function, image and number."""
         key = (f"{function.__name__}-{run}", name, number)
         return self.client.submit(function, *arguments, key=key, retries=self.retries)
 
 
 @contextmanager
 def _connected(client, n_workers):
-    """The client, or that of a cluster of single-threaded processes for as long as it is needed."""
+    """Yield the user's client, or the client of a cluster of single-threaded processes."""
     if client is not None:
         yield client
         return
     from dask.distributed import Client, LocalCluster
 
     options = {
-        # one thread: Python's lock, and filters of warnings, which are those of all threads
+        # one thread, because of Python's lock, and since threads share the filters of warnings
         "threads_per_worker": 1,
         "processes": True,
-        # no status page, and no warning that another cluster has its port
+        # no status page, and no warning that its port is in use
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": False},
-        # an image that cannot be read is told in one line in the end, not as a traceback a try
+        # an image that cannot be read is reported in one line at the end, not as tracebacks
         "silence_logs": logging.CRITICAL,
     }
     with (
@@ -253,6 +271,7 @@ def _connected(client, n_workers):
 
 
 def _check_call(client, n_workers, retries, tiles_per_task):
+    """Raise an error unless the arguments are valid and Dask is installed."""
     try:
         from dask.distributed import Client
     except ImportError as error:
@@ -266,7 +285,7 @@ def _check_call(client, n_workers, retries, tiles_per_task):
     if n_workers is not None:
         check_positive("n_workers", n_workers)
         if client is not None:
-            msg = f"n_workers={n_workers} is for a cluster of its own, and client has one already"
+            msg = f"n_workers={n_workers} cannot be given with client, which has its own workers"
             raise ValueError(msg)
     if tiles_per_task is not None:
         check_positive("tiles_per_task", tiles_per_task)

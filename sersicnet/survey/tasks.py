@@ -1,4 +1,4 @@
-"""What a survey measures: images with their options, checked, as tasks that travel to workers."""
+"""The images of a survey with their checked options, as tasks that are sent to workers."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from sersicnet.measure.options import Options
 
 __all__ = ["Task", "make_tasks"]
 
-# Options that name files, which workers read.
+# Options that are files, which the workers read.
 _FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 
 
@@ -40,42 +40,48 @@ class Task:
 
     @property
     def part(self):
-        """The file of its part, relative to the folder of the output."""
+        """File of its part, relative to the folder of the survey."""
         return f"parts/{self.name}.parquet"
 
     def describe(self):
-        """The image and the options that differ from the defaults, as JSON can hold them."""
+        """Return the image and the options that differ from the defaults, ready for JSON."""
         return {"image": self.image, **self.options.to_dict()}
 
     def read_options(self):
-        """The options with the catalog as a table, for the process that measures."""
+        """Return the options with the catalog as a table, for the process that measures."""
         if self.options.catalog is None:
             return self.options
         return self.options.replace(catalog=read_table(self.options.catalog))
 
     def file_states(self):
-        """Size and time of the last change (ns) of each file that it reads.
+        """Return the size and the time of the last change (ns) of each file of the task.
 
         Raises
         ------
         OSError
-            If one is not there.
+            If a file does not exist.
         """
         files = {"image": self.image}
-        files |= {name: getattr(self.options, name) for name in _FILES}
-        states = {name: Path(file).stat() for name, file in files.items() if file is not None}
-        return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
+        for name in _FILES:
+            file = getattr(self.options, name)
+            if file is not None:
+                files[name] = file
+        states = {}
+        for name, file in files.items():
+            state = Path(file).stat()
+            states[name] = [state.st_size, state.st_mtime_ns]
+        return states
 
 
 def make_tasks(images, common):
-    """A task for each image.
+    """Make a task for each image.
 
     Parameters
     ----------
     images : iterable of path or mapping, or `~astropy.table.Table`
-        As of `~sersicnet.survey.measure_survey`.
+        Images, as in `~sersicnet.survey.measure_survey`.
     common : dict
-        Options of all images.
+        Options that all images share.
 
     Returns
     -------
@@ -84,13 +90,13 @@ def make_tasks(images, common):
     Raises
     ------
     TypeError, ValueError, FileNotFoundError
-        If the call makes no sense.
+        If an image or an option is invalid, or a file does not exist.
     """
     if isinstance(images, str | os.PathLike):
         msg = f"images={str(images)!r} must be a list or a table of images, not one path"
         raise TypeError(msg)
     common = _portable(common)
-    Options.from_dict(common)  # raises where one is unknown or impossible
+    Options.from_dict(common)  # raises if one is unknown or invalid
     for name in _FILES:
         if common.get(name) is not None and not Path(common[name]).exists():
             msg = f"{name}={common[name]!r} does not exist"
@@ -101,36 +107,43 @@ def make_tasks(images, common):
         raise ValueError(msg)
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
     if n_images > 1:
-        msg = f"images has {n_images} of the name {name!r}: give each its own in 'name'"
+        msg = f"images has {n_images} with the name {name!r}: give each its own in 'name'"
         raise ValueError(msg)
     return tasks
 
 
 def _rows(images):
-    """What is said of each image, by name."""
+    """Return the entries of each image, as dictionaries."""
     if isinstance(images, Table):
         return [dict(zip(images.colnames, row, strict=True)) for row in images.iterrows()]
-    return [image if isinstance(image, Mapping) else {"image": image} for image in images]
+    rows = []
+    for image in images:
+        if isinstance(image, Mapping):
+            rows.append(image)
+        else:
+            rows.append({"image": image})
+    return rows
 
 
 def _make_task(row, common):
+    """Make the task of one image from its entries and the common options."""
     row = {name: value for name, value in row.items() if value is not np.ma.masked}
     if row.get("image") is None:
-        msg = f"images has one with {', '.join(row)}: 'image', the path of a file, is needed"
+        msg = f"images has a row with {', '.join(row)}: 'image', the path of a file, is needed"
         raise ValueError(msg)
     image = _absolute("image", row.pop("image"))
     name = row.pop("name", None)
     if name is None:
         name = re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(image).name)
-    # readers of Parquet pass over hidden files
+    # readers of Parquet skip hidden files
     if not re.fullmatch(r"[^._/\\][^/\\]*", str(name)):
-        msg = f"name={str(name)!r} cannot be a file's: it begins with . or _, or has a slash"
+        msg = f"name={str(name)!r} must be a file name without slashes that starts with neither . nor _"
         raise ValueError(msg)
     return Task(str(name), image, Options.from_dict(common | _portable(row)))
 
 
 def _portable(options):
-    """The options with files as absolute paths and numbers as Python's, to travel to workers."""
+    """Return options that can be sent to workers: absolute paths, and numbers of Python."""
     portable = {}
     for name, value in options.items():
         if name in _FILES and value is not None:
@@ -141,17 +154,19 @@ def _portable(options):
 
 
 def _absolute(name, path):
+    """Return the absolute path of a file, or raise TypeError."""
     if isinstance(path, str | os.PathLike):
         return str(Path(path).absolute())
-    msg = f"{name} must be the path of a file, which workers read, not {type(path).__name__}"
+    msg = f"{name} must be the path of a file that workers can read, not {type(path).__name__}"
     raise TypeError(msg)
 
 
 def _number_or_word(name, value):
+    """Return one number or word as Python's own type, or raise TypeError."""
     if isinstance(value, np.generic):
         value = value.item()
     scalar = isinstance(value, Quantity) and value.isscalar
     if scalar or is_dataclass(value) or isinstance(value, str | int | float | None):
         return value
-    msg = f"{name}={value!r} must be one number or word: images differ by what is said of each"
+    msg = f"{name}={value!r} must be one number or word; options that differ go into images"
     raise TypeError(msg)

@@ -210,17 +210,17 @@ def test_only_blocks_that_are_missing_are_measured(measure, images, numbers, out
 
 @pytest.mark.parametrize("change", ["n_blocks", "files", "weights", "options"])
 def test_blocks_are_of_one_way_to_measure(change, images, output):
-    """Those of an image that has changed, or is measured in another way, are in other places."""
+    """Blocks of a changed image, or of one measured with other options, are in other folders."""
 
-    def folder(n_blocks=5, files=(1, 2), known_as="universal", **options):
+    def folder(n_blocks=5, files=(1, 2), weights_id="universal", **options):
         (task,) = make_tasks(images[:1], OPTIONS | options)
-        described = {"image": list(files)}, output, weights_path("universal"), known_as
+        described = {"image": list(files)}, output, weights_path("universal"), weights_id
         return Blocks(task, n_blocks, 1, *described).folder
 
     changes = {
         "n_blocks": {"n_blocks": 4},
         "files": {"files": (1, 3)},
-        "weights": {"known_as": "others"},
+        "weights": {"weights_id": "others"},
         "options": {"threshold": 3.0},
     }
     assert folder(**changes[change]) != folder()
