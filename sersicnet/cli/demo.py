@@ -6,17 +6,20 @@ __all__ = ["add_demo"]
 
 
 def add_demo(commands):
-    """Add the command to those of a parser."""
-    parser = commands.add_parser("demo", help="measure galaxies; leaves a table and pictures")
-    parser.add_argument("cutouts", nargs="*", metavar="CUTOUT", help="FITS files; none: simulate")
+    """Add the command ``demo`` to a parser's commands."""
+    parser = commands.add_parser("demo", help="measure galaxies, and write a table and pictures")
     parser.add_argument(
-        "-o", "--output", default="demo", metavar="DIR", help="default: %(default)s"
+        "cutouts", nargs="*", metavar="CUTOUT", help="FITS files; default: simulated galaxies"
+    )
+    parser.add_argument(
+        "-o", "--output", default="demo", metavar="DIR", help="output folder; default: %(default)s"
     )
     add_units(parser)
     parser.set_defaults(run=_demo)
 
 
 def _demo(options):
+    """Run the command."""
     from sersicnet.cli.demonstration import run_demo
 
     cutouts, names, status = read_named_cutouts(options.cutouts)

@@ -1,4 +1,4 @@
-"""The demonstration: measure galaxies, and leave a table and pictures."""
+"""The demonstration: measure galaxies, and write a table and pictures."""
 
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from sersicnet.simulate_catalog.render import render_catalog
 
 __all__ = ["run_demo"]
 
-# Header cards of a published fit, see `published_values`.
+# Header cards with the parameters of a published fit, see `published_values`.
 REFERENCE_CARDS = {"mag": "REFMAG", "r_eff": "REFRE", "n": "REFN", "q": "REFQ", "theta": "REFTHETA"}
+# Number of simulated galaxies, and largest number of galaxies in the figure of residuals.
 N_SIMULATED = 200
 N_SHOWN = 6
 
@@ -35,23 +36,29 @@ def run_demo(
     Parameters
     ----------
     directory : path
-        Where the results go.
+        Output folder.
     cutouts : list of `~astropy.nddata.CCDData`, optional
-        What to measure. Published values may be in header cards
+        Cutouts to measure. Published values may be in the header cards
         ``REFMAG`` (AB), ``REFRE`` (arcsec, major axis), ``REFN``, ``REFQ``, ``REFTHETA`` (deg).
     names : list of str, optional
-        Of the cutouts, for table and pictures.
+        Names of the cutouts, for table and pictures.
     weights : str
-        A ``*.safetensors`` file, or see `~sersicnet.SersicNet.list_pretrained`.
+        Name of shipped weights, as in `~sersicnet.SersicNet.list_pretrained`, or a
+        ``.safetensors`` file.
     progress_bar : bool
-        Whether to show one for the simulation.
+        Whether to show a progress bar of the simulation.
     **units
         ``pixel_scale`` and ``zeropoint``, as in `~sersicnet.SersicNet.predict`.
 
     Returns
     -------
     list of `~pathlib.Path`
-        The files.
+        The written files.
+
+    Examples
+    --------
+    >>> from sersicnet.cli.demonstration import run_demo
+    >>> files = run_demo("demo")  # doctest: +SKIP
     """
     if cutouts:
         truth = published_values(cutouts)
@@ -83,44 +90,59 @@ def run_demo(
 
 
 def published_values(cutouts, *, cards=None):
-    """Values in the headers of cutouts, NaN where there is no number.
+    """Read published parameters from the headers of cutouts, NaN where there is no number.
 
     Parameters
     ----------
     cutouts : list of `~astropy.nddata.CCDData`
-        The cutouts.
+        Cutouts with header cards.
     cards : dict of str to str, optional
         Header card of each parameter, by default ``REFMAG`` (AB), ``REFRE`` (arcsec, major
-        axis), ``REFN``, ``REFQ`` and ``REFTHETA`` (deg from +x).
+        axis), ``REFN``, ``REFQ`` and ``REFTHETA`` (deg, counter-clockwise from +x).
 
     Returns
     -------
     `~astropy.table.QTable`
-        One row a cutout.
+        One row per cutout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData
+    >>> from sersicnet.cli.demonstration import published_values
+    >>> cutout = CCDData(np.zeros((9, 9)), unit="adu", meta={"REFN": 2.5})
+    >>> print(published_values([cutout])["n"])
+     n
+    ---
+    2.5
     """
     table = QTable()
-    cards = dict.fromkeys(PARAMETERS) | (REFERENCE_CARDS if cards is None else cards)
+    if cards is None:
+        cards = REFERENCE_CARDS
     for name, parameter in PARAMETERS.items():
-        found = [cards[name] and header_number(cutout, cards[name]) for cutout in cutouts]
-        column = np.array(found, dtype=float)  # None becomes NaN
-        column = wrap_theta(column) if name == "theta" else column
-        table[name] = column if parameter.unit is None else column * parameter.unit
+        values = np.full(len(cutouts), np.nan)
+        if cards.get(name) is not None:
+            found = [header_number(cutout, cards[name]) for cutout in cutouts]
+            values = np.array(found, dtype=float)  # None becomes NaN
+        if name == "theta":
+            values = wrap_theta(values)
+        if parameter.unit is not None:
+            values = values * parameter.unit
+        table[name] = values
     return table
 
 
 def _has_model(results, cutouts, index):
-    """Whether a model image can be drawn: there are an answer and a usable PSF."""
-    unusable = int(Flags.BAD_PSF) & results.flags[index]
-    return bool(
-        np.isfinite(results.quantiles[:, :, index]).all()
-        and not unusable
-        and cutouts[index].psf is not None
-    )
+    """Return whether a model image can be made, from finite parameters and a usable PSF."""
+    if cutouts[index].psf is None or results.flags[index] & int(Flags.BAD_PSF):
+        return False
+    return bool(np.isfinite(results.quantiles[:, :, index]).all())
 
 
 def _residual_figure(results, cutouts, names, usable):
-    """Image, model and residual of galaxies spread over the list."""
-    shown = [usable[k] for k in np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))]
+    """Draw image, model and residual of some galaxies, evenly spread over the list."""
+    places = np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))
+    shown = [usable[place] for place in places]
     labels = ["\n".join([names[i], *_values(results, i)]) for i in shown]
     models = [results.model_image(i, cutouts[i]) for i in shown]
     axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
@@ -128,5 +150,5 @@ def _residual_figure(results, cutouts, names, usable):
 
 
 def _values(results, index):
-    """The first parameters of a galaxy, a text each."""
+    """Format the first four parameters of a galaxy."""
     return [f"{name} = {results.median(name)[index]:.2f}" for name in results.parameters[:4]]

@@ -1,4 +1,4 @@
-"""The command ``sersicnet``: thin over the Python API."""
+"""The command ``sersicnet``: a thin layer over the Python API."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from sersicnet.cli.demo import add_demo
 from sersicnet.cli.measure import add_measure
-from sersicnet.cli.options import in_options, read_named_cutouts
+from sersicnet.cli.options import in_options
 from sersicnet.cli.predict import add_predict
 from sersicnet.cli.report import add_report
 from sersicnet.cli.simulate import add_simulate
@@ -23,12 +23,18 @@ def main(arguments=None):
     Parameters
     ----------
     arguments : list of str, optional
-        By default those of the process.
+        Words after ``sersicnet``, by default those of the process.
 
     Returns
     -------
     int
-        Exit status: 0, 1 after an error, which is told in one line, or 130 after Ctrl-C.
+        Exit status: 0, 1 after an error, which is printed in one line, or 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> from sersicnet.cli.main import main
+    >>> main(["predict", "galaxy.fits", "-o", "measured.ecsv"])  # doctest: +SKIP
+    0
     """
     options = _parser().parse_args(arguments)
     try:
@@ -44,7 +50,8 @@ def main(arguments=None):
 
 @contextmanager
 def _warnings_in_one_line(options):
-    # astropy has its own way to show warnings, which has to come before ours; training needs none
+    """Print each warning in one line that names options."""
+    # astropy sets its own way to show warnings when it is imported; training works without astropy
     with suppress(ImportError):
         import astropy  # noqa: F401
 
@@ -57,11 +64,20 @@ def _warnings_in_one_line(options):
 
 
 def _parser():
+    """Make the parser of all commands."""
     parser = argparse.ArgumentParser("sersicnet", description="Sersic parameters of galaxies.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_demo, add_predict, add_measure, add_survey, add_simulate, add_train):
-        add(commands)
-    add_report(commands, read_named_cutouts)
+    verbs = (
+        add_demo,
+        add_predict,
+        add_measure,
+        add_survey,
+        add_simulate,
+        add_train,
+        add_report,
+    )
+    for add_verb in verbs:
+        add_verb(commands)
     for command in commands.choices.values():
         command.set_defaults(parser=command)
     return parser

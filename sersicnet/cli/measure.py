@@ -16,7 +16,7 @@ and degrees (ra, dec). The meaning of the flags: sersicnet.decode_flags.
 
 
 def add_measure(commands):
-    """Add the command to those of a parser."""
+    """Add the command ``measure`` to a parser's commands."""
     parser = commands.add_parser(
         "measure",
         help="measure all galaxies of a survey image",
@@ -43,6 +43,7 @@ def add_measure(commands):
 
 
 def _measure(options):
+    """Run the command."""
     from sersicnet.estimator import SersicNet
     from sersicnet.io.files import check_folder
     from sersicnet.io.weights import weights_path
@@ -50,7 +51,7 @@ def _measure(options):
     from sersicnet.measure.models import write_field_model
 
     images = {"model": options.model, "residual": options.residual}
-    for name, path in images.items():  # hours later is too late
+    for name, path in images.items():  # before hours of work
         if path is not None:
             check_folder(path, name)
     given = measuring_of(options)
@@ -79,6 +80,7 @@ def _measure(options):
 
 
 def _read_catalog(path):
+    """Read a catalog; if it does not exist, the error names the option."""
     from sersicnet.io.files import read_table
 
     try:

@@ -25,10 +25,27 @@ _ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"-])?)")
 
 
 def read_named_cutouts(paths):
-    """Cutouts and names of the files that can be read; the others are told, status 1."""
+    """Read cutouts from files, and report the files that cannot be read.
+
+    Parameters
+    ----------
+    paths : list of str
+        FITS files.
+
+    Returns
+    -------
+    cutouts : list of `~astropy.nddata.CCDData`
+        The cutouts of all readable files.
+    names : list of str
+        Their names: the name of the file, with a number if it holds several.
+    status : int
+        Exit status: 1 if a file cannot be read, else 0.
+    """
     from sersicnet.io.cutouts import read_cutouts
 
-    cutouts, names, status = [], [], 0
+    cutouts = []
+    names = []
+    status = 0
     for path in paths:
         try:
             found = read_cutouts(path)
@@ -38,7 +55,10 @@ def read_named_cutouts(paths):
             continue
         cutouts += found
         stem = Path(path).stem
-        names += [stem] if len(found) == 1 else [f"{stem}-{i}" for i in range(len(found))]
+        if len(found) == 1:
+            names.append(stem)
+        else:
+            names += [f"{stem}-{i}" for i in range(len(found))]
     return cutouts, names, status
 
 
@@ -57,7 +77,8 @@ def add_option(parser, name, **settings):
     """
     default = getattr(Options, name)
     shown = summary(name).removesuffix(".")
-    shown = shown[0].lower() + shown[1:] if shown[1].islower() else shown
+    if shown[1].islower():  # no abbreviation
+        shown = shown[0].lower() + shown[1:]
     if default is not None and "action" not in settings:
         shown = f"{shown} (default: %(default)s)"
     settings = {"default": default, "help": shown} | settings
@@ -166,5 +187,5 @@ def in_options(message, options):
 
 
 def show_progress():
-    """Whether somebody would see a progress bar."""
+    """Return whether the error stream is a terminal, which can show a progress bar."""
     return sys.stderr.isatty()

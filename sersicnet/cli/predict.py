@@ -6,7 +6,7 @@ __all__ = ["add_predict"]
 
 
 def add_predict(commands):
-    """Add the command to those of a parser."""
+    """Add the command ``predict`` to a parser's commands."""
     parser = commands.add_parser("predict", help="measure cutouts into a table")
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
     parser.add_argument("-o", "--output", required=True, help="table: .ecsv, .fits or .parquet")
@@ -19,6 +19,7 @@ def add_predict(commands):
 
 
 def _predict(options):
+    """Run the command."""
     from astropy.io import fits
 
     from sersicnet.estimator import SersicNet
@@ -30,9 +31,17 @@ def _predict(options):
     cutouts, names, status = read_named_cutouts(options.cutouts)
     if cutouts:
         net = SersicNet.load(weights_path(options.weights))
-        psf = None if options.psf is None else fits.getdata(options.psf)
-        how = {name: getattr(options, name) for name in ("augment", "refine")}
-        table = net.predict(cutouts, psf=psf, **how, **units_of(options)).to_table()
+        psf = None
+        if options.psf is not None:
+            psf = fits.getdata(options.psf)
+        results = net.predict(
+            cutouts,
+            psf=psf,
+            augment=options.augment,
+            refine=options.refine,
+            **units_of(options),
+        )
+        table = results.to_table()
         table["id"] = names
         write_catalog(table, options.output, overwrite=True)
         print(f"wrote {options.output}")

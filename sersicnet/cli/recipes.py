@@ -1,4 +1,4 @@
-"""How the shipped weights are made: simulate, split, train, test, save."""
+"""Recipes of the shipped weights: simulate, split, train, test, save."""
 
 import platform
 from collections.abc import Callable
@@ -21,22 +21,22 @@ __all__ = ["RECIPES", "Recipe", "train_recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one file of weights was trained on.
+    """The recipe of one file of weights.
 
     Attributes
     ----------
     description : str
-        In one line.
+        Description in one line.
     survey : callable
-        Returns the `~sersicnet.simulate_catalog.SimulationConfig`.
+        Function that returns the `~sersicnet.simulate_catalog.SimulationConfig`.
     parameters : tuple of str
-        What is estimated.
+        Parameters that the network predicts.
     n_galaxies : int
-        Simulated, before the split 8:1:1.
+        Number of simulated galaxies before the split 8:1:1.
     max_epochs : int
-        Passes through the training set.
+        Largest number of passes through the training set.
     seed : int
-        Of simulation, split and training.
+        Seed of simulation, split and training.
     """
 
     description: str
@@ -81,65 +81,67 @@ def train_recipe(
     precision="32-true",
     progress_bar=True,
 ):
-    """Make the weights ``name`` from nothing, or go on where an interrupted run ended.
+    """Train the weights ``name`` from scratch, or resume an interrupted run.
 
     Parameters
     ----------
     name : str
-        A key of ``RECIPES``.
+        Name of the recipe, a key of ``RECIPES``.
     directory : path
-        Where simulations, checkpoints and results are kept. Recipes of the same survey share
-        their simulations.
+        Folder of simulations, checkpoints and results. Recipes of the same survey share their
+        simulations.
     n_galaxies, max_epochs : int, optional
-        Instead of those of the recipe.
+        Numbers to use instead of those of the recipe.
     n_jobs : int
-        Processes that simulate.
+        Number of processes that simulate.
     device, precision : str
-        As in `~sersicnet.SersicNet`.
+        Device and precision of the training, as in `~sersicnet.SersicNet`.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
 
     Returns
     -------
     net : `~sersicnet.SersicNet`
-        Also written to ``<directory>/<name>/<name>.safetensors``.
+        The trained estimator, also written to ``<directory>/<name>/<name>.safetensors``.
     scores : `~astropy.table.QTable`
-        On the test set, whose truth and predictions are in ``<directory>/<name>/test.ecsv``.
+        Scores on the test set. Truth and predictions are in ``<directory>/<name>/test.ecsv``.
 
     Raises
     ------
     ValueError
-        If there is no such recipe.
+        If ``name`` is not a recipe.
+
+    Examples
+    --------
+    >>> from sersicnet.cli.recipes import train_recipe
+    >>> net, scores = train_recipe("deeplegato", "training")  # doctest: +SKIP
     """
     if name not in RECIPES:
         msg = f"name={name!r} must be one of {', '.join(RECIPES)}"
         raise ValueError(msg)
     recipe = RECIPES[name]
-    n_galaxies = recipe.n_galaxies if n_galaxies is None else n_galaxies
-    config, folder = recipe.survey(), Path(directory) / name
+    if n_galaxies is None:
+        n_galaxies = recipe.n_galaxies
+    if max_epochs is None:
+        max_epochs = recipe.max_epochs
+    config = recipe.survey()
+    folder = Path(directory) / name
     options = {"seed": recipe.seed, "n_jobs": n_jobs, "progress_bar": progress_bar}
     catalog = draw_catalog(n_galaxies, config, seed=recipe.seed)
-    *parts, test = split_catalog(catalog, seed=recipe.seed)
+    train, validation, test = split_catalog(catalog, seed=recipe.seed)
     simulations = Path(directory) / f"{config.name}-{n_galaxies}-{recipe.seed}"
-    train, validation = (
-        build_training_data(
-            render_catalog(part, config, noise=False, **options),
-            part,
-            stamp_size=128,
-            directory=simulations / label,
-        )
-        for label, part in zip(("train", "validation"), parts, strict=True)
-    )
+    train_data = _simulate(train, config, simulations / "train", options)
+    validation_data = _simulate(validation, config, simulations / "validation", options)
     net = SersicNet(
         parameters=recipe.parameters,
-        max_epochs=recipe.max_epochs if max_epochs is None else max_epochs,
+        max_epochs=max_epochs,
         seed=recipe.seed,
         device=device,
         precision=precision,
     )
     net.fit(
-        train,
-        validation=(validation, None),
+        train_data,
+        validation=(validation_data, None),
         noise_kernel=config.noise_kernel(),
         resume=folder,
         progress_bar=progress_bar,
@@ -152,16 +154,24 @@ def train_recipe(
     return net, scores
 
 
+def _simulate(catalog, config, directory, options):
+    """Make a training set without noise, or reopen the one in ``directory``."""
+    cutouts = render_catalog(catalog, config, noise=False, **options)
+    return build_training_data(cutouts, catalog, stamp_size=128, directory=directory)
+
+
 def _record(recipe, config, n_galaxies, scores, device, precision):
-    """What the metadata of the weights tell about their making."""
-    gpu = torch.cuda.is_available() and device != "cpu"
+    """Make the training record for the metadata of the weights."""
+    device_name = f"CPU {platform.machine()}"
+    if torch.cuda.is_available() and device != "cpu":
+        device_name = torch.cuda.get_device_name()
     return {
         "description": recipe.description,
         "survey": config.name,
         "simulation": config.to_dict(),
         "n_galaxies": n_galaxies,
         "seed": recipe.seed,
-        "device": torch.cuda.get_device_name() if gpu else f"CPU {platform.machine()}",
+        "device": device_name,
         "precision": precision,
         "sersicnet": __version__,
         "torch": torch.__version__,

@@ -1,93 +1,103 @@
-"""The command ``sersicnet report``, part of `sersicnet.cli.main`."""
+"""The command ``sersicnet report``."""
 
 import reprlib
 from pathlib import Path
 
+from sersicnet.cli.options import read_named_cutouts
+
 __all__ = ["add_report"]
 
 
-def add_report(commands, read_cutouts):
-    """Add the command.
-
-    Parameters
-    ----------
-    commands : subparsers of `argparse`
-        Where to add it.
-    read_cutouts : callable
-        Returns cutouts, their names, and an exit status, for a list of files.
-    """
+def add_report(commands):
+    """Add the command ``report`` to a parser's commands."""
     parser = commands.add_parser(
         "report",
-        help="a page about a catalog, for the browser",
+        help="write an HTML page about a catalog",
         description="One HTML file: distributions, errors, calibration where the truth is known, "
         "and a table that sorts and filters, in which a click opens a galaxy.",
         epilog="example: sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html",
     )
-    parser.add_argument("catalog", metavar="CATALOG", help="table that predict or measure wrote")
-    parser.add_argument("--truth", metavar="TABLE", help="true values, a row a galaxy, same order")
+    parser.add_argument("catalog", metavar="CATALOG", help="table from predict or measure")
+    parser.add_argument(
+        "--truth", metavar="TABLE", help="true values, one row per galaxy in the same order"
+    )
     parser.add_argument(
         "--cutouts",
         nargs="+",
         metavar="PATH",
-        help="FITS files that predict measured, or folders with them, for pictures; found by id",
+        help="FITS files that predict measured, or folders of them, for pictures; matched by id",
     )
-    parser.add_argument("--psf", metavar="FITS", help="as for predict")
+    parser.add_argument("--psf", metavar="FITS", help="star-like stamp, as for predict")
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel, as for predict")
     parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1, as for predict")
-    parser.add_argument("--title", help="of the page; default: name of the file")
-    parser.add_argument("-o", "--output", default="report.html", help="default: %(default)s")
-    parser.set_defaults(run=lambda options: _report(options, read_cutouts))
+    parser.add_argument("--title", help="title of the page; default: name of the file")
+    parser.add_argument(
+        "-o", "--output", default="report.html", help="HTML file; default: %(default)s"
+    )
+    parser.set_defaults(run=_report)
 
 
-def _report(options, read_cutouts):
+def _report(options):
+    """Run the command."""
     from astropy.io import fits
 
     from sersicnet.io.files import read_table
     from sersicnet.report.write import write_report
 
-    table, status, chosen = read_table(options.catalog), 0, None
+    table = read_table(options.catalog)
+    status = 0
+    chosen = None
     if options.cutouts is not None:
-        cutouts, names, status = read_cutouts(_files(options.cutouts))
+        cutouts, names, status = read_named_cutouts(_files(options.cutouts))
         chosen = _match(table, cutouts, names)
+    truth = None
+    if options.truth is not None:
+        truth = read_table(options.truth)
+    psf = None
+    if options.psf is not None:
+        psf = fits.getdata(options.psf)
     path = write_report(
         table,
         options.output,
-        truth=None if options.truth is None else read_table(options.truth),
+        truth=truth,
         cutouts=chosen,
-        psf=None if options.psf is None else fits.getdata(options.psf),
+        psf=psf,
         pixel_scale=options.pixel_scale,
         zeropoint=options.zeropoint,
         title=options.title,
     )
-    found = sum(cutout is not None for cutout in chosen or ())
-    pictures = "" if chosen is None else f": cutouts of {found} of {len(table)} galaxies"
-    print(f"wrote {path}{pictures}")
+    if chosen is None:
+        print(f"wrote {path}")
+    else:
+        found = sum(cutout is not None for cutout in chosen)
+        print(f"wrote {path}: cutouts of {found} of {len(table)} galaxies")
     return status
 
 
 def _files(paths):
-    """The files, and those of the folders."""
-    paths = [Path(path) for path in paths]
-    return [
-        file
-        for path in paths
-        for file in (sorted(path.glob("*.fits*")) if path.is_dir() else [path])
-    ]
+    """Replace folders by the FITS files in them."""
+    files = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            files += sorted(path.glob("*.fits*"))
+        else:
+            files.append(path)
+    return files
 
 
 def _match(table, cutouts, names):
-    """The cutout of each row, None where none has its id for a name."""
+    """Return the cutout whose name is the id of each row, None if there is none."""
     if "id" not in table.colnames:
-        msg = f"--cutouts needs a column id, the catalog has only {', '.join(table.colnames)}"
+        msg = f"--cutouts needs a column id; the catalog has only {', '.join(table.colnames)}"
         raise ValueError(msg)
     by_name = dict(zip(names, cutouts, strict=True))
     chosen = [by_name.get(str(name)) for name in table["id"]]
     if all(cutout is None for cutout in chosen):
         ids = reprlib.repr(list(map(str, table["id"])))
         msg = (
-            f"none of the {len(cutouts)} cutouts has a name that is an id of the catalog: "
-            f"{reprlib.repr(names)} are names, {ids} ids. Pass the files that predict measured; "
-            "a catalog of measure has no cutouts, its --residual image shows what is left"
+            f"none of the {len(cutouts)} cutouts has the name of an id in the catalog: "
+            f"the names are {reprlib.repr(names)}, the ids {ids}. Pass the files that predict "
+            "measured; a catalog of measure has no cutouts, but a --residual image"
         )
         raise ValueError(msg)
     return chosen

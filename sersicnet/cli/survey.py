@@ -13,13 +13,13 @@ examples:
   sersicnet survey tiles/*.fits --psf star.fits --zeropoint 25.946 --workers 8 -o measured
   sersicnet survey --table tiles.ecsv --scheduler tcp://10.0.0.1:8786 -o measured
 
-After an interruption, the same command goes on. The folder has a Parquet file an image,
-parts/NAME.parquet, and manifest.jsonl, which says what was measured and what failed.
+After an interruption, the same command resumes. The folder holds one Parquet file per image,
+parts/NAME.parquet, and manifest.jsonl, the record of what was measured and what failed.
 """
 
 
 def add_survey(commands):
-    """Add the command to those of a parser."""
+    """Add the command ``survey`` to a parser's commands."""
     parser = commands.add_parser(
         "survey",
         help="measure many survey images on many cores",
@@ -31,8 +31,8 @@ def add_survey(commands):
     parser.add_argument(
         "--table",
         metavar="TABLE",
-        help="instead: a row an image, with a column image and any of name, psf, rms, "
-        "weight_map, mask, catalog (files), zeropoint and so on",
+        help="table of images instead: one row per image, with a column image and any of name, "
+        "psf, rms, weight_map, mask, catalog (files), zeropoint and so on",
     )
     add_measuring(parser)
     parser.add_argument(
@@ -46,23 +46,27 @@ def add_survey(commands):
         "--tiles-per-task",
         type=int,
         metavar="N",
-        help="of images with more tiles than this, N are a task; default: 16, of more than 200",
+        help="tiles per task of an image with more tiles than N; default: 16 if more than 200",
     )
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask cluster")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="output folder")
     parser.set_defaults(run=_survey)
 
 
 def _survey(options):
+    """Run the command."""
     from sersicnet.io.files import read_table
     from sersicnet.survey.run import measure_survey
 
     if bool(options.images) == (options.table is not None):
         msg = "either IMAGE or --table is needed, not both"
         raise ValueError(msg)
+    images = options.images
+    if options.table is not None:
+        images = read_table(options.table)
     with _client(options.scheduler) as client:
         table = measure_survey(
-            options.images if options.table is None else read_table(options.table),
+            images,
             output=options.output,
             client=client,
             n_workers=options.n_workers,
@@ -77,11 +81,13 @@ def _survey(options):
         print(f"sersicnet: {row['name']}: {error}", file=sys.stderr)
     done = f"{len(table) - len(failed)} of {len(table)} images, {table['n_sources'].sum()} sources"
     print(f"wrote {options.output}: {done}")
-    return 1 if len(failed) else 0
+    if len(failed):
+        return 1
+    return 0
 
 
 def _client(address):
-    """That of the cluster, if there is one."""
+    """Return a context manager with the client of a running cluster, or with None."""
     if address is None:
         return nullcontext()
     from dask.distributed import Client

@@ -8,28 +8,42 @@ __all__ = ["add_train"]
 
 
 def add_train(commands):
-    """Add the command to those of a parser."""
-    parser = commands.add_parser("train", help="make shipped weights from nothing; resumes")
+    """Add the command ``train`` to a parser's commands."""
+    parser = commands.add_parser("train", help="train shipped weights from scratch, or resume")
     parser.add_argument("name", help="universal, deeplegato, deeplegato-mag or cosmos")
-    parser.add_argument("-o", "--output", default="training", metavar="DIR")
+    parser.add_argument("-o", "--output", default="training", metavar="DIR", help="output folder")
     parser.add_argument(
-        "--galaxies", type=int, help="simulated galaxies (universal: scenes seen in training)"
+        "--galaxies",
+        type=int,
+        help="number of simulated galaxies (universal: of scenes seen in training)",
     )
     parser.add_argument(
-        "--epochs", dest="max_epochs", type=int, help="instead of the recipe's; not for universal"
+        "--epochs",
+        dest="max_epochs",
+        type=int,
+        help="number of epochs instead of the recipe's; not for universal",
     )
-    parser.add_argument("-j", "--jobs", dest="n_jobs", type=int, help="processes that simulate")
-    parser.add_argument("--devices", type=int, default=1, help="GPUs (or CPU processes), universal")
-    parser.add_argument("--init", metavar="WEIGHTS", help="go on from these, universal")
-    parser.add_argument("--batch-size", type=int, default=64, help="of each device, universal")
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="universal")
-    parser.add_argument("--seed", type=int, default=1, help="of scenes and weights, universal")
+    parser.add_argument(
+        "-j", "--jobs", dest="n_jobs", type=int, help="number of processes that simulate"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, help="number of GPUs (or CPU processes), universal"
+    )
+    parser.add_argument("--init", metavar="WEIGHTS", help="weights to start from, universal")
+    parser.add_argument(
+        "--batch-size", type=int, default=64, help="batch size of each device, universal"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, default=1.5e-3, help="learning rate, universal"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of scenes and weights, universal")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
     parser.add_argument("--precision", default="32-true", help="e.g. bf16-mixed")
     parser.set_defaults(run=_train)
 
 
 def _train(options):
+    """Run the command."""
     if options.name == "universal":
         return _train_universal(options)
     from sersicnet.cli.recipes import train_recipe
@@ -49,9 +63,12 @@ def _train(options):
 
 
 def _train_universal(options):
+    """Train the universal weights."""
     from sersicnet.training.universal import train_universal
 
-    scenes = {} if options.galaxies is None else {"n_scenes": options.galaxies}
+    scenes = {}
+    if options.galaxies is not None:
+        scenes["n_scenes"] = options.galaxies
     path = train_universal(
         Path(options.output) / "universal",
         init=options.init,
@@ -65,6 +82,6 @@ def _train_universal(options):
         progress_bar=show_progress(),
         **scenes,
     )
-    if path is not None:  # the first of several processes
+    if path is not None:  # only the first of several processes writes
         print(f"wrote {path}")
     return 0

@@ -137,7 +137,10 @@ def _make_task(row, common):
         name = re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(image).name)
     # readers of Parquet skip hidden files
     if not re.fullmatch(r"[^._/\\][^/\\]*", str(name)):
-        msg = f"name={str(name)!r} must be a file name without slashes that starts with neither . nor _"
+        msg = (
+            f"name={str(name)!r} must be a file name without slashes that starts with neither "
+            "'.' nor '_'"
+        )
         raise ValueError(msg)
     return Task(str(name), image, Options.from_dict(common | _portable(row)))
 

@@ -474,7 +474,12 @@ def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):
         ([], {}, ValueError, "images is empty"),
         (["x/a.fits", "y/a.fits.gz"], {}, ValueError, "images has 2 with the name 'a'"),
         ([{"name": "a"}], {}, ValueError, "images has a row with name: 'image', the path"),
-        ([{"image": "a.fits", "name": "x/y"}], {}, ValueError, "name='x/y' must be a file name without slashes"),
+        (
+            [{"image": "a.fits", "name": "x/y"}],
+            {},
+            ValueError,
+            "name='x/y' must be a file name without slashes",
+        ),
         (["_a.fits"], {}, ValueError, "name='_a' must be a file name"),
         ([np.zeros((2, 2))], {}, TypeError, "image must be the path of a file, .* not ndarray"),
         (["a.fits"], {"psf": np.ones((3, 3))}, TypeError, "psf must be the path of a file"),
