@@ -1,4 +1,9 @@
-"""From stamps to results: prediction, flags, fits and importance sampling."""
+"""Measure galaxies in stamps: the network's posterior, fits, importance sampling and flags.
+
+`~sersicnet.SersicNet.predict` calls all of this. Use `LevenbergMarquardt` and `ImportanceSampling`
+to set options of its argument ``refine``; `fit_stamps` and `sample` fit or sample stamps that you
+have prepared yourself (`~sersicnet.preprocessing.prepare`).
+"""
 
 from sersicnet._lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""Flags that follow from an answer, beside those of the cutout and of the PSF."""
+"""Flags that follow from a posterior, beside those of the cutout and of the PSF."""
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from sersicnet.model.prior import LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, SNR_LI
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
 
-__all__ = ["normal_flags", "posterior_flags"]
+__all__ = ["model_flags", "normal_flags", "posterior_flags"]
 
-# Surveys resample to within less of their nominal pixel scale.
+# Relative change of the pixel scale: surveys resample to within less of their nominal one.
 _SCALE_TOLERANCE = 0.05
-# A galaxy whose half-light radius is most likely below this share of the PSF's FWHM.
+# Median half-light radius below which a galaxy is unresolved, in units of the PSF's FWHM.
 _UNRESOLVED = 0.25
-# Of the range of a label: medians this close to its end are flagged.
+# Medians this close to the end of a label's range, in units of the range, are flagged.
 _EDGE = 0.01
 
 
@@ -27,35 +27,35 @@ def model_flags(quantiles, stamps, psfs, *, device):
     Parameters
     ----------
     quantiles : (7, 3, N) `~numpy.ndarray`
-        Of all parameters.
+        Quantiles of all parameters at 16, 50 and 84 %.
     stamps : `~sersicnet.preprocessing.Stamps`
-        The images.
+        Stamps of the galaxies.
     psfs : `~sersicnet.model.PSFs`
-        Of the cutouts.
+        PSFs of their cutouts.
     device : str or `~torch.device`
-        Where models are rendered.
+        Device on which models are rendered.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
     """
-    flags, labels = posterior_flags(quantiles, stamps, psfs), median_labels(quantiles, stamps, psfs)
+    flags = posterior_flags(quantiles, stamps, psfs)
+    labels = median_labels(quantiles, stamps, psfs)
     for rows, group in groups_by_bins(stamps, psfs):
-        images = stamps.data[rows], stamps.weight[rows]
-        odd = misfit(labels[rows], *images, group, device=device)
+        odd = misfit(labels[rows], stamps.data[rows], stamps.weight[rows], group, device=device)
         flags[rows[odd]] |= int(Flags.MISFIT)
     return flags
 
 
-def normal_flags(answer, stamps, *, label_range=None, pixel_scale=None):
-    """Flags of a network that was made for one survey.
+def normal_flags(posterior, stamps, *, label_range=None, pixel_scale=None):
+    """Return the flags of a network that was trained for one survey.
 
     Parameters
     ----------
-    answer : `~sersicnet.networks.NormalDensity`
-        What it said.
+    posterior : `~sersicnet.networks.NormalDensity`
+        Posteriors of N galaxies.
     stamps : `~sersicnet.preprocessing.Stamps`
-        What it saw.
+        Their stamps.
     label_range : (2, L) array_like, optional
         Smallest and largest labels of the training set.
     pixel_scale : float, optional
@@ -65,7 +65,9 @@ def normal_flags(answer, stamps, *, label_range=None, pixel_scale=None):
     -------
     (N,) int `~numpy.ndarray`
     """
-    mean, scale, names = answer.mean, answer.scale, answer.names
+    mean = posterior.mean
+    scale = posterior.scale
+    names = posterior.names
     flags = np.zeros(len(mean), dtype=np.int64)
     if label_range is not None:
         lowest, highest = np.asarray(label_range)
@@ -85,46 +87,38 @@ def normal_flags(answer, stamps, *, label_range=None, pixel_scale=None):
 
 
 def _large(r_eff, stamps):
-    """Whether the half-light diameter, from stamp pixels, is larger than the cutout."""
+    """Return whether the half-light diameter, in stamp pixels, is larger than the cutout."""
     return 2 * r_eff * stamps.frame.bins > stamps.shapes.min(axis=1)
 
 
 def posterior_flags(quantiles, stamps, psfs):
-    """Flags of the universal network.
+    """Return the flags of the universal network that follow from its medians.
 
     Parameters
     ----------
-    quantiles : (7, 3, N) `~numpy.ndarray`
-        Of all parameters.
-    stamps : `~sersicnet.preprocessing.Stamps`
-        What it saw.
-    psfs : `~sersicnet.model.PSFs`
-        Likewise.
+    quantiles, stamps, psfs
+        As in `model_flags`.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
     """
-    values = dict(zip(PARAMETERS, quantiles, strict=True))
-    frame, flags = stamps.frame, np.zeros(len(stamps), dtype=np.int64)
-    labels = frame.to_labels({name: value[1] for name, value in values.items()}, tuple(PARAMETERS))
+    medians = dict(zip(PARAMETERS, quantiles[:, 1], strict=True))
+    frame = stamps.frame
+    labels = frame.to_labels(medians, tuple(PARAMETERS))
+    flags = np.zeros(len(stamps), dtype=np.int64)
     width = np.append(psfs.fwhm(), np.nan)[psfs.which] * frame.pixel_scale
-    with np.errstate(invalid="ignore"):  # NaN where there is no answer
+    with np.errstate(invalid="ignore"):  # NaN where there is no posterior
         flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.EXCEEDS_CUTOUT)
-        flags[values["r_eff"][1] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
+        flags[medians["r_eff"] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
         smallest, largest = LOG_R_EFF_LIMITS
         outside = labels["log_r_eff"] > largest - _EDGE * (largest - smallest)
         lowest, highest = N_LIMITS
         outside |= np.abs(labels["n"] - sum(N_LIMITS) / 2) > (0.5 - _EDGE) * (highest - lowest)
         offset = np.maximum(np.abs(labels["dx"]), np.abs(labels["dy"]))
         outside |= offset > (1 - 2 * _EDGE) * MAX_OFFSET
-        signal = _signal_to_noise(labels)
+        signal = 10 ** log_snr(torch.from_numpy(stack_labels(labels))).numpy()
         outside |= signal > SNR_LIMITS[1]
         flags[outside] |= int(Flags.OUT_OF_RANGE)
         flags[signal < 5] |= int(Flags.LOW_SNR)
     return flags
-
-
-def _signal_to_noise(labels):
-    """S/N within the half-light ellipse widened by a typical PSF, as the prior has it."""
-    return 10 ** log_snr(torch.from_numpy(stack_labels(labels))).numpy()

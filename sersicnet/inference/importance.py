@@ -12,17 +12,22 @@ from sersicnet.model.unconstrained import from_unconstrained, log_volume
 
 __all__ = ["FlowProposal", "StudentProposal", "WeightedSamples", "log_posterior", "sample"]
 
-# Degrees of freedom: heavy tails keep the weights of what a proposal misses bounded.
+# Degrees of freedom: heavy tails bound the weights where a proposal is too narrow.
 _DOF = 8.0
-# A proposal is fitted to draws whose weights, tempered, stand for so many at least: some more than
-# the 35 moments would need one by one, and few enough to be there after the first round.
+# Least effective number of draws, with tempered weights, that a proposal is fitted to: enough for
+# its 35 moments, and few enough to be there after the first round.
 _ENOUGH = 24
 _TEMPERS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
-# Draws of each proposal in the first round, and fewest and most of a later round.
-_FIRST, _FEWEST, _MOST = 128, 64, 1024
-# Efficiency that the next round is planned with at least, and what is drawn above the plan.
-_LEAST_EFFICIENCY, _MARGIN = 0.05, 1.1
-# Draws whose images are made at a time: few enough to stay in a CPU's cache.
+# Draws of each proposal in the first round.
+_FIRST = 128
+# Fewest and most draws of a later round.
+_FEWEST = 64
+_MOST = 1024
+# Least efficiency that the next round is planned with.
+_LEAST_EFFICIENCY = 0.05
+# Draws of a round over those that the plan needs.
+_MARGIN = 1.1
+# Draws whose images are rendered at a time: few enough to stay in a CPU's cache.
 _CHUNKS = {"cpu": 32, "cuda": 2048}
 
 
@@ -65,9 +70,9 @@ class StudentProposal:
     Parameters
     ----------
     mean : (7,) `~torch.Tensor`
-        Its middle.
+        Center of the distribution.
     covariance : (7, 7) `~torch.Tensor`
-        Of a normal distribution of the same core.
+        Covariance of a normal distribution with the same core.
     """
 
     def __init__(self, mean, covariance):
@@ -78,7 +83,7 @@ class StudentProposal:
         self.root = scale[:, None] * torch.linalg.cholesky(correlation + jitter)
 
     def sample(self, n, generator):
-        """Draw, (n, 7) `~torch.Tensor`."""
+        """Draw unconstrained labels, (n, 7) `~torch.Tensor`."""
         options = {"generator": generator, "dtype": self.mean.dtype, "device": self.mean.device}
         normal = torch.randn(n, len(self.mean), **options)
         # chi squared with an even number of degrees of freedom, from exponentials
@@ -87,21 +92,22 @@ class StudentProposal:
         return self.mean + (normal * torch.sqrt(_DOF / chi2)) @ self.root.T
 
     def log_prob(self, values):
-        """Logarithm of the density, (S,) for (S, 7)."""
+        """Return the logarithm of the density of unconstrained labels, (S,) for (S, 7)."""
         white = torch.linalg.solve_triangular(self.root, (values - self.mean).T, upper=False)
-        n, dof = len(self.mean), torch.tensor(_DOF, dtype=values.dtype, device=values.device)
+        n = len(self.mean)
+        dof = torch.tensor(_DOF, dtype=values.dtype, device=values.device)
         norm = torch.lgamma((dof + n) / 2) - torch.lgamma(dof / 2) - n / 2 * torch.log(np.pi * dof)
         volume = torch.log(torch.diagonal(self.root)).sum()
         return norm - volume - (dof + n) / 2 * torch.log1p(white.square().sum(dim=0) / dof)
 
 
 class FlowProposal:
-    """What the network says of one galaxy.
+    """The network's posterior of one galaxy.
 
     Parameters
     ----------
     posterior : `~sersicnet.networks.Posterior`
-        Of this galaxy alone.
+        Posterior of this galaxy alone.
     log_light : float
         Decimal logarithm of the light of the PSF that the network saw, over that of the PSF of
         the fit: subtracted from the network's ``log_flux``.
@@ -118,18 +124,18 @@ class FlowProposal:
         return self.posterior.transport(normal)[:, 0].double() + self.shift
 
     def log_prob(self, values):
-        """Logarithm of the density of unconstrained labels, (S,) for (S, 7)."""
-        seen = (values - self.shift).float()[:, None]
-        return self.posterior.log_prob_unconstrained(seen)[:, 0].double()
+        """Return the logarithm of the density of unconstrained labels, (S,) for (S, 7)."""
+        raw = (values - self.shift).float()[:, None]
+        return self.posterior.log_prob_unconstrained(raw)[:, 0].double()
 
 
 def log_posterior(likelihood, values):
-    """Logarithm of likelihood times prior of unconstrained labels, the sky integrated over.
+    """Return the logarithm of likelihood times prior, the sky integrated over.
 
     Parameters
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
-        Of one stamp.
+        Likelihood of one stamp.
     values : (S, 7) `~torch.Tensor`
         Unconstrained labels.
 
@@ -138,10 +144,25 @@ def log_posterior(likelihood, values):
     (S,) float64 `~torch.Tensor`
         Without the factor of the noise alone. The prior is normalized; that of the sky is
         flat, with a density of 1 per unit of the noise level.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.inference import log_posterior
+    >>> from sersicnet.model import StampLikelihood, psf_transform
+    >>> psf = torch.ones(3, 3) / 9
+    >>> noise = torch.randn(1, 32, 32, generator=torch.Generator().manual_seed(1))
+    >>> likelihood = StampLikelihood(noise, torch.ones(1, 32, 32), psf_transform(psf, 32))
+    >>> values = torch.zeros(2, 7, dtype=torch.float64)
+    >>> values[:, 0] = torch.tensor([2.0, 4.0])  # a faint and a bright galaxy
+    >>> faint, bright = log_posterior(likelihood, values)
+    >>> bool(faint > bright)
+    True
     """
     good = torch.isfinite(values).all(dim=1)
     values = torch.where(good[:, None], values, 0.0)
-    labels, images = from_unconstrained(values), likelihood.data
+    labels = from_unconstrained(values)
+    images = likelihood.data
     step = n_together(
         _CHUNKS[images.device.type], images.shape[-1], likelihood.oversampling, images.device
     )
@@ -154,13 +175,13 @@ def log_posterior(likelihood, values):
 
 
 def _never_nan(log_density):
-    """Where a density cannot be told there is none."""
+    """Return the logarithm of a density, -inf where it is NaN."""
     return torch.where(log_density.isnan(), -torch.inf, log_density)
 
 
 @torch.no_grad()
 def sample(target, proposals, *, ess, max_samples, generator):
-    """Draw until the effective sample is large enough.
+    """Draw weighted samples until the effective sample is large enough.
 
     All draws are weighted by the mixture of all proposals so far, each according to its number of
     draws; from the second round on, the proposal is a Student distribution fitted to the
@@ -174,17 +195,29 @@ def sample(target, proposals, *, ess, max_samples, generator):
     target : callable
         Logarithm of the density wanted, (S,) for (S, 7) unconstrained labels.
     proposals : list
-        That the first draws come from, with ``sample`` and ``log_prob``.
+        Proposals of the first draws, with methods ``sample`` and ``log_prob``.
     ess : float
         Effective sample size wanted.
     max_samples : int
-        Most draws.
+        Largest number of draws.
     generator : `~torch.Generator`
-        For them.
+        Generator of the draws.
 
     Returns
     -------
     WeightedSamples
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.inference import StudentProposal, sample
+    >>> center = torch.zeros(7, dtype=torch.float64)
+    >>> normal = torch.distributions.MultivariateNormal(center, torch.diag(center + 1))
+    >>> start = StudentProposal(normal.mean + 0.5, 2 * normal.covariance_matrix)
+    >>> generator = torch.Generator().manual_seed(1)
+    >>> found = sample(normal.log_prob, [start], ess=500, max_samples=4000, generator=generator)
+    >>> found.ess > 500, abs(found.log_evidence) < 0.2
+    (True, True)
     """
     draws = _Draws(target)
     share = max(1, min(_FIRST, max_samples // len(proposals)))
@@ -202,36 +235,39 @@ def sample(target, proposals, *, ess, max_samples, generator):
 
 
 class _Draws:
-    """Draws so far, the density wanted, and those of all proposals at each of them."""
+    """Draws so far, the density wanted at each of them, and those of all proposals."""
 
     def __init__(self, target):
-        self.target, self.proposals, self.counts = target, [], []
-        self.values = self.found = self.table = None
+        self.target = target
+        self.proposals = []
+        self.counts = []
+        self.values = torch.zeros(0, N_LABELS, dtype=torch.float64)
+        self.log_targets = torch.zeros(0, dtype=torch.float64)
+        self.log_proposals = torch.zeros(0, 0, dtype=torch.float64)
 
     def add(self, proposal, n, generator):
-        """Draw from another proposal, or again from the last one where there is none."""
+        """Draw from another proposal, or again from the last one where it is None."""
         proposal = proposal or self.proposals[-1]
         values = proposal.sample(n, generator)
-        columns = torch.stack([p.log_prob(values) for p in (*self.proposals, proposal)])
-        if self.values is None:
-            self.values, self.found, self.table = values, self.target(values), columns
-        else:
+        row = self.log_proposals.new_zeros(1, 0)
+        if self.proposals:
             row = proposal.log_prob(self.values)[None]
-            self.table = torch.cat([torch.cat([self.table, row]), columns], dim=1)
-            self.values = torch.cat([self.values, values])
-            self.found = torch.cat([self.found, self.target(values)])
         self.proposals.append(proposal)
         self.counts.append(n)
+        columns = torch.stack([each.log_prob(values) for each in self.proposals])
+        self.log_proposals = torch.cat([torch.cat([self.log_proposals, row]), columns], dim=1)
+        self.values = torch.cat([self.values, values])
+        self.log_targets = torch.cat([self.log_targets, self.target(values)])
 
     def weighted(self):
-        """All draws, weighted by the mixture that they come from."""
+        """Return all draws, weighted by the mixture that they come from."""
         shares = torch.tensor(self.counts, dtype=torch.float64) / sum(self.counts)
-        mixture = torch.logsumexp(_never_nan(self.table) + shares.log()[:, None], dim=0)
-        return WeightedSamples(self.values, _never_nan(self.found - mixture))
+        mixture = torch.logsumexp(_never_nan(self.log_proposals) + shares.log()[:, None], dim=0)
+        return WeightedSamples(self.values, _never_nan(self.log_targets - mixture))
 
 
 def _fitted(samples):
-    """A Student distribution like the weighted draws, or None where they do not tell."""
+    """Return a Student distribution fitted to weighted draws, None where that is impossible."""
     for power in _TEMPERS:
         weights = torch.softmax(power * samples.log_weights, dim=0)
         if 1 / weights.square().sum() >= _ENOUGH:

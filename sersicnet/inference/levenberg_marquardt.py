@@ -1,10 +1,11 @@
-"""Levenberg-Marquardt from the network's answer to the maximum of posterior or likelihood."""
+"""Levenberg-Marquardt fits, from given labels to the maximum of the posterior or likelihood."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from sersicnet._rows import Rows
 from sersicnet.model.labels import DX, DY, ELLIPTICITY, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.prior import E_MAX, SNR_LIMITS, log_snr
@@ -13,8 +14,8 @@ from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
 
 MAX_ITERATIONS = 60
-# What cost (half of chi2, less the logarithm of the prior) would still fall by, if it were
-# quadratic: the fit is then 0.02 errors away from the optimum.
+# Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
+# still have when a fit ends: it is then 0.02 errors away from the optimum.
 TOLERANCE = 2e-4
 # The same where float32 finds no better place any more: 0.3 errors.
 _STALLED = 0.05
@@ -24,8 +25,10 @@ _CHUNKS = {"cpu": 16, "cuda": 512}
 _FEWEST_PIXELS = 9
 # Longest step of an unconstrained label.
 _STEP = 1.0
-# Bounds of logits (0.1 % of the range from its end) and of the length of (e1, e2) (q = 0.0503).
-_BOUND, _DISK_BOUND = 7.0, 4.0
+# Bound of logits: 0.1 % of the range from its end.
+_BOUND = 7.0
+# Bound of the length of (e1, e2): q = 0.0503.
+_DISK_BOUND = 4.0
 # A logit whose error is larger may be anywhere in its range.
 _UNKNOWN = 3.0
 # Softens the cusp that the prior of the ellipticity has at round galaxies.
@@ -35,7 +38,7 @@ _LOGITS = [LOG_R_EFF, SERSIC_N, DX, DY]
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Rows):
     """Fits of N galaxies.
 
     Attributes
@@ -43,20 +46,20 @@ class Fit:
     mean : (N, 7) `~numpy.ndarray`
         Unconstrained labels at the optimum.
     covariance : (N, 7, 7) `~numpy.ndarray`
-        Of them, from the curvature.
+        Their covariance, from the curvature.
     chi2 : (N,) `~numpy.ndarray`
-        At the optimum.
+        Chi2 at the optimum.
     sky : (N,) `~numpy.ndarray`
-        That was fitted along, in units of the data of the stamps.
+        Fitted sky, in units of the data of the stamps.
     n_pixels : (N,) `~numpy.ndarray`
-        That chi2 was summed over.
+        Number of pixels that chi2 was summed over.
     n_iter : (N,) int `~numpy.ndarray`
-        Evaluations of model and derivatives.
+        Number of evaluations of model and derivatives.
     converged : (N,) bool `~numpy.ndarray`
-        Whether it is the optimum, with a covariance.
+        Whether the optimum was found, with a covariance.
     held : (N, 7) bool `~numpy.ndarray`
-        Labels that ended at their bound, or that the image does not bound. Of the
-        ellipticity, that of its length is told for e1 and e2 alike.
+        Labels that ended at their bound, or that the image does not bound. For the ellipticity,
+        both e1 and e2 are held where its length is.
     """
 
     mean: np.ndarray
@@ -70,65 +73,82 @@ class Fit:
 
 
 def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"):
-    """Fit each galaxy, starting from ``labels``.
+    """Fit galaxies, starting from given labels.
 
     Parameters
     ----------
     labels : (N, 7) `~numpy.ndarray`
-        As in `~sersicnet.model.LABELS`.
-    data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`.
+        Labels to start from, in the order of `~sersicnet.model.LABELS`.
+    data, weight : (N, S, S) float32 `~numpy.ndarray`
+        Data and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
-        Theirs.
+        PSFs of the stamps.
     prior : bool
         Whether the prior counts (maximum a posteriori) or not (maximum likelihood). Its density
         is that of the logits, of the length of the unconstrained ellipticity and of its angle.
     sky : bool
-        Whether a constant sky is fitted along.
+        Whether a constant sky is fitted too.
     device : str or `~torch.device`
-        Where models are rendered.
+        Device on which models are rendered.
 
     Returns
     -------
     Fit
         NaN, and not converged, where there are no labels, no PSF, or too few pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sersicnet.inference import fit_stamps
+    >>> from sersicnet.model import collect_psfs, psf_transform, sersic_images
+    >>> y, x = np.mgrid[-10:11, -10:11]
+    >>> psf = np.exp(-0.5 * (x**2 + y**2) / 1.5**2)
+    >>> truth = np.array([[3.0, 0.7, 1.5, 0.2, 0.1, 0.3, -0.2]])
+    >>> transform = psf_transform(torch.from_numpy(psf / psf.sum()), 64)
+    >>> images = sersic_images(torch.from_numpy(truth), transform, stamp_size=64).numpy()
+    >>> data = (images + np.random.default_rng(1).normal(size=images.shape)).astype("f4")
+    >>> fit = fit_stamps(truth + 0.1, data, np.ones_like(data), collect_psfs([psf]))
+    >>> fit.converged
+    array([ True])
     """
     n = len(labels)
-    fit = Fit(
-        np.full((n, N_LABELS), np.nan),
-        np.full((n, N_LABELS, N_LABELS), np.nan),
-        np.full(n, np.nan),
-        np.full(n, np.nan),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=bool),
-        np.zeros((n, N_LABELS), dtype=bool),
-    )
     device = torch.device(device)
+    fields = {
+        "mean": np.full((n, N_LABELS), np.nan),
+        "covariance": np.full((n, N_LABELS, N_LABELS), np.nan),
+        "chi2": np.full(n, np.nan),
+        "sky": np.full(n, np.nan),
+        "n_pixels": np.zeros(n, dtype=np.int64),
+        "n_iter": np.zeros(n, dtype=np.int64),
+        "converged": np.zeros(n, dtype=bool),
+        "held": np.zeros((n, N_LABELS), dtype=bool),
+    }
     options = {"chunk": _CHUNKS[device.type], "sky": sky, "device": device}
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
-        fit.n_pixels[rows] = likelihood.n_pixels.cpu().numpy()
-        enough = np.flatnonzero(fit.n_pixels[rows] >= _FEWEST_PIXELS)
+        n_pixels = likelihood.n_pixels.cpu().numpy()
+        fields["n_pixels"][rows] = n_pixels
+        enough = np.flatnonzero(n_pixels >= _FEWEST_PIXELS)
         if len(enough):
-            begin = torch.from_numpy(labels[rows[enough]]).float().to(device)
-            answer = levenberg_marquardt(likelihood[enough], begin, prior=prior)
-            for name, values in answer.items():
-                getattr(fit, name)[rows[enough]] = values.cpu().numpy()
-    return fit
+            start = torch.from_numpy(labels[rows[enough]]).float().to(device)
+            fitted = levenberg_marquardt(likelihood[enough], start, prior=prior)
+            for name, values in fitted.items():
+                fields[name][rows[enough]] = values.cpu().numpy()
+    return Fit(**fields)
 
 
 @torch.no_grad()
 def levenberg_marquardt(likelihood, labels, *, prior=True):
-    """Fit some galaxies together; each has its own damping, and leaves when it is done.
+    """Fit some galaxies together; each has its own damping, and ends when it has converged.
 
     Parameters
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
-        Of N stamps.
+        Likelihood of N stamps.
     labels : (N, 7) `~torch.Tensor`
-        Where to begin.
+        Labels to start from.
     prior : bool
-        As in `fit_stamps`.
+        Whether the prior counts, as in `fit_stamps`.
 
     Returns
     -------
@@ -140,7 +160,8 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
     values = _within(values)
     state = _evaluate(likelihood, values, prior)
     damping = values.new_full((len(values),), 1e-2)
-    done, good = torch.zeros((2, len(values)), dtype=torch.bool, device=values.device)
+    done = torch.zeros_like(damping, dtype=torch.bool)
+    good = torch.zeros_like(done)
     n_iter = torch.ones_like(damping, dtype=torch.long)
     for _ in range(MAX_ITERATIONS):
         active = (~done).nonzero()[:, 0]
@@ -149,8 +170,11 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         now = {name: tensor[active] for name, tensor in state.items()}
         step, decrement = _step(values[active], now, damping[active])
         small = decrement < TOLERANCE
-        done[active[small]] = good[active[small]] = True
-        active, step, decrement = active[~small], step[~small], decrement[~small]
+        done[active[small]] = True
+        good[active[small]] = True
+        active = active[~small]
+        step = step[~small]
+        decrement = decrement[~small]
         if not len(active):
             continue
         moved = _within(values[active] + step)
@@ -181,7 +205,7 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
 
 
 def _within(values):
-    """Values moved to their bounds, where they are beyond."""
+    """Return values, moved to their bounds where they are beyond."""
     values = values.clone()
     values[:, _LOGITS] = values[:, _LOGITS].clamp(-_BOUND, _BOUND)
     length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
@@ -190,17 +214,18 @@ def _within(values):
 
 
 def _step(values, state, damping):
-    """The damped Gauss-Newton step, and what cost would fall by without damping.
+    """Return the damped Gauss-Newton step, and the decrease of the cost without damping.
 
-    What is at its bound and wants beyond it stays.
+    Directions that are at their bound, with a gradient that points beyond it, stay.
     """
-    gradient, curvature = state["gradient"], state["curvature"]
+    gradient = state["gradient"]
+    curvature = state["curvature"]
     stuck = _directions(values) * _stuck(values, gradient)[:, :, None]
     rest = torch.eye(N_LABELS, device=values.device) - stuck.transpose(1, 2) @ stuck
     gradient = (rest @ gradient[:, :, None])[:, :, 0]
     curvature = rest @ curvature @ rest
     diagonal = torch.diagonal(curvature, dim1=1, dim2=2)
-    # all of a direction that stays is in its own equation, and its gradient is zero
+    # a direction that stays has an equation of its own, with a gradient of zero
     curvature = curvature + stuck.transpose(1, 2) @ stuck * diagonal.amax(dim=1)[:, None, None]
     scale = torch.diagonal(curvature, dim1=1, dim2=2).clamp(min=1e-6).rsqrt()
     scaled = curvature * scale[:, :, None] * scale[:, None, :]
@@ -214,7 +239,7 @@ def _step(values, state, damping):
 
 
 def _directions(values):
-    """Unit vectors along which labels can be at a bound, (N, 5, 7): the last is the disk's."""
+    """Return unit vectors along which labels can be at a bound, (N, 5, 7), the disk's last."""
     directions = values.new_zeros(len(values), len(_LOGITS) + 1, N_LABELS)
     for number, column in enumerate(_LOGITS):
         directions[:, number, column] = 1
@@ -224,7 +249,7 @@ def _directions(values):
 
 
 def _stuck(values, gradient):
-    """Which of these are at the bound and want beyond it, (N, 5)."""
+    """Return which directions are at their bound and point beyond it, (N, 5)."""
     along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
     logits = values[:, _LOGITS]
     there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :-1] > 0)
@@ -233,7 +258,7 @@ def _stuck(values, gradient):
 
 
 def _evaluate(likelihood, values, prior):
-    """Cost, its negative gradient, and its curvature by the unconstrained labels.
+    """Return cost, its negative gradient and its curvature by the unconstrained labels.
 
     ``information`` is the curvature that errors follow from.
     """
@@ -242,30 +267,39 @@ def _evaluate(likelihood, values, prior):
     slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(values)
     gradient = (slopes.transpose(1, 2) @ gradient[:, :, None])[:, :, 0]
     curvature = slopes.transpose(1, 2) @ curvature @ slopes
-    cost, information = 0.5 * chi2, curvature
+    cost = 0.5 * chi2
+    information = curvature
     if prior:
         log_prior, slope, along, across = _prior_terms(values)
-        cost, gradient = cost - log_prior, gradient + slope
+        cost = cost - log_prior
+        gradient = gradient + slope
         information = curvature + along
         curvature = information + across
-    state = {"cost": cost, "chi2": chi2, "gradient": gradient}
-    return state | {"curvature": curvature, "information": information}
+    return {
+        "cost": cost,
+        "chi2": chi2,
+        "gradient": gradient,
+        "curvature": curvature,
+        "information": information,
+    }
 
 
 def _prior_terms(values):
-    """Logarithm of the prior, its gradient, and minus its curvature, in two parts.
+    """Return the logarithm of the prior, its gradient, and minus its curvature in two parts.
 
     The logit labels follow a logistic distribution each, as they are uniform within their limits.
     The ellipticity is taken in polar coordinates, where a uniform axis ratio has no pole at round
-    galaxies. The second part of the curvature is that across its direction: what is told of the
-    length tells nothing of the angle, but steps need it. The limits of the flux are left out.
+    galaxies. The second part of the curvature is that across its direction: the prior of the length
+    holds no information about the angle, but steps need it. The limits of the flux are left out.
     """
     half = torch.tanh(values / 2)
-    slope, bend = -half, 0.5 * (1 - half**2)
+    slope = -half
+    bend = 0.5 * (1 - half**2)
     logits = (-2 * torch.log(torch.cosh(values / 2)))[:, _LOGITS].sum(dim=1)
     length = torch.sqrt(values[:, ELLIPTICITY].square().sum(dim=1) + _SOFT**2)
     tanh = torch.tanh(length)
-    size, change = E_MAX * tanh, E_MAX * (1 - tanh**2)
+    size = E_MAX * tanh
+    change = E_MAX * (1 - tanh**2)
     log_prior = logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
     radial = -2 * tanh - 2 * change / (1 + size)
     bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
@@ -284,7 +318,7 @@ def _prior_terms(values):
 
 
 def _covariance(values, state):
-    """Inverse of the information, and which labels have no error of their own.
+    """Return the inverse of the information, and which labels have no error of their own.
 
     Directions that are held at a bound are taken as known; NaN where there is no inverse.
     """

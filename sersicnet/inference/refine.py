@@ -1,4 +1,4 @@
-"""What ``predict(refine=...)`` does after the network has answered."""
+"""Refinements of the network's posterior, for ``predict(refine=...)``."""
 
 import zlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 
 from sersicnet._settings import check_bool, check_positive
 from sersicnet.flags import Flags
-from sersicnet.inference.fits import _Fits
+from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import log_posterior, sample
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import N_LABELS, stack_labels
@@ -20,8 +20,8 @@ from sersicnet.parameters import PARAMETERS, Column
 __all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
 
 SEVEN = tuple(PARAMETERS)
-# Effective samples below which the network's answer is kept: they would tell medians to no better
-# than a third of the error.
+# Effective samples below which the network's posterior is kept: medians would be off by more than
+# a third of the error.
 _FEWEST_EFFECTIVE = 10
 # Columns of tables that all refinements add.
 _FIT_COLUMNS = (
@@ -33,7 +33,7 @@ _FIT_COLUMNS = (
 
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """The best fit, started from the network's answer; errors from the curvature.
+    """The best fit, started from the network's medians, with errors from the curvature.
 
     Parameters
     ----------
@@ -41,12 +41,18 @@ class LevenbergMarquardt:
         Whether the universal prior counts (see `~sersicnet.inference.fit_stamps`): the
         maximum of the posterior, else of the likelihood.
     sky : bool
-        Whether a constant sky is fitted along.
+        Whether a constant sky is fitted too.
 
     Raises
     ------
     ValueError
         If one of them is neither True nor False.
+
+    Examples
+    --------
+    >>> from sersicnet.inference import LevenbergMarquardt
+    >>> LevenbergMarquardt(prior=False)  # for SersicNet.predict(..., refine=...)
+    LevenbergMarquardt(prior=False, sky=True)
     """
 
     prior: bool = True
@@ -87,40 +93,48 @@ class LevenbergMarquardt:
         flags : (N,) int `~numpy.ndarray`
             ``NOT_REFINED``, ``AT_BOUND`` and ``HIGH_CHI2``.
         """
-        fit = _Fits(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
+        fits = fit_batch(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
+        fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
-        flags = fit.flags()
-        flags[measured & ~fit.good] |= int(Flags.NOT_REFINED)
-        flags[fit.good & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        refined = FitDensity(posterior, fit.mean, fit.covariance, fit.log_light, fit.offset)
+        flags = fits.flags()
+        flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
+        flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        refined = FitDensity(posterior, fit.mean, fit.covariance, fits.log_light, fits.offset)
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
-        fitted = np.where(fit.good, fitted, quantiles)
-        columns = fit.columns(stamps) | {"n_iter": fit.n_iter}
+        fitted = np.where(fit.converged, fitted, quantiles)
+        columns = fits.columns(stamps) | {"n_iter": fit.n_iter}
         return refined, fitted, columns, flags
 
 
 @dataclass(frozen=True)
 class ImportanceSampling:
-    """The posterior itself: weighted draws from the network's and around the best fit.
+    """The exact posterior, from weighted draws of the network's posterior and of the best fit.
 
     Parameters
     ----------
     ess : float
         Effective sample size wanted for each galaxy.
     max_samples : int
-        Most draws for one galaxy.
+        Largest number of draws for one galaxy.
     min_ess : float
-        Below it a galaxy is flagged.
+        Effective sample size below which a galaxy is flagged.
     n_kept : int
-        Draws that the results keep, equally likely: 28 bytes each.
+        Number of draws that the results keep, equally likely: 28 bytes each.
     sky : bool
         Whether a constant sky of unknown level is integrated over.
 
     Raises
     ------
     ValueError
-        If a number is not positive, ``max_samples`` or ``n_kept`` is no integer, ``sky`` is no
-        bool, or ``ess`` or ``max_samples`` is below ``min_ess``, which would flag every galaxy.
+        If a number is not positive, ``max_samples`` or ``n_kept`` is not an integer, ``sky`` is
+        neither True nor False, or ``ess`` or ``max_samples`` is below ``min_ess``, which would
+        flag every galaxy.
+
+    Examples
+    --------
+    >>> from sersicnet.inference import ImportanceSampling
+    >>> ImportanceSampling(ess=1000).max_samples  # for SersicNet.predict(..., refine=...)
+    4096
     """
 
     ess: float = 500.0
@@ -158,59 +172,76 @@ class ImportanceSampling:
         ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit;
         the flags are ``LOW_ESS``, ``NOT_REFINED`` and ``HIGH_CHI2``.
         """
-        fit = _Fits(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
+        fits = fit_batch(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
         labels, refined, columns = self._sample_all(
-            fit, posterior, quantiles, stamps, seed=seed, device=device
+            fits, posterior, quantiles, stamps, seed=seed, device=device
         )
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         ess = np.nan_to_num(columns["ess"])
-        flags = fit.flags()
+        flags = fits.flags()
         flags[measured & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
         kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
         flags[kept] |= int(Flags.NOT_REFINED)
         drawn = posterior.draw(kept, self.n_kept, seed)
         labels[kept] = stack_labels(drawn)
-        return SampleDensity(labels), refined, fit.columns(stamps) | columns, flags
+        return SampleDensity(labels), refined, fits.columns(stamps) | columns, flags
 
-    def _sample_all(self, fit, posterior, quantiles, stamps, *, seed, device):
+    def _sample_all(self, fits, posterior, quantiles, stamps, *, seed, device):
         """Return labels of draws, quantiles and columns.
 
         Labels are NaN, and quantiles those of the network, where the draws are too few.
         """
-        labels = np.full((len(stamps), self.n_kept, N_LABELS), np.nan, np.float32)
-        columns = {name: np.full(len(stamps), np.nan) for name in ("ess", "log_evidence")}
-        columns["n_samples"] = np.zeros(len(stamps), dtype=np.int64)
+        n = len(stamps)
+        labels = np.full((n, self.n_kept, N_LABELS), np.nan, np.float32)
+        columns = {
+            "ess": np.full(n, np.nan),
+            "log_evidence": np.full(n, np.nan),
+            "n_samples": np.zeros(n, dtype=np.int64),
+        }
         refined = quantiles.copy()
-        for row, likelihood in fit.each(stamps, sky=self.sky, device=device):
-            found = self._sample(likelihood, fit.proposals(posterior, row), seed)
-            columns["ess"][row], columns["n_samples"][row] = found.ess, len(found.values)
-            if found.ess >= _FEWEST_EFFECTIVE:
-                columns["log_evidence"][row] = found.log_evidence
-                values, weights = fit.labels(found.values, row), found.weights.numpy()
-                labels[row] = values[_resampled(weights, self.n_kept)]
-                drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
-                refined[:, :, [row]] = summarize(drawn, SEVEN, weights=weights)
+        for row, likelihood in fits.likelihoods(stamps, sky=self.sky, device=device):
+            samples = self._sample(likelihood, fits.proposals(posterior, row), seed)
+            columns["ess"][row] = samples.ess
+            columns["n_samples"][row] = len(samples.values)
+            if samples.ess < _FEWEST_EFFECTIVE:
+                continue
+            columns["log_evidence"][row] = samples.log_evidence
+            values = fits.labels(samples.values, row)
+            weights = samples.weights.numpy()
+            labels[row] = values[_resampled(weights, self.n_kept)]
+            drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
+            refined[:, :, [row]] = summarize(drawn, SEVEN, weights=weights)
         return labels, refined, columns
 
     def _sample(self, likelihood, proposals, seed):
-        # The pixels tell galaxies apart: no draw depends on what else is measured with them.
-        own = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
-        state = np.random.SeedSequence([seed, own]).generate_state(1, np.uint64)[0]
+        """Return weighted draws of one galaxy."""
+        # Seeded by the pixels: no draw depends on other galaxies of the call.
+        own_seed = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
+        state = np.random.SeedSequence([seed, own_seed]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        options = {"ess": self.ess, "max_samples": self.max_samples, "generator": generator}
-        return sample(partial(log_posterior, likelihood), proposals, **options)
+        return sample(
+            partial(log_posterior, likelihood),
+            proposals,
+            ess=self.ess,
+            max_samples=self.max_samples,
+            generator=generator,
+        )
 
 
 _KINDS = {"lm": LevenbergMarquardt, "importance": ImportanceSampling}
 
 
 def check_refinement(refine):
-    """What to call after the network, or None.
+    """Return the refinement that the argument ``refine`` stands for, or None.
 
     Parameters
     ----------
     refine : None, ``'lm'``, ``'importance'``, or one of the classes above
         As in `~sersicnet.SersicNet.predict`.
+
+    Returns
+    -------
+    None, LevenbergMarquardt or ImportanceSampling
 
     Raises
     ------
@@ -229,6 +260,6 @@ def check_refinement(refine):
 
 
 def _resampled(weights, n):
-    """Numbers of draws, each about as often as its weight says (systematic resampling)."""
+    """Return numbers of draws, each as often as its weight says (systematic resampling)."""
     edges = np.cumsum(weights)
     return np.searchsorted(edges / edges[-1], (np.arange(n) + 0.5) / n).clip(max=len(weights) - 1)

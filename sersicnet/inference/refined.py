@@ -1,4 +1,4 @@
-"""What a refinement says about the labels of N galaxies, over what the network said."""
+"""Posteriors of N galaxies from a refinement: fits, and weighted samples."""
 
 from dataclasses import dataclass
 
@@ -33,11 +33,11 @@ class FitDensity(Rows):
     Attributes
     ----------
     network : `~sersicnet.networks.FlowDensity`
-        Of galaxies without a fit.
+        Posteriors of the network, for galaxies without a fit.
     mean : (N, 7) `~numpy.ndarray`
-        The optimum; NaN for a galaxy without a fit.
+        Unconstrained labels at the optimum; NaN for a galaxy without a fit.
     covariance : (N, 7, 7) `~numpy.ndarray`
-        From the curvature.
+        Their covariance, from the curvature.
     log_light : (N,) `~numpy.ndarray`
         Decimal logarithm of the share of the light that the PSF stamp holds, subtracted from
         ``log_flux``.
@@ -52,18 +52,33 @@ class FitDensity(Rows):
     offset: np.ndarray
 
     def draw(self, rows, n, seed):
-        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`; each has its own generator."""
+        """Draw labels of some galaxies, each with a generator of its own.
+
+        Parameters
+        ----------
+        rows : (R,) int array_like
+            Rows of the galaxies.
+        n : int
+            Number of draws for each galaxy.
+        seed : int
+            Seed of all generators.
+
+        Returns
+        -------
+        dict of (R, n) `~numpy.ndarray`
+        """
         rows = np.asarray(rows)
-        values, root = self.mean[rows, None], _root(self.covariance[rows])
+        root = _root(self.covariance[rows])
         normal = own_normal(rows, (n, N_LABELS), seed)
-        drawn = label_dict(self.labels(values + normal @ np.swapaxes(root, 1, 2), rows))
+        values = self.mean[rows, None] + normal @ np.swapaxes(root, 1, 2)
+        drawn = label_dict(self.labels(values, rows))
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
         for name, values in self.network.draw(rows[missing], n, seed).items():
             drawn[name][missing] = values
         return drawn
 
     def labels(self, values, rows):
-        """Labels of the user's PSF from unconstrained ones, (R, n, 7) `~numpy.ndarray`."""
+        """Return labels for the user's PSF from unconstrained ones, (R, n, 7)."""
         labels = from_unconstrained(torch.from_numpy(values)).numpy()
         labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
         labels[:, :, CENTER] -= self.offset[rows, None]
@@ -72,91 +87,108 @@ class FitDensity(Rows):
 
 @dataclass(frozen=True, eq=False)
 class SampleDensity(Rows):
-    """Draws of labels, equally likely.
+    """Equally likely draws of labels.
 
     Attributes
     ----------
     labels : (N, S, 7) `~numpy.ndarray`
-        The draws; NaN for a galaxy without an answer.
+        The draws; NaN for a galaxy without a posterior.
     """
 
     labels: np.ndarray
 
     def draw(self, rows, n, seed):
-        """Labels of some galaxies, dict of (R, n) `~numpy.ndarray`: no new ones, the kept again."""
+        """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
         n_kept = self.labels.shape[1]
         chosen = []
         for row in rows:
             rng = np.random.default_rng([seed, row])
             # each as often as any other, before the rest is drawn
             order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
-            chosen.append(np.concatenate(order)[:n] if order else np.zeros(0, dtype=int))
+            chosen.append(np.concatenate([*order, np.zeros(0, dtype=int)])[:n])
         picked = self.labels[np.asarray(rows)[:, None], np.array(chosen)]
         return label_dict(picked.astype(float))
 
 
-def fit_quantiles(answer, held, frame):
-    """Quantiles of the parameters at the 16, 50 and 84 % of fits.
+def fit_quantiles(posterior, held, frame):
+    """Return quantiles of the parameters of fits, at 16, 50 and 84 %.
 
-    The medians are the optimum itself. Errors are those of the unconstrained labels, carried over:
-    along the radius of (e1, e2) for ``q``, across it, to first order, for ``theta``.
+    The medians are the optimum itself. Errors of the unconstrained labels are propagated: along
+    the radius of (e1, e2) for ``q``, across it, to first order, for ``theta``.
 
     Parameters
     ----------
-    answer : FitDensity
-        Of N galaxies.
+    posterior : FitDensity
+        Fits of N galaxies.
     held : (N, 7) bool `~numpy.ndarray`
-        Labels without an error of their own: it is NaN.
+        Labels without an error of their own, which is NaN.
     frame : `~sersicnet.preprocessing.StampFrame`
-        The way from labels to parameters.
+        Units of their stamps.
 
     Returns
     -------
     (7, 3, N) `~numpy.ndarray`
         In the order and units of `~sersicnet.parameters.PARAMETERS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference import FitDensity, fit_quantiles
+    >>> from sersicnet.preprocessing import StampFrame
+    >>> frame = StampFrame(*np.array([[1.0], [25.0], [0.1], [1.0], [63.5], [63.5]]))
+    >>> mean = np.array([[2.0, 0, 0, 0.5, 0, 0, 0]])
+    >>> fits = FitDensity(None, mean, 0.01 * np.eye(7)[None], np.zeros(1), np.zeros((1, 2)))
+    >>> quantiles = fit_quantiles(fits, np.zeros((1, 7), bool), frame)
+    >>> print(np.round(quantiles[0, :, 0], 2))  # of the magnitude
+    [19.75 20.   20.25]
     """
-    mean = answer.mean
+    mean = posterior.mean
     rows = np.arange(len(mean))
     columns = split_labels(mean)
-    width = np.sqrt(np.diagonal(answer.covariance, axis1=1, axis2=2))
+    width = np.sqrt(np.diagonal(posterior.covariance, axis1=1, axis2=2))
     width = np.where(held, np.nan, width)
     size = length(columns.e1, columns.e2)
-    across, along = _disk_widths(mean, answer.covariance, size)
+    across, along = _disk_widths(mean, posterior.covariance, size)
     along = np.where(split_labels(held).e1, np.nan, along)
     names = ("mag", "r_eff", "n", "q", "x_0", "y_0")
-    answers = []
+    quantiles = []
     for level in LEVELS:
-        labels = answer.labels(_at(level, mean, width)[:, None], rows)[:, 0]
+        labels = posterior.labels(_at(level, mean, width)[:, None], rows)[:, 0]
         values = split_labels(labels)._asdict()
         values["q"] = axis_ratio(E_MAX * np.tanh(np.maximum(_at(level, size, along), 0)))
         parameters = frame.from_labels(values, names)
-        answers.append([parameters[name] for name in names])
-    mag, r_eff, n, q, x_0, y_0 = np.swapaxes(answers, 0, 1)
+        quantiles.append([parameters[name] for name in names])
+    mag, r_eff, n, q, x_0, y_0 = np.swapaxes(quantiles, 0, 1)
     theta = wrap_theta(np.degrees(angle(columns.e1, columns.e2)))
     spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(size, 1e-9))
-    spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of no knowledge
+    spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of a uniform angle
     # mag falls where the flux rises, and so does q with the ellipticity
     theta = np.stack([theta - spread, theta, theta + spread])
     return np.stack([mag[::-1], r_eff, n, q[::-1], theta, x_0, y_0])
 
 
 def _at(level, mean, width):
-    """The quantile of normal numbers; the median is there where the width is not known."""
-    return mean if level == 0.5 else mean + norm.ppf(level) * width
+    """Return a quantile of normal numbers; the median needs no width."""
+    if level == 0.5:
+        return mean
+    return mean + norm.ppf(level) * width
 
 
 def _disk_widths(mean, covariance, size):
-    """Errors of (e1, e2), unconstrained, across its direction and along it."""
+    """Return errors of the unconstrained (e1, e2), across its direction and along it."""
     direction = mean[:, ELLIPTICITY] / np.maximum(size, 1e-9)[:, None]
     direction[size < 1e-9] = (1.0, 0.0)
     across = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     block = covariance[:, ELLIPTICITY, ELLIPTICITY]
-    variances = [np.einsum("ni,nij,nj->n", d, block, d) for d in (across, direction)]
-    return tuple(np.sqrt(np.maximum(part, 0)) for part in variances)
+    widths = []
+    for unit in (across, direction):
+        variance = np.einsum("ni,nij,nj->n", unit, block, unit)
+        widths.append(np.sqrt(np.maximum(variance, 0)))
+    return widths
 
 
 def _root(covariance):
-    """A square root of each covariance, of which some may be NaN or singular."""
+    """Return a square root of each covariance, of which some may be NaN or singular."""
     good = np.isfinite(covariance).all(axis=(1, 2))
     root = np.full_like(covariance, np.nan)
     values, vectors = np.linalg.eigh(covariance[good])

@@ -5,46 +5,54 @@ from astropy.modeling.fitting import Covariance, StandardDeviations
 
 from sersicnet.networks.densities import LEVELS, summarize
 
-# Samples of the posterior that bounds and covariances work with, and how many of them bounds
-# must leave: medians of a hundred are off by an eighth of the error.
-_N_SAMPLES, _FEWEST = 4000, 100
-# Part of a pixel that a coordinate may be off a regular grid.
+__all__ = ["Grid", "fit_on_grid"]
+
+# Samples of the posterior for bounds and covariances.
+_N_SAMPLES = 4000
+# Least number of samples within the bounds: medians of a hundred are off by an eighth of the error.
+_FEWEST = 100
+# Largest distance of a coordinate from a regular grid, in pixels.
 _REGULAR = 1e-3
 
 
 def fit_on_grid(model, results, grid):
-    """A copy of a Sersic2D with medians of the posterior within its bounds.
+    """Return a copy of a Sersic2D with medians of the posterior within its bounds.
 
     Parameters
     ----------
     model : `~astropy.modeling.functional_models.Sersic2D`
-        Without units.
+        Model without units.
     results : `~sersicnet.SersicResults`
-        Of one galaxy, all seven parameters.
+        Results of one galaxy, with all seven parameters.
     grid : Grid
-        What it was measured on.
+        Grid of the image.
 
     Returns
     -------
     fitted : `~astropy.modeling.functional_models.Sersic2D`
-        With ``cov_matrix`` and ``stds``.
+        Fitted model, with ``cov_matrix`` and ``stds``.
     info : dict
         ``param_cov``, ``param_names`` and ``share`` (of the posterior within the bounds).
 
     Raises
     ------
     ValueError
-        If there is no answer, or too little of the posterior is within the bounds.
+        If there is no posterior, or too little of it is within the bounds.
     """
-    limits, samples = _limits(model), results.samples(_N_SAMPLES)
+    limits = _limits(model)
+    samples = results.samples(_N_SAMPLES)
     drawn = {name: values[0] for name, values in samples.items()}
     draws = grid.parameters(results.to_model(0, **drawn), limits)
     inside = _inside(draws, limits)
-    known = {} if inside.all() else _kept_medians(samples, inside)
+    known = {}
+    if not inside.all():
+        kept = {name: values[:, inside] for name, values in samples.items()}
+        known = dict(zip(kept, summarize(kept, tuple(kept))[:, 1, 0], strict=True))
     medians = grid.parameters(results.to_model(0, **known), limits)
-    fitted, names = model.copy(), tuple(medians)
+    names = tuple(medians)
+    fitted = model.copy()
     for name, value in medians.items():
-        # Only the amplitude can be beyond: it is that of the other medians.
+        # Only the amplitude, computed from the other medians, can be outside of its limits.
         setattr(fitted, name, float(np.clip(value, *limits[name])))
     covariance = _covariance(draws, inside, medians["theta"])
     fitted.cov_matrix = Covariance(covariance, list(names))
@@ -54,27 +62,37 @@ def fit_on_grid(model, results, grid):
 
 
 class Grid:
-    """A regular grid of square pixels: where it begins, and its step.
+    """A regular grid of square pixels.
+
+    Parameters
+    ----------
+    x, y : (ny, nx) array_like
+        Coordinates of the pixels.
+    shape : tuple of int
+        Shape of the image.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the coordinates are not a regular grid of square pixels.
     """
 
     def __init__(self, x, y, shape):
-        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        x = np.asarray(x, dtype=float)
+        y = np.asarray(y, dtype=float)
         if len(shape) != 2 or min(shape) < 2 or not x.shape == y.shape == shape:
             msg = (
                 f"x, y and z have shapes {x.shape}, {y.shape} and {shape}: all must have that of "
                 "an image, of two pixels a side at least"
             )
             raise ValueError(msg)
-        self.x, self.y = x[0, 0], y[0, 0]
+        self.x = x[0, 0]
+        self.y = y[0, 0]
         self.step = (x[0, -1] - self.x) / (shape[1] - 1)
         rows, columns = np.indices(shape)
-        off_x, off_y = self.x + self.step * columns - x, self.y + self.step * rows - y
-        # NaN is not regular either, and a step of 0 is none
+        off_x = self.x + self.step * columns - x
+        off_y = self.y + self.step * rows - y
+        # False as well for NaN, and for a step of 0
         if not max(abs(off_x).max(), abs(off_y).max()) < _REGULAR * self.step:
             msg = (
                 "x and y must be a regular grid of square pixels, as from y, x = np.mgrid[...]: "
@@ -83,7 +101,7 @@ class Grid:
             raise ValueError(msg)
 
     def parameters(self, model, limits):
-        """Parameters of a model in pixels, by name, as they are on the grid."""
+        """Return the parameters of a model in pixels, by name, in coordinates of the grid."""
         values = {name: getattr(model, name).value for name in model.param_names}
         values["r_eff"] = values["r_eff"] * self.step
         values["x_0"] = self.x + values["x_0"] * self.step
@@ -93,22 +111,27 @@ class Grid:
 
 
 def _limits(model):
-    """Bounds by name, infinite where there are none."""
-    return {
-        name: (-np.inf if lower is None else lower, np.inf if upper is None else upper)
-        for name, (lower, upper) in model.bounds.items()
-    }
+    """Return bounds by name, infinite where there are none."""
+    limits = {}
+    for name, (lower, upper) in model.bounds.items():
+        limits[name] = (
+            -np.inf if lower is None else lower,
+            np.inf if upper is None else upper,
+        )
+    return limits
 
 
 def _turn(theta, lower, upper):
-    """Angles brought by half turns to where the limits are."""
+    """Return angles, moved by half turns to within the limits where that is possible."""
     if np.isfinite(lower):
         return lower + (theta - lower) % np.pi
-    return upper - (upper - theta) % np.pi if np.isfinite(upper) else theta
+    if np.isfinite(upper):
+        return upper - (upper - theta) % np.pi
+    return theta
 
 
 def _inside(draws, limits):
-    """Which samples are within the limits, (S,) bool.
+    """Return which samples are within the limits, (S,) bool.
 
     Raises
     ------
@@ -122,24 +145,17 @@ def _inside(draws, limits):
         given = [f"{k} {pair}" for k, pair in limits.items() if np.isfinite(pair).any()]
         msg = (
             f"bounds of {', '.join(given)} hold {inside.mean():.2%} of the posterior: "
-            f"{_FEWEST / _N_SAMPLES:.1%} are needed to tell what it is within them"
+            f"at least {_FEWEST / _N_SAMPLES:.1%} is needed for medians within them"
         )
         raise ValueError(msg)
     return inside
 
 
-def _kept_medians(samples, inside):
-    """Medians of the samples within the bounds, by name of the parameter."""
-    names = tuple(samples)
-    kept = {name: values[:, inside] for name, values in samples.items()}
-    return dict(zip(names, summarize(kept, names)[:, 1, 0], strict=True))
-
-
 def _covariance(draws, inside, theta):
-    """Of the samples within the bounds, (7, 7); angles are taken around ``theta``.
+    """Return the covariance of the samples within the bounds, (7, 7), angles around ``theta``.
 
-    Errors are those of the package's tables and correlations those of ranks: a few samples far
-    out, as a posterior may have, would decide on variances.
+    Errors are those of the package's tables and correlations those of ranks: variances would
+    depend on the few samples in the tails of a posterior.
     """
     around = (draws["theta"] - theta + np.pi / 2) % np.pi - np.pi / 2
     values = np.stack([value[inside] for value in (draws | {"theta": around}).values()])

@@ -272,7 +272,7 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
     check_positive("stamp_size", stamp_size)
     check_positive("bins", bins)
     cutouts = check_cutouts(cutouts, first=first)
-    n_cutouts = _length(cutouts)
+    n_cutouts = len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)
     return build_stamps(
         cutouts,
         stamp_size=int(stamp_size),
@@ -309,7 +309,10 @@ def check_cutouts(cutouts, *, first=0):
         _check_dtype(cutouts, "cutouts")
         cutouts = NDData(cutouts)
     if isinstance(cutouts, NDData) and np.ndim(cutouts.data) == 3:
-        _check_stack(cutouts)
+        _check_dtype(cutouts.data, "cutouts")
+        if 0 in cutouts.data.shape:
+            msg = f"cutouts has shape {cutouts.data.shape}: it holds no pixels"
+            raise ValueError(msg)
         return cutouts
     if isinstance(cutouts, NDData):
         cutouts = [cutouts]
@@ -326,14 +329,6 @@ def check_cutouts(cutouts, *, first=0):
     for i, cutout in enumerate(cutouts):
         _check_image(cutout, f"cutouts[{first + i}]")
     return cutouts
-
-
-def _check_stack(stack):
-    """Raise TypeError or ValueError unless 3-D NDData has pixels and numbers."""
-    _check_dtype(stack.data, "cutouts")
-    if 0 in stack.data.shape:
-        msg = f"cutouts has shape {stack.data.shape}: it holds no pixels"
-        raise ValueError(msg)
 
 
 def _check_image(cutout, where):
@@ -355,13 +350,6 @@ def _check_dtype(data, where):
     if dtype is None or dtype.kind not in "iuf":
         msg = f"{where} has data of type {dtype}: real numbers (integer or float) are needed"
         raise TypeError(msg)
-
-
-def _length(cutouts):
-    """Return the number of cutouts in a list, or in one NDData with 3-D data."""
-    if isinstance(cutouts, NDData):
-        return len(cutouts.data)
-    return len(cutouts)
 
 
 def rows_of(cutouts, rows):

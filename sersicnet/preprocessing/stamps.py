@@ -201,15 +201,11 @@ def _fill(arrays, cutout, rows, bins, where):
     arrays["shapes"][rows] = shape
     flags |= header_flags(cutout.meta)
     flags |= Flags.CROPPED * int(max(shape) > size)
-    flags |= Flags.NOISE_ESTIMATED * int(not _knows_noise(cutout))
+    if not isinstance(cutout, CheckedCutout) and not has_noise(cutout):
+        flags |= Flags.NOISE_ESTIMATED
     length = min(*shape, size) // bins
     flags |= source_flags(arrays["data"][rows], arrays["weight"][rows], length)
     arrays["flags"][rows] = flags
-
-
-def _knows_noise(cutout):
-    """Return whether the noise of a cutout is known, and not to be estimated."""
-    return isinstance(cutout, CheckedCutout) or has_noise(cutout)
 
 
 def _read(cutout, rows, origin, size, where):
