@@ -1,7 +1,7 @@
 """The fitter that astropy.modeling loads whenever it is imported: see `sersicnet.fitter`.
 
-So nothing is imported here but what astropy.modeling has imported already. All the rest waits
-for the first fit.
+Only modules that astropy.modeling has already imported are imported here. All others wait for the
+first fit.
 """
 
 import warnings
@@ -12,33 +12,33 @@ import numpy as np
 from astropy.modeling.fitting import Fitter, UnsupportedConstraintError, fitter_unit_support
 from astropy.utils.exceptions import AstropyUserWarning
 
-# Flags that say how the image was read, and put the answer in no doubt.
+# Flags that say how the image was read, and cast no doubt on the fit.
 _HARMLESS = ("BAD_PIXELS", "NOISE_ESTIMATED", "CROPPED", "PIXEL_SCALE_MISMATCH", "BINNED")
 
 
 class SersicNetFitter(Fitter):
-    """Fit a `~astropy.modeling.functional_models.Sersic2D` to an image, behind its PSF.
+    """Fit a `~astropy.modeling.functional_models.Sersic2D` to an image with a known PSF.
 
-    It is used as astropy's own fitters are, but it needs no initial values (and does not look at
-    them), and the model that it returns is the galaxy **before** the PSF.
+    It is used like astropy's own fitters, but it needs no initial values (and ignores them), and
+    the model that it returns is the galaxy **before** the PSF.
 
     Parameters
     ----------
     psf : (K, L) array_like, optional
-        Star-like stamp, with the response of the pixel. Only a network without a PSF input
-        can do without.
+        Star-like stamp, with the response of the pixel. A network without a PSF input does not
+        need it.
     psf_oversampling : int
         Pixels of the PSF stamp on a side of a pixel of the image.
     net : `~sersicnet.SersicNet`, optional
-        A network of all seven parameters, by default that of the weights ``universal``.
+        Network of all seven parameters, by default that of the weights ``universal``.
     refine : str, optional
-        Passed on to `~sersicnet.SersicNet.predict`, where that refines answers.
+        Refinement of the network's posterior, as in `~sersicnet.SersicNet.predict`.
 
     Attributes
     ----------
     fit_info : dict or None
-        Of the last fit: ``param_cov`` (covariance of the parameters ``param_names``), ``results``
-        (`~sersicnet.SersicResults` in pixels counted from 0, with ``pixel_scale=1`` and
+        Information on the last fit: ``param_cov`` (covariance of the parameters ``param_names``),
+        ``results`` (`~sersicnet.SersicResults` in pixels counted from 0, with ``pixel_scale=1`` and
         ``zeropoint=0``, without bounds), ``flags``, and ``share`` (of the posterior within the
         bounds).
 
@@ -49,9 +49,9 @@ class SersicNetFitter(Fitter):
     Notes
     -----
     ``bounds`` are a prior: medians and covariance are those of the part of the posterior within
-    them. ``fixed`` and ``tied`` are refused. Errors are half the widths between the quantiles at
-    16 and 84 %, correlations those of ranks: both are of the middle of the posterior, not of
-    its tails.
+    them. ``fixed`` and ``tied`` raise an error. Errors are half the widths between the quantiles at
+    16 and 84 %, correlations those of ranks: both describe the middle of the posterior, not its
+    tails.
 
     Examples
     --------
@@ -88,14 +88,15 @@ class SersicNetFitter(Fitter):
         Parameters
         ----------
         model : `~astropy.modeling.functional_models.Sersic2D`
-            Its bounds count, its values do not.
+            Model to fit: its bounds count, its values do not.
         x, y : (ny, nx) array_like or `~astropy.units.Quantity`
-            A regular grid of square pixels, as from ``y, x = np.mgrid[...]``, from wherever it
-            begins and with whatever step. The galaxy is within three pixels of its middle.
+            A regular grid of square pixels, as from ``y, x = np.mgrid[...]``, with any origin and
+            step. The galaxy is within three pixels of its middle.
         z : (ny, nx) array_like or `~astropy.units.Quantity`
-            The image without sky. What is NaN, or masked in a masked array, is left out.
+            The sky-subtracted image. Pixels that are NaN, or masked in a masked array, are left
+            out.
         weights : float, (ny, nx) array_like or `~astropy.units.Quantity`, optional
-            1 / sigma of the pixels, 0 where they are not to be used. Without, the noise is
+            1 / sigma of the pixels, 0 where they are not to be used. By default the noise is
             estimated from the border of the image.
 
         Returns
@@ -107,19 +108,19 @@ class SersicNetFitter(Fitter):
         Raises
         ------
         TypeError
-            If the model is no Sersic2D.
+            If the model is not a Sersic2D.
         ValueError
             If there is no PSF, the grid is not regular, the image has nothing to measure, or the
-            bounds leave next to nothing of the posterior.
+            bounds hold less than 2.5 % of the posterior.
         UnsupportedConstraintError
             If a parameter is fixed or tied, or one with a unit is bounded.
         `~astropy.units.UnitsError`
-            If units of model, grid, image or weights do not belong together.
+            If units of model, grid, image and weights do not match.
 
         Warns
         -----
         `~astropy.utils.exceptions.AstropyUserWarning`
-            If a flag puts the answer in doubt.
+            If a flag casts doubt on the fit.
         """
         _check_model(model)
         weights = _plain_weights(weights, np.shape(z), getattr(z, "unit", None))
@@ -127,7 +128,7 @@ class SersicNetFitter(Fitter):
 
     @fitter_unit_support
     def _fit(self, model, x, y, z, *, weights):
-        """The same without units."""
+        """Fit one galaxy, without units."""
         from sersicnet.inference.sersic2d import Grid, fit_on_grid
 
         grid = Grid(x, y, np.shape(z))
@@ -138,7 +139,7 @@ class SersicNetFitter(Fitter):
         return fitted
 
     def _predict(self, z, weights):
-        """Results of one image; its flux unit is that of magnitude 0, its pixel an arcsec."""
+        """Predict one image, with a flux unit of magnitude 0 and pixels of 1 arcsec."""
         from astropy.nddata import InverseVariance, NDData
 
         from sersicnet.parameters import PARAMETERS
@@ -151,16 +152,17 @@ class SersicNetFitter(Fitter):
         if self.psf is None and net.network == "posterior":
             msg = "psf=None: the network needs a star-like stamp, SersicNetFitter(psf=...)"
             raise ValueError(msg)
-        uncertainty = None if weights is None else InverseVariance(weights**2)
+        uncertainty = None
+        if weights is not None:
+            uncertainty = InverseVariance(weights**2)
         image = NDData(np.ma.getdata(z), mask=np.ma.getmaskarray(z), uncertainty=uncertainty)
-        options = {} if self.refine is None else {"refine": self.refine}
         return net.predict(
             image,
             psf=self.psf,
             psf_oversampling=self.psf_oversampling,
             pixel_scale=1.0,
             zeropoint=0.0,
-            **options,
+            refine=self.refine,
         )
 
 
@@ -172,6 +174,7 @@ def _universal():
 
 
 def _check_model(model):
+    """Raise an error unless the model is one Sersic2D that can be fitted."""
     from astropy.modeling.models import Sersic2D
 
     if type(model) is not Sersic2D:  # a subclass is another profile
@@ -192,18 +195,19 @@ def _check_model(model):
         unit = getattr(model, name).unit
         if unit is not None and bounds != (None, None):
             msg = (
-                f"{name} has bounds and the unit {unit}, of which the bounds do not know: bound "
+                f"{name} has bounds and the unit {unit}, but bounds have no units: bound "
                 "parameters without units, which take those of the data (theta: radians)"
             )
             raise UnsupportedConstraintError(msg)
 
 
 def _plain_weights(weights, shape, unit):
-    """Weights as an array in units of one over those of the image."""
+    """Return weights as an array, in units of one over that of the image."""
     if weights is None:
         return None
     if isinstance(weights, u.Quantity):
-        weights = weights.to_value(u.dimensionless_unscaled if unit is None else 1 / unit)
+        inverse = u.dimensionless_unscaled if unit is None else 1 / unit
+        weights = weights.to_value(inverse)
     try:
         return np.broadcast_to(np.asarray(weights, dtype=float), shape)
     except ValueError:
@@ -212,6 +216,7 @@ def _plain_weights(weights, shape, unit):
 
 
 def _warn(flags):
+    """Warn of flags that cast doubt on the fit."""
     from sersicnet.flags import decode_flags
 
     names = [name for name in decode_flags(flags) if name not in _HARMLESS]

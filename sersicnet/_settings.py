@@ -1,4 +1,4 @@
-"""Settings by name, as scikit-learn has it, without needing scikit-learn."""
+"""Settings by name, as in scikit-learn but without it, and checks of single arguments."""
 
 import inspect
 
@@ -6,15 +6,15 @@ import numpy as np
 
 
 class Settings:
-    """Base of an estimator whose ``__init__`` stores its keyword arguments and does no more."""
+    """Base of an estimator whose ``__init__`` only stores its keyword arguments."""
 
     def get_params(self, deep=True):
-        """Settings by name.
+        """Return the settings by name.
 
         Parameters
         ----------
         deep : bool
-            Accepted as scikit-learn passes it; no setting has settings of its own.
+            Accepted because scikit-learn passes it; no setting has settings of its own.
 
         Returns
         -------
@@ -28,17 +28,17 @@ class Settings:
         Parameters
         ----------
         **settings
-            New values.
+            New values by name.
 
         Returns
         -------
-        object
-            Itself.
+        Settings
+            The estimator itself.
 
         Raises
         ------
         ValueError
-            If there is no setting of a name.
+            If a name is not that of a setting.
         """
         known = inspect.signature(type(self)).parameters
         for name in settings:
@@ -55,13 +55,7 @@ class Settings:
 
 
 def check_positive(name, value):
-    """Refuse what is no positive integer.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """Raise ValueError unless the argument ``name`` is a positive integer."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < 1:
         msg = f"{name}={value!r} must be a positive integer"
@@ -69,25 +63,19 @@ def check_positive(name, value):
 
 
 def check_bool(name, value):
-    """Refuse what is neither True nor False.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """Raise ValueError unless the argument ``name`` is True or False."""
     if not isinstance(value, bool | np.bool_):
         msg = f"{name}={value!r} must be True or False"
         raise ValueError(msg)
 
 
 def check_unchanged(present, trained):
-    """Refuse a setting that is not the one a network was trained with.
+    """Raise ValueError unless the settings are those that a network was trained with.
 
-    Raises
-    ------
-    ValueError
-        If there is one.
+    Parameters
+    ----------
+    present, trained : dict
+        Settings by name.
     """
     for name, value in trained.items():
         if present[name] != value:

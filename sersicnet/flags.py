@@ -1,7 +1,7 @@
-"""What can be wrong with one galaxy: the bits of the column ``flags``.
+"""Flags of galaxies: the bits of the column ``flags``.
 
-A bad call raises an exception; a bad galaxy never does. Its row carries one or
-several of these bits, and NaN where no answer was possible.
+A bad call raises an exception; a bad galaxy never does. Its row has one or several of these bits,
+and NaN where it could not be measured.
 """
 
 from enum import IntFlag
@@ -10,13 +10,21 @@ import numpy as np
 
 __all__ = ["Flags", "decode_flags", "flag_table"]
 
-
-# Header card in which the simulator says that it could not draw a galaxy.
+# Header card of cutouts that the simulator could not draw.
 FLAG_CARD = "SNFLAGS"
 
 
 class Flags(IntFlag):
-    """Bits of the column ``flags``; 0 means that nothing was noticed."""
+    """Bits of the column ``flags``; 0 means that no fault was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet import Flags
+    >>> flags = np.array([0, 33, 256])
+    >>> flags & Flags.LOW_SNR > 0
+    array([False, False,  True])
+    """
 
     NO_DATA = 1
     NO_NOISE = 2
@@ -46,45 +54,55 @@ class Flags(IntFlag):
     NOT_CONVERGED = 33554432
 
 
-# After one of these there is no answer: the row is NaN.
+# Flags of galaxies that were not measured: the row is NaN.
 FAILED = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED | Flags.PREDICTION_FAILED
 
 _DESCRIPTIONS = {
-    Flags.NO_DATA: "no usable pixel (all NaN or masked): the row is NaN",
-    Flags.NO_NOISE: "no positive, finite noise value: the row is NaN",
-    Flags.RENDER_FAILED: "the simulator could not draw this galaxy: the cutout is NaN",
-    Flags.PREDICTION_FAILED: "the network's answer was not finite: the row is NaN",
-    Flags.BAD_PIXELS: "some unmasked pixels were NaN, infinite or without noise: masked",
-    Flags.NOISE_ESTIMATED: "no uncertainty was given: noise estimated from the image",
-    Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked",
-    Flags.OFF_CENTER: "the brightest source is not at the middle of the cutout",
-    Flags.LOW_SNR: "no source is detected at 5 sigma in the middle of the cutout",
-    Flags.CROPPED: "the cutout was larger than the stamp: its border was not seen",
-    Flags.EXCEEDS_CUTOUT: "the galaxy's half-light diameter is larger than the cutout",
-    Flags.UNRESOLVED: "too small against the PSF for its size and shape to be known",
-    Flags.OUT_OF_RANGE: "a parameter is at or beyond the edge of what the network was trained on",
-    Flags.BAD_PSF: "the PSF is missing, NaN, larger than allowed or without positive sum",
-    Flags.PIXEL_SCALE_MISMATCH: "the pixel scale differs from that of the network's survey",
-    Flags.UNDERSAMPLED_PSF: "the PSF is narrower than 2.4 pixels of its stamp: give it oversampled",
-    Flags.BINNED: "the galaxy is too large for the stamp: binned before it was measured",
-    Flags.MISFIT: "the image is not that of one Sersic galaxy with this PSF",
-    Flags.NOT_REFINED: "the refinement failed or did not converge: the network's answer is kept",
-    Flags.AT_BOUND: "the fit ended at the bound of a parameter, or has none: its error is NaN",
-    Flags.LOW_ESS: "too few effective samples: the posterior is not to be trusted",
+    Flags.NO_DATA: "no usable pixel: all are masked, NaN or infinite; the row is NaN",
+    Flags.NO_NOISE: "no usable pixel has positive, finite noise; the row is NaN",
+    Flags.RENDER_FAILED: "the simulator could not draw the galaxy; cutout and row are NaN",
+    Flags.PREDICTION_FAILED: "the output of the network is not finite; the row is NaN",
+    Flags.BAD_PIXELS: "some unmasked pixels are NaN, infinite or without noise; they were masked",
+    Flags.NOISE_ESTIMATED: "no uncertainty of a known kind; the noise was estimated from the image",
+    Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked or bad",
+    Flags.OFF_CENTER: "a source off the middle of the cutout is brighter than that in the middle",
+    Flags.LOW_SNR: "the S/N in the middle of the cutout, or of the measured galaxy, is below 5",
+    Flags.CROPPED: "the cutout is larger than the stamp; its border was not used",
+    Flags.EXCEEDS_CUTOUT: "the half-light diameter is larger than the shorter side of the cutout",
+    Flags.UNRESOLVED: "the galaxy is too small to measure its size and shape behind this PSF",
+    Flags.OUT_OF_RANGE: "a parameter is at or outside of the limits of the network's training",
+    Flags.BAD_PSF: "the PSF is missing, not a finite 2-D stamp, too large, or its sum not positive",
+    Flags.PIXEL_SCALE_MISMATCH: "the pixel scale is more than 5 % off that of the training set",
+    Flags.UNDERSAMPLED_PSF: "the FWHM of the PSF is below 2.4 pixels of its stamp; oversample it",
+    Flags.BINNED: "the galaxy is too large for the stamp; the cutout was binned",
+    Flags.MISFIT: "the image differs from the model of one Sersic galaxy with this PSF",
+    Flags.NOT_REFINED: "the refinement failed or did not converge; the network's values are kept",
+    Flags.AT_BOUND: "a parameter of the fit is at its bound or unconstrained; its error is NaN",
+    Flags.LOW_ESS: "the effective sample size is too small; do not trust the posterior",
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",
-    Flags.BLENDED: "the source touches another one: its neighbor is masked, their light overlaps",
-    Flags.SATURATED: "a pixel of the source is saturated: masked",
-    Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 a pixel: its errors are too small",
-    Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last taken off",
+    Flags.BLENDED: "the source touches another one, which is masked; their light overlaps",
+    Flags.SATURATED: "the source has saturated pixels; they were masked",
+    Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 per pixel; the errors are too small",
+    Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last subtracted",
 }
 
 
 def flag_table():
-    """All flags with bit, name and meaning.
+    """List all flags with value, name and meaning.
 
     Returns
     -------
     `~astropy.table.Table`
+
+    Examples
+    --------
+    >>> from sersicnet.flags import flag_table
+    >>> table = flag_table()
+    >>> print(table["value", "name"][:2])
+    value   name
+    ----- --------
+        1  NO_DATA
+        2 NO_NOISE
     """
     from astropy.table import Table  # a machine that only trains may lack it
 
@@ -93,7 +111,7 @@ def flag_table():
 
 
 def decode_flags(flags):
-    """Names of the bits that are set.
+    """Return the names of the flags that are set.
 
     Parameters
     ----------

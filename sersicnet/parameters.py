@@ -1,13 +1,12 @@
 """The seven parameters of a Sersic galaxy: names, units, limits, labels and priors.
 
-Conventions (nothing else in the package spells them out): ``r_eff`` is measured
-along the major axis and before the PSF, ``theta`` runs counter-clockwise from the
-+x axis of the image, ``x_0`` and ``y_0`` are 0-based pixels of the cutout that the
-user passed, and ``mag`` is the total AB magnitude of the untruncated profile.
+Conventions (nothing else in the package spells them out): ``r_eff`` is measured along the major
+axis and before the PSF, ``theta`` is the angle of the major axis, counter-clockwise from +x,
+``x_0`` and ``y_0`` are 0-based pixels of the cutout that the user passed, and ``mag`` is the total
+AB magnitude of the untruncated profile.
 
-A network does not see these values but *labels* in universal units: fluxes
-divided by the noise of a pixel, and lengths in pixels counted from the middle
-of the stamp.
+A network does not see these values but *labels* in universal units: fluxes divided by the noise of
+a pixel, and lengths in pixels from the middle of the stamp.
 """
 
 from dataclasses import dataclass
@@ -70,13 +69,13 @@ class Parameter:
     name : str
         Name, also that of the table column.
     description : str
-        What it measures.
+        Meaning of the parameter.
     unit : `~astropy.units.UnitBase` or None
         Unit of the table column, None for a pure number.
     labels : tuple of str
-        Names of the network's labels that it is computed from.
+        Names of the labels that it is computed from.
     lower, upper : float
-        What the package can work with, in ``unit``.
+        Limits of the values that the package can use, in ``unit``.
     """
 
     name: str
@@ -89,7 +88,9 @@ class Parameter:
     @property
     def err_unit(self):
         """Unit of the parameter's error (a magnitude's error is in mag)."""
-        return u.mag if self.name == "mag" else self.unit
+        if self.name == "mag":
+            return u.mag
+        return self.unit
 
     @property
     def columns(self):
@@ -123,14 +124,31 @@ PARAMETERS = {
 
 
 def check_parameters(parameters):
-    """Return ``parameters`` as a tuple after checking each name.
+    """Check names of parameters, and return them as a tuple.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        Names of parameters.
+
+    Returns
+    -------
+    tuple of str
 
     Raises
     ------
     ValueError
-        If the tuple is empty, or a name is unknown or comes twice.
+        If there is no name, or a name is unknown or comes twice.
+
+    Examples
+    --------
+    >>> from sersicnet.parameters import check_parameters
+    >>> check_parameters("mag")
+    ('mag',)
     """
-    names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    if isinstance(parameters, str):
+        parameters = (parameters,)
+    names = tuple(parameters)
     unknown = [name for name in names if name not in PARAMETERS]
     if not names or unknown or len(set(names)) < len(names):
         msg = (
@@ -142,7 +160,7 @@ def check_parameters(parameters):
 
 
 def table_values(table, names):
-    """Columns as plain arrays in the units of `~sersicnet.parameters.PARAMETERS`.
+    """Return columns of a table as arrays, in the units of `~sersicnet.parameters.PARAMETERS`.
 
     Parameters
     ----------
@@ -162,6 +180,13 @@ def table_values(table, names):
         If a column is missing.
     `~astropy.units.UnitConversionError`
         If a column has another kind of unit.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.parameters import table_values
+    >>> table_values({"r_eff": [500, 800] * u.mas}, ("r_eff",))
+    {'r_eff': array([0.5, 0.8])}
     """
     values = {}
     for name in names:
@@ -177,8 +202,12 @@ def table_values(table, names):
 
 
 def to_floats(column, unit):
-    """Floats in ``unit``, NaN where the column is masked; what has no unit is in it already."""
-    own, mask = getattr(column, "unit", None), getattr(column, "mask", False)
+    """Return a column as floats in ``unit``, NaN where it is masked.
+
+    A column without a unit is taken to be in ``unit``.
+    """
+    own = getattr(column, "unit", None)
+    mask = getattr(column, "mask", False)
     values = np.ma.getdata(getattr(column, "unmasked", column))
     values = np.array(getattr(values, "value", values), dtype=float)
     if own is not None and not (own == u.mag and unit == u.ABmag):
@@ -201,6 +230,13 @@ class Prior:
     ------
     ValueError
         If the interval is empty, not finite, or reaches zero with ``log=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.parameters import Prior
+    >>> Prior(0.1, 10, log=True).sample(np.random.default_rng(1), 3).shape
+    (3,)
     """
 
     lower: float
@@ -224,11 +260,11 @@ class Prior:
 
 
 def wrap_theta(theta):
-    """Bring a position angle in degrees into [-90, 90)."""
+    """Return angles of the major axis in degrees, brought into [-90, 90)."""
     wrapped = (np.asarray(theta) + 90) % 180 - 90
     return np.where(wrapped >= 90, -90.0, wrapped)[()]  # -90 less a rounding error gives 90
 
 
 def label_names(parameters):
-    """Names of all labels of ``parameters``, in order."""
+    """Return the names of all labels of ``parameters``, in order."""
     return tuple(label for name in parameters for label in PARAMETERS[name].labels)

@@ -1,4 +1,4 @@
-"""What a prediction returns: medians, errors and flags, and the way to tables and models."""
+"""Results of a prediction: medians, errors, flags, samples, tables and models."""
 
 from dataclasses import dataclass, field
 
@@ -24,28 +24,40 @@ _PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
 
 @dataclass(frozen=True, eq=False)
 class SersicResults:
-    """The answer for N galaxies, in the order of the cutouts: P parameters with their posteriors.
+    """Results for N galaxies, in the order of the cutouts: P parameters with their posteriors.
 
-    It cannot be changed: its arrays are read-only.
+    They cannot be changed: their arrays are read-only.
 
     Attributes
     ----------
     parameters : tuple of str
-        What was predicted.
+        Names of the parameters.
     posterior : `~sersicnet.networks.NormalDensity`, `~sersicnet.networks.FlowDensity`, or refined
         Densities of the labels, or draws from them.
     quantiles : (P, 3, N) `~numpy.ndarray`
-        Of the parameters at 16, 50 and 84 %; NaN for a galaxy without an answer.
+        Quantiles of the parameters at 16, 50 and 84 %; NaN for a galaxy that was not measured.
     frame : `~sersicnet.preprocessing.StampFrame`
-        The way from labels to parameters.
+        Units of the stamps, which turn labels into parameters.
     flags : (N,) `~numpy.ndarray`
-        See `~sersicnet.decode_flags`.
+        Flags of the galaxies, see `~sersicnet.decode_flags`.
     shapes : (N, 2) `~numpy.ndarray`
         Rows and columns of the cutouts.
     wcs : tuple of WCS or None
-        The cutouts' celestial WCS.
+        Celestial WCS of each cutout.
     columns : dict of (N,) `~numpy.ndarray`
-        What a refinement tells of itself, see `to_table`.
+        Columns of a refinement, see `to_table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet import SersicNet
+    >>> noise = np.random.default_rng(1).normal(size=(2, 64, 64))
+    >>> net = SersicNet.from_pretrained("deeplegato")
+    >>> results = net.predict(noise, pixel_scale=0.06, zeropoint=25.9)
+    >>> results.median("mag").shape, results.samples(100)["n"].shape
+    ((2,), (2, 100))
+    >>> results.to_table().colnames[:5]
+    ['id', 'mag', 'mag_err', 'mag_lo', 'mag_hi']
     """
 
     parameters: tuple[str, ...]
@@ -62,12 +74,12 @@ class SersicResults:
             object.__setattr__(self, name, freeze_rows(getattr(self, name)))
 
     def __reduce__(self):
-        """Copies and pickles are made anew, so that they are read-only as well."""
+        """Make copies and pickles by the constructor, so that they are read-only as well."""
         return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     @classmethod
     def concatenate(cls, parts):
-        """The results of several batches, one after the other."""
+        """Join the results of several batches, one after the other."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -79,19 +91,19 @@ class SersicResults:
         return len(self.flags)
 
     def median(self, name):
-        """Medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
+        """Return the medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
         return self._row(name)[1]
 
     def interval(self, name):
-        """Quantiles at 16 and 84 % of ``name``, two (N,) `~numpy.ndarray`.
+        """Return the quantiles at 16 and 84 % of ``name``, two (N,) `~numpy.ndarray`.
 
-        Those of ``theta`` lie around the median and may leave [-90, 90).
+        Those of ``theta`` lie around the median and may be outside of [-90, 90).
         """
         low, _, high = self._row(name)
         return low, high
 
     def error(self, name):
-        """Half the width of ``interval``, (N,) `~numpy.ndarray`."""
+        """Return half the width of `interval`, (N,) `~numpy.ndarray`."""
         low, high = self.interval(name)
         return (high - low) / 2
 
@@ -102,17 +114,17 @@ class SersicResults:
         return self.quantiles[self.parameters.index(name)]
 
     def to_table(self):
-        """One row a galaxy.
+        """Return a table with one row per galaxy.
 
         Returns
         -------
         `~astropy.table.QTable`
-            ``id`` (place in the input), for each parameter ``<p>`` (median), ``<p>_err`` (half the
-            width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (those
-            quantiles), with units; ``ra``, ``dec`` where the center was predicted and the
-            cutout has a celestial WCS, ``pa`` (north through east) where ``theta`` was too;
-            those of the refinement, if any (``chi2``, ``n_pixels``, ``sky``, ``n_iter``,
-            ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
+            ``id`` (place in the input); for each parameter ``<p>`` (median), ``<p>_err`` (half the
+            width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (these quantiles),
+            with units; ``ra`` and ``dec`` where the center was predicted and the cutout has a
+            celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
+            predicted too; columns of the refinement, if any (``chi2``, ``n_pixels``, ``sky``,
+            ``n_iter``, ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:
@@ -127,28 +139,33 @@ class SersicResults:
         return table
 
     def _add_sky(self, table):
-        """Columns ``ra``, ``dec`` and ``pa`` where they can be had."""
+        """Add the columns ``ra``, ``dec`` and ``pa`` where they can be computed."""
         celestial = [i for i, wcs in enumerate(self.wcs) if wcs is not None]
         if not celestial or not {"x_0", "y_0"} <= set(self.parameters):
             return
+        x = self.median("x_0")
+        y = self.median("y_0")
+        theta = np.full(len(self), np.nan)
+        if "theta" in self.parameters:
+            theta = self.median("theta")
         sky = np.full((3, len(self)), np.nan)
-        x, y = self.median("x_0"), self.median("y_0")
-        theta = self.median("theta") if "theta" in self.parameters else np.full(len(self), np.nan)
         for i in celestial:
-            sky[:, i] = to_sky(self.wcs[i], *(values[i : i + 1] for values in (x, y, theta)))[:, 0]
-        table["ra"], table["dec"] = sky[:2] * u.deg
+            one = slice(i, i + 1)
+            sky[:, one] = to_sky(self.wcs[i], x[one], y[one], theta[one])
+        table["ra"] = sky[0] * u.deg
+        table["dec"] = sky[1] * u.deg
         if "theta" in self.parameters:
             table["pa"] = sky[2] * u.deg
 
     def samples(self, n, *, seed=0):
-        """Draws from the predicted distributions.
+        """Draw from the posteriors.
 
         Parameters
         ----------
         n : int
-            Draws a galaxy.
+            Number of draws for each galaxy.
         seed : int
-            Galaxy ``i`` depends on it and on ``i`` alone.
+            Seed of the draws: those of galaxy ``i`` depend on it and on ``i`` alone.
 
         Returns
         -------
@@ -160,9 +177,19 @@ class SersicResults:
         return parameter_samples(labels, self.frame, self.parameters)
 
     def covariance(self, *, n=1000, seed=0):
-        """Covariances of the parameters, (N, P, P) `~numpy.ndarray`, from ``n`` draws.
+        """Return covariances of the parameters, from draws; angles are taken around their median.
 
-        In the units of `~sersicnet.parameters.PARAMETERS`; angles are taken around their median.
+        Parameters
+        ----------
+        n : int
+            Number of draws for each galaxy.
+        seed : int
+            Seed of the draws.
+
+        Returns
+        -------
+        (N, P, P) `~numpy.ndarray`
+            In the units of `~sersicnet.parameters.PARAMETERS`.
         """
         values = self.samples(n, seed=seed)
         if "theta" in values:
@@ -173,14 +200,18 @@ class SersicResults:
         return draws @ np.swapaxes(draws, 1, 2) / (n - 1)
 
     def values(self, index, **known):
-        """The seven parameters of one galaxy, predicted or given.
+        """Return the seven parameters of one galaxy, predicted or given.
 
         Parameters
         ----------
         index : int
-            Its row.
+            Row of the galaxy.
         **known : float
             Parameters that were not predicted, in the units of `~sersicnet.parameters.PARAMETERS`.
+
+        Returns
+        -------
+        dict of float
 
         Raises
         ------
@@ -200,17 +231,17 @@ class SersicResults:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
             raise ValueError(msg)
         if not np.isfinite(list(values.values())).all():
-            msg = f"galaxy {index} has no answer: {', '.join(decode_flags(self.flags[index]))}"
+            msg = f"galaxy {index} was not measured: {', '.join(decode_flags(self.flags[index]))}"
             raise ValueError(msg)
         return values
 
     def to_model(self, index, **known):
-        """The galaxy as a model of `astropy.modeling`, before the PSF.
+        """Return a galaxy as a model of `astropy.modeling`, before the PSF.
 
         Parameters
         ----------
         index : int
-            Its row.
+            Row of the galaxy.
         **known : float or array
             Parameters that were not predicted, or that replace those that were (such as all
             samples of the galaxy), in the units of `~sersicnet.parameters.PARAMETERS`.
@@ -224,7 +255,9 @@ class SersicResults:
         """
         values = self.values(index, **known)
         flux = 10 ** (-0.4 * (values["mag"] - self.frame.zeropoint[index]))
-        r_eff, n, q = values["r_eff"] / self.frame.pixel_scale[index], values["n"], values["q"]
+        r_eff = values["r_eff"] / self.frame.pixel_scale[index]
+        n = values["n"]
+        q = values["q"]
         b = gammaincinv(2 * n, 0.5)
         area = 2 * np.pi * n * r_eff**2 * q * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
         return Sersic2D(
@@ -238,12 +271,12 @@ class SersicResults:
         )
 
     def model_image(self, index, cutout, *, psf=None, **known):
-        """The predicted galaxy as it would look in the cutout, without noise.
+        """Render a galaxy as it would look in the cutout, without noise.
 
         Parameters
         ----------
         index : int
-            Its row.
+            Row of the galaxy.
         cutout : `~astropy.nddata.NDData`
             The cutout that it was predicted from.
         psf : (K, K) array_like, optional
@@ -265,7 +298,8 @@ class SersicResults:
         """
         from sersicnet.simulate_catalog.render import render_model
 
-        psf = cutout.psf if psf is None else psf
+        if psf is None:
+            psf = cutout.psf
         if psf is None:
             msg = "psf=None and the cutout has none: a model image needs the PSF"
             raise ValueError(msg)
@@ -282,24 +316,38 @@ class SersicResults:
         )
 
     def residual(self, index, cutout, *, psf=None, **known):
-        """The cutout less ``model_image``, (ny, nx) `~numpy.ndarray`."""
+        """Return the cutout minus `model_image`, (ny, nx) `~numpy.ndarray`."""
         image = self.model_image(index, cutout, psf=psf, **known)
         return np.asarray(cutout.data, dtype=float) - image
 
 
 def to_sky(wcs, x, y, theta):
-    """Right ascension, declination and position angle (north through east), (3, N), in degrees.
+    """Convert positions and angles in pixels to the sky.
 
-    NaN where the position is, or the angle alone.
+    Parameters
+    ----------
+    wcs : WCS
+        Celestial WCS of the image.
+    x, y : (N,) `~numpy.ndarray`
+        Positions in 0-based pixels.
+    theta : (N,) `~numpy.ndarray`
+        Angles of the major axis in degrees, counter-clockwise from +x.
+
+    Returns
+    -------
+    (3, N) `~numpy.ndarray`
+        Right ascension, declination and position angle (north through east) in degrees; NaN where
+        the position or the angle is NaN.
     """
     sky = np.full((3, len(x)), np.nan)
-    there = np.isfinite(x + y)
-    if there.any():
-        x, y = x[there], y[there]
-        along = np.radians(np.nan_to_num(theta[there]))
+    known = np.isfinite(x + y)
+    if known.any():
+        x = x[known]
+        y = y[known]
+        along = np.radians(np.nan_to_num(theta[known]))
         center = wcs.pixel_to_world(x, y).icrs
         end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
         angle = wrap_theta(center.position_angle(end).deg)
-        sky[:, there] = center.ra.deg, center.dec.deg, angle
+        sky[:, known] = center.ra.deg, center.dec.deg, angle
     sky[2, ~np.isfinite(theta)] = np.nan
     return sky

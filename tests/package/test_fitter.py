@@ -279,9 +279,9 @@ def test_weights_of_another_shape(fitter, image):
 
 
 def test_nothing_to_measure(fitter, image):
-    with pytest.raises(ValueError, match=r"has no answer: NO_DATA"):
+    with pytest.raises(ValueError, match=r"was not measured: NO_DATA"):
         fitter(Sersic2D(), X, Y, np.nan * image)
-    with pytest.raises(ValueError, match=r"has no answer: NO_NOISE"):
+    with pytest.raises(ValueError, match=r"was not measured: NO_NOISE"):
         fitter(Sersic2D(), X, Y, image, weights=0)
 
 

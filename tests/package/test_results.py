@@ -431,7 +431,7 @@ def test_model_without_psf():
 def test_model_without_an_answer():
     results = make_results(mag=[np.nan, 18, 18])
     flags = [Flags.NO_DATA | Flags.CROPPED, 0, 0]
-    with pytest.raises(ValueError, match=r"galaxy 0 has no answer: NO_DATA, CROPPED$"):
+    with pytest.raises(ValueError, match=r"galaxy 0 was not measured: NO_DATA, CROPPED$"):
         dataclasses.replace(results, flags=np.array(flags, int)).to_model(0)
 
 
