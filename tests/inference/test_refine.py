@@ -232,7 +232,7 @@ def test_the_optimum_is_one(net, cutouts):
     psfs = collect_psfs([cutout.psf for cutout in cutouts])
     labels = torch.from_numpy(median_labels(found.quantiles, stamps, psfs))
     transform = psf_transform(torch.from_numpy(star()), 128)
-    data, weight = (torch.from_numpy(part).double() for part in (stamps.data, stamps.weight))
+    data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
     likelihood = StampLikelihood(data, weight, transform)
     _, _, curvature = likelihood.normal_equations(labels)
     best, width = likelihood.chi2(labels), torch.diagonal(curvature, dim1=1, dim2=2).rsqrt()
