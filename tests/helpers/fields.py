@@ -5,7 +5,9 @@ from functools import cache
 import galsim
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.wcs import WCS
+
+from helpers import sky
+from helpers.stars import draw_star
 
 SIDE, NOISE, SCALE, ZEROPOINT, ROTATION = 400, 2.0, 0.1, 25.0, 25.0
 SPACING = 57
@@ -19,9 +21,7 @@ def profile(fwhm=3.0):
 @cache
 def star(fwhm=3.0, *, oversampling=1):
     side = 40 * oversampling + 1
-    return (
-        profile(fwhm).drawImage(nx=side, ny=side, scale=1 / oversampling, method="no_pixel").array
-    )
+    return draw_star(galsim.Moffat(3.5, fwhm=fwhm), (side, side), oversampling=oversampling)
 
 
 def truth_table(seed=2):
@@ -62,12 +62,9 @@ def render(truth, shape=(SIDE, SIDE), *, fwhm=3.0):
 
 def make_wcs():
     """A rotated tangential projection, east to the left of north."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crpix, wcs.wcs.crval = [SIDE / 2, SIDE / 2], [150.0, 2.0]
-    cos, sin = np.cos(np.radians(ROTATION)), np.sin(np.radians(ROTATION))
-    wcs.wcs.cd = SCALE / 3600 * np.array([[-cos, sin], [sin, cos]])
-    return wcs
+    middle = [SIDE / 2, SIDE / 2]
+    angle = np.radians(ROTATION)
+    return sky.make_wcs(scale=SCALE, angle=angle, crval=[150, 2], crpix=middle, linear="CD")
 
 
 def make_field(image, *, seed=1, **changes):

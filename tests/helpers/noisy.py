@@ -3,10 +3,11 @@
 import numpy as np
 from astropy.modeling.models import Sersic2D
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty, VarianceUncertainty
-from astropy.wcs import WCS
 from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+
+from helpers import sky
 
 SCALE, ZEROPOINT = 0.06, 25.9
 KNOWN = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
@@ -18,13 +19,7 @@ few = settings(max_examples=40)
 
 
 def make_wcs(*, scale=SCALE, angle=0.4):
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval = 150.0, 2.2
-    wcs.wcs.crpix = 7.25, 5.5
-    wcs.wcs.cdelt = -scale / 3600, scale / 3600
-    wcs.wcs.pc = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    return wcs
+    return sky.make_wcs(scale=scale, angle=angle, crval=(150.0, 2.2), crpix=(7.25, 5.5))
 
 
 def random_cutout(*, shape=(12, 13), seed=0, bad=True, cls=CCDData, **changes):

@@ -4,7 +4,8 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.testing import assert_allclose, assert_array_equal
 
-from helpers.rendered import NOISE, SCALE, ZEROPOINT, add_noise, labels_of, render, star
+from helpers.cutouts import SCALE, ZEROPOINT
+from helpers.rendered import NOISE, add_noise, labels_of, render, star
 from sersicnet.parameters import PARAMETERS
 from sersicnet.results import SersicResults
 

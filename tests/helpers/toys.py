@@ -4,20 +4,22 @@ Sersic profiles blurred by a Gaussian and sampled at pixel centers: no simulatio
 business of `sersicnet.simulate_catalog`, but with a known truth.
 """
 
+from functools import cache
+
 import astropy.units as u
 import numpy as np
 from astropy.modeling.models import Sersic2D
-from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
 from scipy.ndimage import gaussian_filter
 from scipy.special import gamma, gammaincinv
 
+from helpers import cutouts
+from helpers.cutouts import SCALE, ZEROPOINT
 from sersicnet.parameters import PARAMETERS
 
-ZEROPOINT, SCALE, NOISE, SIZE = 25.0, 0.1, 0.1, 32
+NOISE, SIZE = 0.1, 32
 PSF_SIGMA = 1.0  # pixels
 FINE = 5
-UNITS = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
 
 
 def make_truth(n, *, seed=0, size=SIZE):
@@ -59,27 +61,25 @@ def draw(row, shape):
     return gaussian_filter(model(x, y), FINE * PSF_SIGMA)[FINE // 2 :: FINE, FINE // 2 :: FINE]
 
 
+@cache
+def psf_stamp():
+    """The Gaussian that blurs the galaxies."""
+    point = np.zeros((11, 11))
+    point[5, 5] = 1
+    return gaussian_filter(point, PSF_SIGMA)
+
+
 def make_cutout(data, *, noise=NOISE, **changes):
-    """A cutout with zero point, pixel scale, noise map and PSF."""
-    data = np.asarray(data)
-    psf = np.zeros((11, 11))
-    psf[5, 5] = 1
-    arguments = {
-        "unit": "adu",
-        "uncertainty": StdDevUncertainty(np.full(data.shape, noise)),
-        "meta": {"MAGZP": ZEROPOINT, "PIXSCALE": SCALE},
-        "psf": gaussian_filter(psf, PSF_SIGMA),
-    }
-    return CCDData(data, **(arguments | changes))
+    return cutouts.make_cutout(data, **({"noise": noise, "psf": psf_stamp()} | changes))
 
 
 def make_galaxies(n, *, seed=0, size=SIZE, noise=True):
     """A list of cutouts and their truth."""
     truth = make_truth(n, seed=seed, size=size)
-    cutouts = []
+    images = []
     for i, row in enumerate(truth):
         data = draw(row, (size, size))
         if noise:
             data = data + NOISE * np.random.default_rng([seed, 1, i]).normal(size=data.shape)
-        cutouts.append(make_cutout(data))
-    return cutouts, truth
+        images.append(make_cutout(data))
+    return images, truth

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.cutouts import UNITS
 from helpers.predicted import LARGE, assert_same, large
-from helpers.rendered import UNITS, add_noise, labels_of, make_cutout, render, star
+from helpers.rendered import add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_array_equal
 
 from sersicnet.flags import Flags

@@ -12,18 +12,9 @@ import numpy as np
 import pytest
 import torch
 from astropy.nddata import InverseVariance
+from helpers.cutouts import SCALE, UNITS, ZEROPOINT
 from helpers.predicted import ROUNDING, SEVEN, TABLE, assert_same, difference
-from helpers.rendered import (
-    NOISE,
-    SCALE,
-    UNITS,
-    ZEROPOINT,
-    add_noise,
-    labels_of,
-    make_cutout,
-    render,
-    star,
-)
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet

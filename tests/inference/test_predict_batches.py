@@ -4,8 +4,9 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
+from helpers.cutouts import SCALE, UNITS, ZEROPOINT
 from helpers.predicted import ROUNDING, assert_same, difference, of_rows, stack_of
-from helpers.rendered import NOISE, SCALE, UNITS, ZEROPOINT, add_noise, make_cutout, star
+from helpers.rendered import NOISE, add_noise, make_cutout, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags

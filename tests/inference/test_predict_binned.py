@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.cutouts import SCALE, UNITS
 from helpers.predicted import LARGE, assert_same, large, of_rows, stack_of
-from helpers.rendered import NOISE, SCALE, UNITS, make_cutout, star
+from helpers.rendered import NOISE, make_cutout, star
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags

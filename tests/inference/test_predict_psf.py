@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
+from helpers.cutouts import UNITS
 from helpers.predicted import SEVEN, TABLE, assert_same, difference, of_rows, stack_of
-from helpers.rendered import NOISE, UNITS, add_noise, labels_of, make_cutout, render, star
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags

@@ -2,6 +2,7 @@
 
 import gzip
 import warnings
+from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -17,6 +18,7 @@ from astropy.nddata import (
 )
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
+from helpers import sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,18 +28,13 @@ SHAPE = (6, 9)
 KINDS = (StdDevUncertainty, VarianceUncertainty, InverseVariance, UnknownUncertainty)
 
 
-def make_wcs(*, crval=(150.123456789012345, 2.3456789012345678), rotation=30.0, linear="PC"):
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval = crval
-    wcs.wcs.crpix = 4.123456789012345, 3.3
-    matrix = [[np.cos(rotation), np.sin(rotation)], [-np.sin(rotation), np.cos(rotation)]]
-    if linear == "CD":
-        wcs.wcs.cd = np.array(matrix) * 0.06 / 3600
-    else:
-        wcs.wcs.cdelt = -0.06 / 3600, 0.06 / 3600
-        wcs.wcs.pc = matrix
-    return wcs
+make_wcs = partial(
+    sky.make_wcs,
+    scale=0.06,
+    angle=-30.0,
+    crval=(150.123456789012345, 2.3456789012345678),
+    crpix=(4.123456789012345, 3.3),
+)
 
 
 def make_cutout(*, shape=SHAPE, seed=0, kind=StdDevUncertainty, unit="adu", **kwargs):

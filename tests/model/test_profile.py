@@ -1,13 +1,15 @@
 """The fast renderer draws what GalSim draws, and its gradients are those of what it draws."""
 
 import math
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import galsim
 import numpy as np
 import pytest
 import torch
+from helpers import rendered
+from helpers.stars import draw_star
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import fftconvolve
 from scipy.special import gamma, gammaincinv
@@ -23,6 +25,8 @@ EXACT = galsim.GSParams(
     folding_threshold=5e-4, maxk_threshold=2e-4, kvalue_accuracy=1e-6, maximum_fft_size=16384
 )
 TOLERANCE = 1e-3
+labels_of = partial(rendered.labels_of, log_flux=0.0, r_eff=3.0, n=1.0, q=0.5, theta=25.0)
+render = partial(rendered.render_tensor, size=64)
 
 
 @cache
@@ -37,8 +41,7 @@ def moffat(fwhm, radius=20):
 
 def star(psf, size, oversampling=1):
     """Its image, (size, size)."""
-    image = galsim.ImageD(size, size, scale=1 / oversampling)
-    return galsim.Convolve(psf, galsim.Pixel(1.0)).drawImage(image, method="no_pixel").array
+    return draw_star(psf, (size, size), oversampling=oversampling)
 
 
 def galaxy(labels, psf):
@@ -53,18 +56,6 @@ def galaxy(labels, psf):
 
 def by_galsim(labels, psf, size):
     return galaxy(labels, psf).drawImage(galsim.ImageD(size, size, scale=1.0)).array
-
-
-def labels_of(*, log_flux=0.0, r_eff=3.0, n=1.0, q=0.5, theta=25.0, dx=0.0, dy=0.0):
-    e, angle = (1 - q) / (1 + q), 2 * math.radians(theta)
-    return [log_flux, math.log10(r_eff), n, e * math.cos(angle), e * math.sin(angle), dx, dy]
-
-
-def render(labels, stamp, *, size=64, oversampling=1, dtype=torch.float64):
-    """Images of a table of labels through one PSF stamp."""
-    labels = torch.as_tensor(labels, dtype=dtype)
-    transform = psf_transform(torch.as_tensor(stamp, dtype=dtype), size, oversampling=oversampling)
-    return sersic_images(labels, transform, stamp_size=size, oversampling=oversampling)
 
 
 def draws(n, seed=1, dtype=torch.float64):

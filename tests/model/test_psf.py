@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from astropy.nddata import CCDData, NDData
+from helpers.stars import draw_star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
@@ -27,9 +28,8 @@ from sersicnet.model.psf_resampling import network_psf, psf_offset
 
 def star(fwhm, shape=(31, 31), *, oversampling=1, shift=(0, 0)):
     """A Gaussian star with the response of the pixel, of unit sum."""
-    profile = galsim.Convolve(galsim.Gaussian(fwhm=fwhm), galsim.Pixel(1.0)).shift(*shift)
-    image = galsim.ImageD(shape[1], shape[0], scale=1 / oversampling)
-    image = profile.drawImage(image, method="no_pixel").array
+    profile = galsim.Gaussian(fwhm=fwhm).shift(*shift)
+    image = draw_star(profile, shape, oversampling=oversampling)
     return image / image.sum()
 
 

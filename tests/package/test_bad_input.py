@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.table import QTable
-from helpers.toys import NOISE, SCALE, UNITS, ZEROPOINT, draw, make_cutout, make_galaxies
+from helpers.cutouts import SCALE, UNITS, ZEROPOINT
+from helpers.toys import NOISE, draw, make_cutout, make_galaxies
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import convolve
 

@@ -12,7 +12,9 @@ import pytest
 import torch
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.table import QTable
-from helpers.toys import NOISE, SCALE, UNITS, ZEROPOINT, make_cutout, make_galaxies, make_truth
+from helpers.cutouts import SCALE, UNITS, ZEROPOINT
+from helpers.toys import NOISE, make_cutout, make_galaxies, make_truth
+from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
@@ -43,12 +45,6 @@ def stack(cutouts, cls=CCDData):
     data = np.stack([cutout.data for cutout in cutouts])
     noise = np.stack([cutout.uncertainty.array for cutout in cutouts])
     return cls(data, uncertainty=StdDevUncertainty(noise), unit="adu", meta=cutouts[0].meta)
-
-
-def assert_same_network(first, second):
-    states = first.network_.state_dict(), second.network_.state_dict()
-    for one, other in zip(*(state.values() for state in states), strict=True):
-        assert_array_equal(one, other)
 
 
 def assert_same_medians(found, expected, errors, *, rounding=ROUNDING):
@@ -185,7 +181,7 @@ def test_all_kinds_of_input_are_the_same(kind, galaxies, monkeypatch):
     expected = make_net().fit(cutouts, truth, **SILENT)
     columns = {name: truth[name] for name in SEVEN}
     net = make_net().fit(KINDS[kind](cutouts), columns, **SILENT)
-    assert_same_network(net, expected)
+    assert_same_weights(net, expected)
 
 
 def test_fit_on_an_array(galaxies, monkeypatch):
@@ -195,13 +191,13 @@ def test_fit_on_an_array(galaxies, monkeypatch):
     array = np.stack([cutout.data for cutout in cutouts])
     one = make_net().fit(array, truth, **UNITS, **SILENT)
     each = {"zeropoint": np.full(60, ZEROPOINT), "pixel_scale": [SCALE] * 60 * u.arcsec}
-    assert_same_network(make_net().fit(array, truth, **each, **SILENT), one)
+    assert_same_weights(make_net().fit(array, truth, **each, **SILENT), one)
 
 
 def test_fit_on_prepared_data(galaxies, tmp_path):
     cutouts, truth = galaxies
     data = build_training_data(cutouts, truth, stamp_size=32, directory=tmp_path)
-    assert_same_network(make_net().fit(data, **SILENT), make_net().fit(cutouts, truth, **SILENT))
+    assert_same_weights(make_net().fit(data, **SILENT), make_net().fit(cutouts, truth, **SILENT))
     with pytest.raises(ValueError, match="has stamps of 32 pixels: stamp_size=64"):
         make_net(stamp_size=64).fit(data, **SILENT)
 
@@ -216,7 +212,7 @@ def test_order_of_parameters_and_of_columns_does_not_matter(galaxies):
     cutouts, truth = galaxies
     forward = make_net(parameters=("mag", "n")).fit(cutouts, truth, **SILENT)
     shuffled = truth[truth.colnames[::-1]]
-    assert_same_network(forward, make_net(parameters=("mag", "n")).fit(cutouts, shuffled, **SILENT))
+    assert_same_weights(forward, make_net(parameters=("mag", "n")).fit(cutouts, shuffled, **SILENT))
     assert make_net(parameters=("n", "mag")).fit(cutouts, truth, **SILENT).predict(
         cutouts[:2]
     ).to_table().colnames[1:6:4] == ["n", "mag"]
@@ -225,7 +221,7 @@ def test_order_of_parameters_and_of_columns_does_not_matter(galaxies):
 def test_same_seed_same_bits_and_no_global_state(galaxies):
     before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
     first, same, other = (make_net(seed=s).fit(*galaxies, **SILENT) for s in (1, 1, 2))
-    assert_same_network(first, same)
+    assert_same_weights(first, same)
     assert any(
         (a != b).any()
         for a, b in zip(first.network_.parameters(), other.network_.parameters(), strict=True)
@@ -267,7 +263,7 @@ def test_galaxies_without_data_or_truth_are_left_out(galaxies):
     kept = np.setdiff1d(np.arange(60), [3, 5, 7, 8, 9])
     net = make_net().fit(cutouts, truth, **SILENT)
     assert net.record_["n_train"] + net.record_["n_validation"] == 55
-    assert_same_network(net, make_net().fit([cutouts[i] for i in kept], truth[kept], **SILENT))
+    assert_same_weights(net, make_net().fit([cutouts[i] for i in kept], truth[kept], **SILENT))
 
 
 def test_too_few_galaxies(galaxies):
@@ -347,7 +343,7 @@ def test_resume_after_a_kill(galaxies, tmp_path):
     resumed = make_net(max_epochs=3).fit(unread(), galaxies[1], resume=tmp_path, **SILENT)
     whole = make_net(max_epochs=3).fit(*galaxies, **SILENT)
     assert resumed.history_ == whole.history_
-    assert_same_network(resumed, whole)
+    assert_same_weights(resumed, whole)
 
 
 def test_resume_trains_only_the_epochs_that_are_missing(galaxies, tmp_path, monkeypatch):
@@ -580,7 +576,7 @@ def test_load_gives_the_same_bits(kind, trained, galaxies, tmp_path):
     assert_same_results(loaded.predict(galaxies[0]), trained.predict(galaxies[0]))
     assert_array_equal(loaded.predict(galaxies[0]).flags, trained.predict(galaxies[0]).flags)
     loaded.save(tmp_path / "again")
-    assert_same_network(SersicNet.load(tmp_path / "again"), trained)
+    assert_same_weights(SersicNet.load(tmp_path / "again"), trained)
 
 
 def test_loaded_network_trains_on(trained, galaxies, tmp_path):
@@ -637,7 +633,7 @@ def test_recipes(tmp_path, monkeypatch):
     options = {"n_galaxies": 20, "max_epochs": 1, "device": "cpu", "progress_bar": False}
     net, scores = train_recipe("deeplegato-mag", tmp_path, **options)
     folder = tmp_path / "deeplegato-mag"
-    assert_same_network(SersicNet.load(folder / "deeplegato-mag.safetensors"), net)
+    assert_same_weights(SersicNet.load(folder / "deeplegato-mag.safetensors"), net)
     assert (net.record_["n_galaxies"], net.record_["n_train"]) == (20, 16)
     assert SimulationConfig.from_dict(net.record_["simulation"]) == SimulationConfig.candels_f160w()
     assert scores["parameter"].tolist() == ["mag"]

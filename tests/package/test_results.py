@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table, join
-from astropy.wcs import WCS
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers import SlicedLowLevelWCS
-from helpers.toys import NOISE, SCALE, ZEROPOINT, make_cutout, make_galaxies
+from helpers import sky
+from helpers.cutouts import SCALE, ZEROPOINT
+from helpers.toys import NOISE, make_cutout, make_galaxies
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
@@ -257,12 +258,9 @@ def test_flag_of_another_pixel_scale():
 # The sky
 
 
-def make_wcs(*, angle=0.0, mirrored=False, ctype=("RA---TAN", "DEC--TAN"), crval=(150.0, 60.0)):
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ctype, crval, (10.0, 12.0)
-    wcs.wcs.cdelt = np.array([1 if mirrored else -1, 1]) * SCALE / 3600
-    angle = np.radians(angle)
-    wcs.wcs.pc = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+def make_wcs(*, angle=0.0, crval=(150.0, 60.0), **options):
+    options |= {"scale": SCALE, "crpix": (10.0, 12.0)}
+    wcs = sky.make_wcs(angle=np.radians(angle), crval=crval, **options)
     wcs.wcs.set()
     return wcs
 

@@ -12,6 +12,7 @@ from astropy.nddata import NDData
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
+from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter, shift
 
@@ -80,12 +81,6 @@ def scenes_of(cutouts, truth, *, psf=None, units=None, **psf_options):
 def mean_loss(net, scenes):
     posterior = net.network_(scenes.data, scenes.weight, scenes.psf)
     return -float(posterior.log_prob_unconstrained(to_unconstrained(scenes.labels)).mean())
-
-
-def assert_same_weights(first, second):
-    states = first.network_.state_dict(), second.network_.state_dict()
-    for one, other in zip(*(state.values() for state in states), strict=True):
-        assert_array_equal(one, other)
 
 
 @pytest.fixture(scope="module")

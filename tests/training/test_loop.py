@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.weights import assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -80,11 +81,6 @@ def train(sets, directory, **changes):
     network.standardize(labels.mean(axis=0), labels.std(axis=0))
     options = {"max_epochs": 4, "batch_size": 8, "noise_kernel": WHITE, "device": "cpu"} | changes
     return network, train_network(network, *sets, directory=directory, **options)[0]
-
-
-def assert_same_weights(first, second):
-    for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
-        assert_array_equal(one, other)
 
 
 # Data

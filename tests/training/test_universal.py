@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.places import ROOT
+from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, __version__
@@ -55,12 +56,6 @@ def make_module(**changes):
     options = {"learning_rate": 1e-3, "batch_size": 32, "n_batches": 2, "n_validation": 32}
     options |= {"seed": 1, "n_workers": 0, "scenes": {"n_galaxies": 64}}
     return UniversalModule(build_network("posterior", **NETWORK), **(options | changes))
-
-
-def assert_same_weights(first, second):
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert_array_equal(second[name], tensor)
 
 
 @pytest.fixture(scope="module")
