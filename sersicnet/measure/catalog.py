@@ -1,4 +1,4 @@
-"""Catalogs of a survey image: positions that come in, the table that goes out."""
+"""Given positions, the finished catalog, and checks of the image that it is made from."""
 
 import warnings
 
@@ -14,16 +14,17 @@ from sersicnet.results import to_sky
 
 __all__ = ["catalog_positions", "check_noise", "check_usable", "finish_table", "outside"]
 
-# Pixels from the image: farther than any.
+# Stands for positions that are NaN or farther away: an integer number of pixels from any image.
 _FAR = 1e8
-# Noise over scatter of the sky beyond which the map of the noise is doubted. Pixels of drizzled
-# images scatter by up to three times less than their correlated noise is, so that a map may say
-# so much more; light of sources that is not clipped makes them scatter more. Of the 35 real cutouts
-# (docs/trust/real_galaxies.rst), each for an image, the ratio is 0.66 to 1.09.
-_LEAST, _MOST = 0.5, 4.0
+# Ratio of the given noise to the scatter of the sky outside of which the noise is doubted. Pixels
+# of drizzled images scatter by up to three times less than their correlated noise, so a map may be
+# larger by that. Of the 35 real cutouts (docs/trust/real_galaxies.rst), each taken as an image, the
+# ratio is 0.66 to 1.09.
+_LEAST = 0.5
+_MOST = 4.0
 # Boxes of the sky in which they are compared, all over the image: not all of its noise is read.
 _N_BOXES = 32
-# What a map may be instead of what it was given for.
+# What a map may be other than what it was given for.
 _DOUBTS = {
     "rms=": "is it a weight map, or in another unit?",
     "weight_map=": "is it a map of standard deviations or exposure times, or in another unit?",
@@ -31,28 +32,50 @@ _DOUBTS = {
 
 
 def catalog_positions(catalog, wcs):
-    """0-based pixels of the rows of a catalog, (2, M) `~numpy.ndarray`.
+    """Find the pixels of the rows of a catalog.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        Table with ``x_0`` and ``y_0``, or ``ra`` and ``dec``.
+    wcs : WCS or None
+        WCS of the image.
+
+    Returns
+    -------
+    (2, M) `~numpy.ndarray`
+        0-based x and y; far outside of the image where they are NaN or masked.
 
     Raises
     ------
     ValueError
-        If it has no positions, such that are no numbers, or that need a WCS that is not there.
+        If columns are missing or do not hold numbers, or a celestial WCS is needed and missing.
     `~astropy.units.UnitConversionError`
-        If they are in another unit.
+        If a column has another kind of unit.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.measure.catalog import catalog_positions
+    >>> catalog_positions(Table({"x_0": [3.5], "y_0": [7.0]}), None)
+    array([[3.5],
+           [7. ]])
     """
     names = set(catalog.colnames)
     if {"x_0", "y_0"} <= names:
-        x, y = (_numbers(catalog, name, u.pix) for name in ("x_0", "y_0"))
+        x = _numbers(catalog, "x_0", u.pix)
+        y = _numbers(catalog, "y_0", u.pix)
     elif {"ra", "dec"} <= names:
         if celestial(wcs) is None:
             msg = "catalog has ra and dec, but the image no celestial WCS: x_0 and y_0 are needed"
             raise ValueError(msg)
-        ra, dec = (_numbers(catalog, name, u.deg) for name in ("ra", "dec"))
+        ra = _numbers(catalog, "ra", u.deg)
+        dec = _numbers(catalog, "dec", u.deg)
         x, y = wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
     else:
         msg = f"catalog has the columns {catalog.colnames}: x_0 and y_0, or ra and dec are needed"
         raise ValueError(msg)
-    # what is NaN or very far away would not fit into an integer
+    # numbers that would not fit into an integer
     return np.clip(np.nan_to_num([x, y], nan=_FAR), -_FAR, _FAR)
 
 
@@ -69,7 +92,27 @@ def _numbers(catalog, name, unit):
 
 
 def outside(positions, shape):
-    """Which positions are in no pixel of the image."""
+    """Find the positions that are in no pixel of the image.
+
+    Parameters
+    ----------
+    positions : (2, M) `~numpy.ndarray` or None
+        0-based x and y.
+    shape : (int, int)
+        Shape of the image.
+
+    Returns
+    -------
+    int `~numpy.ndarray`
+        Their numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.catalog import outside
+    >>> outside(np.array([[3.0, -5.0], [7.0, 7.0]]), (10, 10))
+    array([1])
+    """
     if positions is None:
         return np.array([], dtype=int)
     x, y = np.floor(positions + 0.5)
@@ -128,7 +171,7 @@ def _add_sky_positions(table, wcs):
 
 
 def check_usable(field, sky, boxes):
-    """Refuse an image of which no pixel can be measured.
+    """Raise ValueError unless a pixel of the image can be measured.
 
     Parameters
     ----------
@@ -137,14 +180,15 @@ def check_usable(field, sky, boxes):
     sky : `~sersicnet.measure.sky.SkyMap`
         Its sky.
     boxes : list of pairs of slices
-        Windows that together are the image. The first with a usable pixel is the last to be read.
+        Windows that together are the image. Reading ends at the first with a usable pixel.
 
     Raises
     ------
     ValueError
-        If all are NaN, masked, or without noise.
+        If all pixels are NaN, masked, or without noise.
     """
-    finite = unmasked = False
+    finite = False
+    unmasked = False
     middle = len(boxes) // 2  # the first ones of a mosaic may be empty
     for box in boxes[middle:] + boxes[:middle]:
         good = np.isfinite(field.data[box])
@@ -152,18 +196,21 @@ def check_usable(field, sky, boxes):
         if field.mask is not None:
             good &= ~field.mask[box]
         unmasked |= good.any()
-        noise = sky.rms_in(box) if field.noise is None else field.noise[box]
+        noise = field.noise_in(box, sky)
         if (good & np.isfinite(noise) & (noise > 0)).any():
             return
-    reason = f"{field.noise_name} is nowhere positive and finite"
-    if not unmasked:
-        reason = "all that are finite are masked" if finite else "all are NaN or infinite"
+    if unmasked:
+        reason = f"{field.noise_name} is nowhere positive and finite"
+    elif finite:
+        reason = "all that are finite are masked"
+    else:
+        reason = "all are NaN or infinite"
     msg = f"image has no usable pixel: {reason}"
     raise ValueError(msg)
 
 
 def check_noise(field, sky, mesh):
-    """Warn if the given noise is not what pixels of the sky scatter by.
+    """Warn if the given noise is far from the scatter of the pixels of the sky.
 
     Parameters
     ----------
@@ -172,7 +219,12 @@ def check_noise(field, sky, mesh):
     sky : `~sersicnet.measure.sky.SkyMap`
         Its sky.
     mesh : `~sersicnet.measure.sky.SkyMesh`
-        The boxes in which it was measured.
+        The boxes in which the sky was measured.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If the noise is less than half or more than four times the scatter.
     """
     if field.noise is None:
         return
@@ -181,7 +233,7 @@ def check_noise(field, sky, mesh):
     for y, x in np.transpose(np.unravel_index(chosen, mesh.counts)):
         noise = field.noise[mesh.window((slice(y, y + 1), slice(x, x + 1)))]
         noise = noise[np.isfinite(noise) & (noise > 0)]
-        scatter = sky.rms[y + 1, x + 1]  # there are boxes around the image
+        scatter = sky.rms[y + 1, x + 1]  # the map has a frame of boxes around the image
         if noise.size and scatter > 0:
             ratios.append(np.median(noise) / scatter)
     if ratios and not _LEAST <= np.median(ratios) <= _MOST:
@@ -190,4 +242,4 @@ def check_noise(field, sky, mesh):
             f"{field.noise_name} says a noise of {np.median(ratios):.2g} times the scatter of the "
             f"sky (median of {len(ratios)} boxes): {doubt}"
         )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called measure_image
+        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # where measure_image was called

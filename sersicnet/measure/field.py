@@ -1,4 +1,4 @@
-"""The pixels of a survey image, cut out window by window from memory or from FITS files."""
+"""The pixels of a survey image, read window by window from memory or from FITS files."""
 
 import os
 from contextlib import ExitStack, contextmanager
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData, NDData
-from scipy import ndimage
 
 from sersicnet.io.cutouts import fits_errors, open_fits
 from sersicnet.io.extensions import (
@@ -29,30 +28,38 @@ from sersicnet.preprocessing.units import (
 )
 from sersicnet.preprocessing.windows import as_nddata
 
-__all__ = ["FieldImage", "Plane", "Window", "grown", "open_field", "read_window", "shortage"]
-
-# Bad areas of so many pixels across are no single pixels or columns.
-_WIDE = 5
+__all__ = ["FieldImage", "Plane", "open_field"]
 
 
 class Plane:
-    """A two-dimensional array or section of a FITS file, of which windows are taken.
+    """A two-dimensional array, or section of a FITS file, that is read window by window.
 
     Parameters
     ----------
     pixels : `~numpy.ndarray` or section of an HDU
-        All of it. Of a section, only the window is read.
+        The whole array. Of a section, only the window is read.
     convert : callable, optional
-        What makes of a window what is wanted.
+        Function that converts the pixels of a window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.field import Plane
+    >>> Plane(np.ones((50, 60)), lambda window: 2 * window)[3:5, :2]
+    array([[2., 2.],
+           [2., 2.]])
     """
 
     def __init__(self, pixels, convert=None):
         self.shape = tuple(pixels.shape)
-        self._pixels, self._convert = pixels, convert
+        self._pixels = pixels
+        self._convert = convert
 
     def __getitem__(self, box):
         window = native(np.asarray(self._pixels[box]))
-        return window if self._convert is None else self._convert(window)
+        if self._convert is None:
+            return window
+        return self._convert(window)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +71,9 @@ class FieldImage:
     data, noise, mask : Plane
         Image, standard deviations in its unit, and bad pixels; the last two may be None.
     unit, wcs, meta, psf
-        As of a `~astropy.nddata.CCDData`.
+        Attributes of the image, as in `~astropy.nddata.CCDData`.
     noise_name : str
-        What says the noise.
+        Where the noise comes from, for messages.
     """
 
     data: Plane
@@ -79,31 +86,52 @@ class FieldImage:
     noise_name: str
 
     def units(self, pixel_scale, zeropoint):
-        """Arcsec per pixel and AB magnitude of 1, as given, or those that the image knows."""
-        given = (
-            per_cutout(value, 1, name)
-            for value, name in ((pixel_scale, "pixel_scale"), (zeropoint, "zeropoint"))
-        )
-        given = [None if value is None else float(value[0]) for value in given]
-        scale = find_pixel_scale(self, given[0], "image")
-        return float(scale), float(find_zeropoint(self, given[1], "image"))
+        """Find pixel scale and zero point.
 
-    def saturation(self, given):
-        """The level of saturation, as given, or of the header, or infinite."""
-        level = header_number(self, "SATURATE") if given is None else given
-        return np.inf if level is None else float(level)
+        Parameters
+        ----------
+        pixel_scale, zeropoint : float, `~astropy.units.Quantity` or None
+            Given values; None for those of the image.
+
+        Returns
+        -------
+        pixel_scale, zeropoint : float
+            Arcsec per pixel, and AB magnitude of a flux of 1.
+        """
+        pixel_scale = per_cutout(pixel_scale, 1, "pixel_scale")
+        zeropoint = per_cutout(zeropoint, 1, "zeropoint")
+        if pixel_scale is not None:
+            pixel_scale = float(pixel_scale[0])
+        if zeropoint is not None:
+            zeropoint = float(zeropoint[0])
+        found_scale = find_pixel_scale(self, pixel_scale, "image")
+        return float(found_scale), float(find_zeropoint(self, zeropoint, "image"))
+
+    def saturation(self, level):
+        """Find the level of saturation: as given, of the header, or infinite."""
+        if level is None:
+            level = header_number(self, "SATURATE")
+        if level is None:
+            return np.inf
+        return float(level)
+
+    def noise_in(self, box, sky):
+        """Read the noise in a window, that of the sky where the image has none."""
+        if self.noise is None:
+            return sky.rms_in(box)
+        return self.noise[box]
 
 
 @contextmanager
 def open_field(image, *, rms=None, weight_map=None, mask=None):
-    """A survey image from memory or from files, which stay open.
+    """Open a survey image in memory or in files, which stay open.
 
     Parameters
     ----------
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image.
     rms, weight_map, mask : 2-D array_like or path, optional
-        Instead of what the image has: standard deviations, inverse variances, bad pixels.
+        Standard deviations, inverse variances and bad pixels, instead of those of the image.
 
     Yields
     ------
@@ -112,14 +140,24 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If there is no such image, or these do not fit together.
+        If there is no such image, or the arrays do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.field import open_field
+    >>> with open_field(np.zeros((50, 60)), rms=np.ones((50, 60))) as field:
+    ...     print(field.data.shape, field.noise[:1, :2], field.noise_name)
+    (50, 60) [[1. 1.]] rms=
     """
     if rms is not None and weight_map is not None:
         msg = "rms and weight_map are both given: they say the same, one of them is enough"
         raise ValueError(msg)
     with ExitStack() as stack:
         field = _from_file(image, stack) if _is_path(image) else _from_memory(image)
-        unit = u.dimensionless_unscaled if field.unit is None else field.unit
+        unit = field.unit
+        if unit is None:
+            unit = u.dimensionless_unscaled
         if rms is not None:
             pixels, _ = _pixels(rms, "rms", UNCERTAINTY_NAMES, field, stack, unit)
             noise = Plane(pixels, lambda window: window.astype(float))
@@ -138,6 +176,7 @@ def _is_path(value):
 
 
 def _from_memory(image):
+    """The planes of an image in memory."""
     if not isinstance(image, NDData | np.ndarray):
         msg = f"image must be a CCDData, an array or a path, not {type(image).__name__}"
         raise TypeError(msg)
@@ -149,16 +188,26 @@ def _from_memory(image):
     if has_noise(image):
         array = np.broadcast_to(image.uncertainty.array, image.data.shape)
         noise = Plane(array, _to_noise(image))
-    described = image.unit, image.wcs, image.meta, image.psf, _own_name(noise)
-    return FieldImage(Plane(image.data), noise, mask, *described)
+    return FieldImage(
+        data=Plane(image.data),
+        noise=noise,
+        mask=mask,
+        unit=image.unit,
+        wcs=image.wcs,
+        meta=image.meta,
+        psf=image.psf,
+        noise_name=_own_name(noise),
+    )
 
 
 def _from_file(path, stack):
+    """The planes of a FITS file."""
     with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
-        psf = None if psf is None else native(psf.data)
+        if psf is not None:
+            psf = native(psf.data)
     if noise is not None:
         kind, unit = uncertainty_kind(noise, image)
         # one pixel, as an example of all
@@ -171,13 +220,16 @@ def _from_file(path, stack):
 
 
 def _own_name(noise):
-    """What says the noise of an image that is told no other."""
-    return "the scatter of the sky" if noise is None else "the image's uncertainty"
+    """Where the noise comes from when the user gives none."""
+    if noise is None:
+        return "the scatter of the sky"
+    return "the image's uncertainty"
 
 
 def _to_noise(image):
-    """What makes standard deviations of the uncertainty of ``image``."""
-    kind, factor = image.uncertainty.uncertainty_type, noise_unit_factor(image)
+    """The function that makes standard deviations of the uncertainty of ``image``."""
+    kind = image.uncertainty.uncertainty_type
+    factor = noise_unit_factor(image)
     return lambda window: factor * to_standard_deviation(window.astype(float), kind)
 
 
@@ -190,7 +242,7 @@ def _mask_plane(pixels, header):
 
 
 def _pixels(given, name, hdu_names, field, stack, unit=None):
-    """Array or section, and header, of what the user gave as the argument ``name``."""
+    """Array or section, and header, of the argument ``name``."""
     header = {}
     if _is_path(given):
         with fits_errors(given, name):
@@ -217,103 +269,3 @@ def _first_image(hdus, name, path):
             return hdu
     msg = f"{name}={str(path)!r} has no 2-D image"
     raise ValueError(msg)
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """A part of the image.
-
-    Attributes
-    ----------
-    box : pair of slices
-        Where it is in the image.
-    data, noise : 2-D `~numpy.ndarray`
-        Image less sky map; standard deviations.
-    hidden, saturated : 2-D bool `~numpy.ndarray`
-        Masked by the user or saturated; saturated.
-    bad : 2-D bool `~numpy.ndarray`
-        Masked, not finite, or without noise.
-    gone : 2-D bool `~numpy.ndarray`
-        Bad over 5 x 5 pixels and more: what is there cannot be told from its neighbors.
-    """
-
-    box: tuple
-    data: np.ndarray
-    noise: np.ndarray
-    hidden: np.ndarray
-    saturated: np.ndarray
-    bad: np.ndarray
-    gone: np.ndarray
-
-    @property
-    def origin(self):
-        """(y, x) of its first pixel."""
-        return self.box[0].start, self.box[1].start
-
-    def place(self, box):
-        """Another part of the image, a pair of slices, in the counting of this one."""
-        return tuple(
-            slice(side.start - start, side.stop - start)
-            for side, start in zip(box, self.origin, strict=True)
-        )
-
-
-def read_window(field, sky, box, *, saturation):
-    """Read a part of the image and take the sky off.
-
-    Parameters
-    ----------
-    field : `~sersicnet.measure.field.FieldImage`
-        The image.
-    sky : `~sersicnet.measure.sky.SkyMap`
-        Its sky, and its noise where the image has no map of it.
-    box : pair of slices
-        The part.
-    saturation : float
-        Pixels of so much in the image are saturated.
-
-    Returns
-    -------
-    Window
-    """
-    raw = field.data[box].astype(float)
-    noise = sky.rms_in(box) if field.noise is None else field.noise[box]
-    masked = np.zeros(raw.shape, bool) if field.mask is None else field.mask[box]
-    saturated = raw >= saturation
-    data = raw - sky.level_in(box)
-    good = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
-    bad = masked | ~good
-    gone = ndimage.binary_opening(bad, np.ones((_WIDE, _WIDE)))
-    return Window(box, data, noise, masked | saturated, saturated, bad, gone)
-
-
-def grown(box, margin, shape):
-    """A box with a margin, as far as the image goes."""
-    return tuple(
-        slice(max(side.start - margin, 0), min(side.stop + margin, n))
-        for side, n in zip(box, shape, strict=True)
-    )
-
-
-def shortage(wanted, box, shape):
-    """By how many pixels a box is too small to hold another, where the image goes on.
-
-    Parameters
-    ----------
-    wanted : (2, 2) array_like
-        First and last pixel wanted, along y and x.
-    box : pair of slices
-        What there is.
-    shape : (int, int)
-        Of the image.
-
-    Returns
-    -------
-    int
-        0 or negative where it is large enough.
-    """
-    missing = [0]
-    for (first, last), side, n in zip(wanted, box, shape, strict=True):
-        missing.append(side.start - max(first, 0))
-        missing.append(min(last, n - 1) - (side.stop - 1))
-    return int(max(missing))

@@ -34,26 +34,25 @@ def measure_image(image, *, net=None, output=None, progress_bar=False, **options
     Returns
     -------
     `~astropy.table.QTable`
-        A row a source, from the bottom to the top of the image, or a row of ``catalog``, with its
-        ``id``. Columns as of `~sersicnet.SersicResults.to_table`, with ``x_0`` and ``y_0``
-        in pixels of the image, and, as photutils measures them, ``x_centroid``, ``y_centroid``
+        One row per source, from the bottom to the top of the image, or one per row of ``catalog``,
+        with its ``id``. Columns are those of `~sersicnet.SersicResults.to_table`, with ``x_0`` and
+        ``y_0`` in pixels of the image, and photutils' measurements: ``x_centroid``, ``y_centroid``
         (where a catalog is given: its positions), ``kron_mag`` and ``kron_mag_err``,
         ``half_light_radius`` (circular, with the PSF), and ``area``.
         ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
-        ``PIXSCALE``, ``MAGZP`` (the zero point), and
-        what measured: ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and
-        ``THRESH``.
+        ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
+        and SHA-256 of the file), ``REFINE``, and ``THRESH``.
 
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If the call makes no sense, or the image has no usable pixel.
+        If an argument is unknown or impossible, or the image has no usable pixel.
 
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
-        If the noise that is given is less than half of what pixels of the sky scatter by, or more
-        than four times that: it may be of another kind or unit.
+        If the given noise is less than half of the scatter of the pixels of the sky, or more than
+        four times that: it may be of another kind or unit.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The PSF of a survey image: one stamp, or another one at each place."""
+"""The PSF of a survey image: one stamp, or a different one at each place."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,8 @@ class FieldPSF:
     Attributes
     ----------
     at : callable
-        The stamp, a 2-D `~numpy.ndarray`, at 0-based pixels ``x, y`` of the image.
+        Function that returns the stamp, a 2-D `~numpy.ndarray`, at 0-based pixels ``x, y`` of the
+        image.
     oversampling : int
         Pixels of the stamps on a side of a pixel of the image.
     """
@@ -41,7 +42,7 @@ class _Same:
 
 
 def field_psf(psf, *, oversampling=1):
-    """What tells the PSF at each place of an image.
+    """Find the PSF at each place of an image.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ def field_psf(psf, *, oversampling=1):
         - a star-like stamp, the same everywhere;
         - a `~photutils.psf.ImagePSF` or `~photutils.psf.GriddedPSFModel`, whose oversampling is its
           own;
-        - a file of PSFEx, or what GalSim makes of it (as fine as it is sampled, rounded
-          up to a whole number; it is in pixels, without a WCS);
+        - a file of PSFEx, or GalSim's reader of it (as fine as it is sampled, rounded up to a whole
+          number; it is in pixels, without a WCS);
         - a FITS file with a stamp;
         - a function of ``x, y`` (0-based pixels) that returns a stamp.
     oversampling : int, optional
@@ -63,7 +64,7 @@ def field_psf(psf, *, oversampling=1):
     Raises
     ------
     TypeError
-        If ``psf`` is nothing of these.
+        If ``psf`` is none of these.
     ValueError
         If a stamp cannot be used (`~sersicnet.model.check_psf`), or is oversampled
         by different numbers along x and y.
@@ -88,7 +89,7 @@ def field_psf(psf, *, oversampling=1):
     if isinstance(psf, Model):
         return _from_model(psf)
     check_oversampling(oversampling)
-    if hasattr(psf, "getPSFArray"):  # GalSim need not be imported to know
+    if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
         return _from_psfex(psf)
     if callable(psf):
         return FieldPSF(psf, oversampling)
@@ -115,7 +116,7 @@ def _read(path):
 
 
 def _from_model(model):
-    """At each place, the model's own pixels."""
+    """The PSF of a photutils model: at each place, the model's own pixels."""
     from photutils.psf import GriddedPSFModel, ImagePSF
 
     if not isinstance(model, (ImagePSF, GriddedPSFModel)):
@@ -127,7 +128,9 @@ def _from_model(model):
         raise ValueError(msg)
     check_oversampling(step_x)
     n_y, n_x = model.data.shape[-2:]
-    y, x = (np.indices((n_y, n_x)) - np.array([[[n_y - 1]], [[n_x - 1]]]) / 2) / step_x
+    y, x = np.indices((n_y, n_x))
+    y = (y - (n_y - 1) / 2) / step_x
+    x = (x - (n_x - 1) / 2) / step_x
 
     def stamp(x_0, y_0):  # the model's values are per pixel of the image
         return model.evaluate(x + x_0, y + y_0, 1.0, x_0, y_0) / step_x**2
@@ -138,7 +141,7 @@ def _from_model(model):
 
 
 def _from_psfex(reader):
-    """At each place, GalSim's interpolation of the file's pixels, which are of any size."""
+    """The PSF of a PSFEx file: GalSim's interpolation of its pixels, which are of any size."""
     from galsim import ImageD, PositionD
 
     step = max(1, int(np.ceil(1 / reader.getSampleScale() - 1e-6)))
@@ -146,8 +149,8 @@ def _from_psfex(reader):
     side = int(reader.basis.shape[1] * reader.getSampleScale() * step) // 2 * 2 - 1
 
     def stamp(x, y):
-        star = reader.getPSF(PositionD(x + 1, y + 1))  # FITS counts from 1
+        psf = reader.getPSF(PositionD(x + 1, y + 1))  # FITS counts from 1
         image = ImageD(side, side, scale=1 / step)
-        return star.drawImage(image, method="no_pixel").array
+        return psf.drawImage(image, method="no_pixel").array
 
     return FieldPSF(stamp, step)

@@ -1,4 +1,4 @@
-"""The sky of a survey image and its noise, from a mesh that does not know of tiles."""
+"""Sky and noise of a survey image, from a mesh of boxes that does not depend on the tiles."""
 
 import itertools
 import warnings
@@ -13,9 +13,10 @@ __all__ = ["SkyMap", "SkyMesh", "boxes_of", "map_sky"]
 
 # Least share of the pixels of a box that are neither bad nor clipped as sources.
 _ENOUGH = 0.5
-# Of the largest share there is, where none is enough.
+# The same as a share of the largest one, where no box has enough.
 _NEARLY = 0.8
-# Boxes around the mesh: a slope goes on to the edge of the image, noise never becomes negative.
+# Padding of the mesh: a slope of the sky goes on to the edge of the image, noise never becomes
+# negative.
 _EXTRAPOLATED = {"mode": "reflect", "reflect_type": "odd"}
 _CONTINUED = {"mode": "edge"}
 
@@ -27,7 +28,7 @@ class SkyMap:
     Attributes
     ----------
     level, rms : 2-D `~numpy.ndarray`
-        At the middles of the boxes, and of boxes around the image.
+        Values at the middles of the boxes, and of a frame of boxes around the image.
     sides : (int, int)
         Pixels of a box along y and x.
     """
@@ -37,45 +38,50 @@ class SkyMap:
     sides: tuple
 
     def level_in(self, box):
-        """Sky level in a window, a pair of slices."""
+        """Interpolate the sky level in a window, a pair of slices."""
         return self._interpolate(self.level, box)
 
     def rms_in(self, box):
-        """Noise in a window, a pair of slices."""
+        """Interpolate the noise in a window, a pair of slices."""
         return self._interpolate(self.rms, box)
 
     def without_level(self):
-        """The same noise where there is no sky."""
+        """Return a map with the same noise and without a sky."""
         return replace(self, level=np.zeros_like(self.level))
 
     def _interpolate(self, mesh, box):
-        """The same at each pixel whatever the window is."""
-        places = [
+        """Values in a window; those of a pixel are the same whatever the window."""
+        y, x = (
             (np.arange(part.start, part.stop) + 0.5) / side + 0.5
             for part, side in zip(box, self.sides, strict=True)
-        ]
-        grid = np.broadcast_arrays(places[0][:, None], places[1])
+        )
+        grid = np.broadcast_arrays(y[:, None], x)
         return ndimage.map_coordinates(mesh, grid, order=1, mode="nearest")
 
 
 def boxes_of(shape, size):
-    """Windows that together are the image.
+    """Divide an image into windows.
 
     Parameters
     ----------
     shape : (int, int)
-        Of the image.
+        Shape of the image.
     size : int or (int, int)
-        Most pixels along y and x of a window.
+        Largest number of pixels of a window along y and x.
 
     Returns
     -------
     iterator of pairs of slices
+
+    Examples
+    --------
+    >>> from sersicnet.measure.sky import boxes_of
+    >>> len(list(boxes_of((100, 250), 100)))
+    3
     """
-    sides = [
-        [slice(start, min(start + step, n)) for start in range(0, n, step)]
-        for n, step in zip(shape, np.broadcast_to(size, 2), strict=True)
-    ]
+    sides = []
+    for n, step in zip(shape, np.broadcast_to(size, 2), strict=True):
+        sides.append([slice(start, min(start + step, n)) for start in range(0, n, step)])
     return itertools.product(*sides)
 
 
@@ -83,9 +89,9 @@ def boxes_of(shape, size):
 class SkyMesh:
     """The boxes in which the sky of an image is measured.
 
-    In each, the mode (SExtractor's estimate, by photutils) and the standard deviation of what a
-    clipping at 3 sigma leaves. A box of which that is less than half takes the values of the
-    nearest other, and each is the median of 3 x 3.
+    In each box, the sky is the mode (SExtractor's estimate, by photutils) and the noise the
+    standard deviation of the pixels that a clipping at 3 sigma leaves. A box of which that is less
+    than half takes the values of the nearest other box, and then each is the median of 3 x 3 boxes.
 
     Attributes
     ----------
@@ -100,24 +106,52 @@ class SkyMesh:
 
     @classmethod
     def over(cls, shape, box_size):
-        """Whole boxes of about so many pixels on a side that make up the image."""
+        """Divide an image into whole boxes.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Shape of the image.
+        box_size : int
+            Approximate number of pixels on a side of a box.
+
+        Returns
+        -------
+        SkyMesh
+        """
         counts = tuple(max(1, round(n / box_size)) for n in shape)
-        # no narrow boxes at the end: some pixels there are in none
-        return cls(counts, tuple(n // count for n, count in zip(shape, counts, strict=True)))
+        # no narrow boxes at the end: a few pixels there are in no box
+        sides = tuple(n // count for n, count in zip(shape, counts, strict=True))
+        return cls(counts, sides)
 
     def places(self, tile_size):
-        """Windows of the mesh, of so many pixels of the image on a side, but one box at least."""
+        """Divide the mesh into windows of a tile's size, or of one box where that is larger."""
         return list(boxes_of(self.counts, [max(1, tile_size // side) for side in self.sides]))
 
     def window(self, place):
-        """The pixels of a place, a pair of slices of the image."""
-        return tuple(
-            slice(part.start * side, part.stop * side)
-            for part, side in zip(place, self.sides, strict=True)
+        """Find the pixels of a place, as a pair of slices of the image."""
+        along_y, along_x = place
+        side_y, side_x = self.sides
+        return (
+            slice(along_y.start * side_y, along_y.stop * side_y),
+            slice(along_x.start * side_x, along_x.stop * side_x),
         )
 
     def measure(self, field, place):
-        """Level, noise and share of the pixels that is used, of the boxes of a place."""
+        """Measure the boxes of a place.
+
+        Parameters
+        ----------
+        field : `~sersicnet.measure.field.FieldImage`
+            The image.
+        place : pair of slices
+            Some of the boxes.
+
+        Returns
+        -------
+        (3, boxes along y, boxes along x) `~numpy.ndarray`
+            Level, noise, and share of the pixels that were used.
+        """
         window = self.window(place)
         data = field.data[window].astype(float)
         if field.mask is not None:
@@ -125,27 +159,41 @@ class SkyMesh:
         return _box_statistics(data, self.sides)
 
     def complete(self, places, measured):
-        """The `SkyMap` of all places and what was measured there, in any order."""
-        level, rms, share = mesh = np.full((3, *self.counts), np.nan)
+        """Join the measurements of all places.
+
+        Parameters
+        ----------
+        places : iterable of pairs of slices
+            Parts of the mesh, in any order.
+        measured : iterable of `~numpy.ndarray`
+            What `measure` returned for each of them.
+
+        Returns
+        -------
+        SkyMap
+        """
+        mesh = np.full((3, *self.counts), np.nan)
         for place, values in zip(places, measured, strict=True):
             mesh[:, *place] = values
+        level, rms, share = mesh
         # where all boxes have few, the best of them have to do
         scarce = share < min(_ENOUGH, _NEARLY * share.max())
-        level[scarce] = rms[scarce] = np.nan
+        level[scarce] = np.nan
+        rms[scarce] = np.nan
         return SkyMap(_complete(level, _EXTRAPOLATED), _complete(rms, _CONTINUED), self.sides)
 
 
 def map_sky(field, *, box_size, tile_size):
-    """Sky and noise of an image, read piece by piece.
+    """Map sky and noise of an image, read piece by piece.
 
     Parameters
     ----------
     field : `~sersicnet.measure.field.FieldImage`
         The image.
     box_size : int
-        Pixels on a side of a box of `SkyMesh`, about.
+        Approximate number of pixels on a side of a box of `SkyMesh`.
     tile_size : int
-        Pixels on a side of what is read at a time, but one box at least.
+        Pixels on a side of a piece, or one box where that is larger.
 
     Returns
     -------
@@ -158,12 +206,14 @@ def map_sky(field, *, box_size, tile_size):
 
 
 def _box_statistics(data, sides):
-    """Level, noise and share of the boxes of a window, (3, boxes along y, along x)."""
+    """Level, noise and share of the boxes of a window, (3, boxes along y, boxes along x)."""
     from photutils.background import SExtractorBackground, StdBackgroundRMS
 
-    n_y, n_x = (n // side for n, side in zip(data.shape, sides, strict=True))
+    side_y, side_x = sides
+    n_y = data.shape[0] // side_y
+    n_x = data.shape[1] // side_x
     data = np.where(np.isfinite(data), data, np.nan)
-    boxes = data.reshape(n_y, sides[0], n_x, sides[1]).swapaxes(1, 2).reshape(n_y * n_x, -1)
+    boxes = data.reshape(n_y, side_y, n_x, side_x).swapaxes(1, 2).reshape(n_y * n_x, -1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)  # of NaN, which are clipped
         warnings.simplefilter("ignore", RuntimeWarning)  # of boxes without any pixel
@@ -179,5 +229,6 @@ def _complete(mesh, border):
     empty = np.isnan(mesh)
     if not empty.all():
         nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-        mesh = ndimage.median_filter(np.pad(mesh[tuple(nearest)], 1, **border), size=3)[1:-1, 1:-1]
+        padded = np.pad(mesh[tuple(nearest)], 1, **border)
+        mesh = ndimage.median_filter(padded, size=3)[1:-1, 1:-1]
     return np.pad(mesh, 1, **border)

@@ -39,11 +39,12 @@ from sersicnet.measure.catalog import (
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box, find_sources
-from sersicnet.measure.field import FieldImage, open_field, read_window
+from sersicnet.measure.field import FieldImage, open_field
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
+from sersicnet.measure.windows import read_window
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.stamps import celestial
 

@@ -1,0 +1,147 @@
+"""Windows of a survey image: pixels without the sky, and what is wrong with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+__all__ = ["Window", "grown", "read_window", "shortage"]
+
+# Pixels across from which on a bad area is more than single pixels or columns.
+_WIDE = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of the image.
+
+    Attributes
+    ----------
+    box : pair of slices
+        Its place in the image.
+    data, noise : 2-D `~numpy.ndarray`
+        Image less sky map; standard deviations.
+    hidden, saturated : 2-D bool `~numpy.ndarray`
+        Pixels that are masked by the user or saturated; saturated pixels.
+    bad : 2-D bool `~numpy.ndarray`
+        Pixels that are masked, not finite, or without noise.
+    gone : 2-D bool `~numpy.ndarray`
+        Bad areas of 5 x 5 pixels and more, which their neighbors cannot replace.
+    """
+
+    box: tuple
+    data: np.ndarray
+    noise: np.ndarray
+    hidden: np.ndarray
+    saturated: np.ndarray
+    bad: np.ndarray
+    gone: np.ndarray
+
+    @property
+    def origin(self):
+        """(y, x) of its first pixel."""
+        return self.box[0].start, self.box[1].start
+
+    def place(self, box):
+        """Convert a pair of slices of the image to one of this window."""
+        return tuple(
+            slice(side.start - start, side.stop - start)
+            for side, start in zip(box, self.origin, strict=True)
+        )
+
+
+def read_window(field, sky, box, *, saturation):
+    """Read a part of the image and subtract the sky.
+
+    Parameters
+    ----------
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky, and its noise where the image has none.
+    box : pair of slices
+        The part.
+    saturation : float
+        Value from which on pixels of the image are saturated.
+
+    Returns
+    -------
+    Window
+    """
+    raw = field.data[box].astype(float)
+    noise = field.noise_in(box, sky)
+    masked = np.zeros(raw.shape, bool)
+    if field.mask is not None:
+        masked = field.mask[box]
+    saturated = raw >= saturation
+    data = raw - sky.level_in(box)
+    good = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
+    bad = masked | ~good
+    gone = ndimage.binary_opening(bad, np.ones((_WIDE, _WIDE)))
+    return Window(
+        box=box,
+        data=data,
+        noise=noise,
+        hidden=masked | saturated,
+        saturated=saturated,
+        bad=bad,
+        gone=gone,
+    )
+
+
+def grown(box, margin, shape):
+    """Enlarge a box by a margin, as far as the image goes.
+
+    Parameters
+    ----------
+    box : pair of slices
+        The box.
+    margin : int
+        Pixels to each side.
+    shape : (int, int)
+        Shape of the image.
+
+    Returns
+    -------
+    pair of slices
+
+    Examples
+    --------
+    >>> from sersicnet.measure.windows import grown
+    >>> grown((slice(0, 10), slice(20, 30)), 5, (100, 32))
+    (slice(0, 15, None), slice(15, 32, None))
+    """
+    return tuple(
+        slice(max(side.start - margin, 0), min(side.stop + margin, n))
+        for side, n in zip(box, shape, strict=True)
+    )
+
+
+def shortage(wanted, box, shape):
+    """Count the pixels by which a box is too small to hold another, where the image goes on.
+
+    Parameters
+    ----------
+    wanted : (2, 2) array_like
+        First and last pixel wanted, along y and x.
+    box : pair of slices
+        The box.
+    shape : (int, int)
+        Shape of the image.
+
+    Returns
+    -------
+    int
+        0 where the box is large enough.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.windows import shortage
+    >>> shortage([[-3, 14], [22, 29]], (slice(0, 10), slice(20, 30)), (100, 100))
+    5
+    """
+    missing = [0]
+    for (first, last), side, n in zip(wanted, box, shape, strict=True):
+        missing.append(side.start - max(first, 0))
+        missing.append(min(last, n - 1) - (side.stop - 1))
+    return int(max(missing))
