@@ -62,10 +62,11 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
 
     Examples
     --------
+    >>> from astropy.table import Table
     >>> from sersicnet.measure.models import galaxy_labels
     >>> galaxy = {"mag": 21.0, "r_eff": 0.5, "n": 1.0, "q": 0.7, "theta": 30.0}
     >>> galaxy |= {"x_0": 40.2, "y_0": 50.0}
-    >>> catalog = {name: [value] for name, value in galaxy.items()}
+    >>> catalog = Table([galaxy])
     >>> rows, places, labels = galaxy_labels(catalog, pixel_scale=0.1, zeropoint=25.0)
     >>> places.tolist(), labels.shape
     ([[40, 50]], torch.Size([1, 7]))
