@@ -6,8 +6,17 @@ For example::
     catalog = draw_catalog(1000, config, seed=1)
     cutouts = list(render_catalog(catalog, config, seed=1, n_jobs=2))
 
-Each galaxy has its own random numbers, so it is the same to the last bit however many others
-are drawn, in which order and by how many processes.
+Each galaxy has its own random numbers, so it is the same to the last bit, no matter how many
+others are drawn, in which order and by how many processes.
+
+config
+    `SimulationConfig`, `PSFModel`: instrument, PSF, noise and priors of a simulation.
+surveys
+    Numbers of real surveys, from the package surveycodex.
+catalog
+    `draw_catalog`, `split_catalog`, `write_catalog`, `read_catalog`: the truth table.
+render
+    `render_catalog`, `render_model`, `draw_psf`: the images. The only module that imports GalSim.
 """
 
 from sersicnet._lazy import lazy_names

@@ -1,7 +1,4 @@
-"""The truth about simulated galaxies: drawn from priors, split, written and read.
-
-`sersicnet.simulate_catalog` offers these functions, and draws the cutouts.
-"""
+"""Draw the truth table of simulated galaxies from priors; split, write and read it."""
 
 import json
 
@@ -23,15 +20,15 @@ def draw_catalog(n, config, *, seed):
     ----------
     n : int
         Number of galaxies.
-    config : SimulationConfig
-        Priors, stamp sizes and PSF.
+    config : `SimulationConfig`
+        Priors, sizes of the cutouts and PSF.
     seed : int
-        Non-negative seed; galaxy ``i`` depends on it and on ``i`` alone.
+        Non-negative seed; galaxy ``i`` depends on the seed and on ``i`` alone.
 
     Returns
     -------
     `~astropy.table.QTable`
-        One row a galaxy: ``id``, the parameters of `~sersicnet.parameters.PARAMETERS` with
+        One row per galaxy: ``id``, the parameters of `~sersicnet.parameters.PARAMETERS` with
         units, the side of the cutout ``size`` (pixels) and the drawn ``psf_fwhm`` and
         ``psf_jitter`` (arcsec). ``meta`` holds the configuration and the seed.
 
@@ -39,6 +36,14 @@ def draw_catalog(n, config, *, seed):
     ------
     ValueError
         If ``n`` or ``seed`` is negative or not an integer.
+
+    Examples
+    --------
+    >>> from sersicnet.simulate_catalog import SimulationConfig, draw_catalog
+    >>> config = SimulationConfig.candels_f160w()
+    >>> catalog = draw_catalog(3, config, seed=1)
+    >>> catalog["r_eff"].unit
+    Unit("arcsec")
     """
     for name, value in (("n", n), ("seed", seed)):
         if not isinstance(value, (int, np.integer)) or value < 0:
@@ -59,7 +64,7 @@ def draw_catalog(n, config, *, seed):
 
 
 def draw_row(index, config, rng):
-    """Draw one galaxy with the generator ``rng``: its row as a dictionary of plain numbers."""
+    """Draw one galaxy with the generator ``rng``, as a dictionary of plain numbers."""
     row = {name: config.priors[name].sample(rng) for name in ("mag", "r_eff", "n", "q", "theta")}
     size = int(rng.integers(config.stamp_size[0], config.stamp_size[1], endpoint=True))
     middle = (size - 1) / 2
@@ -76,21 +81,29 @@ def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
     Parameters
     ----------
     catalog : `~astropy.table.Table`
-        The whole.
+        Catalog to split.
     fractions : tuple of float
-        Share of each part; they sum to one.
+        Fraction of the rows in each part; the sum must be 1.
     seed : int
-        Of the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------
     list of `~astropy.table.Table`
-        One a fraction, together every row once.
+        One per fraction; each row is in one of them.
 
     Raises
     ------
     ValueError
         If the fractions are not positive or do not sum to one.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.simulate_catalog import split_catalog
+    >>> parts = split_catalog(Table({"id": range(10)}), (0.8, 0.2), seed=1)
+    >>> [len(part) for part in parts]
+    [8, 2]
     """
     fractions = np.asarray(fractions, dtype=float)
     if fractions.ndim != 1 or (fractions <= 0).any() or not np.isclose(fractions.sum(), 1):
@@ -102,13 +115,13 @@ def split_catalog(catalog, fractions=(0.8, 0.1, 0.1), *, seed):
 
 
 def write_catalog(catalog, path, *, overwrite=False):
-    """Write a catalog; `read_catalog` reads it back, nothing lost.
+    """Write a catalog, without loss, to a file that `read_catalog` reads.
 
     Parameters
     ----------
     catalog : `~astropy.table.QTable`
-        From `draw_catalog`, or some rows of it.
-    path : str or path
+        Catalog from `draw_catalog`, or some rows of it.
+    path : str or path-like
         The file: ``.ecsv``, ``.fits``, or ``.parquet`` (which needs pyarrow).
     overwrite : bool
         Whether to replace an existing file.
@@ -118,40 +131,62 @@ def write_catalog(catalog, path, *, overwrite=False):
     OSError
         If the file exists and ``overwrite`` is False.
     ValueError
-        If the format is another, which would lose units or the configuration.
+        If the format is another one, which would lose units or the configuration.
 
     Notes
     -----
-    FITS has no unit for AB magnitudes. The one of ``mag`` is kept in a comment that
-    astropy alone understands, of which it warns; this function does not.
+    FITS does not have a unit for AB magnitudes. That of ``mag`` is kept in a comment that only
+    astropy understands; the warning of astropy about it is suppressed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sersicnet.simulate_catalog import (
+    ...     SimulationConfig,
+    ...     draw_catalog,
+    ...     read_catalog,
+    ...     write_catalog,
+    ... )
+    >>> config = SimulationConfig.candels_f160w()
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "catalog.ecsv"
+    ...     write_catalog(draw_catalog(3, config, seed=1), path)
+    ...     catalog, again = read_catalog(path)
+    >>> again == config
+    True
     """
     write_table(catalog, path, overwrite=overwrite)
 
 
 def read_catalog(path):
-    """Read a catalog of `write_catalog`.
+    """Read a catalog that `write_catalog` wrote.
 
     Parameters
     ----------
-    path : str or path
+    path : str or path-like
         The file.
 
     Returns
     -------
     catalog : `~astropy.table.QTable`
-        The truth, with units.
-    config : SimulationConfig
-        What it was drawn from.
+        The truth table, with units.
+    config : `SimulationConfig`
+        Configuration of the simulation.
 
     Raises
     ------
     ValueError
-        If the table has no configuration.
+        If the table does not have a configuration.
+
+    Examples
+    --------
+    See `write_catalog`.
     """
     catalog = read_table(path)
-    # FITS makes the keys upper case
+    # FITS writes keys in upper case
     catalog.meta = {key.lower(): value for key, value in catalog.meta.items()}
     if "config" not in catalog.meta:
-        msg = f"{path} has no 'config' in its metadata: it is not from draw_catalog"
+        msg = f"{path} has no 'config' in its metadata: it must come from draw_catalog"
         raise ValueError(msg)
     return catalog, SimulationConfig.from_dict(json.loads(catalog.meta["config"]))

@@ -1,4 +1,4 @@
-"""What a simulated survey looks like: instrument, PSF, noise and priors."""
+"""Configuration of a simulated survey: instrument, PSF, noise and priors."""
 
 from dataclasses import asdict, dataclass, field, replace
 
@@ -24,26 +24,33 @@ class PSFModel:
         Shape of the PSF before the pixel; ``'image'`` is a star-like stamp that includes it.
     fwhm : float or (float, float)
         Full width at half maximum in arcsec; of two numbers, each galaxy draws
-        one between them. Not used with ``'image'``.
+        a value between them. Not used with ``'image'``.
     jitter : float or (float, float)
         Standard deviation in arcsec of a Gaussian that broadens the PSF further
-        (pointing jitter, charge diffusion, drizzling); drawn likewise. Not used with ``'image'``.
+        (pointing jitter, charge diffusion, drizzling); of two numbers, each galaxy draws a value
+        between them. Not used with ``'image'``.
     beta : float
         Exponent of the Moffat profile, above 1.
     truncation : float
-        Radius in arcsec where the Moffat profile ends; 0 for never.
+        Radius in arcsec where the Moffat profile ends; 0 for a profile without end.
     obscuration : float
-        Linear central obscuration of the Airy pattern, 0 to below 1.
+        Linear central obscuration of the Airy pattern, at least 0 and below 1.
     image : tuple of tuple of float, optional
         The stamp of ``'image'``, sampled at the pixel scale of the survey.
     size : int
-        Pixels on a side of the PSF stamp that cutouts carry; with ``'image'``, they carry that.
+        Pixels on a side of the PSF stamp of each cutout; with ``'image'``, the stamp is ``image``.
 
     Raises
     ------
     ValueError
-        If a number is out of range, or there is an image without family ``'image'`` or
-        the other way round.
+        If a number is out of range, or ``image`` is given for another family than ``'image'``,
+        or missing for that.
+
+    Examples
+    --------
+    >>> from sersicnet.simulate_catalog import PSFModel
+    >>> PSFModel("gaussian", fwhm=0.7).family
+    'gaussian'
     """
 
     family: str = "moffat"
@@ -78,7 +85,7 @@ class PSFModel:
 
 
 def _image_rows(image):
-    """An image as tuples, which can be compared and hashed."""
+    """Convert an image to tuples, which can be compared and hashed."""
     image = np.asarray(image, dtype=float)
     if image.ndim != 2 or not np.isfinite(image).all() or image.sum() <= 0:
         msg = f"image of shape {image.shape} must be a finite 2-D stamp of positive sum"
@@ -87,13 +94,16 @@ def _image_rows(image):
 
 
 def _value_or_range(name, value, lowest):
-    """One number, or a tuple of two in order."""
+    """Check one number, or two numbers in order."""
     numbers = tuple(np.atleast_1d(value).astype(float).tolist())
-    low, high = numbers[0], numbers[-1]
+    low = numbers[0]
+    high = numbers[-1]
     if len(numbers) > 2 or not lowest <= low <= high < np.inf:
         msg = f"{name}={value} must be positive arcsec, or two of them in order"
         raise ValueError(msg)
-    return numbers if np.ndim(value) else low
+    if np.ndim(value):
+        return numbers
+    return low
 
 
 def _candels_priors():
@@ -107,7 +117,8 @@ def _candels_priors():
 
 
 _TINY = np.finfo(float).tiny
-_LOWEST = {  # values of numbers in SimulationConfig
+# Smallest values of the numbers in SimulationConfig.
+_LOWEST = {
     "pixel_scale": _TINY,
     "zeropoint": -np.inf,
     "gain": _TINY,
@@ -120,17 +131,24 @@ _LOWEST = {  # values of numbers in SimulationConfig
 
 
 def _number(name, value):
-    """A float, finite where it is not the gain."""
-    number, lowest = float(value), _LOWEST[name]
+    """Check a number, which must be finite except for the gain."""
+    number = float(value)
+    lowest = _LOWEST[name]
     if not number >= lowest or (np.isinf(number) and name != "gain"):
-        needed = "finite" if lowest < 0 else "positive" if lowest > 0 else "zero or positive"
+        needed = "zero or positive"
+        if lowest < 0:
+            needed = "finite"
+        elif lowest > 0:
+            needed = "positive"
         msg = f"{name}={value} must be {needed}"
         raise ValueError(msg)
     return number
 
 
 def _size_range(sizes):
-    pair = tuple(sizes) if np.iterable(sizes) else (sizes,)
+    pair = (sizes,)
+    if np.iterable(sizes):
+        pair = tuple(sizes)
     integers = all(isinstance(size, _INTEGER) for size in pair)
     if len(pair) != 2 or not integers or not 1 <= pair[0] <= pair[1]:
         msg = f"stamp_size={sizes} must be two positive integers in order"
@@ -139,7 +157,7 @@ def _size_range(sizes):
 
 
 def _check_prior(name, prior):
-    """Refuse a prior that reaches beyond what GalSim can draw."""
+    """Raise an error if a prior extends beyond what GalSim can draw."""
     if not isinstance(prior, Prior):
         msg = f"the prior of {name}, {prior!r}, must be a Prior"
         raise TypeError(msg)
@@ -154,20 +172,20 @@ def _check_prior(name, prior):
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """Everything that a simulation needs besides the seed.
+    """Configuration of a simulation: everything that it needs besides the seed.
 
     The defaults are those of ``candels_f160w``.
 
     Parameters
     ----------
     name : str
-        For the records.
+        Name of the configuration.
     pixel_scale : float
         Arcsec per pixel.
     zeropoint : float
         AB magnitude of a flux of 1 ``unit``.
     unit : str
-        Unit of the images: counts, or a flux density of this zero point.
+        Unit of the images: counts, or a flux density with this zero point.
     gain : float
         Photo-electrons per ``unit`` (the exposure time, for electron/s); infinite for
         images without Poisson noise of the galaxy.
@@ -175,33 +193,42 @@ class SimulationConfig:
         Standard deviation of the background in a pixel, in ``unit``.
     noise_correlation : float
         Standard deviation in pixels of the Gaussian kernel that correlates
-        the noise of drizzled images; 0 for white noise. The noise of one
-        pixel stays what the noise map says.
+        the noise of drizzled images; 0 for white noise. The noise map gives the noise of one
+        pixel, with or without correlation.
     psf : PSFModel
         The PSF.
     priors : dict of str to `~sersicnet.parameters.Prior`
-        For ``mag`` (AB), ``r_eff`` (arcsec, major axis), ``n``, ``q``, ``theta`` (deg).
+        Priors of ``mag`` (AB), ``r_eff`` (arcsec, major axis), ``n``, ``q``, ``theta`` (deg).
     stamp_size : (int, int)
         Smallest and largest side of the square cutouts, drawn uniformly.
     center_jitter : float
-        Largest distance in x and in y of the galaxy from the middle of its cutout, in pixels.
+        Largest distance of the galaxy from the middle of its cutout, in x and in y, in pixels.
     n_neighbors : float
         Mean number of neighbors in a cutout (Poisson).
     neighbor_mag : `~sersicnet.parameters.Prior`
-        Magnitude of a neighbor less that of the galaxy. Pixels in which a
-        neighbor outshines both galaxy and noise are masked in the cutout.
+        Prior of the magnitude of a neighbor minus that of the galaxy. Pixels in which neighbors
+        are brighter than both galaxy and noise are masked in the cutout.
     folding_threshold : float
-        GalSim's accuracy: the share of the light that may be folded back into the
-        image by its discrete Fourier transform. GalSim's default, 5e-3, costs 45 ms a galaxy
-        of ``candels_f160w``. Ten times stricter costs four times as much, and differs by at most
-        4e-4 of the peak, 0.2 % of the flux and 0.15 sigma in any pixel.
+        GalSim's accuracy: the fraction of the light that its discrete Fourier transform may
+        fold back into the image. GalSim's default, 5e-3, costs 45 ms per galaxy
+        of ``candels_f160w``. A value ten times smaller costs four times as much, and differs by at
+        most 4e-4 of the peak, 0.2 % of the flux and 0.15 sigma in any pixel.
 
     Raises
     ------
     TypeError
         If ``psf`` is not a `PSFModel` or a prior is not a `~sersicnet.parameters.Prior`.
     ValueError
-        If a number is out of range, or ``unit`` is no flux of this zero point.
+        If a number is out of range, or ``unit`` is not a flux with this zero point.
+
+    Examples
+    --------
+    >>> from sersicnet.parameters import Prior
+    >>> from sersicnet.simulate_catalog import SimulationConfig
+    >>> config = SimulationConfig.candels_f160w()
+    >>> bright = config.replace(priors={"mag": Prior(18, 20)})
+    >>> bright.priors["mag"].upper
+    20
     """
 
     name: str = "candels_f160w"
@@ -234,35 +261,32 @@ class SimulationConfig:
         object.__setattr__(self, "unit", check_unit(self.unit, self.zeropoint).to_string())
 
     def replace(self, **changes):
-        """A copy with some fields changed; ``priors`` are merged."""
+        """Copy the configuration with some fields changed; ``priors`` are merged."""
         if "priors" in changes:
             changes["priors"] = {**self.priors, **changes["priors"]}
         return replace(self, **changes)
 
     def to_dict(self):
-        """Plain numbers and strings, for metadata; `from_dict` reads them back."""
+        """Convert the configuration to plain numbers and strings, for metadata."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values):
-        """The inverse of `to_dict`, also of its JSON."""
+        """Make a configuration from the result of `to_dict`, also after JSON."""
         values = dict(values)
-        return cls(
-            **{
-                **values,
-                "psf": PSFModel(**values["psf"]),
-                "priors": {name: Prior(**prior) for name, prior in values["priors"].items()},
-                "neighbor_mag": Prior(**values["neighbor_mag"]),
-                "stamp_size": tuple(values["stamp_size"]),
-            }
-        )
+        values["psf"] = PSFModel(**values["psf"])
+        values["priors"] = {name: Prior(**prior) for name, prior in values["priors"].items()}
+        values["neighbor_mag"] = Prior(**values["neighbor_mag"])
+        values["stamp_size"] = tuple(values["stamp_size"])
+        return cls(**values)
 
     def noise_kernel(self):
-        """The kernel that correlates white noise, of unit sum of squares.
+        """Make the kernel that correlates white noise.
 
         Returns
         -------
         (K, K) `~numpy.ndarray`
+            Kernel whose squares sum to 1.
         """
         if self.noise_correlation == 0:
             return np.ones((1, 1))
@@ -273,7 +297,7 @@ class SimulationConfig:
 
     @classmethod
     def candels_f160w(cls):
-        """HST/WFC3 F160W at the depth of CANDELS.
+        """Configure HST/WFC3 F160W at the depth of CANDELS.
 
         Drizzled scale 0.06 arcsec and zero point 25.946 after Koekemoer et al. (2011,
         ApJS 197, 36); the PSF is a Moffat profile of FWHM 0.18 arcsec and beta 3;
@@ -284,15 +308,15 @@ class SimulationConfig:
 
     @classmethod
     def cosmos_f814w(cls):
-        """HST/ACS F814W, the single orbits of COSMOS.
+        """Configure HST/ACS F814W, the single orbits of COSMOS.
 
         Drizzled to 0.03 arcsec with 2028 s of exposure (Koekemoer et al. 2007, ApJS 172,
         196), zero point 25.94 for counts/s. The PSF is the diffraction pattern of the
         2.4 m telescope at 814 nm (obscuration 0.33), broadened by jitter until half of the
         light of its stamp is within 2.5 pixels, as in TinyTim's ACS PSFs (0.81 within 4.5, where
-        they have 0.79). Sky noise 0.0026 counts/s in a pixel, neighbors correlated by
-        0.48: both measured in the borders of real cutouts. ``folding_threshold`` is
-        four times GalSim's, for speed: see :ref:`simulation-accuracy`.
+        they have 0.79). The sky noise is 0.0026 counts/s in a pixel, and that of adjacent pixels
+        is correlated by 0.48: both were measured in the borders of real cutouts.
+        ``folding_threshold`` is four times GalSim's, for speed: see :ref:`simulation-accuracy`.
         """
         return cls(
             name="cosmos_f814w",
@@ -316,20 +340,22 @@ class SimulationConfig:
 
     @classmethod
     def from_survey(cls, name, band=None):
-        """A survey and band of the package ``surveycodex``.
+        """Configure a survey and band of the package ``surveycodex``.
 
-        Pixel scale, zero point, exposure time, sky brightness, PSF width, mirror and
-        obscuration come from there. Noise is that of the sky's photons. Ground-based
-        PSFs are Kolmogorov; from space they are diffraction patterns, broadened to
-        the listed width where they are narrower. Magnitudes span six below that of a S/N of 10 in
-        a circle of the PSF's FWHM in radius; ``r_eff`` goes from half that width to 25 pixels.
+        The package gives pixel scale, zero point, exposure time, sky brightness, PSF width, mirror
+        and obscuration. The noise is that of the sky's photons. Ground-based
+        PSFs are Kolmogorov; those from space are diffraction patterns, broadened to
+        the listed width where they are narrower. Magnitudes end at a S/N of 10 in a circle with
+        the PSF's FWHM as radius, and begin six magnitudes brighter; ``r_eff`` is between half that
+        width and 25 pixels.
 
         Parameters
         ----------
         name : str
-            As in ``surveycodex.available_surveys``, e.g. ``'Euclid_VIS'``, ``'LSST'``.
+            Name of the survey in ``surveycodex.available_surveys``, e.g. ``'Euclid_VIS'``,
+            ``'LSST'``.
         band : str, optional
-            Not needed where the survey has only one.
+            Name of the band, not needed where the survey has only one.
 
         Raises
         ------
@@ -337,13 +363,14 @@ class SimulationConfig:
             If survey or band is unknown, or the band is missing.
         """
         numbers = survey_numbers(name, band)
-        scale, fwhm = numbers["pixel_scale"], numbers.pop("fwhm")
+        scale = numbers["pixel_scale"]
+        fwhm = numbers.pop("fwhm")
         noise = numbers["sky_noise"] * np.sqrt(np.pi) * fwhm / scale
         faintest = round(float(numbers["zeropoint"] - 2.5 * np.log10(10 * noise)), 2)
         priors = {
             "mag": Prior(faintest - 6, faintest),
             "r_eff": Prior(0.5 * fwhm, 25 * scale, log=True),
         }
-        return cls(
-            **numbers | {"psf": PSFModel(**numbers["psf"]), "priors": _candels_priors() | priors}
-        )
+        numbers["psf"] = PSFModel(**numbers["psf"])
+        numbers["priors"] = _candels_priors() | priors
+        return cls(**numbers)

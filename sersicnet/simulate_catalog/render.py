@@ -1,13 +1,7 @@
-"""Simulated galaxies: the truth table first, then the cutouts drawn from it by GalSim.
+"""Draw simulated galaxies with GalSim; no other module imports it.
 
-The only module that knows GalSim::
-
-    config = SimulationConfig.candels_f160w()
-    catalog = draw_catalog(1000, config, seed=1)
-    cutouts = list(render_catalog(catalog, config, seed=1, n_jobs=2))
-
-Galaxy ``id`` has random numbers of its own, so it is the same galaxy to the last bit
-however many others are drawn, in whatever order and by however many processes.
+Galaxy ``id`` has its own random numbers, so it is the same galaxy to the last bit, no matter how
+many others are drawn, in which order and by how many processes.
 """
 
 import multiprocessing
@@ -16,6 +10,7 @@ import warnings
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from itertools import chain
 
 import astropy.units as u
 import galsim
@@ -28,32 +23,18 @@ from tqdm.auto import tqdm
 
 from sersicnet.flags import FLAG_CARD, Flags
 from sersicnet.parameters import PARAMETERS, to_floats
-from sersicnet.simulate_catalog.catalog import (
-    draw_catalog,
-    draw_row,
-    read_catalog,
-    split_catalog,
-    write_catalog,
-)
-from sersicnet.simulate_catalog.config import PSFModel, SimulationConfig
+from sersicnet.simulate_catalog.catalog import draw_row
+from sersicnet.simulate_catalog.config import PSFModel
 from sersicnet.simulate_catalog.surveys import airy_fwhm
 
-__all__ = [
-    "PSFModel",
-    "SimulationConfig",
-    "draw_catalog",
-    "draw_psf",
-    "read_catalog",
-    "render_catalog",
-    "render_model",
-    "split_catalog",
-    "write_catalog",
-]
+__all__ = ["draw_psf", "render_catalog", "render_model"]
 
-_CHUNK = 8  # galaxies that a process draws at a time: about half a second
-# GalSim only warns when a transform is larger than its own limit of 8192 pixels on a side, and
-# goes on. The largest of all surveys of surveycodex, of Roman's F087 images, has 8900.
-_MAX_FFT = 10_240  # 2.5 GB
+# Number of galaxies that a process draws at a time: about half a second.
+_CHUNK = 8
+# Largest side of a transform: 2.5 GB. GalSim only warns when a transform is larger than its own
+# limit of 8192 pixels on a side, and continues. The largest of all surveys of surveycodex, of
+# Roman's F087 images, has 8900.
+_MAX_FFT = 10_240
 
 
 def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=False):
@@ -62,23 +43,22 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     Parameters
     ----------
     catalog : `~astropy.table.QTable`
-        From `draw_catalog`, any subset of its rows.
-    config : SimulationConfig
-        The survey.
+        Catalog from `draw_catalog`, or any subset of its rows.
+    config : `~sersicnet.simulate_catalog.SimulationConfig`
+        Configuration of the survey.
     seed : int
-        Of noise and neighbors.
+        Seed of noise and neighbors.
     n_jobs : int
         Number of processes; the cutouts do not depend on it.
     noise : bool
-        Whether to add noise. Without, the ``uncertainty`` still says how
-        much there would be.
+        Whether to add noise. Without noise, the ``uncertainty`` is still that of noisy images.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
 
     Yields
     ------
     `~astropy.nddata.CCDData`
-        With ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
+        Cutout with ``uncertainty`` (the noise map), ``mask``, ``wcs``, ``psf`` (star-like, with
         the pixel's response), ``unit``, and ``MAGZP``, ``PIXSCALE``, ``ID`` and ``SNFLAGS`` in
         ``meta``.
         A galaxy that GalSim cannot draw is all NaN, masked, and flagged ``RENDER_FAILED``.
@@ -87,6 +67,15 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     ------
     ValueError
         If ``n_jobs`` is not positive or the catalog lacks a column.
+
+    Examples
+    --------
+    >>> from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+    >>> config = SimulationConfig.candels_f160w()
+    >>> catalog = draw_catalog(1, config, seed=1)
+    >>> (cutout,) = render_catalog(catalog, config, seed=1)
+    >>> cutout.psf.shape
+    (41, 41)
     """
     if n_jobs < 1:
         msg = f"n_jobs={n_jobs} must be 1 or more"
@@ -95,7 +84,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     tasks = [
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
     ]
-    images = (image for chunk in _map(tasks, n_jobs) for image in chunk)
+    images = chain.from_iterable(_map(tasks, n_jobs))
     bar = tqdm(
         zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar
     )
@@ -104,20 +93,20 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
 
 
 def _map(tasks, n_jobs):
-    """Ordered results of `_render_chunk`, with a few tasks in flight."""
+    """Yield the results of `_render_chunk` in order, with a few tasks in flight."""
     if n_jobs == 1:
         yield from map(_render_chunk, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches all processes: the others would each print a traceback
-    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(n_jobs, mp_context=context, **deaf) as pool:
-        running, waiting = deque(), iter(tasks)
-        while True:
-            while len(running) < 2 * n_jobs and (task := next(waiting, None)) is not None:
-                running.append(pool.submit(_render_chunk, task))
-            if not running:
-                return
+    # Ctrl-C reaches all processes: each of the others would print a traceback
+    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(n_jobs, mp_context=context, **ignore) as pool:
+        running = deque()
+        for task in tasks:
+            running.append(pool.submit(_render_chunk, task))
+            if len(running) == 2 * n_jobs:
+                yield running.popleft().result()
+        while running:
             yield running.popleft().result()
 
 
@@ -130,11 +119,16 @@ _CANNOT_DRAW = (galsim.GalSimError, ArithmeticError, MemoryError)
 
 
 def _render_row(row, config, seed, noise):
-    """Image, noise map, mask and flags of one galaxy."""
+    """Draw image, noise map, mask and flags of one galaxy."""
     rng = np.random.default_rng([seed, row["id"], 1])
     shape = (row["size"], row["size"])
-    width = row["psf_fwhm"], row["psf_jitter"]
-    psf = _psf_profile(config.psf, *width, config.pixel_scale, config.folding_threshold)
+    psf = _psf_profile(
+        config.psf,
+        row["psf_fwhm"],
+        row["psf_jitter"],
+        config.pixel_scale,
+        config.folding_threshold,
+    )
     try:
         model = _draw_galaxy(row, shape, config, psf)
         neighbors = _draw_neighbors(row, shape, config, psf, rng)
@@ -154,7 +148,7 @@ def _draw_galaxy(row, shape, config, psf):
 
 
 def _draw_neighbors(row, shape, config, psf, rng):
-    """Light of the neighbors, galaxies of the same priors anywhere in the cutout."""
+    """Draw the neighbors, galaxies of the same priors anywhere in the cutout."""
     light = np.zeros(shape)
     for _ in range(rng.poisson(config.n_neighbors)):
         other = draw_row(row["id"], config, rng)
@@ -165,9 +159,9 @@ def _draw_neighbors(row, shape, config, psf, rng):
 
 
 def _draw(row, shape, pixel_scale, zeropoint, psf, method):
-    """The noise-free image of one galaxy, in units of its zero point, as accurate as the PSF."""
+    """Draw the noise-free image of one galaxy, in units of its zero point."""
     if not all(np.isfinite(row[name]) for name in PARAMETERS) or row["r_eff"] <= 0:
-        msg = f"there is no galaxy of {row}"
+        msg = f"the parameters must be finite, and r_eff positive: {row}"
         raise galsim.GalSimError(msg)
     circular = row["r_eff"] * np.sqrt(row["q"])
     flux = 10 ** (-0.4 * (row["mag"] - zeropoint))
@@ -192,29 +186,29 @@ def _draw(row, shape, pixel_scale, zeropoint, psf, method):
 
 @lru_cache(maxsize=256)
 def _psf_profile(model, fwhm, jitter, pixel_scale, folding_threshold=5e-3):
-    """GalSim's profile, and the drawing method that adds the pixel's response or not.
+    """Make GalSim's profile, and find the drawing method, with or without the pixel's response.
 
-    The accuracy is given here and to nothing later: changing that of a convolution, GalSim 2.8
-    keeps what it has computed with the old one, so that images would depend on what was drawn
-    before.
+    The accuracy is set here and nowhere later: if that of a convolution changes, GalSim 2.8
+    keeps the numbers of the old one, so that images would depend on what was drawn before.
     """
     accuracy = galsim.GSParams(folding_threshold=folding_threshold, maximum_fft_size=_MAX_FFT)
     if model.family == "image":
         image = galsim.Image(np.array(model.image), scale=pixel_scale)
-        # Ten times nearer to the formula of a PSF than GalSim's default, Quintic: 3e-4 of the
+        # Ten times closer to the formula of a PSF than GalSim's default, Quintic: 3e-4 of the
         # peak instead of 4e-3 for a compact galaxy of candels_f160w.
         lanczos = galsim.Lanczos(15)
         psf = galsim.InterpolatedImage(image, x_interpolant=lanczos, flux=1, gsparams=accuracy)
         return psf, "no_pixel"
-    if model.family == "moffat":
-        psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation, gsparams=accuracy)
-    elif model.family == "gaussian":
-        psf = galsim.Gaussian(fwhm=fwhm, gsparams=accuracy)
-    elif model.family == "kolmogorov":
-        psf = galsim.Kolmogorov(fwhm=fwhm, gsparams=accuracy)
-    else:
-        width = fwhm / airy_fwhm(model.obscuration)
-        psf = galsim.Airy(width, obscuration=model.obscuration, gsparams=accuracy)
+    match model.family:
+        case "moffat":
+            psf = galsim.Moffat(model.beta, fwhm=fwhm, trunc=model.truncation, gsparams=accuracy)
+        case "gaussian":
+            psf = galsim.Gaussian(fwhm=fwhm, gsparams=accuracy)
+        case "kolmogorov":
+            psf = galsim.Kolmogorov(fwhm=fwhm, gsparams=accuracy)
+        case "airy":
+            width = fwhm / airy_fwhm(model.obscuration)
+            psf = galsim.Airy(width, obscuration=model.obscuration, gsparams=accuracy)
     if jitter > 0:
         psf = galsim.Convolve(psf, galsim.Gaussian(sigma=jitter), gsparams=accuracy)
     return psf, "auto"
@@ -222,27 +216,36 @@ def _psf_profile(model, fwhm, jitter, pixel_scale, folding_threshold=5e-3):
 
 @lru_cache(maxsize=256)
 def draw_psf(model, *, pixel_scale, fwhm=None, jitter=None):
-    """The star-like stamp of a PSF: with the response of the pixel, of unit sum.
+    """Draw the star-like stamp of a PSF, which includes the response of the pixel.
 
     Parameters
     ----------
-    model : PSFModel
-        The family.
+    model : `~sersicnet.simulate_catalog.PSFModel`
+        Family of the PSF.
     pixel_scale : float
         Arcsec per pixel.
     fwhm, jitter : float, optional
-        Arcsec; by default those of ``model``, the mean of a range.
+        Widths in arcsec, by default those of ``model``; of a range, the mean.
 
     Returns
     -------
     (size, size) `~numpy.ndarray`
-        Read-only.
+        Stamp of unit sum, read-only.
+
+    Examples
+    --------
+    >>> from sersicnet.simulate_catalog import PSFModel, draw_psf
+    >>> stamp = draw_psf(PSFModel("gaussian", fwhm=0.2, size=21), pixel_scale=0.06)
+    >>> stamp.shape
+    (21, 21)
     """
     if model.family == "image":
         stamp = np.array(model.image)
     else:
-        fwhm = np.mean(model.fwhm) if fwhm is None else fwhm
-        jitter = np.mean(model.jitter) if jitter is None else jitter
+        if fwhm is None:
+            fwhm = np.mean(model.fwhm)
+        if jitter is None:
+            jitter = np.mean(model.jitter)
         psf, method = _psf_profile(model, float(fwhm), float(jitter), pixel_scale)
         image = galsim.ImageD(model.size, model.size, scale=pixel_scale)
         stamp = psf.drawImage(image, method=method).array
@@ -252,14 +255,14 @@ def draw_psf(model, *, pixel_scale, fwhm=None, jitter=None):
 
 
 def render_model(values, shape, *, pixel_scale, zeropoint, psf):
-    """The noise-free image of a Sersic galaxy seen through a PSF stamp.
+    """Draw the noise-free image of a Sérsic galaxy, convolved with a PSF stamp.
 
     Parameters
     ----------
     values : dict of str to float
         The seven parameters in the units of `~sersicnet.parameters.PARAMETERS`.
     shape : (int, int)
-        Rows and columns.
+        Numbers of rows and columns.
     pixel_scale : float
         Arcsec per pixel of image and PSF.
     zeropoint : float
@@ -275,6 +278,15 @@ def render_model(values, shape, *, pixel_scale, zeropoint, psf):
     ------
     ValueError
         If GalSim cannot draw the galaxy.
+
+    Examples
+    --------
+    >>> from sersicnet.simulate_catalog import PSFModel, draw_psf, render_model
+    >>> psf = draw_psf(PSFModel("gaussian", fwhm=0.2, size=21), pixel_scale=0.06)
+    >>> values = {"mag": 20, "r_eff": 0.3, "n": 1, "q": 0.7, "theta": 30, "x_0": 31.5, "y_0": 31.5}
+    >>> image = render_model(values, (64, 64), pixel_scale=0.06, zeropoint=25.9, psf=psf)
+    >>> image.shape
+    (64, 64)
     """
     model = PSFModel("image", image=psf)
     profile = _psf_profile(model, 0.0, 0.0, pixel_scale)
@@ -286,7 +298,7 @@ def render_model(values, shape, *, pixel_scale, zeropoint, psf):
 
 
 def _plain_rows(catalog):
-    """Rows as dictionaries of numbers in the units of `PARAMETERS`."""
+    """Convert rows to dictionaries of numbers in the units of `PARAMETERS`."""
     columns = {}
     for name in ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter"):
         if name not in catalog.colnames:
@@ -294,12 +306,12 @@ def _plain_rows(catalog):
             raise ValueError(msg)
         if name in ("id", "size"):
             columns[name] = np.asarray(catalog[name]).tolist()
+        elif name in PARAMETERS:
+            columns[name] = to_floats(catalog[name], PARAMETERS[name].unit).tolist()
         else:
-            unit = PARAMETERS[name].unit if name in PARAMETERS else u.arcsec
-            columns[name] = to_floats(catalog[name], unit).tolist()
-    return [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]
+            columns[name] = to_floats(catalog[name], u.arcsec).tolist()
+    n_rows = len(columns["id"])
+    return [{name: column[row] for name, column in columns.items()} for row in range(n_rows)]
 
 
 def _to_cutout(row, config, data, sigma, mask, flags):
@@ -311,10 +323,13 @@ def _to_cutout(row, config, data, sigma, mask, flags):
     psf = draw_psf(
         config.psf, pixel_scale=config.pixel_scale, fwhm=row["psf_fwhm"], jitter=row["psf_jitter"]
     )
+    uncertainty = None
+    if sigma is not None:
+        uncertainty = StdDevUncertainty(sigma)
     return CCDData(
         data,
         unit=config.unit,
-        uncertainty=None if sigma is None else StdDevUncertainty(sigma),
+        uncertainty=uncertainty,
         mask=mask,
         wcs=_wcs(row["size"], config.pixel_scale),
         psf=psf,
@@ -324,12 +339,12 @@ def _to_cutout(row, config, data, sigma, mask, flags):
 
 @lru_cache(maxsize=1024)
 def _wcs(size, pixel_scale):
-    """A tangent plane with north up and east left, its reference in the middle."""
+    """Make a tangent plane with north up and east left, its reference in the middle."""
     wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval = 150.0, 2.2
-    wcs.wcs.crpix = (size + 1) / 2, (size + 1) / 2
-    wcs.wcs.cdelt = -pixel_scale / 3600, pixel_scale / 3600
-    wcs.wcs.cunit = "deg", "deg"
-    wcs.array_shape = size, size
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [150.0, 2.2]
+    wcs.wcs.crpix = [(size + 1) / 2, (size + 1) / 2]
+    wcs.wcs.cdelt = [-pixel_scale / 3600, pixel_scale / 3600]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.array_shape = (size, size)
     return wcs

@@ -1,4 +1,4 @@
-"""Numbers of real surveys from the package ``surveycodex``."""
+"""Numbers of real surveys, from the package ``surveycodex``."""
 
 import astropy.units as u
 import numpy as np
@@ -7,20 +7,20 @@ from scipy.special import j1
 
 
 def survey_numbers(name, band):
-    """What `~sersicnet.simulate_catalog.SimulationConfig.from_survey` needs of a survey.
+    """Find the numbers of a survey that a simulation needs.
 
     Parameters
     ----------
     name : str
-        The survey.
+        Name of the survey.
     band : str or None
-        The band, or None for the only one.
+        Name of the band; None for the only one.
 
     Returns
     -------
     dict
-        Fields of `~sersicnet.simulate_catalog.SimulationConfig` (``psf`` as a dictionary too), with
-        the listed width ``fwhm`` of the PSF in arcsec.
+        Fields of `~sersicnet.simulate_catalog.SimulationConfig` (``psf`` is a dictionary too), and
+        ``fwhm``, the listed width of the PSF in arcsec.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def survey_numbers(name, band):
 
 
 def _find(name, band):
-    """Survey and filter of ``surveycodex``."""
+    """Find survey and filter of ``surveycodex``."""
     import surveycodex
 
     if name not in surveycodex.available_surveys:
@@ -62,7 +62,7 @@ def _find(name, band):
 
 
 def _psf_numbers(survey, observed, fwhm):
-    """Kolmogorov on the ground (where there is an airmass), obscured Airy in space."""
+    """Describe the PSF: Kolmogorov on the ground (with an airmass), obscured Airy in space."""
     if survey.zeropoint_airmass > 0:
         return {"family": "kolmogorov", "fwhm": fwhm}
     # surveycodex gives the obscured fraction of the area; the linear one is its root.
@@ -75,20 +75,21 @@ def _psf_numbers(survey, observed, fwhm):
 
 
 def airy_fwhm(obscuration):
-    """FWHM of the diffraction pattern of an obscured aperture, in units of lambda / D.
+    """Compute the FWHM of the diffraction pattern of an obscured aperture, in lambda / D.
 
     Parameters
     ----------
     obscuration : float
-        Diameter of the central obstruction in units of that of the aperture.
+        Diameter of the central obstruction, in units of the diameter of the aperture.
 
     Returns
     -------
     float
-        1.029 for an open aperture.
+        FWHM, 1.029 for an open aperture.
     """
 
-    def amplitude(x):  # of an annulus, relative to the center (Born & Wolf, section 8.6.2)
+    def amplitude(x):
+        # of an annulus, relative to the center (Born & Wolf, section 8.6.2)
         inner = obscuration * j1(obscuration * x)
         return 2 * (j1(x) - inner) / x / (1 - obscuration**2)
 
