@@ -42,7 +42,7 @@ def _report(options):
     from astropy.io import fits
 
     from sersicnet.io.files import read_table
-    from sersicnet.report.write import write_report
+    from sersicnet.report import write_report
 
     table = read_table(options.catalog)
     status = 0

@@ -1,4 +1,19 @@
-"""An HTML page of results: table, pictures and diagrams (Bokeh)."""
+"""A page about measured galaxies: one HTML file with a table, pictures and figures (Bokeh).
+
+The file contains everything that it needs, and opens from disk without a network. Importing this
+package is free; `write_report` needs Bokeh, part of ``sersicnet[report]``.
+
+write
+    `write_report`: from results or a catalog to the file.
+data
+    The contents of the page as plain arrays: columns, samples, curves.
+page, figures, detail
+    The parts of the page: table and filters, figures of all galaxies, the panel of one galaxy.
+pictures
+    Image, model and residual of each galaxy as a small PNG.
+static
+    The JavaScript of the page.
+"""
 
 from sersicnet._lazy import lazy_names
 
@@ -10,4 +25,4 @@ __all__ = [
     "write_report",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, extra="report", needs="bokeh")

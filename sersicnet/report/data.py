@@ -1,4 +1,4 @@
-"""What the page of `sersicnet.report` shows, as plain arrays."""
+"""Contents of the page, as plain arrays."""
 
 from dataclasses import dataclass
 
@@ -12,38 +12,40 @@ from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import LEVELS
 from sersicnet.parameters import PARAMETERS, to_floats, wrap_theta
 
-# Points of a curve, and how many sigma of a catalog's error bar it covers.
-N_POINTS, _REACH = 41, 4.0
-# Pixels, in points of the curve, that histograms of samples are smoothed by.
+# Number of points of a curve.
+N_POINTS = 41
+# Half the range of a curve, in units of the error in the catalog.
+_REACH = 4.0
+# Width of the kernel that smooths histograms of samples, in points of the curve.
 _SMOOTH = 1.5
-# Of all galaxies together, that a page holds: 1 byte each.
+# Largest number of samples on a page, of all galaxies together: 1 byte each.
 _MOST_SAMPLES = 1_500_000
-# Standard deviations between median and quantile of the table.
+# Standard deviations between median and 84 % quantile.
 _QUANTILE = norm.ppf(LEVELS[2])
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """All galaxies of a page.
+    """Contents of a page.
 
     Attributes
     ----------
-    table : table
+    table : `~astropy.table.Table`
         The catalog.
     truth : `~astropy.table.Table` or None
         True values, in the same order.
     parameters : tuple of str
         Parameters of the catalog.
     columns : dict
-        From `page_columns`.
+        Columns of the page, from `page_columns`.
     samples : dict of (N, S) `~numpy.ndarray`
-        Draws from the posteriors, of the parameters that have errors.
+        Samples of the posteriors, of the parameters that have errors.
     limits, heights : `~numpy.ndarray`
-        From `quantile_curves` or `sample_curves`, of ``shown``.
+        Curves of the parameters in ``shown``, from `quantile_curves` or `sample_curves`.
     points : `~numpy.ndarray` or None
-        From `sample_curves`, if the samples are the posterior's own.
+        Samples from `sample_curves`, if they are those of the posteriors themselves.
     pictures : list of str
-        One a galaxy, as data URLs; empty where there is none.
+        One picture per galaxy, as a data URL; empty where there is none.
     """
 
     table: object
@@ -68,13 +70,13 @@ class ReportData:
 
     @property
     def others(self):
-        """Names of columns that the package does not know, such as ``ra``."""
+        """Names of further columns of the catalog, such as ``ra``."""
         known = {"id", "flags", "worst_pull"}
         return [name for name in self.columns if name not in known and not _belongs(name)]
 
 
 def shown_parameters(parameters):
-    """Up to four of the parameters, in their usual order."""
+    """Choose the parameters that have figures: the first four."""
     return tuple(parameters)[:4]
 
 
@@ -89,11 +91,11 @@ def _belongs(column):
 
 
 def page_columns(table, truth, parameters):
-    """Columns of the page, one value a galaxy.
+    """Make the columns of the page, one value per galaxy.
 
     Parameters
     ----------
-    table : table
+    table : `~astropy.table.Table`
         The catalog.
     truth : `~astropy.table.Table` or None
         True values.
@@ -104,13 +106,17 @@ def page_columns(table, truth, parameters):
     -------
     dict of (N,) `~numpy.ndarray` or list of str
         ``id``, ``flags`` (names), ``<p>``, ``<p>_err``, ``<p>_lo``, ``<p>_hi``; ``sigma_<p>`` (the
-        error as `~sersicnet.diagnostics.compare` has it: in dex for ``r_eff``); with truth
+        error as in `~sersicnet.diagnostics.compare`: in dex for ``r_eff``); with truth
         ``true_<p>``, ``error_<p>``, ``pull_<p>`` (error over quoted error) and ``worst_pull``;
-        all other columns of one number or text a galaxy.
+        all other columns of one number or text per galaxy.
     """
     names = table.colnames
-    n_galaxies = len(table)
-    ids = table["id"] if "id" in names else np.arange(n_galaxies)
+    ids = np.arange(len(table))
+    if "id" in names:
+        ids = table["id"]
+    flags = np.zeros(len(table), dtype=int)
+    if "flags" in names:
+        flags = np.ma.filled(table["flags"], 0)
     columns = {"id": [str(value) for value in ids]}
     for name in parameters:
         for column in (name, f"{name}_err", f"{name}_lo", f"{name}_hi"):
@@ -119,18 +125,22 @@ def page_columns(table, truth, parameters):
     pulls = [np.abs(columns[name]) for name in columns if name.startswith("pull_")]
     if pulls:
         columns["worst_pull"] = np.fmax.reduce(pulls)
-    flags = np.ma.filled(table["flags"], 0) if "flags" in names else np.zeros(n_galaxies, int)
-    others = {name: _other_column(table[name]) for name in names if name not in columns}
-    columns |= {name: values for name, values in others.items() if values is not None}
+    for name in names:
+        values = None
+        if name not in columns:
+            values = _other_column(table[name])
+        if values is not None:
+            columns[name] = values
     return columns | {"flags": [" ".join(decode_flags(value)) for value in flags]}
 
 
 def _error_column(table, column, name):
-    """A column of the parameter ``name``, NaN where the catalog has none."""
+    """Convert a column of the parameter ``name``, NaN where the catalog has none."""
     if column not in table.colnames:
         return np.full(len(table), np.nan)
-    parameter = PARAMETERS[name]
-    return _finite(table[column], parameter.err_unit if column.endswith("_err") else parameter.unit)
+    if column.endswith("_err"):
+        return _finite(table[column], PARAMETERS[name].err_unit)
+    return _finite(table[column], PARAMETERS[name].unit)
 
 
 def _finite(column, unit):
@@ -139,9 +149,11 @@ def _finite(column, unit):
 
 
 def _comparison_columns(table, truth, name):
-    """Quoted error, and truth and error where there are any, of all rows."""
+    """Make the columns of quoted error and, where it is known, of truth, error and pull."""
     known = truth is not None and name in truth.colnames
-    comparison = compare(table, truth if known else table, name)
+    if not known:
+        truth = table
+    comparison = compare(table, truth, name)
 
     def spread(values):
         column = np.full(len(table), np.nan)
@@ -160,7 +172,7 @@ def _comparison_columns(table, truth, name):
 
 
 def _other_column(column):
-    """Numbers or texts of a column, None where it is something else."""
+    """Convert a column of numbers or texts; None where it is something else."""
     kind = getattr(getattr(column, "dtype", None), "kind", None)
     if kind is None or column.ndim != 1 or kind not in "biufUS":
         return None
@@ -170,70 +182,66 @@ def _other_column(column):
 
 
 def split_normal_samples(table, parameters, n, *, seed=0):
-    """Draws from two halves of normal distributions that have the quantiles of the catalog.
+    """Draw from split normal distributions that have the quantiles of the catalog.
 
     Parameters
     ----------
-    table : table
-        With ``<p>_lo`` and ``<p>_hi``; the others are left out.
+    table : `~astropy.table.Table`
+        Catalog; parameters without columns ``<p>_lo`` and ``<p>_hi`` are left out.
     parameters : sequence of str
-        Which.
+        Names of the parameters.
     n : int
-        Draws a galaxy.
+        Number of draws per galaxy.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
     dict of (N, n) `~numpy.ndarray`
-        ``r_eff`` is normal in its logarithm.
+        Samples by parameter. ``r_eff`` is normal in its logarithm.
     """
-    rng, samples = np.random.default_rng(seed), {}
+    rng = np.random.default_rng(seed)
+    samples = {}
     for name in parameters:
         comparison = compare(table, table, name)
         if not np.isfinite(comparison.lower).any():
             continue
-        lower, middle, upper = (
-            values[:, None] for values in (comparison.lower, comparison.predicted, comparison.upper)
-        )
+        lower = comparison.lower[:, None]
+        middle = comparison.predicted[:, None]
+        upper = comparison.upper[:, None]
         z = rng.standard_normal((len(middle), n)) / _QUANTILE
         drawn = middle + np.where(z < 0, z * (middle - lower), z * (upper - middle))
+        if name == "r_eff":
+            drawn = 10**drawn
+        elif name == "theta":
+            drawn = wrap_theta(drawn)
         samples[name] = np.full((len(table), n), np.nan)
-        samples[name][comparison.rows] = {"r_eff": _power, "theta": wrap_theta}.get(name, _same)(
-            drawn
-        )
+        samples[name][comparison.rows] = drawn
     return samples
 
 
-def _power(values):
-    return 10**values
-
-
-def _same(values):
-    return values
-
-
 def quantile_curves(columns, parameters):
-    """Densities of the halves of normal distributions that have the catalog's quantiles.
+    """Compute densities of split normal distributions that have the quantiles of the catalog.
 
     Parameters
     ----------
     columns : dict
-        From `page_columns`.
+        Columns of the page, from `page_columns`.
     parameters : sequence of str
-        Which, K of them.
+        Names of K parameters.
 
     Returns
     -------
     limits : (N, K, 2) float32 `~numpy.ndarray`
-        First and last abscissa, within what the parameter can be.
+        First and last abscissa, within the limits of the parameter.
     heights : (N, K, `N_POINTS`) uint8 `~numpy.ndarray`
-        At equal distances between them, the highest 255; 0 where there is no error.
+        Densities at equal distances between them, the highest 255; 0 where there is no error.
     """
-    lower, middle, upper = (
-        np.stack([columns[name + end] for name in parameters], axis=1) for end in ("_lo", "", "_hi")
-    )
-    below, above = (middle - lower) / _QUANTILE, (upper - middle) / _QUANTILE
+    lower = np.stack([columns[f"{name}_lo"] for name in parameters], axis=1)
+    middle = np.stack([columns[name] for name in parameters], axis=1)
+    upper = np.stack([columns[f"{name}_hi"] for name in parameters], axis=1)
+    below = (middle - lower) / _QUANTILE
+    above = (upper - middle) / _QUANTILE
     limits = _clip_limits(middle - _REACH * below, middle + _REACH * above, parameters)
     x = limits[..., :1] + (limits[..., 1:] - limits[..., :1]) * np.linspace(0, 1, N_POINTS)
     distance = x - middle[..., None]
@@ -243,19 +251,19 @@ def quantile_curves(columns, parameters):
 
 
 def sample_curves(samples, columns, parameters):
-    """As `quantile_curves`, of samples; and the first samples in units of the limits.
+    """Compute densities of samples, and keep the first samples in units of the limits.
 
     Parameters
     ----------
     samples : dict of (N, S) `~numpy.ndarray`
-        Of the parameters.
+        Samples by parameter.
     columns, parameters
-        As in `quantile_curves`.
+        Columns of the page and names of K parameters, as in `quantile_curves`.
 
     Returns
     -------
-    limits, heights
-        As of `quantile_curves`.
+    limits, heights : `~numpy.ndarray`
+        The curves, as in `quantile_curves`.
     points : (N, K, M) uint8 `~numpy.ndarray`
         The first M samples, 0 at the lower limit and 255 at the upper.
     """
@@ -264,7 +272,8 @@ def sample_curves(samples, columns, parameters):
         place = parameters.index("theta")
         middle = columns["theta"][:, None]
         values[:, place] = middle + wrap_theta(values[:, place] - middle)
-    lowest, highest = values.min(axis=2), values.max(axis=2)
+    lowest = values.min(axis=2)
+    highest = values.max(axis=2)
     margin = 0.1 * (highest - lowest)
     limits = _clip_limits(lowest - margin, highest + margin, parameters)
     width = np.maximum(limits[..., 1:] - limits[..., :1], 1e-12)
@@ -280,42 +289,46 @@ def sample_curves(samples, columns, parameters):
 
 
 def _clip_limits(lower, upper, parameters):
-    """Limits within what the parameters can be, NaN where there are none."""
+    """Bring limits into those of the parameters, NaN where there are none."""
     edges = np.array([(PARAMETERS[name].lower, PARAMETERS[name].upper) for name in parameters])
     return np.stack([np.maximum(lower, edges[:, 0]), np.minimum(upper, edges[:, 1])], axis=-1)
 
 
 def _heights(curves):
-    """Curves with a maximum of 255."""
+    """Scale curves to a maximum of 255."""
     peak = np.fmax(np.nan_to_num(curves).max(axis=-1, keepdims=True), 1e-12)
     return np.rint(255 * np.nan_to_num(curves) / peak).astype(np.uint8)
 
 
 def equal_bins(x, *, n_bins=12, fewest=10):
-    """Edges of bins with equal numbers of galaxies.
+    """Find the edges of bins with equal numbers of galaxies.
 
     Parameters
     ----------
     x : (N,) `~numpy.ndarray`
-        NaN is left out.
+        Values to bin; NaN is left out.
     n_bins : int
-        Most bins.
+        Largest number of bins.
     fewest : int
-        Galaxies that a bin needs.
+        Smallest number of galaxies in a bin.
 
     Returns
     -------
     (B + 1,) `~numpy.ndarray`
-        Increasing; empty where there are too few different values for a bin.
+        Increasing edges; empty where there are too few different values for a bin.
     """
     x = x[np.isfinite(x)]
     n_bins = min(n_bins, x.size // fewest)
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, n_bins + 1))) if n_bins else x[:0]
-    return edges if edges.size > 1 else x[:0]
+    if not n_bins:
+        return x[:0]
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, n_bins + 1)))
+    if edges.size < 2:
+        return x[:0]
+    return edges
 
 
 def binned(statistic, x, values, edges):
-    """A statistic of the finite ``values`` in bins of ``x``, NaN in those without any."""
+    """Compute a statistic of the finite ``values`` in bins of ``x``, NaN in empty bins."""
     good = np.isfinite(x) & np.isfinite(values)
     if not good.any() or not len(edges):
         return np.full(max(len(edges) - 1, 0), np.nan)

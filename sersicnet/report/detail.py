@@ -1,4 +1,4 @@
-"""The panel of one galaxy on the page of `sersicnet.report`."""
+"""The panel of one galaxy on the page."""
 
 from importlib.resources import files
 
@@ -30,14 +30,14 @@ ul { padding-left: 16px; margin: 8px 0; } p { margin: 8px 0; color: #555; }
 
 
 def script(name, **arguments):
-    """A callback from the package's data.
+    """Read a callback from the package's data.
 
     Parameters
     ----------
     name : str
-        Of the file ``static/<name>.js``.
+        Name of the file ``static/<name>.js``.
     **arguments
-        What it can use.
+        Variables of the callback.
 
     Returns
     -------
@@ -48,18 +48,21 @@ def script(name, **arguments):
 
 
 def detail_panel(galaxies, source):
-    """The panel, and the callback that fills it with the first selected galaxy.
+    """Make the panel, and the callback that fills it with the first selected galaxy.
 
     Parameters
     ----------
     galaxies : `~sersicnet.report.data.ReportData`
-        What to show.
+        Contents of the page.
     source : `~bokeh.models.ColumnDataSource`
-        Its columns.
+        Columns of the page.
 
     Returns
     -------
-    `~bokeh.models.Column`, `~bokeh.models.CustomJS`
+    panel : `~bokeh.models.Column`
+        The panel.
+    fill : `~bokeh.models.CustomJS`
+        The callback.
     """
     panel = Div(width=_WIDTH, name="panel", stylesheets=[InlineStyleSheet(css=_STYLE)])
     curves, plots = zip(*(_curve(name) for name in galaxies.shown), strict=True)
@@ -69,6 +72,12 @@ def detail_panel(galaxies, source):
     if galaxies.points is not None and pairs:
         ranges = {part["name"]: part["range"] for part in curves}
         lines.append([_cloud(cloud, ranges, x, y) for x, y in pairs])
+    samples = None
+    if galaxies.points is not None:
+        samples = galaxies.points.ravel()
+    no_picture = "made without cutouts: no images"
+    if any(galaxies.pictures):
+        no_picture = "no image"
     arguments = {
         "source": source,
         "panel": panel,
@@ -76,9 +85,9 @@ def detail_panel(galaxies, source):
         "cloud": cloud,
         "limits": galaxies.limits.ravel(),
         "heights": galaxies.heights.ravel(),
-        "samples": None if galaxies.points is None else galaxies.points.ravel(),
+        "samples": samples,
         "pictures": galaxies.pictures,
-        "no_picture": "no image" if any(galaxies.pictures) else "made without cutouts: no images",
+        "no_picture": no_picture,
         "limit": RESIDUAL_LIMIT,
         "parameters": list(galaxies.parameters),
         "others": galaxies.others,
@@ -92,7 +101,9 @@ def detail_panel(galaxies, source):
 
 def _unit(name):
     unit = PARAMETERS[name].unit
-    return "" if unit is None or name == "mag" else str(unit)
+    if unit is None or name == "mag":
+        return ""
+    return str(unit)
 
 
 def _small_figure(*, n_columns, x_range, **options):
@@ -112,8 +123,9 @@ def _small_figure(*, n_columns, x_range, **options):
 
 
 def _curve(name):
-    """A small figure of the posterior of one parameter, and what has to be changed in it."""
-    source, x_range = ColumnDataSource({"x": [], "y": []}), Range1d(0, 1)
+    """Draw a small figure of the posterior of one parameter; the callback changes its parts."""
+    source = ColumnDataSource({"x": [], "y": []})
+    x_range = Range1d(0, 1)
     plot = _small_figure(
         n_columns=4, x_range=x_range, x_label=name, y_label="", height=110, y_range=Range1d(0, 1.08)
     )
@@ -126,7 +138,7 @@ def _curve(name):
 
 
 def _cloud(cloud, ranges, x, y):
-    """A small figure of samples of two parameters."""
+    """Draw a small figure of samples of two parameters."""
     plot = _small_figure(
         n_columns=3, x_range=ranges[x], y_range=ranges[y], x_label=x, y_label=y, height=150
     )

@@ -1,4 +1,4 @@
-"""The figures of the page of `sersicnet.report`, made with Bokeh."""
+"""Figures of all galaxies on the page."""
 
 import numpy as np
 from astropy.stats import mad_std
@@ -16,12 +16,11 @@ from bokeh.plotting import figure
 from scipy.stats import norm
 
 from sersicnet.diagnostics.calibration import coverage_table
-from sersicnet.parameters import PARAMETERS
-from sersicnet.plotting.style import BLUE, COLORS, VERMILION
+from sersicnet.plotting.style import AXIS_NAMES, BLUE, COLORS, ERROR_NAMES, NAMES, VERMILION
 from sersicnet.report.data import binned, equal_bins
 
 _LOGARITHMIC = ("r_eff",)
-# Bokeh's own ticks are equidistant, so that most are missing, on a short logarithmic axis.
+# Bokeh's own ticks are equidistant, so that most are missing on a short logarithmic axis.
 _LOG_TICKS = [mantissa * 10.0**power for power in range(-4, 4) for mantissa in (1, 2, 5)]
 _HEIGHT = 250
 _N_BINS = 30
@@ -30,17 +29,19 @@ _GRAY = "#c8c8c8"
 
 
 def axis_label(name):
-    """Name and unit of a column."""
-    parameter = PARAMETERS.get(name)
-    return name if parameter is None or parameter.unit is None else f"{name} [{_unit(parameter)}]"
+    """Write the name and the unit of a column."""
+    if name.startswith("true_"):
+        return f"true {axis_label(name.removeprefix('true_'))}"
+    return _plain(AXIS_NAMES.get(name, name))
 
 
-def _unit(parameter):
-    return "AB" if parameter.name == "mag" else str(parameter.unit)
+def _plain(text):
+    """Write a name of matplotlib's without its mathematics, which Bokeh spells otherwise."""
+    return text.replace("$", "").replace("_0", "₀")
 
 
 def make_figure(*, x_label, y_label, **options):
-    """An empty figure in the style of the page."""
+    """Make an empty figure in the style of the page."""
     defaults = {
         "height": _HEIGHT,
         "min_width": 200,
@@ -62,39 +63,45 @@ def make_figure(*, x_label, y_label, **options):
 
 
 def grid(plots):
-    """Rows of figures as wide as the page, with one toolbar."""
+    """Arrange rows of figures as wide as the page, with one toolbar."""
     options = {"sizing_mode": "stretch_width", "toolbar_location": "right"}
     return gridplot(plots, merge_tools=True, toolbar_options={"logo": None}, **options)
 
 
 def data_range(values, *, log):
-    """A range for all values: one that stays when fewer of them are shown."""
+    """Make a range for all values, which stays the same when fewer of them are shown."""
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if not values.size:
         return Range1d(0.1, 1)
-    low, high = (np.log10(edge) if log else edge for edge in (values.min(), values.max()))
-    margin = 0.04 * (high - low) or 0.5
-    limits = low - margin, high + margin
-    return Range1d(*(10**edge for edge in limits)) if log else Range1d(*limits)
+    edges = np.array([values.min(), values.max()])
+    if log:
+        edges = np.log10(edges)
+    margin = 0.04 * (edges[1] - edges[0]) or 0.5
+    edges += np.array([-margin, margin])
+    if log:
+        edges = 10**edges
+    return Range1d(*edges.tolist())
 
 
 def histogram(columns, name):
-    """A histogram of all galaxies and of those that are shown.
+    """Draw a histogram of all galaxies, and of those that are shown.
 
     Parameters
     ----------
     columns : dict
-        From `~sersicnet.report.data.page_columns`.
+        Columns of the page, from `~sersicnet.report.data.page_columns`.
     name : str
-        The column.
+        Name of the column.
 
     Returns
     -------
     plot : figure
+        The figure.
     parts : dict
-        ``name``, ``edges`` and ``bars``, whose column ``shown`` are the counts to change.
+        ``name``, ``edges`` and ``bars``, whose column ``shown`` is changed with the filter.
     """
-    values, log = columns[name], name in _LOGARITHMIC
+    log = name in _LOGARITHMIC
+    values = columns[name]
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if log:
         edges = 10 ** np.histogram_bin_edges(np.log10(values), _N_BINS)
@@ -117,18 +124,20 @@ def histogram(columns, name):
 
 
 def scatter(source, view, x, y, *, y_label=None, **options):
-    """One point a galaxy: a click opens it, a box selects galaxies.
+    """Draw one point per galaxy: a click opens it, a box selects galaxies.
 
     Parameters
     ----------
-    source, view : `~bokeh.models.ColumnDataSource`, `~bokeh.models.CDSView`
-        The galaxies, and which of them are shown.
+    source : `~bokeh.models.ColumnDataSource`
+        All galaxies.
+    view : `~bokeh.models.CDSView`
+        Selection of the galaxies that are shown.
     x, y : str
-        Columns.
+        Names of the columns.
     y_label : str, optional
-        By default that of ``y``.
+        Label of the second axis, by default that of ``y``.
     **options
-        Of the figure.
+        Options of the figure.
 
     Returns
     -------
@@ -140,8 +149,7 @@ def scatter(source, view, x, y, *, y_label=None, **options):
     for axis, name in (("x", x), ("y", y)):
         log = options.get(f"{axis}_axis_type") == "log"
         options.setdefault(f"{axis}_range", data_range(source.data[name], log=log))
-    label = f"true {axis_label(x[5:])}" if x.startswith("true_") else axis_label(x)
-    plot = make_figure(x_label=label, y_label=y_label or axis_label(y), **options)
+    plot = make_figure(x_label=axis_label(x), y_label=y_label or axis_label(y), **options)
     size = float(np.clip(120 / np.sqrt(max(len(source.data["id"]), 1)), 3, 7))
     points = plot.scatter(
         x, y, source=source, view=view, size=size, color=BLUE, alpha=0.45, line_color=None
@@ -157,26 +165,32 @@ def scatter(source, view, x, y, *, y_label=None, **options):
 
 
 def quoted_errors(source, view, x, name):
-    """Quoted errors of one parameter along ``x``, and their medians."""
-    label = f"quoted error of {_compared(name)}"
+    """Draw the quoted errors of one parameter along ``x``, and their medians."""
+    label = f"quoted error of {_plain(ERROR_NAMES[name])}"
     plot = scatter(source, view, x, f"sigma_{name}", y_label=label, y_axis_type="log")
-    along, sigma = source.data[x], source.data[f"sigma_{name}"]
+    along = source.data[x]
+    sigma = source.data[f"sigma_{name}"]
     edges = equal_bins(along)
     _steps(plot, edges, binned("median", along, sigma, edges), "median", color=VERMILION)
     return _with_legend(plot)
 
 
 def errors_with_truth(source, view, x, name):
-    """Errors of one parameter along ``x``, and their scatter beside that which is expected."""
-    along, errors = source.data[x], source.data[f"error_{name}"]
+    """Draw the errors of one parameter along ``x``, their scatter, and the quoted errors."""
+    along = source.data[x]
+    errors = source.data[f"error_{name}"]
     sigma = source.data[f"sigma_{name}"]
-    reach = 1.4 * np.nanpercentile(np.abs(errors), 98) if np.isfinite(errors).any() else 0
-    y_range, label = Range1d(-(reach or 1), reach or 1), f"error of {_compared(name)}"
+    reach = 0
+    if np.isfinite(errors).any():
+        reach = 1.4 * np.nanpercentile(np.abs(errors), 98)
+    y_range = Range1d(-(reach or 1), reach or 1)
+    label = f"error of {_plain(ERROR_NAMES[name])}"
     plot = scatter(source, view, x, f"error_{name}", y_label=label, y_range=y_range)
     plot.add_layout(Span(location=0, dimension="width", line_color="#444444"))
     edges = equal_bins(along)
     expected = binned("median", along, sigma, edges)
-    middle, nmad = (binned(statistic, along, errors, edges) for statistic in ("median", mad_std))
+    middle = binned("median", along, errors, edges)
+    nmad = binned(mad_std, along, errors, edges)
     for sign in (-1, 1):
         _steps(plot, edges, middle + sign * nmad, "median ± NMAD", color="black")
         _steps(plot, edges, sign * expected, "quoted (median)", color=VERMILION, dash="dashed")
@@ -184,13 +198,13 @@ def errors_with_truth(source, view, x, name):
 
 
 def pull_histogram(columns, name):
-    """Errors in units of the quoted ones, and the unit normal."""
+    """Draw a histogram of errors in units of the quoted errors, and the unit normal."""
     pulls = columns[f"pull_{name}"]
     pulls = pulls[np.isfinite(pulls)]
     edges = np.linspace(-5, 5, 41)
     counts = np.histogram(pulls.clip(-5, 5), edges)[0]
     density = counts / max(len(pulls), 1) / np.diff(edges)
-    plot = make_figure(x_label=f"error / quoted error of {name}", y_label="density")
+    plot = make_figure(x_label=f"error / quoted error of {_plain(NAMES[name])}", y_label="density")
     plot.quad(
         top=density, bottom=0, left=edges[:-1], right=edges[1:], color=BLUE, line_color="white"
     )
@@ -200,7 +214,7 @@ def pull_histogram(columns, name):
 
 
 def coverage(samples, truth, parameters):
-    """Share of true values in central intervals against the intervals' probability."""
+    """Draw the fraction of true values in central intervals against their probability."""
     table = coverage_table(samples, truth, levels=_LEVELS, parameters=parameters)
     plot = make_figure(
         x_label="nominal coverage",
@@ -212,33 +226,33 @@ def coverage(samples, truth, parameters):
     plot.line([0, 1], [0, 1], color="#444444")
     for name in dict.fromkeys(table["parameter"]):
         rows = table[table["parameter"] == name]
-        x, y, error = (np.array(rows[key]) for key in ("level", "coverage", "coverage_err"))
-        options = {"color": COLORS[name], "legend_label": name}
+        x = np.array(rows["level"])
+        y = np.array(rows["coverage"])
+        error = np.array(rows["coverage_err"])
+        options = {"color": COLORS[name], "legend_label": _plain(NAMES[name])}
         plot.line(x, y, line_width=1.5, **options)
         plot.scatter(x, y, size=5, **options)
         plot.segment(x, y - error, x, y + error, color=COLORS[name])
     return _with_legend(plot, place="bottom_right")
 
 
-def _compared(name):
-    if name == "r_eff":
-        return "log10 r_eff [dex]"
-    return "magnitude [mag]" if name == "mag" else axis_label(name)
-
-
 def _steps(plot, edges, values, label, *, color, dash="solid"):
-    """A line that is level within each bin."""
+    """Draw a line that is constant within each bin."""
     if len(edges):
-        x, y = np.repeat(edges, 2)[1:-1], np.repeat(values, 2)
+        x = np.repeat(edges, 2)[1:-1]
+        y = np.repeat(values, 2)
         plot.line(x, y, color=color, line_width=2, line_dash=dash, legend_label=label)
 
 
 def _with_legend(plot, *, place="top_left"):
-    """The same with a small legend, where there is anything to name."""
+    """Make the legend of a figure small, if it has one."""
     if plot.legend:
         plot.legend.location = place
         plot.legend.label_text_font_size = "11px"
-        plot.legend.spacing, plot.legend.padding, plot.legend.margin = 0, 4, 4
-        plot.legend.background_fill_alpha, plot.legend.border_line_color = 0.8, None
+        plot.legend.spacing = 0
+        plot.legend.padding = 4
+        plot.legend.margin = 4
+        plot.legend.background_fill_alpha = 0.8
+        plot.legend.border_line_color = None
         plot.legend.click_policy = "hide"
     return plot

@@ -1,5 +1,6 @@
-"""The page of `sersicnet.report`: table, figures and the panel of one galaxy."""
+"""The page: table, filters, figures and the panel of one galaxy."""
 
+from collections import Counter
 from html import escape
 
 import numpy as np
@@ -36,17 +37,17 @@ from sersicnet.report.figures import (
 )
 
 _TABLE_HEIGHT = 640
-# Names of columns are above their numbers, on the right; those of texts on the left.
+# Titles of columns of numbers are on the right, those of texts on the left.
 _TABLE_STYLE = """
 .slick-header-column { font-weight: 600; }
 .slick-header-columns-right .slick-column-name { float: right; }
 .slick-header-columns-right .slick-header-column:nth-child(TEXT) .slick-column-name { float: left; }
 .slick-cell { cursor: pointer; }
 """
-# Their values are in the panel of each galaxy.
+# Parameters that the table omits; the panel of each galaxy shows them.
 _HIDDEN = ("x_0", "y_0")
 _NOTE = (
-    "A catalog has no samples: coverage is that of two halves of normal distributions with its "
+    "A catalog has no samples: coverage is that of split normal distributions with its "
     "quantiles at 16, 50 and 84 %."
 )
 _TEMPLATE = """
@@ -59,18 +60,19 @@ _TEMPLATE = """
 
 
 def page_html(galaxies, *, title, subtitle):
-    """The page as HTML.
+    """Make the page.
 
     Parameters
     ----------
     galaxies : `~sersicnet.report.data.ReportData`
-        What to show.
+        Contents of the page.
     title, subtitle : str
-        Its first lines.
+        First lines of the page.
 
     Returns
     -------
     str
+        The HTML text.
     """
     source = ColumnDataSource(galaxies.columns)
     view = CDSView(filter=BooleanFilter())
@@ -93,14 +95,17 @@ def page_html(galaxies, *, title, subtitle):
 
 
 def _tabs(galaxies, source, view):
-    """Figures of all galaxies, and the histograms that follow the filter."""
-    shown, by = galaxies.shown, galaxies.by
+    """Draw the figures of all galaxies, and collect the histograms that follow the filter."""
+    shown = galaxies.shown
+    by = galaxies.by
     drawn, histograms = zip(*(histogram(galaxies.columns, name) for name in shown), strict=True)
     pairs = [(by, name) for name in shown if name != by] + [("r_eff", "n")]
     pairs = [pair for pair in dict.fromkeys(pairs) if {*pair} <= {*shown}][: len(shown)]
     rows = [list(drawn), [scatter(source, view, x, y) for x, y in pairs]]
     tabs = [TabPanel(title="Distributions", child=grid([line for line in rows if line]))]
-    along = f"true_{by}" if f"true_{by}" in galaxies.columns else by
+    along = by
+    if f"true_{by}" in galaxies.columns:
+        along = f"true_{by}"
     compared = [name for name in shown if f"error_{name}" in galaxies.columns]
     plots = [quoted_errors(source, view, by, name) for name in shown]
     rows = [[errors_with_truth(source, view, along, name) for name in compared], plots]
@@ -111,7 +116,7 @@ def _tabs(galaxies, source, view):
 
 
 def _calibration(galaxies):
-    """Coverage and pulls of the parameters with errors, and scores of all."""
+    """Draw coverage and pulls of the parameters with errors, and list the scores of all."""
     compared = [name for name in galaxies.parameters if f"error_{name}" in galaxies.columns]
     quoted = [name for name in compared if name in galaxies.samples]
     parts = []
@@ -119,7 +124,8 @@ def _calibration(galaxies):
         pulls = [pull_histogram(galaxies.columns, name) for name in quoted[:4]]
         half = -(-len(pulls) // 2)
         curves = coverage(galaxies.samples, galaxies.truth, quoted)
-        curves.width, curves.sizing_mode = 520, "fixed"
+        curves.width = 520
+        curves.sizing_mode = "fixed"
         parts.append(row(curves, grid([pulls[:half], pulls[half:]]), sizing_mode="stretch_width"))
     parts.append(_scores(score_table(galaxies.table, galaxies.truth, parameters=compared)))
     if galaxies.points is None:
@@ -128,14 +134,14 @@ def _calibration(galaxies):
 
 
 def _scores(score):
-    """The numbers of `~sersicnet.diagnostics.score_table`."""
+    """Make the table of `~sersicnet.diagnostics.score_table`."""
     decimals = {"n": "0", "n_lost": "0", "outliers": "0.000", "r2": "0.000", "coverage": "0.000"}
-    columns = [
-        TableColumn(field=name, title=name, formatter=_number(decimals.get(name, "0.0000")))
-        if score[name].dtype.kind in "if"
-        else TableColumn(field=name, title=name)
-        for name in score.colnames[1:]
-    ]
+    columns = []
+    for name in score.colnames[1:]:
+        options = {}
+        if score[name].dtype.kind in "if":
+            options = {"formatter": _number(decimals.get(name, "0.0000"))}
+        columns.append(TableColumn(field=name, title=name, **options))
     return DataTable(
         source=ColumnDataSource({name: list(score[name]) for name in score.colnames}),
         columns=columns,
@@ -148,7 +154,7 @@ def _scores(score):
 
 
 def _table(galaxies, source, view):
-    """All galaxies; a click on a column's name sorts by it."""
+    """Make the table of all galaxies; a click on the title of a column sorts by it."""
     columns = [TableColumn(field="id", title="id", width=100)]
     for name in galaxies.parameters:
         if name in _HIDDEN:
@@ -161,31 +167,32 @@ def _table(galaxies, source, view):
         columns.append(_numbers("worst_pull", "worst pull", 1))
     style = _TABLE_STYLE.replace("TEXT", str(len(columns)))  # the place of the next column
     columns.append(TableColumn(field="flags", title="flags", width=190))
-    columns += [
-        TableColumn(field=name, title=escape(name), width=80)
-        if isinstance(galaxies.columns[name], list)
-        else _numbers(name, escape(name), 5 if name in ("ra", "dec") else 2)
-        for name in galaxies.others
-    ]
+    for name in galaxies.others:
+        if isinstance(galaxies.columns[name], list):
+            columns.append(TableColumn(field=name, title=escape(name), width=80))
+        elif name in ("ra", "dec"):
+            columns.append(_numbers(name, name, 5))
+        else:
+            columns.append(_numbers(name, escape(name), 2))
     return DataTable(
         source=source,
-        # not the plots' own view: what that tells the table before it is drawn breaks it
+        # not the view of the plots: its events break a table that is not drawn yet
         view=CDSView(filter=view.filter),
         columns=columns,
         index_position=None,
         height=_TABLE_HEIGHT,
         sizing_mode="stretch_width",
         frozen_columns=1,
-        scroll_to_selection=False,  # would leave the top when the table is sorted
+        scroll_to_selection=False,  # it would leave the top when the table is sorted
         autosize_mode="none",
-        reorderable=False,  # would need another library
+        reorderable=False,  # it would need another library
         name="galaxies",
         stylesheets=[InlineStyleSheet(css=style)],
     )
 
 
 def _digits(errors):
-    """Decimals that show the smallest errors with two digits."""
+    """Find the number of decimals that shows the smallest errors with two digits."""
     errors = errors[np.isfinite(errors) & (errors > 0)]
     if not errors.size:
         return 3
@@ -193,12 +200,11 @@ def _digits(errors):
 
 
 def _numbers(field, title, digits):
-    return TableColumn(
-        field=field,
-        title=title,
-        width=max(56, 8 * len(title), 14 * digits),
-        formatter=_number("0." + "0" * digits if digits else "0"),
-    )
+    number_format = "0"
+    if digits:
+        number_format = "0." + "0" * digits
+    width = max(56, 8 * len(title), 14 * digits)
+    return TableColumn(field=field, title=title, width=width, formatter=_number(number_format))
 
 
 def _number(number_format):
@@ -206,11 +212,8 @@ def _number(number_format):
 
 
 def _filters(galaxies, source, view, histograms):
-    """What chooses the galaxies that are shown."""
-    n_flagged = {}
-    for text in galaxies.columns["flags"]:
-        for name in text.split():
-            n_flagged[name] = n_flagged.get(name, 0) + 1
+    """Make the inputs that choose the galaxies that are shown."""
+    n_flagged = Counter(name for text in galaxies.columns["flags"] for name in text.split())
     options = [("any", "any"), ("none", f"none ({galaxies.columns['flags'].count('')})")]
     options += [(name, f"{name} ({number})") for name, number in sorted(n_flagged.items())]
     conditions = TextInput(
@@ -222,9 +225,16 @@ def _filters(galaxies, source, view, histograms):
     flag = Select(title="Flags", options=options, value="any", width=190, name="flag")
     only = Toggle(label="Only the selected", width=140, align="end", tags=[], name="only")
     count = Div(width=210, align="end", name="count")
-    arguments = {"conditions": conditions, "flag": flag, "only": only, "source": source}
-    arguments |= {"histograms": histograms, "rows": view.filter, "count": count}
-    apply = script("filter", **arguments)
+    apply = script(
+        "filter",
+        conditions=conditions,
+        flag=flag,
+        only=only,
+        source=source,
+        histograms=histograms,
+        rows=view.filter,
+        count=count,
+    )
     only.js_on_change("active", apply)
     conditions.js_on_change("value", apply)
     flag.js_on_change("value", apply)

@@ -1,11 +1,11 @@
-"""Image, model and residual of each galaxy as one small PNG, for `sersicnet.report`."""
+"""Image, model and residual of each galaxy as one small PNG."""
 
 import base64
 from io import BytesIO
 
 import numpy as np
 import torch
-from astropy.nddata import NDData
+from astropy.nddata import NDData, block_reduce
 from astropy.visualization import AsinhStretch
 from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import Image, ImageColor
@@ -14,18 +14,21 @@ from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
-from sersicnet.preprocessing.batches import open_cutouts, rows_of
+from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.sources import measure_shape
 
 SEVEN = tuple(PARAMETERS)
-# Pixels of the cutout on a side that are shown of galaxies up to the radius, in pixels, and of
-# larger ones, whose pixels are then averaged in blocks of 2 x 2.
-_SMALL_SIDE, _SMALL_RADIUS, _SIDE = 64, 10.0, 128
-# Where the residual's colors end, in sigma.
+# Pixels on a side of the cutout that are shown of small galaxies, up to a half-light radius in
+# pixels, and of larger ones, whose pixels are averaged in blocks of 2 x 2.
+_SMALL_SIDE = 64
+_SMALL_RADIUS = 10.0
+_SIDE = 128
+# Largest residual that has a color of its own, in sigma.
 RESIDUAL_LIMIT = 5
-# Colors of images, of residuals (an odd number: zero is white) and of masked pixels. Few make
-# small files: an image uses each third, as its noise hides the steps, and its model all.
-_IMAGE_COLORS, _IMAGE_STEP = interp_palette(Magma256, 64), 3
+# Colors of images, of residuals (an odd number: zero is white) and of masked pixels. Few colors
+# make small files: an image uses every third, since its noise hides the steps, and its model all.
+_IMAGE_COLORS = interp_palette(Magma256, 64)
+_IMAGE_STEP = 3
 _RESIDUAL_COLORS = interp_palette(RdBu11, 15)
 _BAD_COLOR = "#999999"
 _PALETTE = [
@@ -37,28 +40,29 @@ _BAD = len(_IMAGE_COLORS) + len(_RESIDUAL_COLORS)
 
 
 def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
-    """Image, model and residual of each galaxy side by side.
+    """Draw image, model and residual of each galaxy side by side.
 
     Parameters
     ----------
     values : dict of (N,) `~numpy.ndarray`
         Measured parameters, in the units of `~sersicnet.parameters.PARAMETERS`.
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array
-        What they were measured in; None where there is no cutout.
+        Cutouts in which the galaxies were measured; None where there is no cutout.
     psf, units
-        As in `~sersicnet.inference.predict.predict`.
+        PSFs and units of the cutouts, as in `~sersicnet.inference.predict.predict`.
     psf_options : dict
-        Of `~sersicnet.model.collect_psfs`.
+        Options of `~sersicnet.model.collect_psfs`.
 
     Returns
     -------
     list of str
-        PNG files as data URLs, at most 192 x 64 pixels; empty without a usable pixel.
+        PNG files as data URLs, at most 192 x 64 pixels; empty for a cutout without good pixels.
 
     Raises
     ------
     TypeError, ValueError
-        As `~sersicnet.SersicNet.predict`, and if there are not N cutouts.
+        For the same reasons as in `~sersicnet.SersicNet.predict`, and if there are not N
+        cutouts.
     """
     n_galaxies = len(next(iter(values.values())))
     if isinstance(cutouts, list | tuple):
@@ -75,7 +79,7 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
 
 
 def _no_cutout():
-    """A cutout without any pixel to show."""
+    """Make a cutout without good pixels."""
     return NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
 
 
@@ -92,7 +96,8 @@ def _batch_pictures(values, batch):
         inner = slice((_SIDE - side) // 2, (_SIDE + side) // 2)
         models = _models(labels, np.flatnonzero(known & (sides == side)), psfs, side)
         for row in rows:
-            data, weight = (array[row, inner, inner] for array in (stamps.data, stamps.weight))
+            data = stamps.data[row, inner, inner]
+            weight = stamps.weight[row, inner, inner]
             if weight.any():
                 shown = min(side, max(stamps.shapes[row]) // 2 * 2)
                 panels = _panels(data, weight, models.get(row), shown, bins=side // _SMALL_SIDE)
@@ -101,13 +106,14 @@ def _batch_pictures(values, batch):
 
 
 def _complete(values, cutouts):
-    """With angle and center, where they were not measured, from moments of the images."""
+    """Add angle and center, where they were not measured, from moments of the images."""
     absent = {"theta", "x_0", "y_0"} - set(values)
     if not absent:
         return values
     n_galaxies = len(next(iter(values.values())))
-    chosen = rows_of(cutouts, slice(None)) if isinstance(cutouts, list) else cutouts.data
-    shapes = [measure_shape(cutout) for cutout in chosen]
+    if not isinstance(cutouts, list):
+        cutouts = cutouts.data
+    shapes = [measure_shape(cutout) for cutout in cutouts]
     found = {name: np.array([shape[name] for shape in shapes]) for name in absent}
     unknown = {name: np.full(n_galaxies, np.nan) for name in SEVEN}
     return unknown | values | found
@@ -119,19 +125,18 @@ def _labels(values, frame):
 
 
 def _models(labels, rows, psfs, side):
-    """Model images by row."""
-    chunks = render_models(labels, rows, psfs, side, device=torch.device("cpu"))
-    return {
-        row: image
-        for part, _, images in chunks
-        for row, image in zip(part, images.numpy(), strict=True)
-    }
+    """Render model images, by row."""
+    models = {}
+    for part, _, images in render_models(labels, rows, psfs, side, device=torch.device("cpu")):
+        models.update(zip(part, images.numpy(), strict=True))
+    return models
 
 
 def _panels(data, weight, model, shown, *, bins):
-    """Image, model and residual as places in the palette."""
+    """Convert image, model and residual to places in the palette."""
     data = np.where(weight > 0, data, np.nan)
-    model = np.full_like(data, np.nan) if model is None else model
+    if model is None:
+        model = np.full_like(data, np.nan)
     residual = np.where(weight > 0, (data - model) * weight, np.nan)
     images = [_middle_blocks(image, shown, bins) for image in (data, model, residual)]
     lower, upper, linear = asinh_limits(images[0], 1.0)
@@ -139,7 +144,8 @@ def _panels(data, weight, model, shown, *, bins):
     shades = [stretch((image - lower) / (upper - lower), clip=True) for image in images[:2]]
     # the mean of k x k pixels has a k-th of their noise
     shades.append((bins * images[2] / RESIDUAL_LIMIT + 1) / 2)
-    last, first = len(_IMAGE_COLORS) - 1, len(_IMAGE_COLORS)
+    last = len(_IMAGE_COLORS) - 1
+    first = len(_IMAGE_COLORS)
     places = [
         _places(shades[0], 0, last, step=_IMAGE_STEP),
         _places(shades[1], 0, last),
@@ -149,16 +155,14 @@ def _panels(data, weight, model, shown, *, bins):
 
 
 def _middle_blocks(image, side, bins):
-    """The middle of an image, averaged over blocks; NaN where one of their pixels is."""
+    """Average the middle of an image over blocks; NaN where one of their pixels is."""
     edge = (len(image) - side) // 2
     image = image[edge : len(image) - edge, edge : len(image) - edge]
-    blocks = side // bins
-    image = image[: blocks * bins, : blocks * bins]
-    return image.reshape(blocks, bins, blocks, bins).mean(axis=(1, 3))
+    return block_reduce(image, bins, func=np.mean)
 
 
 def _places(shades, first, last, *, step=1):
-    """Numbers from 0 to 1 as places in the palette, from ``first`` to ``last``."""
+    """Convert numbers from 0 to 1 to places in the palette, from ``first`` to ``last``."""
     steps = np.rint(np.clip(np.nan_to_num(shades), 0, 1) * (last - first) / step)
     return np.where(np.isfinite(shades), first + step * steps, _BAD).astype(np.uint8)
 

@@ -1,8 +1,4 @@
-"""A page about a catalog: one HTML file with figures, and a table that opens each galaxy.
-
-The page is made with `Bokeh <https://docs.bokeh.org/>`__, part of ``sersicnet[report]``. It holds
-all that it needs, and opens from disk without a network.
-"""
+"""Write a page about a catalog: figures, and a table that opens each galaxy."""
 
 from pathlib import Path
 
@@ -13,27 +9,20 @@ from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
 from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.parameters import PARAMETERS
-
-try:
-    from sersicnet.report.data import (
-        ReportData,
-        page_columns,
-        quantile_curves,
-        sample_curves,
-        shown_parameters,
-        split_normal_samples,
-    )
-    from sersicnet.report.page import page_html
-    from sersicnet.report.pictures import galaxy_pictures
-except ImportError as error:
-    msg = (
-        "sersicnet.report needs bokeh: pip install 'sersicnet[report]' ('.[report]' in a checkout)"
-    )
-    raise ImportError(msg) from error
+from sersicnet.report.data import (
+    ReportData,
+    page_columns,
+    quantile_curves,
+    sample_curves,
+    shown_parameters,
+    split_normal_samples,
+)
+from sersicnet.report.page import page_html
+from sersicnet.report.pictures import galaxy_pictures
 
 __all__ = ["write_report"]
 
-# Draws from each posterior, for its figures and for the calibration.
+# Number of samples of each posterior, for its figures and for the calibration.
 _N_SAMPLES = 128
 
 
@@ -52,23 +41,26 @@ def write_report(
 ):
     """Write a page about measured galaxies.
 
+    The page is made with `Bokeh <https://docs.bokeh.org/>`__, part of ``sersicnet[report]``. It
+    contains everything that it needs, and opens from disk without a network.
+
     Parameters
     ----------
     results : `~sersicnet.SersicResults` or `~astropy.table.Table`
-        The galaxies. Results bring samples of their posteriors; of a catalog, such as
-        ``to_table`` gives, all that is known is in its quantiles.
-    path : str or path
-        The HTML file, which is replaced if it exists.
+        The galaxies. Results have samples of their posteriors; of a catalog, such as that of
+        ``to_table``, only the quantiles are known.
+    path : str or path-like
+        The HTML file. An existing file is replaced.
     truth : `~astropy.table.Table` or dict, optional
-        True values, a row a galaxy in the same order; by default those in columns ``true_<p>``
-        of the catalog, if there are any.
+        True values, one row per galaxy in the same order. By default those in columns
+        ``true_<p>`` of the catalog, if it has any.
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array, optional
-        What the galaxies were measured in, in the same order, for pictures of image, model and
-        residual; None where there is no cutout.
+        Cutouts in which the galaxies were measured, in the same order, for pictures of image,
+        model and residual; None where there is no cutout.
     psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
-        Of the cutouts, as in `~sersicnet.SersicNet.predict`.
+        PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`.
     title : str, optional
-        By default the name of the file.
+        Title of the page, by default the name of the file.
 
     Returns
     -------
@@ -78,12 +70,25 @@ def write_report(
     Raises
     ------
     ValueError
-        If the catalog has no galaxies or none of the parameters, or truth or cutouts are not
-        one a row.
+        If the catalog has no galaxies or none of the parameters, or there is not one row of
+        ``truth`` and one of ``cutouts`` per galaxy.
     TypeError, `~astropy.units.UnitConversionError`
-        If a column has a wrong unit, or the cutouts make no sense.
+        If a column has a wrong unit, or the cutouts are not images.
     FileNotFoundError
-        If the folder of ``path`` is not there.
+        If the folder of ``path`` does not exist.
+    ImportError
+        If Bokeh is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import astropy.units as u
+    >>> from astropy.table import QTable
+    >>> from sersicnet.report import write_report
+    >>> catalog = QTable({"mag": [20.0, 21.0] * u.ABmag, "mag_err": [0.1, 0.1] * u.mag})
+    >>> with TemporaryDirectory() as folder:  # doctest: +SKIP
+    ...     path = write_report(catalog, Path(folder) / "catalog.html")
     """
     table = as_table(results, "results")
     path = Path(path)
@@ -109,7 +114,8 @@ def write_report(
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
         )
     galaxies = _collect(results, table, truth, parameters, pictures)
-    title = path.stem if title is None else title
+    if title is None:
+        title = path.stem
     html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
@@ -117,9 +123,10 @@ def write_report(
 
 
 def _collect(results, table, truth, parameters, pictures):
-    """All that the page shows."""
+    """Collect the contents of the page."""
     columns = page_columns(table, truth, parameters)
-    shown, points = shown_parameters(parameters), None
+    shown = shown_parameters(parameters)
+    points = None
     if hasattr(results, "samples"):
         samples = results.samples(_N_SAMPLES)
         limits, heights, points = sample_curves(samples, columns, shown)
@@ -130,10 +137,11 @@ def _collect(results, table, truth, parameters, pictures):
 
 
 def _subtitle(galaxies):
-    """How many galaxies there are, and of what kind."""
+    """Write the numbers of galaxies: all, with flags, and without a measurement."""
     name = galaxies.parameters[0]
     lost = int(np.sum(~np.isfinite(galaxies.columns[name])))
     flagged = sum(text != "" for text in galaxies.columns["flags"])
     parts = [f"{len(galaxies.table):,} galaxies", f"{flagged:,} with flags"]
-    parts += [f"{lost:,} without an answer"] if lost else []
+    if lost:
+        parts.append(f"{lost:,} not measured")
     return ", ".join(parts) + f", sersicnet {__version__}"
