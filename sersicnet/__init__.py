@@ -1,31 +1,31 @@
-"""Sersic parameters of galaxies from image cutouts with neural networks.
+"""Measure the Sérsic parameters of galaxies in images with neural networks.
 
-Names are loaded when they are first used (:pep:`562`), so that importing the package costs
-nothing and does not import torch. The rooms of the package, each of which imports only from
-those before it:
+Importing the package costs nothing: its names are loaded when they are first used
+(:pep:`562`), so that torch is not imported before it is needed. Each subpackage imports only from
+those listed before it:
 
 io
-    Files in and out: cutouts, header cards, extensions, tables, weights.
+    Reading and writing of cutouts, tables and weights.
 model
     What a galaxy looks like: labels, prior, profile, PSF, likelihood (torch).
 diagnostics
     Scores and calibration of results.
 preprocessing
-    Cutouts to stamps in S/N units, and the way back (numpy).
+    From cutouts to stamps in S/N units, and back (NumPy).
 simulate_catalog
     Simulated galaxies (GalSim).
 networks
-    Stamps to probability distributions.
+    From stamps to probability distributions.
 plotting
     Figures (matplotlib).
 training
-    How weights come about.
+    Training of networks, and adaptation to labeled galaxies.
 report
-    The HTML page (Bokeh).
+    A page about measured galaxies (Bokeh).
 inference
-    Stamps to results: prediction, flags, fits, importance sampling.
+    From stamps to results: prediction, flags, fits, importance sampling.
 measure
-    One survey image to a catalog.
+    From one survey image to a catalog.
 survey
     Many survey images on a cluster (Dask).
 cli

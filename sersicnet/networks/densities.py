@@ -159,6 +159,17 @@ def parameter_samples(labels, frame, parameters):
     -------
     dict of (N, S) `~numpy.ndarray`
         By name of the parameter, within its limits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.networks import parameter_samples
+    >>> from sersicnet.preprocessing import StampFrame
+    >>> one = np.ones(1)
+    >>> frame = StampFrame(one, 25 * one, 0.1 * one, one, 31.5 * one, 31.5 * one)
+    >>> samples = parameter_samples({"log_flux": np.array([[1.0, 2.0]])}, frame, ("mag",))
+    >>> samples["mag"]
+    array([[22.5, 20. ]])
     """
     values = frame[:, None].from_labels(labels, parameters)
     return {name: _clip(value, name) for name, value in values.items()}

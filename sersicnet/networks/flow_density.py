@@ -106,6 +106,14 @@ def label_dict(labels):
     -------
     dict of (N, S) `~numpy.ndarray`
         By name of the label, and ``q``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.networks import label_dict
+    >>> named = label_dict(np.zeros((1, 3, 7)))
+    >>> named["q"]
+    array([[1., 1., 1.]])
     """
     columns = split_labels(labels)
     q = axis_ratio(length(columns.e1, columns.e2))
@@ -126,6 +134,17 @@ def flow_labels(posterior, normal):
     Returns
     -------
     (N, S, 7) float64 `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.networks import build_network, flow_labels
+    >>> network = build_network("posterior").eval()
+    >>> stamps = torch.zeros(2, 128, 128)
+    >>> with torch.no_grad():
+    ...     posterior = network(stamps, stamps + 1, torch.full((2, 63, 63), 1 / 63**2))
+    >>> flow_labels(posterior, torch.randn(5, 2, 7)).shape
+    (2, 5, 7)
     """
     normal = normal.to(posterior.mean.device, posterior.mean.dtype)
     labels = from_unconstrained(posterior.transport(normal))

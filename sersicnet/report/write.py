@@ -87,8 +87,10 @@ def write_report(
     >>> from astropy.table import QTable
     >>> from sersicnet.report import write_report
     >>> catalog = QTable({"mag": [20.0, 21.0] * u.ABmag, "mag_err": [0.1, 0.1] * u.mag})
-    >>> with TemporaryDirectory() as folder:  # doctest: +SKIP
+    >>> with TemporaryDirectory() as folder:
     ...     path = write_report(catalog, Path(folder) / "catalog.html")
+    ...     print(path.name, path.stat().st_size > 1000)
+    catalog.html True
     """
     table = as_table(results, "results")
     path = Path(path)
