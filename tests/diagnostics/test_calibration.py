@@ -397,7 +397,7 @@ def test_plot_coverage(plotting, figure):
     samples, truth = make_posteriors(n=100)
     table = coverage_table(samples, truth)
     ax = plotting.plot_coverage(table)
-    assert [container.get_label() for container in ax.containers] == list(TOYS)
+    assert [container.get_label() for container in ax.containers] == [NAMES[name] for name in TOYS]
     for container, name in zip(ax.containers, TOYS, strict=True):
         rows = table[table["parameter"] == name]
         line, _, (bars,) = container.lines
