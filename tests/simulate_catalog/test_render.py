@@ -16,10 +16,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import gamma, gammaincinv
 from scipy.stats import kstest, spearmanr
 
-from sersicnet import simulate_catalog
 from sersicnet.flags import Flags
 from sersicnet.io.cutouts import read_cutouts, write_cutouts
 from sersicnet.parameters import PARAMETERS, Prior
+from sersicnet.simulate_catalog import render
 from sersicnet.simulate_catalog.catalog import (
     draw_catalog,
     read_catalog,
@@ -263,7 +263,7 @@ def test_galaxy_does_not_depend_on_what_was_drawn_before(config):
     stricter = config.replace(folding_threshold=1e-3)
     first, exact = (list(render_catalog(catalog, c, seed=1)) for c in (config, stricter))
     assert_same_cutouts(first, render_catalog(catalog, config, seed=1))
-    for function in vars(simulate_catalog).values():
+    for function in vars(render).values():
         if hasattr(function, "cache_clear"):
             function.cache_clear()
     assert_same_cutouts(exact, render_catalog(catalog, stricter, seed=1))
@@ -604,7 +604,7 @@ def test_number_and_brightness_of_neighbors(monkeypatch):
         drawn[-1].append(row)
         return np.zeros(shape)
 
-    monkeypatch.setattr(simulate_catalog, "_draw_galaxy", draw)
+    monkeypatch.setattr(render, "_draw_galaxy", draw)
     config = SMALL.replace(n_neighbors=1.3, neighbor_mag=Prior(0.5, 2.0), stamp_size=(27, 27))
     catalog = draw_catalog(400, config, seed=4)
     for i in range(len(catalog)):
@@ -661,12 +661,12 @@ def test_every_way_to_fail_is_noticed(monkeypatch, what):
     # a PSF of no other test, as it keeps the limit
     config = SMALL.replace(psf=PSFModel(fwhm={"size": 0.17}.get(what, 0.18)))
     if what == "size":
-        monkeypatch.setattr(simulate_catalog, "_MAX_FFT", 130)
+        monkeypatch.setattr(render, "_MAX_FFT", 130)
     else:
         monkeypatch.setattr(galsim.GSObject, "drawImage", fail)
     catalog = one(config, r_eff=1.0, n=4.0)
-    row = {name: simulate_catalog._plain_rows(catalog)[0][name] for name in NAMES}
-    data, sigma, mask, flags = simulate_catalog._render_row(row, config, 1, True)
+    row = {name: render._plain_rows(catalog)[0][name] for name in NAMES}
+    data, sigma, mask, flags = render._render_row(row, config, 1, True)
     assert np.isnan(data).all()
     assert mask.all()
     assert sigma is None
