@@ -4,7 +4,6 @@ import numpy as np
 
 from sersicnet.flags import Flags
 from sersicnet.model.psf import BINNED_OVERSAMPLING
-from sersicnet.model.psf_resampling import binned_psfs
 
 __all__ = ["bin_galaxies", "groups_by_bins", "needed_bins"]
 
@@ -63,6 +62,8 @@ def bin_galaxies(batch, rows, bins):
     psfs : `~sersicnet.model.PSFs`
         Their PSFs, binned like the stamps.
     """
+    from sersicnet.model.psf_resampling import binned_psfs  # which imports torch
+
     stamps = batch.prepare(rows, bins=bins).with_flags(int(Flags.BINNED))
     return stamps, binned_psfs(batch.psfs[rows], bins)
 
@@ -84,6 +85,8 @@ def groups_by_bins(stamps, psfs):
     psfs : `~sersicnet.model.PSFs`
         Their PSFs, binned like the stamps.
     """
+    from sersicnet.model.psf_resampling import binned_psfs  # which imports torch
+
     for bins in np.unique(stamps.frame.bins):
         rows = np.flatnonzero(stamps.frame.bins == bins)
         yield rows, binned_psfs(psfs[rows], int(bins))

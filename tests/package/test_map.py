@@ -308,7 +308,6 @@ for name in sys.argv[2:]:
 
 def test_modules_without_torch():
     names = [name for name in MODULES if name.partition(".")[0] in WITHOUT_TORCH]
-    names.remove("preprocessing.binning")
     assert run_code(WATCH_IMPORTS, ",".join(HEAVY), *names) == []
 
 
