@@ -19,7 +19,7 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable, vstack
 
 from benchmarks.common.command import add_count, add_weights, make_parser
-from benchmarks.common.tables import print_table, write_rounded
+from benchmarks.common.tables import print_table, share, write_rounded
 from benchmarks.sets.galaxies import draw_view, snr
 from benchmarks.sets.psfs import CANNOT_DRAW, draw_galaxy, draw_star, psf_stamps
 from benchmarks.validation_sets import SETS, load_set
@@ -80,11 +80,10 @@ def _shares(kind, flags, signal):
     flagged = {name: (flags & int(Flags[name])) != 0 for name in COLUMNS}
     row = {"kind": kind, "n": len(flags)}
     for name, chosen in flagged.items():
-        row[name] = chosen.mean()
-    row["any"] = np.any(list(flagged.values()), axis=0).mean()
+        row[name] = share(chosen)
+    row["any"] = share(np.any(list(flagged.values()), axis=0))
     bright = signal > BRIGHT
-    misfit = flagged["MISFIT"][bright].mean() if bright.any() else np.nan
-    row[f"MISFIT at S/N > {BRIGHT:.0f}"] = misfit
+    row[f"MISFIT at S/N > {BRIGHT:.0f}"] = share(flagged["MISFIT"][bright])
     return QTable(rows=[row])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 from scipy.spatial import KDTree
 
-from benchmarks.common.tables import plain
+from benchmarks.common.tables import plain, share
 from sersicnet.diagnostics import compare, score_table
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
@@ -75,7 +75,7 @@ def completeness(truth, matches, catalogs, edges):
         inside = galaxy & _between(truth["mag"], lower, upper)
         row = {"mag": f"{lower:g}-{upper:g}", "galaxies": int(inside.sum())}
         for code, match in matches.items():
-            row[f"found: {code}"] = _mean(match[inside] >= 0)
+            row[f"found: {code}"] = share(match[inside] >= 0)
         for code, match in matches.items():
             false = np.ones(len(catalogs[code]), bool)
             false[match[match >= 0]] = False
@@ -152,15 +152,8 @@ def _scores(parts, truth, name):
     for code, comparison in comparisons.items():
         with np.errstate(invalid="ignore"):
             outlier = ~(np.abs(comparison.error) <= OUTLIERS[name])
-        row[f"outliers: {code}"] = _mean(outlier)
+        row[f"outliers: {code}"] = share(outlier)
     return row
-
-
-def _mean(chosen):
-    """Return the share of True in a bool array, NaN if the array is empty."""
-    if len(chosen) == 0:
-        return np.nan
-    return chosen.mean()
 
 
 def _between(values, lower, upper):

@@ -15,6 +15,13 @@ def plain(column):
     return np.asarray(getattr(column, "value", column), float)
 
 
+def share(chosen):
+    """Return the share of True in a bool array, NaN if the array is empty."""
+    if len(chosen) == 0:
+        return np.nan
+    return np.mean(chosen)
+
+
 def write_scores(predicted, truth, path, *, parameters, edges=None, decimals=4):
     """Write the scores of all galaxies, or those in bins of true magnitude, to a CSV file.
 

@@ -24,12 +24,9 @@ N = 3
 KINDS = tuple(sets.N_GALAXIES)
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    """Three galaxies of every set."""
-    folder = tmp_path_factory.mktemp("sets")
-    sets.main(["--directory", str(folder), "--n", str(N)])
-    return folder
+@pytest.fixture
+def directory(validation_directory):
+    return validation_directory
 
 
 def _spoiled_galaxies(name, n=3):
