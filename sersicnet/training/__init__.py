@@ -1,4 +1,22 @@
-"""Training: simulated scenes, data, and the loops that produce weights."""
+"""Training: simulated scenes, labeled cutouts, and the loops that produce weights.
+
+================= ================================================================================
+module            content
+================= ================================================================================
+``contaminants``  The imperfections of simulated scenes, one switch each.
+``psf_families``  Random PSFs of several families.
+``scenes``        Scenes of galaxies from the prior, made on the device that trains.
+``streams``       Batches of scenes for torch's loaders.
+``data``          Stamps and labels: their order, orientations and noise.
+``prepared``      Cutouts and their truth, prepared into arrays on disk.
+``labeled``       Cutouts and their truth, prepared as scenes.
+``loop``          The training loop: checkpoints, history, interruption.
+``regression``    Training of networks that predict normal distributions.
+``universal``     Training of the universal network on scenes.
+``adapt``         Adaptation of the universal network to labeled galaxies.
+``fit``           `sersicnet.SersicNet.fit`: the choice among these.
+================= ================================================================================
+"""
 
 from sersicnet._lazy import lazy_names
 

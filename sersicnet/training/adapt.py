@@ -1,15 +1,16 @@
-"""Adaptation: the universal network learns from some labeled galaxies, and keeps what it knows.
+"""Adaptation: the universal network learns from labeled galaxies, without forgetting the others.
 
-Half of each batch are labeled galaxies, turned at random, and half are fresh scenes of the
-kind that the network was trained on: they are what keeps it from forgetting (rehearsal).
+Half of each batch are labeled galaxies in random orientations. The other half are fresh scenes of
+the kind that the network was trained on, which keep it from forgetting (rehearsal).
 
-Tried on 50 galaxies of a survey with wrong PSFs and smoothed noise, at a learning rate of 1e-4: in
-80 steps the loss of clean galaxies from the prior rises by 5 without such scenes, in 100 steps by
-0.8 with them. To train only the layers behind the encoder forgets as much and learns less.
+Measured on 50 galaxies of a survey with wrong PSFs and smoothed noise, at a learning rate of 1e-4:
+in 80 steps the loss of clean galaxies from the prior rises by 5 without such scenes, in 100 steps
+by 0.8 with them. Training only the layers behind the encoder forgets as much and learns less.
 """
 
 import copy
 import hashlib
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -33,12 +34,14 @@ from sersicnet.training.universal import UniversalModule
 
 __all__ = ["AdaptationModule", "adapt"]
 
-# Tried on 50 and 200 galaxies: three times as much learns more of them and forgets more.
+# Measured on 50 and 200 galaxies: three times this rate learns more of them and forgets more.
 LEARNING_RATE = 5e-5
-# Of an epoch, where the labeled galaxies do not fill as many.
+# Fewest steps of an epoch, where the labeled galaxies fill fewer.
 _FEWEST_STEPS = 10
-# Noise-free galaxies of an epoch that scenes to rehearse are made of.
+# Noise-free galaxies of an epoch, of which the scenes to rehearse are made.
 _N_GALAXIES = 128
+# Share of the galaxies that are held out for validation.
+_HELD_OUT = 0.1
 
 
 class MixedStream(IterableDataset):
@@ -47,25 +50,29 @@ class MixedStream(IterableDataset):
     Parameters
     ----------
     labeled : `~sersicnet.training.Scenes`
-        All are seen before one is seen again.
+        Labeled galaxies; all are seen before one is seen again.
     seed : tuple of int
-        Of order, orientations and scenes.
+        Seed of order, orientations and scenes.
     batch_size : int
-        Of labeled galaxies, and of scenes.
+        Number of labeled galaxies in a batch, and of scenes.
     n_batches : int
-        What is drawn.
+        Number of batches.
     **options
-        Of `~sersicnet.training.streams.SceneStream`.
+        Further options of `~sersicnet.training.streams.SceneStream`.
     """
 
     def __init__(self, labeled, seed, *, batch_size, n_batches, **options):
-        self.labeled, self.seed = labeled, seed
-        self.batch_size, self.n_batches, self.options = batch_size, n_batches, options
+        self.labeled = labeled
+        self.seed = seed
+        self.batch_size = batch_size
+        self.n_batches = n_batches
+        self.options = options
 
     def __iter__(self):
         rng = np.random.default_rng(self.seed)
-        n, wanted = len(self.labeled), self.batch_size * self.n_batches
-        order = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))])
+        n = len(self.labeled)
+        n_rounds = math.ceil(self.batch_size * self.n_batches / n)
+        order = np.concatenate([rng.permutation(n) for _ in range(n_rounds)])
         fresh = SceneStream(
             self.seed, batch_size=self.batch_size, n_batches=self.n_batches, **self.options
         )
@@ -77,28 +84,28 @@ class MixedStream(IterableDataset):
 
 
 class AdaptationModule(UniversalModule):
-    """What Lightning needs to adapt a `~sersicnet.networks.PosteriorNetwork`.
+    """Lightning module that adapts a `~sersicnet.networks.PosteriorNetwork`.
 
     Parameters
     ----------
     network : `~sersicnet.networks.PosteriorNetwork`
-        Trained in place.
+        Network, which is trained in place.
     labeled, held_out : `~sersicnet.training.Scenes`
-        What to learn from, and what decides which epoch was best.
+        Galaxies to learn from, and galaxies that decide which epoch was best.
     learning_rate : float
-        Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
+        Highest learning rate of AdamW, after a warm-up; it falls to zero along half a cosine.
     batch_size : int
-        Labeled galaxies a step, beside which there are as many scenes.
+        Number of labeled galaxies in a step; as many scenes come on top.
     seed : int
-        Of all that is random.
+        Seed of all that is random.
     contaminants : `~sersicnet.training.Contaminants`
-        Of the scenes.
+        Simulated imperfections of the scenes.
     """
 
     def __init__(
         self, network, labeled, held_out, *, learning_rate, batch_size, seed, contaminants
     ):
-        n_batches = max(_FEWEST_STEPS, -(-len(labeled) // batch_size))
+        n_batches = max(_FEWEST_STEPS, math.ceil(len(labeled) / batch_size))
         super().__init__(
             network,
             learning_rate=learning_rate,
@@ -109,22 +116,23 @@ class AdaptationModule(UniversalModule):
             n_workers=0,
             scenes={"contaminants": contaminants, "n_galaxies": _N_GALAXIES},
         )
-        self.labeled, self.held_out = labeled, held_out
+        self.labeled = labeled
+        self.held_out = held_out
         self.fingerprint = _fingerprint(labeled, held_out)
 
     def on_save_checkpoint(self, checkpoint):
-        """Add which galaxies these are."""
+        """Store the fingerprint of the galaxies."""
         checkpoint["galaxies"] = self.fingerprint
 
     def on_load_checkpoint(self, checkpoint):
-        """Refuse to go on with others."""
+        """Raise ValueError unless the galaxies are the same."""
         if checkpoint["galaxies"] != self.fingerprint:
             msg = "resume holds an adaptation to other galaxies: use another folder, or empty it"
             raise ValueError(msg)
 
     def train_dataloader(self):
-        """Batches of this epoch: a resumed run draws the same."""
-        # The 1 at the end as of the universal training.
+        """Return the batches of this epoch; a resumed run draws the same."""
+        # The 1 at the end as in the universal training.
         stream = MixedStream(
             self.labeled,
             (self.seed, self.current_epoch, 1),
@@ -136,19 +144,19 @@ class AdaptationModule(UniversalModule):
         return DataLoader(stream, batch_size=None, generator=torch.Generator())
 
     def val_dataloader(self):
-        """The galaxies that are held out."""
+        """Return the held-out galaxies."""
         starts = range(0, len(self.held_out), self.batch_size)
         parts = [self.held_out[i : i + self.batch_size].tensors() for i in starts]
         return DataLoader(parts, batch_size=None, generator=torch.Generator())
 
     def held_out_loss(self):
-        """Mean of -log of the density at the truth of the galaxies that are held out."""
+        """Return the mean of -log of the density at the truth, over the held-out galaxies."""
         with torch.no_grad():
             losses = [self._loss(batch) for batch in self.val_dataloader()]
         return float(torch.cat(losses).mean())
 
     def training_step(self, batch, index):
-        """Mean of -log of the density at the truth; that of the labeled galaxies is logged."""
+        """Return the mean of -log of the density at the truth; log that of labeled galaxies."""
         loss = self._loss(batch)
         labeled = loss[: self.batch_size].mean()
         options = {"on_epoch": True, "on_step": False, "batch_size": self.batch_size}
@@ -162,34 +170,32 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     Parameters
     ----------
     net : `~sersicnet.SersicNet`
-        Whose settings count.
+        Estimator, whose settings are used.
     start : `~sersicnet.networks.PosteriorNetwork`
-        To begin with; it stays as it is.
+        Trained network to start from; it stays as it is.
     cutouts, truth, psf, validation, resume, progress_bar
-        As in `~sersicnet.SersicNet.fit`.
+        Arguments of `~sersicnet.SersicNet.fit`.
     **options
-        Of ``sersicnet.training.labeled.labeled_scenes``.
+        Further options of ``sersicnet.training.labeled.labeled_scenes``.
 
     Returns
     -------
     network, parameters, history, label_range, record
-        What the estimator keeps of them; there is no label range.
+        Results of ``sersicnet.training.fit.fit``; the label range is None.
 
     Raises
     ------
     TypeError, ValueError
-        As in `~sersicnet.SersicNet.fit`.
+        If the call makes no sense, see `~sersicnet.SersicNet.fit`.
     """
     labeled, left_out = labeled_scenes(cutouts, truth, psf=psf, **options)
     _check_number("cutouts", labeled, left_out, needed=2)
     if validation is None:
-        kept, left = split_rows(len(labeled), fraction=0.1, seed=net.seed)
+        kept, left = split_rows(len(labeled), fraction=_HELD_OUT, seed=net.seed)
         held_out = labeled[left]
         labeled = labeled[kept]
     else:
-        psf = None if is_list_of_stamps(psf) else psf
-        held_out, why = labeled_scenes(*check_pair(validation), psf=psf, **options)
-        _check_number("validation", held_out, why, needed=1)
+        held_out = _validation_scenes(validation, psf, options)
     module = AdaptationModule(
         copy.deepcopy(start).cpu(),
         labeled,
@@ -220,20 +226,35 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
             f"the adaptation made the {len(held_out)} held-out galaxies no better (loss "
             f"{before:.3f} before, {losses['after']:.3f} after): the weights stay as they were"
         )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called SersicNet.fit
+        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # the caller of SersicNet.fit
         module.network.load_state_dict(start.state_dict())
     record = _record(net, module, losses, left_out, seconds, learned=learned)
     return module.network.eval(), SEVEN, history, None, record
 
 
+def _validation_scenes(validation, psf, options):
+    """Scenes of the user's validation set; a list of PSFs is that of the training set alone."""
+    if is_list_of_stamps(psf):
+        psf = None
+    held_out, left_out = labeled_scenes(*check_pair(validation), psf=psf, **options)
+    _check_number("validation", held_out, left_out, needed=1)
+    return held_out
+
+
 def _record(net, module, losses, left_out, seconds, *, learned):
-    """What the weights tell about their making, or about why they are still the same."""
-    before, n = net.record_, len(module.labeled)
-    outcome = f"adapted to {n} galaxies" if learned else f"not changed by {n} galaxies"
+    """Facts about the adaptation, which are stored with the weights."""
+    before = net.record_
+    n = len(module.labeled)
+    if learned:
+        outcome = f"adapted to {n} galaxies"
+        n_train = n
+    else:
+        outcome = f"not changed by {n} galaxies"
+        n_train = before.get("n_train", 0)
     return {
         "description": f"{before.get('description', '')}, {outcome}",
         "survey": before.get("survey", ""),
-        "n_train": n if learned else before.get("n_train", 0),
+        "n_train": n_train,
         "n_validation": len(module.held_out),
         "n_left_out": left_out,
         "validation_loss": losses,
@@ -248,7 +269,7 @@ def _record(net, module, losses, left_out, seconds, *, learned):
 
 
 def _check_number(name, scenes, left_out, *, needed):
-    """Refuse to learn from, or to judge by, too few galaxies."""
+    """Raise ValueError unless there are as many usable galaxies as needed."""
     if len(scenes) < needed:
         reasons = ", ".join(f"{n} for their {reason}" for reason, n in left_out.items())
         msg = f"{name} has {len(scenes)} usable galaxies, but needs {needed}; left out: {reasons}"

@@ -1,4 +1,4 @@
-"""What spoils the scenes that the universal network is trained on: one switch each."""
+"""Imperfections of the scenes that the universal network is trained on: one switch each."""
 
 from dataclasses import dataclass, fields
 
@@ -7,7 +7,7 @@ __all__ = ["Contaminants"]
 
 @dataclass(frozen=True)
 class Contaminants:
-    """Shares of the scenes in which each contaminant is present; 0 switches it off.
+    """Shares of the scenes in which each imperfection is present; 0 switches it off.
 
     Attributes
     ----------
@@ -15,16 +15,16 @@ class Contaminants:
         Up to four unmasked galaxies or stars, each with 0.3 to 10 % of the galaxy's flux.
     bright_neighbors : float
         One or two galaxies or stars of 0.1 to 5 times its flux, masked where they would be seen
-        above it in a picture that is wrong by a factor of up to 2.
+        above it in a model that is wrong by a factor of up to 2.
     sky : float
-        A constant of 0.05 sigma a pixel and slopes of 0.03 sigma per 64 pixels, rms.
+        A constant of 0.05 sigma per pixel and slopes of 0.03 sigma per 64 pixels, rms.
     correlated_noise : float
-        Noise smoothed by a Gaussian of 0.3 to 0.8 pixels, as by drizzling, with the
-        noise map still telling the rms of a pixel.
+        Noise smoothed by a Gaussian of 0.3 to 0.8 pixels, as by drizzling; the noise map still
+        holds the rms of a pixel.
     poisson_noise : float
         Noise of the galaxy's own light, 3 to 1000 electrons per unit of the noise.
     constant_noise_map : float
-        Share of the scenes with Poisson noise whose noise map leaves it out.
+        A noise map without the Poisson noise, as a share of the scenes that have such noise.
     wrong_noise_map : float
         A factor of 3 % rms between the noise and its map.
     uneven_depth : float
@@ -34,14 +34,21 @@ class Contaminants:
     padding : float
         Cutouts smaller than the stamp.
     wrong_psf : float
-        A given PSF that is too wide by 2 % rms, too elliptical by 0.01, and shifted by 0.1 pixel.
+        A given PSF that is wrong by 2 % in width, 0.01 in ellipticity and 0.1 pixel in position,
+        rms.
     shifted_psf : float
         A PSF whose star, in the image and as given, is up to 0.25 pixel from the middle
         of its stamp, along each axis.
     noisy_psf : float
-        A given PSF with noise of 1e-5 to 1e-3 of its peak a pixel.
+        A given PSF with noise of 1e-5 to 1e-3 of its peak per pixel.
     small_psf_stamp : float
         A given PSF cut to 25 to 61 pixels, which is taken to hold all the light.
+
+    Examples
+    --------
+    >>> from sersicnet.training import Contaminants
+    >>> Contaminants(sky=0.0).faint_neighbors
+    0.4
     """
 
     faint_neighbors: float = 0.4
@@ -61,5 +68,5 @@ class Contaminants:
 
     @classmethod
     def none(cls):
-        """Isolated galaxies with white noise, known PSF and exact noise level."""
+        """Return the switches of isolated galaxies with white noise, exact PSF and noise level."""
         return cls(**{field.name: 0.0 for field in fields(cls)})

@@ -1,4 +1,4 @@
-"""What a network is trained with: stamps and labels, their order, symmetries and noise."""
+"""The data of a training: stamps and labels, their order, orientations and noise."""
 
 import math
 from dataclasses import dataclass
@@ -14,36 +14,46 @@ __all__ = ["BatchSampler", "Scenes", "TrainingData", "add_noise", "check_kernel"
 
 
 class TrainingData(Dataset):
-    """Stamps and labels, as arrays in memory or mapped from disk.
+    """Stamps and labels, in arrays in memory or mapped from disk.
 
     Parameters
     ----------
     data, weight : (N, S, S) `~numpy.ndarray`
-        As in `~sersicnet.preprocessing.Stamps`.
+        Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     labels : (N, L) `~numpy.ndarray`
-        What can be learned.
+        Labels of the galaxies.
     names : tuple of str
         Names of the labels.
     rows : (M,) `~numpy.ndarray`, optional
-        The rows of the arrays that belong to this set, all by default.
+        Rows of the arrays that belong to this set, all by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.training import TrainingData
+    >>> data = TrainingData(*np.zeros((2, 5, 64, 64)), np.zeros((5, 2)), ("log_flux", "n"))
+    >>> len(data.subset([1, 3])), data.select(("n",)).labels.shape
+    (2, (5, 1))
     """
 
     def __init__(self, data, weight, labels, names, *, rows=None):
+        if rows is None:
+            rows = np.arange(len(labels))
         self.arrays = (data, weight, np.asarray(labels, dtype=np.float32))
         self.names = tuple(names)
-        self.rows = np.arange(len(labels)) if rows is None else rows
+        self.rows = rows
 
     def __len__(self):
         return len(self.rows)
 
     def __getitem__(self, index):
-        """A batch, where ``index`` is an array of integers."""
+        """Return a batch (data, weight, labels) of tensors, for an array of integers."""
         rows = self.rows[index]
         return tuple(torch.from_numpy(np.array(array[rows], np.float32)) for array in self.arrays)
 
     @property
     def labels(self):
-        """(M, L) `~numpy.ndarray`: the labels of this set."""
+        """Labels of this set, (M, L) `~numpy.ndarray`."""
         return self.arrays[2][self.rows]
 
     @property
@@ -52,16 +62,25 @@ class TrainingData(Dataset):
         return self.arrays[0].shape[-1]
 
     def subset(self, index):
-        """A part of this set that shares its arrays."""
+        """Return a part of this set, which shares its arrays."""
         return TrainingData(*self.arrays, self.names, rows=self.rows[index])
 
     def select(self, names):
-        """The set with some of its labels, in the order of ``names``.
+        """Return this set with some of its labels.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Names of the labels, in the order wanted.
+
+        Returns
+        -------
+        TrainingData
 
         Raises
         ------
         ValueError
-            If there is no such label.
+            If a label is missing.
         """
         missing = [name for name in names if name not in self.names]
         if missing:
@@ -73,17 +92,29 @@ class TrainingData(Dataset):
 
 
 class BatchSampler(Sampler):
-    """Rows of each batch; the order follows from seed and epoch, also after a resume.
+    """Rows of each batch; the order follows from seed and epoch, also in a resumed run.
 
-    Batches differ by one row at most: a last batch of a single galaxy, which batch normalization
-    cannot take, would be left over otherwise.
+    The sizes of batches differ by one at most: otherwise a last batch of a single galaxy, which
+    batch normalization cannot take, would be left over.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    batch_size : int
+        Largest number of rows in a batch.
+    seed : int, optional
+        Seed of the order; by default rows stay in their order.
     """
 
     def __init__(self, n, batch_size, *, seed=None):
-        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
+        self.n = n
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
 
     def set_epoch(self, epoch):
-        """Choose the order of this epoch (called by Lightning)."""
+        """Choose the order of an epoch (Lightning calls this)."""
         self.epoch = epoch
 
     def __len__(self):
@@ -98,7 +129,21 @@ class BatchSampler(Sampler):
 
 
 def add_noise(data, weight, kernel, generator):
-    """Add the noise that the weights tell, correlated by ``kernel``, to good pixels."""
+    """Add noise to the good pixels of images.
+
+    Parameters
+    ----------
+    data, weight : (N, S, S) `~torch.Tensor`
+        Images and weights; the rms of the noise is one over the weight.
+    kernel : (K, K) `~torch.Tensor`
+        Kernel that correlates the noise, from `check_kernel`.
+    generator : `~torch.Generator`
+        Source of randomness, on the device of the images.
+
+    Returns
+    -------
+    (N, S, S) `~torch.Tensor`
+    """
     noise = torch.randn(data.shape, device=data.device, generator=generator)
     if kernel.shape[-1] > 1:
         half = kernel.shape[-1] // 2
@@ -109,12 +154,21 @@ def add_noise(data, weight, kernel, generator):
 
 
 def check_kernel(kernel):
-    """Refuse a noise kernel that would not keep the noise's variance.
+    """Raise ValueError unless a noise kernel keeps the variance of the noise.
+
+    Parameters
+    ----------
+    kernel : (K, K) array_like
+        Kernel that correlates white noise.
+
+    Returns
+    -------
+    (K, K) `~numpy.ndarray`
 
     Raises
     ------
     ValueError
-        If it is not square with an odd side, or its squares do not sum to 1.
+        If ``kernel`` is not square with an odd side, or its squares do not sum to 1.
     """
     values = np.asarray(kernel, dtype=float)
     square = values.ndim == 2 and len(set(values.shape)) == 1 and len(values) % 2 == 1
@@ -129,16 +183,16 @@ def check_kernel(kernel):
 
 @dataclass(frozen=True)
 class Scenes(Rows):
-    """N scenes as the network takes them.
+    """N scenes, in the tensors that the network takes.
 
     Attributes
     ----------
     data, weight : (N, 128, 128) `~torch.Tensor`
-        As in `~sersicnet.preprocessing.Stamps`.
+        Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     psf : (N, 63, 63) `~torch.Tensor`
-        As given to the network.
+        PSFs that the network sees.
     labels : (N, 7) `~torch.Tensor`
-        The truth.
+        True labels, in the order of `~sersicnet.model.LABELS`.
     """
 
     data: torch.Tensor
@@ -147,24 +201,31 @@ class Scenes(Rows):
     labels: torch.Tensor
 
     def tensors(self):
-        """All four, in the order in which loaders give them."""
+        """Return data, weight, psf and labels, in the order of the loaders."""
         return self.data, self.weight, self.psf, self.labels
 
 
 def turn(scenes, first):
-    """Flip and transpose scenes: each of the eight ways for an eighth of them.
+    """Flip and transpose scenes: each of the eight orientations is that of an eighth of them.
 
     Parameters
     ----------
     scenes : Scenes
-        Any number.
+        Any number of scenes.
     first : int
-        The way of the first eighth, 0 to 7.
+        Orientation of the first eighth, one of `~sersicnet.model.ORIENTATIONS`.
 
     Returns
     -------
     Scenes
-        In the same order.
+        The scenes in the same order.
+
+    Examples
+    --------
+    >>> from sersicnet.training import SceneMaker, turn
+    >>> scenes = next(SceneMaker(1, n_galaxies=64).batches(8))
+    >>> len(turn(scenes, 3))
+    8
     """
     n = len(ORIENTATIONS)
     parts = zip(*(tensor.tensor_split(n) for tensor in scenes.tensors()), strict=True)

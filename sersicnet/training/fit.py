@@ -1,4 +1,4 @@
-"""From cutouts and truth to a trained network: what `SersicNet.fit` does."""
+"""From cutouts and truth to a trained network, for `sersicnet.SersicNet.fit`."""
 
 import copy
 import tempfile
@@ -17,6 +17,10 @@ from sersicnet.training.regression import train_network
 __all__ = ["fit"]
 
 LEARNING_RATE = 2e-3
+# Share of the galaxies that are held out for validation.
+_HELD_OUT = 0.1
+# Smallest spread of a label in the training set: labels are divided by it.
+_SMALLEST_SPREAD = 1e-6
 
 
 def fit(
@@ -38,62 +42,59 @@ def fit(
     Parameters
     ----------
     net : `~sersicnet.SersicNet`
-        Whose settings count.
+        Estimator, whose settings are used.
     cutouts, truth, psf, validation, noise_kernel, resume, progress_bar
-        As in `~sersicnet.SersicNet.fit`.
+        Arguments of `~sersicnet.SersicNet.fit`.
     psf_options : dict
-        Of `~sersicnet.model.collect_psfs`.
+        Options of `~sersicnet.model.collect_psfs`.
     units : dict
         ``pixel_scale`` and ``zeropoint``.
     start : `~torch.nn.Module` or None
-        A trained network to go on from, else random weights.
+        Trained network to start from; random weights by default.
 
     Returns
     -------
     network : `~torch.nn.Module`
+        Trained network.
     parameters : tuple of str
-    history : dict
+        Parameters that it predicts.
+    history : dict of list
+        ``epoch``, ``train_loss`` and ``val_loss``.
     label_range : (2, L) `~numpy.ndarray` or None
+        Smallest and largest labels of the training set.
     record : dict
-        What the estimator keeps of them.
+        Facts about the training, which are stored with the weights.
 
     Raises
     ------
     TypeError, ValueError
-        As in `~sersicnet.SersicNet.fit`.
+        If the call makes no sense, see `~sersicnet.SersicNet.fit`.
     """
     parameters = _check_settings(net)
     if net.network == "posterior":
         _check_adaptation(start, noise_kernel)
-        options = {"psf_options": psf_options, "units": units, "stamp_size": net.stamp_size}
         return adapt(
             net,
             start,
             cutouts,
             truth,
             psf=psf,
+            psf_options=psf_options,
+            units=units,
+            stamp_size=net.stamp_size,
             validation=validation,
             resume=resume,
             progress_bar=progress_bar,
-            **options,
         )
     if noise_kernel is not None:
         check_kernel(noise_kernel)
     network = _first_network(net, parameters, start)
-    options = {"parameters": parameters, "stamp_size": net.stamp_size, **units}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch if resume is None else resume)
-        train = as_training_data(cutouts, truth, directory=folder / "train", **options)
-        if validation is None:
-            kept, left = split_rows(len(train), fraction=0.1, seed=net.seed)
-            held_out = train.subset(left)
-            train = train.subset(kept)
-        else:
-            held_out = as_training_data(
-                *check_pair(validation), directory=folder / "validation", **options
-            )
+        options = {"parameters": parameters, "stamp_size": net.stamp_size, **units}
+        train, held_out = _training_sets(net, cutouts, truth, validation, folder, options)
         if start is None:
-            spread = train.labels.std(axis=0).clip(min=1e-6)
+            spread = train.labels.std(axis=0).clip(min=_SMALLEST_SPREAD)
             network.standardize(train.labels.mean(axis=0), spread)
         history, seconds = train_network(
             network,
@@ -119,8 +120,18 @@ def fit(
     return network.eval(), parameters, history, label_range, record
 
 
+def _training_sets(net, cutouts, truth, validation, folder, options):
+    """The training set and the validation set, prepared in a folder."""
+    train = as_training_data(cutouts, truth, directory=folder / "train", **options)
+    if validation is None:
+        kept, left = split_rows(len(train), fraction=_HELD_OUT, seed=net.seed)
+        return train.subset(kept), train.subset(left)
+    pair = check_pair(validation)
+    return train, as_training_data(*pair, directory=folder / "validation", **options)
+
+
 def _check_settings(net):
-    """The parameters, after a check of all that would fail late or silently."""
+    """Check the settings that would fail late or silently, and return the parameters."""
     for name in ("max_epochs", "batch_size", "patience"):
         check_positive(name, getattr(net, name))
     torch_device(net.device)
@@ -128,7 +139,7 @@ def _check_settings(net):
 
 
 def _check_adaptation(start, noise_kernel):
-    """Refuse what the universal network does not learn by."""
+    """Raise ValueError unless the posterior network can be adapted."""
     if start is None:
         msg = (
             "network='posterior' is trained on scenes of its own, by `sersicnet train "
@@ -141,7 +152,7 @@ def _check_adaptation(start, noise_kernel):
 
 
 def _first_network(net, parameters, start):
-    """The network that training begins with, made before anything long begins."""
+    """The network that the training starts from, made before anything slow starts."""
     if start is not None:
         return copy.deepcopy(start)
     return build_network(

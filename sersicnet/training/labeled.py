@@ -1,4 +1,4 @@
-"""Cutouts of known galaxies as the universal network takes its training scenes."""
+"""Cutouts of known galaxies, prepared as scenes for the universal network."""
 
 import numpy as np
 import torch
@@ -17,36 +17,36 @@ from sersicnet.training.data import Scenes, TrainingData
 __all__ = ["labeled_scenes"]
 
 SEVEN = tuple(PARAMETERS)
-# Why a galaxy is left out.
+# Reasons to leave a galaxy out.
 _REASONS = ("image or PSF", "truth", "prior")
 
 
 def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
-    """Cutouts and their truth as scenes, in memory: 150 kB a galaxy.
+    """Prepare cutouts and their truth as scenes, in memory: 150 kB per galaxy.
 
-    All is done to an image that `~sersicnet.SersicNet.predict` does, binning included,
-    and to the truth the opposite of what it does to the answer.
+    Images are prepared as in `~sersicnet.SersicNet.predict`, binning included, and the truth goes
+    the way of the posterior in reverse.
 
     Parameters
     ----------
     cutouts, psf
-        As in `~sersicnet.SersicNet.predict`.
+        Arguments of `~sersicnet.SersicNet.predict`.
     truth : `~astropy.table.Table` or dict
-        A row a cutout, with columns of all seven parameters.
+        Table with one row per cutout and columns of all seven parameters.
     psf_options : dict
-        Of `~sersicnet.model.collect_psfs`.
+        Options of `~sersicnet.model.collect_psfs`.
     units : dict
         ``pixel_scale`` and ``zeropoint``.
     stamp_size : int
-        Pixels on a side.
+        Pixels on a side of the stamps.
 
     Returns
     -------
     scenes : `~sersicnet.training.Scenes`
-        Without galaxies that cannot be learned from.
+        Scenes of the usable galaxies.
     left_out : dict of int
-        How many these are: ``'image or PSF'`` cannot be measured, ``'truth'`` is not finite, or
-        it is outside of the ``'prior'``.
+        Number of other galaxies by reason: the ``'image or PSF'`` cannot be measured, the
+        ``'truth'`` is not finite, or it is outside of the ``'prior'``.
 
     Raises
     ------
@@ -76,10 +76,10 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
 
 
 def _scenes(batch, truth):
-    """All scenes of a batch, and 0 where they are good, else the place of why not plus 1."""
+    """Scenes of a batch, and 0 where they are usable, else the place of the reason plus 1."""
     stamps = batch.stamps
     psf_stamps = torch.zeros(len(stamps), PSF_SIZE, PSF_SIZE)
-    with np.errstate(all="ignore"):  # what is not finite is left out
+    with np.errstate(all="ignore"):  # galaxies that are not finite are left out
         bins = needed_bins(truth["r_eff"], stamps)
         for number in np.unique(bins[bins > 1]):
             rows = np.flatnonzero(bins == number)

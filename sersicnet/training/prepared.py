@@ -18,23 +18,23 @@ from sersicnet.training.data import TrainingData
 
 __all__ = ["as_training_data", "build_training_data", "split_rows"]
 
-CHUNK = SIZE  # prepared at a time
+CHUNK = SIZE  # cutouts prepared at a time
 
 
 def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
-    """What was prepared before, or what `build_training_data` makes of cutouts and truth.
+    """Return the training set of cutouts and truth, or one that was prepared before.
 
     Parameters
     ----------
     cutouts, truth, stamp_size, directory, **units
-        As in `build_training_data`; or a `~sersicnet.training.TrainingData` and None.
+        Arguments of `build_training_data`; or a `~sersicnet.training.TrainingData` and None.
     parameters : tuple of str
-        What is to be learned from it.
+        Parameters to learn.
 
     Returns
     -------
     `~sersicnet.training.TrainingData`
-        With the labels of ``parameters`` and at least one galaxy.
+        Training set with the labels of ``parameters`` and at least one galaxy.
 
     Raises
     ------
@@ -60,7 +60,9 @@ def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **uni
 
 def needed_columns(parameters):
     """Columns of the truth that the labels of ``parameters`` are computed from."""
-    return parameters + (("q",) if "theta" in parameters and "q" not in parameters else ())
+    if "theta" in parameters and "q" not in parameters:
+        return (*parameters, "q")
+    return parameters
 
 
 def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None):
@@ -69,28 +71,28 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     Parameters
     ----------
     cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
-        Taken one chunk after the other, so that an iterator needs no memory for all.
+        Cutouts, read in chunks, so that an iterator needs no memory for all.
     truth : `~astropy.table.Table` or dict
-        A row a cutout, in the same order, with columns for some or all of
+        Table with one row per cutout, in the same order, and columns for some or all of
         `~sersicnet.parameters.PARAMETERS`.
     stamp_size : int
-        Pixels on a side.
+        Pixels on a side of the stamps.
     directory : path
-        Where the arrays go. If they are there already, and of the same truth, they are used.
+        Folder of the arrays. Those that are there already are used if they are of the same truth.
     pixel_scale, zeropoint
-        As in `~sersicnet.preprocessing.prepare`, one for all or one a cutout.
+        Arguments of `~sersicnet.preprocessing.prepare`, one for all or one per cutout.
 
     Returns
     -------
     `~sersicnet.training.TrainingData`
-        With labels of all parameters in the truth, without galaxies that are
+        Training set with the labels of all parameters in the truth, without galaxies that are
         unusable or lack a finite label.
 
     Raises
     ------
     ValueError
-        If there are more or fewer cutouts than rows, the truth has no parameter, or the stamps in
-        ``directory`` have another size or are of another truth.
+        If the number of cutouts is not that of the rows, the truth has no parameter, or the stamps
+        in ``directory`` have another size or are of another truth.
     """
     directory = Path(directory)
     if truth is not None:
@@ -102,29 +104,33 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
         msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
         raise ValueError(msg)
-    data, weight = (
-        np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("data", "weight")
-    )
+    data = np.load(directory / "data.npy", mmap_mode="r")
+    weight = np.load(directory / "weight.npy", mmap_mode="r")
     if data.shape[-1] != stamp_size:
         msg = f"{directory} holds stamps of {data.shape[-1]} pixels, not of stamp_size={stamp_size}"
         raise ValueError(msg)
-    labels = np.load(directory / "labels.npy")
-    names, n = labels.dtype.names, len(labels)
-    return TrainingData(data[:n], weight[:n], labels.view((np.float32, len(names))), names)
+    columns = np.load(directory / "labels.npy")
+    names = columns.dtype.names
+    labels = columns.view((np.float32, len(names)))
+    n = len(labels)
+    return TrainingData(data[:n], weight[:n], labels, names)
 
 
 def _fill(directory, chunks, truth, size, units):
+    """Prepare chunks of cutouts, and write their arrays."""
     parameters = _known(truth)
-    names, values = label_names(parameters), table_values(truth, parameters)
+    names = label_names(parameters)
+    values = table_values(truth, parameters)
     n = len(next(iter(values.values())))
     if n == 0:
         msg = "the truth has no rows: at least one galaxy is needed"
         raise ValueError(msg)
-    data, weight = (
-        np.lib.format.open_memmap(directory / f"{name}.npy", "w+", np.float32, (n, size, size))
-        for name in ("data", "weight")
-    )
-    labels, taken, used = [], 0, 0
+    shape = (n, size, size)
+    data = np.lib.format.open_memmap(directory / "data.npy", "w+", np.float32, shape)
+    weight = np.lib.format.open_memmap(directory / "weight.npy", "w+", np.float32, shape)
+    labels = np.empty((n, len(names)), np.float32)
+    taken = 0
+    used = 0
     for chunk, length in chunks:
         rows = slice(taken, taken + length)
         taken = rows.stop
@@ -132,24 +138,25 @@ def _fill(directory, chunks, truth, size, units):
             break
         given = {name: _part(value, rows, n) for name, value in units.items()}
         stamps = prepare(chunk, stamp_size=size, first=rows.start, **given)
-        with np.errstate(all="ignore"):  # what is not finite is left out
-            learned = stamps.frame.to_labels({k: v[rows] for k, v in values.items()}, parameters)
-        learned = stack_labels(learned, names=names)
+        known = {name: value[rows] for name, value in values.items()}
+        with np.errstate(all="ignore"):  # galaxies that are not finite are left out
+            columns = stamps.frame.to_labels(known, parameters)
+        learned = stack_labels(columns, names=names)
         good = np.isfinite(learned).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())
         used = part.stop
-        data[part], weight[part] = stamps.data[good], stamps.weight[good]
-        labels.append(learned[good])
+        data[part] = stamps.data[good]
+        weight[part] = stamps.weight[good]
+        labels[part] = learned[good]
     if taken != n:
         msg = f"truth has {n} rows, but there are {'more' if taken > n else taken} cutouts"
         raise ValueError(msg)
     data.flush()
     weight.flush()
     (directory / "truth.sha256").write_text(_fingerprint(truth))
-    labels = np.concatenate(labels).astype(np.float32)
     # Last and in one step: where it exists, all is complete.
     with atomic_path(directory / "labels.npy") as partial:
-        np.save(partial, labels.view([(name, np.float32) for name in names])[:, 0])
+        np.save(partial, labels[:used].view([(name, np.float32) for name in names])[:, 0])
 
 
 def _chunks_of(cutouts, size):
@@ -185,8 +192,10 @@ def _chunks_of(cutouts, size):
 
 
 def _part(value, rows, n):
-    """The rows of an argument that holds one value for each of ``n`` cutouts."""
-    return value[rows] if np.shape(value) == (n,) else value
+    """Some rows of an argument that has one value for each of ``n`` cutouts."""
+    if np.shape(value) == (n,):
+        return value[rows]
+    return value
 
 
 def _fingerprint(truth):
@@ -199,8 +208,11 @@ def _fingerprint(truth):
 
 
 def _stored_fingerprint(directory):
+    """Fingerprint of the truth of the stored arrays, None where there is none."""
     file = directory / "truth.sha256"
-    return file.read_text() if file.exists() else None
+    if not file.exists():
+        return None
+    return file.read_text()
 
 
 def _known(truth):
@@ -209,7 +221,9 @@ def _known(truth):
     if not known:
         msg = f"the truth has none of the columns {', '.join(PARAMETERS)}"
         raise ValueError(msg)
-    return known if "q" in known else tuple(name for name in known if name != "theta")
+    if "q" in known:
+        return known
+    return tuple(name for name in known if name != "theta")
 
 
 def split_rows(n_rows, *, fraction, seed):
@@ -235,12 +249,21 @@ def split_rows(n_rows, *, fraction, seed):
 
 
 def check_pair(validation):
-    """Refuse what is not (cutouts, truth).
+    """Raise TypeError unless the validation is a pair (cutouts, truth).
+
+    Parameters
+    ----------
+    validation : tuple or list
+        The user's argument.
+
+    Returns
+    -------
+    tuple or list
 
     Raises
     ------
     TypeError
-        If it is not a pair.
+        If ``validation`` is not a pair.
     """
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         msg = f"validation must be a tuple (cutouts, truth), not {type(validation).__name__}"

@@ -1,15 +1,16 @@
-"""Scenes as torch's loaders take them, made in the process that trains or in workers.
+"""Batches of scenes for torch's loaders, made in the process that trains or in workers.
 
-Apart from the training itself, so that a worker process does not import Lightning.
+This module does not import Lightning, so that a worker process does not either.
 """
 
 import atexit
+import math
 import os
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from sersicnet.training.scenes import SceneMaker
+from sersicnet.training.scenes import GALAXIES_STEP, SceneMaker
 
 __all__ = ["SceneStream", "scene_loader"]
 
@@ -20,68 +21,79 @@ class SceneStream(IterableDataset):
     Parameters
     ----------
     seed : tuple of int
-        Of the scenes; each worker adds its own number.
+        Seed of the scenes; each worker adds its own number.
     batch_size, n_batches : int
-        What is drawn.
+        Scenes per batch, and number of batches.
     n_galaxies : int
-        Most noise-free galaxies kept at a time: fewer where no more are needed.
+        Largest number of noise-free galaxies kept at a time; fewer where no more are needed.
     **options
-        Of `~sersicnet.training.SceneMaker`.
+        Further options of `~sersicnet.training.SceneMaker`.
     """
 
     def __init__(self, seed, *, batch_size, n_batches, n_galaxies=2048, **options):
-        self.seed, self.batch_size, self.n_batches = tuple(seed), batch_size, n_batches
-        self.n_galaxies, self.options = n_galaxies, options
+        self.seed = tuple(seed)
+        self.batch_size = batch_size
+        self.n_batches = n_batches
+        self.n_galaxies = n_galaxies
+        self.options = options
 
     def __iter__(self):
         worker = torch.utils.data.get_worker_info()
-        number, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        wanted = self.n_batches // count + (number < self.n_batches % count)
+        if worker is None:
+            number = 0
+            n_workers = 1
+        else:
+            number = worker.id
+            n_workers = worker.num_workers
+        wanted = len(range(number, self.n_batches, n_workers))
         needed = max(self.batch_size, min(self.n_galaxies, wanted * self.batch_size))
-        n_galaxies = -(-needed // 64) * 64
+        n_galaxies = GALAXIES_STEP * math.ceil(needed / GALAXIES_STEP)
         maker = SceneMaker((*self.seed, number), n_galaxies=n_galaxies, **self.options)
         for _, scenes in zip(range(wanted), maker.batches(self.batch_size), strict=False):
             yield scenes.data, scenes.weight, scenes.psf, scenes.labels
 
 
 def scene_loader(seed, *, n_workers=0, device="cpu", **options):
-    """A loader of the batches of a `SceneStream`.
+    """Return a loader of the batches of a `SceneStream`.
 
     Parameters
     ----------
     seed : tuple of int
-        Of the scenes.
+        Seed of the scenes.
     n_workers : int
-        Processes that make them on the CPU; 0 makes them in this one.
+        Number of processes that make scenes on the CPU; 0 makes them in this process.
     device : str or `~torch.device`
-        Where this process makes them.
+        Device on which this process makes scenes.
     **options
-        Of `SceneStream`.
+        Further options of `SceneStream`.
 
     Returns
     -------
     `~torch.utils.data.DataLoader`
-        Of tuples: data, weight, PSF, labels.
+        Loader of tuples (data, weight, psf, labels).
     """
-    stream = SceneStream(seed, device="cpu" if n_workers else device, **options)
     workers = {}
     if n_workers:
+        device = "cpu"
         workers = {
             "multiprocessing_context": "spawn",
             "prefetch_factor": 4,
             "worker_init_fn": _leave_at_once,
         }
-    # It draws a number that nothing depends on, but not from torch's own state.
-    generator = torch.Generator()
     return DataLoader(
-        stream, batch_size=None, num_workers=n_workers, generator=generator, **workers
+        SceneStream(seed, device=device, **options),
+        batch_size=None,
+        num_workers=n_workers,
+        # It draws a number that nothing depends on, but not from torch's own state.
+        generator=torch.Generator(),
+        **workers,
     )
 
 
 def _leave_at_once(_number):
-    """Let a worker end without what Python does last.
+    """Let a worker end without Python's own cleanup.
 
-    Where training stops early, batches that nobody fetches wait in the thread of the worker's
+    Where training stops early, batches that are never fetched wait in the thread of the worker's
     queue. Python stops threads while they are in torch's C++, which aborts: "terminate called
     without an active exception", or "DataLoader worker is killed by signal".
     """
