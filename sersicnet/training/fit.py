@@ -73,19 +73,9 @@ def fit(
     parameters = _check_settings(net)
     if net.network == "posterior":
         _check_adaptation(start, noise_kernel)
-        return adapt(
-            net,
-            start,
-            cutouts,
-            truth,
-            psf=psf,
-            psf_options=psf_options,
-            units=units,
-            stamp_size=net.stamp_size,
-            validation=validation,
-            resume=resume,
-            progress_bar=progress_bar,
-        )
+        run_options = {"validation": validation, "resume": resume, "progress_bar": progress_bar}
+        options = {"psf_options": psf_options, "units": units, "stamp_size": net.stamp_size}
+        return adapt(net, start, cutouts, truth, psf=psf, **run_options, **options)
     if noise_kernel is not None:
         check_kernel(noise_kernel)
     network = _first_network(net, parameters, start)
@@ -101,15 +91,9 @@ def fit(
             train,
             held_out,
             directory=folder / "checkpoints",
-            max_epochs=net.max_epochs,
-            batch_size=net.batch_size,
-            learning_rate=LEARNING_RATE if net.learning_rate is None else net.learning_rate,
-            patience=net.patience,
             noise_kernel=noise_kernel,
-            seed=net.seed,
-            device=torch_device(net.device).type,
-            precision=net.precision,
             progress_bar=progress_bar,
+            **_train_options(net),
         )
     label_range = np.stack([train.labels.min(axis=0), train.labels.max(axis=0)])
     record = {
@@ -118,6 +102,19 @@ def fit(
         "training_seconds": round(seconds),
     }
     return network.eval(), parameters, history, label_range, record
+
+
+def _train_options(net):
+    """Options of `train_network` from the settings of an estimator."""
+    return {
+        "max_epochs": net.max_epochs,
+        "batch_size": net.batch_size,
+        "learning_rate": LEARNING_RATE if net.learning_rate is None else net.learning_rate,
+        "patience": net.patience,
+        "seed": net.seed,
+        "device": torch_device(net.device).type,
+        "precision": net.precision,
+    }
 
 
 def _training_sets(net, cutouts, truth, validation, folder, options):

@@ -1,4 +1,4 @@
-"""Training: loss, data drawn anew at each step, and the Lightning module.
+"""The training loop: checkpoints, history, schedule and interruption.
 
 Imports torch, numpy and lightning only, so that it runs on a bare GPU machine.
 """
@@ -14,46 +14,52 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
 
-from sersicnet.model.symmetries import random_symmetry
-from sersicnet.training.data import TrainingData
-
-__all__ = ["TrainingData", "random_symmetry", "train_module"]
+__all__ = ["Checkpoint", "History", "run_trainer", "train_module", "warmup_cosine"]
 
 
 class History(lightning.Callback):
-    """Losses of each epoch; part of the checkpoint."""
+    """Losses of each epoch, which are part of the checkpoint.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the labels.
+    """
 
     def __init__(self, names):
         self.names = list(names)
         self.losses = {"epoch": [], "train_loss": [], "val_loss": []}
 
     def on_train_epoch_end(self, trainer, module):
-        """Append what was logged."""
+        """Append the losses of the epoch."""
         self.losses["epoch"].append(trainer.current_epoch)
         for name in ("train_loss", "val_loss"):
             self.losses[name].append(float(trainer.callback_metrics[name]))
 
     def state_dict(self):
-        """For the checkpoint."""
+        """Return the state for the checkpoint."""
         return self.losses | {"names": self.names}
 
     def load_state_dict(self, state):
-        """From the checkpoint."""
+        """Restore the state of a checkpoint of the same labels."""
         losses = {name: list(values) for name, values in state.items()}
-        if (names := losses.pop("names")) != self.names:
+        names = losses.pop("names")
+        if names != self.names:
             msg = f"the checkpoint is of the labels {names}, not {self.names}: use another folder"
             raise ValueError(msg)
         self.losses = losses
 
 
 class Checkpoint(ModelCheckpoint):
-    """The best or the last epoch, in a folder that may be moved between two runs."""
+    """Checkpoint of the best or the last epoch, in a folder that may move between two runs."""
 
     def load_state_dict(self, state):
-        """From the checkpoint, whose paths are those of the first run."""
+        """Restore the state of a checkpoint, whose paths are those of the first run."""
 
         def move(path):
-            return str(Path(self.dirpath) / Path(path).name) if path else path
+            if not path:
+                return path
+            return str(Path(self.dirpath) / Path(path).name)
 
         paths = ("best_model_path", "kth_best_model_path", "last_model_path")
         models = {move(path): score for path, score in state["best_k_models"].items()}
@@ -67,24 +73,24 @@ def train_module(module, loaders=(), *, names, directory, patience, progress_bar
     Parameters
     ----------
     module : `~lightning.LightningModule`
-        With a ``network``; it logs ``train_loss`` and ``val_loss``.
+        Module with a ``network``, which logs ``train_loss`` and ``val_loss``.
     loaders : tuple of `~torch.utils.data.DataLoader`
-        Of training and validation; none, where the module has its own.
+        Loaders of training and validation; none where the module has its own.
     names : tuple of str
         Names of the labels.
     directory, patience, progress_bar
-        As in `train_network`.
+        Arguments of `~sersicnet.training.train_network`.
     **options
-        Of `~lightning.Trainer`.
+        Further options of `~lightning.Trainer`.
 
     Returns
     -------
     history : dict of list
         ``epoch``, ``train_loss`` and ``val_loss``.
     seconds : float
-        Spent in training, in all runs that led here.
+        Time of the training, in all runs that led to this one.
     """
-    module.network.train()  # one that has learned before may come as it predicts
+    module.network.train()  # a trained network may come in evaluation mode
     history = History(names)
     timer = Timer()
     best = Checkpoint(directory, "best", monitor="val_loss", enable_version_counter=False)
@@ -176,7 +182,7 @@ def warmup_cosine(optimizer, *, steps, warmup):
 
 @contextlib.contextmanager
 def quiet():
-    """Without Lightning's advertisements, and its warnings about what is meant to be so."""
+    """Silence Lightning's advertisements, and its warnings about what is intended."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -196,7 +202,7 @@ def quiet():
 
 @contextlib.contextmanager
 def interruptible():
-    """Ctrl-C raises KeyboardInterrupt; Lightning would end Python, and ignore it from then on."""
+    """Let Ctrl-C raise KeyboardInterrupt; Lightning would end Python, and ignore it afterwards."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Training of regression networks: loss and Lightning module."""
+"""Training of networks that predict normal distributions: loss and Lightning module."""
 
 import lightning
 import numpy as np
@@ -16,28 +16,36 @@ WARMUP = 0.05
 
 
 def beta_nll(distribution, labels, *, label_scale, beta=0.5):
-    """Gaussian negative log-likelihood, weighted by the predicted width to the power 2 beta.
+    """Return the Gaussian negative log-likelihood, weighted by the width to the power 2 beta.
 
-    With ``beta=0`` the plain likelihood, in which faint galaxies hardly teach the mean;
-    with ``beta=1`` the mean learns as from squared errors (Seitzer et al. 2022, ICLR).
-    Only ``beta=0`` is a score to compare networks by: else a loss near zero may mean that
-    the widths, and so the weights, are small.
+    ``beta=0`` gives the plain likelihood, in which faint galaxies hardly contribute to the mean;
+    with ``beta=1`` the mean is learned as from squared errors (Seitzer et al. 2022, ICLR). Only
+    ``beta=0`` is a score to compare networks by: otherwise a loss near zero may mean that the
+    widths, and so the weights, are small.
 
     Parameters
     ----------
     distribution : `~torch.distributions.Distribution`
         Independent normal distributions of (N, L) labels.
     labels : (N, L) `~torch.Tensor`
-        The truth.
+        True labels.
     label_scale : (L,) `~torch.Tensor`
-        Spread of the labels in the training set: what a width is measured in.
+        Spread of the labels in the training set, the unit of the widths.
     beta : float
-        Between 0 and 1.
+        Exponent between 0 and 1.
 
     Returns
     -------
     `~torch.Tensor`
-        A scalar.
+        Mean loss, a scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.training import beta_nll
+    >>> normal = torch.distributions.Normal(torch.zeros(5, 2), torch.ones(5, 2))
+    >>> float(beta_nll(normal, torch.ones(5, 2), label_scale=torch.ones(2)))
+    0.5
     """
     width = distribution.stddev / label_scale
     pull = (labels - distribution.mean) / distribution.stddev
@@ -46,42 +54,47 @@ def beta_nll(distribution, labels, *, label_scale, beta=0.5):
 
 
 class TrainingModule(lightning.LightningModule):
-    """What Lightning needs to train a network.
+    """Lightning module that trains a network.
 
     Parameters
     ----------
     network : `~torch.nn.Module`
-        Stamps to distribution.
+        Network that maps stamps to a distribution.
     names : tuple of str
         Names of the labels.
     learning_rate : float
-        Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
+        Highest learning rate of AdamW, after a warm-up; it falls to zero along half a cosine.
     noise_kernel : (K, K) `~numpy.ndarray` or None
-        If given, stamps are free of noise, and noise is drawn anew at each step.
+        Kernel that correlates the noise, where stamps are free of noise and it is drawn anew at
+        each step.
     symmetries : bool
         Whether to flip and transpose training stamps at random.
     loss : callable
-        Like `beta_nll`.
+        Loss like `beta_nll`.
     seed : int
-        Of noise and symmetries.
+        Seed of noise and symmetries.
     """
 
     def __init__(self, network, names, *, learning_rate, noise_kernel, symmetries, loss, seed):
         super().__init__()
-        self.network, self.names, self.seed = network, names, seed
-        self.learning_rate, self.symmetries, self.loss = learning_rate, symmetries, loss
-        kernel = (
-            None if noise_kernel is None else torch.as_tensor(check_kernel(noise_kernel)).float()
-        )
+        self.network = network
+        self.names = names
+        self.learning_rate = learning_rate
+        self.symmetries = symmetries
+        self.loss = loss
+        self.seed = seed
+        kernel = noise_kernel
+        if kernel is not None:
+            kernel = torch.as_tensor(check_kernel(kernel)).float()
         self.register_buffer("noise_kernel", kernel, persistent=False)
 
     def _generator(self, *position):
-        """A generator of its own for each step, so that a resumed run draws the same."""
+        """A generator for each step, so that a resumed run draws the same."""
         state = np.random.SeedSequence([self.seed, *position]).generate_state(1, np.uint64)[0]
         return torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
 
     def _losses(self, batch, generator, *, augment):
-        """What is minimized, and the likelihood that tells progress whatever that is."""
+        """The loss to minimize, and the plain likelihood, which shows the progress."""
         data, weight, labels = batch
         if augment:
             data, weight, labels = random_symmetry(data, weight, labels, self.names, generator)
@@ -93,19 +106,19 @@ class TrainingModule(lightning.LightningModule):
         return self.loss(distribution, labels, label_scale=scale), likelihood.detach()
 
     def training_step(self, batch, index):
-        """Loss of one batch; its plain likelihood is logged."""
+        """Return the loss of a batch, and log its plain likelihood."""
         generator = self._generator(0, self.global_step)
         loss, likelihood = self._losses(batch, generator, augment=self.symmetries)
         self.log("train_loss", likelihood, on_epoch=True, on_step=False, batch_size=len(batch[0]))
         return loss
 
     def validation_step(self, batch, index):
-        """Plain likelihood of one batch, with the same noise in each epoch."""
+        """Log the plain likelihood of a batch, with the same noise in each epoch."""
         _, likelihood = self._losses(batch, self._generator(1, index), augment=False)
         self.log("val_loss", likelihood, prog_bar=True, batch_size=len(batch[0]))
 
     def configure_optimizers(self):
-        """AdamW with warm-up and cosine decay."""
+        """Return AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate)
         steps = int(self.trainer.estimated_stepping_batches)
         return warmup_cosine(optimizer, steps=steps, warmup=WARMUP * steps + 1)
@@ -134,37 +147,37 @@ def train_network(
     Parameters
     ----------
     network : `~torch.nn.Module`
-        From `~sersicnet.networks.build_network`.
+        Network from `~sersicnet.networks.build_network`.
     data, validation : TrainingData
-        What to learn from, and what decides which epoch was best.
+        Galaxies to learn from, and galaxies that decide which epoch was best.
     directory : path
-        Checkpoints are kept here; if there are some, training goes on from the last.
+        Folder of the checkpoints; if it has some, training continues from the last.
     max_epochs, batch_size, learning_rate : int, int, float
-        Of the optimization.
+        Settings of the optimization.
     patience : int
-        Epochs without progress after which training stops.
+        Number of epochs without progress after which training stops.
     noise_kernel, symmetries, loss
-        See `~sersicnet.training.TrainingModule`.
+        Arguments of `~sersicnet.training.TrainingModule`.
     seed : int
-        Of order, symmetries and noise.
+        Seed of order, symmetries and noise.
     device : str
         Lightning's accelerator: ``'auto'``, ``'cpu'``, ``'gpu'``.
     precision : str
         Lightning's precision, such as ``'32-true'`` or ``'bf16-mixed'``.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
 
     Returns
     -------
     history : dict of list
         ``epoch``, ``train_loss`` and ``val_loss`` (plain likelihoods, see `beta_nll`).
     seconds : float
-        Spent in training, in all runs that led here.
+        Time of the training, in all runs that led to this one.
 
     Raises
     ------
     ValueError
-        If there are fewer than two galaxies to learn from, which batch normalization needs.
+        If ``data`` has fewer than two galaxies, which batch normalization needs.
     """
     if len(data) < 2:
         msg = f"usable galaxies to train on: {len(data)}, but at least 2 are needed"
@@ -178,10 +191,9 @@ def train_network(
         loss=loss,
         seed=seed,
     )
-    loaders = _loader(data, batch_size, seed=seed), _loader(validation, 4 * batch_size)
     return train_module(
         module,
-        loaders,
+        (_loader(data, batch_size, seed=seed), _loader(validation, 4 * batch_size)),
         names=data.names,
         directory=directory,
         patience=patience,
@@ -194,6 +206,7 @@ def train_network(
 
 
 def _loader(data, batch_size, *, seed=None):
+    """A loader of batches, in random order if there is a seed."""
     sampler = BatchSampler(len(data), batch_size, seed=seed)
     # It draws a number that nothing depends on, but not from torch's own state.
     return DataLoader(data, sampler=sampler, batch_size=None, generator=torch.Generator())

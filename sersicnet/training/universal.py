@@ -3,10 +3,10 @@
 Imports torch, numpy, zuko, lightning and safetensors only, so that it runs on a bare GPU machine.
 """
 
+import itertools
 import math
 import platform
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 
 import lightning
@@ -28,27 +28,29 @@ __all__ = ["UniversalModule", "train_universal", "validate_by_snr"]
 
 _VALIDATION_SEED = 7
 _PARAMETERS = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
-# S/N within the half-light ellipse that strata begin and end at.
+# Galaxies in a batch of the validation by S/N.
+_BATCH = 64
+# Edges of the strata of S/N within the half-light ellipse.
 STRATA = (2, 10, 30, 100, 1000, 20000)
 
 
 class UniversalModule(lightning.LightningModule):
-    """What Lightning needs to train a `~sersicnet.networks.PosteriorNetwork`.
+    """Lightning module that trains a `~sersicnet.networks.PosteriorNetwork` on scenes.
 
     Parameters
     ----------
     network : `~sersicnet.networks.PosteriorNetwork`
-        Trained in place.
+        Network, which is trained in place.
     learning_rate : float
-        Of AdamW, reached after a warm-up and followed by half a cosine down to zero.
+        Highest learning rate of AdamW, after a warm-up; it falls to zero along half a cosine.
     batch_size, n_batches : int
-        Scenes a step, and steps an epoch, of each process.
+        Scenes per step and steps per epoch, of each process.
     n_validation : int
-        Scenes of the validation set.
+        Number of scenes of the validation set.
     seed : int
-        Of the scenes.
+        Seed of the scenes.
     n_workers : int
-        Processes that make scenes; 0 makes them where the network trains.
+        Number of processes that make scenes; 0 makes them where the network trains.
     scenes : dict
         Options of `~sersicnet.training.SceneMaker`.
     """
@@ -66,12 +68,17 @@ class UniversalModule(lightning.LightningModule):
         scenes,
     ):
         super().__init__()
-        self.network, self.learning_rate, self.seed = network, learning_rate, seed
-        self.batch_size, self.n_batches, self.n_validation = batch_size, n_batches, n_validation
-        self.n_workers, self.scenes = n_workers, scenes
+        self.network = network
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_batches = n_batches
+        self.n_validation = n_validation
+        self.seed = seed
+        self.n_workers = n_workers
+        self.scenes = scenes
 
     def train_dataloader(self):
-        """Scenes of this epoch: a resumed run draws the same."""
+        """Return the scenes of this epoch; a resumed run draws the same."""
         # The 1 keeps any seed from that of the validation: zeros at the end do not count.
         return scene_loader(
             (self.seed, self.current_epoch, self.global_rank, 1),
@@ -83,7 +90,7 @@ class UniversalModule(lightning.LightningModule):
         )
 
     def val_dataloader(self):
-        """The same scenes in each epoch and process."""
+        """Return the scenes of the validation, the same in each epoch and process."""
         return scene_loader(
             (_VALIDATION_SEED,),
             batch_size=self.batch_size,
@@ -93,18 +100,19 @@ class UniversalModule(lightning.LightningModule):
         )
 
     def _loss(self, batch):
+        """Minus the logarithm of the density at the truth, (N,)."""
         *images, labels = batch
         return -self.network(*images).log_prob_unconstrained(to_unconstrained(labels))
 
     def training_step(self, batch, index):
-        """Mean of -log of the density at the truth."""
+        """Return the mean of -log of the density at the truth, and log it."""
         loss = self._loss(batch).mean()
         options = {"on_epoch": True, "on_step": False, "sync_dist": True}
         self.log("train_loss", loss, batch_size=len(batch[0]), **options)
         return loss
 
     def validation_step(self, batch, index):
-        """The same for the validation scenes."""
+        """Log the mean of -log of the density at the truth."""
         loss = self._loss(batch).mean()
         self.log("val_loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch[0]))
 
@@ -114,10 +122,10 @@ class UniversalModule(lightning.LightningModule):
         norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
         if not norm.isfinite():
             for parameter in parameters:
-                parameter.grad = None  # zeros would move what momentum moves
+                parameter.grad = None  # with zeros, momentum would still move the parameters
 
     def configure_optimizers(self):
-        """AdamW with warm-up and cosine decay."""
+        """Return AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.learning_rate, weight_decay=1e-4
         )
@@ -126,13 +134,13 @@ class UniversalModule(lightning.LightningModule):
 
 
 class _Snapshot(Callback):
-    """Writes the weights as they are after each epoch, to look at while training goes on."""
+    """Write the weights after each epoch, to look at while training goes on."""
 
     def __init__(self, save):
         self.save = save
 
     def on_validation_end(self, trainer, module):
-        """Write them."""
+        """Write the weights."""
         if trainer.is_global_zero:
             self.save(trainer.current_epoch + 1)
 
@@ -158,120 +166,102 @@ def train_universal(
     strategy="auto",
     progress_bar=True,
 ):
-    """Train the universal network, or go on where an interrupted run ended.
+    """Train the universal network, or continue an interrupted run.
 
     Parameters
     ----------
     directory : path
-        For checkpoints and the weights, ``universal.safetensors``.
+        Folder of the checkpoints and of the weights, ``universal.safetensors``.
     n_scenes : int
-        Scenes to be seen in this run, all processes together.
+        Number of scenes seen in this run, all processes together.
     batch_size : int
-        Scenes a step of each process.
+        Number of scenes in a step of each process.
     learning_rate : float
-        The highest of the schedule.
+        Highest learning rate of the schedule.
     init : str, optional
-        Shipped weights or a file to begin with; what they had seen is added to the record.
+        Shipped weights or a file to start from; the scenes that they had seen are added to the
+        record.
     seed : int
-        Of scenes and initial weights.
+        Seed of scenes and initial weights.
     device : str
         ``'auto'``, ``'cpu'`` or ``'gpu'``.
     n_devices : int
-        GPUs, or processes on the CPU, that train together (DDP).
+        Number of GPUs, or of processes on the CPU, that train together (DDP).
     n_workers : int, optional
-        Processes that make scenes on the CPU. By default one where training is on the CPU
-        and none where it is on a GPU, which makes its own.
+        Number of processes that make scenes on the CPU. By default one where the CPU trains, and
+        none where a GPU trains, which makes its own.
     precision : str
-        Lightning's, e.g. ``'bf16-mixed'``.
+        Lightning's precision, such as ``'bf16-mixed'``.
     epoch_scenes, n_validation : int
-        Scenes between two validations, and of a validation, which has no more than the training.
+        Number of scenes between two validations, and in a validation, which has no more than the
+        training.
     n_galaxies, reuse : int
-        Of `~sersicnet.training.SceneMaker`; by default galaxies are shown four times on the CPU,
-        once on a GPU.
+        Options of `~sersicnet.training.SceneMaker`; by default galaxies are shown four times on
+        the CPU, once on a GPU.
     contaminants : `~sersicnet.training.Contaminants`, optional
-        What spoils the scenes.
+        Simulated imperfections.
     network : dict, optional
         Options of a new `~sersicnet.networks.PosteriorNetwork`.
     strategy : str
-        Lightning's, for several processes.
+        Lightning's strategy for several processes.
     progress_bar : bool
-        Whether to show one.
+        Whether to show a progress bar.
 
     Returns
     -------
     path or None
-        Of the weights; None in all processes but the first.
+        File of the weights; None in all processes but the first.
     """
     gpu = device == "gpu" or (device == "auto" and torch.cuda.is_available())
-    n_workers = (0 if gpu else 1) if n_workers is None else n_workers
-    reuse = (1 if gpu else 4) if reuse is None else reuse
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    n_validation = min(n_validation, n_scenes)
-    model, before = _begin(init, network or {}, seed)
-    contaminants = Contaminants() if contaminants is None else contaminants
+    if n_workers is None:
+        n_workers = 0 if gpu else 1
+    if reuse is None:
+        reuse = 1 if gpu else 4
+    if contaminants is None:
+        contaminants = Contaminants()
+    model, before = _first_network(init, network or {}, seed)
     module = UniversalModule(
         model,
         learning_rate=float(learning_rate),
         batch_size=batch_size,
         n_batches=max(1, min(epoch_scenes, n_scenes) // (batch_size * n_devices)),
-        n_validation=n_validation,
+        n_validation=min(n_validation, n_scenes),
         seed=seed,
         n_workers=n_workers,
         scenes={"contaminants": contaminants, "n_galaxies": n_galaxies, "reuse": reuse},
     )
-    per_epoch = module.n_batches * batch_size * n_devices
-    history, timer = History(LABELS), Timer()
-    record = {
-        "description": "posterior of all seven parameters for any PSF, pixel scale and depth",
-        "survey": "any",
-        "seed": seed,
-        "device": torch.cuda.get_device_name() if gpu else f"CPU {platform.machine()}",
-        "n_devices": n_devices,
-        "precision": precision,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "contaminants": vars(contaminants),
-        "sersicnet": __version__,
-        "commit": _commit(),
-        "torch": torch.__version__,
-        "init": before,
-    }
+    record = _record(module, gpu=gpu, n_devices=n_devices, precision=precision, before=before)
+    weights = _WeightsFile(Path(directory), module, n_devices, record)
+    options = {"devices": n_devices, "strategy": strategy, "precision": precision}
+    trainer = _train(module, weights, n_scenes, gpu=gpu, progress_bar=progress_bar, **options)
+    if not trainer.is_global_zero:
+        return None
+    seed = _VALIDATION_SEED + 1
+    by_snr = validate_by_snr(
+        model, seed=seed, n_scenes=module.n_validation, contaminants=contaminants
+    )
+    weights.write(trainer.current_epoch, validation=by_snr)
+    return weights.path
 
-    def save(epochs, **more):
-        seen = epochs * per_epoch
-        record.update(
-            n_train=seen + (before or {}).get("n_train", 0),
-            training_seconds=round(timer.time_elapsed("train")),
-            **more,
-        )
-        _save(directory / "universal.safetensors", model, history.losses, record)
 
-    trainer = run_trainer(
+def _train(module, weights, n_scenes, *, gpu, progress_bar, **options):
+    """Train until the scenes are seen, and return the trainer."""
+    return run_trainer(
         module,
-        directory=directory,
-        callbacks=[history, timer, _Snapshot(save)],
+        directory=weights.path.parent,
+        callbacks=[weights.history, weights.timer, _Snapshot(weights.write)],
         progress_bar=TQDMProgressBar(refresh_rate=50) if progress_bar else None,
         accelerator="gpu" if gpu else "cpu",
-        devices=n_devices,
-        strategy=strategy,
-        precision=precision,
-        max_epochs=max(1, round(n_scenes / per_epoch)),
+        max_epochs=max(1, round(n_scenes / weights.epoch_scenes)),
         gradient_clip_val=5.0,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
+        **options,
     )
-    if not trainer.is_global_zero:
-        return None
-    by_snr = validate_by_snr(
-        model, seed=_VALIDATION_SEED + 1, n_scenes=n_validation, contaminants=contaminants
-    )
-    save(trainer.current_epoch, validation=by_snr)
-    return directory / "universal.safetensors"
 
 
-def _begin(init, options, seed):
-    """The network that training begins with, and the record of its weights."""
+def _first_network(init, options, seed):
+    """The network that the training starts from, and the record of its weights."""
     if init is None:
         return build_network("posterior", seed=seed, **options), None
     tensors, metadata = read_weights(weights_path(init))
@@ -280,18 +270,56 @@ def _begin(init, options, seed):
     return model, metadata["record"]
 
 
-def _save(path, model, history, record):
-    metadata = {
-        "settings": {"parameters": list(_PARAMETERS), "network": "posterior"},
-        "parameters": list(_PARAMETERS),
-        "network": "posterior",
-        "network_config": model.config,
-        "labels": list(LABELS),
-        "label_range": None,
-        "history": {name: list(values) for name, values in history.items()},
-        "record": record,
+def _record(module, *, gpu, n_devices, precision, before):
+    """Facts about the training, which are stored with the weights."""
+    return {
+        "description": "posterior of all seven parameters for any PSF, pixel scale and depth",
+        "survey": "any",
+        "seed": module.seed,
+        "device": torch.cuda.get_device_name() if gpu else f"CPU {platform.machine()}",
+        "n_devices": n_devices,
+        "precision": precision,
+        "batch_size": module.batch_size,
+        "learning_rate": module.learning_rate,
+        "contaminants": vars(module.scenes["contaminants"]),
+        "sersicnet": __version__,
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "init": before,
     }
-    write_weights(path, model.state_dict(), metadata)
+
+
+class _WeightsFile:
+    """The file of the weights, with the history and the time of the training."""
+
+    def __init__(self, directory, module, n_devices, record):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "universal.safetensors"
+        self.network = module.network
+        self.record = record
+        self.epoch_scenes = module.n_batches * module.batch_size * n_devices
+        self.history = History(LABELS)
+        self.timer = Timer()
+
+    def write(self, n_epochs, **more):
+        """Write the weights after a number of epochs; further facts are added to the record."""
+        n_before = 0
+        if self.record["init"] is not None:
+            n_before = self.record["init"].get("n_train", 0)
+        self.record["n_train"] = n_epochs * self.epoch_scenes + n_before
+        self.record["training_seconds"] = round(self.timer.time_elapsed("train"))
+        self.record.update(more)
+        metadata = {
+            "settings": {"parameters": list(_PARAMETERS), "network": "posterior"},
+            "parameters": list(_PARAMETERS),
+            "network": "posterior",
+            "network_config": self.network.config,
+            "labels": list(LABELS),
+            "label_range": None,
+            "history": {name: list(values) for name, values in self.history.losses.items()},
+            "record": self.record,
+        }
+        write_weights(self.path, self.network.state_dict(), metadata)
 
 
 def _commit():
@@ -299,59 +327,71 @@ def _commit():
     folder = Path(__file__).resolve().parents[1]  # of the package
     command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except OSError:  # no git
         return ""
-    top, _, commit = answer.stdout.strip().partition("\n")
-    return commit if answer.returncode == 0 and Path(top) == folder.parent else ""
+    top, _, commit = found.stdout.strip().partition("\n")
+    if found.returncode == 0 and Path(top) == folder.parent:
+        return commit
+    return ""
 
 
 @torch.no_grad()
 def validate_by_snr(network, *, seed, n_scenes=4096, n_samples=64, contaminants=None):
-    """How good a network is on scenes of each stratum of S/N.
+    """Measure losses, errors and coverages on scenes of each stratum of S/N.
 
     Parameters
     ----------
     network : `~sersicnet.networks.PosteriorNetwork`
-        On any device.
+        Network, on any device.
     seed : int
-        Of the scenes.
+        Seed of the scenes.
     n_scenes, n_samples : int
-        Scenes, and posterior samples of each.
+        Number of scenes, and of posterior samples of each.
     contaminants : `~sersicnet.training.Contaminants`, optional
-        Of the scenes.
+        Simulated imperfections of the scenes.
 
     Returns
     -------
     list of dict
-        For each stratum ``snr`` (its limits), ``n``, ``loss`` and, for each label, the rms
-        error of the median ``rms_<label>`` and the share of truths between the 16
-        and 84 % quantiles ``coverage_<label>``.
+        For each stratum ``snr`` (its limits), ``n``, ``loss`` and, for each label, the rms error
+        of the median ``rms_<label>`` and the share of truths between the 16 and 84 % quantiles
+        ``coverage_<label>``.
     """
     device = next(network.parameters()).device
-    n_galaxies = min(2048, -(-n_scenes // 64) * 64)
+    n_batches = math.ceil(n_scenes / _BATCH)
     maker = SceneMaker(
-        seed, contaminants=contaminants, n_galaxies=n_galaxies, reuse=1, device=device
+        seed,
+        contaminants=contaminants,
+        n_galaxies=min(2048, n_batches * _BATCH),
+        reuse=1,
+        device=device,
     )
     generator = torch.Generator(device).manual_seed(seed)
     network.eval()
     parts = []
-    for scenes, _ in zip(maker.batches(64), range(-(-n_scenes // 64)), strict=False):
-        posterior = network(scenes.data, scenes.weight, scenes.psf)
-        loss = -posterior.log_prob_unconstrained(to_unconstrained(scenes.labels))
-        normal = torch.randn(n_samples, len(loss), N_LABELS, generator=generator, device=device)
-        samples = from_unconstrained(posterior.transport(normal))
-        levels = torch.tensor([0.16, 0.5, 0.84], device=device)
-        low, median, high = torch.quantile(samples, levels, dim=0)
-        inside = (scenes.labels > low) & (scenes.labels < high)
-        parts.append((log_snr(scenes.labels), loss, scenes.labels - median, inside.float()))
+    for scenes in itertools.islice(maker.batches(_BATCH), n_batches):
+        parts.append(_scene_scores(network, scenes, n_samples, generator))
     snr, loss, error, inside = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
     rows = []
-    for low, high in pairwise(STRATA):
-        rows_in = (snr >= math.log10(low)) & (snr < math.log10(high))
-        row = {"snr": [low, high], "n": int(rows_in.sum()), "loss": float(loss[rows_in].mean())}
+    for low, high in itertools.pairwise(STRATA):
+        chosen = (snr >= math.log10(low)) & (snr < math.log10(high))
+        row = {"snr": [low, high], "n": int(chosen.sum()), "loss": float(loss[chosen].mean())}
         for number, name in enumerate(LABELS):
-            row[f"rms_{name}"] = float(error[rows_in, number].square().mean().sqrt())
-            row[f"coverage_{name}"] = float(inside[rows_in, number].mean())
+            row[f"rms_{name}"] = float(error[chosen, number].square().mean().sqrt())
+            row[f"coverage_{name}"] = float(inside[chosen, number].mean())
         rows.append(row)
     return rows
+
+
+def _scene_scores(network, scenes, n_samples, generator):
+    """S/N, loss, errors of the medians, and whether truths are within the 68 % intervals."""
+    device = generator.device
+    posterior = network(scenes.data, scenes.weight, scenes.psf)
+    loss = -posterior.log_prob_unconstrained(to_unconstrained(scenes.labels))
+    normal = torch.randn(n_samples, len(loss), N_LABELS, generator=generator, device=device)
+    samples = from_unconstrained(posterior.transport(normal))
+    levels = torch.tensor([0.16, 0.5, 0.84], device=device)
+    low, median, high = torch.quantile(samples, levels, dim=0)
+    inside = (scenes.labels > low) & (scenes.labels < high)
+    return log_snr(scenes.labels), loss, scenes.labels - median, inside.float()
