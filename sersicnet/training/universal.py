@@ -236,9 +236,8 @@ def train_universal(
     trainer = _train(module, weights, n_scenes, gpu=gpu, progress_bar=progress_bar, **options)
     if not trainer.is_global_zero:
         return None
-    seed = _VALIDATION_SEED + 1
     by_snr = validate_by_snr(
-        model, seed=seed, n_scenes=module.n_validation, contaminants=contaminants
+        model, seed=_VALIDATION_SEED + 1, n_scenes=module.n_validation, contaminants=contaminants
     )
     weights.write(trainer.current_epoch, validation=by_snr)
     return weights.path
