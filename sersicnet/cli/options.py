@@ -74,6 +74,15 @@ def add_option(parser, name, **settings):
     **settings
         Arguments of `~argparse.ArgumentParser.add_argument`. Help and default are by default those
         of `~sersicnet.measure.Options`.
+
+    Examples
+    --------
+    >>> from argparse import ArgumentParser
+    >>> from sersicnet.cli.options import add_option
+    >>> parser = ArgumentParser()
+    >>> add_option(parser, "tile_size", type=int)
+    >>> parser.parse_args([]).tile_size, parser.parse_args(["--tile-size", "512"]).tile_size
+    (1024, 512)
     """
     default = getattr(Options, name)
     shown = summary(name).removesuffix(".")
@@ -165,6 +174,16 @@ def in_options(message, options):
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> from argparse import ArgumentParser
+    >>> from sersicnet.cli.options import add_option, in_options
+    >>> parser = ArgumentParser()
+    >>> parser.set_defaults(parser=parser)
+    >>> add_option(parser, "tile_size", type=int)
+    >>> in_options("tile_size=0 must be a positive integer", parser.parse_args([]))
+    '--tile-size=0 must be a positive integer'
     """
     flags = {}
     for action in options.parser._actions:

@@ -58,6 +58,13 @@ def cut_source(sources, source, *, local_background, others=0.0):
     Returns
     -------
     SourceCutout
+
+    Examples
+    --------
+    >>> from sersicnet.measure.cutouts import cut_source
+    >>> source = sources.table[0]  # doctest: +SKIP
+    >>> cut_source(sources, source, local_background=True).flags  # doctest: +SKIP
+    0
     """
     window = sources.window
     (top, bottom), (left, right) = cutout_box(source)

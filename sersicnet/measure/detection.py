@@ -82,6 +82,25 @@ def find_sources(read, tile, shape, options, *, positions=None, reach):
     Returns
     -------
     Sources
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from functools import partial
+    >>> from sersicnet.measure import Options
+    >>> from sersicnet.measure.detection import find_sources
+    >>> from sersicnet.measure.field import open_field
+    >>> from sersicnet.measure.sky import map_sky
+    >>> from sersicnet.measure.windows import read_window
+    >>> y, x = np.mgrid[:90, :80]
+    >>> data = 50 * np.exp(-((x - 30) ** 2 + (y - 40) ** 2) / 8)
+    >>> whole = (slice(0, 90), slice(0, 80))
+    >>> with open_field(data, rms=np.ones(data.shape)) as field:
+    ...     sky = map_sky(field, box_size=40, tile_size=90).without_level()
+    ...     read = partial(read_window, field, sky, saturation=np.inf)
+    ...     sources = find_sources(read, whole, data.shape, Options(), reach=512)
+    >>> sources.table["peak_x", "peak_y"].as_array().tolist()
+    [(30, 40)]
     """
     margin = _MARGIN
     while True:
@@ -268,6 +287,8 @@ def _is_in(pixels, box):
 
 def _photometry(window, labels, numbers):
     """What photutils measures, one row per number of a source (NaN where it is 0)."""
+    from photutils.segmentation import SegmentationImage, SourceCatalog
+
     table = Table({name: np.zeros(len(numbers), int) for name in ("row", "label", "extent")})
     table["peak_x"] = 0
     table["peak_y"] = 0
@@ -280,7 +301,9 @@ def _photometry(window, labels, numbers):
         return table
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        catalog = _catalog(window, labels, numbers[detected])
+        segments = SegmentationImage(labels)
+        catalog = SourceCatalog(window.data, segments, error=window.noise, mask=window.bad)
+        catalog = catalog[np.searchsorted(segments.labels, numbers[detected])]
         center = catalog.centroid_win
         center = np.where(np.isfinite(center), center, catalog.centroid) + window.origin[::-1]
         table["x"][detected] = center[:, 0]
@@ -293,12 +316,3 @@ def _photometry(window, labels, numbers):
         sides = (along_y.stop - along_y.start, along_x.stop - along_x.start)
         table["extent"][row] = max(sides)
     return table
-
-
-def _catalog(window, labels, numbers):
-    """Photutils' catalog of the sources of some numbers."""
-    from photutils.segmentation import SegmentationImage, SourceCatalog
-
-    segments = SegmentationImage(labels)
-    catalog = SourceCatalog(window.data, segments, error=window.noise, mask=window.bad)
-    return catalog[np.searchsorted(segments.labels, numbers)]

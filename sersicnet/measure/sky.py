@@ -199,6 +199,18 @@ def map_sky(field, *, box_size, tile_size):
     -------
     SkyMap
         NaN where no box has any good pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.field import open_field
+    >>> from sersicnet.measure.sky import map_sky
+    >>> data = np.random.default_rng(1).normal(7.0, 2.0, (100, 100))
+    >>> with open_field(data) as field:
+    ...     sky = map_sky(field, box_size=50, tile_size=100)
+    >>> pixel = (slice(0, 1), slice(0, 1))
+    >>> bool(abs(sky.level_in(pixel)[0, 0] - 7) < 0.3), bool(abs(sky.rms_in(pixel)[0, 0] - 2) < 0.2)
+    (True, True)
     """
     mesh = SkyMesh.over(field.data.shape, box_size)
     places = mesh.places(tile_size)

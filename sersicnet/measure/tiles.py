@@ -79,6 +79,17 @@ def open_measurement(image, options, *, net):
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If image, options and network do not fit together.
+
+    Examples
+    --------
+    >>> from sersicnet import SersicNet
+    >>> from sersicnet.measure import Options
+    >>> from sersicnet.measure.tiles import open_measurement
+    >>> options = Options(psf="star.fits")
+    >>> net = SersicNet.from_pretrained()
+    >>> with open_measurement("field.fits", options, net=net) as measurement:  # doctest: +SKIP
+    ...     sky = measurement.map_sky()
+    ...     first = measurement.measure(measurement.tiles[:1], sky)
     """
     planes = {"rms": options.rms, "weight_map": options.weight_map, "mask": options.mask}
     with open_field(image, **planes) as field:
@@ -313,7 +324,15 @@ class Measurement:
             part = sources.table[start : start + _BATCH]
             neighbors = None
             if models:
-                neighbors = self._draw_neighbors(sources, part, models)
+                neighbors = Neighbors(
+                    sources,
+                    part,
+                    models,
+                    self.psf,
+                    pixel_scale=self.pixel_scale,
+                    zeropoint=self.zeropoint,
+                    normalize_psf=self.options.normalize_psf,
+                )
             cuts = [self._cut(sources, source, neighbors) for source in part]
             part = part[[cut is not None for cut in cuts]]
             cuts = [cut for cut in cuts if cut is not None]
@@ -322,18 +341,6 @@ class Measurement:
                 part["flags"] = [cut.flags for cut in cuts]
                 tables.append(self._predict([cut.pixels for cut in cuts], part))
         return tables
-
-    def _draw_neighbors(self, sources, part, models):
-        """Models of some sources and of what is around them."""
-        return Neighbors(
-            sources,
-            part,
-            models,
-            self.psf,
-            pixel_scale=self.pixel_scale,
-            zeropoint=self.zeropoint,
-            normalize_psf=self.options.normalize_psf,
-        )
 
     def _cut(self, sources, source, neighbors):
         """The cutout of a source, None where it need not be measured again."""

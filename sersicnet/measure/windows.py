@@ -67,6 +67,19 @@ def read_window(field, sky, box, *, saturation):
     Returns
     -------
     Window
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.field import open_field
+    >>> from sersicnet.measure.sky import map_sky
+    >>> from sersicnet.measure.windows import read_window
+    >>> data = np.random.default_rng(1).normal(7.0, 2.0, (100, 100))
+    >>> with open_field(data) as field:
+    ...     sky = map_sky(field, box_size=50, tile_size=100)
+    ...     window = read_window(field, sky, (slice(0, 20), slice(0, 30)), saturation=np.inf)
+    >>> window.data.shape, window.origin, bool(abs(window.data.mean()) < 0.5)
+    ((20, 30), (0, 0), True)
     """
     raw = field.data[box].astype(float)
     noise = field.noise_in(box, sky)
