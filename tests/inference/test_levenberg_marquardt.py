@@ -3,75 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from helpers.small import SIZE, noisy, small_galaxies
 
 from sersicnet.inference.levenberg_marquardt import _covariance, _prior_terms, levenberg_marquardt
-from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.labels import (
     DX,
     E1,
     ELLIPTICITY,
-    LABELS,
-    LOG_FLUX,
-    LOG_R_EFF,
     N_LABELS,
     SERSIC_N,
     axis_ratio,
 )
-from sersicnet.model.likelihood import StampLikelihood, likelihoods, stamp_sizes
-from sersicnet.model.prior import draw_labels
-from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.model.psf import collect_psfs
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
-
-SIZE = 64
-
-
-def moffat(fwhm=3.0, size=41, oversampling=1, dtype=torch.float32):
-    """A circular PSF stamp of unit sum."""
-    axis = (torch.arange(size, dtype=torch.float64) - (size - 1) / 2) / oversampling
-    alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / 3) - 1)
-    stamp = (1 + (axis[:, None] ** 2 + axis**2) / alpha2) ** -3.0
-    return (stamp / stamp.sum()).to(dtype)
-
-
-def small_galaxies(n_galaxies, /, *, seed=1, dtype=torch.float32, **fixed):
-    """Labels from the prior, of galaxies that fit into the stamp."""
-    labels = draw_labels(n_galaxies, generator=torch.Generator().manual_seed(seed)).to(dtype)
-    labels[:, LOG_R_EFF] = labels[:, LOG_R_EFF].clamp(0, 0.8)
-    labels[:, SERSIC_N] = labels[:, SERSIC_N].clamp(0.5, 4)
-    for name, value in fixed.items():
-        labels[:, LABELS.index(name)] = value
-    return labels
-
-
-def noisy(labels, *, oversampling=1, sky=0.0, seed=2):
-    """Their likelihood, with white noise of 1 and a sky."""
-    psf = moffat(size=41 * oversampling, oversampling=oversampling)
-    transform = psf_transform(psf, SIZE, oversampling=oversampling)
-    image = sersic_images(labels, transform, stamp_size=SIZE, oversampling=oversampling)
-    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
-    data = image + noise + sky
-    return StampLikelihood(data, torch.ones_like(data), transform, oversampling)
-
-
-@pytest.mark.parametrize("oversampling", [1, 2])
-@pytest.mark.parametrize("name", LABELS)
-def test_jacobian_is_the_derivative(name, oversampling):
-    labels = small_galaxies(6, dtype=torch.float64, log_flux=0.0)
-    psf = moffat(size=40 * oversampling + 1, oversampling=oversampling, dtype=torch.float64)
-    options = {"stamp_size": SIZE, "oversampling": oversampling}
-    transform = psf_transform(psf, SIZE, oversampling=oversampling)
-    image, jacobian = image_and_jacobian(labels, transform, **options)
-    torch.testing.assert_close(image, sersic_images(labels, transform, **options))
-    column, step = LABELS.index(name), 1e-5
-    ahead, behind = labels.clone(), labels.clone()
-    ahead[:, column] += step
-    behind[:, column] -= step
-    difference = sersic_images(ahead, transform, **options)
-    difference = (difference - sersic_images(behind, transform, **options)) / (2 * step)
-    scale = difference.abs().amax(dim=(1, 2), keepdim=True)
-    # what is left are the periodic copies, whose derivative is left out
-    assert ((jacobian[:, column] - difference).abs() / scale).max() < 3e-4
 
 
 def prior_values():
@@ -115,14 +58,6 @@ def test_prior_of_the_axis_ratio_is_uniform():
     density = torch.exp(_prior_terms(values)[0]) / slope
     inner = slice(2, -2)
     assert (density[inner] / density[inner].mean() - 1).abs().max() < 0.02
-
-
-def test_sky_is_projected_out():
-    labels = small_galaxies(4, log_flux=3.0)
-    plain, raised = noisy(labels), noisy(labels, sky=2.5)
-    for a, b in zip(plain.normal_equations(labels), raised.normal_equations(labels), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=0.5)
-    torch.testing.assert_close(plain.chi2(labels), raised.chi2(labels), rtol=1e-4, atol=0.1)
 
 
 @pytest.mark.parametrize("oversampling", [1, 2])
@@ -249,40 +184,3 @@ def test_a_bound_that_is_reached_is_left_again():
     assert fit["converged"].float().mean() > 0.7
     assert ((labels[:, DX] - 0.5).abs() < 0.2).all()
     assert labels[:, SERSIC_N].median() < 3
-
-
-def test_stamps_grow_with_the_galaxy_and_with_its_light():
-    labels = np.tile([4.0, 0.3, 1.0, 0.0, 0.0, 0.0, 0.0], (4, 1))
-    labels[:, LOG_R_EFF] = [0.0, 0.5, 1.0, 1.5]
-    sizes = stamp_sizes(labels, np.full(4, 3.0))
-    assert (np.diff(sizes) >= 0).all()
-    assert sizes[0] < sizes[-1] == 128
-    labels[:, LOG_FLUX] = 6.0
-    assert (stamp_sizes(labels, np.full(4, 3.0)) >= sizes).all()
-
-
-def test_pixels_outside_of_the_stamp_tell_the_sky():
-    """Errors on a cut stamp are nearly those on the whole one."""
-    psf = moffat().double().numpy()
-    labels = small_galaxies(12, log_flux=2.5, log_r_eff=0.3, n=1.5, dx=0.0, dy=0.0)
-    transform = psf_transform(moffat(), 128)
-    image = sersic_images(labels, transform, stamp_size=128)
-    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
-    data = (image + noise).numpy()
-    psfs = collect_psfs([psf] * len(labels))
-    whole = StampLikelihood(torch.from_numpy(data), torch.ones_like(image), transform)
-    groups = likelihoods(labels.double().numpy(), data, np.ones_like(data), psfs, chunk=32)
-    for rows, cut in groups:
-        assert cut.data.shape[-1] < 128
-        assert (cut.n_pixels == 128**2).all()
-        part = whole[torch.from_numpy(rows)]
-        errors = [
-            torch.linalg.inv(each.normal_equations(labels[rows])[2].double()).diagonal(
-                dim1=1, dim2=2
-            )
-            for each in (cut, part)
-        ]
-        torch.testing.assert_close(errors[0], errors[1], rtol=0.05, atol=0)
-        torch.testing.assert_close(
-            cut.chi2(labels[rows]), part.chi2(labels[rows]), rtol=1e-3, atol=1.0
-        )

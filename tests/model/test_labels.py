@@ -8,18 +8,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.model import labels as lb
-from sersicnet.model.symmetries import (
-    ORIENTATIONS,
-    inverse_orientation,
-    orient_images,
-    orient_labels,
-)
 from sersicnet.model.unconstrained import from_unconstrained
 
 KINDS = {"numpy": np.asarray, "torch": torch.as_tensor}
 axis_ratios = st.floats(0.05, 1.0)
 angles = st.floats(-np.pi / 2 + 1e-6, np.pi / 2 - 1e-6)
-
 pytestmark = pytest.mark.filterwarnings("error")
 
 
@@ -78,52 +71,3 @@ def test_length_has_a_gradient_everywhere():
     assert_allclose(slope, [0.0, 0.6])
     slopes = torch.func.jacrev(from_unconstrained)(torch.zeros(lb.N_LABELS))
     assert torch.isfinite(slopes).all()
-
-
-def drawn(labels, size=33):
-    """A picture that depends on the ellipse and on the center."""
-    columns = lb.split_labels(labels[:, None, None])
-    axis = torch.arange(size, dtype=labels.dtype) - (size - 1) / 2
-    x = axis - columns.dx
-    y = axis[:, None] - columns.dy
-    stretch = columns.e1 * (x**2 - y**2) + 2 * columns.e2 * x * y
-    return torch.exp(-(x**2 + y**2 - stretch) / 40)
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_labels_move_as_images_do(orientation):
-    labels = torch.from_numpy(some_labels(6))
-    moved = orient_labels(labels, orientation)
-    assert_allclose(drawn(moved), orient_images(drawn(labels), orientation), rtol=1e-12)
-    assert_array_equal(orient_labels(labels.numpy(), orientation), moved)
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_orientation_and_back(orientation):
-    inverse = inverse_orientation(orientation)
-    labels = some_labels(2, 3)
-    before = labels.copy()
-    moved = orient_labels(labels, orientation)
-    assert_array_equal(labels, before)
-    assert_array_equal(orient_labels(moved, inverse), labels)
-    images = torch.arange(18.0).view(2, 3, 3)
-    assert_array_equal(orient_images(orient_images(images, orientation), inverse), images)
-
-
-def test_orientations_differ():
-    """All eight give another image, and other labels."""
-    image = torch.arange(9.0).view(3, 3)
-    seen = {tuple(orient_images(image, each).flatten().tolist()) for each in ORIENTATIONS}
-    assert len(seen) == 8
-    moved = {tuple(orient_labels(some_labels(), each)) for each in ORIENTATIONS}
-    assert len(moved) == 8
-
-
-def test_orientation_of_some_labels():
-    names = ("dy", "n", "e1", "dx", "e2")
-    labels = some_labels(4)[:, [lb.DY, lb.SERSIC_N, lb.E1, lb.DX, lb.E2]]
-    for orientation in ORIENTATIONS:
-        moved = orient_labels(some_labels(4), orientation)
-        expected = moved[:, [lb.DY, lb.SERSIC_N, lb.E1, lb.DX, lb.E2]]
-        assert_array_equal(orient_labels(labels, orientation, names=names), expected)
-    assert_array_equal(orient_labels(labels[:, 1:2], 7, names=("n",)), labels[:, 1:2])

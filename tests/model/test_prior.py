@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.priors import draws, middle
 from numpy.testing import assert_allclose
 from scipy.integrate import cumulative_trapezoid
 from scipy.stats import ks_2samp, kstest
@@ -17,34 +18,10 @@ from sersicnet.model.labels import (
     N_LABELS,
     ellipticity,
     split_labels,
-    stack_labels,
 )
-from sersicnet.model.prior import draw_labels, log_prior, log_snr
-from sersicnet.model.unconstrained import from_unconstrained, log_volume, to_unconstrained
+from sersicnet.model.prior import log_prior, log_snr
 
 E_MAX = ellipticity(prior.Q_LIMITS[0])
-
-
-def draws(n, seed=1, dtype=torch.float64):
-    return draw_labels(n, generator=torch.Generator().manual_seed(seed)).to(dtype)
-
-
-def middle(rows, **changes):
-    """The same galaxy in the middle of the prior, in some rows, but for some labels; S/N of 200."""
-    values = {
-        "log_flux": 0.0,
-        "log_r_eff": 0.5,
-        "n": 1.0,
-        "e1": 0.1,
-        "e2": 0.2,
-        "dx": 0.0,
-        "dy": 0.0,
-    } | changes
-    labels = stack_labels(
-        {name: torch.as_tensor(value).double().expand(rows) for name, value in values.items()}
-    )
-    labels[:, LOG_FLUX] = math.log10(200) - log_snr(labels)
-    return labels
 
 
 # --- draws ------------------------------------------------------------------------------------
@@ -157,51 +134,3 @@ def test_draws_are_a_weighted_sample_of_a_box():
         assert ks_2samp(column, other).pvalue > 1e-3
     # and how they depend on each other
     assert_allclose(np.corrcoef(kept.T), np.corrcoef(drawn.T), atol=5 / math.sqrt(len(kept)))
-
-
-# --- unconstrained space ----------------------------------------------------------------------
-
-
-def test_round_trip():
-    labels = draws(1000)
-    back = from_unconstrained(to_unconstrained(labels))
-    # logits end a millionth of the interval from its edges
-    assert_allclose(back, labels, rtol=0, atol=1e-5)
-    values = torch.randn(1000, N_LABELS, generator=torch.Generator().manual_seed(1)).double()
-    again = to_unconstrained(from_unconstrained(values))
-    assert_allclose(again, values, rtol=1e-9, atol=1e-9)
-
-
-def test_any_values_are_labels_of_the_prior():
-    generator = torch.Generator().manual_seed(1)
-    values = 3 * torch.randn(1000, N_LABELS, generator=generator, dtype=torch.float64)
-    labels = from_unconstrained(values)
-    labels[:, LOG_FLUX] += 2 - log_snr(labels)
-    assert torch.isfinite(log_prior(labels)).all()
-
-
-def test_labels_outside_are_moved_to_the_edge():
-    labels = torch.tensor([[2.0, 3.0, 9.0, 2.0, 0.0, 5.0, -5.0]], dtype=torch.float64)
-    edge = [2.0, prior.LOG_R_EFF_LIMITS[1], 6.2, E_MAX, 0.0, 3.0, -3.0]
-    assert_allclose(from_unconstrained(to_unconstrained(labels))[0], edge, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("scale", [1e-4, 0.1, 1.0, 4.0])
-def test_volume(scale):
-    generator = torch.Generator().manual_seed(3)
-    values = scale * torch.randn(10, N_LABELS, generator=generator, dtype=torch.float64)
-    jacobians = [
-        torch.autograd.functional.jacobian(lambda row: from_unconstrained(row[None])[0], row)
-        for row in values
-    ]
-    expected = torch.linalg.slogdet(torch.stack(jacobians)).logabsdet
-    assert_allclose(log_volume(values), expected, rtol=1e-8, atol=1e-8)
-    assert_allclose(log_volume(values.float()), expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("function", [from_unconstrained, to_unconstrained, log_volume, log_prior])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_gradients_of_round_galaxies_are_finite(function, dtype):
-    labels = middle(1, e1=0.0, e2=0.0).to(dtype).requires_grad_()
-    function(labels).sum().backward()
-    assert torch.isfinite(labels.grad).all()

@@ -5,25 +5,19 @@ from pathlib import Path
 import galsim
 import numpy as np
 import pytest
-import torch
 from astropy.nddata import CCDData, NDData
 from helpers.stars import draw_star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
-from sersicnet.model.labels import CENTER, LOG_R_EFF
-from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import (
-    BINNED_OVERSAMPLING,
     PSFs,
-    bin_psf,
     check_oversampling,
     check_psf,
     collect_psfs,
     psfs_of,
     require_psfs,
 )
-from sersicnet.model.psf_resampling import network_psf, psf_offset
 
 
 def star(fwhm, shape=(31, 31), *, oversampling=1, shift=(0, 0)):
@@ -208,111 +202,8 @@ def test_undersampled():
     assert collect_psfs([None, None]).flags().tolist() == [Flags.BAD_PSF] * 2
 
 
-# As the network sees it
-
-
-@pytest.mark.parametrize("shape", [(31, 31), (30, 30), (31, 24), (101, 90), (64, 63)])
-@pytest.mark.parametrize("oversampling", [1, 2, 3])
-def test_what_the_network_sees(shape, oversampling):
-    """The star in pixels of the data, centered on the middle pixel, whatever stamp was given."""
-    given = star(3, tuple(n * oversampling for n in shape), oversampling=oversampling)
-    seen, share = network_psf(given, oversampling)
-    assert seen.shape == (63, 63)
-    assert_allclose(seen.sum(), 1, rtol=1e-5)
-    assert_allclose(seen, star(3, (63, 63)), atol=1e-4)
-    assert_allclose(share, 1, rtol=1e-3)
-
-
-def test_share_of_the_light_that_the_network_sees():
-    """A stamp with wide wings is cut to what the network takes."""
-    wide = 0.8 * star(3, (151, 151)) + 0.2 * star(60, (151, 151))
-    seen, share = network_psf(wide, 1)
-    middle = wide[44:107, 44:107]
-    assert_allclose(share, middle.sum(), rtol=1e-5)
-    assert_allclose(seen, middle / middle.sum(), atol=1e-7)
-    assert share < 0.95
-
-
-def test_noise_of_a_psf_is_no_light():
-    """Measured stars have noisy wings, half of whose pixels are negative."""
-    rng = np.random.default_rng(1)
-    shares = []
-    for _ in range(20):
-        noisy = star(3, (101, 101))
-        noisy = noisy + 1e-3 * noisy.max() * rng.normal(size=noisy.shape)
-        shares.append(network_psf(check_psf(noisy), 1)[1])
-    assert_allclose(np.mean(shares), 1, atol=0.005)
-
-
 # Binned
-
-
-@pytest.mark.parametrize("bins", [3, 9, 15])
-@pytest.mark.parametrize("shape", [(31, 31), (1, 1), (25, 41)])
-def test_binned_star(bins, shape):
-    """Every third pixel is the image of a star in the large pixels."""
-    psf = star(3, shape)
-    binned = bin_psf(psf, bins)
-    assert_allclose(binned.sum(), 1)
-    assert all(n % 2 for n in binned.shape)
-    # a star at the middle of the middle one of 33 x 33 large pixels
-    size = 33 * bins
-    image = np.zeros((size, size))
-    rows, columns = (slice(size // 2 - n // 2, size // 2 + n // 2 + 1) for n in shape)
-    image[rows, columns] = psf
-    expected = image.reshape(33, bins, 33, bins).sum(axis=(1, 3))
-    coarse, _ = network_psf(binned, BINNED_OVERSAMPLING, size=33)
-    assert_allclose(coarse, expected, atol=1e-5)
-    assert bin_psf(psf, bins)[binned.shape[0] // 2, binned.shape[1] // 2] == binned.max()
-
-
-@pytest.mark.parametrize(
-    ("bins", "n", "tolerance"), [(3, 1.0, 1e-6), (3, 4.0, 1e-6), (9, 1.0, 0.002), (9, 4.0, 0.05)]
-)
-def test_binned_galaxy(bins, n, tolerance):
-    """An image of the large pixels is the binned one of the small ones.
-
-    Exact for three of them on a side. For nine, the PSF is known at every third pixel only.
-    """
-    psf, size = star(3), 64
-    labels = torch.tensor([[3.0, np.log10(5 * bins), n, 0.2, 0.1, 2.3, -3.1]], dtype=torch.float64)
-    transform = psf_transform(torch.from_numpy(psf), size * bins)
-    fine = sersic_images(labels, transform, stamp_size=size * bins)
-    expected = fine[0].numpy().reshape(size, bins, size, bins).sum(axis=(1, 3))
-    labels[:, LOG_R_EFF] -= np.log10(bins)
-    labels[:, CENTER] /= bins
-    coarse = torch.from_numpy(bin_psf(psf, bins))
-    transform = psf_transform(coarse, size, oversampling=BINNED_OVERSAMPLING)
-    image = sersic_images(labels, transform, stamp_size=size, oversampling=BINNED_OVERSAMPLING)[0]
-    assert_allclose(image, expected, rtol=0, atol=tolerance * expected.max())
 
 
 def test_empty():
     assert len(PSFs([], np.array([], dtype=int), np.array([]))) == 0
-
-
-# Off the middle of its stamp
-
-
-@pytest.mark.parametrize("shape", [(41, 41), (40, 42)])
-@pytest.mark.parametrize("oversampling", [1, 2])
-@pytest.mark.parametrize("moved", [(0.0, 0.0), (0.3, -0.5), (-0.4, -0.4), (1.2, 0.1)])
-def test_a_star_off_the_middle_is_found_and_moved(shape, oversampling, moved):
-    axes = (np.arange(n * oversampling) for n in shape)
-    y, x = (axis - (len(axis) - 1) / 2 for axis in axes)
-
-    def image(dx, dy):
-        square = (x - dx * oversampling) ** 2 + (y[:, None] - dy * oversampling) ** 2
-        stamp = (1 + square / (2.9 * oversampling) ** 2) ** -3.0
-        return stamp / stamp.sum()
-
-    offset = psf_offset(image(*moved), oversampling)
-    assert_allclose(offset, moved, atol=0.01)
-    seen, _ = network_psf(image(*moved), oversampling, offset=offset)
-    wanted, _ = network_psf(image(0, 0), oversampling)
-    assert abs(seen - wanted).max() < 0.01 * wanted.max()
-
-
-def test_a_stamp_of_noise_is_not_moved_out_of_itself():
-    noise = np.random.default_rng(1).normal(size=(31, 31)) + 0.01
-    assert np.abs(psf_offset(noise / noise.sum(), 1)).max() < 8

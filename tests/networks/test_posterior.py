@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.stamps import SIZE, SMALL, N, gaussian_psf, make_network, make_stamps
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,55 +13,15 @@ from sersicnet.model.labels import CENTER, ELLIPTICITY, N_LABELS, SERSIC_N
 from sersicnet.model.prior import draw_labels
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.model.unconstrained import log_volume, to_unconstrained
-from sersicnet.networks.features import recenter
 from sersicnet.networks.posterior import Posterior, PosteriorNetwork
 from sersicnet.networks.registry import build_network, network_name
 
-N, SIZE = 5, 128
-SMALL = {
-    "channels": (8, 16),
-    "hidden": 24,
-    "context": 12,
-    "transforms": 2,
-    "flow_hidden": 16,
-    "bins": 4,
-}
 CONFIGS = {"default": {}, "small": SMALL, "deep": {"blocks": 2, "channels": (8, 8, 16, 16)}}
-
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-
-
-def make_stamps(n=N, *, seed=0, snr=30.0):
-    """Round blobs in noise with bad pixels, and their PSFs: data, weight, PSF."""
-    generator = torch.Generator().manual_seed(seed)
-    axis = torch.arange(SIZE) - (SIZE - 1) / 2
-    radius2 = axis**2 + axis[:, None] ** 2
-    width = 2 + 4 * torch.rand(n, 1, 1, generator=generator)
-    weight = 0.8 + 0.4 * torch.rand(n, SIZE, SIZE, generator=generator)
-    weight[torch.rand(n, SIZE, SIZE, generator=generator) < 0.05] = 0
-    noise = torch.randn(n, SIZE, SIZE, generator=generator)
-    data = (snr * torch.exp(-0.5 * radius2 / width**2) + noise) * (weight > 0)
-    return data, weight, gaussian_psf(n)
-
-
-def gaussian_psf(n, sigma=1.5):
-    axis = torch.arange(PSF_SIZE) - PSF_SIZE // 2
-    psf = torch.exp(-0.5 * (axis**2 + axis[:, None] ** 2) / sigma**2)
-    return (psf / psf.sum()).expand(n, -1, -1)
 
 
 def make_labels(n=N, seed=1):
     return draw_labels(n, generator=torch.Generator().manual_seed(seed))
-
-
-def make_network(config=SMALL, *, spread=0.2):
-    """A network in evaluation mode whose answers are not those of its beginning."""
-    network = build_network("posterior", **config).eval()
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for parameter in (*network.whiten.parameters(), *network.flow.parameters()):
-            parameter += spread * torch.randn(parameter.shape, generator=generator)
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -337,27 +298,6 @@ def test_answers_depend_on_each_input(part):
     }
     after = network(*(stamps | {part: changes[part]}).values()).mean
     assert ((after - before).abs().amax(dim=1) > 1e-4).all()
-
-
-@torch.no_grad()
-def test_first_guess_of_the_flux():
-    """Of a bright galaxy, right to a tenth: it is taken off the label."""
-    network, (data, weight, _) = make_network(), make_stamps(snr=0.0)
-    star = 1e5 * torch.nn.functional.pad(gaussian_psf(N, 3.0), (32, 33, 32, 33))
-    guess = network.features._guess_flux((data + star) * (weight > 0), (weight > 0).float())
-    assert_allclose(guess, 1e5 * 0.95, rtol=0.05)
-    assert_allclose(network.features._guess_flux(-data.abs(), (weight > 0).float()), 3)
-
-
-@pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, -2), (-4, 4)])
-def test_the_brightest_spot_is_moved_to_the_middle(dx, dy):
-    planes = torch.zeros(2, 3, SIZE, SIZE)
-    planes[:, :2, 62 + dy : 66 + dy, 62 + dx : 66 + dx] = 5
-    planes[:, 0, 10, 10] = 100  # too far away to be meant
-    moved, shift = recenter(planes)
-    assert_array_equal(shift, [[dx, dy]] * 2)
-    assert (moved[:, :2, 62:66, 62:66] == 5).all()
-    assert moved[:, 0, 10 - dy, 10 - dx].min() == 100
 
 
 @torch.no_grad()

@@ -3,30 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from helpers.networks import N, make_stamps, networks, to_tensors
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.networks.cnn import RegressionCNN
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.networks.registry import NETWORKS, build_network, network_name, predict_labels
 
-N = 6
-
-# That of the posterior has tests of its own.
-networks = pytest.mark.parametrize("name", [name for name in NETWORKS if name != "posterior"])
 sizes = pytest.mark.parametrize(("n_labels", "stamp_size"), [(1, 32), (4, 64), (8, 46)])
-
-
-def make_stamps(n, size, *, seed=0):
-    """Stamps of noise, each with some bad pixels."""
-    rng = np.random.default_rng(seed)
-    weight = rng.uniform(0.5, 1.5, (n, size, size))
-    weight[rng.random(weight.shape) < 0.1] = 0
-    data = np.where(weight > 0, 10 * rng.normal(size=weight.shape), 0)
-    return data.astype("f4"), weight.astype("f4")
-
-
-def to_tensors(*arrays):
-    return [torch.from_numpy(array) for array in arrays]
 
 
 @networks
@@ -86,28 +70,6 @@ def test_answers_do_not_depend_on_the_batch(name, batch_size):
 
 
 @networks
-def test_standardize(name):
-    network = build_network(name, n_labels=2, stamp_size=32).eval()
-    stamps = to_tensors(*make_stamps(N, 32))
-    plain = network(*stamps)
-    mean, scale = torch.tensor([3.0, -20.0]), torch.tensor([0.5, 10.0])
-    network.standardize(mean.numpy(), scale.numpy())
-    moved = network(*stamps)
-    assert_allclose(moved.mean.detach(), (mean + scale * plain.mean).detach(), rtol=1e-5)
-    assert_allclose(moved.stddev.detach(), (scale * plain.stddev).detach(), rtol=1e-5)
-
-
-@networks
-def test_bad_pixels_are_known_and_the_noise_map_is_not(name):
-    network = build_network(name, n_labels=2, stamp_size=32).eval()
-    data, weight = make_stamps(N, 32)
-    before = predict_labels(network, data, weight)
-    assert_array_equal(predict_labels(network, data, 3 * weight), before)
-    weight[:, 10:20] = 0
-    assert (predict_labels(network, data, weight)[0] != before[0]).all()
-
-
-@networks
 @pytest.mark.parametrize("value", [0, 1e12, -1e12])
 def test_extreme_stamps(name, value):
     network = build_network(name, n_labels=2, stamp_size=32).eval()
@@ -151,15 +113,6 @@ def test_names(name, kind, config):
 def test_every_network_has_a_name_of_its_own():
     assert set(NETWORKS) == {"cnn", "posterior"}
     assert len(set(NETWORKS.values())) == len(NETWORKS)
-
-
-def test_dropout_only_in_training():
-    network = build_network("cnn", n_labels=1, stamp_size=32, dropout=0.5)
-    stamps = to_tensors(*make_stamps(N, 32))
-    network.eval()
-    assert_array_equal(network(*stamps).mean.detach(), network(*stamps).mean.detach())
-    network.train()
-    assert (network(*stamps).mean != network(*stamps).mean).any()
 
 
 def test_unknown_network():

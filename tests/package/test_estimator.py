@@ -19,13 +19,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from sersicnet import SersicNet
-from sersicnet.cli.recipes import RECIPES, train_recipe
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.windows import crop_or_pad
-from sersicnet.simulate_catalog.config import SimulationConfig
-from sersicnet.simulate_catalog.render import render_catalog
-from sersicnet.training.prepared import as_training_data, build_training_data
 from sersicnet.training.regression import TrainingModule
 
 SEVEN = tuple(PARAMETERS)
@@ -194,14 +190,6 @@ def test_fit_on_an_array(galaxies, monkeypatch):
     assert_same_weights(make_net().fit(array, truth, **each, **SILENT), one)
 
 
-def test_fit_on_prepared_data(galaxies, tmp_path):
-    cutouts, truth = galaxies
-    data = build_training_data(cutouts, truth, stamp_size=32, directory=tmp_path)
-    assert_same_weights(make_net().fit(data, **SILENT), make_net().fit(cutouts, truth, **SILENT))
-    with pytest.raises(ValueError, match="has stamps of 32 pixels: stamp_size=64"):
-        make_net(stamp_size=64).fit(data, **SILENT)
-
-
 def test_fit_on_all_sizes(galaxies):
     cutouts, truth = galaxies
     sizes = [crop_or_pad(cutout, 25 + i) for i, cutout in enumerate(cutouts)]
@@ -313,6 +301,7 @@ def test_it_learns_with_the_right_signs():
 
 # Interrupted and continued
 
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
@@ -366,19 +355,6 @@ def test_resume_with_other_stamps(galaxies, tmp_path):
     make_net().fit(*galaxies, resume=tmp_path, **SILENT)
     with pytest.raises(ValueError, match="holds stamps of 32 pixels, not of stamp_size=64"):
         make_net(stamp_size=64).fit(*galaxies, resume=tmp_path, **SILENT)
-
-
-def test_preparation_that_was_killed_begins_again(galaxies, tmp_path):
-    cutouts, truth = galaxies
-    options = {"parameters": ("mag",), "stamp_size": 32, "directory": tmp_path}
-
-    def broken():
-        yield from cutouts[:40]
-        raise OSError("disk")  # noqa: EM101
-
-    with pytest.raises(OSError, match="disk"):
-        as_training_data(broken(), truth, **options)
-    assert len(as_training_data(iter(cutouts), truth, **options)) == 60
 
 
 def assert_no_step_from(start, net, galaxies):
@@ -605,11 +581,6 @@ def test_numpy_numbers_as_settings(galaxies, tmp_path):
     assert SersicNet.load(tmp_path / "net").seed == 3
 
 
-def test_save_where_there_is_no_folder(trained, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        trained.save(tmp_path / "nowhere" / "net.safetensors")
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
 def test_gpu_and_cpu_agree(trained, galaxies):
     on_gpu = copy.deepcopy(trained).set_params(device="gpu").predict(galaxies[0])
@@ -620,49 +591,12 @@ def test_gpu_and_cpu_agree(trained, galaxies):
 # Recipes
 
 
-def test_recipes(tmp_path, monkeypatch):
-    """The command that makes the shipped weights, on twenty galaxies."""
-    drawn = []
-
-    def counted(catalog, *args, **keywords):
-        for cutout in render_catalog(catalog, *args, **keywords):
-            drawn.append(cutout)
-            yield cutout
-
-    monkeypatch.setattr("sersicnet.cli.recipes.render_catalog", counted)
-    options = {"n_galaxies": 20, "max_epochs": 1, "device": "cpu", "progress_bar": False}
-    net, scores = train_recipe("deeplegato-mag", tmp_path, **options)
-    folder = tmp_path / "deeplegato-mag"
-    assert_same_weights(SersicNet.load(folder / "deeplegato-mag.safetensors"), net)
-    assert (net.record_["n_galaxies"], net.record_["n_train"]) == (20, 16)
-    assert SimulationConfig.from_dict(net.record_["simulation"]) == SimulationConfig.candels_f160w()
-    assert scores["parameter"].tolist() == ["mag"]
-    assert len(QTable.read(folder / "test.ecsv")) == 2
-    assert len(drawn) == 20
-    net, _ = train_recipe("deeplegato", tmp_path, **options)
-    assert net.parameters_ == RECIPES["deeplegato"].parameters
-    assert len(drawn) == 22  # the test set alone: simulations are shared
-
-
-def test_unknown_recipe(tmp_path):
-    with pytest.raises(ValueError, match="name='sdss' must be one of deeplegato, deeplegato-mag"):
-        train_recipe("sdss", tmp_path)
-
-
 def test_noise_of_the_toys():
     """What the other tests rely on."""
     clean, _ = make_galaxies(30, noise=False)
     noisy, _ = make_galaxies(30)
     difference = np.stack([a.data - b.data for a, b in zip(noisy, clean, strict=True)])
     assert_allclose(difference.std(), NOISE, rtol=0.01)
-
-
-def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
-    cutouts, truth = galaxies
-    settings = {"stamp_size": 32, "max_epochs": 1, "device": "cpu"}
-    SersicNet(**settings).fit(cutouts[:8], truth[:8], resume=tmp_path, progress_bar=False)
-    with pytest.raises(ValueError, match="stamps of another truth"):
-        SersicNet(**settings).fit(cutouts[8:16], truth[8:16], resume=tmp_path, progress_bar=False)
 
 
 @pytest.mark.parametrize("device", ["banana", "cuda:7"])

@@ -8,91 +8,31 @@ narrow.
 import numpy as np
 import pytest
 import torch
-from astropy.nddata import NDData
-from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
-from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
+from helpers.rendered import make_cutout
+from helpers.surveys import SEVEN, SILENT, make_net, make_survey, scenes_of
 from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.ndimage import gaussian_filter, shift
 
 from sersicnet import SersicNet
-from sersicnet._rows import own_normal
-from sersicnet.flags import Flags
-from sersicnet.model.labels import LABELS, LOG_FLUX, N_LABELS
+from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.unconstrained import to_unconstrained
-from sersicnet.networks.flow_density import flow_labels, label_dict
-from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import prepare
 from sersicnet.training.adapt import AdaptationModule, MixedStream
 from sersicnet.training.contaminants import Contaminants
-from sersicnet.training.data import Scenes, TrainingData, turn
-from sersicnet.training.labeled import labeled_scenes
+from sersicnet.training.data import Scenes
 from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
 
-SEVEN = tuple(PARAMETERS)
-PSF = gaussian_filter(star(3.0), 1)
-RMS = NOISE / np.sqrt(4 * np.pi)  # of noise that a Gaussian of 1 pixel has smoothed
-QUICK = {"device": "cpu", "max_epochs": 3, "batch_size": 24}
-SILENT = {"warm_start": True, "progress_bar": False}
 # What thirty steps may add to the loss of scenes like those of training (which is dominated by the
 # brightest: it is 0.4 to 1.2 for six seeds), also as a share of what they add without rehearsing
 # such scenes (3.8 to 4.0).
 OLD_LOSS, SHARE = 2.5, 0.6
 
 
-def make_net(**changes):
-    return SersicNet.from_pretrained().set_params(**(QUICK | changes))
-
-
-def make_labels(n, seed):
-    """Labels of galaxies like those of a survey."""
-    rng = np.random.default_rng(seed)
-    limits = {"snr": (20, 120), "r_eff": (2, 8), "n": (0.6, 4), "q": (0.3, 0.9)}
-    limits |= {"theta": (-90, 90), "dx": (-1, 1), "dy": (-1, 1)}
-    values = {name: rng.uniform(*ends, n) for name, ends in limits.items()}
-    return [labels_of(**{name: value[i] for name, value in values.items()}) for i in range(n)]
-
-
-def truth_of(labels, cutouts):
-    """Parameters of galaxies of some labels."""
-    named = label_dict(np.array(labels))
-    frame = prepare(cutouts).frame
-    named["log_flux"] = named["log_flux"] + np.log10(NOISE / frame.noise_level)
-    return frame.from_labels(named, SEVEN)
-
-
-def make_survey(n, *, seed):
-    """Cutouts that are not like those of training, and their truth."""
-    labels = make_labels(n, seed)
-    images = gaussian_filter(add_noise(render(labels, star(3.4)), seed=seed), (0, 1, 1))
-    cutouts = [make_cutout(image, noise=RMS, psf=PSF) for image in images]
-    return cutouts, truth_of(labels, cutouts)
-
-
-def scenes_of(cutouts, truth, *, psf=None, units=None, **psf_options):
-    options = {"oversampling": 1, "normalize": True} | psf_options
-    units = {"pixel_scale": None, "zeropoint": None} | (units or {})
-    return labeled_scenes(cutouts, truth, psf=psf, psf_options=options, units=units, stamp_size=128)
-
-
 @torch.no_grad()
 def mean_loss(net, scenes):
     posterior = net.network_(scenes.data, scenes.weight, scenes.psf)
     return -float(posterior.log_prob_unconstrained(to_unconstrained(scenes.labels)).mean())
-
-
-@pytest.fixture(scope="module")
-def survey():
-    """Forty galaxies and their truth; not to be changed by a test."""
-    return make_survey(40, seed=1)
-
-
-@pytest.fixture(scope="module")
-def universal():
-    """The universal weights; not to be changed by a test."""
-    return make_net()
 
 
 @pytest.fixture(scope="module")
@@ -218,98 +158,6 @@ def test_half_of_a_batch_is_rehearsed():
     assert seen[:10] != seen[10:]
 
 
-def test_orientations():
-    """Each of the eight once, the same of all images; labels are tested with the scenes."""
-    rng = torch.Generator().manual_seed(1)
-    image, small = torch.randn(1, 128, 128, generator=rng), torch.randn(1, 63, 63, generator=rng)
-    one = Scenes(image, 2 * image, small, torch.randn(1, N_LABELS, generator=rng))
-    turned = turn(one[[0] * 8], 3)
-    for tensor in (turned.data, turned.psf, turned.labels):
-        assert len(np.unique(tensor.flatten(1), axis=0)) == 8
-    assert_array_equal(turned.weight, 2 * turned.data)
-
-
-# Truth as the network has it
-
-
-def moved_star(dx, dy):
-    return shift(star(3.0, (61, 61)), (dy, dx), order=5, mode="grid-constant")
-
-
-LARGE = labels_of(snr=300, r_eff=30, n=1, q=0.6, theta=40)
-CASES = {
-    "plain": (make_labels(3, 5), star(), {}),
-    "off the middle of its stamp": (make_labels(3, 5), moved_star(1.3, -0.8), {}),
-    "a little off": (make_labels(3, 5), moved_star(0.1, 0.1), {}),
-    "not all of the light": (make_labels(3, 5), 0.8 * star(), {"normalize": False}),
-    "oversampled": (make_labels(3, 5), star(2.0, (82, 82), oversampling=2), {"oversampling": 2}),
-    "more than the network sees": (make_labels(3, 5), star(7.0, (121, 121), beta=2.0), {}),
-    "binned": ([LARGE], moved_star(1.3, -0.8), {}),
-    "binned, oversampled": ([LARGE], star(4.0, (121, 121), oversampling=3), {"oversampling": 3}),
-}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_truth_becomes_what_the_network_would_say(case, universal):
-    """Labels of samples of a prediction are those that the network drew, from the same inputs."""
-    labels, psf, options = CASES[case]
-    size = 400 if "binned" in case else 101
-    images = render(labels, psf, size=size, oversampling=options.get("oversampling", 1))
-    cutouts = [make_cutout(image, psf=psf) for image in add_noise(images)]
-    keys = {"oversampling": "psf_oversampling", "normalize": "normalize_psf"}
-    results = universal.predict(cutouts, **{keys[name]: v for name, v in options.items()})
-    rows = np.arange(len(labels))
-    drawn = {name: values[:, 0] for name, values in results.samples(1, seed=4).items()}
-    scenes, left_out = scenes_of(cutouts, drawn, **options)
-    assert sum(left_out.values()) == 0
-    assert ((results.flags & int(Flags.BINNED)) > 0).all() == ("binned" in case)
-    normal = torch.from_numpy(np.swapaxes(own_normal(rows, (1, N_LABELS), 4), 0, 1))
-    raw = flow_labels(results.posterior.distribution(rows), normal)[:, 0]
-    assert_allclose(scenes.labels, raw, atol=2e-5)
-    with torch.no_grad():
-        posterior = universal.network_(scenes.data, scenes.weight, scenes.psf)
-    assert_allclose(posterior.context, results.posterior.context[:, 0], atol=1e-3)
-
-
-def test_galaxies_that_are_left_out(survey, monkeypatch):
-    monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 4)
-    cutouts, truth = (
-        survey[0][:12],
-        {name: column[:12].copy() for name, column in survey[1].items()},
-    )
-    cutouts[1] = make_cutout(np.full((64, 64), np.nan))
-    cutouts[2] = make_cutout(cutouts[2].data, psf=np.zeros((5, 5)))
-    truth["mag"][3] = np.nan
-    truth["r_eff"][4] = -1
-    truth["r_eff"][5] = np.inf
-    truth["n"][6] = 7
-    truth["q"][7] = 1.1
-    truth["x_0"][8] += 5
-    truth["mag"][9] -= 15
-    truth["q"][1] = np.nan  # counted once
-    scenes, left_out = scenes_of(cutouts, truth)
-    assert left_out == {"image or PSF": 2, "truth": 3, "prior": 4}
-    good, _ = scenes_of(*survey)
-    for one, other in zip(scenes.tensors(), good[[0, 10, 11]].tensors(), strict=True):
-        assert_array_equal(one, other)
-
-
-def test_iterators_stacks_and_tables(survey):
-    cutouts, truth = survey
-    expected, _ = scenes_of(cutouts, truth)
-    stack = NDData(
-        np.stack([cutout.data for cutout in cutouts]),
-        uncertainty=type(cutouts[0].uncertainty)(np.full((40, 128, 128), RMS)),
-        unit="adu",
-    )
-    units = {"pixel_scale": 0.1, "zeropoint": 25.0}
-    table = QTable({name: truth[name] for name in SEVEN})
-    for given, options in ((iter(cutouts), {}), (stack, {"psf": PSF, "units": units})):
-        scenes, _ = scenes_of(given, table, **options)
-        for one, other in zip(scenes.tensors(), expected.tensors(), strict=True):
-            assert_allclose(one, other, atol=1e-6)
-
-
 # Resume
 
 
@@ -344,25 +192,6 @@ def test_resume_with_other_galaxies(survey, tmp_path):
 # Bad calls
 
 
-def test_not_from_scratch(survey):
-    message = "trained on scenes of its own, by `sersicnet train universal`.*warm_start=True"
-    with pytest.raises(ValueError, match=message):
-        make_net().fit(*survey)
-
-
-def test_nothing_to_begin_with(survey):
-    with pytest.raises(RuntimeError, match="no trained network: call fit, or use from_pretrained"):
-        SersicNet(network="posterior", parameters=SEVEN).fit(*survey, warm_start=True)
-
-
-@pytest.mark.parametrize("name", SEVEN)
-def test_all_seven_are_needed(name, survey):
-    cutouts, truth = survey
-    truth = {key: column for key, column in truth.items() if key != name}
-    with pytest.raises(ValueError, match=f"the truth has no column '{name}', which is needed for"):
-        make_net().fit(cutouts, truth, **SILENT)
-
-
 def test_truth_is_no_table(survey):
     with pytest.raises(TypeError, match="truth must be a table or a dict of columns, not list"):
         make_net().fit(survey[0], [1, 2], **SILENT)
@@ -381,17 +210,6 @@ def test_no_psf(survey):
         make_net().fit(*survey, psf_oversampling=0, **SILENT)
 
 
-def test_prepared_training_data(survey):
-    data = TrainingData(*np.zeros((2, 4, 128, 128)), np.zeros((4, N_LABELS)), LABELS)
-    with pytest.raises(TypeError, match="a TrainingData, which has no PSFs"):
-        make_net().fit(data, survey[1], **SILENT)
-
-
-def test_noise_drawn_anew(survey):
-    with pytest.raises(ValueError, match="noise_kernel is for network='cnn'"):
-        make_net().fit(*survey, noise_kernel=[[1]], **SILENT)
-
-
 def test_too_few(survey):
     cutouts, truth = survey
     bad = {name: column.copy() for name, column in truth.items()}
@@ -402,11 +220,6 @@ def test_too_few(survey):
     bad["mag"][0] = np.nan
     with pytest.raises(ValueError, match="validation has 0 usable galaxies, but needs 1"):
         make_net().fit(cutouts, truth, validation=(cutouts, bad), **SILENT)
-
-
-def test_validation_that_is_no_pair(survey):
-    with pytest.raises(TypeError, match="validation must be a tuple"):
-        make_net().fit(*survey, validation=survey[0][0], **SILENT)
 
 
 def test_impossible_settings(survey):

@@ -256,17 +256,6 @@ def test_all_eight_ways_are_taken():
 # --- each contaminant alone -------------------------------------------------------------------
 
 
-def test_every_contaminant_can_be_switched_off():
-    assert set(vars(Contaminants.none()).values()) == {0.0}
-    assert 0 < min(vars(Contaminants()).values()) <= max(vars(Contaminants()).values()) < 1
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_share_of_scenes(share):
-    corner = blank(256, padding=share).weight[:, 0, 0]
-    assert_allclose((corner == 0).float().mean(), share, atol=0.1)
-
-
 def test_faint_neighbors():
     """Up to four of 0.3 to 10 % of the flux each, none of them masked."""
     maker = make(faint_neighbors=1.0)
