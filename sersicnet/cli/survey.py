@@ -10,8 +10,8 @@ __all__ = ["add_survey"]
 
 _EXAMPLE = """\
 examples:
-  sersicnet survey tiles/*.fits --psf star.fits --zeropoint 25.946 --workers 8 -o measured
-  sersicnet survey --table tiles.ecsv --scheduler tcp://10.0.0.1:8786 -o measured
+  sersicnet survey images/*.fits --psf star.fits --zeropoint 25.946 --workers 8 -o measured
+  sersicnet survey --table images.ecsv --scheduler tcp://10.0.0.1:8786 -o measured
 
 After an interruption, the same command resumes. The folder holds one Parquet file per image,
 parts/NAME.parquet, and manifest.jsonl, the record of what was measured and what failed.

@@ -98,7 +98,7 @@ def measure_survey(
     Examples
     --------
     >>> from sersicnet import measure_survey
-    >>> images = ["tile_1.fits", "tile_2.fits"]
+    >>> images = ["image_1.fits", "image_2.fits"]
     >>> table = measure_survey(images, output="measured", psf="star.fits")  # doctest: +SKIP
     """
     check_table_path("any.parquet")

@@ -72,4 +72,4 @@ def test_errors_are_one_line(arguments, message, tmp_path, capsys):
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["survey", "--help"])
-    assert "sersicnet survey tiles/*.fits --psf star.fits" in capsys.readouterr().out
+    assert "sersicnet survey images/*.fits --psf star.fits" in capsys.readouterr().out
