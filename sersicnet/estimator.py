@@ -1,4 +1,4 @@
-"""The estimator: `SersicNet` stores its settings and delegates."""
+"""The estimator `SersicNet`, which stores its settings and delegates."""
 
 from sersicnet._settings import Settings, check_bool, check_positive, check_unchanged
 from sersicnet.diagnostics.scores import score_table
@@ -13,33 +13,34 @@ __all__ = ["SersicNet"]
 
 
 class SersicNet(Settings):
-    """Sersic parameters of galaxies by a neural network.
+    """Measure Sersic parameters of galaxies with a neural network.
 
     Parameters
     ----------
     parameters : tuple of str
-        What to estimate, out of ``mag``, ``r_eff``, ``n``, ``q``, ``theta``, ``x_0``, ``y_0``
-        (see `~sersicnet.parameters.PARAMETERS`).
+        Parameters to estimate, out of ``mag``, ``r_eff``, ``n``, ``q``, ``theta``, ``x_0``,
+        ``y_0`` (see `~sersicnet.parameters.PARAMETERS`).
     network : str
-        Kind of network: ``'cnn'``, a convolutional network for one instrument, whose PSF
-        it learns from the training set; ``'posterior'``, the one for all, which has been trained
-        (`from_pretrained`) and which `fit` adapts.
+        Kind of network: ``'cnn'``, a convolutional network for one instrument, whose PSF it
+        learns from the training set; ``'posterior'``, the network for all instruments, which is
+        loaded by `from_pretrained` and which `fit` adapts.
     stamp_size : int
-        Pixels on a side of what the network sees; cutouts are cut or padded to it.
+        Pixels on a side of the stamps that the network sees; cutouts are cropped or padded.
     max_epochs : int
-        Most passes through the training set.
+        Largest number of passes through the training set.
     batch_size : int
-        Galaxies a step.
+        Number of galaxies in a training step.
     learning_rate : float, optional
-        The highest of the schedule; by default 2e-3, or 5e-5 to adapt ``'posterior'``.
+        Highest learning rate of the schedule; by default 2e-3, or 5e-5 to adapt
+        ``'posterior'``.
     patience : int
-        Epochs without progress on the validation set after which training stops.
+        Number of epochs without progress on the validation set after which training stops.
     dropout : float
         Share of dropped inputs of the dense layer in training.
     precision : str
         Lightning's precision in training, e.g. ``'32-true'`` or ``'bf16-mixed'``.
     seed : int
-        Of everything random.
+        Seed of all random numbers.
     device : str
         ``'auto'``, ``'cpu'`` or ``'gpu'``.
 
@@ -48,15 +49,16 @@ class SersicNet(Settings):
     network_ : `~torch.nn.Module`
         The trained network.
     parameters_ : tuple of str
-        What it was trained for.
+        Parameters that it was trained for.
     history_ : dict of list
         ``epoch``, ``train_loss`` and ``val_loss`` of the training.
     label_range_ : (2, L) `~numpy.ndarray` or None
         Smallest and largest labels of the training set of a ``'cnn'``.
     record_ : dict
-        How it was trained.
+        Record of the training.
     weights_ : str or None
-        Name and SHA-256 of the file that it was loaded from; None if it was trained since.
+        Name and SHA-256 of the file that the network was loaded from; None if it was trained
+        since.
 
     Examples
     --------
@@ -121,15 +123,16 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
-            An iterator need not fit in memory: prepared stamps are kept on disk. For ``'cnn'``
-            also a `~sersicnet.training.TrainingData` prepared before.
+            Cutouts of known galaxies. An iterator need not fit in memory: prepared stamps are kept
+            on disk. For ``'cnn'`` also a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
-            A row a cutout; columns named as ``parameters`` (and ``q`` if ``theta`` is
+            One row per cutout; columns named as ``parameters`` (and ``q`` if ``theta`` is
             one). None for a `~sersicnet.training.TrainingData`.
         psf, psf_oversampling, normalize_psf
-            As in `predict`, for ``network='posterior'``; ``'cnn'`` does not look at them.
+            As in `predict`, for ``network='posterior'``; ``'cnn'`` does not use them.
         validation : tuple of (cutouts, truth), optional
-            What decides which epoch was best; by default a tenth of the training set.
+            Validation set that decides which epoch was best; by default a tenth of the training
+            set.
         noise_kernel : (K, K) array_like, optional
             If given, cutouts are taken to be free of noise, and noise of their
             ``uncertainty``, correlated by this kernel of unit sum of squares (``[[1]]``: white
@@ -137,22 +140,34 @@ class SersicNet(Settings):
         pixel_scale, zeropoint
             As in `~sersicnet.SersicNet.predict`.
         warm_start : bool
-            Go on from the present network instead of from random weights. True to adapt.
+            Whether to continue from the present network instead of from random weights. True to
+            adapt.
         resume : path, optional
-            Directory for stamps and checkpoints. What a killed run left there is used.
+            Directory for stamps and checkpoints, from which a run that was killed continues.
         progress_bar : bool
-            Whether to show one.
+            Whether to show a progress bar.
 
         Returns
         -------
         SersicNet
-            Itself.
+            The estimator itself.
 
         Raises
         ------
         TypeError, ValueError
             If a setting is impossible, the truth lacks a column or has another length, or too few
             galaxies are usable.
+
+        Examples
+        --------
+        >>> from sersicnet import SersicNet
+        >>> from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
+        >>> config = SimulationConfig.candels_f160w()
+        >>> truth = draw_catalog(20, config, seed=1)
+        >>> cutouts = render_catalog(truth, config, seed=1)
+        >>> net = SersicNet(parameters=("mag",), stamp_size=32, max_epochs=1, device="cpu")
+        >>> net.fit(cutouts, truth, progress_bar=False).parameters_
+        ('mag',)
         """
         # Lightning takes longer to import than all the rest, and predictions do without it.
         from sersicnet.training.fit import fit
@@ -197,41 +212,45 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
-            Sizes may differ. The galaxy is at the middle (the universal network: to within 3
-            pixels); see `~sersicnet.preprocessing.center`.
+            Cutouts, each with a galaxy in its middle (for the universal network to within 3
+            pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ.
         psf : (K, L) array_like or list of them, optional
-            Star-like stamps (with the pixel's response), one for all or one a cutout; by default
-            those of the cutouts. The universal network needs them; one without a PSF input
-            checks them, but does not look at them.
+            Star-like stamps (with the pixel's response), one for all or one per cutout; by default
+            those of the cutouts. The universal network needs them; a network without a PSF input
+            checks them, but does not use them.
         psf_oversampling : int
             Pixels of the PSF stamps on a side of a pixel of the data.
         normalize_psf : bool
-            Whether PSF stamps hold all the light. If not, their own sum says what share.
+            Whether PSF stamps hold all of the light. If not, the sum of a stamp is the share that
+            it holds.
         pixel_scale : float or `~astropy.units.Quantity`, optional
-            Arcsec per pixel, one or one a cutout; by default that of the WCS or header.
+            Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
-            AB magnitude of a flux of 1, one or one a cutout; by default that of unit or header.
+            AB magnitude of a flux of 1, one for all or one per cutout; by default from the unit or
+            header.
         augment : bool
-            Whether the universal network looks at each stamp in eight ways (flipped along x, along
-            y, transposed) and answers with the mean of the eight posteriors: six times as long.
+            Whether the universal network sees each stamp in eight orientations (flipped along x,
+            along y, transposed), and the result is the mean of the eight posteriors. This takes
+            six times as long.
         refine : None, ``'lm'`` or ``'importance'``
-            Polish the universal network's answer by a fit, or by importance sampling. For options,
-            a `~sersicnet.inference.LevenbergMarquardt` or
+            Refinement of the universal network's posterior by a fit or by importance sampling. For
+            options, a `~sersicnet.inference.LevenbergMarquardt` or
             `~sersicnet.inference.ImportanceSampling`.
         n_samples : int
-            Points of the network's posterior that medians and quantiles are computed from.
+            Number of points of the network's posterior that medians and quantiles are computed
+            from.
         batch_size : int
-            Stamps a forward pass.
+            Number of stamps in a forward pass.
         seed : int
-            Of these points, the same for each galaxy, and of the draws of ``'importance'``, which
-            depend on a galaxy's pixels as well.
+            Seed of these points, which are the same for each galaxy, and of the draws of
+            ``'importance'``, which depend on a galaxy's pixels as well.
         progress_bar : bool
-            Whether to show one.
+            Whether to show a progress bar.
 
         Returns
         -------
         `~sersicnet.SersicResults`
-            One row a cutout. A galaxy that cannot be measured has NaN and a flag.
+            One row per cutout. A galaxy that cannot be measured has NaN and a flag.
 
         Raises
         ------
@@ -239,6 +258,19 @@ class SersicNet(Settings):
             If there is no trained network.
         TypeError, ValueError, `~astropy.units.UnitConversionError`
             If the call makes no sense: see the page on bad input.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sersicnet import SersicNet
+        >>> y, x = np.mgrid[:64, :64] - 31.5
+        >>> psf = np.exp(-0.5 * (x**2 + y**2) / 1.5**2)
+        >>> image = 30 * np.exp(-np.hypot(x, y) / 4)
+        >>> image += np.random.default_rng(1).normal(size=image.shape)
+        >>> net = SersicNet.from_pretrained()
+        >>> results = net.predict(image[None], psf=psf, pixel_scale=0.1, zeropoint=25)
+        >>> bool(abs(results.median("q")[0] - 1) < 0.2)
+        True
         """
         self._check_fitted()
         check_positive("batch_size", batch_size)
@@ -260,14 +292,14 @@ class SersicNet(Settings):
         )
 
     def score(self, cutouts, truth, **options):
-        """R2, bias, scatter and outliers of each parameter.
+        """Compute R2, bias, scatter and outliers of each parameter.
 
         Parameters
         ----------
         cutouts, **options
             As in `~sersicnet.SersicNet.predict`.
         truth : `~astropy.table.Table` or dict
-            A row a cutout.
+            True parameters, one row per cutout.
 
         Returns
         -------
@@ -283,7 +315,7 @@ class SersicNet(Settings):
         Parameters
         ----------
         path : str or path
-            The file.
+            Path of the file.
         """
         self._check_fitted()
         write_net(self, path)
@@ -295,7 +327,7 @@ class SersicNet(Settings):
         Parameters
         ----------
         path : str or path
-            The file.
+            Path of the file.
 
         Returns
         -------
@@ -304,7 +336,7 @@ class SersicNet(Settings):
         Raises
         ------
         FileNotFoundError, ValueError
-            If the file is missing, truncated, corrupted or not sersicnet's.
+            If the file is missing, truncated, corrupted or not one of sersicnet.
         """
         return read_net(cls, path)
 
@@ -315,7 +347,7 @@ class SersicNet(Settings):
         Parameters
         ----------
         name : str
-            See `list_pretrained`.
+            Name of the weights, one of `list_pretrained`.
 
         Returns
         -------
@@ -325,7 +357,7 @@ class SersicNet(Settings):
 
     @staticmethod
     def list_pretrained():
-        """Names and contents of the shipped weights, an `~astropy.table.Table`."""
+        """List names and contents of the shipped weights, an `~astropy.table.Table`."""
         return list_pretrained()
 
     def _check_fitted(self):
