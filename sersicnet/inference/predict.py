@@ -74,7 +74,7 @@ def predict(
     Raises
     ------
     TypeError, ValueError
-        If the call makes no sense.
+        If an argument is invalid.
     """
     refinement = check_refinement(refine)
     needs_psf = isinstance(net.network_, PosteriorNetwork)

@@ -87,7 +87,7 @@ def cut_source(sources, source, *, local_background, others=0.0):
     data = part(window.data, 0.0) - others
     subtracted = 0.0
     if local_background:
-        subtracted = _local_sky(data, part(sources.sky, False))
+        subtracted = _local_background(data, part(sources.sky, False))
     noise = part(window.noise, np.inf)
     mask = part(window.hidden, True) | (neighbors & ~own)
     return SourceCutout(CheckedCutout(data - subtracted, noise, mask), subtracted, int(flags))
@@ -100,7 +100,7 @@ def _widened(pixels):
     return ndimage.binary_dilation(pixels, iterations=_GROW)
 
 
-def _local_sky(data, free):
+def _local_background(data, free):
     """Median of the free pixels around the middle of a cutout; 0 where they are few."""
     ny, nx = data.shape
     y, x = np.ogrid[:ny, :nx]

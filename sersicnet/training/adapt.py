@@ -186,7 +186,7 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     Raises
     ------
     TypeError, ValueError
-        If the call makes no sense, see `~sersicnet.SersicNet.fit`.
+        If an argument is invalid, as for `~sersicnet.SersicNet.fit`.
     """
     labeled, left_out = labeled_scenes(cutouts, truth, psf=psf, **options)
     _check_number("cutouts", labeled, left_out, needed=2)

@@ -68,7 +68,7 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If the call makes no sense, see `~sersicnet.SersicNet.fit`.
+        If an argument is invalid, as for `~sersicnet.SersicNet.fit`.
     """
     parameters = _check_settings(net)
     if net.network == "posterior":

@@ -51,7 +51,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     Raises
     ------
     TypeError, ValueError, `~astropy.units.UnitConversionError`
-        If the call makes no sense: see the page on bad input.
+        If an argument is invalid: see the page on bad input.
     """
     if isinstance(cutouts, TrainingData):
         msg = "cutouts is a TrainingData, which has no PSFs: network='posterior' needs the cutouts"

@@ -15,7 +15,7 @@ function rounded(value) {
 
 function line(name) {
   const value = data[name][row]
-  if (!isFinite(value)) return `<tr><th>${name}</th><td>no answer</td></tr>`
+  if (!isFinite(value)) return `<tr><th>${name}</th><td>not measured</td></tr>`
   const up = data[name + "_hi"][row] - value, down = value - data[name + "_lo"][row]
   const error = isFinite(up) ? Math.min(up, down) : data[name + "_err"][row]
   const spread = isFinite(up)
