@@ -18,6 +18,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("sersicnet")
 
+# Files of fixtures have no doctests, and Python could import only one of their name.
+collect_ignore_glob = ["*conftest.py"]
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 # The benchmarks are no part of the package. At the end of the path: sersicnet stays the

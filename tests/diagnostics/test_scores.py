@@ -4,52 +4,16 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.stats import mad_std
-from astropy.table import MaskedColumn, QTable, Table
-from astropy.utils.masked import Masked
+from astropy.table import QTable
+from helpers.tables import NUMBERS, as_qtable, make_predicted, make_truth, row
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sersicnet.diagnostics.comparison import compare
-from sersicnet.diagnostics.scores import binned_score, parameter_values, score_table
+from sersicnet.diagnostics.scores import binned_score, score_table
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
-
-UNITS = {name: parameter.unit or u.dimensionless_unscaled for name, parameter in PARAMETERS.items()}
-RANGES = {
-    "mag": (18, 24),
-    "r_eff": (0.1, 1.5),
-    "n": (0.5, 6),
-    "q": (0.2, 1),
-    "theta": (-90, 90),
-    "x_0": (62, 64),
-    "y_0": (62, 64),
-}
-NUMBERS = ("r2", "bias", "scatter", "rms", "outliers", "coverage")
-
-
-def make_truth(*, size=400, seed=0):
-    rng = np.random.default_rng(seed)
-    return {name: rng.uniform(*limits, size) for name, limits in RANGES.items()}
-
-
-def make_predicted(truth, *, sigma=0.1, seed=1):
-    rng = np.random.default_rng(seed)
-    noise = {name: rng.normal(0, sigma, len(values)) for name, values in truth.items()}
-    predicted = {name: truth[name] + noise[name] for name in truth}
-    predicted["r_eff"] = truth["r_eff"] * 10 ** noise["r_eff"]
-    predicted["theta"] = (predicted["theta"] + 90) % 180 - 90
-    return predicted
-
-
-def as_qtable(columns):
-    return QTable({name: values << UNITS[name] for name, values in columns.items()})
-
-
-def row(score, parameter):
-    (index,) = np.flatnonzero(score["parameter"] == parameter)
-    return score[index]
-
 
 # --- numbers ----------------------------------------------------------------------------------
 
@@ -102,14 +66,6 @@ def test_scatter_ignores_outliers_and_counts_them():
     assert score["outliers"] == pytest.approx(0.05)
     assert score["scatter"] == pytest.approx(0.05, rel=0.15)
     assert score["rms"] > 0.5
-
-
-def test_radius_is_compared_in_dex():
-    truth = make_truth()
-    score = score_table({"r_eff": truth["r_eff"] * 10}, truth)
-    assert score["label"][0] == "log10 r_eff"
-    assert score["unit"][0] == "dex"
-    assert score["bias"][0] == pytest.approx(1)
 
 
 def test_labels_and_units():
@@ -185,11 +141,6 @@ def test_lost_predictions_are_counted_and_change_nothing_else():
         np.testing.assert_array_equal(score[name], expected[name])
 
 
-def test_a_radius_that_has_no_logarithm_is_lost():
-    score = score_table({"r_eff": [0.0, -1.0, 0.5]}, {"r_eff": [0.5, 0.5, 0.5]})
-    assert (score["n"][0], score["n_lost"][0]) == (1, 2)
-
-
 def test_galaxies_without_truth_do_not_count():
     truth = {"n": np.array([1.0, np.nan, 3.0, 4.0]), "flags": [0, 0, Flags.RENDER_FAILED, 0]}
     comparison = compare({"n": [1.0, 2.0, np.nan, np.nan]}, truth, "n")
@@ -210,49 +161,6 @@ def test_numbers_that_do_not_exist_are_nan():
 
 
 # --- kinds of tables --------------------------------------------------------------------------
-
-
-class Results:
-    """What the results of a prediction offer."""
-
-    def __init__(self, table):
-        self.table = table
-
-    def to_table(self):
-        return self.table
-
-
-def test_every_kind_of_table_gives_the_same():
-    truth = make_truth()
-    predicted = make_predicted(truth)
-    expected = score_table(predicted, truth)
-    with_units = as_qtable(predicted)
-    in_other_units = with_units.copy()
-    in_other_units["r_eff"] = with_units["r_eff"].to(u.mas)
-    in_other_units["theta"] = with_units["theta"].to(u.rad)
-    in_other_units["mag"] = with_units["mag"].value * u.mag
-    lists = {name: list(values) for name, values in predicted.items()}
-    big_endian = {name: values.astype(">f8") for name, values in predicted.items()}
-    kinds = [Table(predicted), Table(with_units), with_units, in_other_units, lists, big_endian]
-    kinds.append(Results(with_units))
-    for kind in kinds:
-        for other in (truth, as_qtable(truth), Table(as_qtable(truth))):
-            score = score_table(kind, other)
-            for name in ("n", *NUMBERS):
-                np.testing.assert_allclose(score[name], expected[name], rtol=1e-9, atol=1e-12)
-
-
-def test_masked_values_are_missing():
-    mask = [False, True, False]
-    columns = [
-        MaskedColumn([1.0, 2.0, 3.0], mask=mask, unit="arcsec"),
-        Masked([1.0, 2.0, 3.0] * u.arcsec, mask=mask),
-        np.ma.MaskedArray([1, 2, 3], mask=mask),
-    ]
-    for column in columns:
-        np.testing.assert_array_equal(parameter_values({"r_eff": column}, "r_eff"), [1, np.nan, 3])
-        comparison = compare({"r_eff": column}, {"r_eff": [1.0, 2.0, 3.0]}, "r_eff")
-        assert comparison.n_lost == 1
 
 
 def test_score_can_be_written_and_read(tmp_path):
@@ -319,36 +227,3 @@ def test_bins_of_another_column():
 def test_edges_must_increase(edges):
     with pytest.raises(ValueError, match="must be two or more increasing numbers"):
         binned_score(make_truth(), make_truth(), edges=edges)
-
-
-def test_bad_tables_are_named():
-    truth = make_truth(size=3)
-    with pytest.raises(ValueError, match=r"predicted has no column 'n', only mag"):
-        compare({"mag": truth["mag"]}, truth, "n")
-    with pytest.raises(ValueError, match=r"truth has no column 'n', only mag"):
-        compare(truth, {"mag": truth["mag"]}, "n")
-    with pytest.raises(ValueError, match=r"truth has no column 'snr'"):
-        binned_score(truth, truth, by="snr", edges=[0, 1])
-    with pytest.raises(ValueError, match=r"n: predicted has 2 rows and truth 3"):
-        compare({"n": [1, 2]}, truth, "n")
-    with pytest.raises(ValueError, match=r"predicted has 2 rows and truth 3"):
-        binned_score({"n": [1, 2]}, truth, edges=[18, 24])
-    with pytest.raises(ValueError, match=r"predicted\['n'\] has shape \(3, 2\)"):
-        compare({"n": np.ones((3, 2))}, truth, "n")
-    with pytest.raises(ValueError, match=r"columns of truth must have the same length"):
-        compare(truth, {"n": [1, 2], "q": [1]}, "n")
-    with pytest.raises(TypeError, match=r"predicted must be a table or a dict"):
-        compare([1, 2], truth, "n")
-    with pytest.raises(ValueError, match=r"must share a column out of mag, r_eff"):
-        score_table({"a": [1]}, {"a": [1]})
-    with pytest.raises(ValueError, match=r"one or more different names"):
-        score_table(truth, truth, parameters=["mag", "size"])
-    with pytest.raises(ValueError, match=r"table has no column 'q'"):
-        parameter_values({}, "q")
-
-
-def test_wrong_units_are_refused():
-    truth = make_truth(size=3)
-    for name, unit in (("r_eff", u.s), ("n", u.arcsec), ("mag", u.STmag), ("theta", u.pix)):
-        with pytest.raises(u.UnitConversionError):
-            compare({name: np.ones(3) << unit}, truth, name)

@@ -1,8 +1,6 @@
 """Cutouts written to FITS come back as they were; survey files become cutouts."""
 
 import gzip
-import warnings
-from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -10,90 +8,14 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import (
     CCDData,
-    InverseVariance,
     NDData,
     StdDevUncertainty,
-    UnknownUncertainty,
-    VarianceUncertainty,
 )
-from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS
-from helpers import sky
+from helpers.fits_files import KINDS, assert_same, make_cutout, make_wcs, write_extensions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutout, write_cutouts
-
-SHAPE = (6, 9)
-KINDS = (StdDevUncertainty, VarianceUncertainty, InverseVariance, UnknownUncertainty)
-
-
-make_wcs = partial(
-    sky.make_wcs,
-    scale=0.06,
-    angle=-30.0,
-    crval=(150.123456789012345, 2.3456789012345678),
-    crpix=(4.123456789012345, 3.3),
-)
-
-
-def make_cutout(*, shape=SHAPE, seed=0, kind=StdDevUncertainty, unit="adu", **kwargs):
-    rng = np.random.default_rng(seed)
-    data = rng.normal(size=shape)
-    data[0, 0] = np.nan
-    arguments = {
-        "uncertainty": kind(rng.uniform(1, 2, shape)),
-        "mask": rng.random(shape) < 0.3,
-        "psf": rng.random((5, 5)),
-        "wcs": make_wcs(),
-        "meta": {"MAGZP": 25.946, "PIXSCALE": 0.06, "OBJECT": "galaxy", "SEED": seed},
-    }
-    return CCDData(data, unit=unit, **{**arguments, **kwargs})
-
-
-def assert_same(first, second, *, atol=0):
-    for one, other in ((first.data, second.data), (first.psf, second.psf)):
-        assert (one is None) == (other is None)
-        if one is not None:
-            assert one.dtype.newbyteorder("=") == other.dtype
-            np.testing.assert_array_equal(one, other)
-    assert first.unit == second.unit
-    assert (first.mask is None) == (second.mask is None)
-    if first.mask is not None:
-        assert second.mask.dtype == bool
-        np.testing.assert_array_equal(first.mask, second.mask)
-    assert type(first.uncertainty) is type(second.uncertainty)
-    if first.uncertainty is not None:
-        np.testing.assert_array_equal(first.uncertainty.array, second.uncertainty.array)
-        assert first.uncertainty.unit == second.uncertainty.unit
-    assert {key.upper(): value for key, value in first.meta.items()} == dict(second.meta)
-    assert_same_wcs(first.wcs, second.wcs, atol=atol)
-
-
-def assert_same_wcs(first, second, *, atol=0):
-    assert (first is None) == (second is None)
-    if first is not None:
-        x, y = np.array([0.0, 3.0, 100.0]), np.array([0.0, 70.0, 100.0])
-        for one, other in zip(
-            first.pixel_to_world_values(x, y), second.pixel_to_world_values(x, y), strict=True
-        ):
-            np.testing.assert_allclose(one, other, rtol=0, atol=atol)
-
-
-def write_extensions(path, extensions, **primary):
-    """A file like those of surveys: extensions are name -> data or (data, cards)."""
-    hdus = [fits.PrimaryHDU(header=fits.Header(primary))]
-    for name, content in extensions.items():
-        data, cards = content if isinstance(content, tuple) else (content, {})
-        hdus.append(fits.ImageHDU(data, fits.Header(cards), name=name))
-    fits.HDUList(hdus).writeto(path)
-    return path
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "cutouts.fits"
-
 
 # --- many cutouts -----------------------------------------------------------------------------
 
@@ -141,68 +63,6 @@ def test_order_is_kept(tmp_path_factory, seeds):
     after = read_cutouts(path)
     assert [cutout.meta["SEED"] for cutout in after] == seeds
     assert [cutout.shape for cutout in after] == [cutout.shape for cutout in cutouts]
-
-
-@pytest.mark.parametrize("linear", ["PC", "CD"])
-def test_wcs_is_kept_to_the_last_digits(path, linear):
-    header_with_old_cards = fits.Header({"CD1_1": 1.0, "CRVAL1": 7.0, "OBJECT": "x"})
-    before = make_cutout(wcs=make_wcs(linear=linear), meta=header_with_old_cards)
-    write_cutout(before, path)
-    after = read_cutout(path)
-    assert_same_wcs(before.wcs, after.wcs)
-    assert list(after.meta) == ["OBJECT"]
-
-
-def test_linear_wcs_and_sip_are_kept(path):
-    linear = WCS(naxis=2)
-    linear.wcs.cdelt = 0.06, 0.06
-    sip = fits.Header.fromstring(make_wcs().to_header_string())
-    sip.update(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, B_ORDER=2, A_2_0=1e-5)
-    sip["B_0_2"] = 2e-5
-    cutouts = [make_cutout(wcs=linear), make_cutout(wcs=WCS(sip))]
-    write_cutouts(cutouts, path)
-    for before, after in zip(cutouts, read_cutouts(path), strict=True):
-        assert_same_wcs(before.wcs, after.wcs)
-
-
-def test_meta_as_header_keeps_comments_and_order(path):
-    header = fits.Header()
-    header["MAGZP"] = (25.946, "AB magnitude of one count")
-    header["BUNIT"] = ("counts/s", "as in the survey")
-    header["HIERARCH a long keyword"] = 3
-    header["LONG"] = "x" * 200
-    header["FLAG"] = True
-    header["NOTHING"] = None
-    header["HISTORY"] = "one"
-    header["HISTORY"] = "two"
-    write_cutout(make_cutout(meta=header), path)
-    assert read_cutout(path).meta.tostring() == header.tostring()
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_floats_of_meta_are_kept_to_the_last_digit(tmp_path_factory, value):
-    path = tmp_path_factory.mktemp("floats") / "cutouts.fits"
-    meta = fits.Header([("NOTED", value, "with a comment " * 3), ("HIERARCH a.b", value)])
-    cutouts = [make_cutout(meta={"VALUE": value, "long key": value}), make_cutout(meta=meta)]
-    write_cutouts(cutouts, path)
-    for cutout in read_cutouts(path):
-        assert list(cutout.meta.values()) == [value, value]
-
-
-def test_survey_cards_that_break_the_standard_are_mended(path):
-    header = fits.Header([fits.Card.fromstring("WEIRD   = 1.2.3 / no number"), ("MAGZP", 25.9)])
-    for _ in range(2):
-        write_cutout(make_cutout(meta=header), path, overwrite=True)
-        header = read_cutout(path).meta
-    assert header["MAGZP"] == 25.9
-    assert "1.2.3" in header["WEIRD"]
-
-
-def test_meta_that_fits_cannot_hold_is_named(path):
-    meta = {"GOOD": np.float32(0.5), "BAD": [1, 2], "NAN": np.nan, 3: 4}
-    with pytest.warns(AstropyUserWarning, match=r"left out: BAD, NAN, 3"):
-        write_cutout(make_cutout(meta=meta), path)
-    assert dict(read_cutout(path).meta) == {"GOOD": 0.5}
 
 
 def test_shared_psf_is_stored_once(path):
@@ -272,10 +132,6 @@ class OtherUncertainty(StdDevUncertainty):
     """A kind that no reader knows."""
 
 
-class OtherWCS:
-    """Not a FITS WCS."""
-
-
 def with_table_distortion():
     wcs = make_wcs()
     from astropy.wcs import DistortionLookupTable
@@ -323,52 +179,6 @@ def test_file_of_ccddata(path, kind):
         assert_same(before, after, atol=1e-11)  # CCDData.write rounds the WCS to 14 digits
 
 
-@pytest.mark.parametrize("image", ["SCI", "DATA", "IMAGE", "sci", "anything"])
-@pytest.mark.parametrize(
-    ("noise", "kind"),
-    [
-        ("ERR", StdDevUncertainty),
-        ("ERROR", StdDevUncertainty),
-        ("RMS", StdDevUncertainty),
-        ("SIGMA", StdDevUncertainty),
-        ("UNCERT", StdDevUncertainty),
-        ("VAR", VarianceUncertainty),
-        ("VARIANCE", VarianceUncertainty),
-        ("IVAR", InverseVariance),
-        ("INVVAR", InverseVariance),
-    ],
-)
-def test_names_of_extensions(path, image, noise, kind):
-    data, error, psf = np.arange(6.0).reshape(2, 3), np.full((2, 3), 4.0), np.ones((3, 3))
-    mask = np.array([[0, 1, 0], [0, 0, 8]], dtype=np.int32)
-    for name, psf_name in (("MASK", "PSF"), ("DQ", "PSFIMAGE")):
-        extensions = {psf_name: psf, noise: error, name: mask, image: data}
-        path.unlink(missing_ok=True)
-        cutout = read_cutout(write_extensions(path, extensions, BUNIT="nJy"))
-        np.testing.assert_array_equal(cutout.data, data)
-        assert cutout.data.dtype.isnative
-        assert type(cutout.uncertainty) is kind
-        np.testing.assert_array_equal(cutout.uncertainty.array, error)
-        np.testing.assert_array_equal(cutout.mask, mask > 0)
-        np.testing.assert_array_equal(cutout.psf, psf)
-        assert cutout.unit == u.nJy
-
-
-def test_headers_are_merged_and_the_image_wins(path):
-    extensions = {"SCI": (np.ones((2, 2)), {"FILTER": "r", "EXPTIME": 1.0})}
-    cutout = read_cutout(write_extensions(path, extensions, FILTER="none", MAGZP=22.5))
-    assert dict(cutout.meta) == {"FILTER": "r", "EXPTIME": 1.0, "MAGZP": 22.5}
-    assert cutout.wcs is None
-
-
-def test_image_in_the_primary_hdu(path):
-    fits.PrimaryHDU(np.ones((2, 2)), fits.Header({"MAGZP": 22.5})).writeto(path)
-    cutout = read_cutout(path)
-    assert cutout.shape == (2, 2)
-    assert dict(cutout.meta) == {"MAGZP": 22.5}
-    assert cutout.uncertainty is cutout.mask is cutout.psf is None
-
-
 def test_compressed_files(path):
     data = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(data)]).writeto(path)
@@ -379,66 +189,6 @@ def test_compressed_files(path):
     zipped.write_bytes(zipped.read_bytes()[:500])
     with pytest.raises(OSError, match=r"cutouts.fits.gz is not a complete FITS file"):
         read_cutout(zipped)
-
-
-@pytest.mark.parametrize(
-    ("string", "unit"),
-    [
-        ("counts/s", u.adu),
-        ("ADU (counts)", u.adu),
-        ("nanomaggies", u.adu),
-        ("FLUXMAG0=27 units", u.adu),
-        ("", u.adu),
-        ("ADU", u.adu),
-        (None, u.adu),
-        ("erg/s/cm2/Angstrom", u.Unit("erg s-1 cm-2 AA-1")),
-        ("uJy", u.uJy),
-    ],
-)
-def test_units(path, string, unit):
-    write_extensions(path, {"SCI": np.ones((2, 2)), "ERR": np.ones((2, 2))}, BUNIT=string)
-    cutout = read_cutout(path)
-    assert cutout.unit == unit
-    assert cutout.uncertainty.unit == unit
-    assert cutout.meta["BUNIT"] == string
-    write_cutout(cutout, path, overwrite=True)
-    assert_same(cutout, read_cutout(path))
-
-
-def test_unit_of_the_uncertainty(path):
-    image = (np.ones((2, 2)), {"BUNIT": "nJy"})
-    write_extensions(path, {"SCI": image, "ERR": (np.ones((2, 2)), {"BUNIT": "uJy"})})
-    assert read_cutout(path).uncertainty.unit == u.uJy
-    path.unlink()
-    write_extensions(path, {"SCI": image, "VAR": image})  # repeats the unit without its square
-    assert read_cutout(path).uncertainty.unit == u.nJy**2
-    path.unlink()
-    write_extensions(path, {"SCI": image, "ERR": (np.ones((2, 2)), {"BUNIT": "s"})})
-    with pytest.raises(ValueError, match="the unit of ERR does not fit that of the image"):
-        read_cutout(path)
-
-
-def test_planes_of_lsst_masks_that_mark_sources_are_not_bad(path):
-    mask = np.array([[0, 1, 2, 32, 33, 64]], dtype=np.int32)
-    cards = {"MP_BAD": 0, "MP_DETECTED": 5, "MP_DETECTED_NEGATIVE": 6}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        write_extensions(path, {"IMAGE": np.ones((1, 6)), "MASK": (mask, cards)})
-    expected = [[False, True, True, False, True, False]]
-    np.testing.assert_array_equal(read_cutout(path).mask, expected)
-
-
-def test_celestial_wcs_is_read_and_others_are_not(path):
-    header = make_wcs().to_header()
-    header["RADECSYS"] = "FK5"  # what astropy fixes with a warning
-    del header["RADESYS"]
-    write_extensions(path, {"SCI": (np.ones((2, 2)), header)})
-    assert_same_wcs(read_cutout(path).wcs, make_wcs(), atol=1e-11)
-    path.unlink()
-    write_extensions(path, {"SCI": (np.ones((2, 2)), {"CDELT1": 2.0, "CTYPE1": "LINEAR"})})
-    cutout = read_cutout(path)
-    assert cutout.wcs is None
-    assert cutout.meta["CDELT1"] == 2.0
 
 
 # --- files that are wrong ---------------------------------------------------------------------
@@ -479,13 +229,6 @@ def test_truncated_file_is_refused_wherever_it_ends(path):
 def test_files_that_are_no_cutout(path, extensions, match):
     write_extensions(path, extensions)
     with pytest.raises(ValueError, match=match):
-        read_cutout(path)
-
-
-def test_two_images_of_one_name(path):
-    images = [fits.ImageHDU(np.ones((2, 2)), name="SCI", ver=i) for i in (1, 2)]
-    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
-    with pytest.raises(ValueError, match=r"SCI must be one 2-D .* \(2, 2\), \(2, 2\)"):
         read_cutout(path)
 
 

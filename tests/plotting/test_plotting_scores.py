@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from astropy.nddata import CCDData, InverseVariance, NDData, StdDevUncertainty, UnknownUncertainty
+from helpers.drawn import HISTORY, draws, make_cutout, make_tables, texts
 
 pytest.importorskip("matplotlib")
 
@@ -20,135 +20,6 @@ from sersicnet.plotting import (
     plot_predicted_vs_true,
     plot_residuals,
 )
-
-HISTORY = {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}
-
-
-def make_cutout(*, shape=(12, 15), seed=0, **kwargs):
-    rng = np.random.default_rng(seed)
-    y, x = np.indices(shape)
-    galaxy = 50 * np.exp(-np.hypot(y - shape[0] / 2, x - shape[1] / 2) / 2)
-    arguments = {"uncertainty": StdDevUncertainty(np.ones(shape)), "unit": "adu", **kwargs}
-    return CCDData(galaxy + rng.normal(size=shape), **arguments)
-
-
-def make_tables(*, size=50):
-    rng = np.random.default_rng(3)
-    truth = {"mag": rng.uniform(18, 24, size), "r_eff": rng.uniform(0.1, 1, size)}
-    truth |= {"n": rng.uniform(0.5, 6, size), "q": rng.uniform(0.2, 1, size)}
-    predicted = {name: values * rng.normal(1, 0.01, size) for name, values in truth.items()}
-    return predicted, truth
-
-
-def draws(ax):
-    """Draw the whole figure, so that whatever is wrong with an artist comes out."""
-    ax.figure.canvas.draw()
-    return True
-
-
-def texts(ax):
-    return " ".join(text.get_text() for text in ax.texts)
-
-
-# --- images -----------------------------------------------------------------------------------
-
-
-def test_mosaic_shows_every_cutout():
-    cutouts = [make_cutout(seed=seed, shape=(10 + seed, 12)) for seed in range(5)]
-    axes = plot_mosaic(cutouts, labels="abcde", n_columns=3)
-    assert len(axes) == len(axes[0].figure.axes) == 5
-    assert [ax.get_title() for ax in axes] == list("abcde")
-    for ax, cutout in zip(axes, cutouts, strict=True):
-        np.testing.assert_array_equal(ax.images[0].get_array(), cutout.data)
-        assert ax.images[0].origin == "lower"
-    assert axes[0].get_gridspec().ncols == 3
-    assert draws(axes[0])
-
-
-def test_mosaic_writes_the_truth():
-    _, truth = make_tables(size=2)
-    truth = {name: values.round(2) for name, values in truth.items()}
-    axes = plot_mosaic([make_cutout(), make_cutout()], labels=truth)
-    for ax, mag, q in zip(axes, truth["mag"], truth["q"], strict=True):
-        assert f"{mag:.2f}" in ax.get_title()
-        assert f"{q:.2f}" in ax.get_title()
-    assert draws(axes[0])
-    axes = plot_mosaic([make_cutout(), make_cutout()], labels={"mag": truth["mag"]})
-    assert "\n" not in axes[0].get_title()
-
-
-def test_stretch_shows_noise_and_galaxy():
-    (ax,) = plot_mosaic([make_cutout(shape=(60, 60))])
-    norm = ax.images[0].norm
-    assert norm.vmin == pytest.approx(-2, abs=0.5)
-    assert norm.vmax > 20
-    assert norm(2.0) - norm(0.0) > 5 * (norm(22.0) - norm(20.0))
-
-
-def test_stretch_does_not_depend_on_unit_or_sky():
-    cutout = make_cutout()
-    other = CCDData(cutout.data * 1e-20 + 3e-18, unit="adu")
-    other.uncertainty = InverseVariance(np.full(cutout.shape, 1e40))
-    first, second = plot_mosaic([cutout, other])
-    pixels = np.array([0.0, 1.0, 30.0])
-    np.testing.assert_allclose(
-        first.images[0].norm(pixels), second.images[0].norm(pixels * 1e-20 + 3e-18), atol=1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    "cutout",
-    [
-        np.ones((4, 4)),
-        np.zeros((1, 1), dtype=">i2"),
-        np.full((3, 3), np.nan),
-        NDData(np.ones((3, 3)), mask=np.ones((3, 3), bool)),
-        make_cutout(uncertainty=StdDevUncertainty(np.zeros((12, 15)))),
-        make_cutout(uncertainty=StdDevUncertainty(np.full((12, 15), np.nan))),
-        make_cutout(uncertainty=InverseVariance(np.zeros((12, 15)))),
-        make_cutout(uncertainty=UnknownUncertainty(np.ones((12, 15)))),
-        make_cutout(uncertainty=None),
-    ],
-)
-def test_any_image_can_be_shown(cutout):
-    assert draws(plot_mosaic(cutout)[0])
-    assert draws(plot_residuals(cutout, cutout)[0, 0])
-
-
-def test_bad_pixels_are_masked_in_the_picture():
-    mask = np.zeros((12, 15), bool)
-    mask[2, 3] = True
-    (ax,) = plot_mosaic([make_cutout(mask=mask)])
-    np.testing.assert_array_equal(ax.images[0].get_array().mask, mask)
-
-
-def test_residuals_are_in_sigma():
-    noise = np.linspace(1, 3, 180).reshape(12, 15)
-    cutouts = [make_cutout(uncertainty=StdDevUncertainty(noise)), make_cutout(uncertainty=None)]
-    models = [cutouts[0].data - 2 * noise, CCDData(cutouts[1].data - 1, unit="adu")]
-    axes = plot_residuals(cutouts, models, labels=["first", "second"])
-    assert axes.shape == (2, 3)
-    assert [ax.get_title() for ax in axes[0]] == ["image", "model", "residual"]
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["first", "second"]
-    np.testing.assert_allclose(axes[0, 2].images[0].get_array(), 2)
-    assert axes[0, 2].images[0].get_clim() == (-5, 5)
-    assert axes[0, 0].images[0].norm is axes[0, 1].images[0].norm
-    np.testing.assert_array_equal(axes[1, 1].images[0].get_array(), models[1].data)
-    assert draws(axes[0, 0])
-
-
-def test_residuals_of_noise_in_another_unit():
-    noise = StdDevUncertainty(np.full((12, 15), 2e-9), unit="Jy")
-    cutout = make_cutout(unit="nJy", uncertainty=noise)
-    axes = plot_residuals([cutout], [cutout.data - 6])
-    np.testing.assert_allclose(axes[0, 2].images[0].get_array(), 3)
-
-
-def test_residual_without_noise_map_has_unit_scatter():
-    rng = np.random.default_rng(0)
-    axes = plot_residuals([rng.normal(0, 7, (50, 50))], [np.zeros((50, 50))])
-    assert np.std(axes[0, 2].images[0].get_array()) == pytest.approx(1, abs=0.05)
-
 
 # --- scores -----------------------------------------------------------------------------------
 
@@ -201,16 +72,6 @@ def test_predicted_vs_true_without_magnitude_or_galaxies():
     assert draws(axes[0])
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7])
-def test_one_panel_a_parameter(n):
-    names = ["mag", "n", "q", "theta", "x_0", "y_0", "r_eff"][:n]
-    truth = {name: np.linspace(0.1, 1, 9) for name in names}
-    axes = plot_predicted_vs_true(truth, truth)
-    assert len(axes) == n
-    assert len(axes[0].figure.axes) == n + 1  # and the color bar
-    assert draws(axes[0])
-
-
 def test_binned_score():
     predicted, truth = make_tables(size=300)
     table = binned_score(predicted, truth, edges=[17, 18, 20, 22, 24])  # none in the first bin
@@ -243,38 +104,6 @@ def test_history():
 
 
 # --- where it is drawn ------------------------------------------------------------------------
-
-
-def test_pyplot_is_left_alone():
-    pyplot = importlib.import_module("matplotlib.pyplot")
-    before = pyplot.get_fignums()
-    predicted, truth = make_tables()
-    plot_mosaic([make_cutout()])
-    plot_predicted_vs_true(predicted, truth)
-    plot_history(HISTORY)
-    assert pyplot.get_fignums() == before
-
-
-def test_given_figures_are_used():
-    figure = Figure()
-    top, bottom = figure.subfigures(2)
-    assert plot_mosaic([make_cutout()], figure=top)[0].figure is top
-    assert plot_residuals([make_cutout()], [make_cutout()], figure=bottom)[0, 0].figure is bottom
-    assert len(top.axes) == 1
-    assert len(bottom.axes) == 4
-
-
-@pytest.mark.parametrize("draw", [plot_mosaic, lambda c, **o: plot_residuals(c, c, **o)])
-def test_given_axes_are_replaced(draw):
-    left, right = Figure().subplots(1, 2)
-    panels = np.ravel(draw([make_cutout()], ax=left))
-    assert panels[0].figure.figure is right.figure
-    assert left not in right.figure.axes
-    assert right in right.figure.axes
-    with pytest.raises(ValueError, match=r"ax must be one of figure\.subplots\(\)"):
-        draw([make_cutout()], ax=right, figure=right.figure)
-    with pytest.raises(ValueError, match=r"ax must be one of figure\.subplots\(\)"):
-        draw([make_cutout()], ax=Figure().add_axes((0, 0, 1, 1)))
 
 
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):

@@ -12,7 +12,6 @@ from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet, __version__
-from sersicnet.cli.main import main
 from sersicnet.io.weights import read_weights
 from sersicnet.model.labels import LABELS
 from sersicnet.networks.registry import build_network
@@ -430,28 +429,3 @@ def test_two_processes_train_one_network(tmp_path):
     assert metadata["record"]["n_train"] == 128
     assert metadata["record"]["n_devices"] == 2
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["universal.safetensors"]
-
-
-def test_command_line(tmp_path, capsys, monkeypatch):
-    """Each option goes where it belongs."""
-    seen = {}
-    monkeypatch.setattr(
-        universal, "train_universal", lambda path, **options: seen.update(options, path=path)
-    )
-    arguments = "--galaxies 99 --devices 2 --init x.safetensors --batch-size 8 --seed 5 -j 3"
-    arguments += f" --learning-rate 0.01 --device cpu --precision bf16-mixed -o {tmp_path}"
-    assert main(["train", "universal", *arguments.split()]) == 0
-    assert seen == {
-        "path": tmp_path / "universal",
-        "n_scenes": 99,
-        "n_devices": 2,
-        "init": "x.safetensors",
-        "batch_size": 8,
-        "seed": 5,
-        "n_workers": 3,
-        "learning_rate": 0.01,
-        "device": "cpu",
-        "precision": "bf16-mixed",
-        "progress_bar": False,
-    }
-    assert capsys.readouterr().out == ""  # not the first process

@@ -1,0 +1,77 @@
+"""The command ``sersicnet report``."""
+
+import pytest
+from astropy.io import fits
+from astropy.table import QTable
+from helpers.pages import make_scene, star
+
+pytest.importorskip("bokeh")
+
+from sersicnet.cli.main import main
+from sersicnet.io.cutouts import write_cutout, write_cutouts
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A catalog of three galaxies, their truth, and cutouts of two of them."""
+    cutout, values = make_scene()
+    table = QTable({name: [value] * 3 for name, value in values.items()})
+    table["id"] = ["one", "two-0", "absent"]
+    table.write(tmp_path / "catalog.ecsv")
+    table.write(tmp_path / "catalog.fits")
+    (tmp_path / "images").mkdir()
+    write_cutout(cutout, tmp_path / "images" / "one.fits")
+    write_cutouts([cutout, cutout], tmp_path / "images" / "two.fits")
+    return tmp_path
+
+
+def n_pictures(path):
+    return path.read_text(encoding="utf-8").count("data:image/png")
+
+
+def test_command_finds_cutouts_by_id(folder, capsys):
+    output = folder / "page.html"
+    arguments = ["report", str(folder / "catalog.fits"), "-o", str(output)]
+    assert main([*arguments, "--truth", str(folder / "catalog.ecsv")]) == 0
+    without = n_pictures(output)
+    assert main([*arguments, "--cutouts", str(folder / "images"), "--title", "mine"]) == 0
+    assert n_pictures(output) == without + 2
+    assert main([*arguments, "--cutouts", str(folder / "images" / "one.fits")]) == 0
+    assert n_pictures(output) == without + 1
+    printed = capsys.readouterr().out.splitlines()
+    counted = ["", ": cutouts of 2 of 3 galaxies", ": cutouts of 1 of 3 galaxies"]
+    assert printed == [f"wrote {output}{count}" for count in counted]
+
+
+def test_command_takes_a_psf(folder):
+    cutout, _ = make_scene(psf=False)
+    write_cutout(cutout, folder / "images" / "one.fits", overwrite=True)
+    fits.writeto(folder / "psf.fits", star())
+    output = folder / "page.html"
+    arguments = ["report", str(folder / "catalog.ecsv"), "--cutouts", str(folder / "images")]
+    assert main([*arguments, "--psf", str(folder / "psf.fits"), "-o", str(output)]) == 0
+    assert n_pictures(output) >= 2
+
+
+def test_command_says_what_is_wrong(folder, capsys):
+    output = ["-o", str(folder / "page.html")]
+    broken = folder / "images" / "broken.fits"
+    broken.write_bytes(b"not a FITS file")
+    arguments = ["report", str(folder / "catalog.ecsv"), "--cutouts", str(folder / "images")]
+    assert main([*arguments, *output]) == 1
+    assert "broken.fits" in capsys.readouterr().err
+    assert (folder / "page.html").exists()
+    write_cutout(make_scene()[0], folder / "other.fits")
+    arguments = ["report", str(folder / "catalog.ecsv"), "--cutouts", str(folder / "other.fits")]
+    assert main([*arguments, *output]) == 1
+    error = capsys.readouterr().err
+    assert "none of the 1 cutouts has a name that is an id" in error
+    assert "['other'] are names, ['one', 'two-0', 'absent'] ids" in error
+    assert "a catalog of measure has no cutouts" in error
+    table = QTable.read(folder / "catalog.ecsv")
+    table.remove_column("id")
+    table.write(folder / "plain.ecsv")
+    arguments[1] = str(folder / "plain.ecsv")
+    assert main([*arguments, *output]) == 1
+    assert "--cutouts needs a column id" in capsys.readouterr().err
+    assert main(["report", str(folder / "nothing.ecsv"), *output]) == 1

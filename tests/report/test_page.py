@@ -1,0 +1,152 @@
+"""What the page does in a browser."""
+
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from helpers.pages import make_scene
+
+pytest.importorskip("bokeh")
+
+from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS
+from sersicnet.report.write import write_report
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by playwright."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no chromium on this machine")
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=root)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(results, truth, tmp_path_factory):
+    """A page of sixty galaxies, the first with a picture."""
+    table = results.to_table()
+    table["flags"] = np.where(np.arange(60) % 3, 0, int(Flags.LOW_SNR))
+    table["id"] = [f"galaxy{i}" for i in range(60)]
+    cutouts = [make_scene(size=40)[0]] + [None] * 59
+    path = tmp_path_factory.mktemp("report") / "page.html"
+    return write_report(table, path, truth=truth, cutouts=cutouts), table
+
+
+@pytest.fixture(scope="module")
+def opened(browser, page_file):
+    """A window for the page, in which nothing may go wrong."""
+    page, troubles = browser.new_page(viewport={"width": 1500, "height": 1100}), []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda message: message.type in ("warning", "error") and troubles.append(message.text),
+    )
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    yield page
+    page.close()
+    assert not troubles
+    kinds = {url.split(":")[0] for url in requests}
+    assert kinds <= {"file", "data", "blob"}
+
+
+@pytest.fixture
+def page(opened, page_file):
+    """The page as it opens, whatever another test did to it."""
+    opened.goto(page_file[0].as_uri())
+    opened.wait_for_selector(".slick-row")
+    opened.wait_for_selector("h3")
+    return opened
+
+
+def ids(page):
+    """Of the first rows of the table, from above."""
+    rows = page.locator(".grid-canvas-left .slick-row")
+    found = rows.evaluate_all(
+        "rows => rows.map((row) => [row.getBoundingClientRect().y, row.innerText])"
+    )
+    return [text for _, text in sorted(found) if text]  # the scores have no frozen column
+
+
+def filtered(page, conditions):
+    """Text about how many are shown."""
+    box = page.get_by_placeholder("mag < 23")
+    box.fill(conditions)
+    box.press("Enter")
+    page.wait_for_timeout(200)
+    return page.locator("text=galaxies shown").inner_text()
+
+
+def test_first_galaxy_is_open(page, page_file):
+    assert page.locator("h3").inner_text() == "galaxy0"
+    assert page.locator("img").evaluate("image => image.naturalWidth") == 120
+    panel = page.locator("div:has(> h3)").inner_text()
+    shown = float(re.search(r"^mag\s+([\d.]+)", panel, flags=re.MULTILINE)[1])
+    row = page_file[1][0]
+    # The page rounds to two digits of the error: by 5 % of it at most.
+    assert abs(shown - row["mag"].value) < 0.06 * row["mag_err"].value
+    assert "LOW_SNR no source is detected" in panel
+
+
+def test_click_on_a_name_sorts(page, page_file):
+    header = page.locator(".slick-header-column").filter(has_text="r_eff")
+    order = np.argsort(page_file[1]["r_eff"].value)
+    for expected in (order, order[::-1]):
+        header.click()
+        page.wait_for_timeout(200)
+        assert ids(page)[:10] == [f"galaxy{i}" for i in expected[:10]]
+
+
+def test_click_on_a_row_opens_the_galaxy(page):
+    page.locator(".slick-header-column").filter(has_text="mag").click()
+    wanted = ids(page)[4]
+    page.get_by_text(wanted, exact=True).click()
+    page.wait_for_selector(f"h3:text-is('{wanted}')")
+    assert page.locator("img").count() == (wanted == "galaxy0")
+    assert page.locator("div:has(> h3) tr").count() == 1 + len(PARAMETERS)
+
+
+def test_conditions_filter_the_table(page, page_file):
+    values = page_file[1]["mag"].value
+    limit = np.median(values)
+    shown = np.flatnonzero((values < limit) & (np.arange(60) % 3 > 0))
+    text = filtered(page, f"mag < {limit:.17g}, flags != low_snr")
+    assert text == f"{len(shown)} of 60 galaxies shown"
+    assert set(ids(page)) <= {f"galaxy{i}" for i in shown}
+    assert filtered(page, "id = galaxy59").startswith("1 of 60")
+    assert "not understood: size > 3" in filtered(page, "size > 3")
+    assert filtered(page, "").startswith("60 of 60")
+
+
+def test_flags_filter_the_table(page):
+    chooser = page.locator("select")
+    for option, number in (("LOW_SNR (20)", 20), ("none (40)", 40), ("any", 60)):
+        chooser.select_option(label=option)
+        page.wait_for_timeout(200)
+        assert page.locator("text=galaxies shown").inner_text().startswith(f"{number} of 60")
+
+
+def test_only_the_selected_are_kept(page):
+    page.get_by_text("galaxy7", exact=True).click()
+    page.get_by_text("galaxy9", exact=True).click(modifiers=["Control"])
+    page.get_by_text("Only the selected").click()
+    page.wait_for_timeout(200)
+    assert ids(page) == ["galaxy7", "galaxy9"]
+    page.get_by_text("Only the selected").click()
+    page.wait_for_timeout(200)
+    assert len(ids(page)) > 2
+
+
+def test_every_tab_can_be_seen(page):
+    for title in ("Errors", "Calibration", "Distributions"):
+        page.get_by_text(title, exact=True).click()
+        page.wait_for_timeout(300)
+        assert page.locator(".bk-Figure:visible").count() > 4

@@ -1,0 +1,91 @@
+"""Pictures of the galaxies on a page."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+from helpers.pages import META, SHOWN, make_scene, star
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("bokeh")
+
+from PIL import Image
+
+from sersicnet.report.pictures import galaxy_pictures
+
+
+def pictures_of(cutouts, values, **options):
+    arguments = {"psf": None, "psf_options": {"oversampling": 1, "normalize": True}}
+    arguments |= {"units": {"pixel_scale": None, "zeropoint": None}} | options
+    columns = {name: np.array([value[name] for value in values]) for name in values[0]}
+    return galaxy_pictures(columns, cutouts, **arguments)
+
+
+def read(url):
+    """The three panels in colors."""
+    header, content = url.split(",")
+    assert header == "data:image/png;base64"
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"), float)
+    return np.split(pixels, 3, axis=1)
+
+
+@pytest.mark.parametrize(("size", "r_eff", "side"), [(100, 0.4, 64), (40, 0.4, 40), (150, 1.5, 64)])
+def test_right_model_leaves_only_noise(size, r_eff, side):
+    cutout, values = make_scene(size=size, r_eff=r_eff)
+    image, model, residual = read(pictures_of([cutout], [values])[0])
+    assert image.shape == (side, side, 3)
+    # image and model have one stretch: bright where the galaxy is, in both
+    bright = [np.argsort(panel.sum(axis=2), axis=None)[-30:] for panel in (image, model)]
+    assert len(np.intersect1d(*bright)) > 15
+    # blue and red are as frequent: no residual of the galaxy, also in its middle
+    excess = (residual[..., 0] - residual[..., 2]) / 255
+    middle = excess[side // 2 - 4 : side // 2 + 4, side // 2 - 4 : side // 2 + 4]
+    assert abs(middle.mean()) < 5 * excess.std() / 8
+    brighter = values | {"mag": 19.8}
+    excess = np.subtract(*read(pictures_of([cutout], [brighter])[0])[2].T[[0, 2]]).T / 255
+    assert excess[side // 2 - 2 : side // 2 + 2, side // 2 - 2 : side // 2 + 2].mean() < -0.3
+
+
+def test_north_is_up_and_bad_pixels_are_gray():
+    cutout, values = make_scene(size=64)
+    cutout.mask = np.zeros(cutout.shape, bool)
+    cutout.mask[60, 5] = True  # near the upper left
+    image, model, residual = read(pictures_of([cutout], [values])[0])
+    gray = [(panel == 0x99).all(axis=2) for panel in (image, model, residual)]
+    for panel in (gray[0], gray[2]):
+        assert_array_equal(np.argwhere(panel), [[3, 5]])
+    assert not gray[1].any()
+
+
+def test_galaxies_without_cutout_pixels_or_psf():
+    cutout, values = make_scene()
+    empty = CCDData(np.full((50, 50), np.nan), unit="adu", meta=META)
+    without, _ = make_scene(psf=False)
+    lost = dict.fromkeys(values, np.nan)
+    urls = pictures_of([None, empty, without, cutout, cutout], [*[values] * 4, lost])
+    assert urls[:2] == ["", ""]
+    for url in (urls[2], urls[4]):
+        image, model, residual = read(url)
+        assert (model == 0x99).all()
+        assert (residual == 0x99).all()
+        assert not (image == 0x99).all()
+    given = pictures_of([without], [values], psf=star())[0]
+    assert_array_equal(read(given), read(urls[3]))
+
+
+def test_angle_and_center_that_were_not_measured():
+    """They are those of the image's moments."""
+    cutout, values = make_scene(noise=0.01)
+    fewer = {name: values[name] for name in SHOWN}
+    residual = read(pictures_of([cutout], [fewer])[0])[2]
+    assert (residual != 0x99).all()
+    stack = CCDData(cutout.data[None], unit="adu", psf=star(), meta=META)
+    assert len(pictures_of(stack, [fewer])) == 1
+
+
+def test_cutouts_must_be_as_many_as_rows():
+    cutout, values = make_scene()
+    with pytest.raises(ValueError, match=r"cutouts \(2\) must be as many as the rows .* \(1\)"):
+        pictures_of([cutout] * 2, [values])

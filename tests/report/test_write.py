@@ -1,0 +1,74 @@
+"""A report is one file with all that it needs."""
+
+import importlib
+import re
+import sys
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+
+pytest.importorskip("bokeh")
+
+from sersicnet.diagnostics.scores import join_truth
+from sersicnet.parameters import PARAMETERS
+from sersicnet.report.write import write_report
+
+
+def test_page_holds_all_that_it_needs(results, truth, tmp_path):
+    path = write_report(results, tmp_path / "page.html", truth=truth, title="5 < 6 & more")
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+    text = path.read_text(encoding="utf-8")
+    assert "http" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "<title>5 &lt; 6 &amp; more</title>" in text
+
+
+def test_true_values_may_be_in_the_catalog(table, truth, tmp_path):
+    joined = join_truth(table, QTable(truth))
+    path = write_report(joined, tmp_path / "page.html")
+    assert "Calibration" in path.read_text(encoding="utf-8")
+    path = write_report(table, tmp_path / "page.html")
+    assert "Calibration" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("columns", [["mag"], ["n", "q"], ["x_0", "n_err", "n"], ["theta"]])
+def test_any_columns_make_a_page(columns, table, truth, tmp_path):
+    for known in (None, truth, {"q": truth["q"]} if "q" in columns else None):
+        assert write_report(table[columns], tmp_path / "page.html", truth=known).is_file()
+
+
+def test_galaxies_without_an_answer(table, truth, tmp_path):
+    for name in PARAMETERS:
+        for end in ("", "_err", "_lo", "_hi"):
+            table[name + end][:] = np.nan
+    text = write_report(table, tmp_path / "page.html", truth=truth).read_text(encoding="utf-8")
+    assert "60 not measured" in text
+    assert write_report(table[:1], tmp_path / "page.html").is_file()
+
+
+def test_bad_calls(table, truth, tmp_path):
+    path = tmp_path / "page.html"
+    with pytest.raises(ValueError, match="results have 0 rows"):
+        write_report(table[:0], path)
+    with pytest.raises(ValueError, match="one or more galaxies with columns out of mag"):
+        write_report(QTable({"id": [1]}), path)
+    with pytest.raises(ValueError, match="predicted has 3 rows and truth 60"):
+        write_report(table[:3], path, truth=truth)
+    assert not path.exists()
+
+
+def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
+    for name in [*sys.modules]:
+        if name.split(".")[0] == "bokeh" or name.startswith("sersicnet.report."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    report = importlib.import_module("sersicnet.report")
+    monkeypatch.delitem(vars(report), "write_report", raising=False)
+    with pytest.raises(ImportError, match=r"needs bokeh: pip install 'sersicnet\[report\]'"):
+        report.write_report  # noqa: B018
+
+
+def test_a_folder_that_is_not_there(table, tmp_path):
+    path = tmp_path / "no" / "report.html"
+    with pytest.raises(FileNotFoundError, match=r"path='.*html': there is no folder '.*no'"):
+        write_report(table, path)
