@@ -123,19 +123,33 @@ class SersicNetFitter(Fitter):
             If a flag casts doubt on the fit.
         """
         _check_model(model)
-        weights = _plain_weights(weights, np.shape(z), getattr(z, "unit", None))
+        if isinstance(weights, u.Quantity):  # in units of one over that of the image
+            unit = getattr(z, "unit", None)
+            inverse = u.dimensionless_unscaled if unit is None else 1 / unit
+            weights = weights.to_value(inverse)
+        if weights is not None:
+            try:
+                weights = np.broadcast_to(np.asarray(weights, dtype=float), np.shape(z))
+            except ValueError:
+                msg = f"weights have shape {np.shape(weights)}, z has {np.shape(z)}"
+                raise ValueError(msg) from None
         return self._fit(model, x, y, z, weights=weights)
 
     @fitter_unit_support
     def _fit(self, model, x, y, z, *, weights):
         """Fit one galaxy, without units."""
+        from sersicnet.flags import decode_flags
         from sersicnet.inference.sersic2d import Grid, fit_on_grid
 
         grid = Grid(x, y, np.shape(z))
         results = self._predict(z, weights)
         fitted, info = fit_on_grid(model, results, grid)
         self.fit_info = info | {"results": results, "flags": int(results.flags[0])}
-        _warn(self.fit_info["flags"])
+        names = decode_flags(self.fit_info["flags"])
+        doubts = [name for name in names if name not in _HARMLESS]
+        if doubts:
+            msg = f"The fit may be unsuccessful, see fit_info['flags']: {', '.join(doubts)}"
+            warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called the fitter
         return fitted
 
     def _predict(self, z, weights):
@@ -199,27 +213,3 @@ def _check_model(model):
                 "parameters without units, which take those of the data (theta: radians)"
             )
             raise UnsupportedConstraintError(msg)
-
-
-def _plain_weights(weights, shape, unit):
-    """Return weights as an array, in units of one over that of the image."""
-    if weights is None:
-        return None
-    if isinstance(weights, u.Quantity):
-        inverse = u.dimensionless_unscaled if unit is None else 1 / unit
-        weights = weights.to_value(inverse)
-    try:
-        return np.broadcast_to(np.asarray(weights, dtype=float), shape)
-    except ValueError:
-        msg = f"weights have shape {np.shape(weights)}, z has {shape}"
-        raise ValueError(msg) from None
-
-
-def _warn(flags):
-    """Warn of flags that cast doubt on the fit."""
-    from sersicnet.flags import decode_flags
-
-    names = [name for name in decode_flags(flags) if name not in _HARMLESS]
-    if names:
-        msg = f"The fit may be unsuccessful, see fit_info['flags']: {', '.join(names)}"
-        warnings.warn(msg, AstropyUserWarning, stacklevel=5)  # of who called the fitter

@@ -143,12 +143,11 @@ def _residual_figure(results, cutouts, names, usable):
     """Draw image, model and residual of some galaxies, evenly spread over the list."""
     places = np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))
     shown = [usable[place] for place in places]
-    labels = ["\n".join([names[i], *_values(results, i)]) for i in shown]
-    models = [results.model_image(i, cutouts[i]) for i in shown]
+    labels = []
+    models = []
+    for i in shown:
+        values = [f"{name} = {results.median(name)[i]:.2f}" for name in results.parameters[:4]]
+        labels.append("\n".join([names[i], *values]))
+        models.append(results.model_image(i, cutouts[i]))
     axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
     return axes[0, 0].figure
-
-
-def _values(results, index):
-    """Format the first four parameters of a galaxy."""
-    return [f"{name} = {results.median(name)[index]:.2f}" for name in results.parameters[:4]]

@@ -28,9 +28,14 @@ def _simulate(options):
     """Run the command."""
     from sersicnet.io.cutouts import write_cutouts
     from sersicnet.simulate_catalog.catalog import draw_catalog
+    from sersicnet.simulate_catalog.config import SimulationConfig
     from sersicnet.simulate_catalog.render import render_catalog
 
-    config = _survey(options.survey)
+    if options.survey in ("candels_f160w", "cosmos_f814w"):
+        config = getattr(SimulationConfig, options.survey)()
+    else:
+        survey, _, band = options.survey.partition(":")
+        config = SimulationConfig.from_survey(survey, band or None)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     catalog = draw_catalog(options.n, config, seed=options.seed)
@@ -45,13 +50,3 @@ def _simulate(options):
     write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
     print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")
     return 0
-
-
-def _survey(name):
-    """Return the configuration of a survey by its name."""
-    from sersicnet.simulate_catalog.config import SimulationConfig
-
-    if name in ("candels_f160w", "cosmos_f814w"):
-        return getattr(SimulationConfig, name)()
-    survey, _, band = name.partition(":")
-    return SimulationConfig.from_survey(survey, band or None)
