@@ -71,8 +71,13 @@ def standard_labels(samples, truth, parameters):
     if len(set(shapes.values())) > 1:
         msg = f"all parameters must have the same number of samples, not {shapes}"
         raise ValueError(msg)
+    standardized = []
     with np.errstate(divide="ignore", invalid="ignore"):  # infinite labels have no rank
-        return [_standardize(label) for label in _labels(points)]
+        for label in _labels(points):
+            mean = label.mean(axis=1, keepdims=True)
+            std = label.std(axis=1, keepdims=True)
+            standardized.append((label - mean) / np.where(std > 0, std, 1))
+    return standardized
 
 
 def _labels(points):
@@ -90,13 +95,6 @@ def _labels(points):
         labels["e1"] = ellipticity * np.cos(direction)
         labels["e2"] = ellipticity * np.sin(direction)
     return list(labels.values())
-
-
-def _standardize(label):
-    """Shift and scale each row to mean 0 and variance 1."""
-    mean = label.mean(axis=1, keepdims=True)
-    std = label.std(axis=1, keepdims=True)
-    return (label - mean) / np.where(std > 0, std, 1)
 
 
 def group_rows(strata, n):

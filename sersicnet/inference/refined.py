@@ -68,7 +68,11 @@ class FitDensity(Rows):
         dict of (R, n) `~numpy.ndarray`
         """
         rows = np.asarray(rows)
-        root = _root(self.covariance[rows])
+        covariance = self.covariance[rows]
+        root = np.full_like(covariance, np.nan)  # square roots; some are NaN or singular
+        good = np.isfinite(covariance).all(axis=(1, 2))
+        values, vectors = np.linalg.eigh(covariance[good])
+        root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
         normal = own_normal(rows, (n, N_LABELS), seed)
         values = self.mean[rows, None] + normal @ np.swapaxes(root, 1, 2)
         drawn = label_dict(self.labels(values, rows))
@@ -185,12 +189,3 @@ def _disk_widths(mean, covariance, size):
         variance = np.einsum("ni,nij,nj->n", unit, block, unit)
         widths.append(np.sqrt(np.maximum(variance, 0)))
     return widths
-
-
-def _root(covariance):
-    """Return a square root of each covariance, of which some may be NaN or singular."""
-    good = np.isfinite(covariance).all(axis=(1, 2))
-    root = np.full_like(covariance, np.nan)
-    values, vectors = np.linalg.eigh(covariance[good])
-    root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
-    return root

@@ -106,7 +106,13 @@ class Grid:
         values["r_eff"] = values["r_eff"] * self.step
         values["x_0"] = self.x + values["x_0"] * self.step
         values["y_0"] = self.y + values["y_0"] * self.step
-        values["theta"] = _turn(values["theta"], *limits["theta"])
+        theta = values["theta"]
+        lower, upper = limits["theta"]
+        # moved by half turns to within the limits where that is possible
+        if np.isfinite(lower):
+            values["theta"] = lower + (theta - lower) % np.pi
+        elif np.isfinite(upper):
+            values["theta"] = upper - (upper - theta) % np.pi
         return values
 
 
@@ -119,15 +125,6 @@ def _limits(model):
             np.inf if upper is None else upper,
         )
     return limits
-
-
-def _turn(theta, lower, upper):
-    """Return angles, moved by half turns to within the limits where that is possible."""
-    if np.isfinite(lower):
-        return lower + (theta - lower) % np.pi
-    if np.isfinite(upper):
-        return upper - (upper - theta) % np.pi
-    return theta
 
 
 def _inside(draws, limits):
