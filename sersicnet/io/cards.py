@@ -55,7 +55,12 @@ def meta_header(meta):
         if isinstance(value, np.generic):
             value = value.item()
         try:
-            header.append(_meta_card(key, value))
+            keyword = key
+            if len(key) > 8 or not re.fullmatch("[A-Z0-9_-]*", key.upper()):
+                keyword = f"HIERARCH {key}"
+            card = fits.Card(keyword, value)
+            str(card)  # a card is checked when it is formatted
+            header.append(card)
         except (ValueError, TypeError, fits.VerifyError):
             lost.append(str(key))
     if lost:
@@ -63,15 +68,6 @@ def meta_header(meta):
         warnings.warn(msg, AstropyUserWarning, stacklevel=2)
     header.strip()
     return header
-
-
-def _meta_card(key, value):
-    """Make a card that FITS can hold, with a HIERARCH keyword where the key needs it."""
-    if len(key) > 8 or not re.fullmatch("[A-Z0-9_-]*", key.upper()):
-        key = f"HIERARCH {key}"
-    card = fits.Card(key, value)
-    str(card)  # a card is checked when it is formatted
-    return card
 
 
 def wcs_cards(wcs):

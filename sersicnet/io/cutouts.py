@@ -337,16 +337,14 @@ def fits_errors(path, name="path"):
 def open_fits(path):
     """Open a FITS file, and check that none of its HDUs is missing."""
     # fits.open given a path leaves the file open when it fails
-    with Path(path).open("rb") as file, fits.open(_unzip(file), memmap=False) as hdus:
-        len(hdus)  # reads all headers
-        yield hdus
-
-
-def _unzip(file):
-    """Unpack a gzip file, since astropy would not notice that its end is missing."""
-    if file.peek(2)[:2] == b"\x1f\x8b":
-        return BytesIO(gzip.decompress(file.read()))
-    return file
+    with Path(path).open("rb") as file:
+        content = file
+        if file.peek(2)[:2] == b"\x1f\x8b":
+            # gzip, unpacked here since astropy would not notice that its end is missing
+            content = BytesIO(gzip.decompress(file.read()))
+        with fits.open(content, memmap=False) as hdus:
+            len(hdus)  # reads all headers
+            yield hdus
 
 
 def _read_own(hdus):

@@ -65,7 +65,13 @@ def describe(hdus, image, path):
     """Read unit, WCS and meta of an image."""
     header = image.header.copy()
     header.extend(hdus[0].header.copy(strip=True), unique=True, useblanks=False)
-    wcs = _read_wcs(image.header, hdus, path)
+    try:
+        wcs = WCS(image.header, fobj=hdus)
+    except Exception as error:  # wcslib's own exceptions have no common base
+        msg = f"{path}: its WCS cannot be read: {error}"
+        raise ValueError(msg) from error
+    if not wcs.has_celestial or wcs.naxis != 2:
+        wcs = None
     unit = parse_unit(header.get("BUNIT")) or u.adu
     return {"unit": unit, "wcs": wcs, "meta": clean_meta(header, keep_wcs=wcs is None)}
 
@@ -120,18 +126,6 @@ def bad_pixels(data, header):
     if source:
         data = data & ~np.array(source, data.dtype)
     return data != 0
-
-
-def _read_wcs(header, hdus, path):
-    """Read the celestial WCS of an image, or None."""
-    try:
-        wcs = WCS(header, fobj=hdus)
-    except Exception as error:  # wcslib's own exceptions have no common base
-        msg = f"{path}: its WCS cannot be read: {error}"
-        raise ValueError(msg) from error
-    if wcs.has_celestial and wcs.naxis == 2:
-        return wcs
-    return None
 
 
 def native(data):
