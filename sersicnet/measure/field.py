@@ -164,7 +164,10 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
             field = replace(field, noise=noise, noise_name="rms=")
         if weight_map is not None:
             pixels, _ = _pixels(weight_map, "weight_map", UNCERTAINTY_NAMES, field, stack, unit**-2)
-            field = replace(field, noise=Plane(pixels, _from_weight), noise_name="weight_map=")
+            noise = Plane(
+                pixels, lambda window: to_standard_deviation(window.astype(float), "ivar")
+            )
+            field = replace(field, noise=noise, noise_name="weight_map=")
         if mask is not None:
             pixels, header = _pixels(mask, "mask", MASK_NAMES, field, stack)
             field = replace(field, mask=_mask_plane(pixels, header))
@@ -231,10 +234,6 @@ def _to_noise(image):
     kind = image.uncertainty.uncertainty_type
     factor = noise_unit_factor(image)
     return lambda window: factor * to_standard_deviation(window.astype(float), kind)
-
-
-def _from_weight(window):
-    return to_standard_deviation(window.astype(float), "ivar")
 
 
 def _mask_plane(pixels, header):

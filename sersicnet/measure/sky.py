@@ -152,11 +152,25 @@ class SkyMesh:
         (3, boxes along y, boxes along x) `~numpy.ndarray`
             Level, noise, and share of the pixels that were used.
         """
+        from photutils.background import SExtractorBackground, StdBackgroundRMS
+
         window = self.window(place)
         data = field.data[window].astype(float)
         if field.mask is not None:
             data[field.mask[window]] = np.nan
-        return _box_statistics(data, self.sides)
+        side_y, side_x = self.sides
+        n_y = data.shape[0] // side_y
+        n_x = data.shape[1] // side_x
+        data = np.where(np.isfinite(data), data, np.nan)
+        boxes = data.reshape(n_y, side_y, n_x, side_x).swapaxes(1, 2).reshape(n_y * n_x, -1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # of NaN, which are clipped
+            warnings.simplefilter("ignore", RuntimeWarning)  # of boxes without any pixel
+            boxes = SigmaClip(sigma=3, maxiters=10)(boxes, axis=1, masked=False, copy=False)
+            level = SExtractorBackground(sigma_clip=None)(boxes, axis=1)
+            rms = StdBackgroundRMS(sigma_clip=None)(boxes, axis=1)
+        share = np.isfinite(boxes).mean(axis=1)
+        return np.reshape([level, rms, share], (3, n_y, n_x))
 
     def complete(self, places, measured):
         """Join the measurements of all places.
@@ -215,25 +229,6 @@ def map_sky(field, *, box_size, tile_size):
     mesh = SkyMesh.over(field.data.shape, box_size)
     places = mesh.places(tile_size)
     return mesh.complete(places, [mesh.measure(field, place) for place in places])
-
-
-def _box_statistics(data, sides):
-    """Level, noise and share of the boxes of a window, (3, boxes along y, boxes along x)."""
-    from photutils.background import SExtractorBackground, StdBackgroundRMS
-
-    side_y, side_x = sides
-    n_y = data.shape[0] // side_y
-    n_x = data.shape[1] // side_x
-    data = np.where(np.isfinite(data), data, np.nan)
-    boxes = data.reshape(n_y, side_y, n_x, side_x).swapaxes(1, 2).reshape(n_y * n_x, -1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # of NaN, which are clipped
-        warnings.simplefilter("ignore", RuntimeWarning)  # of boxes without any pixel
-        boxes = SigmaClip(sigma=3, maxiters=10)(boxes, axis=1, masked=False, copy=False)
-        level = SExtractorBackground(sigma_clip=None)(boxes, axis=1)
-        rms = StdBackgroundRMS(sigma_clip=None)(boxes, axis=1)
-    share = np.isfinite(boxes).mean(axis=1)
-    return np.reshape([level, rms, share], (3, n_y, n_x))
 
 
 def _complete(mesh, border):
