@@ -111,7 +111,11 @@ def _middle(images, size):
 
 def _compare(image, model, weight, labels, fwhm):
     """Significance and share of the residuals of images, (N,) `~torch.Tensor` each."""
-    x, y = _coordinates(labels, image.shape[-1])
+    size = image.shape[-1]
+    axis = torch.arange(size, device=labels.device) - (size - 1) / 2
+    columns = split_labels(labels[:, None, None])
+    x = axis - columns.dx  # (N, 1, S)
+    y = axis[:, None] - columns.dy  # (N, S, 1)
     good = weight > 0
     signal = model * weight
     galaxy = good & (signal > _LEVEL) & _inside(x, y, labels, fwhm)
@@ -126,13 +130,6 @@ def _compare(image, model, weight, labels, fwhm):
     spread = noise * (2 * _OVERLAP * (light**2).sum(dim=(1, 2)) + 1e-9).sqrt()
     total = (light**3).sum(dim=(1, 2)).clamp(min=1)
     return excess / spread, (excess.clamp(min=0) / total).sqrt()
-
-
-def _coordinates(labels, size):
-    """Pixels from the center of each galaxy along x, (N, 1, S), and y, (N, S, 1)."""
-    axis = torch.arange(size, device=labels.device) - (size - 1) / 2
-    columns = split_labels(labels[:, None, None])
-    return axis - columns.dx, axis[:, None] - columns.dy
 
 
 def _inside(x, y, labels, fwhm):

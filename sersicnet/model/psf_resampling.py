@@ -36,15 +36,13 @@ def binned_psfs(psfs, bins):
     """
     if bins == 1:
         return psfs
-    coarse = [bin_psf(_at_data_scale(psf, psfs.oversampling), bins) for psf in psfs.stamps]
+    coarse = []
+    for psf in psfs.stamps:
+        # in pixels of the data, on a stamp of odd sides that holds all of it
+        size = min(max(psf.shape) // psfs.oversampling, fft_size(_STAMP_SIZE) - 1)
+        stamp, _ = network_psf(psf, psfs.oversampling, size=size - 1 + size % 2)
+        coarse.append(bin_psf(stamp.double().numpy(), bins))
     return PSFs(coarse, psfs.which, psfs.log_light, BINNED_OVERSAMPLING)
-
-
-def _at_data_scale(psf, oversampling):
-    """A PSF in pixels of the data, on a stamp of odd sides that holds all of it."""
-    size = min(max(psf.shape) // oversampling, fft_size(_STAMP_SIZE) - 1)
-    stamp, _ = network_psf(psf, oversampling, size=size - 1 + size % 2)
-    return stamp.double().numpy()
 
 
 def network_psfs(psfs):

@@ -26,11 +26,6 @@ def _expit(value, limits):
     return limits[0] + (limits[1] - limits[0]) * torch.sigmoid(value)
 
 
-def _log_expit_slope(value):
-    """Logarithm of the derivative of the logistic function."""
-    return -softplus(value) - softplus(-value)
-
-
 def to_unconstrained(labels):
     """Transform labels into values that may be any number: logits within the prior's limits.
 
@@ -133,5 +128,6 @@ def log_volume(values):
         + 2 * math.log(E_MAX)
         + 2 * math.log(2 * MAX_OFFSET)
     )
-    slopes = sum(_log_expit_slope(value) for value in (u_r, u_n, ux, uy))
+    # of the logistic functions
+    slopes = sum(-softplus(value) - softplus(-value) for value in (u_r, u_n, ux, uy))
     return constant + slopes + torch.log(_expit(u_n, _ROOT_N_LIMITS)) + disk
