@@ -35,7 +35,9 @@ class Features(nn.Module):
         super().__init__()
         self.register_buffer("rings", _ring_weights(128, _RINGS), persistent=False)
         self.register_buffer("psf_rings", _ring_weights(PSF_SIZE, _PSF_RINGS), persistent=False)
-        self.register_buffer("apertures", _apertures(128), persistent=False)
+        radius, _ = _polar(128)
+        apertures = torch.stack([(radius < edge).float() for edge in _APERTURES], dim=1)
+        self.register_buffer("apertures", apertures, persistent=False)
 
     def forward(self, data, weight, psf):
         """Compute the features.
@@ -188,8 +190,3 @@ def _ring_weights(size, edges):
             if mode:
                 columns.append(ring * torch.sin(mode * angle))
     return torch.stack(columns, dim=1).float()
-
-
-def _apertures(size):
-    radius, _ = _polar(size)
-    return torch.stack([(radius < edge).float() for edge in _APERTURES], dim=1)

@@ -83,7 +83,10 @@ def segment(image, threshold, n_pixels, contrast):
         segmentation = merge_fragments(smooth, segmentation, PROMINENCE * threshold)
     if segmentation is None:
         return None
-    return Segmentation(data, bad, segmentation, *_nearest_middle(smooth, segmentation))
+    peaks = ndimage.maximum_position(smooth, segmentation.data, segmentation.labels)
+    distance = np.hypot(*(np.array(peaks) - (np.array(smooth.shape) - 1) / 2).T)
+    nearest = int(segmentation.labels[np.argmin(distance)])
+    return Segmentation(data, bad, segmentation, nearest, float(np.min(distance)))
 
 
 def _deblended(smooth, limit, bad, n_pixels, contrast):
@@ -176,13 +179,6 @@ def smooth_image(data, bad, *, sigma=_SMOOTHING):
     weight = ndimage.gaussian_filter((~bad).astype(float), sigma, mode="constant")
     smooth = ndimage.gaussian_filter(np.where(bad, 0.0, data), sigma, mode="constant")
     return np.divide(smooth, weight, out=np.zeros_like(smooth), where=weight > 1e-6)
-
-
-def _nearest_middle(smooth, segmentation):
-    """Return the label whose peak is nearest the middle of the image, and its distance."""
-    peaks = ndimage.maximum_position(smooth, segmentation.data, segmentation.labels)
-    distance = np.hypot(*(np.array(peaks) - (np.array(smooth.shape) - 1) / 2).T)
-    return int(segmentation.labels[np.argmin(distance)]), float(np.min(distance))
 
 
 def centroid(segmented, shape):

@@ -131,7 +131,12 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
         If a cutout has no zero point or pixel scale, or a unit, mask or noise that does not fit.
     """
     blocks, n_cutouts = _blocks(cutouts, first)
-    arrays = _empty_arrays(n_cutouts, stamp_size)
+    shape = (n_cutouts, stamp_size, stamp_size)
+    arrays = {name: np.ones(n_cutouts) for name in StampFrame.__dataclass_fields__}
+    arrays["data"] = np.zeros(shape, dtype=np.float32)
+    arrays["weight"] = np.zeros(shape, dtype=np.float32)
+    arrays["flags"] = np.zeros(n_cutouts, dtype=np.int64)
+    arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
         given = rows_or_none(zeropoint, rows)
@@ -163,17 +168,6 @@ def _blocks(cutouts, first):
     for i, cutout in enumerate(cutouts):
         blocks.append((cutout, slice(i, i + 1), f"cutouts[{first + i}]"))
     return blocks, len(cutouts)
-
-
-def _empty_arrays(n_cutouts, size):
-    """Return arrays of `Stamps` and `StampFrame` that are to be filled."""
-    frame = {name: np.ones(n_cutouts) for name in StampFrame.__dataclass_fields__}
-    return frame | {
-        "data": np.zeros((n_cutouts, size, size), dtype=np.float32),
-        "weight": np.zeros((n_cutouts, size, size), dtype=np.float32),
-        "flags": np.zeros(n_cutouts, dtype=np.int64),
-        "shapes": np.zeros((n_cutouts, 2), dtype=np.int64),
-    }
 
 
 def _fill(arrays, cutout, rows, bins, where):
