@@ -72,22 +72,21 @@ class ReportData:
     def others(self):
         """Names of further columns of the catalog, such as ``ra``."""
         known = {"id", "flags", "worst_pull"}
-        return [name for name in self.columns if name not in known and not _belongs(name)]
+        others = []
+        for name in self.columns:
+            parameter = name
+            for prefix in ("true_", "error_", "pull_", "sigma_"):
+                parameter = parameter.removeprefix(prefix)
+            for suffix in ("_err", "_lo", "_hi"):
+                parameter = parameter.removesuffix(suffix)
+            if name not in known and parameter not in PARAMETERS:
+                others.append(name)
+        return others
 
 
 def shown_parameters(parameters):
     """Choose the parameters that have figures: the first four."""
     return tuple(parameters)[:4]
-
-
-def _belongs(column):
-    """Whether a column of the page is about one of the parameters."""
-    bare = column
-    for prefix in ("true_", "error_", "pull_", "sigma_"):
-        bare = bare.removeprefix(prefix)
-    for suffix in ("_err", "_lo", "_hi"):
-        bare = bare.removesuffix(suffix)
-    return bare in PARAMETERS
 
 
 def page_columns(table, truth, parameters):

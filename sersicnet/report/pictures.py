@@ -66,7 +66,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     """
     n_galaxies = len(next(iter(values.values())))
     if isinstance(cutouts, list | tuple):
-        cutouts = [_no_cutout() if cutout is None else cutout for cutout in cutouts]
+        empty = NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
+        cutouts = [empty if cutout is None else cutout for cutout in cutouts]
     batches = open_cutouts(cutouts, stamp_size=_SIDE, psf=psf, psf_options=psf_options, **units)
     if len(batches) != n_galaxies:
         msg = f"cutouts ({len(batches)}) must be as many as the rows of the catalog ({n_galaxies})"
@@ -78,15 +79,10 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     return pictures
 
 
-def _no_cutout():
-    """Make a cutout without good pixels."""
-    return NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
-
-
 def _batch_pictures(values, batch):
     stamps = batch.stamps
     psfs = batch.psfs
-    labels = _labels(_complete(values, batch.cutouts), stamps.frame)
+    labels = stack_labels(stamps.frame.to_labels(_complete(values, batch.cutouts), SEVEN))
     labels[:, LOG_FLUX] += psfs.log_light
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     sides = np.where(10 ** labels[:, LOG_R_EFF] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)
@@ -94,7 +90,12 @@ def _batch_pictures(values, batch):
     for side in (_SMALL_SIDE, _SIDE):
         rows = np.flatnonzero(sides == side)
         inner = slice((_SIDE - side) // 2, (_SIDE + side) // 2)
-        models = _models(labels, np.flatnonzero(known & (sides == side)), psfs, side)
+        models = {}
+        usable = np.flatnonzero(known & (sides == side))
+        for part, _, images in render_models(
+            labels, usable, psfs, side, device=torch.device("cpu")
+        ):
+            models.update(zip(part, images.numpy(), strict=True))
         for row in rows:
             data = stamps.data[row, inner, inner]
             weight = stamps.weight[row, inner, inner]
@@ -119,26 +120,18 @@ def _complete(values, cutouts):
     return unknown | values | found
 
 
-def _labels(values, frame):
-    """Labels of the universal network, (N, 7)."""
-    return stack_labels(frame.to_labels(values, SEVEN))
-
-
-def _models(labels, rows, psfs, side):
-    """Render model images, by row."""
-    models = {}
-    for part, _, images in render_models(labels, rows, psfs, side, device=torch.device("cpu")):
-        models.update(zip(part, images.numpy(), strict=True))
-    return models
-
-
 def _panels(data, weight, model, shown, *, bins):
     """Convert image, model and residual to places in the palette."""
     data = np.where(weight > 0, data, np.nan)
     if model is None:
         model = np.full_like(data, np.nan)
     residual = np.where(weight > 0, (data - model) * weight, np.nan)
-    images = [_middle_blocks(image, shown, bins) for image in (data, model, residual)]
+    edge = (len(data) - shown) // 2
+    middle = slice(edge, len(data) - edge)
+    images = []
+    for image in (data, model, residual):
+        # the mean of a block is NaN where one of its pixels is
+        images.append(block_reduce(image[middle, middle], bins, func=np.mean))
     lower, upper, linear = asinh_limits(images[0], 1.0)
     stretch = AsinhStretch(linear)
     shades = [stretch((image - lower) / (upper - lower), clip=True) for image in images[:2]]
@@ -152,13 +145,6 @@ def _panels(data, weight, model, shown, *, bins):
         _places(shades[2], first, first + len(_RESIDUAL_COLORS) - 1),
     ]
     return [image[::-1] for image in places]  # PNG begins at the top
-
-
-def _middle_blocks(image, side, bins):
-    """Average the middle of an image over blocks; NaN where one of their pixels is."""
-    edge = (len(image) - side) // 2
-    image = image[edge : len(image) - edge, edge : len(image) - edge]
-    return block_reduce(image, bins, func=np.mean)
 
 
 def _places(shades, first, last, *, step=1):
