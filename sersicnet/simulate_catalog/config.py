@@ -70,7 +70,12 @@ class PSFModel:
             msg = f"family={self.family!r} must come with image= if, and only if, it is 'image'"
             raise ValueError(msg)
         if self.image is not None:
-            object.__setattr__(self, "image", _image_rows(self.image))
+            image = np.asarray(self.image, dtype=float)
+            if image.ndim != 2 or not np.isfinite(image).all() or image.sum() <= 0:
+                msg = f"image of shape {image.shape} must be a finite 2-D stamp of positive sum"
+                raise ValueError(msg)
+            # tuples can be compared and hashed
+            object.__setattr__(self, "image", tuple(map(tuple, image.tolist())))
         for name, lowest in (("fwhm", 1e-6), ("jitter", 0.0)):
             object.__setattr__(self, name, _value_or_range(name, getattr(self, name), lowest))
         for name, valid, needed in (
@@ -82,15 +87,6 @@ class PSFModel:
             if not valid:
                 msg = f"{name}={getattr(self, name)} must be {needed}"
                 raise ValueError(msg)
-
-
-def _image_rows(image):
-    """Convert an image to tuples, which can be compared and hashed."""
-    image = np.asarray(image, dtype=float)
-    if image.ndim != 2 or not np.isfinite(image).all() or image.sum() <= 0:
-        msg = f"image of shape {image.shape} must be a finite 2-D stamp of positive sum"
-        raise ValueError(msg)
-    return tuple(map(tuple, image.tolist()))
 
 
 def _value_or_range(name, value, lowest):

@@ -151,8 +151,14 @@ def _portable(options):
     for name, value in options.items():
         if name in _FILES and value is not None:
             portable[name] = _absolute(name, value)
-        else:
-            portable[name] = _number_or_word(name, value)
+            continue
+        if isinstance(value, np.generic):
+            value = value.item()
+        scalar = isinstance(value, Quantity) and value.isscalar
+        if not (scalar or is_dataclass(value) or isinstance(value, str | int | float | None)):
+            msg = f"{name}={value!r} must be one number or word; options that differ go into images"
+            raise TypeError(msg)
+        portable[name] = value
     return portable
 
 
@@ -161,15 +167,4 @@ def _absolute(name, path):
     if isinstance(path, str | os.PathLike):
         return str(Path(path).absolute())
     msg = f"{name} must be the path of a file that workers can read, not {type(path).__name__}"
-    raise TypeError(msg)
-
-
-def _number_or_word(name, value):
-    """Return one number or word as Python's own type, or raise TypeError."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    scalar = isinstance(value, Quantity) and value.isscalar
-    if scalar or is_dataclass(value) or isinstance(value, str | int | float | None):
-        return value
-    msg = f"{name}={value!r} must be one number or word; options that differ go into images"
     raise TypeError(msg)
