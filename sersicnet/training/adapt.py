@@ -118,7 +118,9 @@ class AdaptationModule(UniversalModule):
         )
         self.labeled = labeled
         self.held_out = held_out
-        self.fingerprint = _fingerprint(labeled, held_out)
+        digest = hashlib.sha256(labeled.labels.numpy().tobytes())
+        digest.update(held_out.labels.numpy().tobytes())
+        self.fingerprint = digest.hexdigest()
 
     def on_save_checkpoint(self, checkpoint):
         """Store the fingerprint of the galaxies."""
@@ -274,11 +276,3 @@ def _check_number(name, scenes, left_out, *, needed):
         reasons = ", ".join(f"{n} for their {reason}" for reason, n in left_out.items())
         msg = f"{name} has {len(scenes)} usable galaxies, but needs {needed}; left out: {reasons}"
         raise ValueError(msg)
-
-
-def _fingerprint(*parts):
-    """SHA-256 of the labels of scenes."""
-    digest = hashlib.sha256()
-    for scenes in parts:
-        digest.update(scenes.labels.numpy().tobytes())
-    return digest.hexdigest()

@@ -101,9 +101,11 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
         _fill(directory, _chunks_of(cutouts, CHUNK), truth, stamp_size, units)
-    elif truth is not None and _fingerprint(truth) != _stored_fingerprint(directory):
-        msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
-        raise ValueError(msg)
+    elif truth is not None:
+        stored = directory / "truth.sha256"
+        if not stored.exists() or stored.read_text() != _fingerprint(truth):
+            msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
+            raise ValueError(msg)
     data = np.load(directory / "data.npy", mmap_mode="r")
     weight = np.load(directory / "weight.npy", mmap_mode="r")
     if data.shape[-1] != stamp_size:
@@ -205,14 +207,6 @@ def _fingerprint(truth):
     for column in values.values():
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
-
-
-def _stored_fingerprint(directory):
-    """Fingerprint of the truth of the stored arrays, None where there is none."""
-    file = directory / "truth.sha256"
-    if not file.exists():
-        return None
-    return file.read_text()
 
 
 def _known(truth):

@@ -147,17 +147,12 @@ def _ellipticity(uniform, n, largest):
     return torch.stack([e1, e2, -e1])
 
 
-def _radius2(size, device):
-    """Squared distance from pixel (0, 0) on the periodic grid."""
-    axis = torch.fft.fftfreq(size, 1 / size, device=device)
-    return axis**2 + axis[:, None] ** 2
-
-
 def _moffat(fwhm, size, uniform):
     """A Moffat profile (Trujillo et al. 2001, MNRAS 328, 977)."""
     beta = 1 / uniform(1 / 5, 1 / 2.2, len(fwhm))
     alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / beta) - 1)
-    radius2 = _radius2(size, fwhm.device)
+    axis = torch.fft.fftfreq(size, 1 / size, device=fwhm.device)
+    radius2 = axis**2 + axis[:, None] ** 2  # from pixel (0, 0) on the periodic grid
     return torch.fft.rfft2((1 + radius2 / alpha2[:, None, None]) ** -beta[:, None, None])
 
 

@@ -75,7 +75,9 @@ class SceneMaker:
         self.n_galaxies = n_galaxies
         self.reuse = reuse
         self.device = torch.device(device)
-        self.generator = torch.Generator(self.device).manual_seed(_mix(seed))
+        # a torch generator takes one number, into which those of the seed are mixed
+        state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+        self.generator = torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
 
     def batches(self, batch_size):
         """Yield batches of scenes without end.
@@ -326,9 +328,3 @@ def _smooth(noise, sigma):
             for place, step in enumerate(steps)
         )
     return noise
-
-
-def _mix(seed):
-    """Mix the numbers of a seed into one, for a torch generator."""
-    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-    return int(state >> np.uint64(1))
