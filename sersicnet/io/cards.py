@@ -90,21 +90,21 @@ def wcs_cards(wcs):
 
 def exact_floats(header):
     """Write all digits of the floats of a header, which astropy cuts to 20 characters."""
-    return fits.Header([_exact_float(card) for card in header.cards])
-
-
-def _exact_float(card):
-    try:
-        value = repr(card.value).upper()
-    except fits.VerifyError:  # a card of a survey that breaks the standard
-        return card
-    if not isinstance(card.value, float) or len(value) <= 20:
-        return card
-    comment = ""
-    if card.comment:
-        comment = f" / {card.comment}"
-    keyword = card.image.partition("=")[0]
-    return fits.Card.fromstring(f"{keyword}= {value}{comment}"[:80])
+    cards = []
+    for card in header.cards:
+        try:
+            value = repr(card.value).upper()
+        except fits.VerifyError:  # a card of a survey that breaks the standard
+            value = ""
+        if len(value) <= 20 or not isinstance(card.value, float):
+            cards.append(card)
+            continue
+        comment = ""
+        if card.comment:
+            comment = f" / {card.comment}"
+        keyword = card.image.partition("=")[0]
+        cards.append(fits.Card.fromstring(f"{keyword}= {value}{comment}"[:80]))
+    return fits.Header(cards)
 
 
 def remove_wcs_cards(header):

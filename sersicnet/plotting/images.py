@@ -198,24 +198,19 @@ def _as_labels(labels, n):
     if labels is None:
         return [""] * n
     if hasattr(labels, "keys"):
-        labels = _table_labels(as_table(labels, "labels"))
+        table = as_table(labels, "labels")
+        names = [name for name in _LABELS if name in table.colnames]
+        columns = [parameter_values(table, name) for name in names]
+        labels = []
+        for values in zip(*columns, strict=True):
+            texts = [_LABELS[name].format(value) for name, value in zip(names, values, strict=True)]
+            lines = ["  ".join(texts[:2]), "  ".join(texts[2:])]
+            labels.append("\n".join(line for line in lines if line))
     else:
         labels = [str(label) for label in labels]
     if len(labels) != n:
         msg = f"labels ({len(labels)}) must be as many as the cutouts ({n})"
         raise ValueError(msg)
-    return labels
-
-
-def _table_labels(table):
-    """Write the parameters of each galaxy in two lines."""
-    names = [name for name in _LABELS if name in table.colnames]
-    columns = [parameter_values(table, name) for name in names]
-    labels = []
-    for values in zip(*columns, strict=True):
-        texts = [_LABELS[name].format(value) for name, value in zip(names, values, strict=True)]
-        lines = ["  ".join(texts[:2]), "  ".join(texts[2:])]
-        labels.append("\n".join(line for line in lines if line))
     return labels
 
 

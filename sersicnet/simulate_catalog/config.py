@@ -152,20 +152,6 @@ def _size_range(sizes):
     return int(pair[0]), int(pair[1])
 
 
-def _check_prior(name, prior):
-    """Raise an error if a prior extends beyond what GalSim can draw."""
-    if not isinstance(prior, Prior):
-        msg = f"the prior of {name}, {prior!r}, must be a Prior"
-        raise TypeError(msg)
-    limits = PARAMETERS.get(name)
-    if limits and not limits.lower <= prior.lower <= prior.upper <= limits.upper:
-        msg = (
-            f"the prior of {name}, from {prior.lower} to {prior.upper}, must be within "
-            f"{limits.lower} to {limits.upper}"
-        )
-        raise ValueError(msg)
-
-
 @dataclass(frozen=True)
 class SimulationConfig:
     """Configuration of a simulation: everything that it needs besides the seed.
@@ -250,7 +236,16 @@ class SimulationConfig:
             msg = f"priors={sorted(self.priors)} must be given for {', '.join(_candels_priors())}"
             raise ValueError(msg)
         for name, prior in (*self.priors.items(), ("neighbor_mag", self.neighbor_mag)):
-            _check_prior(name, prior)
+            if not isinstance(prior, Prior):
+                msg = f"the prior of {name}, {prior!r}, must be a Prior"
+                raise TypeError(msg)
+            limits = PARAMETERS.get(name)  # beyond which GalSim cannot draw
+            if limits and not limits.lower <= prior.lower <= prior.upper <= limits.upper:
+                msg = (
+                    f"the prior of {name}, from {prior.lower} to {prior.upper}, must be within "
+                    f"{limits.lower} to {limits.upper}"
+                )
+                raise ValueError(msg)
         if not isinstance(self.psf, PSFModel):
             msg = f"psf={self.psf!r} must be a PSFModel"
             raise TypeError(msg)

@@ -58,7 +58,14 @@ class Manifest:
             record = self.records.get(task.name)
             if record is None or record["error"] is not None:
                 continue
-            changes = _changes(self._described(task, weights), record["options"])
+            now = self._described(task, weights)
+            before = record["options"]
+            changes = []
+            for name in sorted(now.keys() | before.keys()):
+                new = now.get(name, _DEFAULT)
+                old = before.get(name, _DEFAULT)
+                if new != old:
+                    changes.append(f"{name}={new!r}, which was {old!r}")
             if changes:
                 msg = (
                     f"output={str(self._output)!r} has {task.name!r} measured with other options "
@@ -147,17 +154,6 @@ class Manifest:
     @staticmethod
     def _described(task, weights):
         return task.describe() | {"weights": weights}
-
-
-def _changes(now, before):
-    """Describe the options that differ between two measurements of an image."""
-    changes = []
-    for name in sorted(now.keys() | before.keys()):
-        new = now.get(name, _DEFAULT)
-        old = before.get(name, _DEFAULT)
-        if new != old:
-            changes.append(f"{name}={new!r}, which was {old!r}")
-    return changes
 
 
 def _column(records, name, dtype, *, missing=None):
