@@ -37,6 +37,7 @@ from benchmarks.sets import contaminants as spoil
 from benchmarks.sets.contaminants import Contaminants
 from benchmarks.sets.galaxies import config_of, draw_view, snr
 from benchmarks.sets.psfs import CANNOT_DRAW, UNDERSAMPLED, draw_galaxy, psf_stamps
+from sersicnet.io.files import atomic_path
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["SETS", "draw_cutout", "load_set", "make_set"]
@@ -255,10 +256,8 @@ def _write(path, arrays, row):
     single = {}
     for name, array in arrays.items():
         single[name] = array if array.dtype == bool else array.astype("f4")
-    scratch = path.with_suffix(".part")
-    with scratch.open("wb") as file:
+    with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, row=json.dumps(row), **single)
-    scratch.replace(path)
 
 
 def load_set(name, directory, *, n=None):

@@ -83,7 +83,8 @@ def standard_labels(samples, truth, parameters):
 def _labels(points):
     """Convert parameters to the quantities in which distances are measured.
 
-    These are a network's labels, except for their units.
+    These are a network's labels, except for their units. Diagnostics do not import the model, so
+    that the conversion to (e1, e2) is written here as well.
     """
     labels = dict(points)
     if "r_eff" in labels:

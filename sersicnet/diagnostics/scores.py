@@ -207,8 +207,7 @@ def split_truth(table):
     truth = table[columns]
     for name in columns:
         truth.rename_column(name, name.removeprefix("true_"))
-    predicted = table.copy(copy_data=False)
-    predicted.remove_columns(columns)
+    predicted = table[[name for name in table.colnames if name not in columns]]
     return predicted, truth
 
 

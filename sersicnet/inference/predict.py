@@ -25,6 +25,7 @@ from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
+from sersicnet.preprocessing.stamps import Stamps
 from sersicnet.results import SersicResults
 
 __all__ = ["predict", "predict_normal", "predict_posterior"]
@@ -225,14 +226,20 @@ def predict_posterior(network, batch, *, points, ways, batch_size):
     for _ in range(_MOST_BINNINGS):
         bins = needed_bins(arrays["quantiles"][:, SEVEN.index("r_eff"), 1], stamps)
         changed = bins != stamps.frame.bins
+        if not changed.any():
+            break
+        places = []
+        parts = []
         for number in np.unique(bins[changed]):
             rows = np.flatnonzero(changed & (bins == number))
             binned, psfs = bin_galaxies(batch, rows, int(number))
             binned = binned.with_flags(batch.psfs[rows].flags())
             again, flags = evaluate(binned, psfs)
-            stamps = stamps.with_rows(rows, binned.with_flags(flags))
+            places.append(rows)
+            parts.append(binned.with_flags(flags))
             for name, array in again.items():
                 arrays[name][rows] = array
+        stamps = stamps.with_rows(np.concatenate(places), Stamps.concatenate(parts))
     quantiles = np.moveaxis(arrays.pop("quantiles"), 0, 2)
     # The user may move the network to another device, or train it.
     posterior = FlowDensity(copy.deepcopy(network.flow).cpu(), **arrays)
@@ -277,7 +284,11 @@ def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
 
 def _empty(network, n, n_ways, n_points):
     """Return arrays of NaN for posteriors of ``n`` galaxies, each seen in some ways."""
-    shapes = {"context": (network.config["context"],), "mean": (7,), "factor": (7, 7)}
+    shapes = {
+        "context": (network.config["context"],),
+        "mean": (N_LABELS,),
+        "factor": (N_LABELS, N_LABELS),
+    }
     arrays = {
         name: np.full((n, n_ways, *shape), np.nan, np.float32) for name, shape in shapes.items()
     }

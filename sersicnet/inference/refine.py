@@ -254,7 +254,7 @@ def check_refinement(refine):
         return _KINDS[refine]()
     msg = (
         f"refine={refine!r} must be None, 'lm', 'importance', or a LevenbergMarquardt or "
-        "ImportanceSampling of sersicnet.inference.refine"
+        "ImportanceSampling of sersicnet.inference"
     )
     raise ValueError(msg)
 

@@ -359,7 +359,8 @@ def _to_json(name, value):
         case os.PathLike():
             return os.fspath(value)
     if is_dataclass(value):
-        return {"class": type(value).__name__, **asdict(value)}
+        settings = {key: _to_json(key, setting) for key, setting in asdict(value).items()}
+        return {"class": type(value).__name__, **settings}
     msg = f"{name} must be a number, a word or a path to be stored, not {type(value).__name__}"
     raise TypeError(msg)
 

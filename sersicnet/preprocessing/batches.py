@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from astropy.nddata import NDData
@@ -132,7 +131,7 @@ def open_cutouts(
     *,
     stamp_size,
     psf=None,
-    psf_options=MappingProxyType({}),
+    psf_options=None,
     needs_psf=False,
     pixel_scale=None,
     zeropoint=None,
@@ -162,7 +161,7 @@ def open_cutouts(
     Raises
     ------
     TypeError, ValueError, `~astropy.units.UnitConversionError`
-        If the call makes no sense. What a single cutout lacks is found when its batch is made.
+        If an argument is invalid. What a single cutout lacks is found when its batch is made.
 
     Examples
     --------
@@ -176,6 +175,8 @@ def open_cutouts(
     """
     cutouts = check_cutouts(cutouts)
     psfs = psfs_of(psf, cutouts)
+    if psf_options is None:
+        psf_options = {}
     if "oversampling" in psf_options:
         check_oversampling(psf_options["oversampling"])
     if needs_psf:

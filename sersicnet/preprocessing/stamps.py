@@ -64,7 +64,8 @@ class CheckedCutout:
 class Stamps(Rows):
     """N stamps of S x S pixels in universal units, and the way back.
 
-    They cannot be changed: their arrays are read-only.
+    Stamps do not change: methods return new ones, and the arrays (but those of the frame) are
+    read-only.
 
     Attributes
     ----------

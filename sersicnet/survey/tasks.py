@@ -142,7 +142,12 @@ def _make_task(row, common):
             "'.' nor '_'"
         )
         raise ValueError(msg)
-    return Task(str(name), image, Options.from_dict(common | _portable(row)))
+    try:
+        options = Options.from_dict(common | _portable(row))
+    except (TypeError, ValueError) as error:
+        msg = f"images has {str(name)!r} with an option that cannot be: {error}"
+        raise type(error)(msg) from error
+    return Task(str(name), image, options)
 
 
 def _portable(options):

@@ -12,6 +12,7 @@ from sersicnet.model.psf_resampling import network_psfs
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed_bins
+from sersicnet.preprocessing.stamps import Stamps
 from sersicnet.training.data import Scenes, TrainingData
 
 __all__ = ["labeled_scenes"]
@@ -81,10 +82,15 @@ def _scenes(batch, truth):
     psf_stamps = torch.zeros(len(stamps), PSF_SIZE, PSF_SIZE)
     with np.errstate(all="ignore"):  # galaxies that are not finite are left out
         bins = needed_bins(truth["r_eff"], stamps)
+        places = []
+        parts = []
         for number in np.unique(bins[bins > 1]):
             rows = np.flatnonzero(bins == number)
             binned, _ = bin_galaxies(batch, rows, int(number))
-            stamps = stamps.with_rows(rows, binned)
+            places.append(rows)
+            parts.append(binned)
+        if parts:
+            stamps = stamps.with_rows(np.concatenate(places), Stamps.concatenate(parts))
         labels = stack_labels(stamps.frame.to_labels(truth, SEVEN))
     for rows, group in groups_by_bins(stamps, batch.psfs):
         stamps_of_group, log_light, offset = network_psfs(group)

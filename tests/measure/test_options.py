@@ -44,6 +44,12 @@ def test_numbers_and_paths_are_those_of_python():
     assert json.loads(json.dumps(described)) == {"psf": "star.fits", "n_pixels": 7}
 
 
+def test_json_holds_settings_of_a_refinement_that_are_numpy_numbers():
+    sampling = ImportanceSampling(ess=np.float32(500), max_samples=np.int64(4096))
+    described = Options(refine=sampling).to_dict()
+    assert Options.from_dict(json.loads(json.dumps(described))).refine == sampling
+
+
 def test_arrays_are_options_that_json_does_not_hold():
     options = Options(psf=np.ones((3, 3)))
     assert list(options.changed()) == ["psf"]
