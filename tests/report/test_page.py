@@ -10,7 +10,7 @@ from helpers.pages import make_scene
 
 pytest.importorskip("bokeh")
 
-from sersicnet.flags import Flags
+from sersicnet.flags import Flags, flag_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.report.write import write_report
 
@@ -93,7 +93,8 @@ def test_first_galaxy_is_open(page, page_file):
     row = page_file[1][0]
     # The page rounds to two digits of the error: by 5 % of it at most.
     assert abs(shown - row["mag"].value) < 0.06 * row["mag_err"].value
-    assert "LOW_SNR no source is detected" in panel
+    meanings = {row["name"]: row["meaning"] for row in flag_table()}
+    assert f"LOW_SNR {meanings['LOW_SNR']}" in panel
 
 
 def test_click_on_a_name_sorts(page, page_file):
