@@ -57,15 +57,6 @@ def serial(images):
     return {image.stem: measure_image(image, psf=None, net=net, **OPTIONS) for image in images}
 
 
-@pytest.fixture(scope="module")
-def thread():
-    """A cluster of one thread in this process; by TCP, else it looks for the internet."""
-    options = {"n_workers": 1, "threads_per_worker": 1, "silence_logs": 50, "protocol": "tcp"}
-    options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
-    with distributed.Client(processes=False, **options) as client:
-        yield client
-
-
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "output"

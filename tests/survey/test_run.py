@@ -1,6 +1,5 @@
 """Many images on a Dask cluster: processes that die, files that are broken, runs that go on."""
 
-import json
 import os
 import select
 import signal
@@ -8,15 +7,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from functools import partial
-from pathlib import Path
 from threading import Event, Thread
 
-import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, QTable
+from astropy.table import QTable
+from helpers.clusters import QUIET
 from helpers.fields import make_field, render, truth_table
+from helpers.surveyed import names
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
@@ -31,8 +29,6 @@ pytest.importorskip("pandas")  # reads Parquet
 
 SIDE = 200
 NAMES = ("a", "b", "c", "empty")
-# The status page of a cluster is to use no port that may be taken.
-QUIET = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
 # Seconds after which something hangs: far longer than anything here takes.
 PATIENCE = 600
 
@@ -304,50 +300,6 @@ def test_a_cluster_of_ours_has_no_status_page(images, tmp_path, monkeypatch):
 # Without a network: what is done, and what is not done again
 
 
-@pytest.fixture(scope="module")
-def thread():
-    """A cluster of one thread in this process; by TCP, else it looks for the internet."""
-    options = {"n_workers": 1, "threads_per_worker": 1, "silence_logs": 50, **QUIET}
-    options["protocol"] = "tcp"
-    with distributed.Client(processes=False, **options) as client:
-        yield client
-
-
-@pytest.fixture
-def measured(monkeypatch):
-    """Images and options of each call of a ``measure_image`` that does nothing."""
-    calls = []
-
-    def measure(image, *, net, **options):
-        calls.append({"image": Path(image).name, **options})
-        if Path(image).read_text() == "bad":
-            msg = "it is bad"
-            raise OSError(msg)
-        return QTable({"id": [0, 1]})
-
-    monkeypatch.setattr(survey_run, "measure_image", measure)
-    monkeypatch.setattr(survey_run, "load_network", lambda weights: None)
-    return calls
-
-
-@pytest.fixture
-def three(tmp_path):
-    paths = [tmp_path / f"{name}.fits" for name in "abc"]
-    for path in paths:
-        path.write_text("good")
-    return paths
-
-
-@pytest.fixture
-def measure(thread, tmp_path):
-    """`measure_survey` into a folder of this test."""
-    return partial(measure_survey, output=tmp_path / "output", client=thread)
-
-
-def names(calls):
-    return [Path(call["image"]).stem for call in calls]
-
-
 def test_what_failed_is_tried_again_a_few_times(measure, measured, three):
     three[1].write_text("bad")
     table = measure(three, retries=2)
@@ -358,94 +310,6 @@ def test_what_failed_is_tried_again_a_few_times(measure, measured, three):
     assert names(measured) == ["b"]
     three[1].write_text("good")
     assert list(measure(three)["n_sources"]) == [2, 2, 2]
-
-
-def test_what_changed_is_measured_again(measure, measured, three, tmp_path):
-    star = tmp_path / "star.fits"
-    star.write_text("psf")
-    rows = [{"image": three[0], "psf": star}, *three[1:]]
-    measure(rows)
-    measured.clear()
-    star.write_text("another psf")
-    three[2].write_text("better")
-    measure(rows)
-    assert sorted(names(measured)) == ["a", "c"]
-
-
-def test_a_part_that_is_not_whole_is_measured_again(measure, measured, three, tmp_path):
-    measure(three)
-    measured.clear()
-    part = tmp_path / "output" / "parts" / "b.parquet"
-    whole = part.read_bytes()
-    part.write_bytes(whole[:-10])
-    measure(three)
-    assert names(measured) == ["b"]
-    assert len(part.read_bytes()) == len(whole)
-
-
-def test_a_line_that_was_being_written(measure, measured, three, tmp_path):
-    """A record that is not complete is none."""
-    measure(three)
-    measured.clear()
-    manifest = tmp_path / "output" / "manifest.jsonl"
-    text = manifest.read_text()
-    manifest.write_text(text[:-10])
-    assert len(read_manifest(tmp_path / "output")) == 2
-    assert list(measure(three)["n_sources"]) == [2, 2, 2]
-    assert len(measured) == 1
-    lines = manifest.read_text().splitlines()
-    assert sorted(json.loads(line)["name"] for line in lines) == ["a", "b", "c"]
-
-
-def test_other_options_are_refused(measure, measured, three, tmp_path):
-    three[1].write_text("bad")
-    measure(three, threshold=2.0)
-    message = (
-        r"has 'a' measured with other options \(now threshold=3.0, which was 2.0\): use another"
-    )
-    with pytest.raises(ValueError, match=message):
-        measure(three, threshold=3.0)
-    with pytest.raises(ValueError, match="now background_box=None, which was 'the default'"):
-        measure(three, threshold=2.0, background_box=None)
-    with pytest.raises(ValueError, match=r"weights='deeplegato, sha256 \w+', which was 'universal"):
-        measure(three, threshold=2.0, weights="deeplegato")
-    # the default is no other option, and what failed can be tried in another way
-    measured.clear()
-    rows = [three[0], {"image": three[1], "threshold": 1.0}, three[2]]
-    measure(rows, threshold=2.0, n_pixels=5, background_box=128, refine=None)
-    assert set(names(measured)) == {"b"}
-
-
-def test_images_may_differ_in_what_is_said_of_them(measure, measured, three, tmp_path):
-    star, other = tmp_path / "star.fits", tmp_path / "other.fits"
-    for path in (star, other):
-        path.write_text("psf")
-    rows = QTable(
-        {
-            "image": [str(path) for path in three],
-            "name": ["x", "y", "z"],
-            "psf": MaskedColumn([str(other)] * 3, mask=[False, True, True]),
-            "zeropoint": [25.0, 26.0, 27.0] * u.ABmag,
-            "n_pixels": [5, 6, 7],
-        }
-    )
-    table = measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
-    assert list(table["name"]) == ["x", "y", "z"]
-    assert list(table["part"]) == [f"parts/{name}.parquet" for name in "xyz"]
-    calls = sorted(measured, key=lambda call: call["image"])
-    assert [Path(call["psf"]).stem for call in calls] == ["other", "star", "star"]
-    assert [call["zeropoint"].value for call in calls] == [25, 26, 27]
-    assert [call["n_pixels"] for call in calls] == [5, 6, 7]
-    assert {call["pixel_scale"] for call in calls} == {0.1 * u.arcsec}
-    measured.clear()
-    measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
-    assert not measured
-
-
-def test_a_catalog_is_read_by_the_worker(measure, measured, three, tmp_path):
-    QTable({"x_0": [1.0]}).write(tmp_path / "where.ecsv")
-    measure(three[:1], catalog=tmp_path / "where.ecsv")
-    assert measured[0]["catalog"]["x_0"] == [1.0]
 
 
 def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):

@@ -1,0 +1,49 @@
+"""Catalogs of survey images, and how they are compared."""
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from helpers.fields import (
+    make_field,
+    render,
+)
+from sersicnet.parameters import PARAMETERS
+
+# Part of the quoted error that rounding to float32 may move an answer by.
+ROUNDING = 5e-3
+
+
+def value(column):
+    return np.asarray(getattr(column, "value", column))
+
+
+def has(table, flag):
+    return (table["flags"] & int(flag)) != 0
+
+
+def nearest(table, truth):
+    """The row of the table for each row of the truth, and how far away it is."""
+    x, y = value(table["x_centroid"]), value(table["y_centroid"])
+    distance = np.hypot(x - truth["x_0"][:, None], y - truth["y_0"][:, None])
+    return distance.argmin(axis=1), distance.min(axis=1)
+
+
+def assert_same(table, expected, *, rounding=ROUNDING):
+    """Photometry and flags to the bit or nearly so, predictions to float32 rounding."""
+    assert table.colnames == expected.colnames
+    assert len(table) == len(expected)
+    for name in expected.colnames:
+        parameter = name.partition("_err")[0].removesuffix("_lo").removesuffix("_hi")
+        scale = 1.0
+        if parameter in (*PARAMETERS, "ra", "dec", "pa"):
+            error = {"ra": "x_0", "dec": "x_0", "pa": "theta"}.get(parameter, parameter)
+            scale = value(expected[f"{error}_err"])
+        tolerance = rounding if np.ndim(scale) else 1e-8
+        assert_allclose(
+            value(table[name]) / scale, value(expected[name]) / scale, atol=tolerance, err_msg=name
+        )
+
+
+def one_star(x, y, **changes):
+    truth = {name: np.array([number]) for name, number in {"x_0": x, "y_0": y, "flux": 2e4}.items()}
+    return make_field(render(truth | {"r_eff": np.zeros(1)}, (150, 150)), **changes)

@@ -1,0 +1,81 @@
+"""Which sources are detected and deblended."""
+
+import numpy as np
+import pytest
+from astropy.stats import gaussian_fwhm_to_sigma
+from astropy.table import Table
+from helpers.fields import (
+    NOISE,
+    SCALE,
+    ZEROPOINT,
+    make_field,
+    render,
+    star,
+)
+from helpers.measured import has, nearest, value
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
+
+from sersicnet.flags import Flags
+from sersicnet.measure.image import measure_image
+
+
+def test_all_sources_are_found_and_nothing_else(table, truth):
+    rows, distance = nearest(table, truth)
+    assert sorted(rows) == list(range(len(table)))
+    assert (distance < 1).all()
+    assert_array_equal(table["id"], np.arange(len(table)))
+
+
+def test_two_that_overlap_are_blended_and_others_are_not(table, truth):
+    rows, _ = nearest(table, truth)
+    assert_array_equal(np.flatnonzero(has(table, Flags.BLENDED)), np.sort(rows[-2:]))
+    assert not has(table, Flags.EDGE | Flags.SATURATED | Flags.NOISE_ESTIMATED).any()
+
+
+def test_nothing_to_see(table, net):
+    found = measure_image(make_field(np.zeros((130, 150))), psf=None, net=net)
+    assert len(found) == 0
+    assert found.colnames == table.colnames
+
+
+def image_of_stars(peaks):
+    """Stars 80 pixels from each other, whose smoothed peaks are so many sigma, without noise."""
+    peak = gaussian_filter(star(), 3 * gaussian_fwhm_to_sigma).max()
+    x = 40.0 + 80 * np.arange(len(peaks))
+    truth = {"x_0": x, "y_0": np.full(len(x), 40.0), "flux": NOISE * np.array(peaks) / peak}
+    return render(truth | {"r_eff": np.zeros(len(x))}, (81, 80 * len(x) + 1)), x
+
+
+def measure_without_sky(image, net, **options):
+    options |= {"rms": np.full(image.shape, NOISE), "background_box": None}
+    units = {"pixel_scale": SCALE, "zeropoint": ZEROPOINT}
+    return measure_image(image, psf=star(), net=net, **options, **units)
+
+
+@pytest.mark.parametrize("threshold", [1.5, 4.0])
+def test_the_threshold_is_that_of_the_smoothed_image(threshold, net):
+    """Of three stars far from each other, one is just below it and two are just above."""
+    image, x = image_of_stars(threshold * np.array([0.95, 1.4, 1.9]))
+    table = measure_without_sky(image, net, threshold=threshold)
+    assert_allclose(value(table["x_centroid"]), x[1:], atol=0.1)
+
+
+def test_what_is_above_the_threshold_for_the_wings_of_another_is_no_source(net):
+    """On a plateau of 1.2 sigma a star has to be as bright as elsewhere."""
+    image, x = image_of_stars([0.8, 2.1])
+    table = measure_without_sky(image + 1.2 * NOISE, net)
+    assert_allclose(value(table["x_centroid"]), x[1:], atol=0.1)
+    assert not has(table, Flags.BLENDED).any()
+
+
+def test_two_rows_in_one_source_share_it(table, field, net):
+    """Also where a border of tiles is between them."""
+    isolated = table[~has(table, Flags.BLENDED)][3]
+    x = np.floor(isolated["x_0"].value) + np.array([-0.4, 0.6])
+    positions = Table({"x_0": x, "y_0": np.full(2, isolated["y_0"].value)})
+    for tile_size in (1024, int(x[1] + 0.5)):
+        found = measure_image(field, psf=None, net=net, catalog=positions, tile_size=tile_size)
+        assert has(found, Flags.BLENDED).all()
+    one = measure_image(field, psf=None, net=net, catalog=positions[:1])
+    assert not has(one, Flags.BLENDED).any()

@@ -1,0 +1,43 @@
+"""Images of a survey and their options, as tasks of workers."""
+
+from pathlib import Path
+
+import astropy.units as u
+import pytest
+from astropy.table import MaskedColumn, QTable
+
+pytest.importorskip("dask.distributed")
+pytest.importorskip("pyarrow")
+pytest.importorskip("pandas")  # reads Parquet
+
+
+def test_images_may_differ_in_what_is_said_of_them(measure, measured, three, tmp_path):
+    star, other = tmp_path / "star.fits", tmp_path / "other.fits"
+    for path in (star, other):
+        path.write_text("psf")
+    rows = QTable(
+        {
+            "image": [str(path) for path in three],
+            "name": ["x", "y", "z"],
+            "psf": MaskedColumn([str(other)] * 3, mask=[False, True, True]),
+            "zeropoint": [25.0, 26.0, 27.0] * u.ABmag,
+            "n_pixels": [5, 6, 7],
+        }
+    )
+    table = measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
+    assert list(table["name"]) == ["x", "y", "z"]
+    assert list(table["part"]) == [f"parts/{name}.parquet" for name in "xyz"]
+    calls = sorted(measured, key=lambda call: call["image"])
+    assert [Path(call["psf"]).stem for call in calls] == ["other", "star", "star"]
+    assert [call["zeropoint"].value for call in calls] == [25, 26, 27]
+    assert [call["n_pixels"] for call in calls] == [5, 6, 7]
+    assert {call["pixel_scale"] for call in calls} == {0.1 * u.arcsec}
+    measured.clear()
+    measure(rows, psf=star, pixel_scale=0.1 * u.arcsec, tile_size=64)
+    assert not measured
+
+
+def test_a_catalog_is_read_by_the_worker(measure, measured, three, tmp_path):
+    QTable({"x_0": [1.0]}).write(tmp_path / "where.ecsv")
+    measure(three[:1], catalog=tmp_path / "where.ecsv")
+    assert measured[0]["catalog"]["x_0"] == [1.0]
