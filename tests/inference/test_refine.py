@@ -1,54 +1,18 @@
 """``SersicNet.predict(refine=...)``: what it returns, how good it is, and what spoils it."""
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
-import torch
 from astropy.nddata import StdDevUncertainty
 from astropy.table import vstack
+from helpers.refined import KINDS, SEVEN, TABLE, kinds
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags, decode_flags
-from sersicnet.inference.fits import median_labels
 from sersicnet.inference.importance import sample
 from sersicnet.inference.refine import ImportanceSampling, LevenbergMarquardt
-from sersicnet.model.labels import N_LABELS, angle, axis_ratio, length, split_labels
-from sersicnet.model.likelihood import StampLikelihood
-from sersicnet.model.profile import psf_transform
-from sersicnet.model.psf import collect_psfs
-from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing import prepare
-
-SEVEN = tuple(PARAMETERS)
-TABLE = [
-    labels_of(snr=100),
-    labels_of(snr=300, r_eff=8, n=3, q=0.4, theta=-50, dx=1.2, dy=-0.7),
-    labels_of(snr=25, r_eff=3, n=1, q=0.7, theta=80, dx=-0.5, dy=0.4),
-    labels_of(snr=1000, r_eff=3, n=3.5, q=0.7, theta=-85, dy=2),
-]
-FEW = ImportanceSampling(ess=60, max_samples=600, min_ess=20, n_kept=100)
-KINDS = {"lm": LevenbergMarquardt(), "importance": FEW}
-kinds = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(scope="module")
-def net():
-    return SersicNet.from_pretrained().set_params(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def cutouts():
-    return [make_cutout(image) for image in add_noise(render(TABLE, star()))]
-
-
-@pytest.fixture(scope="module")
-def results(net, cutouts):
-    """Of each kind; not to be changed by a test."""
-    return {kind: net.predict(cutouts, refine=refine) for kind, refine in KINDS.items()}
+from sersicnet.model.labels import angle, axis_ratio, length, split_labels
 
 
 def truth():
@@ -65,7 +29,7 @@ def truth():
 
 
 def same(one, other, *, rows=slice(None), within=0.02):
-    """Whether two results agree to this part of their errors."""
+    """Whether two measurements agree to this part of their errors."""
     for name in SEVEN:
         difference = np.abs(one.median(name)[rows] - other.median(name)[rows])
         if name == "theta":
@@ -77,9 +41,9 @@ def same(one, other, *, rows=slice(None), within=0.02):
 
 
 @kinds
-def test_pulls(results, kind):
+def test_pulls(refined, kind):
     """28 numbers, each about normal: none is absurd, and together they are as large as they say."""
-    found = results[kind]
+    found = refined[kind]
     pulls = []
     for name, values in truth().items():
         error = found.median(name) - values
@@ -91,65 +55,33 @@ def test_pulls(results, kind):
     assert not found.flags.any()
 
 
-def test_columns_of_the_fit(results):
-    table = results["lm"].to_table()
-    n_pixels, chi2 = np.asarray(table["n_pixels"]), np.asarray(table["chi2"])
-    assert_allclose(chi2 / n_pixels, 1, atol=5 * np.sqrt(2 / n_pixels.min()))
-    assert (np.asarray(table["n_iter"]) >= 2).all()
-    assert table.colnames[-1] == "flags"
-
-
-@pytest.mark.parametrize("scale", [1.0, 50.0])
-def test_the_sky_that_was_fitted_is_told(net, results, scale):
-    """In the unit of the image, for each of its pixels, also where the galaxy was binned."""
-    sky = 0.3 * NOISE
-    large = labels_of(snr=2000, r_eff=40, n=1)
-    images = [render([TABLE[0]], star())[0], render([large], star(), size=256)[0]]
-    images = [scale * (add_noise(image) + sky) for image in images]
-    found = net.predict([make_cutout(image, noise=scale * NOISE) for image in images], refine="lm")
-    assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
-    assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
-    assert abs(results["lm"].columns["sky"]).max() < 0.1 * NOISE
-
-
-def test_a_fit_that_leaves_much_is_flagged(net, cutouts, results):
-    """Noise that is said to be three quarters of what it is makes chi2 1.8 a pixel."""
-    bold = [copy.deepcopy(cutout) for cutout in cutouts]
-    for cutout in bold:
-        cutout.uncertainty = StdDevUncertainty(0.75 * cutout.uncertainty.array)
-    for refine in KINDS.values():
-        found = net.predict(bold, refine=refine)
-        assert (found.flags & int(Flags.HIGH_CHI2)).all()
-    assert not (results["lm"].flags & int(Flags.HIGH_CHI2)).any()
-
-
-def test_columns_of_importance_sampling(results):
-    table = results["importance"].to_table()
+def test_columns_of_importance_sampling(refined):
+    table = refined["importance"].to_table()
     assert (np.asarray(table["ess"]) >= 60).all()
     assert (table["ess"] < table["n_samples"]).all()
     assert (table["n_samples"] <= 600).all()
     assert np.isfinite(table["log_evidence"]).all()
 
 
-def test_without_a_refinement_there_are_none(net, cutouts):
-    plain = net.predict(cutouts[:1])
+def test_without_a_refinement_there_are_none(net, four):
+    plain = net.predict(four[:1])
     assert plain.columns == {}
     assert {"chi2", "ess"}.isdisjoint(plain.to_table().colnames)
 
 
-def test_names_are_short_for_the_defaults(net, cutouts, results):
-    same(net.predict(cutouts, refine="lm"), results["lm"])
+def test_names_are_short_for_the_defaults(net, four, refined):
+    same(net.predict(four, refine="lm"), refined["lm"])
 
 
 @pytest.mark.parametrize("refine", ["LM", "mcmc", 1, LevenbergMarquardt])
-def test_unknown_refinements_are_refused(net, cutouts, refine):
+def test_unknown_refinements_are_refused(net, four, refine):
     with pytest.raises(ValueError, match="must be None, 'lm', 'importance', or a Levenberg"):
-        net.predict(cutouts, refine=refine)
+        net.predict(four, refine=refine)
 
 
-def test_other_networks_cannot_be_refined(cutouts):
+def test_other_networks_cannot_be_refined(four):
     with pytest.raises(ValueError, match="refine='lm' needs the posterior network"):
-        SersicNet.from_pretrained("deeplegato").predict(cutouts, refine="lm")
+        SersicNet.from_pretrained("deeplegato").predict(four, refine="lm")
 
 
 @pytest.mark.parametrize("name", ["ess", "max_samples", "min_ess", "n_kept"])
@@ -177,34 +109,7 @@ def test_what_would_flag_every_galaxy_is_refused(options):
     ImportanceSampling(**options, min_ess=50)
 
 
-@kinds
-def test_samples_are_those_of_the_table(results, kind):
-    samples = results[kind].samples(2000, seed=3)
-    for name in set(SEVEN) - {"theta"}:
-        error = results[kind].error(name)
-        assert_allclose(
-            np.median(samples[name], axis=1), results[kind].median(name), atol=0.4 * error.max()
-        )
-        spread = np.diff(np.quantile(samples[name], [0.16, 0.84], axis=1), axis=0)[0] / 2
-        assert_allclose(spread / error, 1, atol=0.35)
-
-
-@kinds
-def test_a_seed_repeats_and_copies_are_the_same(results, kind):
-    found = results[kind]
-    for other in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
-        one, two = found.samples(5, seed=2), other.samples(5, seed=2)
-        assert all(np.array_equal(one[name], two[name]) for name in SEVEN)
-        assert_array_equal(other.columns["chi2"], found.columns["chi2"])
-
-
-def test_draws_are_taken_evenly(results):
-    """Twice as many as were kept: each comes twice."""
-    for values in results["importance"].posterior.draw([0], 200, 1)["log_flux"]:
-        assert set(np.unique(values, return_counts=True)[1]) <= {2, 4, 6, 8, 10, 12}
-
-
-def test_each_galaxy_has_draws_of_its_own(net, cutouts, monkeypatch):
+def test_each_galaxy_has_draws_of_its_own(net, four, monkeypatch):
     """They depend on its pixels and on the seed, and on nothing else that is measured."""
     seeds = []
 
@@ -214,33 +119,15 @@ def test_each_galaxy_has_draws_of_its_own(net, cutouts, monkeypatch):
 
     monkeypatch.setattr("sersicnet.inference.refine.sample", keep_seed)
     options = {"refine": ImportanceSampling(max_samples=40, min_ess=10)}
-    net.predict(cutouts, **options)
-    assert len(set(seeds)) == len(cutouts)
+    net.predict(four, **options)
+    assert len(set(seeds)) == len(four)
     together = set(seeds)
     for changes, same in (({}, True), ({"seed": 1}, False)):
-        net.predict(cutouts[1], **options, **changes)
+        net.predict(four[1], **options, **changes)
         assert (seeds[-1] in together) == same
 
 
 # --- how good it is ---------------------------------------------------------------------------
-
-
-def test_the_optimum_is_one(net, cutouts):
-    """No step away from the fit along any parameter makes chi2 smaller."""
-    found = net.predict(cutouts, refine=LevenbergMarquardt(prior=False))
-    stamps = prepare(cutouts)
-    psfs = collect_psfs([cutout.psf for cutout in cutouts])
-    labels = torch.from_numpy(median_labels(found.quantiles, stamps, psfs))
-    transform = psf_transform(torch.from_numpy(star()), 128)
-    data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
-    likelihood = StampLikelihood(data, weight, transform)
-    _, _, curvature = likelihood.normal_equations(labels)
-    best, width = likelihood.chi2(labels), torch.diagonal(curvature, dim1=1, dim2=2).rsqrt()
-    for column in range(N_LABELS):
-        for sign in (-1, 1):
-            moved = labels.clone()
-            moved[:, column] += sign * width[:, column]
-            assert (likelihood.chi2(moved) > best + 0.5).all()
 
 
 def test_oversampled_psf(net):
@@ -252,35 +139,35 @@ def test_oversampled_psf(net):
 
 
 @kinds
-def test_a_stamps_own_light_and_place(net, cutouts, results, kind):
+def test_a_stamps_own_light_and_place(net, four, refined, kind):
     """The PSF's normalization moves the magnitude alone, and its place the center."""
-    kept = net.predict(cutouts, psf=0.9 * star(), normalize_psf=False, refine=KINDS[kind])
-    change = kept.median("mag") - results[kind].median("mag")
+    kept = net.predict(four, psf=0.9 * star(), normalize_psf=False, refine=KINDS[kind])
+    change = kept.median("mag") - refined[kind].median("mag")
     assert_allclose(change, 2.5 * np.log10(0.9), atol=1e-5)
-    moved = net.predict(cutouts, psf=np.pad(star(), ((8, 0), (0, 8))), refine=KINDS[kind])
+    moved = net.predict(four, psf=np.pad(star(), ((8, 0), (0, 8))), refine=KINDS[kind])
     for name, expected in {"x_0": 4, "y_0": -4, "mag": 0, "n": 0}.items():
-        change = moved.median(name) - results[kind].median(name)
-        assert (np.abs(change - expected) < 0.3 * results[kind].error(name)).all(), name
-    drawn = moved.samples(200)["x_0"].mean(axis=1) - results[kind].samples(200)["x_0"].mean(axis=1)
+        change = moved.median(name) - refined[kind].median(name)
+        assert (np.abs(change - expected) < 0.3 * refined[kind].error(name)).all(), name
+    drawn = moved.samples(200)["x_0"].mean(axis=1) - refined[kind].samples(200)["x_0"].mean(axis=1)
     assert_allclose(drawn, 4, atol=0.1)
 
 
-def test_zero_point_and_scale_are_exact(net, cutouts, results):
-    stack = np.stack([cutout.data for cutout in cutouts])
+def test_zero_point_and_scale_are_exact(net, four, refined):
+    stack = np.stack([cutout.data for cutout in four])
     options = {"psf": star(), "zeropoint": 27.5, "pixel_scale": 0.3, "refine": "lm"}
     cutout = make_cutout(stack[0])
     found = net.predict([cutout], **options)
-    assert_allclose(found.median("mag")[0], results["lm"].median("mag")[0] + 2.5, atol=1e-4)
-    assert_allclose(found.median("r_eff")[0], 3 * results["lm"].median("r_eff")[0], rtol=1e-4)
+    assert_allclose(found.median("mag")[0], refined["lm"].median("mag")[0] + 2.5, atol=1e-4)
+    assert_allclose(found.median("r_eff")[0], 3 * refined["lm"].median("r_eff")[0], rtol=1e-4)
 
 
-def test_a_sky_does_not_matter(net, cutouts, results):
-    raised = [make_cutout(cutout.data + 0.1 * NOISE) for cutout in cutouts]
+def test_a_sky_does_not_matter(net, four, refined):
+    raised = [make_cutout(cutout.data + 0.1 * NOISE) for cutout in four]
     bright = [0, 1, 3]  # what is seen of the faint one depends on where the network has its edge
-    same(net.predict(raised, refine="lm"), results["lm"], rows=bright, within=0.1)
+    same(net.predict(raised, refine="lm"), refined["lm"], rows=bright, within=0.1)
     fixed = net.predict(raised, refine=LevenbergMarquardt(sky=False))
-    shift = fixed.median("mag") - results["lm"].median("mag")
-    assert (shift < -0.5 * results["lm"].error("mag")).any()
+    shift = fixed.median("mag") - refined["lm"].median("mag")
+    assert (shift < -0.5 * refined["lm"].error("mag")).any()
 
 
 @kinds
@@ -348,20 +235,20 @@ def spoiled():
 
 
 @pytest.fixture(scope="module")
-def spoiled_results(net, cutouts):
+def spoiled_results(net, four):
     """Good galaxies with all spoiled ones between them."""
     bad = spoiled()
-    mixed = [*cutouts[:2], *bad.values(), *cutouts[2:]]
+    mixed = [*four[:2], *bad.values(), *four[2:]]
     return {kind: net.predict(mixed, refine=refine) for kind, refine in KINDS.items()}, list(bad)
 
 
 @kinds
-def test_good_galaxies_do_not_care(results, spoiled_results, kind):
+def test_good_galaxies_do_not_care(refined, spoiled_results, kind):
     found, names = spoiled_results
     rows = [0, 1, len(names) + 2, len(names) + 3]
     for name in SEVEN:
-        difference = np.abs(found[kind].median(name)[rows] - results[kind].median(name))
-        assert (difference <= 0.05 * results[kind].error(name)).all(), name
+        difference = np.abs(found[kind].median(name)[rows] - refined[kind].median(name))
+        assert (difference <= 0.05 * refined[kind].error(name)).all(), name
 
 
 # Of the refinement, or flags that any answer would have.
@@ -414,23 +301,9 @@ def test_numbers_of_any_size(spoiled_results, kind):
         assert_allclose(*found[kind].median(name)[rows], rtol=1e-3)
 
 
-def test_a_bound_is_told_and_has_no_error(net):
-    """Maximum likelihood puts the index of some galaxies at its limit."""
-    table = [labels_of(snr=40, r_eff=4, n=6.2 if i % 2 else 0.3) for i in range(12)]
-    galaxies = [make_cutout(image) for image in add_noise(render(table, star()))]
-    found = net.predict(galaxies, refine=LevenbergMarquardt(prior=False))
-    told = (found.flags & int(Flags.AT_BOUND)) != 0
-    assert 2 < told.sum() < 12
-    assert_array_equal(told, np.isnan([found.error(name) for name in SEVEN]).any(axis=0))
-    at_limit = np.minimum(np.abs(found.median("n") - 0.3), np.abs(found.median("n") - 6.2)) < 0.01
-    assert np.isnan(found.error("n")[at_limit]).all()
-    assert np.isfinite([found.median(name) for name in SEVEN]).all()
-    assert not ((found.flags & int(Flags.NOT_REFINED)) != 0)[told].any()
-
-
-def test_a_fit_that_fails_keeps_the_networks_answer(net, cutouts, monkeypatch):
+def test_a_fit_that_fails_keeps_the_networks_answer(net, four, monkeypatch):
     monkeypatch.setattr("sersicnet.inference.levenberg_marquardt.MAX_ITERATIONS", 1)
-    plain, found = net.predict(cutouts), net.predict(cutouts, refine="lm")
+    plain, found = net.predict(four), net.predict(four, refine="lm")
     lost = (found.flags & int(Flags.NOT_REFINED)) != 0
     assert lost.any()
     for name in SEVEN:
@@ -440,17 +313,17 @@ def test_a_fit_that_fails_keeps_the_networks_answer(net, cutouts, monkeypatch):
     assert np.isnan(found.columns["chi2"][lost]).all()
 
 
-def test_too_few_effective_samples_are_told(net, cutouts):
-    found = net.predict(cutouts, refine=ImportanceSampling(max_samples=40, min_ess=40))
+def test_too_few_effective_samples_are_told(net, four):
+    found = net.predict(four, refine=ImportanceSampling(max_samples=40, min_ess=40))
     assert (found.flags & int(Flags.LOW_ESS)).all()
     assert (found.columns["n_samples"] <= 40).all()
 
 
-def test_results_of_many_batches(net, cutouts, results, monkeypatch):
+def test_results_of_many_batches(net, four, refined, monkeypatch):
     monkeypatch.setattr("sersicnet.preprocessing.batches.SIZE", 3)
     for kind, refine in KINDS.items():
-        found = net.predict(cutouts, refine=refine)
-        same(found, results[kind], within=0.05)
-        assert len(found.columns["chi2"]) == len(cutouts)
+        found = net.predict(four, refine=refine)
+        same(found, refined[kind], within=0.05)
+        assert len(found.columns["chi2"]) == len(four)
         assert found.samples(3)["n"].shape == (4, 3)
         assert len(vstack([found.to_table(), found.to_table()])) == 8

@@ -78,15 +78,3 @@ def test_mask_neighbors():
     grown = mask_neighbors(cutout, grow=4).mask
     assert grown[result.mask].all()
     assert grown.sum() > result.mask.sum() > mask_neighbors(cutout, grow=0).mask.sum()
-
-
-def test_a_neighbor_is_no_galaxy_in_the_middle():
-    image = make_image(NEIGHBOR)
-    assert mask_neighbors(image).mask[60, 66]
-    assert_allclose(find_center(image), NEIGHBOR[:2], atol=0.2)
-
-
-def test_a_large_faint_galaxy_stays_in_one_piece():
-    image = make_image((60, 60, 25000, 20, 1, 0.6, 20), shape=(121, 121))
-    result = mask_neighbors(image)
-    assert not result.mask.any()

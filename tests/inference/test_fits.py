@@ -1,0 +1,84 @@
+"""Fits of the model to stamps: optimum, sky, errors and flags."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from astropy.nddata import StdDevUncertainty
+from helpers.refined import KINDS, SEVEN, TABLE
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet.flags import Flags
+from sersicnet.inference.fits import median_labels
+from sersicnet.inference.refine import LevenbergMarquardt
+from sersicnet.model.labels import N_LABELS
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.profile import psf_transform
+from sersicnet.model.psf import collect_psfs
+from sersicnet.preprocessing import prepare
+
+
+def test_columns_of_the_fit(refined):
+    table = refined["lm"].to_table()
+    n_pixels, chi2 = np.asarray(table["n_pixels"]), np.asarray(table["chi2"])
+    assert_allclose(chi2 / n_pixels, 1, atol=5 * np.sqrt(2 / n_pixels.min()))
+    assert (np.asarray(table["n_iter"]) >= 2).all()
+    assert table.colnames[-1] == "flags"
+
+
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_the_sky_that_was_fitted_is_told(net, refined, scale):
+    """In the unit of the image, for each of its pixels, also where the galaxy was binned."""
+    sky = 0.3 * NOISE
+    large = labels_of(snr=2000, r_eff=40, n=1)
+    images = [render([TABLE[0]], star())[0], render([large], star(), size=256)[0]]
+    images = [scale * (add_noise(image) + sky) for image in images]
+    found = net.predict([make_cutout(image, noise=scale * NOISE) for image in images], refine="lm")
+    assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
+    assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
+    assert abs(refined["lm"].columns["sky"]).max() < 0.1 * NOISE
+
+
+def test_a_fit_that_leaves_much_is_flagged(net, four, refined):
+    """Noise that is said to be three quarters of what it is makes chi2 1.8 a pixel."""
+    bold = [copy.deepcopy(cutout) for cutout in four]
+    for cutout in bold:
+        cutout.uncertainty = StdDevUncertainty(0.75 * cutout.uncertainty.array)
+    for refine in KINDS.values():
+        found = net.predict(bold, refine=refine)
+        assert (found.flags & int(Flags.HIGH_CHI2)).all()
+    assert not (refined["lm"].flags & int(Flags.HIGH_CHI2)).any()
+
+
+def test_the_optimum_is_one(net, four):
+    """No step away from the fit along any parameter makes chi2 smaller."""
+    found = net.predict(four, refine=LevenbergMarquardt(prior=False))
+    stamps = prepare(four)
+    psfs = collect_psfs([cutout.psf for cutout in four])
+    labels = torch.from_numpy(median_labels(found.quantiles, stamps, psfs))
+    transform = psf_transform(torch.from_numpy(star()), 128)
+    data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
+    likelihood = StampLikelihood(data, weight, transform)
+    _, _, curvature = likelihood.normal_equations(labels)
+    best, width = likelihood.chi2(labels), torch.diagonal(curvature, dim1=1, dim2=2).rsqrt()
+    for column in range(N_LABELS):
+        for sign in (-1, 1):
+            moved = labels.clone()
+            moved[:, column] += sign * width[:, column]
+            assert (likelihood.chi2(moved) > best + 0.5).all()
+
+
+def test_a_bound_is_told_and_has_no_error(net):
+    """Maximum likelihood puts the index of some galaxies at its limit."""
+    table = [labels_of(snr=40, r_eff=4, n=6.2 if i % 2 else 0.3) for i in range(12)]
+    galaxies = [make_cutout(image) for image in add_noise(render(table, star()))]
+    found = net.predict(galaxies, refine=LevenbergMarquardt(prior=False))
+    told = (found.flags & int(Flags.AT_BOUND)) != 0
+    assert 2 < told.sum() < 12
+    assert_array_equal(told, np.isnan([found.error(name) for name in SEVEN]).any(axis=0))
+    at_limit = np.minimum(np.abs(found.median("n") - 0.3), np.abs(found.median("n") - 6.2)) < 0.01
+    assert np.isnan(found.error("n")[at_limit]).all()
+    assert np.isfinite([found.median(name) for name in SEVEN]).all()
+    assert not ((found.flags & int(Flags.NOT_REFINED)) != 0)[told].any()
