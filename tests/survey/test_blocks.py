@@ -263,8 +263,8 @@ def test_images_of_more_tiles_are_taken_apart(tiles, n_blocks, images):
 def test_by_default_very_large_images_are(images, monkeypatch):
     (task,) = make_tasks(images[:1], OPTIONS)
     known = images[0].stat().st_size, weights_path("universal")
-    monkeypatch.setattr(_survey_blocks, "_AT_ONCE", 8)
-    monkeypatch.setattr(_survey_blocks, "_BLOCK", 4)
+    monkeypatch.setattr(_survey_blocks, "_MAX_TILES", 8)
+    monkeypatch.setattr(_survey_blocks, "_TILES_PER_BLOCK", 4)
     assert count_blocks(task, *known, None) == (3, 1)
 
 
