@@ -548,5 +548,5 @@ def test_importing_astropy_loads_nothing_for_the_plugin(installed):
     )
     more = set(run_python(installed, modules)) - set(run_python(installed, without))
     assert "sersicnet._fitter" in more
-    assert {name.partition(".")[0] for name in more} == {"sersicnet"}
-    assert len(more) <= 3  # the package, its version and the plugin
+    package = {"sersicnet", "sersicnet._lazy", "sersicnet._version"}
+    assert more <= package | {"sersicnet._fitter"}
