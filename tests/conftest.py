@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import astropy.modeling  # noqa: F401 -- loads the plugin sersicnet._fitter, which cannot be first
 import hypothesis
 import pytest
 

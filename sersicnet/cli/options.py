@@ -97,7 +97,12 @@ def add_option(parser, name, **settings):
 def add_units(parser):
     """Add the options that say what a pixel and a count are, and which weights measure."""
     add_option(parser, "pixel_scale", type=float, help="arcsec/pixel; default: WCS or header")
-    add_option(parser, "zeropoint", type=float, help="AB mag of a flux of 1; default: header")
+    add_option(
+        parser,
+        "zeropoint",
+        type=float,
+        help="AB magnitude of one unit of the data; default: header",
+    )
     parser.add_argument(
         "--weights",
         default="universal",

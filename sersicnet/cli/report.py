@@ -29,7 +29,9 @@ def add_report(commands):
     )
     parser.add_argument("--psf", metavar="FITS", help="star-like stamp, as for predict")
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel, as for predict")
-    parser.add_argument("--zeropoint", type=float, help="AB mag of a flux of 1, as for predict")
+    parser.add_argument(
+        "--zeropoint", type=float, help="AB magnitude of one unit of the data, as for predict"
+    )
     parser.add_argument("--title", help="title of the page; default: name of the file")
     parser.add_argument(
         "-o", "--output", default="report.html", help="HTML file; default: %(default)s"
