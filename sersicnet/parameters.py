@@ -184,8 +184,9 @@ def table_values(table, names):
     Examples
     --------
     >>> import astropy.units as u
+    >>> from astropy.table import QTable
     >>> from sersicnet.parameters import table_values
-    >>> table_values({"r_eff": [500, 800] * u.mas}, ("r_eff",))
+    >>> table_values(QTable({"r_eff": [500, 800] * u.mas}), ("r_eff",))
     {'r_eff': array([0.5, 0.8])}
     """
     values = {}
