@@ -52,6 +52,9 @@ class Flags(IntFlag):
     SATURATED = 8388608
     HIGH_CHI2 = 16777216
     NOT_CONVERGED = 33554432
+    SMALL_CUTOUT = 67108864
+    BEYOND_TRAINING = 134217728
+    NOISE_FROM_DATA = 268435456
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -84,6 +87,9 @@ _DESCRIPTIONS = {
     Flags.SATURATED: "the source has saturated pixels; they were masked",
     Flags.HIGH_CHI2: "chi2 of the fit is above 1.5 per pixel; the errors are too small",
     Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last subtracted",
+    Flags.SMALL_CUTOUT: "the cutout is smaller than those that the network was trained on",
+    Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
+    Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
 }
 
 

@@ -54,5 +54,8 @@ def test_bits_stay_what_they_are():
         "SATURATED": 8388608,
         "HIGH_CHI2": 16777216,
         "NOT_CONVERGED": 33554432,
+        "SMALL_CUTOUT": 67108864,
+        "BEYOND_TRAINING": 134217728,
+        "NOISE_FROM_DATA": 268435456,
     }
     assert {name: int(Flags[name]) for name in written} == written
