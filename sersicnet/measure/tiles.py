@@ -172,7 +172,7 @@ class Measurement:
 
     @property
     def tiles(self):
-        """The tiles, pairs of slices that together are the image."""
+        """The tiles of this module, pairs of slices that together are the image."""
         return list(boxes_of(self.field.data.shape, self.options.tile_size))
 
     @property

@@ -10,6 +10,7 @@ from sersicnet.simulate_catalog.surveys import survey_numbers
 
 __all__ = ["PSFModel", "SimulationConfig"]
 
+# Families of simulated surveys; those of the universal training are in training/psf_families.py.
 PSF_FAMILIES = ("moffat", "gaussian", "kolmogorov", "airy", "image")
 _INTEGER = (int, np.integer)
 
