@@ -78,12 +78,12 @@ def pretrained_path(name):
     ValueError
         If no weights of this name are shipped.
     """
-    path = _FOLDER / f"{name}.safetensors"
-    if not path.is_file():
-        known = ", ".join(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
-        msg = f"name={name!r} must be one of the shipped weights: {known or 'there are none'}"
+    shipped = {path.stem: path for path in _FOLDER.glob("*.safetensors")}
+    if name not in shipped:
+        known = ", ".join(sorted(shipped)) or "there are none"
+        msg = f"name={name!r} must be one of the shipped weights: {known}"
         raise ValueError(msg)
-    return path
+    return shipped[name]
 
 
 def weights_path(weights):
@@ -215,7 +215,8 @@ def read_weights(path):
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
         metadata = json.loads(text)
-    except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    # RecursionError: JSON that is nested thousands of times
+    except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         msg = f"{path} is not a readable safetensors file: {error}"
         raise ValueError(msg) from error
     written_as = None

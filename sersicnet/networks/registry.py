@@ -1,5 +1,7 @@
 """Networks by name, their device, and the forward pass of regression networks."""
 
+import os
+
 import numpy as np
 import torch
 
@@ -9,6 +11,10 @@ from sersicnet.networks.posterior import PosteriorNetwork
 __all__ = ["NETWORKS", "build_network", "predict_labels", "torch_device"]
 
 NETWORKS = {"cnn": RegressionCNN, "posterior": PosteriorNetwork}
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A forked process has one thread; with more, OpenMP waits for ever for those of the parent.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def build_network(name, *, seed=0, **config):

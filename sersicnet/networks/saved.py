@@ -4,9 +4,14 @@ import numpy as np
 
 from sersicnet.io.weights import read_weights, weights_label, write_weights
 from sersicnet.networks.registry import build_network
-from sersicnet.parameters import label_names
+from sersicnet.parameters import check_parameters, label_names
 
 __all__ = ["read_net", "write_net"]
+
+# Pixels on a side of the largest stamps that a file may ask for.
+_LARGEST_STAMP = 8192
+# What wrong metadata raise, which depends on where they are used first.
+_WRONG = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def write_net(net, path):
@@ -28,17 +33,60 @@ def write_net(net, path):
 
 
 def read_net(kind, path):
-    """Read a trained estimator of class ``kind``."""
+    """Read a trained estimator of class ``kind``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is missing, damaged, or does not describe a trained estimator.
+    """
     tensors, metadata = read_weights(path)
-    settings = metadata["settings"] | {"parameters": tuple(metadata["parameters"])}
-    net = kind(**settings).set_params(device="auto")
-    net.network_ = build_network(metadata["network"], **metadata["network_config"]).eval()
-    net.network_.load_state_dict(tensors)
-    net.parameters_ = net.parameters
-    net.label_range_ = metadata["label_range"]
-    if net.label_range_ is not None:
-        net.label_range_ = np.array(net.label_range_)
-    net.history_ = metadata["history"]
-    net.record_ = metadata["record"]
+    try:
+        net = _restore(kind, tensors, metadata)
+    except _WRONG as error:
+        reason = str(error).strip().partition("\n")[0]
+        msg = f"{path} does not describe a trained SersicNet: {type(error).__name__}: {reason}"
+        raise ValueError(msg) from error
     net.weights_ = weights_label(path)
     return net
+
+
+def _restore(kind, tensors, metadata):
+    """Build an estimator of tensors and metadata."""
+    parameters = check_parameters(metadata["parameters"])
+    labels = label_names(parameters)
+    net = kind(**metadata["settings"] | {"parameters": parameters}).set_params(device="auto")
+    config = metadata["network_config"]
+    _check_sizes(config, tensors)
+    net.network_ = build_network(metadata["network"], **config).eval()
+    net.network_.load_state_dict(tensors)
+    net.parameters_ = parameters
+    net.label_range_ = metadata["label_range"]
+    if net.label_range_ is not None:
+        net.label_range_ = np.array(net.label_range_, dtype=float).reshape(2, len(labels))
+    net.history_ = _check_kind("history", metadata["history"], dict)
+    net.record_ = _check_kind("record", metadata["record"], dict)
+    net._check_fitted()
+    if config.get("n_labels", len(labels)) != len(labels):
+        msg = f"n_labels={config['n_labels']} for the labels {', '.join(labels)}"
+        raise ValueError(msg)
+    return net
+
+
+def _check_sizes(config, tensors):
+    """Raise ValueError where a network would have more layers or wider ones than the tensors."""
+    widest = max(side for tensor in tensors.values() for side in (1, *tensor.shape))
+    limits = {"blocks": len(tensors), "transforms": len(tensors), "stamp_size": _LARGEST_STAMP}
+    for name, values in config.items():
+        limit = limits.get(name, widest)
+        if np.size(values) > len(tensors) or np.max(values) > limit:
+            msg = f"{name}={values!r} of the network is more than the tensors of the file have"
+            raise ValueError(msg)
+
+
+def _check_kind(name, value, kind):
+    """Return a value of the metadata, or raise TypeError where it is of another type."""
+    if not isinstance(value, kind):
+        msg = f"{name} is of type {type(value).__name__}, not {kind.__name__}"
+        raise TypeError(msg)
+    return value

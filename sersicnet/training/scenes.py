@@ -28,8 +28,8 @@ SIZE = 128
 _GROUP = 16
 # Noise-free galaxies come in multiples of this: a group for each of the four families of PSFs.
 GALAXIES_STEP = 64
-# Smallest and largest FWHM of the PSFs of training, in pixels; those below the middle one are sampled twice
-# as finely.
+# Smallest and largest FWHM of the PSFs of training, in pixels; those below the middle one are
+# sampled twice as finely.
 _SHARPEST = 1.5
 _SHARP = 3.0
 _WIDEST = 8.0

@@ -187,6 +187,14 @@ def test_list_without_any(tmp_path, monkeypatch):
         pretrained_path("universal")
 
 
+@pytest.mark.parametrize(
+    "name", ["../weights/universal", "./universal", "universal.safetensors", ""]
+)
+def test_a_name_is_not_a_path(name):
+    with pytest.raises(ValueError, match=r"name='.*' must be one of the shipped weights: cosmos"):
+        SersicNet.from_pretrained(name)
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"name='imfit' must be one of the shipped .*deeplegato"):
         SersicNet.from_pretrained("imfit")

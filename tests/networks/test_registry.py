@@ -1,5 +1,11 @@
 """Networks: shapes, gradients, and answers that do not depend on the rest of the batch."""
 
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +31,38 @@ def test_distribution(name, n_labels, stamp_size):
     assert samples.shape == (5, N, n_labels)
     assert answer.log_prob(samples).shape == (5, N)
     assert answer.log_prob(samples).isfinite().all()
+
+
+FORK = """
+import os, sys
+import numpy as np
+import torch
+from sersicnet.networks import build_network, predict_labels
+
+torch.set_num_threads(2)
+network = build_network("cnn", n_labels=2, stamp_size=64).eval()
+stamps = np.ones((16, 64, 64), np.float32)
+mean, _ = predict_labels(network, stamps, stamps)
+child = os.fork()
+if child == 0:
+    again, _ = predict_labels(network, stamps, stamps)
+    os._exit(0 if np.allclose(again, mean, rtol=1e-4, atol=1e-5) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forked_process_predicts_as_its_parent():
+    """With more than one thread it waited for ever for threads that a fork does not copy."""
+    environment = {name: os.environ[name] for name in os.environ if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        assert process.wait(timeout=120) == 0
+    finally:  # the child as well
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @networks
