@@ -1,13 +1,13 @@
 """Scenes: what they are without contaminants, what each contaminant does, and what never leaks."""
 
 import math
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.scenes import N, blank_scenes, make_scenes
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.model import prior
@@ -23,25 +23,9 @@ from sersicnet.model.labels import (
 )
 from sersicnet.model.prior import log_snr
 from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.scenes import SceneMaker
 
-SIZE, N = 128, 128
-
-
-def make(seed=3, *, n_galaxies=N, **shares):
-    """A maker whose scenes have these contaminants only, after its galaxies are rendered."""
-    contaminants = replace(Contaminants.none(), **shares)
-    maker = SceneMaker(seed, contaminants=contaminants, n_galaxies=n_galaxies)
-    maker.render()
-    return maker
-
-
-def blank(n, **shares):
-    """Scenes of galaxies of no light."""
-    maker = make(n_galaxies=64, **shares)
-    maker.galaxies.zero_()
-    return maker.observe(torch.arange(n) % 64)
+SIZE = 128
 
 
 def model(scenes):
@@ -69,7 +53,7 @@ def autocorrelation(images, step=1):
 @pytest.fixture(scope="module")
 def clean():
     """Isolated galaxies: the maker and its scenes."""
-    maker = make()
+    maker = make_scenes()
     return maker, maker.observe(torch.arange(N))
 
 
@@ -113,7 +97,7 @@ def test_psfs_have_unit_sum(spoiled):
 
 
 def test_labels_cover_the_prior():
-    maker = make(n_galaxies=256)
+    maker = make_scenes(n_galaxies=256)
     labels = torch.cat([maker.observe(torch.arange(256)).labels for _ in range(2)])
     labels[:, LOG_FLUX] -= maker.shares.log10().repeat_interleave(16).repeat(2)
     q = axis_ratio(labels[:, ELLIPTICITY].norm(dim=1))
@@ -243,7 +227,7 @@ def test_wrong_labels_would_be_seen(clean, error):
 
 
 def test_all_eight_ways_are_taken():
-    maker = make()
+    maker = make_scenes()
     maker.galaxies[:] = maker.galaxies[80]  # one galaxy, bright
     maker.labels[:] = maker.labels[80]
     maker.psfs[:] = maker.psfs[5]
@@ -258,7 +242,7 @@ def test_all_eight_ways_are_taken():
 
 def test_faint_neighbors():
     """Up to four of 0.3 to 10 % of the flux each, none of them masked."""
-    maker = make(faint_neighbors=1.0)
+    maker = make_scenes(faint_neighbors=1.0)
     target = maker.galaxies * 1000
     scene, masked = maker._neighbors(target, torch.full((N,), 1000.0), torch.arange(N) // 16)
     light = scene - target
@@ -274,7 +258,7 @@ def test_faint_neighbors():
 
 
 def test_bright_neighbors_are_masked_where_they_are_seen():
-    maker = make(bright_neighbors=1.0)
+    maker = make_scenes(bright_neighbors=1.0)
     rows = torch.arange(N)
     flux = 10 ** torch.linspace(1, 5, N)
     target = maker.galaxies * flux[:, None, None]
@@ -291,7 +275,7 @@ def test_bright_neighbors_are_masked_where_they_are_seen():
 
 
 def test_masks_of_bright_neighbors_reach_the_scenes():
-    scenes = make(bright_neighbors=1.0).observe(torch.arange(N))
+    scenes = make_scenes(bright_neighbors=1.0).observe(torch.arange(N))
     assert 0.3 < (scenes.weight == 0).any(dim=2).any(dim=1).float().mean() < 1
     assert (scenes.data[scenes.weight == 0] == 0).all()
     middle = (scenes.weight == 0)[:, 62:66, 62:66].float().mean()
@@ -300,7 +284,7 @@ def test_masks_of_bright_neighbors_reach_the_scenes():
 
 @pytest.mark.parametrize("nearest", [5.0, 12.0])
 def test_neighbors_are_uniform_on_the_sky(nearest):
-    maker = make(n_galaxies=64)
+    maker = make_scenes(n_galaxies=64)
     point = torch.zeros(SIZE, SIZE)
     point[64, 64] = 1
     maker.galaxies[:], maker.stars[:] = point, point
@@ -317,7 +301,7 @@ def test_neighbors_are_uniform_on_the_sky(nearest):
 
 def test_sky():
     """0.05 of the noise, and slopes of 0.03 from the middle to the edge."""
-    data = blank(512, sky=1.0).data
+    data = blank_scenes(512, sky=1.0).data
     axis = torch.linspace(-1, 1, SIZE)
     noise = 1 / SIZE
     level = data.mean(dim=(1, 2))
@@ -329,7 +313,7 @@ def test_sky():
 
 def test_correlated_noise():
     """Smoothed by 0.3 to 0.8 pixels, with the rms of a pixel as the noise map tells."""
-    noise = blank(256, correlated_noise=1.0)
+    noise = blank_scenes(256, correlated_noise=1.0)
     assert (noise.weight == 1).all()
     assert_allclose(noise.data.square().mean(), 1, rtol=0.01)
     limits = []
@@ -344,7 +328,7 @@ def test_correlated_noise():
 
 def illuminated(level, n=256, **shares):
     """A flat scene of this many units of the noise, before it is standardized."""
-    maker = make(n_galaxies=64, **shares)
+    maker = make_scenes(n_galaxies=64, **shares)
     scene = torch.full((n, SIZE, SIZE), float(level))
     data, noise_map = maker._noise(scene)
     return (data - scene), noise_map.expand_as(data)
@@ -366,14 +350,14 @@ def test_constant_noise_map():
 
 def test_wrong_noise_map():
     """The data are divided by the map's median: 3 % rms, too much or too little."""
-    scenes = blank(256, wrong_noise_map=1.0)
+    scenes = blank_scenes(256, wrong_noise_map=1.0)
     error = scenes.data.square().mean(dim=(1, 2)).sqrt().log()
     assert (scenes.weight == 1).all()
     assert_allclose([error.mean(), error.std()], [0, 0.03], atol=0.006)
 
 
 def test_uneven_depth():
-    scenes = blank(256, uneven_depth=1.0)
+    scenes = blank_scenes(256, uneven_depth=1.0)
     noise = 1 / scenes.weight
     corners = noise[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert_allclose(corners.sum(dim=1), 4 * noise.mean(dim=(1, 2)), rtol=1e-4)  # a plane
@@ -384,7 +368,7 @@ def test_uneven_depth():
 
 
 def test_missing_pixels():
-    bad = blank(256, missing_pixels=1.0).weight == 0
+    bad = blank_scenes(256, missing_pixels=1.0).weight == 0
     share = bad.float().mean(dim=(1, 2))
     assert 0.005 < share.mean() < 0.03
     assert share.max() < 0.06
@@ -394,7 +378,7 @@ def test_missing_pixels():
 
 
 def test_padding():
-    bad = blank(256, padding=1.0).weight == 0
+    bad = blank_scenes(256, padding=1.0).weight == 0
     along, across = (~bad).any(dim=1), (~bad).any(dim=2)
     assert_array_equal(~bad, across[:, :, None] & along[:, None, :])  # a rectangle
     for inside in (along, across):
@@ -406,21 +390,21 @@ def test_padding():
 
 def test_wrong_psf():
     """The galaxy is seen through another PSF than the one that is given."""
-    truth, wrong = make(n_galaxies=256), make(n_galaxies=256, wrong_psf=1.0)
+    truth, wrong = make_scenes(n_galaxies=256), make_scenes(n_galaxies=256, wrong_psf=1.0)
     assert torch.equal(truth.galaxies, wrong.galaxies)
     axis = torch.arange(63.0) - 31
     # of those without far wings, which a stamp cuts
     compact = truth.psfs.amax(dim=(1, 2)) > 0.01
     shift = [(wrong.psfs - truth.psfs).sum(dim=d)[compact] @ axis for d in (1, 2)]
     assert 0.06 < torch.cat(shift).square().mean().sqrt() < 0.15
-    half = make(n_galaxies=256, wrong_psf=0.5)
+    half = make_scenes(n_galaxies=256, wrong_psf=0.5)
     same = [torch.equal(*pair) for pair in zip(half.psfs, truth.psfs, strict=True)]
     assert 2 <= sum(same) <= 14
 
 
 def test_small_psf_stamp():
     """A PSF of 25 to 61 pixels is taken to hold all the light: what it lacks is not counted."""
-    whole, small = (make(small_psf_stamp=share) for share in (0.0, 1.0))
+    whole, small = (make_scenes(small_psf_stamp=share) for share in (0.0, 1.0))
     assert (small.shares <= whole.shares + 1e-6).all()
     assert (small.shares > 0.7).all()
     axis = torch.arange(63) - 31
@@ -441,7 +425,7 @@ def test_small_psf_stamp():
 
 def test_shifted_psf():
     """Star and galaxies move together: the labels stay, as the user's PSF tells of the shift."""
-    centered, shifted = (make(n_galaxies=512, shifted_psf=share) for share in (0.0, 1.0))
+    centered, shifted = (make_scenes(n_galaxies=512, shifted_psf=share) for share in (0.0, 1.0))
     assert torch.equal(centered.labels, shifted.labels)
     axis = torch.arange(63.0) - 31
     compact = centered.psfs.amax(dim=(1, 2)) > 0.01
@@ -455,7 +439,7 @@ def test_shifted_psf():
 
 
 def test_noisy_psf():
-    clean, noisy = make(n_galaxies=256), make(n_galaxies=256, noisy_psf=1.0)
+    clean, noisy = make_scenes(n_galaxies=256), make_scenes(n_galaxies=256, noisy_psf=1.0)
     assert torch.equal(clean.galaxies, noisy.galaxies)
     noise = noisy.psfs * noisy.shares[:, None, None] - clean.psfs * clean.shares[:, None, None]
     rms = noise.flatten(1).std(dim=1) / clean.psfs.amax(dim=(1, 2)) / clean.shares
@@ -470,7 +454,7 @@ def test_noisy_psf():
 
 def test_the_noise_map_knows_the_noisy_image_only():
     """Its square is linear in the data, averaged over 4 x 4 pixels, with nothing left over."""
-    scenes = make(poisson_noise=1.0).observe(torch.arange(N))
+    scenes = make_scenes(poisson_noise=1.0).observe(torch.arange(N))
     few = scenes.weight[:, None, ::4, ::4]
     assert_array_equal(F.interpolate(few, scale_factor=4)[:, 0], scenes.weight)
     variance = few.flatten(1).double() ** -2
