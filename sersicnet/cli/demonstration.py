@@ -8,10 +8,10 @@ from astropy.table import QTable
 from sersicnet.diagnostics.scores import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
+from sersicnet.io.cards import header_number
 from sersicnet.io.weights import weights_path
 from sersicnet.parameters import PARAMETERS, wrap_theta
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
-from sersicnet.preprocessing.units import header_number
 from sersicnet.simulate_catalog.catalog import draw_catalog
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import render_catalog
@@ -122,7 +122,7 @@ def published_values(cutouts, *, cards=None):
     for name, parameter in PARAMETERS.items():
         values = np.full(len(cutouts), np.nan)
         if cards.get(name) is not None:
-            found = [header_number(cutout, cards[name]) for cutout in cutouts]
+            found = [header_number(cutout.meta, cards[name]) for cutout in cutouts]
             values = np.array(found, dtype=float)  # None becomes NaN
         if name == "theta":
             values = wrap_theta(values)

@@ -5,7 +5,11 @@ Nothing here depends on what a galaxy is.
 cutouts
     `read_cutout`, `write_cutout`: one or many cutouts in a FITS file.
 cards
-    Units, headers and WCS as FITS cards, without loss.
+    Numbers of header cards; units, headers and WCS as cards, without loss.
+units
+    `parse_unit`: units as archives write them.
+zeropoints
+    Zero points in headers, mission by mission.
 extensions
     The extensions that surveys use: image, uncertainty, mask, PSF.
 files
@@ -20,6 +24,7 @@ from sersicnet._lazy import lazy_names
 _HOMES = {
     "atomic_path": "files",
     "list_pretrained": "weights",
+    "parse_unit": "units",
     "read_cutout": "cutouts",
     "read_cutouts": "cutouts",
     "read_table": "files",
@@ -33,6 +38,7 @@ _HOMES = {
 __all__ = [
     "atomic_path",
     "list_pretrained",
+    "parse_unit",
     "read_cutout",
     "read_cutouts",
     "read_table",

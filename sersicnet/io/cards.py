@@ -1,4 +1,4 @@
-"""Write units, headers and WCS as FITS cards, without loss."""
+"""Read numbers from header cards; write units, headers and WCS as cards, without loss."""
 
 import re
 import warnings
@@ -27,22 +27,40 @@ def unit_string(unit):
     if scale != 1:  # to_string rounds the scale to six digits
         string = u.CompositeUnit(1, unit.bases, unit.powers).to_string(fraction=False)
         string = f"{scale!r} {string}"
-    if parse_unit(string) != unit:
+    try:
+        readable = u.Unit(string) == unit
+    except ValueError:
+        readable = False
+    if not readable:
         msg = f"its unit {unit} has no name that astropy.units knows"
         raise ValueError(msg)
     return string
 
 
-def parse_unit(string):
-    """Read the unit of a BUNIT string; None where there is none that astropy knows."""
-    if not isinstance(string, str) or not string.strip():
+def header_number(header, name):
+    """Return a finite number from a header, None without.
+
+    Parameters
+    ----------
+    header : mapping
+        Header cards.
+    name : str
+        Keyword of the card. Its value may be a number or a string with one.
+
+    Returns
+    -------
+    float or None
+    """
+    value = header.get(name)
+    if value is None or isinstance(value, bool):
         return None
-    if string.strip() == "ADU":
-        return u.adu
     try:
-        return u.Unit(string.strip())
-    except (ValueError, TypeError):
+        value = float(value)
+    except (TypeError, ValueError):
         return None
+    if not np.isfinite(value):
+        return None
+    return value
 
 
 def meta_header(meta):

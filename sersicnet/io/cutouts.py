@@ -26,7 +26,6 @@ from sersicnet.io.cards import (
     clean_meta,
     exact_floats,
     meta_header,
-    parse_unit,
     remove_wcs_cards,
     unit_string,
     wcs_cards,
@@ -87,7 +86,7 @@ def read_cutout(path):
             msg = f"{path} holds {n_cutouts} cutouts, not one: read it with read_cutouts"
             raise ValueError(msg)
         if _N_CUTOUTS in hdus[0].header:
-            return _read_own(hdus)[0]
+            return _read_own(hdus, path)[0]
         return read_survey(hdus, path)
 
 
@@ -115,7 +114,7 @@ def read_cutouts(path):
     """
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:
-            return _read_own(hdus)
+            return _read_own(hdus, path)
         return [read_survey(hdus, path)]
 
 
@@ -347,7 +346,7 @@ def open_fits(path):
             yield hdus
 
 
-def _read_own(hdus):
+def _read_own(hdus, path):
     """Read all cutouts of a file that `write_cutouts` wrote."""
     if len(hdus) != hdus[0].header[_N_HDUS]:
         msg = f"it has {len(hdus)} of its {hdus[0].header[_N_HDUS]} HDUs"
@@ -359,10 +358,10 @@ def _read_own(hdus):
             psfs[hdu.ver] = native(hdu.data)
         else:
             parts.setdefault(hdu.ver, {})[hdu.name] = hdu
-    return [_build(part["SCI"], part, psfs) for part in parts.values()]
+    return [_build(part["SCI"], part, psfs, path) for part in parts.values()]
 
 
-def _build(image, part, psfs):
+def _build(image, part, psfs, path):
     """Make one cutout from its HDUs."""
     header = image.header.copy()
     wcs = None
@@ -378,8 +377,8 @@ def _build(image, part, psfs):
         meta.rename_keyword(_META_BUNIT, "BUNIT")
     return CCDData(
         native(image.data),
-        unit=parse_unit(header["BUNIT"]),
-        uncertainty=read_uncertainty(part.get("UNCERT"), image),
+        unit=u.Unit(header["BUNIT"]),
+        uncertainty=read_uncertainty(part.get("UNCERT"), image, path),
         mask=mask,
         wcs=wcs,
         psf=psfs.get(header.get(_PSF_CARD)),

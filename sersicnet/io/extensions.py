@@ -11,7 +11,8 @@ from astropy.nddata import (
 )
 from astropy.wcs import WCS
 
-from sersicnet.io.cards import clean_meta, parse_unit
+from sersicnet.io.cards import clean_meta
+from sersicnet.io.units import parse_unit
 
 # Accepted names of extensions; the first one found is used. WHT is not among them: in drizzled
 # images it is an exposure time as often as an inverse variance.
@@ -41,7 +42,7 @@ def read_survey(hdus, path):
     if psf is not None:
         cutout.psf = native(psf.data)
     try:
-        cutout.uncertainty = read_uncertainty(noise, image)
+        cutout.uncertainty = read_uncertainty(noise, image, path)
     except u.UnitConversionError as error:
         msg = f"{path}: the unit of {noise.name} does not fit that of the image: {error}"
         raise ValueError(msg) from error
@@ -72,8 +73,19 @@ def describe(hdus, image, path):
         raise ValueError(msg) from error
     if not wcs.has_celestial or wcs.naxis != 2:
         wcs = None
-    unit = parse_unit(header.get("BUNIT")) or u.adu
+    unit = _read_unit(header, path)
+    if unit is None:
+        unit = u.dimensionless_unscaled
     return {"unit": unit, "wcs": wcs, "meta": clean_meta(header, keep_wcs=wcs is None)}
+
+
+def _read_unit(header, path):
+    """Read the unit of an HDU; an error quotes it and names the file."""
+    try:
+        return parse_unit(header.get("BUNIT"))
+    except ValueError as error:
+        msg = f"{path}: its BUNIT {error}"
+        raise ValueError(msg) from None
 
 
 def _find_image(hdus, path):
@@ -102,21 +114,25 @@ def find_hdu(hdus, names, path):
     return None
 
 
-def read_uncertainty(hdu, image):
+def read_uncertainty(hdu, image, path):
     """Read an uncertainty, of the kind that its card UTYPE or else its name gives."""
     if hdu is None:
         return None
-    kind, unit = uncertainty_kind(hdu, image)
+    kind, unit = uncertainty_kind(hdu, image, path)
     return kind(native(hdu.data), unit=unit)
 
 
-def uncertainty_kind(hdu, image):
-    """Find the class and the unit of an uncertainty."""
+def uncertainty_kind(hdu, image, path):
+    """Find the class and the unit of an uncertainty; no unit means that of the image."""
     kind = UNCERTAINTY_CLASSES.get(hdu.header.get("UTYPE"), UNCERTAINTY_NAMES[hdu.name])
-    string = hdu.header.get("BUNIT")
-    unit = None
-    if string != image.header.get("BUNIT") or "UTYPE" in hdu.header:
-        unit = parse_unit(string)  # else it repeats that of the image, whatever the kind
+    if "UTYPE" in hdu.header:
+        return kind, _read_unit(hdu.header, path)
+    # else it may repeat that of the image, whatever the kind, or say that a map has no unit
+    if hdu.header.get("BUNIT") == image.header.get("BUNIT"):
+        return kind, None
+    unit = _read_unit(hdu.header, path)
+    if unit == u.dimensionless_unscaled:
+        unit = None
     return kind, unit
 
 

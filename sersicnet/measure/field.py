@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData, NDData
 
+from sersicnet.io.cards import header_number
 from sersicnet.io.cutouts import fits_errors, open_fits
 from sersicnet.io.extensions import (
     MASK_NAMES,
@@ -20,13 +21,9 @@ from sersicnet.io.extensions import (
     uncertainty_kind,
 )
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
-from sersicnet.preprocessing.units import (
-    find_pixel_scale,
-    find_zeropoint,
-    header_number,
-    per_cutout,
-)
+from sersicnet.preprocessing.units import find_pixel_scale, per_cutout
 from sersicnet.preprocessing.windows import as_nddata
+from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["FieldImage", "Plane", "open_field"]
 
@@ -105,12 +102,13 @@ class FieldImage:
         if zeropoint is not None:
             zeropoint = float(zeropoint[0])
         found_scale = find_pixel_scale(self, pixel_scale, "image")
-        return float(found_scale), float(find_zeropoint(self, zeropoint, "image"))
+        found = find_zeropoint(self, zeropoint, "image", pixel_scale=pixel_scale)
+        return float(found_scale), float(found.value)
 
     def saturation(self, level):
         """Find the level of saturation: as given, of the header, or infinite."""
         if level is None:
-            level = header_number(self, "SATURATE")
+            level = header_number(self.meta, "SATURATE")
         if level is None:
             return np.inf
         return float(level)
@@ -212,7 +210,7 @@ def _from_file(path, stack):
         if psf is not None:
             psf = native(psf.data)
     if noise is not None:
-        kind, unit = uncertainty_kind(noise, image)
+        kind, unit = uncertainty_kind(noise, image, path)
         # one pixel, as an example of all
         pixel = CCDData([[1.0]], unit=about["unit"], uncertainty=kind(np.ones((1, 1)), unit=unit))
         noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None

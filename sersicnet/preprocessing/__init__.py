@@ -11,7 +11,7 @@ from sersicnet._lazy import lazy_names
 _HOMES = {
     "StampFrame": "frame",
     "Stamps": "stamps",
-    "ZEROPOINT_CARDS": "units",
+    "ZEROPOINT_CARDS": "zeropoints",
     "center": "sources",
     "crop_or_pad": "windows",
     "estimate_noise": "noise",

@@ -24,8 +24,9 @@ from sersicnet.preprocessing.noise import (
     to_standard_deviation,
 )
 from sersicnet.preprocessing.quality import header_flags, pixel_flags, source_flags
-from sersicnet.preprocessing.units import find_pixel_scale, find_zeropoint
+from sersicnet.preprocessing.units import find_pixel_scale
 from sersicnet.preprocessing.windows import bin_pixels, cut, middle_origin
+from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["CheckedCutout", "Stamps", "build_stamps"]
 
@@ -140,10 +141,11 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
+        scale = rows_or_none(pixel_scale, rows)
+        arrays["pixel_scale"][rows] = find_pixel_scale(cutout, scale, where)
         given = rows_or_none(zeropoint, rows)
-        arrays["zeropoint"][rows] = find_zeropoint(cutout, given, where)
-        given = rows_or_none(pixel_scale, rows)
-        arrays["pixel_scale"][rows] = find_pixel_scale(cutout, given, where)
+        found = find_zeropoint(cutout, given, where, pixel_scale=scale)
+        arrays["zeropoint"][rows] = found.value
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})

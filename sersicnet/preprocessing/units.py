@@ -1,36 +1,12 @@
-"""Zero points and pixel scales of cutouts, from arguments, units, WCS and header cards."""
-
-from functools import lru_cache
+"""Arguments that are magnitudes or scales, and pixel scales from WCS and header cards."""
 
 import astropy.units as u
 import numpy as np
 from astropy.wcs import WCS
 
-__all__ = [
-    "ZEROPOINT_CARDS",
-    "check_unit",
-    "find_pixel_scale",
-    "find_zeropoint",
-    "header_number",
-    "per_cutout",
-]
+from sersicnet.io.cards import header_number
 
-# Header cards that hold the AB magnitude of one count, in the order in which they are tried.
-ZEROPOINT_CARDS = (
-    "MAGZP",
-    "MAGZPT",
-    "MAGZERO",
-    "ABMAGZP",
-    "ABZP",
-    "ZPAB",
-    "PHOTZP",
-    "ZEROPNT",
-    "ZEROPOINT",
-    "ZP",
-)
-
-# Units that are counts, in any product, and per second.
-_COUNTS = {u.adu, u.DN, u.electron, u.ct, u.ph, u.pix}
+__all__ = ["find_pixel_scale", "per_cutout"]
 
 
 def per_cutout(value, n_cutouts, name):
@@ -85,11 +61,10 @@ def _strip_unit(value, name):
         if not isinstance(value, u.Quantity):
             return np.asarray(value, dtype=float)
         if name == "zeropoint":
-            unit = u.ABmag
-        elif value.unit.is_equivalent(u.arcsec / u.pix):
+            return _to_magnitudes(value)
+        unit = u.arcsec
+        if value.unit.is_equivalent(u.arcsec / u.pix):
             unit = u.arcsec / u.pix
-        else:
-            unit = u.arcsec
         return np.asarray(value.to_value(unit), dtype=float)
     except u.UnitConversionError as error:
         msg = f"{name}={value!r}: {error}"
@@ -99,122 +74,14 @@ def _strip_unit(value, name):
         raise TypeError(msg) from None
 
 
-@lru_cache(maxsize=256)
-def _unit_zeropoint(unit):
-    """Return the AB magnitude of 1 ``unit``, None for counts."""
-    linear = unit is None or isinstance(unit, u.UnitBase)  # not a logarithmic one
-    if linear and unit is not None:
-        if unit.is_equivalent(u.Jy):
-            return float((1 * unit).to_value(u.ABmag))
-        if unit.is_equivalent(u.mgy):  # maggies are AB by definition
-            return float(-2.5 * np.log10(unit.to(u.mgy)))
-    if linear and (unit is None or set(unit.decompose().bases) <= {*_COUNTS, u.s}):
-        return None
-    msg = (
-        f"the unit {unit} is neither a flux density per frequency (such as nJy) nor counts (such "
-        "as adu, electron/s or none); multiply a surface brightness by the pixel's solid angle"
-    )
-    raise u.UnitConversionError(msg)
-
-
-def check_unit(unit, zeropoint):
-    """Return the unit of simulated images.
-
-    Raises
-    ------
-    ValueError
-        If it is a flux density with another zero point.
-    `~astropy.units.UnitConversionError`
-        If it is neither a flux density nor counts.
-    """
-    unit = u.Unit(unit)
-    own = _unit_zeropoint(unit)
-    if own is not None and not np.isclose(own, zeropoint, rtol=0, atol=1e-3):
-        msg = f"zeropoint={zeropoint} must be {own:.4f}, that of the unit {unit}"
-        raise ValueError(msg)
-    return unit
-
-
-def find_zeropoint(cutout, given, where):
-    """Return the AB magnitude of a flux of 1 in the unit of ``cutout``.
-
-    The unit of a flux density sets it. Counts take ``given``, else the first of
-    `~sersicnet.preprocessing.ZEROPOINT_CARDS` in ``cutout.meta``, else, for counts per second,
-    the pair ``PHOTFLAM`` and ``PHOTPLAM`` of HST::
-
-        -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408
-
-    (STScI, "ACS Zeropoints and Flux Calibration"; it holds for the other cameras as well).
-
-    Parameters
-    ----------
-    cutout : `~astropy.nddata.NDData`
-        The cutout.
-    given : float, array or None
-        The user's argument, checked by `per_cutout`.
-    where : str
-        Name of the cutout for the error message.
-
-    Returns
-    -------
-    float or `~numpy.ndarray`
-
-    Raises
-    ------
-    ValueError
-        If counts have no zero point.
-    `~astropy.units.UnitConversionError`
-        If the unit is neither a flux density nor counts.
-    """
-    try:
-        zeropoint = _unit_zeropoint(cutout.unit)
-    except u.UnitConversionError as error:
-        msg = f"{where}: {error}"
-        raise u.UnitConversionError(msg) from None
-    if zeropoint is None and given is not None:
-        return given
-    if zeropoint is None:
-        zeropoint = _header_zeropoint(cutout)
-    if zeropoint is None:
-        unit = "no unit"
-        if cutout.unit is not None:
-            unit = f"the unit {cutout.unit}"
-        msg = (
-            f"{where} has {unit} and no zero point: pass zeropoint= (AB magnitude of one count), "
-            f"give it a unit such as nJy, or a header card out of {', '.join(ZEROPOINT_CARDS)}"
-        )
-        raise ValueError(msg)
-    return zeropoint
-
-
-def _header_zeropoint(cutout):
-    """Return the zero point from the header cards, None without."""
-    for card in ZEROPOINT_CARDS:
-        value = header_number(cutout, card)
-        if value is not None:
-            return value
-    photflam = header_number(cutout, "PHOTFLAM")
-    photplam = header_number(cutout, "PHOTPLAM")
-    unit = cutout.unit
-    if unit is not None and unit.decompose().bases and u.s not in unit.decompose().bases:
-        return None  # the pair holds for electrons per second, these are counts
-    if photflam and photplam and photflam > 0 and photplam > 0:
-        return float(-2.5 * np.log10(photflam) - 5 * np.log10(photplam) - 2.408)
-    return None
-
-
-def header_number(cutout, name):
-    """Return a finite number from the header, None without."""
-    value = cutout.meta.get(name)
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        value = float(value)
-    except (TypeError, ValueError):
-        return None
-    if not np.isfinite(value):
-        return None
-    return value
+def _to_magnitudes(value):
+    """Return AB magnitudes without their unit; a flux is no zero point."""
+    if value.unit == u.mag:  # taken as AB
+        return np.asarray(value.value, dtype=float)
+    if value.unit.is_equivalent(u.Jy) and not isinstance(value.unit, u.MagUnit):
+        msg = "a flux is not a magnitude: pass the AB magnitude of one count"
+        raise u.UnitConversionError(msg)
+    return np.asarray(value.to_value(u.ABmag), dtype=float)
 
 
 def find_pixel_scale(cutout, given, where):
@@ -225,7 +92,7 @@ def find_pixel_scale(cutout, given, where):
     Parameters
     ----------
     cutout, given, where
-        As in `find_zeropoint`.
+        As in `~sersicnet.preprocessing.zeropoints.find_zeropoint`.
 
     Returns
     -------
@@ -242,7 +109,7 @@ def find_pixel_scale(cutout, given, where):
     if cutout.wcs is not None:
         scale = _wcs_pixel_scale(cutout.wcs, cutout.data.shape)
     if not scale:
-        scale = header_number(cutout, "PIXSCALE")
+        scale = header_number(cutout.meta, "PIXSCALE")
     if not scale or scale < 0:
         msg = (
             f"{where} has no pixel scale: pass pixel_scale= (arcsec per pixel), give it a "

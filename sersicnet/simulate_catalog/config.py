@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from sersicnet.parameters import PARAMETERS, Prior
-from sersicnet.preprocessing.units import check_unit
+from sersicnet.preprocessing.zeropoints import check_unit
 from sersicnet.simulate_catalog.surveys import survey_numbers
 
 __all__ = ["PSFModel", "SimulationConfig"]
