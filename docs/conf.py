@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from sphinx_astropy.conf.v3 import *
 
 from sersicnet.flags import flag_table
+from sersicnet.io.zeropoints import MISSIONS
 from sersicnet.parameters import PARAMETERS
 
 project = "sersicnet"
@@ -104,6 +105,20 @@ write_csv(
     "flags",
     ("value", "name", "meaning"),
     [(row["value"], f"``{row['name']}``", row["meaning"]) for row in flag_table()],
+)
+write_csv(
+    "missions",
+    ("mission", "card", "one count of", "magnitudes", "remark"),
+    [
+        (
+            mission.name,
+            ", ".join(f"``{card.name}``" for card in mission.cards),
+            ", ".join(f"the {card.of}" for card in mission.cards),
+            "Vega (refused)" if mission.vega else "AB",
+            mission.remark,
+        )
+        for mission in MISSIONS
+    ],
 )
 
 

@@ -65,16 +65,17 @@ def read_cutout(path):
     -------
     `~astropy.nddata.CCDData`
         The cutout, in native byte order. ``meta`` holds the image's header and the cards that
-        only the primary header has; ``wcs`` is set where it is celestial. A missing ``BUNIT``,
-        or one that astropy does not understand, such as ``'counts/s'``, becomes ``adu``, and
-        ``meta['BUNIT']`` keeps the string of the file.
+        only the primary header has; ``wcs`` is set where it is celestial. The unit is that of
+        the card ``BUNIT``, as `parse_unit` reads it, and ``meta['BUNIT']`` keeps the string of the
+        file. Without it, the data are pure numbers.
 
     Raises
     ------
     OSError
         If the file does not exist, is not FITS, or is truncated.
     ValueError
-        If the file has no 2-D image, several cutouts, or extensions of different shapes.
+        If the file has no 2-D image, several cutouts, extensions of different shapes, or a unit
+        that cannot be read.
 
     Examples
     --------

@@ -206,7 +206,7 @@ def header_zeropoint(header, *, per_second):
     --------
     >>> from sersicnet.io.zeropoints import header_zeropoint
     >>> header_zeropoint({"MAGZPT": 24.842, "EXPTIME": 107.0}, per_second=False)
-    ZeroPoint(value=29.9155..., source='MAGZPT with EXPTIME')
+    ZeroPoint(value=29.915..., source='MAGZPT with EXPTIME')
     """
     if "BSOFTEN" in header and "BOFFSET" in header:
         msg = (

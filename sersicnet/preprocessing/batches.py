@@ -224,9 +224,9 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
         Arcsec (or arcsec per pixel), one for all or one per cutout. By default from the
         celestial WCS (square root of the pixel's area), else the header card ``PIXSCALE``.
     zeropoint : float, `~astropy.units.Quantity` or array, optional
-        AB magnitude of one count, one for all or one per cutout. By default from the header card
-        that comes first in `~sersicnet.preprocessing.ZEROPOINT_CARDS`, else, for counts per
-        second, from HST's ``PHOTFLAM`` and ``PHOTPLAM``. A flux density needs none and ignores it.
+        AB magnitude of one count, one for all or one per cutout. By default from the header
+        (`~sersicnet.preprocessing.ZEROPOINT_CARDS`, or HST's ``PHOTFLAM`` and ``PHOTPLAM``). A
+        flux density needs none and ignores it, with a warning if it differs.
     first : int, optional
         Number of the first of a list of cutouts in error messages.
 

@@ -166,7 +166,7 @@ def find_zeropoint(cutout, given, where, *, pixel_scale=None):
 def _nothing_found(cutout, where):
     """Return the message for an image of counts without a zero point."""
     unit = "no unit"
-    if cutout.unit is not None:
+    if cutout.unit not in (None, u.dimensionless_unscaled):
         unit = f"the unit {cutout.unit}"
     placeholders = ""
     for card in ZEROPOINT_CARDS:

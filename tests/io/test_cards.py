@@ -10,6 +10,7 @@ from helpers.fits_files import assert_same, assert_same_wcs, make_cutout, make_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sersicnet.io.cards import header_number
 from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutout, write_cutouts
 
 
@@ -78,13 +79,13 @@ def test_meta_that_fits_cannot_hold_is_named(path):
 @pytest.mark.parametrize(
     ("string", "unit"),
     [
-        ("counts/s", u.adu),
+        ("counts/s", u.ct / u.s),
         ("ADU (counts)", u.adu),
-        ("nanomaggies", u.adu),
-        ("FLUXMAG0=27 units", u.adu),
-        ("", u.adu),
+        ("nanomaggies", u.nmgy),
+        ("FLUXMAG0=27 units", u.ct),
+        ("", u.dimensionless_unscaled),
         ("ADU", u.adu),
-        (None, u.adu),
+        (None, u.dimensionless_unscaled),
         ("erg/s/cm2/Angstrom", u.Unit("erg s-1 cm-2 AA-1")),
         ("uJy", u.uJy),
     ],
@@ -97,3 +98,22 @@ def test_units(path, string, unit):
     assert cutout.meta["BUNIT"] == string
     write_cutout(cutout, path, overwrite=True)
     assert_same(cutout, read_cutout(path))
+
+
+def test_a_unit_that_cannot_be_read(path):
+    write_extensions(path, {"SCI": np.ones((2, 2))}, BUNIT="weird")
+    with pytest.raises(ValueError, match=r"cutouts\.fits: its BUNIT 'weird' is not a unit"):
+        read_cutout(path)
+
+
+def test_a_noise_map_without_unit(path):
+    """Drizzled noise maps say UNITLESS, and are in the unit of the image."""
+    image = (np.ones((2, 2)), {"BUNIT": "ELECTRONS/S"})
+    write_extensions(path, {"SCI": image, "ERR": (np.ones((2, 2)), {"BUNIT": "UNITLESS"})})
+    assert read_cutout(path).uncertainty.unit == u.electron / u.s
+
+
+def test_header_number():
+    header = {"A": "25.5", "B": np.nan, "C": True, "D": "none", "E": None, "F": 3}
+    found = [header_number(header, name) for name in "ABCDEFG"]
+    assert found == [25.5, None, None, None, None, 3, None]

@@ -9,11 +9,14 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
+from helpers.fits_files import write_extensions
 from helpers.noisy import KNOWN, SCALE, few, make_wcs, random_cutout, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from sersicnet.io import read_cutout
+from sersicnet.measure.field import open_field
 from sersicnet.preprocessing import ZEROPOINT_CARDS, prepare
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
@@ -183,12 +186,25 @@ def test_a_card_that_the_argument_overrides_is_logged(caplog):
     assert "cutouts[0]: zeropoint=25.5 is used, not 26.000, which MAGZP says" in caplog.text
 
 
+@pytest.mark.parametrize("bunit", ["ELECTRONS/S", "electron / s", "COUNTS/S", "E-/S", None])
+def test_readers_agree_on_hst(bunit, tmp_path):
+    """A drizzled image, read by read_cutout, measure_image and CCDData.read (case c08)."""
+    path = tmp_path / "drz.fits"
+    cards = {"PHOTFLAM": 1.9275602e-20, "PHOTPLAM": 15369.176, "PIXSCALE": SCALE, "BUNIT": bunit}
+    write_extensions(path, {"SCI": (np.ones((9, 9)), cards)})
+    found = [prepare(read_cutout(path)).frame.zeropoint[0]]
+    with open_field(path) as field:
+        found.append(field.units(None, None)[1])
+    if bunit in ("ELECTRONS/S", "electron / s"):  # which astropy reads
+        cutout = CCDData.read(path, hdu="SCI")
+        found.append(prepare(cutout).frame.zeropoint[0])
+    assert_allclose(found, 25.946, atol=1e-3)
+
+
 def test_real_images_of_hst(shared):
     """The Frontier Fields spell one unit in two ways; AB zero point of WFC3/IR F105W."""
     found = []
     for name in ("abell2744_cd_f105w", "abell2744_dwarf_f105w"):
-        from sersicnet.io import read_cutout
-
         found.append(find_zeropoint(read_cutout(shared / f"fields/{name}.fits.gz"), None, "image"))
     assert [zeropoint.source for zeropoint in found] == ["PHOTFLAM and PHOTPLAM"] * 2
     assert_allclose([zeropoint.value for zeropoint in found], 26.269, atol=2e-3)
