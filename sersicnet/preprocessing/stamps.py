@@ -142,10 +142,10 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
         scale = rows_or_none(pixel_scale, rows)
-        arrays["pixel_scale"][rows] = find_pixel_scale(cutout, scale, where)
         given = rows_or_none(zeropoint, rows)
         found = find_zeropoint(cutout, given, where, pixel_scale=scale)
         arrays["zeropoint"][rows] = found.value
+        arrays["pixel_scale"][rows] = find_pixel_scale(cutout, scale, where)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
