@@ -225,7 +225,7 @@ def _from_wavelength(cutout):
             f"the unit {cutout.unit} is a flux density per wavelength, and there is no PHOTPLAM "
             "(pivot wavelength in angstrom) to convert it: pass zeropoint= (AB magnitude of one)"
         )
-        raise ValueError(msg)
+        raise u.UnitConversionError(msg)
     unit = clean_unit(cutout.unit)
     if u.pix in unit.bases:
         unit = unit * u.pix

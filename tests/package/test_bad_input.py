@@ -144,9 +144,9 @@ def test_one_image_is_a_batch_of_one(trained, good, image):
     assert len(trained.predict(image, **UNITS)) == 1
 
 
-@pytest.mark.parametrize("unit", ["m", "nJy / arcsec2", "erg / (s cm2 AA)", "adu / m2"])
+@pytest.mark.parametrize("unit", ["m", "nJy / beam", "erg / (s cm2 AA)", "adu / m2"])
 def test_unit_that_is_no_flux(unit, trained, good, image):
-    with pytest.raises(u.UnitConversionError, match=r"cutouts\[1\]: the unit .* is neither a flux"):
+    with pytest.raises(u.UnitConversionError, match=r"cutouts\[1\]: the unit .* is (neither|a) "):
         trained.predict([good[0], make_cutout(image, unit=unit)])
 
 
