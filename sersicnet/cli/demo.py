@@ -1,21 +1,39 @@
 """The command ``sersicnet demo``."""
 
-from sersicnet.cli.options import add_units, read_named_cutouts, show_progress, units_of
+from sersicnet.cli.messages import show_progress
+from sersicnet.cli.options import add_device, add_units, read_named_cutouts, units_of
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_demo"]
+
+_EXAMPLE = """\
+examples:
+  sersicnet demo
+  sersicnet demo galaxy1.fits galaxy2.fits --zeropoint 25.946 --pixel-scale 0.06 -o demo
+"""
 
 
 def add_demo(commands):
     """Add the command ``demo`` to a parser's commands."""
-    parser = commands.add_parser("demo", help="measure galaxies, and write a table and pictures")
+    parser = add_command(
+        commands,
+        "demo",
+        summary="Measure galaxies, and write a table and pictures.",
+        example=_EXAMPLE,
+        run=_demo,
+    )
     parser.add_argument(
         "cutouts", nargs="*", metavar="CUTOUT", help="FITS files; default: simulated galaxies"
     )
     parser.add_argument(
-        "-o", "--output", default="demo", metavar="DIR", help="output folder; default: %(default)s"
+        "-o",
+        "--output",
+        default="demo",
+        metavar="DIR",
+        help="folder to write into; default: %(default)s",
     )
     add_units(parser)
-    parser.set_defaults(run=_demo)
+    add_device(parser)
 
 
 def _demo(options):
@@ -30,7 +48,8 @@ def _demo(options):
         cutouts=cutouts,
         names=names,
         weights=options.weights,
-        progress_bar=show_progress(),
+        device=options.device,
+        progress_bar=show_progress(options),
         **units_of(options),
     )
     print("wrote", ", ".join(map(str, files)))

@@ -26,7 +26,14 @@ N_SHOWN = 6
 
 
 def run_demo(
-    directory, *, cutouts=None, names=None, weights="universal", progress_bar=True, **units
+    directory,
+    *,
+    cutouts=None,
+    names=None,
+    weights="universal",
+    device="auto",
+    progress_bar=True,
+    **units,
 ):
     """Measure cutouts, or simulated galaxies if there are none.
 
@@ -45,6 +52,8 @@ def run_demo(
     weights : str
         Name of shipped weights, as in `~sersicnet.SersicNet.list_pretrained`, or a
         ``.safetensors`` file.
+    device : {'auto', 'cpu', 'gpu'}
+        Where the network runs.
     progress_bar : bool
         Whether to show a progress bar of the simulation.
     **units
@@ -70,7 +79,8 @@ def run_demo(
         cutouts = list(render_catalog(catalog, config, seed=42, progress_bar=progress_bar))
         truth = catalog
     names = names or [str(i) for i in range(len(cutouts))]
-    results = SersicNet.load(weights_path(weights)).predict(cutouts, **units)
+    net = SersicNet.load(weights_path(weights)).set_params(device=device)
+    results = net.predict(cutouts, **units)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     measured = results.to_table()

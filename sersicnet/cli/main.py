@@ -1,13 +1,11 @@
 """The command ``sersicnet``: a thin layer over the Python API."""
 
-import argparse
 import sys
-import warnings
-from contextlib import contextmanager, suppress
 
 from sersicnet.cli.demo import add_demo
 from sersicnet.cli.measure import add_measure
-from sersicnet.cli.options import in_options
+from sersicnet.cli.messages import in_options, messages_of
+from sersicnet.cli.parser import CommandParser, parse
 from sersicnet.cli.predict import add_predict
 from sersicnet.cli.report import add_report
 from sersicnet.cli.simulate import add_simulate
@@ -15,6 +13,14 @@ from sersicnet.cli.survey import add_survey
 from sersicnet.cli.train import add_train
 
 __all__ = ["main"]
+
+_EXAMPLE = """\
+example:
+  sersicnet predict galaxy.fits --psf star.fits --zeropoint 25.946 -o measured.ecsv
+
+sersicnet COMMAND --help describes the options of a command. The exit status is 0, or 1 if
+something failed, which a line on the error stream says, or 2 if the command line has a mistake.
+"""
 
 
 def main(arguments=None):
@@ -28,7 +34,8 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit status: 0, 1 after an error, which is printed in one line, or 130 after Ctrl-C.
+        Exit status: 0, 1 after an error, which is printed in one line, or 130 after Ctrl-C. A
+        mistake in the command line ends the process with 2.
 
     Examples
     --------
@@ -36,36 +43,30 @@ def main(arguments=None):
     >>> main(["predict", "galaxy.fits", "-o", "measured.ecsv"])  # doctest: +SKIP
     0
     """
-    options = _parser().parse_args(arguments)
+    options = parse(_parser(), arguments)
     try:
-        with _warnings_in_one_line(options):
+        with messages_of(options):
             return options.run(options)
     except KeyboardInterrupt:
         print("sersicnet: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
-        print(f"sersicnet: {in_options(str(error), options)}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
+        print(f"sersicnet: {in_options(_one_line(error), options)}", file=sys.stderr)
         return 1
 
 
-@contextmanager
-def _warnings_in_one_line(options):
-    """Print each warning in one line that names options."""
-    # astropy sets its own way to show warnings when it is imported; training works without astropy
-    with suppress(ImportError):
-        import astropy  # noqa: F401
-
-    def show(message, *_, **__):
-        print(f"sersicnet: warning: {in_options(str(message), options)}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
+def _one_line(error):
+    """The message of an error without line breaks, or its type where there is none."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _parser():
     """Make the parser of all commands."""
-    parser = argparse.ArgumentParser("sersicnet", description="Sersic parameters of galaxies.")
+    parser = CommandParser(
+        prog="sersicnet",
+        description="Measure the structure of galaxies: Sersic parameters with their errors.",
+        epilog=_EXAMPLE,
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verbs = (
         add_demo,
@@ -78,6 +79,4 @@ def _parser():
     )
     for add_verb in verbs:
         add_verb(commands)
-    for command in commands.choices.values():
-        command.set_defaults(parser=command)
     return parser

@@ -1,8 +1,16 @@
 """The command ``sersicnet measure``."""
 
-import argparse
-
-from sersicnet.cli.options import add_measuring, add_option, measuring_of, show_progress
+from sersicnet.cli.messages import show_progress, show_rows
+from sersicnet.cli.options import (
+    TABLE_HELP,
+    add_device,
+    add_measuring,
+    add_option,
+    load_net,
+    measuring_of,
+)
+from sersicnet.cli.parser import add_command
+from sersicnet.measure.options import FILES
 
 __all__ = ["add_measure"]
 
@@ -17,12 +25,12 @@ and degrees (ra, dec). The meaning of the flags: sersicnet.decode_flags.
 
 def add_measure(commands):
     """Add the command ``measure`` to a parser's commands."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "measure",
-        help="measure all galaxies of a survey image",
-        description="Detect, deblend and measure all galaxies of an image.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        summary="Measure all galaxies of a survey image.",
+        example=_EXAMPLE,
+        run=_measure,
     )
     parser.add_argument("image", metavar="IMAGE", help="FITS file, read a tile at a time")
     noise = parser.add_mutually_exclusive_group()
@@ -36,32 +44,30 @@ def add_measure(commands):
         help="where to measure: x_0 and y_0 (pixels, from 0), or ra, dec",
     )
     add_measuring(parser)
-    parser.add_argument("-o", "--output", required=True, help="table: .ecsv, .fits or .parquet")
-    parser.add_argument("--model", metavar="FITS", help="image of all measured galaxies to write")
-    parser.add_argument("--residual", metavar="FITS", help="image without them to write")
-    parser.set_defaults(run=_measure)
+    add_device(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
+    parser.add_argument(
+        "--model-image", metavar="FITS", help="image of all measured galaxies to write"
+    )
+    parser.add_argument("--residual-image", metavar="FITS", help="IMAGE without them to write")
 
 
 def _measure(options):
     """Run the command."""
-    from sersicnet.estimator import SersicNet
-    from sersicnet.io.files import check_folder
-    from sersicnet.io.weights import weights_path
+    from sersicnet.io.files import read_table
     from sersicnet.measure.image import measure_image
     from sersicnet.measure.models import write_field_model
 
-    images = {"model": options.model, "residual": options.residual}
-    for name, path in images.items():  # before hours of work
-        if path is not None:
-            check_folder(path, name)
+    images = {"model_image": options.model_image, "residual_image": options.residual_image}
+    _check_paths(options, images)
     given = measuring_of(options)
     if options.catalog is not None:
-        given["catalog"] = _read_catalog(options.catalog)
+        given["catalog"] = read_table(options.catalog)
     table = measure_image(
         options.image,
-        net=SersicNet.load(weights_path(options.weights)),
+        net=load_net(options),
         output=options.output,
-        progress_bar=show_progress(),
+        progress_bar=show_progress(options),
         **given,
     )
     print(f"wrote {options.output}: {len(table)} sources")
@@ -73,18 +79,21 @@ def _measure(options):
                 path,
                 psf=options.psf,
                 psf_oversampling=options.psf_oversampling,
-                residual=name == "residual",
+                residual=name == "residual_image",
             )
             print(f"wrote {path}")
-    return 0
+    return show_rows(table)
 
 
-def _read_catalog(path):
-    """Read a catalog; if it does not exist, the error names the option."""
-    from sersicnet.io.files import read_table
+def _check_paths(options, images):
+    """Raise an error, before hours of work, if a file cannot be read or may not be written."""
+    from sersicnet.io.files import check_image_path, check_table_path
+    from sersicnet.io.paths import check_inputs, check_outputs
 
-    try:
-        return read_table(path)
-    except FileNotFoundError as error:
-        msg = f"catalog={path!r} does not exist"
-        raise FileNotFoundError(msg) from error
+    inputs = {name: getattr(options, name) for name in ("image", *FILES)}
+    check_inputs(inputs)
+    check_table_path(options.output, "output")
+    for name, path in images.items():
+        if path is not None:
+            check_image_path(path, name)
+    check_outputs({"output": options.output, **images}, inputs | {"weights": options.weights})

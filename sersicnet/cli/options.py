@@ -1,27 +1,26 @@
-"""What commands have in common: their options, and messages that name options."""
+"""Options that several commands have."""
 
-import re
 import sys
 from pathlib import Path
 
 from sersicnet.measure.options import Options, summary
 
 __all__ = [
+    "TABLE_HELP",
+    "add_device",
+    "add_jobs",
     "add_measuring",
     "add_option",
     "add_refine",
     "add_units",
-    "in_options",
+    "load_net",
     "measuring_of",
     "read_named_cutouts",
-    "show_progress",
+    "read_psf",
     "units_of",
 ]
 
-# Arguments of functions that messages name, and the argument that has the option.
-_OTHER_NAMES = {"name": "weights", "path": "output"}
-# An argument in a message: psf=None, psf_oversampling=0, or psf= with no value behind it.
-_ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"-])?)")
+TABLE_HELP = "table to write: .ecsv, .fits or .parquet; an existing file is replaced"
 
 
 def read_named_cutouts(paths):
@@ -85,7 +84,7 @@ def add_option(parser, name, **settings):
     (1024, 512)
     """
     default = getattr(Options, name)
-    shown = summary(name).removesuffix(".")
+    shown = summary(name).removesuffix(".").removeprefix("Whether to ")
     if shown[1].islower():  # no abbreviation
         shown = shown[0].lower() + shown[1:]
     if default is not None and "action" not in settings:
@@ -109,6 +108,21 @@ def add_units(parser):
         help="universal (any image with its PSF), deeplegato or deeplegato-mag (images like "
         "CANDELS F160W), cosmos (COSMOS F814W), or a file; default: %(default)s",
     )
+
+
+def add_device(parser):
+    """Add the option that says where the network runs."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "gpu"),
+        help="where networks run; auto is a GPU if there is one; default: %(default)s",
+    )
+
+
+def add_jobs(parser, **settings):
+    """Add the option for the number of processes, which is called the same in all commands."""
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", **settings)
 
 
 def add_refine(parser):
@@ -141,6 +155,45 @@ def add_measuring(parser):
     add_units(parser)
 
 
+def load_net(options):
+    """The network of the options ``--weights`` and ``--device``."""
+    from sersicnet.estimator import SersicNet
+    from sersicnet.io.weights import weights_path
+
+    net = SersicNet.load(weights_path(options.weights))
+    return net.set_params(device=options.device)
+
+
+def read_psf(path):
+    """Read the first 2-D image of a FITS file as a PSF.
+
+    Parameters
+    ----------
+    path : str or None
+        The file, or None if the PSF is that of the cutouts.
+
+    Returns
+    -------
+    2-D `~numpy.ndarray` or None
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file is not FITS, or has no 2-D image.
+    """
+    from sersicnet.io.cutouts import fits_errors, open_fits
+    from sersicnet.io.extensions import native
+
+    if path is None:
+        return None
+    with fits_errors(path, "psf"), open_fits(path) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and len(hdu.shape) == 2:
+                return native(hdu.data)
+    msg = f"psf={path!r} has no 2-D image"
+    raise ValueError(msg)
+
+
 def units_of(options):
     """The arguments ``pixel_scale`` and ``zeropoint`` from the options of a command."""
     return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
@@ -164,52 +217,3 @@ def measuring_of(options):
     if options.no_sky:
         found["background_box"] = None
     return found
-
-
-def in_options(message, options):
-    """An error message of the Python API with the names of options: ``--psf`` for ``psf=``.
-
-    Parameters
-    ----------
-    message : str
-        The message.
-    options : `argparse.Namespace`
-        Options of a command, with its ``parser``: arguments without an option stay as they are.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from argparse import ArgumentParser
-    >>> from sersicnet.cli.options import add_option, in_options
-    >>> parser = ArgumentParser()
-    >>> parser.set_defaults(parser=parser)
-    >>> add_option(parser, "tile_size", type=int)
-    >>> in_options("tile_size=0 must be a positive integer", parser.parse_args([]))
-    '--tile-size=0 must be a positive integer'
-    """
-    flags = {}
-    for action in options.parser._actions:
-        for flag in action.option_strings:
-            if flag.startswith("--"):
-                flags[action.dest] = flag
-
-    def translated(found):
-        argument, none, value = found.groups()
-        flag = flags.get(_OTHER_NAMES.get(argument, argument))
-        if flag is None:
-            return found[0]
-        if none:
-            return f"no {flag}"
-        if value is None:
-            return flag
-        return f"{flag}="
-
-    return _ARGUMENT.sub(translated, message)
-
-
-def show_progress():
-    """Return whether the error stream is a terminal, which can show a progress bar."""
-    return sys.stderr.isatty()

@@ -1,48 +1,98 @@
 """The command ``sersicnet predict``."""
 
-from sersicnet.cli.options import add_refine, add_units, read_named_cutouts, units_of
+from sersicnet.cli.messages import show_progress, show_rows
+from sersicnet.cli.options import (
+    TABLE_HELP,
+    add_device,
+    add_option,
+    add_refine,
+    add_units,
+    load_net,
+    read_named_cutouts,
+    read_psf,
+    units_of,
+)
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_predict"]
+
+_EXAMPLE = """\
+example:
+  sersicnet predict galaxies/*.fits --psf star.fits --zeropoint 25.946 --refine lm -o out.ecsv
+
+The column id has the name of the file. Angles are in degrees, radii in arcsec, magnitudes AB,
+positions 0-based pixels of the cutout (x_0, y_0).
+"""
 
 
 def add_predict(commands):
     """Add the command ``predict`` to a parser's commands."""
-    parser = commands.add_parser("predict", help="measure cutouts into a table")
+    parser = add_command(
+        commands,
+        "predict",
+        summary="Measure the galaxies in the middle of cutouts, one row per cutout.",
+        example=_EXAMPLE,
+        run=_predict,
+    )
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
-    parser.add_argument("-o", "--output", required=True, help="table: .ecsv, .fits or .parquet")
+    parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
         "--psf", metavar="FITS", help="star-like stamp for all cutouts; default: their own"
     )
+    add_option(
+        parser,
+        "psf_oversampling",
+        type=int,
+        metavar="K",
+        help="pixels of a PSF stamp on a side of a pixel of the cutout; default: %(default)s",
+    )
     add_refine(parser)
+    parser.add_argument(
+        "--no-sky",
+        action="store_true",
+        help="with --refine, the sky of the cutouts is exactly 0 and is not fitted",
+    )
     add_units(parser)
-    parser.set_defaults(run=_predict)
+    add_device(parser)
 
 
 def _predict(options):
     """Run the command."""
-    from astropy.io import fits
-
-    from sersicnet.estimator import SersicNet
     from sersicnet.io.files import check_table_path
-    from sersicnet.io.weights import weights_path
+    from sersicnet.io.paths import check_inputs, check_outputs
     from sersicnet.simulate_catalog.catalog import write_catalog
 
-    check_table_path(options.output)
+    check_table_path(options.output, "output")
+    check_inputs({"psf": options.psf})
+    inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
+    check_outputs({"output": options.output}, inputs)
     cutouts, names, status = read_named_cutouts(options.cutouts)
-    if cutouts:
-        net = SersicNet.load(weights_path(options.weights))
-        psf = None
-        if options.psf is not None:
-            psf = fits.getdata(options.psf)
-        results = net.predict(
-            cutouts,
-            psf=psf,
-            augment=options.augment,
-            refine=options.refine,
-            **units_of(options),
-        )
-        table = results.to_table()
-        table["id"] = names
-        write_catalog(table, options.output, overwrite=True)
-        print(f"wrote {options.output}")
-    return status
+    if not cutouts:
+        return status
+    results = load_net(options).predict(
+        cutouts,
+        psf=read_psf(options.psf),
+        psf_oversampling=options.psf_oversampling,
+        augment=options.augment,
+        refine=_refinement(options),
+        progress_bar=show_progress(options),
+        **units_of(options),
+    )
+    table = results.to_table()
+    table["id"] = names
+    write_catalog(table, options.output, overwrite=True)
+    print(f"wrote {options.output}: {len(table)} rows")
+    return max(status, show_rows(table))
+
+
+def _refinement(options):
+    """The argument ``refine`` of `~sersicnet.SersicNet.predict`."""
+    if not options.no_sky:
+        return options.refine
+    if options.refine is None:
+        options.parser.error("--no-sky needs --refine: the network alone fits no sky")
+    from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
+
+    if options.refine == "lm":
+        return LevenbergMarquardt(sky=False)
+    return ImportanceSampling(sky=False)

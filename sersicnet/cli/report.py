@@ -3,19 +3,29 @@
 import reprlib
 from pathlib import Path
 
-from sersicnet.cli.options import read_named_cutouts
+from sersicnet.cli.options import read_named_cutouts, read_psf
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_report"]
+
+_EXAMPLE = """\
+examples:
+  sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html
+  sersicnet report measured.ecsv --truth simulation/catalog.ecsv -o measured.html
+
+The page is one HTML file: distributions, errors, calibration where the truth is known, and a
+table that sorts and filters, in which a click opens a galaxy.
+"""
 
 
 def add_report(commands):
     """Add the command ``report`` to a parser's commands."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "report",
-        help="write an HTML page about a catalog",
-        description="One HTML file: distributions, errors, calibration where the truth is known, "
-        "and a table that sorts and filters, in which a click opens a galaxy.",
-        epilog="example: sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html",
+        summary="Write an HTML page about a catalog.",
+        example=_EXAMPLE,
+        run=_report,
     )
     parser.add_argument("catalog", metavar="CATALOG", help="table from predict or measure")
     parser.add_argument(
@@ -34,36 +44,42 @@ def add_report(commands):
     )
     parser.add_argument("--title", help="title of the page; default: name of the file")
     parser.add_argument(
-        "-o", "--output", default="report.html", help="HTML file; default: %(default)s"
+        "-o",
+        "--output",
+        default="report.html",
+        metavar="HTML",
+        help="page to write; default: %(default)s",
     )
-    parser.set_defaults(run=_report)
 
 
 def _report(options):
     """Run the command."""
-    from astropy.io import fits
-
-    from sersicnet.io.files import read_table
+    from sersicnet.io.files import check_folder, read_table
+    from sersicnet.io.paths import check_inputs, check_outputs
     from sersicnet.report import write_report
 
+    inputs = {name: getattr(options, name) for name in ("catalog", "truth", "psf")}
+    files = None
+    if options.cutouts is not None:
+        files = _files(options.cutouts)
+    check_inputs(inputs)
+    check_folder(options.output, "output")
+    check_outputs({"output": options.output}, inputs | {"cutouts": files})
     table = read_table(options.catalog)
     status = 0
     chosen = None
-    if options.cutouts is not None:
-        cutouts, names, status = read_named_cutouts(_files(options.cutouts))
+    if files is not None:
+        cutouts, names, status = read_named_cutouts(files)
         chosen = _match(table, cutouts, names)
     truth = None
     if options.truth is not None:
         truth = read_table(options.truth)
-    psf = None
-    if options.psf is not None:
-        psf = fits.getdata(options.psf)
     path = write_report(
         table,
         options.output,
         truth=truth,
         cutouts=chosen,
-        psf=psf,
+        psf=read_psf(options.psf),
         pixel_scale=options.pixel_scale,
         zeropoint=options.zeropoint,
         title=options.title,
@@ -99,7 +115,7 @@ def _match(table, cutouts, names):
         msg = (
             f"none of the {len(cutouts)} cutouts has the name of an id in the catalog: "
             f"the names are {reprlib.repr(names)}, the ids {ids}. Pass the files that predict "
-            "measured; a catalog of measure has no cutouts, but a --residual image"
+            "measured; a catalog of measure has no cutouts, but --residual-image"
         )
         raise ValueError(msg)
     return chosen

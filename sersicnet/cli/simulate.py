@@ -2,26 +2,47 @@
 
 from pathlib import Path
 
-from sersicnet.cli.options import show_progress
+from sersicnet.cli.messages import show_progress
+from sersicnet.cli.options import add_jobs
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_simulate"]
+
+_EXAMPLE = """\
+examples:
+  sersicnet simulate candels_f160w -n 100 -o simulation
+  sersicnet simulate LSST:r -n 100 --seed 1 --jobs 2 -o simulation
+"""
 
 
 def add_simulate(commands):
     """Add the command ``simulate`` to a parser's commands."""
-    parser = commands.add_parser("simulate", help="simulate galaxies: a truth table and cutouts")
-    parser.add_argument(
-        "survey", help="candels_f160w, cosmos_f814w, or one of surveycodex, e.g. LSST:r"
+    parser = add_command(
+        commands,
+        "simulate",
+        summary="Simulate galaxies: a table of the truth, and cutouts.",
+        example=_EXAMPLE,
+        run=_simulate,
     )
     parser.add_argument(
-        "-n", type=int, default=100, help="number of galaxies (default: %(default)s)"
+        "survey",
+        metavar="SURVEY",
+        help="candels_f160w, cosmos_f814w, or one of surveycodex, e.g. LSST:r",
     )
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
-        "-j", "--jobs", dest="n_jobs", type=int, default=1, help="number of processes"
+        "-n", type=int, default=100, metavar="N", help="number of galaxies; default: %(default)s"
     )
-    parser.add_argument("-o", "--output", default="simulation", metavar="DIR", help="output folder")
-    parser.set_defaults(run=_simulate)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of galaxies and noise; default: %(default)s"
+    )
+    add_jobs(parser, dest="n_jobs", default=1, help="number of processes; default: %(default)s")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="simulation",
+        metavar="DIR",
+        help="folder to write catalog.ecsv and cutouts.fits into; default: %(default)s",
+    )
 
 
 def _simulate(options):
@@ -45,7 +66,7 @@ def _simulate(options):
         config,
         seed=options.seed,
         n_jobs=options.n_jobs,
-        progress_bar=show_progress(),
+        progress_bar=show_progress(options),
     )
     write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
     print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")

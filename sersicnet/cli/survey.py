@@ -1,16 +1,17 @@
 """The command ``sersicnet survey``."""
 
-import argparse
 import sys
 from contextlib import nullcontext
 
-from sersicnet.cli.options import add_measuring, in_options, measuring_of, show_progress
+from sersicnet.cli.messages import in_options, show_progress
+from sersicnet.cli.options import add_jobs, add_measuring, measuring_of
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_survey"]
 
 _EXAMPLE = """\
 examples:
-  sersicnet survey images/*.fits --psf star.fits --zeropoint 25.946 --workers 8 -o measured
+  sersicnet survey images/*.fits --psf star.fits --zeropoint 25.946 --jobs 8 -o measured
   sersicnet survey --table images.ecsv --scheduler tcp://10.0.0.1:8786 -o measured
 
 After an interruption, the same command resumes. The folder holds one Parquet file per image,
@@ -20,12 +21,12 @@ parts/NAME.parquet, and manifest.jsonl, the record of what was measured and what
 
 def add_survey(commands):
     """Add the command ``survey`` to a parser's commands."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "survey",
-        help="measure many survey images on many cores",
-        description="Measure all galaxies of many images, on this machine or a Dask cluster.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        summary="Measure all galaxies of many survey images, on many cores or a Dask cluster.",
+        example=_EXAMPLE,
+        run=_survey,
     )
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="FITS files")
     parser.add_argument(
@@ -35,12 +36,8 @@ def add_survey(commands):
         "psf, rms, weight_map, mask, catalog (files), zeropoint and so on",
     )
     add_measuring(parser)
-    parser.add_argument(
-        "--workers",
-        dest="n_workers",
-        type=int,
-        metavar="N",
-        help="processes; default: one per core",
+    add_jobs(
+        parser, dest="n_workers", help="number of processes; default: one per core of this machine"
     )
     parser.add_argument(
         "--tiles-per-task",
@@ -49,18 +46,20 @@ def add_survey(commands):
         help="tiles per task of an image with more tiles than N; default: 16 if more than 200",
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask cluster")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="output folder")
-    parser.set_defaults(run=_survey)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder of the survey to write into"
+    )
 
 
 def _survey(options):
     """Run the command."""
     from sersicnet.io.files import read_table
+    from sersicnet.io.paths import check_inputs
     from sersicnet.survey.run import measure_survey
 
     if bool(options.images) == (options.table is not None):
-        msg = "either IMAGE or --table is needed, not both"
-        raise ValueError(msg)
+        options.parser.error("either IMAGE or --table is needed, not both")
+    check_inputs({"table": options.table})
     images = options.images
     if options.table is not None:
         images = read_table(options.table)
@@ -72,18 +71,19 @@ def _survey(options):
             n_workers=options.n_workers,
             weights=options.weights,
             tiles_per_task=options.tiles_per_task,
-            progress_bar=show_progress(),
+            progress_bar=show_progress(options),
             **measuring_of(options),
         )
     failed = table[table["error"] != ""]
     for row in failed:
         error = in_options(row["error"], options)
         print(f"sersicnet: {row['name']}: {error}", file=sys.stderr)
-    done = f"{len(table) - len(failed)} of {len(table)} images, {table['n_sources'].sum()} sources"
+    n_sources = table["n_sources"].sum()
+    done = f"{len(table) - len(failed)} of {len(table)} images, {n_sources} sources"
     print(f"wrote {options.output}: {done}")
-    if len(failed):
-        return 1
-    return 0
+    if n_sources == 0 and not len(failed):
+        print("sersicnet: no source was found", file=sys.stderr)
+    return int(len(failed) > 0 or n_sources == 0)
 
 
 def _client(address):

@@ -2,16 +2,40 @@
 
 from pathlib import Path
 
-from sersicnet.cli.options import show_progress
+from sersicnet.cli.messages import show_progress
+from sersicnet.cli.options import add_device, add_jobs
+from sersicnet.cli.parser import add_command
 
 __all__ = ["add_train"]
+
+_EXAMPLE = """\
+examples:
+  sersicnet train deeplegato -j 8 -o training
+  sersicnet train universal --device gpu --precision bf16-mixed --batch-size 512 -o training
+
+After an interruption, the same command resumes.
+"""
 
 
 def add_train(commands):
     """Add the command ``train`` to a parser's commands."""
-    parser = commands.add_parser("train", help="train shipped weights from scratch, or resume")
-    parser.add_argument("name", help="universal, deeplegato, deeplegato-mag or cosmos")
-    parser.add_argument("-o", "--output", default="training", metavar="DIR", help="output folder")
+    parser = add_command(
+        commands,
+        "train",
+        summary="Train shipped weights again, from the simulation on.",
+        example=_EXAMPLE,
+        run=_train,
+    )
+    parser.add_argument(
+        "name", metavar="NAME", help="universal, deeplegato, deeplegato-mag or cosmos"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="training",
+        metavar="DIR",
+        help="folder for simulations, checkpoints and weights; default: %(default)s",
+    )
     parser.add_argument(
         "--galaxies",
         type=int,
@@ -23,9 +47,7 @@ def add_train(commands):
         type=int,
         help="number of epochs instead of the recipe's; not for universal",
     )
-    parser.add_argument(
-        "-j", "--jobs", dest="n_jobs", type=int, help="number of processes that simulate"
-    )
+    add_jobs(parser, dest="n_jobs", help="number of processes that simulate")
     parser.add_argument(
         "--devices", type=int, default=1, help="number of GPUs (or CPU processes), universal"
     )
@@ -37,9 +59,12 @@ def add_train(commands):
         "--learning-rate", type=float, default=1.5e-3, help="learning rate, universal"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of scenes and weights, universal")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
-    parser.add_argument("--precision", default="32-true", help="e.g. bf16-mixed")
-    parser.set_defaults(run=_train)
+    add_device(parser)
+    parser.add_argument(
+        "--precision",
+        default="32-true",
+        help="precision of the training, such as bf16-mixed; default: %(default)s",
+    )
 
 
 def _train(options):
@@ -56,7 +81,7 @@ def _train(options):
         n_jobs=options.n_jobs or 1,
         device=options.device,
         precision=options.precision,
-        progress_bar=show_progress(),
+        progress_bar=show_progress(options),
     )
     print(*scores.pformat(max_width=-1), sep="\n")
     return 0
@@ -79,7 +104,7 @@ def _train_universal(options):
         n_devices=options.devices,
         n_workers=options.n_jobs,
         precision=options.precision,
-        progress_bar=show_progress(),
+        progress_bar=show_progress(options),
         **scenes,
     )
     if path is not None:  # only the first of several processes writes

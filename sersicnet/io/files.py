@@ -5,6 +5,7 @@ machine that trains networks and does not have it.
 """
 
 import contextlib
+import os
 import uuid
 import warnings
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ __all__ = ["atomic_path", "check_folder", "check_table_path", "read_table", "wri
 
 # Formats that keep units and meta.
 _SUFFIXES = (".ecsv", ".fits", ".parquet")
+_IMAGE_SUFFIXES = (".fits", ".fit", ".fts")
 
 
 @contextlib.contextmanager
@@ -57,7 +59,7 @@ def atomic_path(path):
 
 
 def check_folder(path, name="path"):
-    """Raise FileNotFoundError unless the folder of a file to be written exists.
+    """Raise an error unless a file can be written: in a folder that exists, and no folder itself.
 
     Parameters
     ----------
@@ -70,20 +72,32 @@ def check_folder(path, name="path"):
     ------
     FileNotFoundError
         If the folder does not exist.
+    IsADirectoryError
+        If ``path`` is a folder.
+    PermissionError
+        If nothing may be written into the folder.
     """
     folder = Path(path).parent
     if not folder.is_dir():
         msg = f"{name}={str(path)!r}: there is no folder {str(folder)!r}"
         raise FileNotFoundError(msg)
+    if Path(path).is_dir():
+        msg = f"{name}={str(path)!r} is a folder: the name of a file is needed"
+        raise IsADirectoryError(msg)
+    if not os.access(folder, os.W_OK):
+        msg = f"{name}={str(path)!r}: no permission to write into the folder {str(folder)!r}"
+        raise PermissionError(msg)
 
 
-def check_table_path(path):
+def check_table_path(path, name="path"):
     """Raise an error unless `write_table` can write a file of this name.
 
     Parameters
     ----------
     path : str or path-like
         The file to be written.
+    name : str, optional
+        Name of the argument that holds ``path``, for the message.
 
     Returns
     -------
@@ -96,18 +110,48 @@ def check_table_path(path):
         If the suffix is not that of a format that keeps units and metadata.
     ModuleNotFoundError
         If the format is Parquet and pyarrow is not installed.
-    FileNotFoundError
-        If the folder does not exist.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If no file of this name can be written, see `check_folder`.
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
-        msg = f"path={str(path)!r} must end in .ecsv, .fits or .parquet"
+        msg = f"{name}={str(path)!r} must end in .ecsv, .fits or .parquet"
         raise ValueError(msg)
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         extra = "'sersicnet[survey]' ('.[survey]' in a checkout)"
-        msg = f"path={str(path)!r}: Parquet needs pyarrow: pip install {extra}"
+        msg = f"{name}={str(path)!r}: Parquet needs pyarrow: pip install {extra}"
         raise ModuleNotFoundError(msg)
-    check_folder(path)
+    check_folder(path, name)
+    return path
+
+
+def check_image_path(path, name="path"):
+    """Raise an error unless an uncompressed FITS file of this name can be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to be written.
+    name : str, optional
+        Name of the argument that holds ``path``, for the message.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is not that of such a file.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If no file of this name can be written, see `check_folder`.
+    """
+    path = Path(path)
+    if path.suffix not in _IMAGE_SUFFIXES:
+        msg = f"{name}={str(path)!r} must end in .fits"
+        raise ValueError(msg)
+    check_folder(path, name)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import check_table_path, write_table
+from sersicnet.io.paths import check_outputs
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.tiles import open_measurement
 
@@ -46,7 +47,8 @@ def measure_image(image, *, net=None, output=None, progress_bar=False, **options
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If an argument is unknown or impossible, or the image has no usable pixel.
+        If an argument is unknown or impossible, ``output`` is a file that is read, or the image has
+        no usable pixel.
 
     Warns
     -----
@@ -61,7 +63,8 @@ def measure_image(image, *, net=None, output=None, progress_bar=False, **options
     """
     check_keywords("measure_image", options, own=("net", "output", "progress_bar"))
     if output is not None:
-        check_table_path(output)
+        check_table_path(output, "output")
+        check_outputs({"output": output}, {"image": image, **options})
     if net is None:
         net = SersicNet.from_pretrained()
     with open_measurement(image, Options(**options), net=net) as measurement:

@@ -1,7 +1,6 @@
 """Model images of the galaxies of a catalog, and of the whole field."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +9,8 @@ from astropy.nddata import NoOverlapError, overlap_slices
 from astropy.wcs import WCS
 
 from sersicnet.io.cards import unit_string
-from sersicnet.io.files import atomic_path, check_folder
+from sersicnet.io.files import atomic_path, check_image_path
+from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.sky import boxes_of
@@ -211,8 +211,8 @@ def write_field_model(
     Raises
     ------
     TypeError, ValueError, OSError
-        If one of the seven parameters, the PSF or the folder of ``path`` is missing, or an argument
-        is impossible.
+        If one of the seven parameters, the PSF or the folder of ``path`` is missing, an argument is
+        impossible, or ``path`` is a file that is read.
 
     Examples
     --------
@@ -226,8 +226,8 @@ def write_field_model(
     if missing:
         msg = f"catalog has no {', '.join(missing)}: all of {', '.join(PARAMETERS)} are needed"
         raise ValueError(msg)
-    path = Path(path)
-    check_folder(path)
+    path = check_image_path(path)
+    check_outputs({"path": path}, {"image": image, "psf": psf})
     if pixel_scale is None:
         pixel_scale = catalog.meta.get("PIXSCALE")
     if zeropoint is None:

@@ -10,8 +10,10 @@ from difflib import get_close_matches
 from inspect import Parameter, Signature, signature
 from textwrap import fill
 
-__all__ = ["Options", "check_keywords", "summary", "takes_options"]
+__all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
 
+# Options that are files on the command line and in a survey.
+FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.

@@ -5,6 +5,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
@@ -12,9 +13,10 @@ from uuid import uuid4
 from tqdm.auto import tqdm
 
 from sersicnet._settings import check_positive
-from sersicnet.io.files import check_table_path
+from sersicnet.io.paths import check_outputs
 from sersicnet.io.weights import weights_label, weights_path
 from sersicnet.measure.image import measure_image
+from sersicnet.measure.options import FILES
 from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_network, write_part
 from sersicnet.survey.manifest import Manifest
 from sersicnet.survey.tasks import make_tasks
@@ -24,6 +26,8 @@ __all__ = ["measure_survey", "read_manifest"]
 # Largest number of submitted tasks: enough for thousands of workers, and the scheduler's memory
 # stays bounded for any number of images.
 _IN_FLIGHT = 20_000
+# What to install where a package is missing.
+_EXTRA = "'sersicnet[survey]' ('.[survey]' in a checkout)"
 
 
 def measure_survey(
@@ -83,8 +87,9 @@ def measure_survey(
     Raises
     ------
     TypeError, ValueError, OSError
-        If an argument is invalid, or ``output`` holds images that were measured with other
-        options or weights. An image that cannot be measured raises nothing: see ``error``.
+        If an argument is invalid, ``output`` holds images that were measured with other options or
+        weights, or a file that is read would be overwritten. An image that cannot be measured
+        raises nothing: see ``error``.
     ImportError
         If Dask or pyarrow is not installed.
     RuntimeError
@@ -101,13 +106,13 @@ def measure_survey(
     >>> images = ["image_1.fits", "image_2.fits"]
     >>> table = measure_survey(images, output="measured", psf="star.fits")  # doctest: +SKIP
     """
-    check_table_path("any.parquet")
     _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
     output = Path(output).absolute()
     weights = weights_path(weights).absolute()
     weights_id = weights_label(weights)
     manifest = Manifest(output)
+    _check_outputs(tasks, output, manifest)
     manifest.check_unchanged(tasks, weights_id)
     missing = {task.name: task for task in manifest.missing(tasks)}
     if missing:
@@ -270,14 +275,27 @@ def _connected(client, n_workers):
         yield client
 
 
+def _check_outputs(tasks, output, manifest):
+    """Raise an error if the survey would overwrite a file that it reads, or cannot be written."""
+    if output.exists() and not output.is_dir():
+        msg = f"output={str(output)!r} is a file, and a folder is needed"
+        raise NotADirectoryError(msg)
+    inputs = {"image": [task.image for task in tasks]}
+    for name in FILES:
+        inputs[name] = [getattr(task.options, name) for task in tasks]
+    parts = [output / task.part for task in tasks]
+    check_outputs({"output": [*parts, manifest.path]}, inputs)
+
+
 def _check_call(client, n_workers, retries, tiles_per_task):
-    """Raise an error unless the arguments are valid and Dask is installed."""
+    """Raise an error unless the arguments are valid, and Dask and pyarrow are installed."""
+    if find_spec("pyarrow") is None:
+        msg = f"measure_survey needs pyarrow for its Parquet files: pip install {_EXTRA}"
+        raise ImportError(msg)
     try:
         from dask.distributed import Client
     except ImportError as error:
-        msg = (
-            "measure_survey needs Dask: pip install 'sersicnet[survey]' ('.[survey]' in a checkout)"
-        )
+        msg = f"measure_survey needs Dask: pip install {_EXTRA}"
         raise ImportError(msg) from error
     if client is not None and not isinstance(client, Client):
         msg = f"client must be a dask.distributed.Client, not {type(client).__name__}"

@@ -12,12 +12,9 @@ from astropy.table import Table
 from astropy.units import Quantity
 
 from sersicnet.io.files import read_table
-from sersicnet.measure.options import Options
+from sersicnet.measure.options import FILES, Options
 
 __all__ = ["Task", "make_tasks"]
-
-# Options that are files, which the workers read.
-_FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Task:
             If a file does not exist.
         """
         files = {"image": self.image}
-        for name in _FILES:
+        for name in FILES:
             file = getattr(self.options, name)
             if file is not None:
                 files[name] = file
@@ -97,7 +94,7 @@ def make_tasks(images, common):
         raise TypeError(msg)
     common = _portable(common)
     Options.from_dict(common)  # raises if one is unknown or invalid
-    for name in _FILES:
+    for name in FILES:
         if common.get(name) is not None and not Path(common[name]).exists():
             msg = f"{name}={common[name]!r} does not exist"
             raise FileNotFoundError(msg)
@@ -154,7 +151,7 @@ def _portable(options):
     """Return options that can be sent to workers: absolute paths, and numbers of Python."""
     portable = {}
     for name, value in options.items():
-        if name in _FILES and value is not None:
+        if name in FILES and value is not None:
             portable[name] = _absolute(name, value)
             continue
         if isinstance(value, np.generic):

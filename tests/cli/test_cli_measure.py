@@ -34,7 +34,7 @@ def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys)
     output, model, residual = (tmp_path / f"{name}.fits" for name in ("table", "model", "residual"))
     psf = ["--psf", str(folder / "star.fits"), "--psf-oversampling", "2"]
     files = ["--rms", str(folder / "rms.fits"), "--mask", str(folder / "mask.fits")]
-    images = ["--model", str(model), "--residual", str(residual)]
+    images = ["--model-image", str(model), "--residual-image", str(residual)]
     arguments = ["measure", str(folder / "field.fits"), *psf, *files, *images, "-o", str(output)]
     assert main(arguments) == 0
     expected = measure_image(field, psf=star(oversampling=2), psf_oversampling=2)
@@ -86,9 +86,13 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         (["--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
         (["--catalog", "absent.ecsv"], "--catalog='absent.ecsv' does not exist"),
         (["--threshold", "0"], "--threshold=0.0 must be positive"),
-        (["--model", "no/m.fits"], "--model='no/m.fits': there is no folder 'no'"),
-        (["--residual", "no/r.fits"], "--residual='no/r.fits': there is no folder 'no'"),
+        (["--model-image", "no/m.fits"], "--model-image='no/m.fits': there is no folder 'no'"),
+        (
+            ["--residual-image", "no/r.fits"],
+            "--residual-image='no/r.fits': there is no folder 'no'",
+        ),
         (["-o", "no/out.fits"], "--output='no/out.fits': there is no folder 'no'"),
+        (["--model-image", "m.png"], "--model-image='m.png' must end in .fits"),
         (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),
@@ -102,6 +106,29 @@ def test_errors_are_one_line(options, message, folder, tmp_path, capsys):
     assert error.startswith("sersicnet: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--model-image", "--residual-image", "-o"])
+def test_inputs_are_not_overwritten(option, folder, tmp_path, capsys):
+    image = folder / "field.fits"
+    link = tmp_path / "link.fits"
+    link.hardlink_to(image)
+    before = image.read_bytes()
+    arguments = ["measure", str(image), "--psf", str(folder / "star.fits"), option, str(link)]
+    if option != "-o":
+        arguments += ["-o", str(tmp_path / "out.ecsv")]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "link.fits' would overwrite IMAGE=" in error
+    assert error.count("\n") == 1
+    assert image.read_bytes() == before
+
+
+def test_outputs_are_different_files(folder, tmp_path, capsys):
+    same = str(tmp_path / "same.fits")
+    arguments = ["measure", str(folder / "field.fits"), "-o", same, "--model-image", same]
+    assert main(arguments) == 1
+    assert "--model-image='" in capsys.readouterr().err
 
 
 def test_help_has_an_example(capsys):

@@ -1,5 +1,7 @@
 """The command ``sersicnet predict``."""
 
+from pathlib import Path
+
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData
@@ -65,3 +67,11 @@ def test_psf_of_a_file(files, tmp_path):
     assert main([*arguments, "--psf", str(tmp_path / "psf.fits")]) == 0
     np.testing.assert_allclose(QTable.read(output)["r_eff"].value, expected, rtol=1e-3)
     assert main([*arguments, "--psf", str(tmp_path / "absent.fits")]) == 1
+
+
+def test_predict_does_not_overwrite_what_it_reads(files, tmp_path, capsys):
+    (tmp_path / "link.fits").symlink_to(files[1])
+    before = Path(files[1]).read_bytes()
+    assert main(["predict", *files, "-o", str(tmp_path / "link.fits")]) == 1
+    assert "link.fits' would overwrite CUTOUT=" in capsys.readouterr().err
+    assert Path(files[1]).read_bytes() == before

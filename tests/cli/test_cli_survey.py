@@ -26,7 +26,7 @@ def seen(monkeypatch):
 
 
 def test_images_and_options(seen, capsys):
-    arguments = ["survey", "a.fits", "b.fits", "--psf", "star.fits", "--workers", "3", "-o", "out"]
+    arguments = ["survey", "a.fits", "b.fits", "--psf", "star.fits", "--jobs", "3", "-o", "out"]
     assert main([*arguments, "--zeropoint", "25", "--refine", "lm", "--no-sky"]) == 1
     assert seen["images"] == ["a.fits", "b.fits"]
     expected = {"psf": "star.fits", "n_workers": 3, "output": "out", "client": None}
@@ -55,10 +55,9 @@ def test_a_running_cluster(seen):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "either IMAGE or --table is needed"),
-        (["a.fits", "--table", "b.csv"], "either IMAGE or --table is needed"),
+        (["--table", "absent.csv"], "--table='absent.csv' does not exist"),
         (["a.fits", "--psf", "absent.fits"], "absent.fits' does not exist"),
-        (["a.fits", "--workers", "0"], "--workers=0 must be a positive integer"),
+        (["a.fits", "--jobs", "0"], "--jobs=0 must be a positive integer"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path, capsys):
@@ -67,6 +66,13 @@ def test_errors_are_one_line(arguments, message, tmp_path, capsys):
     assert error.startswith("sersicnet: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.fits", "--table", "b.csv"]])
+def test_either_images_or_a_table(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["survey", *arguments, "-o", "out"])
+    assert "either IMAGE or --table is needed, not both" in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys):

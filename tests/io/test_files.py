@@ -1,12 +1,20 @@
 """Tables as files: nothing lost, whole or not at all."""
 
+import os
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
-from sersicnet.io.files import atomic_path, check_table_path, write_table
+from sersicnet.io.files import (
+    atomic_path,
+    check_folder,
+    check_image_path,
+    check_table_path,
+    write_table,
+)
 
 
 @pytest.fixture
@@ -74,6 +82,16 @@ def test_a_folder_that_is_not_there(table, tmp_path):
     path = tmp_path / "no" / "a.fits"
     with pytest.raises(FileNotFoundError, match=r"path='.*a.fits': there is no folder '.*no'"):
         write_table(table, path)
+
+
+def test_what_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(IsADirectoryError, match=r"output='.*' is a folder: the name of a file is"):
+        check_folder(tmp_path, "output")
+    with pytest.raises(ValueError, match=r"model_image='m.png' must end in .fits"):
+        check_image_path("m.png", "model_image")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match=r"path='.*m.fits': no permission to write into"):
+        check_image_path(tmp_path / "m.fits")
 
 
 def test_parquet_without_pyarrow(monkeypatch):

@@ -261,3 +261,13 @@ def test_bad_calls(changes, error, message, field, net):
     arguments = {"image": field, "psf": star(), "net": net} | changes
     with pytest.raises(error, match=message):
         measure_image(arguments.pop("image"), **arguments)
+
+
+@pytest.mark.parametrize("name", ["image", "rms", "psf"])
+def test_a_file_that_is_read_is_not_overwritten(name, tmp_path):
+    path = tmp_path / "field.fits"
+    path.write_bytes(b"pixels")
+    given = {"image": tmp_path / "other.fits"} | {name: path}
+    with pytest.raises(ValueError, match=f"output=.* would overwrite {name}=.*field.fits'"):
+        measure_image(**given, output=path)
+    assert path.read_bytes() == b"pixels"

@@ -143,6 +143,16 @@ def test_a_folder_that_is_not_there(catalog, field, tmp_path):
         write_field_model(catalog, field, path)
 
 
+def test_the_image_is_not_overwritten(catalog, field, tmp_path):
+    write_cutout(field, tmp_path / "field.fits")
+    before = (tmp_path / "field.fits").read_bytes()
+    with pytest.raises(ValueError, match=r"path=.* would overwrite image=.*field.fits'"):
+        write_field_model(catalog, tmp_path / "field.fits", tmp_path / "field.fits")
+    with pytest.raises(ValueError, match=r"path='m.png' must end in .fits"):
+        write_field_model(catalog, field, "m.png")
+    assert (tmp_path / "field.fits").read_bytes() == before
+
+
 def test_an_image_without_a_psf(catalog, field, tmp_path):
     sliced = field[:, :]
     with pytest.raises(ValueError, match="psf=None and the image has none: an image of galaxies"):

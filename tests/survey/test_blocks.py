@@ -232,7 +232,7 @@ def test_a_broken_file_is_reported_once(measure, images, output, tmp_path, seria
 def test_a_run_is_killed_and_resumed(measure, images, numbers, output):
     """In the middle of an image; its blocks stay, and are not measured again."""
     command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, images)]
-    command += ["-o", str(output), "--tile-size", "150", "--tiles-per-task", "1", "--workers", "1"]
+    command += ["-o", str(output), "--tile-size", "150", "--tiles-per-task", "1", "--jobs", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(PATIENCE * 100):

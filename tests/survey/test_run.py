@@ -253,7 +253,7 @@ def test_a_run_is_killed_and_resumed(client, images, serial, tmp_path):
     os.mkfifo(pipe)  # the last image never ends
     given = [*images[:3], pipe]
     command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, given)]
-    command += ["-o", str(output), "--workers", "1"]
+    command += ["-o", str(output), "--jobs", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             end = open_for_reader(pipe)
@@ -374,9 +374,29 @@ def test_a_client_has_its_workers(thread, tmp_path):
         measure_survey(["a.fits"], output=tmp_path, client=thread, n_workers=2)
 
 
+def test_what_is_read_is_not_overwritten(tmp_path):
+    """A catalog may be a part of an older survey, in whose folder images are measured again."""
+    part = tmp_path / "parts" / "a.parquet"
+    part.parent.mkdir()
+    part.write_bytes(b"catalog")
+    (tmp_path / "a.fits").write_bytes(b"pixels")
+    images = [tmp_path / "a.fits"]
+    with pytest.raises(ValueError, match=r"output=.* would overwrite catalog=.*a.parquet'"):
+        measure_survey(images, output=tmp_path, catalog=part)
+    with pytest.raises(NotADirectoryError, match=r"output=.*a.fits' is a file, and a folder is"):
+        measure_survey(images, output=tmp_path / "a.fits")
+    assert part.read_bytes() == b"catalog"
+
+
 def test_nothing_was_measured(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no manifest.jsonl: nothing was measured"):
         read_manifest(tmp_path)
+
+
+def test_without_pyarrow(tmp_path, monkeypatch):
+    monkeypatch.setattr("sersicnet.survey.run.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs pyarrow .* pip install 'sersicnet\[survey\]'"):
+        measure_survey(["a.fits"], output=tmp_path)
 
 
 def test_without_dask(tmp_path, monkeypatch):

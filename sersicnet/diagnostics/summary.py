@@ -1,0 +1,66 @@
+"""How many rows of a catalog have no result, and how many have each flag: for logs."""
+
+import numpy as np
+
+from sersicnet.flags import Flags
+from sersicnet.parameters import PARAMETERS, to_floats
+
+__all__ = ["summarize_rows", "without_result"]
+
+
+def without_result(table):
+    """Find the rows of a catalog that have no result.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Catalog with one or more of the parameters of a galaxy.
+
+    Returns
+    -------
+    (N,) bool `~numpy.ndarray`
+        Where all of the parameters are NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from sersicnet.diagnostics.summary import without_result
+    >>> without_result(Table({"mag": [20.0, np.nan], "q": [0.5, np.nan]}))
+    array([False,  True])
+    """
+    lost = np.ones(len(table), bool)
+    for name, parameter in PARAMETERS.items():
+        if name in table.colnames:
+            lost &= np.isnan(to_floats(table[name], parameter.unit))
+    return lost
+
+
+def summarize_rows(flags, lost):
+    """Summarize a catalog in one line.
+
+    Parameters
+    ----------
+    flags : (N,) int array_like
+        The column ``flags``.
+    lost : (N,) bool array_like
+        Which rows have no result.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.summary import summarize_rows
+    >>> summarize_rows([0, 33, 256], [False, True, False])
+    '3 rows, 1 without a result; flags: NO_DATA 1, NOISE_ESTIMATED 1, LOW_SNR 1'
+    """
+    flags = np.asarray(flags, dtype=int)
+    counts = []
+    for flag in Flags:
+        number = np.count_nonzero(flags & int(flag))
+        if number:
+            counts.append(f"{flag.name} {number}")
+    text = ", ".join(counts) or "none"
+    return f"{len(flags)} rows, {np.count_nonzero(lost)} without a result; flags: {text}"

@@ -1,0 +1,81 @@
+"""What commands print besides their results."""
+
+import logging
+import warnings
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from sersicnet.cli.messages import in_options, messages_of, show_progress, show_rows
+from sersicnet.cli.parser import CommandParser, add_command
+
+
+@pytest.fixture
+def parse():
+    commands = CommandParser(prog="sersicnet").add_subparsers()
+    parser = add_command(commands, "count", summary="Count.", example="count", run=len)
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("--psf")
+    parser.add_argument("-n", type=int)
+    return lambda *words: parser.parse_args(["a.fits", *words])
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("psf=None and no cutout has one", "no --psf and no cutout has one"),
+        ("pass psf= (a stamp)", "pass --psf (a stamp)"),
+        ("image='a.fits' does not exist", "IMAGE='a.fits' does not exist"),
+        ("n=-1 must be positive", "n=-1 must be positive"),
+        ("other=3 is not an option", "other=3 is not an option"),
+        ("'psf=3' is quoted, a/psf=3 a path", "'psf=3' is quoted, a/psf=3 a path"),
+    ],
+)
+def test_messages_name_what_the_help_names(parse, message, expected):
+    assert in_options(message, parse()) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [([], "info"), (["--quiet"], ""), (["--verbose"], "debug info")]
+)
+def test_the_log_is_on_the_error_stream(parse, words, expected, capsys):
+    log = logging.getLogger("sersicnet")
+    with messages_of(parse(*words)):
+        log.debug("debug")
+        log.info("info")
+        log.warning("careful")
+    log.warning("later")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = [*expected.split(), "careful"]
+    assert printed.err == "".join(f"sersicnet: {line}\n" for line in lines)
+    assert not log.handlers
+
+
+@pytest.mark.filterwarnings("default:psf")
+def test_warnings_are_one_line_each(parse, capsys):
+    with messages_of(parse("--quiet")):
+        warnings.warn("psf= is odd", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "sersicnet: warning: --psf is odd\n"
+
+
+def test_progress_is_for_terminals(parse, monkeypatch):
+    assert not show_progress(parse())
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert show_progress(parse())
+    assert not show_progress(parse("--quiet"))
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "expected"),
+    [
+        ([20.0, 21.0], 0, ""),
+        ([20.0, np.nan], 0, "sersicnet: 1 of 2 rows have no result: see flags\n"),
+        ([np.nan, np.nan], 1, "sersicnet: none of 2 rows has a result: see flags\n"),
+        ([], 1, "sersicnet: no source was found\n"),
+    ],
+)
+def test_rows_without_a_result_are_said(values, status, expected, capsys):
+    assert show_rows(Table({"mag": np.array(values, float)})) == status
+    assert capsys.readouterr().err == expected
