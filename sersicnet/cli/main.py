@@ -5,12 +5,14 @@ import sys
 from sersicnet.cli.demo import add_demo
 from sersicnet.cli.measure import add_measure
 from sersicnet.cli.messages import in_options, messages_of
+from sersicnet.cli.option_files import read_options
 from sersicnet.cli.parser import CommandParser, parse
 from sersicnet.cli.predict import add_predict
 from sersicnet.cli.report import add_report
 from sersicnet.cli.simulate import add_simulate
 from sersicnet.cli.survey import add_survey
 from sersicnet.cli.train import add_train
+from sersicnet.io.paths import check_inputs
 
 __all__ = ["main"]
 
@@ -43,9 +45,14 @@ def main(arguments=None):
     >>> main(["predict", "galaxy.fits", "-o", "measured.ecsv"])  # doctest: +SKIP
     0
     """
-    options = parse(_parser(), arguments)
+    parser = _parser()
+    options = parse(parser, arguments)
     try:
         with messages_of(options):
+            if getattr(options, "options", None) is not None:
+                check_inputs({"options": options.options})
+                options.parser.set_defaults(**read_options(options.options))
+                options = parse(parser, arguments)  # what is given comes before the new defaults
             return options.run(options)
     except KeyboardInterrupt:
         print("sersicnet: interrupted", file=sys.stderr)

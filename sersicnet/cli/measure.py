@@ -1,6 +1,7 @@
 """The command ``sersicnet measure``."""
 
 from sersicnet.cli.messages import show_progress, show_rows
+from sersicnet.cli.option_files import add_option_file, dump_options
 from sersicnet.cli.options import (
     TABLE_HELP,
     add_device,
@@ -10,10 +11,14 @@ from sersicnet.cli.options import (
     measuring_of,
 )
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_folder, check_image_path, check_table_path, read_table
+from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.measure.options import FILES
 
 __all__ = ["add_measure"]
 
+# Images that are written on request.
+_IMAGES = ("model_image", "residual_image", "background_image", "segmentation_image")
 _EXAMPLE = """\
 example:
   sersicnet measure field.fits --psf star.fits --rms rms.fits --zeropoint 25.946 -o field.ecsv
@@ -32,7 +37,9 @@ def add_measure(commands):
         example=_EXAMPLE,
         run=_measure,
     )
-    parser.add_argument("image", metavar="IMAGE", help="FITS file, read a tile at a time")
+    parser.add_argument(
+        "image", nargs="?", metavar="IMAGE", help="FITS file, read a tile at a time"
+    )
     noise = parser.add_mutually_exclusive_group()
     add_option(noise, "rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
     add_option(noise, "weight_map", metavar="WEIGHT", help="noise (FITS): inverse variances")
@@ -45,21 +52,61 @@ def add_measure(commands):
     )
     add_measuring(parser)
     add_device(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
+    add_option_file(parser)
+    parser.add_argument(
+        "--dump-options",
+        action="store_true",
+        help="print all options as JSON for --options, and measure nothing",
+    )
+    parser.add_argument("-o", "--output", metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
         "--model-image", metavar="FITS", help="image of all measured galaxies to write"
     )
     parser.add_argument("--residual-image", metavar="FITS", help="IMAGE without them to write")
+    parser.add_argument(
+        "--background-image", metavar="FITS", help="image of the subtracted sky to write"
+    )
+    parser.add_argument(
+        "--segmentation-image",
+        metavar="FITS",
+        help="image of the pixels of sources to write: row of the table from 1, 0 for the sky",
+    )
+    parser.add_argument(
+        "--regions", metavar="REG", help="region file of DS9 to write: half-light ellipses"
+    )
 
 
 def _measure(options):
     """Run the command."""
-    from sersicnet.io.files import read_table
-    from sersicnet.measure.image import measure_image
-    from sersicnet.measure.models import write_field_model
+    if options.dump_options:
+        print(dump_options(measuring_of(options)))
+        return 0
+    for name, shown in (("image", "IMAGE"), ("output", "-o/--output")):
+        if getattr(options, name) is None:
+            options.parser.error(f"the following arguments are required: {shown}")
+    _check_paths(options)
+    return _measure_image(options)
 
-    images = {"model_image": options.model_image, "residual_image": options.residual_image}
-    _check_paths(options, images)
+
+def _check_paths(options):
+    """Raise an error, before hours of work, if a file cannot be read or may not be written."""
+    inputs = {name: getattr(options, name) for name in ("image", *FILES)}
+    check_inputs(inputs)
+    check_table_path(options.output, "output")
+    outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
+    for name in _IMAGES:
+        if outputs[name] is not None:
+            check_image_path(outputs[name], name)
+    if options.regions is not None:
+        check_folder(options.regions, "regions")
+    check_outputs(outputs, inputs | {"weights": options.weights, "options": options.options})
+
+
+def _measure_image(options):
+    """Measure an image, and write its table and images."""
+    from sersicnet.measure.image import measure_image
+    from sersicnet.measure.regions import write_regions
+
     given = measuring_of(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
@@ -67,11 +114,26 @@ def _measure(options):
         options.image,
         net=load_net(options),
         output=options.output,
+        background_image=options.background_image,
+        segmentation_image=options.segmentation_image,
         progress_bar=show_progress(options),
         **given,
     )
     print(f"wrote {options.output}: {len(table)} sources")
-    for name, path in images.items():
+    _write_models(table, options, normalize_psf=given.get("normalize_psf", True))
+    if options.regions is not None:
+        write_regions(table, options.regions)
+    for name in (*_IMAGES, "regions"):
+        if getattr(options, name) is not None:
+            print(f"wrote {getattr(options, name)}")
+    return show_rows(table)
+
+
+def _write_models(table, options, *, normalize_psf):
+    """Write the images of the measured galaxies, and of what is left without them."""
+    from sersicnet.measure.models import write_field_model
+
+    for path, residual in ((options.model_image, False), (options.residual_image, True)):
         if path is not None:
             write_field_model(
                 table,
@@ -79,21 +141,6 @@ def _measure(options):
                 path,
                 psf=options.psf,
                 psf_oversampling=options.psf_oversampling,
-                residual=name == "residual_image",
+                normalize_psf=normalize_psf,
+                residual=residual,
             )
-            print(f"wrote {path}")
-    return show_rows(table)
-
-
-def _check_paths(options, images):
-    """Raise an error, before hours of work, if a file cannot be read or may not be written."""
-    from sersicnet.io.files import check_image_path, check_table_path
-    from sersicnet.io.paths import check_inputs, check_outputs
-
-    inputs = {name: getattr(options, name) for name in ("image", *FILES)}
-    check_inputs(inputs)
-    check_table_path(options.output, "output")
-    for name, path in images.items():
-        if path is not None:
-            check_image_path(path, name)
-    check_outputs({"output": options.output, **images}, inputs | {"weights": options.weights})

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from sersicnet.io.paths import check_inputs
 from sersicnet.measure.options import Options, summary
 
 __all__ = [
@@ -47,6 +48,7 @@ def read_named_cutouts(paths):
     status = 0
     for path in paths:
         try:
+            check_inputs({"CUTOUT": path})
             found = read_cutouts(path)
         except (OSError, ValueError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
@@ -147,8 +149,7 @@ def add_measuring(parser):
         metavar="LEVEL",
         help="value from which on pixels are saturated, in the unit of IMAGE; default: SATURATE",
     )
-    add_option(parser, "threshold", type=float, metavar="SIGMA")
-    parser.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to subtract")
+    add_detection(parser)
     add_refine(parser)
     add_option(parser, "n_passes", type=int, metavar="N")
     add_option(parser, "tile_size", type=int, metavar="PIXELS")
@@ -192,6 +193,17 @@ def read_psf(path):
                 return native(hdu.data)
     msg = f"psf={path!r} has no 2-D image"
     raise ValueError(msg)
+
+
+def add_detection(parser):
+    """Add the options that say what a source is, and what is sky."""
+    add_option(parser, "threshold", type=float, metavar="SIGMA")
+    add_option(parser, "kernel_fwhm", type=float, metavar="PIXELS")
+    add_option(parser, "n_pixels", type=int, metavar="N")
+    add_option(parser, "contrast", type=float, metavar="FRACTION")
+    sky = parser.add_mutually_exclusive_group()
+    add_option(sky, "background_box", type=int, metavar="PIXELS")
+    sky.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to subtract")
 
 
 def units_of(options):

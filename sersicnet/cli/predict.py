@@ -13,6 +13,8 @@ from sersicnet.cli.options import (
     units_of,
 )
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_table_path, write_table
+from sersicnet.io.paths import check_inputs, check_outputs
 
 __all__ = ["add_predict"]
 
@@ -58,29 +60,27 @@ def add_predict(commands):
 
 def _predict(options):
     """Run the command."""
-    from sersicnet.io.files import check_table_path
-    from sersicnet.io.paths import check_inputs, check_outputs
-    from sersicnet.simulate_catalog.catalog import write_catalog
-
     check_table_path(options.output, "output")
     check_inputs({"psf": options.psf})
     inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
     check_outputs({"output": options.output}, inputs)
+    refine = _refinement(options)
+    psf = read_psf(options.psf)
     cutouts, names, status = read_named_cutouts(options.cutouts)
     if not cutouts:
         return status
     results = load_net(options).predict(
         cutouts,
-        psf=read_psf(options.psf),
+        psf=psf,
         psf_oversampling=options.psf_oversampling,
         augment=options.augment,
-        refine=_refinement(options),
+        refine=refine,
         progress_bar=show_progress(options),
         **units_of(options),
     )
     table = results.to_table()
     table["id"] = names
-    write_catalog(table, options.output, overwrite=True)
+    write_table(table, options.output, overwrite=True)
     print(f"wrote {options.output}: {len(table)} rows")
     return max(status, show_rows(table))
 

@@ -4,6 +4,7 @@ import sys
 from contextlib import nullcontext
 
 from sersicnet.cli.messages import in_options, show_progress
+from sersicnet.cli.option_files import add_option_file
 from sersicnet.cli.options import add_jobs, add_measuring, measuring_of
 from sersicnet.cli.parser import add_command
 
@@ -36,6 +37,7 @@ def add_survey(commands):
         "psf, rms, weight_map, mask, catalog (files), zeropoint and so on",
     )
     add_measuring(parser)
+    add_option_file(parser)
     add_jobs(
         parser, dest="n_workers", help="number of processes; default: one per core of this machine"
     )

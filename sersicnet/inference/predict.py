@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import model_flags, normal_flags
+from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.refine import check_refinement
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf_resampling import network_psfs
@@ -102,11 +103,15 @@ def predict(
     parts = []
     with tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
+            if batch.first == 0:
+                log_batch(batch, len(batches))
             stamps, posterior, quantiles, columns = measure(batch, batch_size=batch_size)
             kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
             parts.append(SersicResults(net.parameters_, posterior, quantiles, *kept, columns))
             bar.update(len(batch))
-    return SersicResults.concatenate(parts)
+    results = SersicResults.concatenate(parts)
+    log_results(batches.cutouts, results)
+    return results
 
 
 def _check_plain(refine, augment):

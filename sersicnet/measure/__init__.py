@@ -8,6 +8,7 @@ _HOMES = {
     "field_psf": "psf",
     "measure_image": "image",
     "write_field_model": "models",
+    "write_regions": "regions",
 }
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "field_psf",
     "measure_image",
     "write_field_model",
+    "write_regions",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

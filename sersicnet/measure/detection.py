@@ -12,14 +12,21 @@ from astropy.table import Table
 from scipy import ndimage
 
 from sersicnet.measure.windows import Window, grown, shortage
-from sersicnet.preprocessing.segmentation import PROMINENCE, merge_fragments, smooth_image
+from sersicnet.preprocessing.segmentation import (
+    FWHM_OF_SIGMA,
+    PROMINENCE,
+    merge_fragments,
+    smooth_image,
+)
 
 __all__ = ["Sources", "cutout_box", "find_sources"]
 
 # Pixels that a window is larger than its tile at first: half a cutout, and what is below.
 _MARGIN = 96
-# Within this many pixels of where a window was cut, smoothing lacks pixels.
+# Within this many pixels of where a window was cut, smoothing lacks pixels, at least: SciPy's
+# Gaussian ends at four sigma, the second number in units of its FWHM.
 _FRAME = 8
+_KERNEL_REACH = 1.7
 # Pixels that a window is larger than its cutouts: of an island of light that reaches from a cutout
 # to the frame, enough is left that it counts whatever is beyond.
 _GUARD = 24
@@ -73,7 +80,7 @@ def find_sources(read, tile, shape, options, *, positions=None, reach):
     shape : (int, int)
         Shape of the image.
     options : `~sersicnet.measure.Options`
-        Detection settings: ``threshold``, ``n_pixels`` and ``contrast``.
+        Detection settings: ``threshold``, ``kernel_fwhm``, ``n_pixels`` and ``contrast``.
     positions : (2, M) `~numpy.ndarray`, optional
         Positions to measure, x and y in the image, instead of the detected sources.
     reach : int
@@ -108,7 +115,7 @@ def find_sources(read, tile, shape, options, *, positions=None, reach):
         window = read(grown(tile, margin, shape))
         islands, smooth = _islands(window, options)
         inside = _labels_in(islands, window.place(tile))
-        if not last and _cut_off(islands, inside, window, shape):
+        if not last and _cut_off(islands, inside, window, shape, options.kernel_fwhm):
             margin = min(2 * margin, reach)
             continue
         kept = _without_wings(islands, smooth, window.bad, options.threshold)
@@ -162,7 +169,7 @@ def _islands(window, options):
 
     snr = np.zeros_like(window.data)
     np.divide(window.data, window.noise, out=snr, where=~window.bad)
-    smooth = smooth_image(snr, window.bad)
+    smooth = smooth_image(snr, window.bad, sigma=options.kernel_fwhm / FWHM_OF_SIGMA)
     nothing = np.zeros(smooth.shape, np.int32)
     if window.gone.all():
         return nothing, smooth
@@ -180,12 +187,13 @@ def _labels_in(labels, box):
     return found[found > 0]
 
 
-def _cut_off(islands, chosen, window, shape):
+def _cut_off(islands, chosen, window, shape, kernel_fwhm):
     """Whether one of the chosen islands goes on beyond the window."""
+    frame = max(_FRAME, int(_KERNEL_REACH * kernel_fwhm) + 1)
     boxes = ndimage.find_objects(islands)
     first = np.array(window.origin)[:, None]
     for label in chosen:
-        limits = [[side.start - _FRAME, side.stop - 1 + _FRAME] for side in boxes[label - 1]]
+        limits = [[side.start - frame, side.stop - 1 + frame] for side in boxes[label - 1]]
         if shortage(np.array(limits) + first, window.box, shape) > 0:
             return True
     return False

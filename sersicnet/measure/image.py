@@ -1,16 +1,32 @@
 """From a survey image to a catalog: detection, cutouts, prediction, tile by tile."""
 
+from pathlib import Path
+
 from sersicnet.estimator import SersicNet
-from sersicnet.io.files import check_table_path, write_table
+from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.paths import check_outputs
+from sersicnet.measure.images import write_background, write_segmentation
+from sersicnet.measure.log import log_inputs, log_results, log_sky
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.tiles import open_measurement
 
 __all__ = ["measure_image"]
 
+# Keyword arguments that are no options.
+_OWN = ("net", "output", "background_image", "segmentation_image", "progress_bar")
+
 
 @takes_options
-def measure_image(image, *, net=None, output=None, progress_bar=False, **options):
+def measure_image(
+    image,
+    *,
+    net=None,
+    output=None,
+    background_image=None,
+    segmentation_image=None,
+    progress_bar=False,
+    **options,
+):
     """Measure all galaxies of a survey image.
 
     The sky is mapped, sources are detected and deblended by photutils, and each is measured in a
@@ -28,8 +44,14 @@ def measure_image(image, *, net=None, output=None, progress_bar=False, **options
     output : path, optional
         File to which the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which
         needs pyarrow). The file appears when it is complete, and replaces another.
+    background_image : path, optional
+        FITS file to which the sky is written that is subtracted.
+    segmentation_image : path, optional
+        FITS file to which the pixels of sources are written: the row of the source in the table,
+        counted from 1, and 0 for the sky. For this, the sources are detected once more.
     progress_bar : bool, optional
-        Whether to show a progress bar.
+        Whether to show a progress bar; without one, the log (``sersicnet``, at the level ``INFO``)
+        has a line for each tenth of the tiles.
     {options}
 
     Returns
@@ -61,16 +83,32 @@ def measure_image(image, *, net=None, output=None, progress_bar=False, **options
     >>> from sersicnet.measure import measure_image
     >>> table = measure_image("field.fits", psf="star.fits", output="field.ecsv")  # doctest: +SKIP
     """
-    check_keywords("measure_image", options, own=("net", "output", "progress_bar"))
-    if output is not None:
-        check_table_path(output, "output")
-        check_outputs({"output": output}, {"image": image, **options})
+    check_keywords("measure_image", options, own=_OWN)
+    images = {"background_image": background_image, "segmentation_image": segmentation_image}
+    _check_paths(output, images, {"image": image, **options})
     if net is None:
         net = SersicNet.from_pretrained()
     with open_measurement(image, Options(**options), net=net) as measurement:
+        log_inputs(measurement)
         sky = measurement.map_sky()
+        log_sky(measurement, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])
+        if background_image is not None:
+            write_background(measurement, sky, Path(background_image))
+        if segmentation_image is not None:
+            write_segmentation(measurement, sky, Path(segmentation_image))
+    log_results(table)
     if output is not None:
         write_table(table, output, overwrite=True)
     return table
+
+
+def _check_paths(output, images, inputs):
+    """Raise an error, before hours of work, if a file may not be written."""
+    if output is not None:
+        check_table_path(output, "output")
+    for name, path in images.items():
+        if path is not None:
+            check_image_path(path, name)
+    check_outputs({"output": output, **images}, inputs)

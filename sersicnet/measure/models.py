@@ -1,17 +1,13 @@
 """Model images of the galaxies of a catalog, and of the whole field."""
 
-import os
-
 import numpy as np
 import torch
-from astropy.io import fits
 from astropy.nddata import NoOverlapError, overlap_slices
-from astropy.wcs import WCS
 
-from sersicnet.io.cards import unit_string
 from sersicnet.io.files import atomic_path, check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
+from sersicnet.measure.images import blank_image
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
@@ -37,8 +33,6 @@ _FAINT = 2000.0
 _CHUNK = 512**2
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
-# Bytes that the data of a FITS file are a multiple of.
-_BLOCK = 2880
 
 
 def galaxy_labels(catalog, pixel_scale, zeropoint):
@@ -242,25 +236,10 @@ def write_field_model(
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         _, places, labels = galaxy_labels(catalog, pixel_scale, zeropoint)
         with atomic_path(path) as partial:
-            canvas = _blank(partial, field)
+            canvas = blank_image(partial, field)
             for row, stamp in galaxy_stamps(places, labels, psf, normalize_psf=normalize_psf):
                 add_stamp(canvas, places[row], stamp)
             if residual:
                 for box in boxes_of(canvas.shape, _TILE):
                     canvas[box] = field.data[box] - canvas[box]
             canvas.flush()
-
-
-def _blank(path, field):
-    """Make a file with an image of zeros, mapped into memory."""
-    header = fits.PrimaryHDU(np.zeros((1, 1), np.float32)).header
-    header["NAXIS2"], header["NAXIS1"] = field.data.shape
-    header["BUNIT"] = unit_string(field.unit)
-    if isinstance(field.wcs, WCS):
-        header.update(field.wcs.to_header(relax=True))
-    header.tofile(path)
-    offset = path.stat().st_size
-    n_bytes = 4 * np.prod(field.data.shape, dtype=int)
-    n_blocks = -(-n_bytes // _BLOCK)
-    os.truncate(path, offset + n_blocks * _BLOCK)
-    return np.memmap(path, dtype=">f4", mode="r+", offset=offset, shape=field.data.shape)

@@ -4,11 +4,13 @@ Whatever takes or keeps options reads them from here: the function, the command 
 survey and their record. Nothing slow is imported before an option needs it.
 """
 
-import os
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from inspect import Parameter, Signature, signature
+from numbers import Real
 from textwrap import fill
+
+from sersicnet.measure.option_json import from_json, to_json
 
 __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
 
@@ -16,6 +18,9 @@ __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
 FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
+# FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
+# cutouts that makes the catalog independent of the tiles.
+_LARGEST_KERNEL = 10
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
 _PREDICTING = ("normalize_psf", "augment", "refine", "n_samples", "batch_size", "seed")
 # Line of a docstring that the descriptions of all options stand for.
@@ -110,8 +115,13 @@ class Options:
     threshold: float = _option(
         1.5,
         "float, optional",
-        "Detection threshold above the sky, in units of the noise of a pixel, after smoothing by a "
-        "Gaussian of 3 pixels FWHM.",
+        "Detection threshold above the sky, in units of the noise of a pixel, after smoothing.",
+    )
+    kernel_fwhm: float = _option(
+        3.0,
+        "float, optional",
+        "FWHM in pixels of the Gaussian that smooths the image for the detection, up to 10.",
+        "The FWHM of the PSF finds the most stars and small galaxies.",
     )
     n_pixels: int = _option(
         5, "int, optional", "Smallest number of connected pixels above the threshold."
@@ -168,10 +178,13 @@ class Options:
         check_positive("n_pixels", self.n_pixels)
         check_positive("background_box", self.box_size)
         check_positive("tile_size", self.tile_size)
-        if not self.threshold > 0:
+        if not _number("threshold", self.threshold) > 0:
             msg = f"threshold={self.threshold} must be positive"
             raise ValueError(msg)
-        if not 0 <= self.contrast <= 1:
+        if not 0 < _number("kernel_fwhm", self.kernel_fwhm) <= _LARGEST_KERNEL:
+            msg = f"kernel_fwhm={self.kernel_fwhm} must be positive and at most {_LARGEST_KERNEL}"
+            raise ValueError(msg)
+        if not 0 <= _number("contrast", self.contrast) <= 1:
             msg = f"contrast={self.contrast} must be between 0 and 1"
             raise ValueError(msg)
         if self.n_passes is not None:
@@ -220,7 +233,7 @@ class Options:
         TypeError
             If a value is not of these, such as an array.
         """
-        return {name: _to_json(name, value) for name, value in self.changed().items()}
+        return {name: to_json(name, value) for name, value in self.changed().items()}
 
     @classmethod
     def from_dict(cls, options):
@@ -238,18 +251,26 @@ class Options:
         Raises
         ------
         ValueError
-            If there is no option of a name.
+            If there is no option of a name, or a value is impossible.
         """
         known = [option.name for option in fields(cls)]
         for name in options:
             if name not in known:
                 msg = f"{name!r} is not an option of measure_image: {', '.join(sorted(known))}"
                 raise ValueError(msg)
-        return cls(**{name: _from_json(value) for name, value in options.items()})
+        return cls(**{name: from_json(name, value) for name, value in options.items()})
 
     def replace(self, **changes):
         """A copy with some other values."""
         return replace(self, **changes)
+
+
+def _number(name, value):
+    """Return the value of an option that is a number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        msg = f"{name}={value!r} must be a number"
+        raise TypeError(msg)
+    return value
 
 
 def summary(name):
@@ -347,38 +368,6 @@ def _documented(docstring):
             )
         )
     return docstring.replace(_PLACE, "\n".join(lines) + "\n")
-
-
-def _to_json(name, value):
-    """A value that JSON can hold."""
-    if hasattr(value, "unit") and value.isscalar:
-        return {"value": float(value.value), "unit": value.unit.to_string()}
-    if hasattr(value, "item") and value.ndim == 0:
-        value = value.item()  # Python's number for NumPy's
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case os.PathLike():
-            return os.fspath(value)
-    if is_dataclass(value):
-        settings = {key: _to_json(key, setting) for key, setting in asdict(value).items()}
-        return {"class": type(value).__name__, **settings}
-    msg = f"{name} must be a number, a word or a path to be stored, not {type(value).__name__}"
-    raise TypeError(msg)
-
-
-def _from_json(value):
-    """The inverse of `_to_json`; what JSON does not hold stays as it is."""
-    match value:
-        case {"value": number, "unit": unit}:
-            from astropy.units import Unit
-
-            return number * Unit(unit)
-        case {"class": name, **settings}:
-            from sersicnet import inference
-
-            return getattr(inference, name)(**settings)
-    return value
 
 
 Options.__doc__ = _documented(Options.__doc__)

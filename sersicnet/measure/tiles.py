@@ -24,7 +24,6 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 from astropy.table import vstack
-from tqdm.auto import tqdm
 
 from sersicnet import __version__
 from sersicnet.estimator import SersicNet
@@ -40,6 +39,7 @@ from sersicnet.measure.columns import blank_table, catalog_columns, source_colum
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box, find_sources
 from sersicnet.measure.field import FieldImage, open_field
+from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, field_psf
@@ -214,7 +214,7 @@ class Measurement:
             Rows for `finish`.
         """
         n_steps = self.n_passes * len(self.tiles)
-        with tqdm(total=n_steps, unit="tile", disable=not progress_bar) as bar:
+        with tile_progress(n_steps, progress_bar=progress_bar) as bar:
             table = self.measure(self.tiles, sky, bar=bar)
             if self.n_passes == 1:
                 return table
@@ -237,8 +237,8 @@ class Measurement:
         models : list of `~astropy.table.Table`, optional
             Models of the sources of all tiles (see `~sersicnet.measure.neighbors.Neighbors`). If
             given, only sources whose neighbors have changed are measured, without their light.
-        bar : `~tqdm.tqdm`, optional
-            Progress bar, which counts tiles.
+        bar : object, optional
+            Its method ``update`` counts tiles.
 
         Returns
         -------
@@ -249,7 +249,7 @@ class Measurement:
             sky = sky.without_level()
         tables = [self._blank_rows([])]  # all columns where there is no source
         for tile in tiles:
-            sources = self._find_sources(tile, sky)
+            sources = self.find_sources(tile, sky)
             tables += self._measure_sources(sources, models)
             if bar is not None:
                 bar.update()
@@ -302,8 +302,8 @@ class Measurement:
         table["flags"] = int(Flags.NO_DATA)
         return table
 
-    def _find_sources(self, tile, sky):
-        """Detect the sources of a tile."""
+    def find_sources(self, tile, sky):
+        """Detect the sources of a tile, one of `tiles`."""
 
         def read(box):
             return read_window(self.field, sky, box, saturation=self.saturation)

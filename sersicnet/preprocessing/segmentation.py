@@ -10,9 +10,11 @@ from sersicnet.preprocessing.noise import estimate_noise, has_noise, noise_map, 
 
 __all__ = ["Segmentation", "centroid", "merge_fragments", "segment", "smooth_image"]
 
-# Sigma in pixels of the Gaussian that smooths an image before detection: a FWHM of 3, over the
-# rounded factor that all published numbers were made with (8e-6 below gaussian_fwhm_to_sigma's).
-_SMOOTHING = 3 / 2.3548
+# FWHM of a Gaussian in units of its sigma: the rounded factor that all published numbers were made
+# with (8e-6 below the exact one).
+FWHM_OF_SIGMA = 2.3548
+# Sigma in pixels of the Gaussian that smooths an image before detection: a FWHM of 3.
+_SMOOTHING = 3 / FWHM_OF_SIGMA
 # Height of a source's peak above the saddle toward the next, in detection thresholds: the least
 # that leaves real HST galaxies with correlated noise in one piece.
 PROMINENCE = 1.5

@@ -35,6 +35,10 @@ def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys)
     psf = ["--psf", str(folder / "star.fits"), "--psf-oversampling", "2"]
     files = ["--rms", str(folder / "rms.fits"), "--mask", str(folder / "mask.fits")]
     images = ["--model-image", str(model), "--residual-image", str(residual)]
+    asked = {name: tmp_path / f"{name}.fits" for name in ("background", "segmentation")}
+    for name, path in asked.items():
+        images += [f"--{name}-image", str(path)]
+    images += ["--regions", str(tmp_path / "field.reg")]
     arguments = ["measure", str(folder / "field.fits"), *psf, *files, *images, "-o", str(output)]
     assert main(arguments) == 0
     expected = measure_image(field, psf=star(oversampling=2), psf_oversampling=2)
@@ -42,9 +46,15 @@ def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys)
     np.testing.assert_allclose(found["r_eff"].value, expected["r_eff"].value, rtol=1e-4)
     printed = capsys.readouterr()
     assert f"wrote {output}: {len(expected)} sources" in printed.out
-    assert "tile" not in printed.err  # nobody looks at a progress bar
+    assert "\r" not in printed.err  # nobody looks at a progress bar
+    assert "sersicnet: image: 400 x 400 pixels" in printed.err
+    assert f"sersicnet: {len(expected)} rows, 0 without a result; flags: " in printed.err
     total = fits.getdata(model) + fits.getdata(residual)
     np.testing.assert_allclose(total, field.data, atol=1e-2)
+    assert fits.getdata(asked["segmentation"]).max() == len(expected)
+    assert np.median(fits.getdata(asked["background"])) == pytest.approx(81, abs=NOISE)
+    regions = (tmp_path / "field.reg").read_text()
+    assert regions.count("ellipse(") == len(expected)
     left = fits.getdata(residual) - make_field(np.zeros(field.shape)).data
     assert np.sqrt(np.mean(left[~field.mask] ** 2)) < NOISE / 2
 

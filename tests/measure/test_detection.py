@@ -39,9 +39,9 @@ def test_nothing_to_see(table, net):
     assert found.colnames == table.colnames
 
 
-def image_of_stars(peaks):
+def image_of_stars(peaks, kernel_fwhm=3.0):
     """Stars 80 pixels from each other, whose smoothed peaks are so many sigma, without noise."""
-    peak = gaussian_filter(star(), 3 * gaussian_fwhm_to_sigma).max()
+    peak = gaussian_filter(star(), kernel_fwhm * gaussian_fwhm_to_sigma).max()
     x = 40.0 + 80 * np.arange(len(peaks))
     truth = {"x_0": x, "y_0": np.full(len(x), 40.0), "flux": NOISE * np.array(peaks) / peak}
     return render(truth | {"r_eff": np.zeros(len(x))}, (81, 80 * len(x) + 1)), x
@@ -53,11 +53,11 @@ def measure_without_sky(image, net, **options):
     return measure_image(image, psf=star(), net=net, **options, **units)
 
 
-@pytest.mark.parametrize("threshold", [1.5, 4.0])
-def test_the_threshold_is_that_of_the_smoothed_image(threshold, net):
+@pytest.mark.parametrize(("threshold", "kernel_fwhm"), [(1.5, 3.0), (4.0, 3.0), (1.5, 8.0)])
+def test_the_threshold_is_that_of_the_smoothed_image(threshold, kernel_fwhm, net):
     """Of three stars far from each other, one is just below it and two are just above."""
-    image, x = image_of_stars(threshold * np.array([0.95, 1.4, 1.9]))
-    table = measure_without_sky(image, net, threshold=threshold)
+    image, x = image_of_stars(threshold * np.array([0.95, 1.4, 1.9]), kernel_fwhm)
+    table = measure_without_sky(image, net, threshold=threshold, kernel_fwhm=kernel_fwhm)
     assert_allclose(value(table["x_centroid"]), x[1:], atol=0.1)
 
 

@@ -69,6 +69,8 @@ def test_an_unknown_name():
         ({"batch_size": -1}, "batch_size=-1 must be a positive integer"),
         ({"n_passes": 0}, "n_passes=0 must be a positive integer"),
         ({"n_pixels": None}, "n_pixels=None must be a positive integer"),
+        ({"kernel_fwhm": 0}, "kernel_fwhm=0 must be positive and at most 10"),
+        ({"kernel_fwhm": 11.0}, "kernel_fwhm=11.0 must be positive and at most 10"),
         ({"augment": 1}, "augment=1 must be True or False"),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
     ],
@@ -77,6 +79,13 @@ def test_impossible_values(options, message):
     """Others are those of `test_bad_calls` of `measure_image`."""
     with pytest.raises(ValueError, match=message):
         Options(**options)
+
+
+@pytest.mark.parametrize("name", ["threshold", "contrast", "kernel_fwhm"])
+@pytest.mark.parametrize("value", ["2", None, True])
+def test_numbers_are_no_words(name, value):
+    with pytest.raises(TypeError, match=f"{name}={value!r} must be a number"):
+        Options(**{name: value})
 
 
 def test_the_function_shows_all_options():

@@ -24,6 +24,16 @@ def test_tiles_give_what_one_piece_gives(tile_size, table, field, net):
     assert_same(measure_image(field, psf=None, net=net, tile_size=tile_size), table)
 
 
+def test_tiles_do_not_matter_to_a_wide_kernel(net):
+    """Its wings are wider than the frame that an ordinary one needs."""
+    light = {"x_0": np.array([60.0, 75.0, 130.0]), "y_0": np.array([64.0, 70.0, 66.0])}
+    light |= {"flux": np.array([3e3, 2e3, 2e3]), "r_eff": np.zeros(3)}
+    field = make_field(render(light, (140, 190)), mask=None)
+    whole = measure_image(field, net=net, kernel_fwhm=10.0)
+    assert len(whole) in (2, 3)
+    assert_same(measure_image(field, net=net, kernel_fwhm=10.0, tile_size=64), whole)
+
+
 def test_tiles_with_a_catalog(table, field, net):
     positions = table["id", "x_0", "y_0"][::-1]
     whole = measure_image(field, psf=None, net=net, catalog=positions)

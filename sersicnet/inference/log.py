@@ -1,0 +1,88 @@
+"""What is logged about a prediction: how the cutouts are read, and the results."""
+
+import logging
+
+import numpy as np
+
+from sersicnet.diagnostics.summary import summarize_rows
+from sersicnet.flags import Flags
+from sersicnet.preprocessing.stamps import CheckedCutout
+
+__all__ = ["log_batch", "log_results"]
+
+_LOG = logging.getLogger("sersicnet")
+
+
+def log_batch(batch, n_cutouts):
+    """Log units, noise and PSFs of the first batch of a call.
+
+    Cutouts of `~sersicnet.measure.measure_image`, which logs the image, are not logged.
+
+    Parameters
+    ----------
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        The first cutouts.
+    n_cutouts : int
+        Number of all cutouts.
+    """
+    if not _is_logged(batch.cutouts):
+        return
+    frame = batch.stamps.frame
+    first = batch.cutouts
+    if isinstance(first, list):
+        first = first[0]
+    unit = first.unit
+    if unit is None:
+        unit = "no unit"
+    of = ""
+    if len(batch) < n_cutouts:
+        of = f" (first {len(batch)})"
+    _LOG.info(
+        "%d cutouts%s: %s, zero point %s, %s arcsec per pixel",
+        n_cutouts,
+        of,
+        unit,
+        _range(frame.zeropoint, ".4f"),
+        _range(frame.pixel_scale, ".5g"),
+    )
+    n_estimated = np.count_nonzero(batch.stamps.flags & int(Flags.NOISE_ESTIMATED))
+    if n_estimated:
+        _LOG.info("noise: estimated from the border of %d cutouts%s", n_estimated, of)
+    if batch.psfs.stamps:
+        n_psfs = len(batch.psfs.stamps)
+        width = _range(batch.psfs.fwhm(), ".3g")
+        _LOG.info("PSF: %d different%s, FWHM %s pixels of the cutout", n_psfs, of, width)
+
+
+def log_results(cutouts, results):
+    """Log the number of rows, of those without a result, and of each flag.
+
+    Parameters
+    ----------
+    cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
+        The cutouts.
+    results : `~sersicnet.SersicResults`
+        Their results.
+    """
+    if _is_logged(cutouts):
+        lost = np.isnan(results.quantiles).all(axis=(0, 1))
+        _LOG.info("%s", summarize_rows(results.flags, lost))
+
+
+def _is_logged(cutouts):
+    """Whether cutouts are the user's, and something is logged at all."""
+    if not _LOG.isEnabledFor(logging.INFO):
+        return False
+    return not (isinstance(cutouts, list) and isinstance(cutouts[0], CheckedCutout))
+
+
+def _range(values, digits):
+    """The smallest and the largest finite value in words, one where they are the same."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return "unknown"
+    low = format(np.min(values), digits)
+    high = format(np.max(values), digits)
+    if low == high:
+        return low
+    return f"{low} to {high}"

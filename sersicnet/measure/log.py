@@ -1,0 +1,155 @@
+"""What is logged about the measurement of a survey image: inputs, sky, progress and results."""
+
+import logging
+from contextlib import contextmanager
+from time import perf_counter
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from sersicnet.diagnostics.summary import summarize_rows, without_result
+
+__all__ = ["log_inputs", "log_results", "log_sky", "tile_progress"]
+
+_LOG = logging.getLogger("sersicnet")
+# Progress is logged this many times.
+_N_REPORTS = 10
+# Boxes of the sky, all over the image, of which the pixels are counted that are bad.
+_N_BOXES = 16
+
+
+def log_inputs(measurement):
+    """Log how an image is read: units, noise, PSF and mask.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image with its options.
+    """
+    if not _LOG.isEnabledFor(logging.INFO):
+        return
+    field = measurement.field
+    n_y, n_x = field.data.shape
+    unit = field.unit
+    if unit is None:
+        unit = "no unit"
+    _LOG.info(
+        "image: %d x %d pixels (x, y), %s, zero point %.4f, %.5g arcsec per pixel",
+        n_x,
+        n_y,
+        unit,
+        measurement.zeropoint,
+        measurement.pixel_scale,
+    )
+    _LOG.info("noise: %s", field.noise_name.removesuffix("="))
+    _LOG.info("PSF: %s", _describe_psf(measurement))
+    if np.isfinite(measurement.saturation):
+        _LOG.info("saturated from %g on", measurement.saturation)
+
+
+def _describe_psf(measurement):
+    """The PSF in the middle of the image in words."""
+    if measurement.psf is None:
+        return "none"
+    n_y, n_x = measurement.field.data.shape
+    stamp = np.asarray(measurement.psf.at((n_x - 1) / 2, (n_y - 1) / 2))
+    n_y, n_x = stamp.shape
+    return f"{n_x} x {n_y} pixels, {measurement.psf.oversampling} to a pixel of the image"
+
+
+def log_sky(measurement, sky):
+    """Log sky, noise and mask of an image.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky.
+    """
+    if not _LOG.isEnabledFor(logging.INFO):
+        return
+    level = np.median(sky.level[1:-1, 1:-1])
+    scatter = np.median(sky.rms[1:-1, 1:-1])
+    text = "sky: median level %.4g, scatter %.4g in boxes of %d x %d pixels"
+    if not measurement.has_sky:
+        text += " (not subtracted)"
+    _LOG.info(text, level, scatter, *sky.sides[::-1])
+    _LOG.info("mask: about %.2g %% of the pixels are bad", 100 * _bad_share(measurement))
+    options = measurement.options
+    _LOG.info(
+        "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold
+    )
+
+
+def _bad_share(measurement):
+    """Share of masked pixels, and of those that are not finite, in some boxes."""
+    field = measurement.field
+    mesh = measurement.mesh
+    chosen = np.unique(np.linspace(0, np.prod(mesh.counts) - 1, _N_BOXES).astype(int))
+    shares = []
+    for y, x in np.transpose(np.unravel_index(chosen, mesh.counts)):
+        box = mesh.window((slice(y, y + 1), slice(x, x + 1)))
+        bad = ~np.isfinite(field.data[box])
+        if field.mask is not None:
+            bad |= field.mask[box]
+        shares.append(bad.mean())
+    return np.mean(shares)
+
+
+@contextmanager
+def tile_progress(n_tiles, *, progress_bar):
+    """Show or log the progress of a measurement.
+
+    Parameters
+    ----------
+    n_tiles : int
+        Number of tiles that will be measured.
+    progress_bar : bool
+        Whether to show a progress bar; else the log has a line for each tenth of the tiles.
+
+    Yields
+    ------
+    object
+        Its method ``update`` is called after each tile.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.log import tile_progress
+    >>> with tile_progress(2, progress_bar=False) as progress:
+    ...     for tile in range(2):
+    ...         progress.update()
+    """
+    if progress_bar:
+        with tqdm(total=n_tiles, unit="tile") as bar:
+            yield bar
+    else:
+        yield _LoggedProgress(n_tiles)
+
+
+class _LoggedProgress:
+    """Progress that is logged, in place of a progress bar."""
+
+    def __init__(self, n_tiles):
+        self._n_tiles = n_tiles
+        self._n_done = 0
+        self._start = perf_counter()
+
+    def update(self):
+        """Count one more tile."""
+        before = self._n_done * _N_REPORTS // self._n_tiles
+        self._n_done += 1
+        if self._n_done * _N_REPORTS // self._n_tiles > before and self._n_done < self._n_tiles:
+            seconds = perf_counter() - self._start
+            _LOG.info("%d of %d tiles in %.0f s", self._n_done, self._n_tiles, seconds)
+
+
+def log_results(table):
+    """Log the number of rows, of those without a result, and of each flag.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The catalog.
+    """
+    _LOG.info("%s", summarize_rows(table["flags"], without_result(table)))

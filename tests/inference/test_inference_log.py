@@ -1,0 +1,48 @@
+"""What is logged about a prediction."""
+
+import logging
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+
+from sersicnet import SersicNet
+
+
+@pytest.fixture(scope="module")
+def net():
+    return SersicNet.from_pretrained().set_params(device="cpu")
+
+
+def cutouts():
+    """A galaxy in pixels of two sizes, and one that has no data."""
+    y, x = np.mgrid[-32:32, -32:32] + 0.5
+    galaxy = 100 * np.exp(-np.hypot(x, y) / 4) + np.random.default_rng(1).normal(size=x.shape)
+    star = np.exp(-(x**2 + y**2) / 5)[16:-16, 16:-16]
+    found = []
+    for scale, data in ((0.1, galaxy), (0.2, galaxy), (0.2, np.nan * galaxy)):
+        meta = {"PIXSCALE": scale, "MAGZP": 25.0}
+        found.append(CCDData(data, unit="adu", meta=meta, psf=star))
+    return found
+
+
+def test_units_noise_psf_and_results(net, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    net.predict(cutouts())
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert "3 cutouts: adu, zero point 25.0000, 0.1 to 0.2 arcsec per pixel" in text
+    assert "noise: estimated from the border of " in text
+    assert "PSF: 1 different, FWHM " in text
+    assert "3 rows, 1 without a result; flags: NO_DATA 1, " in text
+
+
+def test_a_stack_is_one_input(net, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    first = cutouts()[0]
+    net.predict(np.stack([first.data] * 2), psf=first.psf, pixel_scale=0.1, zeropoint=25)
+    assert caplog.records[0].getMessage().startswith("2 cutouts: no unit, zero point 25.0000")
+
+
+def test_nothing_is_logged_without_being_asked(net, caplog):
+    net.predict(cutouts()[:1])
+    assert not caplog.records

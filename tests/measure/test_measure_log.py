@@ -1,0 +1,53 @@
+"""What is logged about the measurement of an image."""
+
+import logging
+
+import pytest
+from helpers.measured import one_star
+
+from sersicnet.measure.image import measure_image
+from sersicnet.measure.log import tile_progress
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_the_inputs_the_sky_and_the_results(net, log):
+    table = measure_image(one_star(70.0, 70.0), net=net, saturation=1e5)
+    text = "\n".join(log())
+    assert len(table) == 1
+    assert "image: 150 x 150 pixels (x, y), adu, zero point 25" in text
+    assert "0.1 arcsec per pixel" in text
+    assert "noise: the image's uncertainty" in text
+    assert "PSF: " in text
+    assert "saturated from 100000 on" in text
+    assert "sky: median level 80" in text
+    assert "mask: about " in text
+    assert "detection: 5 or more connected pixels above 1.5 sigma" in text
+    assert "1 rows, 0 without a result; flags: " in text
+    assert "cutouts" not in text  # the cutouts of an image are no call of the user
+
+
+def test_nothing_is_logged_without_being_asked(net, caplog):
+    measure_image(one_star(70.0, 70.0), net=net)
+    assert not caplog.records
+    assert not logging.getLogger("sersicnet").handlers
+
+
+@pytest.mark.parametrize(("n_tiles", "n_lines"), [(1, 0), (4, 3), (250, 9)])
+def test_progress_is_logged_in_tenths(n_tiles, n_lines, log):
+    with tile_progress(n_tiles, progress_bar=False) as progress:
+        for _ in range(n_tiles):
+            progress.update()
+    assert len(log()) == n_lines
+    assert all(f" of {n_tiles} tiles in " in line for line in log())
+
+
+def test_a_progress_bar_is_not_logged(log, capsys):
+    with tile_progress(2, progress_bar=True) as progress:
+        progress.update()
+    assert log() == []
+    assert "1/2" in capsys.readouterr().err
