@@ -11,7 +11,7 @@ __all__ = ["in_options", "messages_of", "show_progress", "show_rows"]
 # Arguments of functions that messages name, and the argument that has the option.
 _OTHER_NAMES = {"name": "weights"}
 # An argument in a message: psf=None, psf_oversampling=0, or psf= with no value behind it.
-_ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"-])?)")
+_ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"{\[-])?)")
 
 
 class _Handler(logging.Handler):

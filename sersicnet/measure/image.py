@@ -9,6 +9,7 @@ from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_inputs, log_results, log_sky
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.tiles import open_measurement
+from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["measure_image"]
 
@@ -89,6 +90,7 @@ def measure_image(
     if net is None:
         net = SersicNet.from_pretrained()
     with open_measurement(image, Options(**options), net=net) as measurement:
+        _require_psf(measurement)
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
@@ -102,6 +104,16 @@ def measure_image(
     if output is not None:
         write_table(table, output, overwrite=True)
     return table
+
+
+def _require_psf(measurement):
+    """Raise ValueError, before the sky is measured, if the network needs a PSF and has none."""
+    if measurement.psf is None and isinstance(measurement.net.network_, PosteriorNetwork):
+        msg = (
+            "psf=None and the image has none: this network needs the PSF. Pass a star-like stamp "
+            "at the pixel scale of the image as psf=, or an image with its own (slicing drops it)"
+        )
+        raise ValueError(msg)
 
 
 def _check_paths(output, images, inputs):

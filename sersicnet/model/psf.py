@@ -233,7 +233,7 @@ def require_psfs(psfs):
     if all(psf is None for psf in psfs):
         msg = (
             "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp "
-            "at the pixel scale of the data as psf=, or set cutout.psf (slicing drops it)"
+            "at the pixel scale of the data as psf=, or cutouts with their own (slicing drops it)"
         )
         raise ValueError(msg)
 

@@ -76,8 +76,9 @@ def test_a_catalog_and_options(folder, tmp_path):
 
 def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     seen = {}
+    table = Table({"mag": [20.0]})
     monkeypatch.setattr(
-        "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or []
+        "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or table
     )
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
     assert main([*arguments, "--refine", "lm", "--no-sky"]) == 0
@@ -87,7 +88,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert seen["refine"] is None
     assert seen["n_passes"] is None
     assert not seen["augment"]
-    assert "background_box" not in seen
+    assert seen["background_box"] == 128
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),
-        ([], "no --psf and no cutout has one"),
+        ([], "no --psf and the image has none: this network needs the PSF"),
     ],
 )
 def test_errors_are_one_line(options, message, folder, tmp_path, capsys):

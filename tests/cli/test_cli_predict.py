@@ -50,7 +50,7 @@ def test_the_default_weights_need_a_psf(tmp_path, capsys):
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("sersicnet: no --psf and no cutout has one: this network needs the PSF")
-    assert "as --psf, or set cutout.psf" in error
+    assert "as --psf, or cutouts with their own" in error
     assert error.count("\n") == 1
     assert main([*arguments, "--weights", "deeplegato"]) == 0
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from astropy.table import Table
 
 from sersicnet.cli.main import main
 from sersicnet.cli.option_files import dump_options, read_options
@@ -13,8 +14,9 @@ from sersicnet.measure import Options
 def seen(monkeypatch):
     """What `measure_image` was asked."""
     seen = {}
+    table = Table({"mag": [20.0]})
     monkeypatch.setattr(
-        "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or []
+        "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or table
     )
     return seen
 

@@ -14,7 +14,7 @@ from sersicnet.flags import Flags
 def test_no_psf_at_all(net, images):
     bare = [make_cutout(image, psf=None) for image in images]
     message = "psf=None and no cutout has one: this network needs the PSF. Pass a star-like stamp.*"
-    message += r"or set cutout.psf \(slicing drops it\)"
+    message += r"or cutouts with their own \(slicing drops it\)"
     sliced = make_cutout(images[0], psf=star())[2:-2, 2:-2]
     for given in (bare, iter(bare), bare[0], images, stack_of(images, psf=None), sliced):
         with pytest.raises(ValueError, match=message):
