@@ -182,8 +182,8 @@ def read_psf(path):
     OSError, ValueError
         If the file is not FITS, or has no 2-D image.
     """
-    from sersicnet.io.cutouts import fits_errors, open_fits
     from sersicnet.io.extensions import native
+    from sersicnet.io.fits_files import fits_errors, open_fits
 
     if path is None:
         return None

@@ -10,6 +10,10 @@ units
     `parse_unit`: units as archives write them.
 zeropoints
     Zero points in headers, mission by mission.
+fits_files, paths
+    FITS files with clear errors, and paths that choose a part of a file.
+hdus
+    Which of several images of a file is read: ``file.fits[2]``.
 extensions
     The extensions that surveys use: image, uncertainty, mask, PSF.
 files
@@ -23,6 +27,7 @@ from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "atomic_path": "files",
+    "image_paths": "hdus",
     "list_pretrained": "weights",
     "parse_unit": "units",
     "read_cutout": "cutouts",
@@ -37,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "atomic_path",
+    "image_paths",
     "list_pretrained",
     "parse_unit",
     "read_cutout",

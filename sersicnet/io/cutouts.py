@@ -6,11 +6,8 @@ and `~astropy.nddata.CCDData.write` make; `write_cutouts` and `read_cutouts` kee
 many cutouts of different sizes in one file.
 """
 
-import gzip
 import hashlib
 import warnings
-import zlib
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -18,8 +15,7 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, NDData
-from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS
 
 from sersicnet.io.cards import (
     FILE_CARDS,
@@ -32,6 +28,9 @@ from sersicnet.io.cards import (
 )
 from sersicnet.io.extensions import UNCERTAINTY_CLASSES, native, read_survey, read_uncertainty
 from sersicnet.io.files import atomic_path
+from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.hdus import choose_image, image_paths, selected_version
+from sersicnet.io.paths import path_with
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
 
@@ -44,11 +43,9 @@ _N_HDUS = "SNHDUS"
 _PSF_CARD = "SNPSF"
 _WCS_FLAG = "SNWCS"
 _META_BUNIT = "SNBUNIT"
-# What astropy raises, or warns of, when a file is broken.
-_BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
 
 
-def read_cutout(path):
+def read_cutout(path, *, hdu=None):
     """Read the cutout of one galaxy from a FITS file.
 
     Parameters
@@ -59,7 +56,12 @@ def read_cutout(path):
         primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
         ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
         ``INVVAR``; ``MASK`` or ``DQ`` (nonzero is bad, except for the planes of LSST masks that
-        only mark detected sources); ``PSF`` or ``PSFIMAGE``.
+        only mark detected sources); ``PSF`` or ``PSFIMAGE``. Of several images, the path chooses
+        one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or ``'file.fits[SCI,2]'``; of a cube, it
+        chooses a plane, as ``'cube.fits[1][0]'``.
+    hdu : int, str or (str, int), optional
+        Number, name, or name and version of the image's HDU, instead of a choice in the path. By
+        default the first image, with a warning if there are several.
 
     Returns
     -------
@@ -81,23 +83,22 @@ def read_cutout(path):
     --------
     See `write_cutout`.
     """
-    with fits_errors(path), open_fits(path) as hdus:
-        n_cutouts = hdus[0].header.get(_N_CUTOUTS, 1)
-        if n_cutouts != 1:
-            msg = f"{path} holds {n_cutouts} cutouts, not one: read it with read_cutouts"
-            raise ValueError(msg)
-        if _N_CUTOUTS in hdus[0].header:
-            return _read_own(hdus, path)[0]
-        return read_survey(hdus, path)
+    cutouts = read_cutouts(path, hdu=hdu)
+    if len(cutouts) != 1:
+        msg = f"{path} holds {len(cutouts)} cutouts, not one: read it with read_cutouts"
+        raise ValueError(msg)
+    return cutouts[0]
 
 
-def read_cutouts(path):
+def read_cutouts(path, *, hdu=None):
     """Read all cutouts of a file written by `write_cutouts`.
 
     Parameters
     ----------
     path : str or path-like
         The file. Any other file that `read_cutout` understands counts as one cutout.
+    hdu : int, str, (str, int) or list of them, optional
+        The image to read, as in `read_cutout`, or several; ``'all'`` for all images of the file.
 
     Returns
     -------
@@ -113,10 +114,15 @@ def read_cutouts(path):
     --------
     See `write_cutouts`.
     """
+    if isinstance(hdu, list):
+        return [read_cutout(path, hdu=one) for one in hdu]
+    if hdu == "all":
+        return [read_cutout(one) for one in image_paths(path)]
+    path = path_with(path, hdu)
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:
             return _read_own(hdus, path)
-        return [read_survey(hdus, path)]
+        return [read_survey(choose_image(hdus, path), path)]
 
 
 def write_cutout(cutout, path, *, overwrite=False):
@@ -308,45 +314,6 @@ def _to_header(cutout):
     return exact_floats(header)
 
 
-@contextmanager
-def fits_errors(path, name="path"):
-    """Raise an OSError that names the file for anything that is broken in a FITS file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file that is read in the block.
-    name : str, optional
-        Name of the argument that holds ``path``, for the message if the file does not exist.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        warnings.simplefilter("ignore", u.UnitsWarning)
-        warnings.filterwarnings("error", ".*(truncated|Error validating header)", AstropyWarning)
-        try:
-            yield
-        except FileNotFoundError as error:
-            msg = f"{name}={str(path)!r} does not exist"
-            raise FileNotFoundError(msg) from error
-        except _BROKEN as error:
-            msg = f"{path} is not a complete FITS file: {error}"
-            raise OSError(msg) from error
-
-
-@contextmanager
-def open_fits(path):
-    """Open a FITS file, and check that none of its HDUs is missing."""
-    # fits.open given a path leaves the file open when it fails
-    with Path(path).open("rb") as file:
-        content = file
-        if file.peek(2)[:2] == b"\x1f\x8b":
-            # gzip, unpacked here since astropy would not notice that its end is missing
-            content = BytesIO(gzip.decompress(file.read()))
-        with fits.open(content, memmap=False) as hdus:
-            len(hdus)  # reads all headers
-            yield hdus
-
-
 def _read_own(hdus, path):
     """Read all cutouts of a file that `write_cutouts` wrote."""
     if len(hdus) != hdus[0].header[_N_HDUS]:
@@ -359,6 +326,9 @@ def _read_own(hdus, path):
             psfs[hdu.ver] = native(hdu.data)
         else:
             parts.setdefault(hdu.ver, {})[hdu.name] = hdu
+    version = selected_version(hdus, path)
+    if version is not None:
+        parts = {version: parts[version]}
     return [_build(part["SCI"], part, psfs, path) for part in parts.values()]
 
 

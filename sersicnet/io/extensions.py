@@ -71,8 +71,10 @@ def describe(hdus, image, path):
     except Exception as error:  # wcslib's own exceptions have no common base
         msg = f"{path}: its WCS cannot be read: {error}"
         raise ValueError(msg) from error
-    if not wcs.has_celestial or wcs.naxis != 2:
+    if not wcs.has_celestial:
         wcs = None
+    elif wcs.naxis != 2:
+        wcs = wcs.celestial  # a plane of a cube
     unit = _read_unit(header, path)
     if unit is None:
         unit = u.dimensionless_unscaled

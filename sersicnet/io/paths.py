@@ -1,13 +1,105 @@
-"""Checks of the files that a call reads and writes, before the work begins."""
+"""Paths: which part of a file they choose, and checks of what a call reads and writes.
+
+``file.fits[2]``, ``file.fits[CCD2]`` or ``file.fits[SCI,2]`` is one HDU of a file, and
+``cube.fits[1][0]`` a plane of it.
+"""
 
 import os
 import re
 from pathlib import Path
 
-__all__ = ["check_inputs", "check_outputs"]
+__all__ = ["check_inputs", "check_outputs", "file_of", "path_with", "split_path"]
 
-# The part of a file that a path may choose at its end: ``field.fits[2]``.
-_PART = re.compile(r"\[[^\[\]]*\]$")
+_SELECTED = re.compile(r"(?P<file>.+?)\[(?P<hdu>[^\[\]]+)\](?:\[(?P<plane>\d+)\])?")
+
+
+def split_path(path):
+    """Split the path of a file from the choice of an HDU and of a plane in it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``file.fits``, ``file.fits[2]``, ``file.fits[NAME]``, ``file.fits[NAME,VERSION]``, each with
+        an optional plane, ``file.fits[2][0]``. HDUs and planes are counted from 0.
+
+    Returns
+    -------
+    file : str
+        The file.
+    hdu : int, str, (str, int) or None
+        The HDU.
+    plane : int or None
+        The plane.
+
+    Examples
+    --------
+    >>> from sersicnet.io.paths import split_path
+    >>> split_path("file.fits[SCI,2]"), split_path("cube.fits[1][0]")
+    (('file.fits', ('SCI', 2), None), ('cube.fits', 1, 0))
+    """
+    path = str(path)
+    match = _SELECTED.fullmatch(path)
+    if match is None or Path(path).exists():
+        return path, None, None
+    hdu = match["hdu"].strip()
+    name, comma, version = hdu.rpartition(",")
+    if comma and version.strip().isdigit():
+        hdu = (name.strip(), int(version))
+    elif hdu.isdigit():
+        hdu = int(hdu)
+    plane = match["plane"]
+    if plane is not None:
+        plane = int(plane)
+    return match["file"], hdu, plane
+
+
+def file_of(path):
+    """Return the path of the file alone.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As in `split_path`.
+
+    Returns
+    -------
+    str
+    """
+    return split_path(path)[0]
+
+
+def path_with(path, hdu):
+    """Return a path with the choice of an HDU.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file.
+    hdu : int, str, (str, int) or None
+        The HDU; None for the path as it is.
+
+    Returns
+    -------
+    str or path-like
+
+    Raises
+    ------
+    ValueError
+        If the path has a choice already.
+    TypeError
+        If ``hdu`` is of another type.
+    """
+    if hdu is None:
+        return path
+    if split_path(path)[1] is not None:
+        msg = f"hdu={hdu!r} is given, and {path} names one already"
+        raise ValueError(msg)
+    if isinstance(hdu, tuple) and len(hdu) == 2:
+        return f"{path}[{hdu[0]},{hdu[1]}]"
+    if isinstance(hdu, bool) or not isinstance(hdu, int | str):
+        msg = f"hdu={hdu!r} must be a number, a name, or a name and a version"
+        raise TypeError(msg)
+    return f"{path}[{hdu}]"
 
 
 def check_inputs(inputs):
@@ -36,7 +128,7 @@ def check_inputs(inputs):
     FileNotFoundError: image='absent.fits' does not exist
     """
     for name, given in _named_paths(inputs):
-        path = _whole_file(given)
+        path = Path(file_of(given))
         if not path.exists():
             msg = f"{name}={str(given)!r} does not exist"
             raise FileNotFoundError(msg)
@@ -73,7 +165,7 @@ def check_outputs(outputs, inputs):
     """
     taken = {}
     for name, path in _named_paths(inputs):
-        for key in _identity(_whole_file(path)):
+        for key in _identity(file_of(path)):
             taken.setdefault(key, f"{name}={str(path)!r}")
     for name, path in _named_paths(outputs):
         keys = _identity(path)
@@ -92,14 +184,6 @@ def _named_paths(given):
         for path in values:
             if isinstance(path, str | os.PathLike):
                 yield name, path
-
-
-def _whole_file(path):
-    """The file of a path that may choose a part of it."""
-    path = Path(path)
-    if path.exists():
-        return path
-    return Path(_PART.sub("", str(path)))
 
 
 def _identity(path):

@@ -9,17 +9,17 @@ import numpy as np
 from astropy.nddata import CCDData, NDData
 
 from sersicnet.io.cards import header_number
-from sersicnet.io.cutouts import fits_errors, open_fits
 from sersicnet.io.extensions import (
     MASK_NAMES,
     UNCERTAINTY_NAMES,
     bad_pixels,
     describe,
-    find_hdu,
     find_parts,
     native,
     uncertainty_kind,
 )
+from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.hdus import choose_companion, choose_image
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
 from sersicnet.preprocessing.units import find_pixel_scale, per_cutout
 from sersicnet.preprocessing.windows import as_nddata
@@ -71,6 +71,8 @@ class FieldImage:
         Attributes of the image, as in `~astropy.nddata.CCDData`.
     noise_name : str
         Where the noise comes from, for messages.
+    hdu : (str, int) or None
+        Name and version of its HDU in a file.
     """
 
     data: Plane
@@ -81,6 +83,7 @@ class FieldImage:
     meta: dict
     psf: object
     noise_name: str
+    hdu: tuple | None = None
 
     def units(self, pixel_scale, zeropoint):
         """Find pixel scale and zero point.
@@ -205,6 +208,7 @@ def _from_file(path, stack):
     """The planes of a FITS file."""
     with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
+        hdus = choose_image(hdus, path)
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
         if psf is not None:
@@ -216,7 +220,7 @@ def _from_file(path, stack):
         noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None
     if mask is not None:
         mask = _mask_plane(mask.section, mask.header)
-    about |= {"psf": psf, "noise_name": _own_name(noise)}
+    about |= {"psf": psf, "noise_name": _own_name(noise), "hdu": (image.name, image.ver)}
     return FieldImage(Plane(image.section), noise, mask, **about)
 
 
@@ -244,7 +248,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     if _is_path(given):
         with fits_errors(given, name):
             hdus = stack.enter_context(open_fits(given))
-            hdu = find_hdu(hdus, hdu_names, given) or _first_image(hdus, name, given)
+            hdu = choose_companion(hdus, hdu_names, given, like=field.hdu, argument=name)
         pixels, header = hdu.section, hdu.header
     elif isinstance(given, u.Quantity):
         try:
@@ -258,11 +262,3 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
         msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)
     return pixels, header
-
-
-def _first_image(hdus, name, path):
-    for hdu in hdus:
-        if hdu.is_image and len(hdu.shape) == 2:
-            return hdu
-    msg = f"{name}={str(path)!r} has no 2-D image"
-    raise ValueError(msg)

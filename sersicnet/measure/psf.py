@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.modeling import Model
 
-from sersicnet.io.cutouts import fits_errors, open_fits
+from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.model.psf import check_oversampling, check_psf
 
 __all__ = ["FieldPSF", "field_psf"]

@@ -12,6 +12,7 @@ from astropy.table import Table
 from astropy.units import Quantity
 
 from sersicnet.io.files import read_table
+from sersicnet.io.paths import file_of, split_path
 from sersicnet.measure.options import FILES, Options
 
 __all__ = ["Task", "make_tasks"]
@@ -65,7 +66,7 @@ class Task:
                 files[name] = file
         states = {}
         for name, file in files.items():
-            state = Path(file).stat()
+            state = Path(file_of(file)).stat()
             states[name] = [state.st_size, state.st_mtime_ns]
         return states
 
@@ -95,7 +96,7 @@ def make_tasks(images, common):
     common = _portable(common)
     Options.from_dict(common)  # raises if one is unknown or invalid
     for name in FILES:
-        if common.get(name) is not None and not Path(common[name]).exists():
+        if common.get(name) is not None and not Path(file_of(common[name])).exists():
             msg = f"{name}={common[name]!r} does not exist"
             raise FileNotFoundError(msg)
     tasks = [_make_task(row, common) for row in _rows(images)]
@@ -131,7 +132,7 @@ def _make_task(row, common):
     image = _absolute("image", row.pop("image"))
     name = row.pop("name", None)
     if name is None:
-        name = re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(image).name)
+        name = _name_of(image)
     # readers of Parquet skip hidden files
     if not re.fullmatch(r"[^._/\\][^/\\]*", str(name)):
         msg = (
@@ -145,6 +146,18 @@ def _make_task(row, common):
         msg = f"images has {str(name)!r} with an option that cannot be: {error}"
         raise type(error)(msg) from error
     return Task(str(name), image, options)
+
+
+def _name_of(image):
+    """Return the name of an image: that of the file, and of the chosen HDU and plane."""
+    file, hdu, plane = split_path(image)
+    parts = [re.sub(r"(\.fits?)?(\.[fg]z)?$", "", Path(file).name)]
+    for choice in (hdu, plane):
+        if isinstance(choice, tuple):
+            parts += map(str, choice)
+        elif choice is not None:
+            parts.append(str(choice))
+    return "-".join(parts)
 
 
 def _portable(options):

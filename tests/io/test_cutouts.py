@@ -1,7 +1,5 @@
 """Cutouts written to FITS come back as they were; survey files become cutouts."""
 
-import gzip
-
 import astropy.units as u
 import numpy as np
 import pytest
@@ -179,38 +177,7 @@ def test_file_of_ccddata(path, kind):
         assert_same(before, after, atol=1e-11)  # CCDData.write rounds the WCS to 14 digits
 
 
-def test_compressed_files(path):
-    data = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(data)]).writeto(path)
-    np.testing.assert_array_equal(read_cutout(path).data, data)
-    zipped = path.with_suffix(".fits.gz")
-    zipped.write_bytes(gzip.compress(path.read_bytes()))
-    np.testing.assert_array_equal(read_cutout(zipped).data, data)
-    zipped.write_bytes(zipped.read_bytes()[:500])
-    with pytest.raises(OSError, match=r"cutouts.fits.gz is not a complete FITS file"):
-        read_cutout(zipped)
-
-
 # --- files that are wrong ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("read", [read_cutout, read_cutouts])
-def test_files_that_are_not_fits(path, read):
-    with pytest.raises(FileNotFoundError, match=r"cutouts\.fits"):
-        read(path)
-    for content in (b"", b"no FITS at all" * 1000):
-        path.write_bytes(content)
-        with pytest.raises(OSError, match=r"cutouts\.fits is not a complete FITS file"):
-            read(path)
-
-
-def test_truncated_file_is_refused_wherever_it_ends(path):
-    write_cutouts([make_cutout(shape=(40, 40)), make_cutout(shape=(9, 9))], path)
-    content = path.read_bytes()
-    for length in {*range(0, len(content), 1440), len(content) - 1}:
-        path.write_bytes(content[:length])
-        with pytest.raises(OSError, match=r"cutouts\.fits is not a complete FITS file"):
-            read_cutouts(path)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +186,7 @@ def test_truncated_file_is_refused_wherever_it_ends(path):
         ({}, r"cutouts.fits has no 2-D image: it must be in one of SCI, DATA"),
         ({"ERR": np.ones((2, 2))}, "has no 2-D image"),
         ({"SCI": np.ones(5)}, r"SCI must be one 2-D image, and has shapes \(5,\)"),
-        ({"SCI": np.ones((2, 3, 4))}, r"has shapes \(2, 3, 4\)"),
+        ({"SCI": np.ones((2, 3, 4))}, "SCI has 2 planes of 3 x 4 pixels: choose one"),
         ({"SCI": np.ones((2, 3)), "ERR": np.ones((3, 2))}, r"ERR has shape \(3, 2\)"),
         ({"SCI": np.ones((2, 3)), "DQ": np.ones((1, 1))}, r"DQ has shape \(1, 1\)"),
         ({"SCI": np.ones((2, 3)), "PSF": np.ones((2, 1, 1))}, "PSF must be one 2-D image"),

@@ -11,6 +11,7 @@ from astropy.nddata import (
     StdDevUncertainty,
     VarianceUncertainty,
 )
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import assert_same_wcs, make_wcs, write_extensions
 
 from sersicnet.io.cutouts import read_cutout
@@ -101,5 +102,5 @@ def test_celestial_wcs_is_read_and_others_are_not(path):
 def test_two_images_of_one_name(path):
     images = [fits.ImageHDU(np.ones((2, 2)), name="SCI", ver=i) for i in (1, 2)]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
-    with pytest.raises(ValueError, match=r"SCI must be one 2-D .* \(2, 2\), \(2, 2\)"):
+    with pytest.warns(AstropyUserWarning, match="2 images .SCI,1, SCI,2., of which SCI,1 is taken"):
         read_cutout(path)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from sersicnet.io.paths import check_inputs, check_outputs
+from sersicnet.io.paths import check_inputs, check_outputs, file_of, split_path
 
 
 @pytest.fixture
@@ -72,3 +72,20 @@ def test_inputs_exist(image, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match=r"image=.* may not be read"):
         check_inputs({"image": image})
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("a.fits", ("a.fits", None, None)),
+        ("a.fits[2]", ("a.fits", 2, None)),
+        ("dir[1]/a.fits", ("dir[1]/a.fits", None, None)),
+        ("a.fits.fz[CCD 2]", ("a.fits.fz", "CCD 2", None)),
+        ("a.fits[SCI, 2]", ("a.fits", ("SCI", 2), None)),
+        ("a.fits[CCDID 1-1.SCI]", ("a.fits", "CCDID 1-1.SCI", None)),
+        ("a.fits[1][3]", ("a.fits", 1, 3)),
+    ],
+)
+def test_parts_of_paths(path, parts):
+    assert split_path(path) == parts
+    assert file_of(path) == parts[0]

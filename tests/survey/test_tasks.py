@@ -6,6 +6,8 @@ import astropy.units as u
 import pytest
 from astropy.table import MaskedColumn, QTable
 
+from sersicnet.survey.tasks import make_tasks
+
 pytest.importorskip("dask.distributed")
 pytest.importorskip("pyarrow")
 pytest.importorskip("pandas")  # reads Parquet
@@ -41,3 +43,12 @@ def test_a_catalog_is_read_by_the_worker(measure, measured, three, tmp_path):
     QTable({"x_0": [1.0]}).write(tmp_path / "where.ecsv")
     measure(three[:1], catalog=tmp_path / "where.ecsv")
     assert measured[0]["catalog"]["x_0"] == [1.0]
+
+
+def test_images_of_one_file_have_their_own_names(tmp_path):
+    path = tmp_path / "exposure.fits.fz"
+    path.write_text("image")
+    images = [f"{path}[N2]", f"{path}[SCI,2]", f"{path}[3][0]"]
+    tasks = make_tasks(images, {"weight_map": f"{path}[1]"})
+    assert [task.name for task in tasks] == ["exposure-N2", "exposure-SCI-2", "exposure-3-0"]
+    assert all(task.file_states()["image"][0] == 5 for task in tasks)
