@@ -6,7 +6,7 @@ import sys
 import warnings
 from contextlib import contextmanager, suppress
 
-__all__ = ["in_options", "messages_of", "show_progress", "show_rows"]
+__all__ = ["in_options", "messages_of", "show_counts", "show_progress", "show_rows"]
 
 # Arguments of functions that messages name, and the argument that has the option.
 _OTHER_NAMES = {"name": "weights"}
@@ -17,10 +17,15 @@ _ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"{\[-])?)")
 class _Handler(logging.Handler):
     """Print records on the error stream of the moment, above a progress bar if there is one."""
 
+    def __init__(self, options):
+        super().__init__()
+        self._options = options
+
     def emit(self, record):
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)
+        text = in_options(self.format(record), self._options)
+        tqdm.write(f"sersicnet: {text}", file=sys.stderr)
 
 
 @contextmanager
@@ -42,8 +47,7 @@ def messages_of(options):
     log = logging.getLogger("sersicnet")
     before = log.level
     log.setLevel(_level(options))
-    handler = _Handler()
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    handler = _Handler(options)
     log.addHandler(handler)
     try:
         with warnings.catch_warnings():
@@ -93,8 +97,22 @@ def show_rows(table):
     """
     from sersicnet.diagnostics.summary import without_result
 
-    lost = int(without_result(table).sum())
-    n_rows = len(table)
+    return show_counts(len(table), int(without_result(table).sum()))
+
+
+def show_counts(n_rows, lost):
+    """Report on the error stream how many rows have no result.
+
+    Parameters
+    ----------
+    n_rows, lost : int
+        Number of rows, and of those without a result.
+
+    Returns
+    -------
+    int
+        Exit status: 1 if no row has a result, else 0.
+    """
     if n_rows == 0:
         print("sersicnet: no source was found", file=sys.stderr)
     elif lost == n_rows:

@@ -1,6 +1,8 @@
 """Options that several commands have."""
 
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from sersicnet.io.paths import check_inputs
@@ -37,7 +39,8 @@ def read_named_cutouts(paths):
     cutouts : list of `~astropy.nddata.CCDData`
         The cutouts of all readable files.
     names : list of str
-        Their names: the name of the file, with a number if it holds several.
+        Their names: the name of the file, with its folder if several files have that name, and
+        with a number if it holds several.
     status : int
         Exit status: 1 if a file cannot be read, else 0.
     """
@@ -46,7 +49,7 @@ def read_named_cutouts(paths):
     cutouts = []
     names = []
     status = 0
-    for path in paths:
+    for path, name in zip(paths, _names_of(paths), strict=True):
         try:
             check_inputs({"CUTOUT": path})
             found = read_cutouts(path)
@@ -55,12 +58,22 @@ def read_named_cutouts(paths):
             status = 1
             continue
         cutouts += found
-        stem = Path(path).stem
         if len(found) == 1:
-            names.append(stem)
+            names.append(name)
         else:
-            names += [f"{stem}-{i}" for i in range(len(found))]
+            names += [f"{name}-{i}" for i in range(len(found))]
     return cutouts, names, status
+
+
+def _names_of(paths):
+    """The name of each file without its suffix, with its folder where that is needed."""
+    wholes = [re.sub(r"(\.fits?)?(\.[fg]z)?$", "", str(path)) for path in paths]
+    names = [Path(whole).name for whole in wholes]
+    counts = Counter(names)
+    chosen = []
+    for whole, name in zip(wholes, names, strict=True):
+        chosen.append(name if counts[name] == 1 else whole)
+    return chosen
 
 
 def add_option(parser, name, **settings):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sersicnet.cli.options import read_named_cutouts, read_psf
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_folder, read_table
+from sersicnet.io.paths import check_inputs, check_outputs
 
 __all__ = ["add_report"]
 
@@ -27,7 +29,9 @@ def add_report(commands):
         example=_EXAMPLE,
         run=_report,
     )
-    parser.add_argument("catalog", metavar="CATALOG", help="table from predict or measure")
+    parser.add_argument(
+        "catalog", metavar="CATALOG", help="table from predict or measure, or folder of a survey"
+    )
     parser.add_argument(
         "--truth", metavar="TABLE", help="true values, one row per galaxy in the same order"
     )
@@ -54,42 +58,63 @@ def add_report(commands):
 
 def _report(options):
     """Run the command."""
-    from sersicnet.io.files import check_folder, read_table
-    from sersicnet.io.paths import check_inputs, check_outputs
-    from sersicnet.report import write_report
-
-    inputs = {name: getattr(options, name) for name in ("catalog", "truth", "psf")}
+    check_folder(options.output, "output")
     files = None
     if options.cutouts is not None:
         files = _files(options.cutouts)
+    inputs = {name: getattr(options, name) for name in ("truth", "psf")}
     check_inputs(inputs)
-    check_folder(options.output, "output")
-    check_outputs({"output": options.output}, inputs | {"cutouts": files})
-    table = read_table(options.catalog)
+    inputs |= {"catalog": options.catalog, "cutouts": files}
+    check_outputs({"output": options.output}, inputs)
+    table = _read_catalog(options.catalog)
+    psf = read_psf(options.psf)
+    truth = None
+    if options.truth is not None:
+        truth = read_table(options.truth)
     status = 0
     chosen = None
     if files is not None:
         cutouts, names, status = read_named_cutouts(files)
         chosen = _match(table, cutouts, names)
-    truth = None
-    if options.truth is not None:
-        truth = read_table(options.truth)
+    _write(table, options, truth=truth, cutouts=chosen, psf=psf)
+    return status
+
+
+def _write(table, options, *, truth, cutouts, psf):
+    """Write the page, and print what it shows."""
+    from sersicnet.report import write_report
+
     path = write_report(
         table,
         options.output,
         truth=truth,
-        cutouts=chosen,
-        psf=read_psf(options.psf),
+        cutouts=cutouts,
+        psf=psf,
         pixel_scale=options.pixel_scale,
         zeropoint=options.zeropoint,
         title=options.title,
     )
-    if chosen is None:
-        print(f"wrote {path}")
-    else:
-        found = sum(cutout is not None for cutout in chosen)
-        print(f"wrote {path}: cutouts of {found} of {len(table)} galaxies")
-    return status
+    shown = f"{len(table)} galaxies"
+    if cutouts is not None:
+        found = sum(cutout is not None for cutout in cutouts)
+        shown = f"cutouts of {found} of {shown}"
+    print(f"wrote {path}: {shown}")
+
+
+def _read_catalog(path):
+    """Read a catalog, or the catalogs of all images of the folder of a survey."""
+    folder = Path(path)
+    if not folder.is_dir():
+        check_inputs({"catalog": path})
+        return read_table(path)
+    if not (folder / "manifest.jsonl").is_file():
+        msg = f"catalog={path!r} is a folder without manifest.jsonl: it is no survey"
+        raise IsADirectoryError(msg)
+    from sersicnet.survey import read_survey
+
+    table = read_survey(folder)
+    table["id"] = [f"{image}-{number}" for image, number in table.iterrows("image", "id")]
+    return table
 
 
 def _files(paths):
@@ -97,7 +122,11 @@ def _files(paths):
     files = []
     for path in map(Path, paths):
         if path.is_dir():
-            files += sorted(path.glob("*.fits*"))
+            found = sorted(path.glob("*.fits*"))
+            if not found:
+                msg = f"cutouts={str(path)!r} is a folder without FITS files"
+                raise FileNotFoundError(msg)
+            files += found
         else:
             files.append(path)
     return files

@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext
 
-from sersicnet.cli.messages import in_options, show_progress
+from sersicnet.cli.messages import in_options, show_counts, show_progress
 from sersicnet.cli.option_files import add_option_file
 from sersicnet.cli.options import add_jobs, add_measuring, measuring_of
 from sersicnet.cli.parser import add_command
@@ -83,9 +83,8 @@ def _survey(options):
     n_sources = table["n_sources"].sum()
     done = f"{len(table) - len(failed)} of {len(table)} images, {n_sources} sources"
     print(f"wrote {options.output}: {done}")
-    if n_sources == 0 and not len(failed):
-        print("sersicnet: no source was found", file=sys.stderr)
-    return int(len(failed) > 0 or n_sources == 0)
+    n_lost = table["n_without_result"].sum()
+    return max(int(len(failed) > 0), show_counts(n_sources, n_lost))
 
 
 def _client(address):

@@ -5,7 +5,7 @@ import numpy as np
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, to_floats
 
-__all__ = ["summarize_rows", "without_result"]
+__all__ = ["count_flags", "summarize_counts", "summarize_rows", "without_result"]
 
 
 def without_result(table):
@@ -56,11 +56,52 @@ def summarize_rows(flags, lost):
     >>> summarize_rows([0, 33, 256], [False, True, False])
     '3 rows, 1 without a result; flags: NO_DATA 1, NOISE_ESTIMATED 1, LOW_SNR 1'
     """
+    return summarize_counts(len(flags), np.count_nonzero(lost), count_flags(flags))
+
+
+def count_flags(flags):
+    """Count how many rows have each flag.
+
+    Parameters
+    ----------
+    flags : (N,) int array_like
+        The column ``flags``.
+
+    Returns
+    -------
+    dict of str to int
+        By the name of the flag, without those that no row has.
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.summary import count_flags
+    >>> count_flags([0, 33, 256, 256])
+    {'NO_DATA': 1, 'NOISE_ESTIMATED': 1, 'LOW_SNR': 2}
+    """
     flags = np.asarray(flags, dtype=int)
-    counts = []
-    for flag in Flags:
-        number = np.count_nonzero(flags & int(flag))
-        if number:
-            counts.append(f"{flag.name} {number}")
-    text = ", ".join(counts) or "none"
-    return f"{len(flags)} rows, {np.count_nonzero(lost)} without a result; flags: {text}"
+    counts = {flag.name: int(np.count_nonzero(flags & int(flag))) for flag in Flags}
+    return {name: number for name, number in counts.items() if number}
+
+
+def summarize_counts(n_rows, n_lost, counts):
+    """Write the numbers of rows in one line.
+
+    Parameters
+    ----------
+    n_rows, n_lost : int
+        Number of rows, and of those without a result.
+    counts : dict of str to int
+        Number of rows with each flag, from `count_flags`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.summary import summarize_counts
+    >>> summarize_counts(4, 1, {"NO_DATA": 1, "LOW_SNR": 2})
+    '4 rows, 1 without a result; flags: NO_DATA 1, LOW_SNR 2'
+    """
+    text = ", ".join(f"{name} {number}" for name, number in counts.items()) or "none"
+    return f"{n_rows} rows, {n_lost} without a result; flags: {text}"

@@ -1,12 +1,14 @@
 """What is logged about a prediction: how the cutouts are read, and the results."""
 
 import logging
+import warnings
 
 import numpy as np
 
 from sersicnet.diagnostics.summary import summarize_rows
 from sersicnet.flags import Flags
 from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["log_batch", "log_results"]
 
@@ -38,11 +40,12 @@ def log_batch(batch, n_cutouts):
     if len(batch) < n_cutouts:
         of = f" (first {len(batch)})"
     _LOG.info(
-        "%d cutouts%s: %s, zero point %s, %s arcsec per pixel",
+        "%d cutouts%s: %s, zero point %s%s, %s arcsec per pixel",
         n_cutouts,
         of,
         unit,
         _range(frame.zeropoint, ".4f"),
+        _zeropoint_source(first, batch),
         _range(frame.pixel_scale, ".5g"),
     )
     n_estimated = np.count_nonzero(batch.stamps.flags & int(Flags.NOISE_ESTIMATED))
@@ -52,6 +55,19 @@ def log_batch(batch, n_cutouts):
         n_psfs = len(batch.psfs.stamps)
         width = _range(batch.psfs.fwhm(), ".3g")
         _LOG.info("PSF: %d different%s, FWHM %s pixels of the cutout", n_psfs, of, width)
+
+
+def _zeropoint_source(cutout, batch):
+    """Where the zero point of the first cutout comes from when none is given, in brackets."""
+    if batch.zeropoint is not None:
+        return ""
+    pixel_scale = None
+    if batch.pixel_scale is not None:
+        pixel_scale = batch.pixel_scale[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of was said when the stamps were made
+        found = find_zeropoint(cutout, None, "cutouts[0]", pixel_scale=pixel_scale)
+    return f" ({found.source})"
 
 
 def log_results(cutouts, results):

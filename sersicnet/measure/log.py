@@ -1,6 +1,7 @@
 """What is logged about the measurement of a survey image: inputs, sky, progress and results."""
 
 import logging
+import warnings
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -8,6 +9,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sersicnet.diagnostics.summary import summarize_rows, without_result
+from sersicnet.model.psf import collect_psfs
+from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["log_inputs", "log_results", "log_sky", "tile_progress"]
 
@@ -34,17 +37,30 @@ def log_inputs(measurement):
     if unit is None:
         unit = "no unit"
     _LOG.info(
-        "image: %d x %d pixels (x, y), %s, zero point %.4f, %.5g arcsec per pixel",
+        "image: %d x %d pixels (x, y), %s, zero point %.4f%s, %.5g arcsec per pixel",
         n_x,
         n_y,
         unit,
         measurement.zeropoint,
+        _zeropoint_source(measurement),
         measurement.pixel_scale,
     )
-    _LOG.info("noise: %s", field.noise_name.removesuffix("="))
+    _LOG.info("noise: %s", field.noise_name)
     _LOG.info("PSF: %s", _describe_psf(measurement))
     if np.isfinite(measurement.saturation):
         _LOG.info("saturated from %g on", measurement.saturation)
+
+
+def _zeropoint_source(measurement):
+    """Where the zero point comes from when the user gives none, in brackets."""
+    if measurement.options.zeropoint is not None:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of was said when the image was opened
+        found = find_zeropoint(
+            measurement.field, None, "image", pixel_scale=measurement.options.pixel_scale
+        )
+    return f" ({found.source})"
 
 
 def _describe_psf(measurement):
@@ -53,8 +69,15 @@ def _describe_psf(measurement):
         return "none"
     n_y, n_x = measurement.field.data.shape
     stamp = np.asarray(measurement.psf.at((n_x - 1) / 2, (n_y - 1) / 2))
+    psfs = collect_psfs([stamp], oversampling=measurement.psf.oversampling)
+    if not psfs.stamps:
+        return "not usable in the middle of the image"
+    fwhm = psfs.fwhm()[0]
     n_y, n_x = stamp.shape
-    return f"{n_x} x {n_y} pixels, {measurement.psf.oversampling} to a pixel of the image"
+    return (
+        f"FWHM {fwhm:.3g} pixels, {fwhm * measurement.pixel_scale:.3g} arcsec (stamp of {n_x} x "
+        f"{n_y}, oversampling {measurement.psf.oversampling})"
+    )
 
 
 def log_sky(measurement, sky):

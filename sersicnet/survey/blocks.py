@@ -21,6 +21,7 @@ import numpy as np
 from astropy.table import vstack
 
 from sersicnet import __version__
+from sersicnet.diagnostics.summary import count_flags, without_result
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import read_table, write_table
 from sersicnet.measure.catalog import check_usable
@@ -106,7 +107,8 @@ def write_part(task, table, output):
     Returns
     -------
     dict
-        Entries of the image's record: file, size in bytes, number of sources, version.
+        Entries of the image's record: file, size in bytes, number of sources, of those without a
+        result and with each flag, version.
     """
     table.add_column(np.full(len(table), task.name), name="image", index=0)
     part = output / task.part
@@ -115,6 +117,8 @@ def write_part(task, table, output):
         "part": task.part,
         "part_bytes": part.stat().st_size,
         "n_sources": len(table),
+        "n_without_result": int(without_result(table).sum()),
+        "flags": count_flags(table["flags"]),
         "version": __version__,
     }
 

@@ -135,6 +135,7 @@ class Manifest:
                 "image": _column(options, "image", str),
                 "part": _column(records, "part", str, missing=""),
                 "n_sources": _column(records, "n_sources", int, missing=0),
+                "n_without_result": _column(records, "n_without_result", int, missing=0),
                 "seconds": _column(records, "seconds", float, missing=np.nan),
                 "error": np.array(errors, dtype=str),
             }

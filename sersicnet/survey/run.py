@@ -18,6 +18,7 @@ from sersicnet.io.weights import weights_label, weights_path
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.options import FILES
 from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_network, write_part
+from sersicnet.survey.log import log_image, log_start, log_survey
 from sersicnet.survey.manifest import Manifest
 from sersicnet.survey.tasks import make_tasks
 
@@ -81,8 +82,8 @@ def measure_survey(
     Returns
     -------
     `~astropy.table.Table`
-        One row per image: ``name``, ``image``, ``part``, ``n_sources``, ``seconds`` of work (the
-        sum over its blocks), and ``error``, empty if there was none.
+        One row per image: ``name``, ``image``, ``part``, ``n_sources``, ``n_without_result``,
+        ``seconds`` of work (the sum over its blocks), and ``error``, empty if there was none.
 
     Raises
     ------
@@ -115,15 +116,18 @@ def measure_survey(
     _check_outputs(tasks, output, manifest)
     manifest.check_unchanged(tasks, weights_id)
     missing = {task.name: task for task in manifest.missing(tasks)}
+    log_start(len(tasks), len(missing))
     if missing:
         manifest.begin()
         bar = tqdm(total=len(missing), unit="task", disable=not progress_bar)
         with _connected(client, n_workers) as client, bar:
             run = _Run(client, output, weights, weights_id, retries, tiles_per_task, bar)
-            for name, result in run.results(missing):
+            for n_done, (name, result) in enumerate(run.results(missing), start=1):
+                log_image(name, result, f"{n_done} of {len(missing)}")
                 manifest.add(missing[name], weights_id, **result)
                 if "error" not in result:
                     clear_blocks(output, name)
+    log_survey(manifest.records[task.name] for task in tasks)
     return manifest.to_table([task.name for task in tasks])
 
 

@@ -1,14 +1,17 @@
 """The command ``sersicnet predict``."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.table import QTable
 
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
+from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
 from sersicnet.io.cutouts import read_cutout, write_cutout
 
 
@@ -75,3 +78,48 @@ def test_predict_does_not_overwrite_what_it_reads(files, tmp_path, capsys):
     assert main(["predict", *files, "-o", str(tmp_path / "link.fits")]) == 1
     assert "link.fits' would overwrite CUTOUT=" in capsys.readouterr().err
     assert Path(files[1]).read_bytes() == before
+
+
+def test_files_of_one_name_have_their_folder_as_well(files, tmp_path):
+    """The file of a bad name is said, and does not count."""
+    paths = [tmp_path / folder / "galaxy.fits" for folder in ("one", "two")]
+    for path, file in zip(paths, files, strict=True):
+        path.parent.mkdir()
+        path.write_bytes(Path(file).read_bytes())
+    other = tmp_path / "other.fits.gz"
+    other.write_bytes(gzip.compress(Path(files[0]).read_bytes()))
+    output = tmp_path / "measured.ecsv"
+    assert main(["predict", *map(str, [*paths, other]), "-o", str(output)]) == 0
+    names = [str(path.with_suffix("")) for path in paths]
+    assert list(QTable.read(output)["id"]) == [*names, "other"]
+
+
+def test_options_of_refinement_and_psf(files, tmp_path, monkeypatch):
+    seen = {}
+
+    def predict(self, cutouts, **options):
+        seen.update(options, device=self.device)
+        msg = "seen"
+        raise ValueError(msg)
+
+    monkeypatch.setattr(SersicNet, "predict", predict)
+    arguments = ["predict", *files, "-o", str(tmp_path / "x.ecsv"), "--device", "cpu"]
+    assert main([*arguments, "--refine", "lm", "--no-sky", "--psf-oversampling", "2"]) == 1
+    assert seen["refine"] == LevenbergMarquardt(sky=False)
+    assert seen["psf_oversampling"] == 2
+    assert seen["device"] == "cpu"
+    main([*arguments, "--refine", "importance", "--no-sky"])
+    assert seen["refine"] == ImportanceSampling(sky=False)
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--no-sky"])
+
+
+def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):
+    cutout = read_cutout(files[0])
+    cutout.data[:] = np.nan
+    write_cutout(cutout, tmp_path / "empty.fits")
+    output = str(tmp_path / "out.ecsv")
+    assert main(["predict", str(tmp_path / "empty.fits"), "-o", output]) == 1
+    assert "sersicnet: none of 1 rows has a result: see flags" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "empty.fits"), files[1], "-o", output]) == 0
+    assert "sersicnet: 1 of 2 rows have no result: see flags" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The command ``sersicnet report``."""
 
+import json
+
 import pytest
 from astropy.io import fits
 from astropy.table import QTable
@@ -9,6 +11,7 @@ pytest.importorskip("bokeh")
 
 from sersicnet.cli.main import main
 from sersicnet.io.cutouts import write_cutout, write_cutouts
+from sersicnet.io.files import write_table
 
 
 @pytest.fixture
@@ -39,8 +42,8 @@ def test_command_finds_cutouts_by_id(folder, capsys):
     assert main([*arguments, "--cutouts", str(folder / "images" / "one.fits")]) == 0
     assert n_pictures(output) == without + 1
     printed = capsys.readouterr().out.splitlines()
-    counted = ["", ": cutouts of 2 of 3 galaxies", ": cutouts of 1 of 3 galaxies"]
-    assert printed == [f"wrote {output}{count}" for count in counted]
+    counted = [f"{text}3 galaxies" for text in ("", "cutouts of 2 of ", "cutouts of 1 of ")]
+    assert printed == [f"wrote {output}: {count}" for count in counted]
 
 
 def test_command_takes_a_psf(folder):
@@ -75,3 +78,55 @@ def test_command_says_what_is_wrong(folder, capsys):
     assert main([*arguments, *output]) == 1
     assert "--cutouts needs a column id" in capsys.readouterr().err
     assert main(["report", str(folder / "nothing.ecsv"), *output]) == 1
+
+
+def test_the_folder_of_a_survey(folder, capsys):
+    """Its images have the same ids: they are told apart by the names of the images."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")  # reads Parquet
+    survey = folder / "survey"
+    records = []
+    for image in "ab":
+        part = f"parts/{image}.parquet"
+        _, values = make_scene()
+        table = QTable({name: [value] * 2 for name, value in values.items()})
+        table.add_column([image] * 2, name="image", index=0)
+        table["id"] = [0, 1]
+        (survey / "parts").mkdir(parents=True, exist_ok=True)
+        write_table(table, survey / part)
+        records.append({"name": image, "options": {"image": image}, "error": None, "part": part})
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (survey / "manifest.jsonl").write_text(text)
+    output = folder / "page.html"
+    assert main(["report", str(survey), "-o", str(output)]) == 0
+    assert capsys.readouterr().out == f"wrote {output}: 4 galaxies\n"
+    page = output.read_text(encoding="utf-8")
+    assert all(name in page for name in ("a-0", "a-1", "b-0", "b-1"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["absent.ecsv"], "CATALOG='absent.ecsv' does not exist"),
+        (["."], "CATALOG='.' is a folder without manifest.jsonl: it is no survey"),
+        (["catalog.ecsv", "--truth", "absent.ecsv"], "--truth='absent.ecsv' does not exist"),
+        (["catalog.ecsv", "--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
+        (["catalog.ecsv", "--psf", "catalog.fits"], "--psf='catalog.fits' has no 2-D image"),
+        (
+            ["catalog.ecsv", "--cutouts", "empty"],
+            "--cutouts='empty' is a folder without FITS files",
+        ),
+        (
+            ["catalog.ecsv", "-o", "catalog.ecsv"],
+            "--output='catalog.ecsv' would overwrite CATALOG=",
+        ),
+        (["catalog.ecsv", "-o", "images"], "--output='images' is a folder: the name of a file"),
+    ],
+)
+def test_bad_files_are_one_line(words, message, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+    assert main(["report", *words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sersicnet: {message}")
+    assert error.count("\n") == 1

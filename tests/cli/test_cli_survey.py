@@ -19,7 +19,8 @@ def seen(monkeypatch):
         if options["client"] is not None:
             seen["address"] = options["client"].scheduler.address
         names, error = ["a", "b"], ["", "ValueError: pass zeropoint= (AB)"]
-        return Table({"name": names, "error": error, "n_sources": np.array([3, 0])})
+        counts = {"n_sources": np.array([3, 0]), "n_without_result": np.array([1, 0])}
+        return Table({"name": names, "error": error, **counts})
 
     monkeypatch.setattr("sersicnet.survey.run.measure_survey", measure)
     return seen
@@ -34,7 +35,8 @@ def test_images_and_options(seen, capsys):
     assert {name: seen[name] for name in expected} == expected
     printed = capsys.readouterr()
     assert printed.out == "wrote out: 1 of 2 images, 3 sources\n"
-    assert printed.err == "sersicnet: b: ValueError: pass --zeropoint (AB)\n"
+    lines = ["b: ValueError: pass --zeropoint (AB)", "1 of 3 rows have no result: see flags"]
+    assert printed.err.splitlines() == [f"sersicnet: {line}" for line in lines]
 
 
 def test_a_table_of_images(seen, tmp_path):

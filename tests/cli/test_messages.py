@@ -37,18 +37,19 @@ def test_messages_name_what_the_help_names(parse, message, expected):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [([], "info"), (["--quiet"], ""), (["--verbose"], "debug info")]
+    ("words", "expected"),
+    [([], ["--psf info"]), (["--quiet"], []), (["--verbose"], ["debug", "--psf info"])],
 )
 def test_the_log_is_on_the_error_stream(parse, words, expected, capsys):
     log = logging.getLogger("sersicnet")
     with messages_of(parse(*words)):
         log.debug("debug")
-        log.info("info")
+        log.info("psf= info")
         log.warning("careful")
     log.warning("later")
     printed = capsys.readouterr()
     assert printed.out == ""
-    lines = [*expected.split(), "careful"]
+    lines = [*expected, "careful"]
     assert printed.err == "".join(f"sersicnet: {line}\n" for line in lines)
     assert not log.handlers
 

@@ -30,7 +30,7 @@ def test_units_noise_psf_and_results(net, caplog):
     caplog.set_level(logging.INFO, "sersicnet")
     net.predict(cutouts())
     text = "\n".join(record.getMessage() for record in caplog.records)
-    assert "3 cutouts: adu, zero point 25.0000, 0.1 to 0.2 arcsec per pixel" in text
+    assert "3 cutouts: adu, zero point 25.0000 (MAGZP), 0.1 to 0.2 arcsec per pixel" in text
     assert "noise: estimated from the border of " in text
     assert "PSF: 1 different, FWHM " in text
     assert "3 rows, 1 without a result; flags: NO_DATA 1, " in text

@@ -19,10 +19,9 @@ def test_the_inputs_the_sky_and_the_results(net, log):
     table = measure_image(one_star(70.0, 70.0), net=net, saturation=1e5)
     text = "\n".join(log())
     assert len(table) == 1
-    assert "image: 150 x 150 pixels (x, y), adu, zero point 25" in text
-    assert "0.1 arcsec per pixel" in text
+    assert "image: 150 x 150 pixels (x, y), adu, zero point 25.0000 (MAGZP), 0.1 arcsec" in text
     assert "noise: the image's uncertainty" in text
-    assert "PSF: " in text
+    assert "PSF: FWHM 3" in text
     assert "saturated from 100000 on" in text
     assert "sky: median level 80" in text
     assert "mask: about " in text

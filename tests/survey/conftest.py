@@ -3,10 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.table import QTable
 from helpers.clusters import QUIET
 
+from sersicnet.flags import Flags
 from sersicnet.survey import run as survey_run
 from sersicnet.survey.run import measure_survey
 
@@ -31,7 +33,7 @@ def measured(monkeypatch):
         if Path(image).read_text() == "bad":
             msg = "it is bad"
             raise OSError(msg)
-        return QTable({"id": [0, 1]})
+        return QTable({"id": [0, 1], "mag": [20.0, np.nan], "flags": [0, int(Flags.NO_DATA)]})
 
     monkeypatch.setattr(survey_run, "measure_image", measure)
     monkeypatch.setattr(survey_run, "load_network", lambda weights: None)

@@ -1,0 +1,47 @@
+"""The catalog of a survey: the parts of all images together."""
+
+from pathlib import Path
+
+from astropy.table import QTable, vstack
+
+from sersicnet.io.files import read_table
+from sersicnet.survey.run import read_manifest
+
+__all__ = ["read_survey"]
+
+
+def read_survey(output):
+    """Read the catalog of all images of a survey that have been measured.
+
+    All rows are in memory: for large surveys, open the folder ``parts`` as one dataset with
+    pyarrow, Dask or DuckDB.
+
+    Parameters
+    ----------
+    output : path
+        Folder of the survey.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Tables of `~sersicnet.measure.measure_image`, one below the other, with the name of the
+        image in the column ``image``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no record, or a part is missing.
+    ValueError
+        If no image has been measured.
+
+    Examples
+    --------
+    >>> from sersicnet.survey import read_survey
+    >>> table = read_survey("measured")  # doctest: +SKIP
+    """
+    parts = read_manifest(output)["part"]
+    tables = [read_table(Path(output) / part) for part in parts if part]
+    if not tables:
+        msg = f"output={str(output)!r} is a survey of which no image has been measured"
+        raise ValueError(msg)
+    return QTable(vstack(tables, metadata_conflicts="silent"))
