@@ -200,6 +200,7 @@ class SersicNet(Settings):
         normalize_psf=True,
         pixel_scale=None,
         zeropoint=None,
+        mask_bits=None,
         augment=False,
         refine=None,
         n_samples=64,
@@ -228,6 +229,10 @@ class SersicNet(Settings):
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one for all or one per cutout; by default from the unit or
             header.
+        mask_bits : int, str or list of them, optional
+            The bits that mean bad in masks of integers: their sum, or their names. By default
+            those of the mission, where the cutout's header names it, and else all: see
+            `~sersicnet.io.read_cutout`.
         augment : bool
             Whether the universal network sees each stamp in eight orientations (flipped along x,
             along y, transposed), and the result is the mean of the eight posteriors. This takes
@@ -283,6 +288,7 @@ class SersicNet(Settings):
             psf=psf,
             psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            mask_bits=mask_bits,
             points=base_points(n_samples, seed),
             augment=augment,
             refine=refine,

@@ -65,7 +65,7 @@ _DESCRIPTIONS = {
     Flags.NO_NOISE: "no usable pixel has positive, finite noise; the row is NaN",
     Flags.RENDER_FAILED: "the simulator could not draw the galaxy; cutout and row are NaN",
     Flags.PREDICTION_FAILED: "the output of the network is not finite; the row is NaN",
-    Flags.BAD_PIXELS: "some unmasked pixels are NaN, infinite or without noise; they were masked",
+    Flags.BAD_PIXELS: "unmasked bad pixels (NaN, no noise, a fill) hide light of the galaxy",
     Flags.NOISE_ESTIMATED: "no uncertainty of a known kind; the noise was estimated from the image",
     Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked or bad",
     Flags.OFF_CENTER: "a source off the middle of the cutout is brighter than that in the middle",

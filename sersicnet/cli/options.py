@@ -12,6 +12,7 @@ __all__ = [
     "TABLE_HELP",
     "add_device",
     "add_jobs",
+    "add_mask_bits",
     "add_measuring",
     "add_option",
     "add_refine",
@@ -26,13 +27,15 @@ __all__ = [
 TABLE_HELP = "table to write: .ecsv, .fits or .parquet; an existing file is replaced"
 
 
-def read_named_cutouts(paths):
+def read_named_cutouts(paths, *, mask_bits=None):
     """Read cutouts from files, and report the files that cannot be read.
 
     Parameters
     ----------
     paths : list of str
         FITS files.
+    mask_bits : str, optional
+        As in `~sersicnet.io.read_cutouts`.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def read_named_cutouts(paths):
     for path, name in zip(paths, _names_of(paths), strict=True):
         try:
             check_inputs({"CUTOUT": path})
-            found = read_cutouts(path)
+            found = read_cutouts(path, mask_bits=mask_bits)
         except (OSError, ValueError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
             status = 1
@@ -140,6 +143,17 @@ def add_jobs(parser, **settings):
     parser.add_argument("-j", "--jobs", type=int, metavar="N", **settings)
 
 
+def add_mask_bits(parser):
+    """Add the option that says which bits of masks mean bad."""
+    add_option(
+        parser,
+        "mask_bits",
+        metavar="BITS",
+        help="bits of masks that mean bad: their sum or names, such as BAD,SAT; default: those "
+        "of the mission, else all",
+    )
+
+
 def add_refine(parser):
     """Add the options that take time for better posteriors."""
     add_option(parser, "augment", action="store_true")
@@ -162,6 +176,7 @@ def add_measuring(parser):
         metavar="LEVEL",
         help="value from which on pixels are saturated, in the unit of IMAGE; default: SATURATE",
     )
+    add_mask_bits(parser)
     add_detection(parser)
     add_refine(parser)
     add_option(parser, "n_passes", type=int, metavar="N")

@@ -4,6 +4,7 @@ from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.options import (
     TABLE_HELP,
     add_device,
+    add_mask_bits,
     add_option,
     add_refine,
     add_units,
@@ -48,6 +49,7 @@ def add_predict(commands):
         metavar="K",
         help="pixels of a PSF stamp on a side of a pixel of the cutout; default: %(default)s",
     )
+    add_mask_bits(parser)
     add_refine(parser)
     parser.add_argument(
         "--no-sky",
@@ -66,7 +68,7 @@ def _predict(options):
     check_outputs({"output": options.output}, inputs)
     refine = _refinement(options)
     psf = read_psf(options.psf)
-    cutouts, names, status = read_named_cutouts(options.cutouts)
+    cutouts, names, status = read_named_cutouts(options.cutouts, mask_bits=options.mask_bits)
     if not cutouts:
         return status
     results = load_net(options).predict(

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import model_flags, normal_flags
+from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.refine import check_refinement
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -26,7 +27,8 @@ from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
-from sersicnet.preprocessing.stamps import Stamps
+from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
+from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
 
 __all__ = ["predict", "predict_normal", "predict_posterior"]
@@ -43,6 +45,7 @@ def predict(
     psf,
     psf_options,
     units,
+    mask_bits,
     points,
     augment,
     refine,
@@ -56,7 +59,7 @@ def predict(
     ----------
     net : `~sersicnet.SersicNet`
         Estimator with a trained network.
-    cutouts, psf, augment, refine, seed
+    cutouts, psf, mask_bits, augment, refine, seed
         As in `~sersicnet.SersicNet.predict`.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
@@ -98,9 +101,11 @@ def predict(
         psf=psf,
         psf_options=psf_options,
         needs_psf=needs_psf,
+        mask_bits=mask_bits,
         **units,
     )
     parts = []
+    scatter = []
     with tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
             if batch.first == 0:
@@ -108,10 +113,26 @@ def predict(
             stamps, posterior, quantiles, columns = measure(batch, batch_size=batch_size)
             kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
             parts.append(SersicResults(net.parameters_, posterior, quantiles, *kept, columns))
+            scatter.append(_noise_scatter(batch))
             bar.update(len(batch))
+    warn_of_noise(np.concatenate(scatter), stacklevel=3)
     results = SersicResults.concatenate(parts)
     log_results(batches.cutouts, results)
     return results
+
+
+def _noise_scatter(batch):
+    """Return the scatter of the pixels of a batch over their noise, NaN where it was not given.
+
+    The noise of windows of a survey image is checked where the sky is measured.
+    """
+    scatter = np.full(len(batch), np.nan)
+    if isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout):
+        return scatter
+    unknown = int(FAILED | Flags.NOISE_ESTIMATED)
+    given = batch.stamps.flags & unknown == 0
+    scatter[given] = data_scatter(batch.stamps.data[given], batch.stamps.weight[given])
+    return scatter
 
 
 def _check_plain(refine, augment):
@@ -143,6 +164,8 @@ def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_
         )
         stamps = stamps.with_flags(flags)
     stamps = stamps.with_flags(model_flags(quantiles, stamps, batch.psfs, device=device))
+    hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
+    stamps = judge_gaps(stamps, hidden)
     return stamps, posterior, quantiles, columns
 
 
@@ -158,7 +181,7 @@ def _measure_regression(net, batch, *, batch_size):
         label_range=net.label_range_,
         pixel_scale=net.record_.get("simulation", {}).get("pixel_scale"),
     )
-    return stamps.with_flags(flags), posterior, quantiles, {}
+    return judge_gaps(stamps.with_flags(flags)), posterior, quantiles, {}
 
 
 def predict_normal(network, parameters, stamps, *, batch_size, label_range=None, pixel_scale=None):

@@ -30,6 +30,7 @@ from sersicnet.io.extensions import UNCERTAINTY_CLASSES, native, read_survey, re
 from sersicnet.io.files import atomic_path
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_image, image_paths, selected_version
+from sersicnet.io.mask_bits import bad_pixels, check_mask_bits
 from sersicnet.io.paths import path_with
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
@@ -45,7 +46,7 @@ _WCS_FLAG = "SNWCS"
 _META_BUNIT = "SNBUNIT"
 
 
-def read_cutout(path, *, hdu=None):
+def read_cutout(path, *, hdu=None, mask_bits=None):
     """Read the cutout of one galaxy from a FITS file.
 
     Parameters
@@ -55,13 +56,18 @@ def read_cutout(path, *, hdu=None):
         the extensions that surveys use: the image in ``SCI``, ``DATA``, ``IMAGE`` or the
         primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
         ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
-        ``INVVAR``; ``MASK`` or ``DQ`` (nonzero is bad, except for the planes of LSST masks that
-        only mark detected sources); ``PSF`` or ``PSFIMAGE``. Of several images, the path chooses
-        one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or ``'file.fits[SCI,2]'``; of a cube, it
-        chooses a plane, as ``'cube.fits[1][0]'``.
+        ``INVVAR``, else relative weights in ``WHT`` or ``WEIGHT``, which are scaled to the scatter
+        of the border; ``MASK``, ``DQ`` or ``MASKBITS``; ``PSF`` or ``PSFIMAGE``. Of several images,
+        the path chooses one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or
+        ``'file.fits[SCI,2]'``; of a cube, it chooses a plane, as ``'cube.fits[1][0]'``.
     hdu : int, str or (str, int), optional
         Number, name, or name and version of the image's HDU, instead of a choice in the path. By
         default the first image, with a warning if there are several.
+    mask_bits : int, str or list of them, optional
+        The bits of the mask that mean bad: their sum, or their names (``"BAD,SAT"``), where the
+        header or the mission has names. By default those of the mission: JWST, Roman, HST, LSST,
+        HSC, DECam, Euclid, Legacy Surveys, ZTF (see `~sersicnet.io.mask_bits.mask_bits_of`); of
+        others, all that is not zero is bad, also in masks of floats.
 
     Returns
     -------
@@ -83,14 +89,14 @@ def read_cutout(path, *, hdu=None):
     --------
     See `write_cutout`.
     """
-    cutouts = read_cutouts(path, hdu=hdu)
+    cutouts = read_cutouts(path, hdu=hdu, mask_bits=mask_bits)
     if len(cutouts) != 1:
         msg = f"{path} holds {len(cutouts)} cutouts, not one: read it with read_cutouts"
         raise ValueError(msg)
     return cutouts[0]
 
 
-def read_cutouts(path, *, hdu=None):
+def read_cutouts(path, *, hdu=None, mask_bits=None):
     """Read all cutouts of a file written by `write_cutouts`.
 
     Parameters
@@ -99,6 +105,8 @@ def read_cutouts(path, *, hdu=None):
         The file. Any other file that `read_cutout` understands counts as one cutout.
     hdu : int, str, (str, int) or list of them, optional
         The image to read, as in `read_cutout`, or several; ``'all'`` for all images of the file.
+    mask_bits : int, str or list of them, optional
+        As in `read_cutout`, for files of surveys; `write_cutouts` writes masks of 0 and 1.
 
     Returns
     -------
@@ -114,15 +122,16 @@ def read_cutouts(path, *, hdu=None):
     --------
     See `write_cutouts`.
     """
+    check_mask_bits(mask_bits)
     if isinstance(hdu, list):
-        return [read_cutout(path, hdu=one) for one in hdu]
+        return [read_cutout(path, hdu=one, mask_bits=mask_bits) for one in hdu]
     if hdu == "all":
-        return [read_cutout(one) for one in image_paths(path)]
+        return [read_cutout(one, mask_bits=mask_bits) for one in image_paths(path)]
     path = path_with(path, hdu)
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:
             return _read_own(hdus, path)
-        return [read_survey(choose_image(hdus, path), path)]
+        return [read_survey(choose_image(hdus, path), path, mask_bits=mask_bits)]
 
 
 def write_cutout(cutout, path, *, overwrite=False):
@@ -266,7 +275,7 @@ def _to_hdus(cutout, number, psf_numbers):
             hdu.header["BUNIT"] = unit_string(uncertainty.unit)
         hdus.append(hdu)
     if cutout.mask is not None:
-        mask = np.broadcast_to(cutout.mask, data.shape).astype(np.uint8)
+        mask = bad_pixels(np.broadcast_to(cutout.mask, data.shape), cutout.meta).astype(np.uint8)
         hdus.append(fits.ImageHDU(mask, name="MASK", ver=number))
     if cutout.psf is not None:
         psf = _storable(np.asarray(cutout.psf), "psf")

@@ -1,5 +1,7 @@
 """Read cutouts from the FITS extensions that surveys use."""
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 from astropy.nddata import (
@@ -9,36 +11,47 @@ from astropy.nddata import (
     UnknownUncertainty,
     VarianceUncertainty,
 )
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
 from sersicnet.io.cards import clean_meta
+from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
+from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
 
-# Accepted names of extensions; the first one found is used. WHT is not among them: in drizzled
-# images it is an exposure time as often as an inverse variance.
+# Accepted names of extensions; the first one found is used.
 IMAGE_NAMES = ("SCI", "DATA", "IMAGE", "PRIMARY")
 UNCERTAINTY_NAMES = {
     **dict.fromkeys(("UNCERT", "ERR", "ERROR", "RMS", "SIGMA"), StdDevUncertainty),
     **dict.fromkeys(("VAR", "VARIANCE"), VarianceUncertainty),
     **dict.fromkeys(("IVAR", "INVVAR"), InverseVariance),
 }
-MASK_NAMES = ("MASK", "DQ")
+# Relative weights, where there is no uncertainty: in drizzled images, inverse variances as often as
+# exposure times.
+WEIGHT_NAMES = dict.fromkeys(("WHT", "WEIGHT"), InverseVariance)
+MASK_NAMES = ("MASK", "DQ", "MASKBITS")
+# Weights and the numbers of images that are in a pixel of a mosaic, in one or several planes: where
+# all are 0, nothing was observed, or all of it was rejected, as in cores of stars.
+COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")
 PSF_NAMES = ("PSF", "PSFIMAGE")
 
 UNCERTAINTY_CLASSES = {
     kind.__name__: kind
     for kind in (StdDevUncertainty, VarianceUncertainty, InverseVariance, UnknownUncertainty)
 }
-# Mask planes of the LSST pipelines that mark sources, not bad pixels.
-_SOURCE_PLANES = ("MP_DETECTED", "MP_DETECTED_NEGATIVE")
 
 
-def read_survey(hdus, path):
+def read_survey(hdus, path, *, mask_bits=None):
     """Read the cutout of a file that a survey or `~astropy.nddata.CCDData.write` made."""
     image, noise, mask, psf = find_parts(hdus, path)
     cutout = CCDData(native(image.data), **describe(hdus, image, path))
     if mask is not None:
-        cutout.mask = bad_pixels(native(mask.data), mask.header)
+        cards = mask_cards(hdus, mask, path, others=[image.header])
+        cutout.mask = bad_pixels(native(mask.data), cards, mask_bits=mask_bits)
+    for hdu in find_coverage(hdus, image):
+        if cutout.mask is None:
+            cutout.mask = np.zeros(cutout.shape, bool)
+        cutout.mask |= is_unobserved(hdu.data)
     if psf is not None:
         cutout.psf = native(psf.data)
     try:
@@ -46,6 +59,8 @@ def read_survey(hdus, path):
     except u.UnitConversionError as error:
         msg = f"{path}: the unit of {noise.name} does not fit that of the image: {error}"
         raise ValueError(msg) from error
+    if noise is not None and noise.name in WEIGHT_NAMES:
+        scale_weights(cutout, f"{path}: {noise.name}")
     return cutout
 
 
@@ -53,6 +68,8 @@ def find_parts(hdus, path):
     """Find the HDUs of image, uncertainty, mask and PSF; the last three may be None."""
     image = _find_image(hdus, path)
     noise = find_hdu(hdus, UNCERTAINTY_NAMES, path)
+    if noise is None:
+        noise = find_hdu(hdus, WEIGHT_NAMES, path)
     mask = find_hdu(hdus, MASK_NAMES, path)
     psf = find_hdu(hdus, PSF_NAMES, path)
     for hdu in (noise, mask):
@@ -60,6 +77,21 @@ def find_parts(hdus, path):
             msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
             raise ValueError(msg)
     return image, noise, mask, psf
+
+
+def find_coverage(hdus, image):
+    """Find the HDUs that show where nothing was observed, of the shape of the image."""
+    found = []
+    for hdu in hdus:
+        if hdu.name in COVERAGE_NAMES and hdu.is_image and tuple(hdu.shape[-2:]) == image.shape:
+            found.append(hdu)
+    return found
+
+
+def is_unobserved(coverage):
+    """Return where all planes of a map of weights or numbers of images are 0."""
+    observed = np.asarray(coverage) != 0
+    return ~observed.reshape(-1, *observed.shape[-2:]).any(axis=0)
 
 
 def describe(hdus, image, path):
@@ -95,7 +127,7 @@ def _find_image(hdus, path):
     image = find_hdu(hdus, IMAGE_NAMES, path)
     if image is not None:
         return image
-    others = (*UNCERTAINTY_NAMES, *MASK_NAMES, *PSF_NAMES)
+    others = (*UNCERTAINTY_NAMES, *COVERAGE_NAMES, *MASK_NAMES, *PSF_NAMES)
     for hdu in hdus:
         if hdu.is_image and len(hdu.shape) == 2 and hdu.name not in others:
             return hdu
@@ -126,6 +158,8 @@ def read_uncertainty(hdu, image, path):
 
 def uncertainty_kind(hdu, image, path):
     """Find the class and the unit of an uncertainty; no unit means that of the image."""
+    if hdu.name in WEIGHT_NAMES:
+        return InverseVariance, None
     kind = UNCERTAINTY_CLASSES.get(hdu.header.get("UTYPE"), UNCERTAINTY_NAMES[hdu.name])
     if "UTYPE" in hdu.header:
         return kind, _read_unit(hdu.header, path)
@@ -138,12 +172,34 @@ def uncertainty_kind(hdu, image, path):
     return kind, unit
 
 
-def bad_pixels(data, header):
-    """Convert a mask image to booleans, without the planes that only mark sources."""
-    source = sum(1 << header[card] for card in _SOURCE_PLANES if card in header)
-    if source:
-        data = data & ~np.array(source, data.dtype)
-    return data != 0
+def mask_cards(hdus, mask, path, *, others=()):
+    """Join the cards that say which bits of a mask mean bad, and warn if there are none.
+
+    Parameters
+    ----------
+    hdus : `~astropy.io.fits.HDUList`
+        The file of the mask.
+    mask : HDU
+        The mask.
+    path : path
+        The file, for messages.
+    others : list of `~astropy.io.fits.Header` or dict
+        Cards of the image.
+
+    Returns
+    -------
+    dict
+    """
+    cards = {}
+    for header in (*reversed(others), hdus[0].header, mask.header):
+        cards |= {key: header[key] for key in header if key not in ("", "COMMENT", "HISTORY")}
+    if mask_bits_of(cards).product == GUESSED:
+        msg = (
+            f"{path}: {mask.name} of an unknown telescope has 32 bits like those of JWST, of which "
+            "only bit 1 (DO_NOT_USE) is taken as bad: mask_bits chooses others"
+        )
+        warnings.warn(msg, AstropyUserWarning, stacklevel=3)
+    return cards
 
 
 def native(data):

@@ -1,6 +1,8 @@
 """Given positions, the finished catalog, and checks of the image that it is made from."""
 
+import logging
 import warnings
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
@@ -8,26 +10,37 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet.measure.field import RELATIVE
+from sersicnet.measure.windows import usable_saturation
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.stamps import celestial
 from sersicnet.results import to_sky
 
-__all__ = ["catalog_positions", "check_noise", "check_usable", "finish_table", "outside"]
+__all__ = [
+    "catalog_positions",
+    "check_noise",
+    "check_saturation",
+    "check_usable",
+    "finish_table",
+    "outside",
+]
 
+_LOG = logging.getLogger("sersicnet")
 # Stands for positions that are NaN or farther away: an integer number of pixels from any image.
 _FAR = 1e8
 # Ratio of the given noise to the scatter of the sky outside of which the noise is doubted. Pixels
-# of drizzled images scatter by up to three times less than their correlated noise, so a map may be
+# of drizzled images scatter by up to 2.3 times less than their correlated noise, so a map may be
 # larger by that. Of the 35 real cutouts (docs/trust/real_galaxies.rst), each taken as an image, the
-# ratio is 0.66 to 1.09.
+# ratio is 0.66 to 1.09; a map that is wrong by 3 loses sources.
 _LEAST = 0.5
-_MOST = 4.0
+_MOST = 2.7
 # Boxes of the sky in which they are compared, all over the image: not all of its noise is read.
 _N_BOXES = 32
 # What a map may be other than what it was given for.
 _DOUBTS = {
     "rms=": "is it a weight map, or in another unit?",
     "weight_map=": "is it a map of standard deviations or exposure times, or in another unit?",
+    RELATIVE: "it may be exposure times",
 }
 
 
@@ -210,7 +223,7 @@ def check_usable(field, sky, boxes):
 
 
 def check_noise(field, sky, mesh):
-    """Warn if the given noise is far from the scatter of the pixels of the sky.
+    """Compare the given noise with the scatter of the pixels of the sky; scale relative weights.
 
     Parameters
     ----------
@@ -221,13 +234,42 @@ def check_noise(field, sky, mesh):
     mesh : `~sersicnet.measure.sky.SkyMesh`
         The boxes in which the sky was measured.
 
+    Returns
+    -------
+    `~sersicnet.measure.sky.SkyMap`
+        With a ``noise_scale`` for weights that are relative: those of an extension ``WHT``, and a
+        ``weight_map`` that is far from the scatter.
+
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
-        If the noise is less than half or more than four times the scatter.
+        If the noise is less than half or more than 2.7 times the scatter.
     """
+    ratios = _noise_ratios(field, sky, mesh)
+    if not ratios:
+        return sky
+    ratio = np.median(ratios)
+    doubted = not _LEAST <= ratio <= _MOST
+    scaled = field.noise_name == RELATIVE or (doubted and field.noise_name == "weight_map=")
+    msg = (
+        f"{field.noise_name} says a noise of {ratio:.2g} times the scatter of the sky (median of "
+        f"{len(ratios)} boxes)"
+    )
+    if scaled:
+        msg = f"{msg}; it is taken as relative weights and scaled to the scatter"
+        sky = replace(sky, noise_scale=float(1 / ratio))
+    if doubted:
+        doubt = _DOUBTS.get(field.noise_name, "is it of another kind, or in another unit?")
+        warnings.warn(f"{msg}: {doubt}", AstropyUserWarning, stacklevel=5)
+    elif scaled:
+        _LOG.info(msg)
+    return sky
+
+
+def _noise_ratios(field, sky, mesh):
+    """The ratios of the given noise to the scatter of the sky, in boxes all over the image."""
     if field.noise is None:
-        return
+        return []
     chosen = np.unique(np.linspace(0, np.prod(mesh.counts) - 1, _N_BOXES).astype(int))
     ratios = []
     for y, x in np.transpose(np.unravel_index(chosen, mesh.counts)):
@@ -236,10 +278,36 @@ def check_noise(field, sky, mesh):
         scatter = sky.rms[y + 1, x + 1]  # the map has a frame of boxes around the image
         if noise.size and scatter > 0:
             ratios.append(np.median(noise) / scatter)
-    if ratios and not _LEAST <= np.median(ratios) <= _MOST:
-        doubt = _DOUBTS.get(field.noise_name, "is it of another kind, or in another unit?")
-        msg = (
-            f"{field.noise_name} says a noise of {np.median(ratios):.2g} times the scatter of the "
-            f"sky (median of {len(ratios)} boxes): {doubt}"
-        )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # where measure_image was called
+    return ratios
+
+
+def check_saturation(level, sky, *, given):
+    """Check that the level of saturation is above the sky.
+
+    Parameters
+    ----------
+    level : float
+        Value from which on pixels are saturated.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        The sky of the image.
+    given : bool
+        Whether the user gave it; else it is that of the header.
+
+    Raises
+    ------
+    ValueError
+        If the user's level is not above the sky and its noise: it would mask the image.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If that of the header is not, and is not used.
+    """
+    if np.isinf(usable_saturation(level, sky)) == np.isinf(level):
+        return
+    found = f"{level:g} is not above the sky ({np.median(sky.level):.4g}) and its noise"
+    if given:
+        msg = f"saturation={found}: it would mask most of the image"
+        raise ValueError(msg)
+    msg = f"the header card SATURATE = {found}: no pixel is taken as saturated by it"
+    warnings.warn(msg, AstropyUserWarning, stacklevel=5)

@@ -12,20 +12,31 @@ from sersicnet.io.cards import header_number
 from sersicnet.io.extensions import (
     MASK_NAMES,
     UNCERTAINTY_NAMES,
-    bad_pixels,
+    WEIGHT_NAMES,
     describe,
+    find_coverage,
     find_parts,
+    is_unobserved,
+    mask_cards,
     native,
     uncertainty_kind,
 )
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion, choose_image
+from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
 from sersicnet.preprocessing.units import find_pixel_scale, per_cutout
 from sersicnet.preprocessing.windows import as_nddata
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["FieldImage", "Plane", "open_field"]
+
+# Extensions of a file of weights, and where noise comes from that weights of a file scale.
+_WEIGHTS = WEIGHT_NAMES | UNCERTAINTY_NAMES
+RELATIVE = "WHT"
+# Where the noise comes from when the user gives none.
+_OWN_NOISE = "the image's uncertainty"
+_NO_NOISE = "the scatter of the sky"
 
 
 class Plane:
@@ -57,6 +68,29 @@ class Plane:
         if self._convert is None:
             return window
         return self._convert(window)
+
+
+class _CoveragePlane:
+    """The pixels of one or several planes of coverage in which nothing was observed."""
+
+    def __init__(self, section, shape):
+        self.shape = tuple(shape)
+        self._section = section
+        self._planes = (slice(None),) * (len(section.shape) - 2)
+
+    def __getitem__(self, box):
+        return is_unobserved(self._section[(*self._planes, *box)])
+
+
+class _AnyOf:
+    """The pixels that are bad in one of several planes."""
+
+    def __init__(self, planes):
+        self.shape = planes[0].shape
+        self._planes = planes
+
+    def __getitem__(self, box):
+        return np.any([plane[box] for plane in self._planes], axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +154,14 @@ class FieldImage:
         """Read the noise in a window, that of the sky where the image has none."""
         if self.noise is None:
             return sky.rms_in(box)
-        return self.noise[box]
+        noise = self.noise[box]
+        if sky is None or sky.noise_scale == 1:
+            return noise
+        return noise * sky.noise_scale
 
 
 @contextmanager
-def open_field(image, *, rms=None, weight_map=None, mask=None):
+def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
     """Open a survey image in memory or in files, which stay open.
 
     Parameters
@@ -133,6 +170,8 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
         The image.
     rms, weight_map, mask : 2-D array_like or path, optional
         Standard deviations, inverse variances and bad pixels, instead of those of the image.
+    mask_bits : int, str or list of them, optional
+        The bits of the mask that mean bad, as in `~sersicnet.io.read_cutout`.
 
     Yields
     ------
@@ -154,8 +193,12 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
     if rms is not None and weight_map is not None:
         msg = "rms and weight_map are both given: they say the same, one of them is enough"
         raise ValueError(msg)
+    check_mask_bits(mask_bits)
     with ExitStack() as stack:
-        field = _from_file(image, stack) if _is_path(image) else _from_memory(image)
+        if _is_path(image):
+            field = _from_file(image, stack, mask_bits)
+        else:
+            field = _from_memory(image, mask_bits)
         unit = field.unit
         if unit is None:
             unit = u.dimensionless_unscaled
@@ -164,14 +207,16 @@ def open_field(image, *, rms=None, weight_map=None, mask=None):
             noise = Plane(pixels, lambda window: window.astype(float))
             field = replace(field, noise=noise, noise_name="rms=")
         if weight_map is not None:
-            pixels, _ = _pixels(weight_map, "weight_map", UNCERTAINTY_NAMES, field, stack, unit**-2)
+            pixels, _ = _pixels(weight_map, "weight_map", _WEIGHTS, field, stack, unit**-2)
             noise = Plane(
                 pixels, lambda window: to_standard_deviation(window.astype(float), "ivar")
             )
             field = replace(field, noise=noise, noise_name="weight_map=")
         if mask is not None:
-            pixels, header = _pixels(mask, "mask", MASK_NAMES, field, stack)
-            field = replace(field, mask=_mask_plane(pixels, header))
+            pixels, cards = _pixels(mask, "mask", MASK_NAMES, field, stack)
+            field = replace(field, mask=_mask_plane(pixels, cards, mask_bits))
+        elif not _is_path(image) or field.mask is None:
+            warn_plain_masks([image], mask_bits)
         yield field
 
 
@@ -179,17 +224,19 @@ def _is_path(value):
     return isinstance(value, str | os.PathLike)
 
 
-def _from_memory(image):
+def _from_memory(image, mask_bits):
     """The planes of an image in memory."""
     if not isinstance(image, NDData | np.ndarray):
         msg = f"image must be a CCDData, an array or a path, not {type(image).__name__}"
         raise TypeError(msg)
-    image = as_nddata(image)
+    image = as_nddata(image, mask_bits=mask_bits)
     mask = image.mask
     if mask is not None:
-        mask = _mask_plane(np.broadcast_to(mask, image.data.shape), {})
+        mask = Plane(np.broadcast_to(mask, image.data.shape))
     noise = None
+    noise_name = _NO_NOISE
     if has_noise(image):
+        noise_name = _OWN_NOISE
         array = np.broadcast_to(image.uncertainty.array, image.data.shape)
         noise = Plane(array, _to_noise(image))
     return FieldImage(
@@ -200,11 +247,11 @@ def _from_memory(image):
         wcs=image.wcs,
         meta=image.meta,
         psf=image.psf,
-        noise_name=_own_name(noise),
+        noise_name=noise_name,
     )
 
 
-def _from_file(path, stack):
+def _from_file(path, stack, mask_bits):
     """The planes of a FITS file."""
     with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
@@ -213,22 +260,32 @@ def _from_file(path, stack):
         about = describe(hdus, image, path)
         if psf is not None:
             psf = native(psf.data)
+    noise_name = _OWN_NOISE
     if noise is not None:
+        if noise.name in WEIGHT_NAMES:
+            noise_name = RELATIVE
         kind, unit = uncertainty_kind(noise, image, path)
         # one pixel, as an example of all
         pixel = CCDData([[1.0]], unit=about["unit"], uncertainty=kind(np.ones((1, 1)), unit=unit))
         noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None
-    if mask is not None:
-        mask = _mask_plane(mask.section, mask.header)
-    about |= {"psf": psf, "noise_name": _own_name(noise), "hdu": (image.name, image.ver)}
+    if noise is None:
+        noise_name = _NO_NOISE
+    mask = _file_mask(hdus, image, mask, path, mask_bits)
+    about |= {"psf": psf, "noise_name": noise_name, "hdu": (image.name, image.ver)}
     return FieldImage(Plane(image.section), noise, mask, **about)
 
 
-def _own_name(noise):
-    """Where the noise comes from when the user gives none."""
-    if noise is None:
-        return "the scatter of the sky"
-    return "the image's uncertainty"
+def _file_mask(hdus, image, mask, path, mask_bits):
+    """The bad pixels of a file: those of its mask, and those that were not observed."""
+    planes = []
+    if mask is not None:
+        cards = mask_cards(hdus, mask, path, others=[image.header])
+        planes.append(_mask_plane(mask.section, cards, mask_bits))
+    for hdu in find_coverage(hdus, image):
+        planes.append(_CoveragePlane(hdu.section, image.shape))
+    if planes:
+        return _AnyOf(planes)
+    return None
 
 
 def _to_noise(image):
@@ -238,18 +295,20 @@ def _to_noise(image):
     return lambda window: factor * to_standard_deviation(window.astype(float), kind)
 
 
-def _mask_plane(pixels, header):
-    return Plane(pixels, lambda window: bad_pixels(window, header))
+def _mask_plane(pixels, cards, mask_bits):
+    return Plane(pixels, lambda window: bad_pixels(window, cards, mask_bits=mask_bits))
 
 
 def _pixels(given, name, hdu_names, field, stack, unit=None):
-    """Array or section, and header, of the argument ``name``."""
-    header = {}
+    """Array or section, and cards, of the argument ``name``."""
+    cards = field.meta
     if _is_path(given):
         with fits_errors(given, name):
             hdus = stack.enter_context(open_fits(given))
             hdu = choose_companion(hdus, hdu_names, given, like=field.hdu, argument=name)
-        pixels, header = hdu.section, hdu.header
+            pixels = hdu.section
+            if hdu_names is MASK_NAMES:
+                cards = mask_cards(hdus, hdu, given, others=[field.meta])
     elif isinstance(given, u.Quantity):
         try:
             pixels = given.to_value(unit)
@@ -261,4 +320,4 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
     if tuple(pixels.shape) != field.data.shape:
         msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)
-    return pixels, header
+    return pixels, cards

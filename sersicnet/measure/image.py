@@ -65,7 +65,8 @@ def measure_image(
         ``half_light_radius`` (circular, with the PSF), and ``area``.
         ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
-        and SHA-256 of the file), ``REFINE``, and ``THRESH``.
+        and SHA-256 of the file), ``REFINE``, ``THRESH``, and ``NOISCALE``, the factor of the noise
+        of relative weights.
 
     Raises
     ------
@@ -77,7 +78,8 @@ def measure_image(
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
         If the given noise is less than half of the scatter of the pixels of the sky, or more than
-        four times that: it may be of another kind or unit.
+        2.7 times that: it may be of another kind or unit. If the header card ``SATURATE`` is not
+        above the sky.
 
     Examples
     --------
@@ -100,6 +102,8 @@ def measure_image(
             write_background(measurement, sky, Path(background_image))
         if segmentation_image is not None:
             write_segmentation(measurement, sky, Path(segmentation_image))
+    if sky.noise_scale != 1:
+        table.meta["NOISCALE"] = sky.noise_scale
     log_results(table)
     if output is not None:
         write_table(table, output, overwrite=True)

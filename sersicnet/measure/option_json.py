@@ -41,6 +41,8 @@ def to_json(name, value):
     match value:
         case None | bool() | int() | float() | str():
             return value
+        case list() | tuple():
+            return [to_json(name, entry) for entry in value]
         case os.PathLike():
             return os.fspath(value)
     if is_dataclass(value):

@@ -89,6 +89,13 @@ class Options:
         "2-D array_like or path, optional",
         "Bad pixels (True, or not zero), instead of those of the image.",
     )
+    mask_bits: object = _option(
+        None,
+        "int, str or list of them, optional",
+        "Bits of the mask that mean bad: their sum, or their names, separated by commas.",
+        "By default those of the mission, where the header names it, and else all: see "
+        "`~sersicnet.io.read_cutout`.",
+    )
     saturation: float | None = _option(
         None,
         "float, optional",
@@ -174,7 +181,9 @@ class Options:
 
     def __post_init__(self):
         from sersicnet._settings import check_bool, check_positive
+        from sersicnet.io.mask_bits import check_mask_bits
 
+        check_mask_bits(self.mask_bits)
         check_positive("n_pixels", self.n_pixels)
         check_positive("background_box", self.box_size)
         check_positive("tile_size", self.tile_size)

@@ -9,6 +9,8 @@ from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy import ndimage
 
+from sersicnet.preprocessing.missing import fill_values, filled_areas, is_noisy
+
 __all__ = ["SkyMap", "SkyMesh", "boxes_of", "map_sky"]
 
 # Least share of the pixels of a box that are neither bad nor clipped as sources.
@@ -31,11 +33,17 @@ class SkyMap:
         Values at the middles of the boxes, and of a frame of boxes around the image.
     sides : (int, int)
         Pixels of a box along y and x.
+    fills : tuple of float
+        Values of areas of the image where nothing was observed.
+    noise_scale : float
+        Factor of the noise map of the image, where that is relative.
     """
 
     level: np.ndarray
     rms: np.ndarray
     sides: tuple
+    fills: tuple = ()
+    noise_scale: float = 1.0
 
     def level_in(self, box):
         """Interpolate the sky level in a window, a pair of slices."""
@@ -149,8 +157,10 @@ class SkyMesh:
 
         Returns
         -------
-        (3, boxes along y, boxes along x) `~numpy.ndarray`
-            Level, noise, and share of the pixels that were used.
+        boxes : (4, boxes along y, boxes along x) `~numpy.ndarray`
+            Level, noise, share of the pixels that were used, and whether there is noise.
+        fills : set of float
+            Values of areas without data.
         """
         from photutils.background import SExtractorBackground, StdBackgroundRMS
 
@@ -162,7 +172,16 @@ class SkyMesh:
         n_y = data.shape[0] // side_y
         n_x = data.shape[1] // side_x
         data = np.where(np.isfinite(data), data, np.nan)
-        boxes = data.reshape(n_y, side_y, n_x, side_x).swapaxes(1, 2).reshape(n_y * n_x, -1)
+        boxes = data.reshape(n_y, side_y, n_x, side_x).swapaxes(1, 2)
+        boxes = boxes.reshape(n_y * n_x, side_y, side_x)
+        fills = set()
+        noisy = []
+        for box in boxes:
+            found = fill_values(box)
+            box[filled_areas(box, found)] = np.nan
+            noisy.append(is_noisy(box))
+            fills.update(found)
+        boxes = boxes.reshape(n_y * n_x, -1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # of NaN, which are clipped
             warnings.simplefilter("ignore", RuntimeWarning)  # of boxes without any pixel
@@ -170,7 +189,7 @@ class SkyMesh:
             level = SExtractorBackground(sigma_clip=None)(boxes, axis=1)
             rms = StdBackgroundRMS(sigma_clip=None)(boxes, axis=1)
         share = np.isfinite(boxes).mean(axis=1)
-        return np.reshape([level, rms, share], (3, n_y, n_x))
+        return np.reshape([level, rms, share, noisy], (4, n_y, n_x)), fills
 
     def complete(self, places, measured):
         """Join the measurements of all places.
@@ -179,22 +198,30 @@ class SkyMesh:
         ----------
         places : iterable of pairs of slices
             Parts of the mesh, in any order.
-        measured : iterable of `~numpy.ndarray`
+        measured : iterable of tuple
             What `measure` returned for each of them.
 
         Returns
         -------
         SkyMap
         """
-        mesh = np.full((3, *self.counts), np.nan)
-        for place, values in zip(places, measured, strict=True):
+        mesh = np.full((4, *self.counts), np.nan)
+        fills = set()
+        for place, (values, found) in zip(places, measured, strict=True):
             mesh[:, *place] = values
-        level, rms, share = mesh
+            fills |= found
+        level, rms, share, noisy = mesh
+        if noisy.any():  # a box without noise in an image with noise has no data
+            empty = rms == 0
+            fills.update(level[empty].tolist())
+            share[empty] = 0
         # where all boxes have few, the best of them have to do
         scarce = share < min(_ENOUGH, _NEARLY * share.max())
         level[scarce] = np.nan
         rms[scarce] = np.nan
-        return SkyMap(_complete(level, _EXTRAPOLATED), _complete(rms, _CONTINUED), self.sides)
+        level = _complete(level, _EXTRAPOLATED)
+        rms = _complete(rms, _CONTINUED)
+        return SkyMap(level, rms, self.sides, tuple(sorted(fills)))
 
 
 def map_sky(field, *, box_size, tile_size):

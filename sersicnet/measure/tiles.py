@@ -20,6 +20,7 @@ in each of many.
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -31,6 +32,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
+    check_saturation,
     check_usable,
     finish_table,
     outside,
@@ -91,7 +93,8 @@ def open_measurement(image, options, *, net):
     ...     sky = measurement.map_sky()
     ...     first = measurement.measure(measurement.tiles[:1], sky)
     """
-    planes = {"rms": options.rms, "weight_map": options.weight_map, "mask": options.mask}
+    names = ("rms", "weight_map", "mask", "mask_bits")
+    planes = {name: getattr(options, name) for name in names}
     with open_field(image, **planes) as field:
         psf = options.psf
         if psf is None:
@@ -186,16 +189,16 @@ class Measurement:
         return self.mesh.places(self.options.tile_size)
 
     def map_sky(self):
-        """Measure sky and noise of the image, and check them.
-
-        Returns
-        -------
-        `~sersicnet.measure.sky.SkyMap`
-        """
+        """Measure sky and noise of the image, a `~sersicnet.measure.sky.SkyMap`, and check them."""
         sky = map_sky(self.field, box_size=self.options.box_size, tile_size=self.options.tile_size)
+        return self.check(sky)
+
+    def check(self, sky):
+        """Check image, noise and saturation, and return the sky with the scale of the noise."""
         check_usable(self.field, sky, self.tiles)
         if self.has_sky:  # else there may be a galaxy in the place of the sky
-            check_noise(self.field, sky, self.mesh)
+            sky = check_noise(self.field, sky, self.mesh)
+        check_saturation(self.saturation, sky, given=self.options.saturation is not None)
         return sky
 
     def measure_all(self, sky, *, progress_bar):
@@ -304,12 +307,8 @@ class Measurement:
 
     def find_sources(self, tile, sky):
         """Detect the sources of a tile, one of `tiles`."""
-
-        def read(box):
-            return read_window(self.field, sky, box, saturation=self.saturation)
-
         return find_sources(
-            read,
+            partial(read_window, self.field, sky, saturation=self.saturation),
             tile,
             self.field.data.shape,
             self.options,

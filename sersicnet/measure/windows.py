@@ -5,8 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["Window", "grown", "read_window", "shortage"]
+from sersicnet.preprocessing.missing import LEAST_AREA, filled_areas
+from sersicnet.preprocessing.noise_maps import lone_weights
+from sersicnet.preprocessing.saturation import flat_tops
 
+__all__ = ["Window", "grown", "read_window", "shortage", "usable_saturation"]
+
+# A level of saturation is this many times the noise above the sky, or it masks the sky.
+_ABOVE_SKY = 5.0
 # Pixels across from which on a bad area is more than single pixels or columns.
 _WIDE = 5
 
@@ -24,7 +30,7 @@ class Window:
     hidden, saturated : 2-D bool `~numpy.ndarray`
         Pixels that are masked by the user or saturated; saturated pixels.
     bad : 2-D bool `~numpy.ndarray`
-        Pixels that are masked, not finite, or without noise.
+        Pixels that are masked, not finite, or without noise, or with far less than those around.
     gone : 2-D bool `~numpy.ndarray`
         Bad areas of 5 x 5 pixels and more, which their neighbors cannot replace.
     """
@@ -62,7 +68,8 @@ def read_window(field, sky, box, *, saturation):
     box : pair of slices
         The part.
     saturation : float
-        Value from which on pixels of the image are saturated.
+        Value from which on pixels of the image are saturated. Flat tops of bright sources are
+        saturated as well.
 
     Returns
     -------
@@ -81,25 +88,73 @@ def read_window(field, sky, box, *, saturation):
     >>> window.data.shape, window.origin, bool(abs(window.data.mean()) < 0.5)
     ((20, 30), (0, 0), True)
     """
-    raw = field.data[box].astype(float)
+    raw, missing = _read_pixels(field, sky, box)
     noise = field.noise_in(box, sky)
     masked = np.zeros(raw.shape, bool)
     if field.mask is not None:
         masked = field.mask[box]
-    saturated = raw >= saturation
     data = raw - sky.level_in(box)
     good = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
-    bad = masked | ~good
+    good &= ~lone_weights(noise, good)
+    bad = masked | missing | ~good
+    saturated = (raw >= usable_saturation(saturation, sky)) | flat_tops(data, noise, masked | ~good)
     gone = ndimage.binary_opening(bad, np.ones((_WIDE, _WIDE)))
     return Window(
         box=box,
         data=data,
         noise=noise,
-        hidden=masked | saturated,
+        hidden=masked | missing | saturated,
         saturated=saturated,
         bad=bad,
         gone=gone,
     )
+
+
+def usable_saturation(level, sky):
+    """Return the level of saturation, infinite where it cannot be one: not above the sky's noise.
+
+    Parameters
+    ----------
+    level : float
+        Value from which on pixels are saturated.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        The sky of the image.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.sky import SkyMap
+    >>> from sersicnet.measure.windows import usable_saturation
+    >>> sky = SkyMap(level=np.full((3, 3), 100.0), rms=np.ones((3, 3)), sides=(50, 50))
+    >>> usable_saturation(0.0, sky), usable_saturation(60000.0, sky)
+    (inf, 60000.0)
+    """
+    with np.errstate(invalid="ignore"):
+        lowest = np.median(sky.level) + _ABOVE_SKY * np.median(sky.rms)
+    if level <= lowest:
+        return np.inf
+    return level
+
+
+def _read_pixels(field, sky, box):
+    """The pixels of a box, and which of them are in an area that a constant fills.
+
+    An area counts by its size, so the window is read with a margin of the least size.
+    """
+    if not sky.fills:
+        raw = field.data[box].astype(float)
+        return raw, np.zeros(raw.shape, bool)
+    around = grown(box, LEAST_AREA, field.data.shape)
+    wide = field.data[around].astype(float)
+    inner = tuple(
+        slice(side.start - wider.start, side.stop - wider.start)
+        for side, wider in zip(box, around, strict=True)
+    )
+    return wide[inner], filled_areas(wide, sky.fills)[inner]
 
 
 def grown(box, margin, shape):

@@ -7,10 +7,11 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._settings import check_positive
+from sersicnet.io.mask_bits import check_mask_bits, warn_plain_masks
 from sersicnet.model.psf import PSFs, check_oversampling, collect_psfs, psfs_of, require_psfs
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps, rows_or_none
 from sersicnet.preprocessing.units import per_cutout
-from sersicnet.preprocessing.windows import replace
+from sersicnet.preprocessing.windows import replace, with_plain_mask
 
 __all__ = [
     "Batch",
@@ -135,6 +136,7 @@ def open_cutouts(
     needs_psf=False,
     pixel_scale=None,
     zeropoint=None,
+    mask_bits=None,
 ):
     """Check cutouts and PSFs once, and prepare them batch after batch.
 
@@ -152,6 +154,8 @@ def open_cutouts(
         Whether a call without any PSF is an error.
     pixel_scale, zeropoint : float, `~astropy.units.Quantity` or array, optional
         As in `~sersicnet.preprocessing.prepare`.
+    mask_bits : int, str or list of them, optional
+        As in `check_cutouts`.
 
     Returns
     -------
@@ -173,7 +177,8 @@ def open_cutouts(
     >>> [batch.stamps.data.shape for batch in opened]
     [(3, 32, 32)]
     """
-    cutouts = check_cutouts(cutouts)
+    check_mask_bits(mask_bits)
+    cutouts = check_cutouts(cutouts, mask_bits=mask_bits)
     psfs = psfs_of(psf, cutouts)
     if psf_options is None:
         psf_options = {}
@@ -284,7 +289,7 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
     )
 
 
-def check_cutouts(cutouts, *, first=0):
+def check_cutouts(cutouts, *, first=0, mask_bits=None):
     """Check what the user passed as ``cutouts``, and return one stack or a list of images.
 
     Parameters
@@ -293,11 +298,13 @@ def check_cutouts(cutouts, *, first=0):
         As in `~sersicnet.preprocessing.prepare`.
     first : int
         Number of the first of them in error messages.
+    mask_bits : int, str or list of them, optional
+        The bits of integer masks that mean bad, as in `~sersicnet.io.read_cutout`.
 
     Returns
     -------
     `~astropy.nddata.NDData`, or list of them
-        One with 3-D data, or one for each 2-D image.
+        One with 3-D data, or one for each 2-D image, with masks of booleans.
 
     Raises
     ------
@@ -314,7 +321,8 @@ def check_cutouts(cutouts, *, first=0):
         if 0 in cutouts.data.shape:
             msg = f"cutouts has shape {cutouts.data.shape}: it holds no pixels"
             raise ValueError(msg)
-        return cutouts
+        warn_plain_masks([cutouts], mask_bits)
+        return with_plain_mask(cutouts, "cutouts", mask_bits=mask_bits)
     if isinstance(cutouts, NDData):
         cutouts = [cutouts]
     if isinstance(cutouts, str | bytes | dict) or not isinstance(cutouts, Iterable):
@@ -327,8 +335,11 @@ def check_cutouts(cutouts, *, first=0):
     if not cutouts:
         msg = "cutouts is empty: at least one cutout is needed"
         raise ValueError(msg)
+    warn_plain_masks(cutouts, mask_bits)
     for i, cutout in enumerate(cutouts):
-        _check_image(cutout, f"cutouts[{first + i}]")
+        where = f"cutouts[{first + i}]"
+        _check_image(cutout, where)
+        cutouts[i] = with_plain_mask(cutout, where, mask_bits=mask_bits)
     return cutouts
 
 

@@ -3,6 +3,9 @@
 import numpy as np
 from astropy.nddata import NDData
 
+from sersicnet.io.mask_bits import cutout_mask
+from sersicnet.preprocessing.missing import missing_in_stack
+
 __all__ = [
     "border_noise",
     "estimate_noise",
@@ -83,7 +86,8 @@ def estimate_noise(cutout, *, border=None):
 
     The estimate is 1.4826 times the median absolute deviation from the median over the good
     pixels of the border: it hardly depends on the level of the sky, nor on sources that cover up
-    to a quarter of the border. Masked, NaN and infinite pixels are left out. Where the border has
+    to a quarter of the border. Masked, NaN and infinite pixels and areas that a constant fills are
+    left out. Where the border has
     fewer than 16 good pixels, all good pixels of the cutout are used. Where more than half of
     the pixels have the same value (coarse integers), the estimate is their standard deviation.
 
@@ -125,7 +129,14 @@ def estimate_noise(cutout, *, border=None):
     if image.data.ndim not in (2, 3) or 0 in image.data.shape:
         msg = f"cutout has shape {image.data.shape}: one image, or several along the first axis"
         raise ValueError(msg)
-    sigma = border_noise(image.data, image.mask, _border_width(image.data.shape, border))
+    images = image.data.reshape(-1, *image.data.shape[-2:])
+    mask = cutout_mask(image)
+    if mask is None:
+        mask = np.zeros(image.data.shape, bool)
+    mask = mask.reshape(images.shape)
+    sigma = border_noise(
+        images, mask | missing_in_stack(images, mask), _border_width(image.data.shape, border)
+    )
     if image.data.ndim == 2:
         return float(sigma[0])
     return sigma

@@ -4,7 +4,7 @@ import numpy as np
 
 from sersicnet.flags import FLAG_CARD, Flags
 
-__all__ = ["header_flags", "pixel_flags", "source_flags"]
+__all__ = ["header_flags", "middle_radius", "pixel_flags", "saturation_flags", "source_flags"]
 
 # S/N of a smoothed peak that counts as a source.
 _DETECTION = 5
@@ -51,6 +51,22 @@ def pixel_flags(masked, usable, good):
     flags = flags | Flags.NO_NOISE * (any_usable & ~any_good)
     flags |= Flags.BAD_PIXELS * (~masked & ~good).any(axis=(1, 2))
     return flags | Flags.CENTER_MASKED * (core.sum(axis=(1, 2)) < _CORE_GOOD * _CORE**2)
+
+
+def saturation_flags(saturated):
+    """Return `Flags.SATURATED` where pixels in the middle of a stamp are saturated.
+
+    Parameters
+    ----------
+    saturated : (N, S, S) bool `~numpy.ndarray`
+        Saturated pixels.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+    """
+    size = saturated.shape[-1]
+    return Flags.SATURATED * saturated[:, _middle(size, 1, size, size)].any(axis=1)
 
 
 def source_flags(data, weight, length):
@@ -118,5 +134,9 @@ def _box_sum(images):
 def _middle(n_bins, width, size, length):
     """Return which bins of ``width`` pixels have their center in the middle of the stamp."""
     offset = np.arange(n_bins) * width + (width - 1) / 2 - (size - 1) / 2
-    radius = max(_MIDDLE_RADIUS, _MIDDLE_FRACTION * length)
-    return np.hypot(offset[:, None], offset) <= radius
+    return np.hypot(offset[:, None], offset) <= middle_radius(length)
+
+
+def middle_radius(length):
+    """Return the radius of the middle of cutouts whose shorter side is ``length``, in pixels."""
+    return np.maximum(_MIDDLE_RADIUS, _MIDDLE_FRACTION * length)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from sersicnet.preprocessing.missing import missing_pixels
 from sersicnet.preprocessing.noise import estimate_noise, has_noise, noise_map, sky_level
+from sersicnet.preprocessing.windows import replace
 
 __all__ = ["Segmentation", "centroid", "merge_fragments", "segment", "smooth_image"]
 
@@ -68,6 +70,7 @@ def segment(image, threshold, n_pixels, contrast):
     Segmentation or None
         None where nothing is detected.
     """
+    image = _without_fills(image)
     data = np.array(image.data, dtype=float)
     noise = noise_map(image) if has_noise(image) else np.full(data.shape, estimate_noise(image))
     bad = ~(np.isfinite(data) & np.isfinite(noise) & (noise > 0))
@@ -89,6 +92,19 @@ def segment(image, threshold, n_pixels, contrast):
     distance = np.hypot(*(np.array(peaks) - (np.array(smooth.shape) - 1) / 2).T)
     nearest = int(segmentation.labels[np.argmin(distance)])
     return Segmentation(data, bad, segmentation, nearest, float(np.min(distance)))
+
+
+def _without_fills(image):
+    """Return an image in whose mask are also the pixels that a constant fills."""
+    noise = None
+    if has_noise(image):
+        noise = noise_map(image)
+    missing = missing_pixels(image.data, image.mask, noise=noise)
+    if missing is None:
+        return image
+    if image.mask is not None:
+        missing |= np.asarray(image.mask, dtype=bool)
+    return replace(image, mask=missing)
 
 
 def _deblended(smooth, limit, bad, n_pixels, contrast):

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
-from astropy.nddata import NDData
+from astropy.nddata import NDData, block_reduce
 from astropy.wcs import WCS
 
 from sersicnet._rows import Rows
 from sersicnet.flags import Flags
 from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.missing import missing_in_stack
 from sersicnet.preprocessing.noise import (
     border_noise,
     finite_median,
@@ -23,7 +24,14 @@ from sersicnet.preprocessing.noise import (
     noise_unit_factor,
     to_standard_deviation,
 )
-from sersicnet.preprocessing.quality import header_flags, pixel_flags, source_flags
+from sersicnet.preprocessing.noise_maps import follows_data, lone_weights, smooth_noise
+from sersicnet.preprocessing.quality import (
+    header_flags,
+    pixel_flags,
+    saturation_flags,
+    source_flags,
+)
+from sersicnet.preprocessing.saturation import flat_tops
 from sersicnet.preprocessing.units import find_pixel_scale
 from sersicnet.preprocessing.windows import bin_pixels, cut, middle_origin
 from sersicnet.preprocessing.zeropoints import find_zeropoint
@@ -75,6 +83,9 @@ class Stamps(Rows):
     weight : (N, S, S) float32 `~numpy.ndarray`
         Noise level divided by the noise map (its median over good pixels
         is 1); 0 where masked, bad or padded.
+    gaps : (N, S, S) float16 `~numpy.ndarray`
+        Share of each pixel that is bad but was not masked: NaN, infinite, without noise, or filled
+        by a constant.
     frame : `~sersicnet.preprocessing.StampFrame`
         Noise level, zero point, pixel scale and position of the middle.
     flags : (N,) int `~numpy.ndarray`
@@ -87,13 +98,14 @@ class Stamps(Rows):
 
     data: np.ndarray
     weight: np.ndarray
+    gaps: np.ndarray
     frame: StampFrame
     flags: np.ndarray
     shapes: np.ndarray
     wcs: list
 
     def __post_init__(self):
-        for name in ("data", "weight", "flags", "shapes"):
+        for name in ("data", "weight", "gaps", "flags", "shapes"):
             array = getattr(self, name).view()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
@@ -107,6 +119,10 @@ class Stamps(Rows):
     def with_flags(self, flags):
         """Return the same stamps with flags, an integer or (N,) array, added to theirs."""
         return replace(self, flags=self.flags | flags)
+
+    def without_flags(self, flags):
+        """Return the same stamps without some flags, an integer or (N,) array, of theirs."""
+        return replace(self, flags=self.flags & ~flags)
 
 
 def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
@@ -137,6 +153,7 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays = {name: np.ones(n_cutouts) for name in StampFrame.__dataclass_fields__}
     arrays["data"] = np.zeros(shape, dtype=np.float32)
     arrays["weight"] = np.zeros(shape, dtype=np.float32)
+    arrays["gaps"] = np.zeros(shape, dtype=np.float16)
     arrays["flags"] = np.zeros(n_cutouts, dtype=np.int64)
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     wcs = [None] * n_cutouts
@@ -178,24 +195,34 @@ def _fill(arrays, cutout, rows, bins, where):
     shape = cutout.data.shape[-2:]
     size = arrays["data"].shape[-1] * bins  # in pixels of the cutout
     origin = tuple(middle_origin(n_pixels, size) for n_pixels in shape)
-    data, noise, masked = _read(cutout, rows, origin, size, where)
+    data, noise, masked, missing = _read(cutout, rows, origin, size, where)
     with np.errstate(all="ignore"):  # what is not finite is masked here
-        usable = ~masked & np.isfinite(data)
-        good = usable & np.isfinite(noise) & (noise > 0)
-        flags = pixel_flags(masked, usable, good)
+        good = ~masked & np.isfinite(data) & np.isfinite(noise) & (noise > 0)
+        saturated = np.zeros_like(good)
+        if not isinstance(cutout, CheckedCutout):  # else the window knows them
+            saturated = _saturated(data, noise, good)
+        masked = masked | saturated
+        usable = ~masked & ~missing & np.isfinite(data)
+        good &= usable & ~_lone_weights(noise, good)
+        flags = pixel_flags(masked, usable, good) | saturation_flags(saturated)
+        gaps = ~masked & ~good
+        noise, from_data = _rebuilt_noise(data, noise, good)
         if bins > 1:  # single bad pixels do not show in the flags of a block
             data, noise, masked, usable, good = bin_pixels(data, noise, masked, usable, good, bins)
             flags = flags & int(Flags.BAD_PIXELS) | pixel_flags(masked, usable, good)
+            gaps = block_reduce(gaps, (1, bins, bins), func=np.mean)
         level = _noise_level(noise, good)
         data = np.clip(data / level[:, None, None], -_LARGEST_DATA, _LARGEST_DATA)
         weight = np.minimum(level[:, None, None] / noise, _LARGEST_WEIGHT)
     np.copyto(arrays["data"][rows], data, casting="same_kind", where=good)
     np.copyto(arrays["weight"][rows], weight, casting="same_kind", where=good)
+    arrays["gaps"][rows] = gaps
     arrays["noise_level"][rows] = level
     arrays["bins"][rows] = bins
     arrays["y_middle"][rows] = origin[0] + (size - 1) / 2
     arrays["x_middle"][rows] = origin[1] + (size - 1) / 2
     arrays["shapes"][rows] = shape
+    flags |= Flags.NOISE_FROM_DATA * from_data
     flags |= header_flags(cutout.meta)
     flags |= Flags.CROPPED * int(max(shape) > size)
     if not isinstance(cutout, CheckedCutout) and not has_noise(cutout):
@@ -206,35 +233,79 @@ def _fill(arrays, cutout, rows, bins, where):
 
 
 def _read(cutout, rows, origin, size, where):
-    """Return data, noise (1 x 1 where it is one number) and mask of stamps of S x S pixels."""
+    """Return data, noise (1 x 1 where it is one number), mask and gaps of stamps of S x S pixels.
 
-    def stamp(array, name, fill, dtype=float):
+    Gaps are pixels that are filled by a constant and not masked.
+    """
+
+    def whole(array, name):
         try:
             array = np.broadcast_to(array, cutout.data.shape)
         except ValueError:
             msg = f"the {name} of {where} has shape {array.shape}, its data {cutout.data.shape}"
             raise ValueError(msg) from None
-        images = array[rows] if array.ndim == 3 else array[None]
+        return array[rows] if array.ndim == 3 else array[None]
+
+    def stamp(images, fill, dtype=float):
         return cut(images, origin, (size, size), fill=fill, dtype=dtype)
 
     mask = np.asarray(False)
     if cutout.mask is not None:
         mask = np.asarray(cutout.mask)
-    masked = stamp(mask, "mask", True, dtype=bool)
+    mask = whole(mask, "mask")
+    images = whole(cutout.data, "data")
+    masked = stamp(mask, True, dtype=bool)
     with np.errstate(all="ignore"):  # overflow of what is larger than a float64
-        data = stamp(cutout.data, "data", 0)
+        data = stamp(images, 0)
         if isinstance(cutout, CheckedCutout):
-            return data, stamp(cutout.noise, "noise", 0), masked
+            return data, stamp(whole(cutout.noise, "noise"), 0), masked, np.zeros_like(masked)
         if has_noise(cutout):
-            noise = stamp(np.asarray(cutout.uncertainty.array), "uncertainty", 0)
-            noise = to_standard_deviation(noise, cutout.uncertainty.uncertainty_type)
-            return data, noise * noise_unit_factor(cutout), masked
-        mask = np.broadcast_to(mask, cutout.data.shape)
-        if cutout.data.ndim == 3:
-            noise = border_noise(cutout.data[rows], mask[rows])
+            array = whole(np.asarray(cutout.uncertainty.array), "uncertainty")
+            sigma = _sigma_of(cutout)
+            noise = sigma(stamp(array, 0))
+            gaps = missing_in_stack(images, mask, noise=lambda i: sigma(array[i].astype(float)))
         else:
-            noise = border_noise(cutout.data, mask[None])
-    return data, noise[:, None, None], masked
+            gaps = missing_in_stack(images, mask)
+            noise = border_noise(images, mask | gaps)[:, None, None]
+    return data, noise, masked, stamp(gaps, False, dtype=bool) & ~masked
+
+
+def _sigma_of(cutout):
+    """Return the function that makes standard deviations of pixels of the uncertainty."""
+    kind = cutout.uncertainty.uncertainty_type
+    factor = noise_unit_factor(cutout)
+    return lambda values: to_standard_deviation(values, kind) * factor
+
+
+def _saturated(data, noise, good):
+    """Return the flat tops of stamps, (N, S, S)."""
+    noise = np.broadcast_to(noise, data.shape)
+    return np.array([flat_tops(*stamp) for stamp in zip(data, noise, ~good, strict=True)])
+
+
+def _lone_weights(noise, good):
+    """Return single pixels with far too little noise, (N, S, S)."""
+    if noise.shape[-1] == 1:
+        return np.zeros_like(good)
+    return np.array([lone_weights(*stamp) for stamp in zip(noise, good, strict=True)])
+
+
+def _rebuilt_noise(data, noise, good):
+    """Return smoother noise maps for stamps whose noise follows their pixels, and which these are.
+
+    Parameters
+    ----------
+    data, noise, good : (N, S, S) `~numpy.ndarray`
+        Stamps, standard deviations (or one number per stamp), and usable pixels.
+    """
+    found = np.zeros(len(data), bool)
+    if noise.shape[-1] == 1:
+        return noise, found
+    for i in range(len(data)):
+        found[i] = follows_data(data[i], noise[i], good[i])
+        if found[i]:
+            noise[i] = smooth_noise(noise[i], good[i])
+    return noise, found
 
 
 def _noise_level(noise, good):

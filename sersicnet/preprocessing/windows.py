@@ -7,7 +7,17 @@ from astropy.wcs import WCS, Sip
 from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers.base import BaseWCSWrapper
 
-__all__ = ["bin_pixels", "crop_or_pad", "cut", "cut_cutout", "middle_origin", "overlap"]
+from sersicnet.io.mask_bits import cutout_mask
+
+__all__ = [
+    "bin_pixels",
+    "crop_or_pad",
+    "cut",
+    "cut_cutout",
+    "middle_origin",
+    "overlap",
+    "with_plain_mask",
+]
 
 
 def middle_origin(n_pixels, size):
@@ -129,8 +139,19 @@ def crop_or_pad(cutout, size):
     return np.ma.MaskedArray(result.data, mask=result.mask)
 
 
-def as_nddata(cutout):
-    """Return what the user passed as ``cutout`` as NDData with one image.
+def as_nddata(cutout, *, mask_bits=None):
+    """Return what the user passed as ``cutout`` as NDData with one image and a mask of booleans.
+
+    Parameters
+    ----------
+    cutout : `~astropy.nddata.NDData` or `~numpy.ndarray`
+        One image.
+    mask_bits : int, str or list of them, optional
+        The bits of an integer mask that mean bad, as in `~sersicnet.io.read_cutout`.
+
+    Returns
+    -------
+    `~astropy.nddata.NDData`
 
     Raises
     ------
@@ -147,7 +168,18 @@ def as_nddata(cutout):
     if cutout.data.ndim != 2 or 0 in cutout.data.shape:
         msg = f"cutout has shape {cutout.data.shape}: one 2-D image with pixels is needed"
         raise ValueError(msg)
-    return cutout
+    return with_plain_mask(cutout, "cutout", mask_bits=mask_bits)
+
+
+def with_plain_mask(cutout, where, *, mask_bits=None):
+    """Return a cutout whose mask, if it has one, is of booleans; ``where`` names it in errors."""
+    if cutout.mask is None or np.asarray(cutout.mask).dtype == bool:
+        return cutout
+    try:
+        return replace(cutout, mask=cutout_mask(cutout, mask_bits=mask_bits))
+    except (TypeError, ValueError) as error:
+        msg = f"{where}: {error}"
+        raise type(error)(msg) from error
 
 
 def check_size(size):

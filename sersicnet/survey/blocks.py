@@ -24,7 +24,6 @@ from sersicnet import __version__
 from sersicnet.diagnostics.summary import count_flags, without_result
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import read_table, write_table
-from sersicnet.measure.catalog import check_usable
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.tasks import Task
@@ -231,8 +230,7 @@ class Blocks:
         with _opened(self.task, self.weights) as measurement:
             shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
-            check_usable(measurement.field, sky, measurement.tiles)
-        return sky
+            return measurement.check(sky)
 
     def measure_block(self, number, sky, _):
         """Measure and write a block; from the second pass on, neighbors are subtracted."""

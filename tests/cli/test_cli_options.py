@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.nddata import CCDData
 
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
+from sersicnet.cli.options import read_named_cutouts
 from sersicnet.io.cutouts import write_cutout
 
 
@@ -40,3 +42,21 @@ def test_errors_name_options(command, options, message, tmp_path, capsys):
     what = {"predict": str(tmp_path / "plain.fits"), "simulate": "candels_f160w"}[command]
     assert main([command, what, "-o", str(tmp_path / "out.ecsv"), *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_bits_of_masks(tmp_path, capsys):
+    """As a sum, or as names that the header knows."""
+    mask = np.array([[0, 1, 4], [5, 2, 0]], dtype=np.int32)
+    path = tmp_path / "cutout.fits"
+    hdus = [fits.PrimaryHDU(header=fits.Header({"TELESCOP": "JWST"}))]
+    hdus += [fits.ImageHDU(np.ones(mask.shape), name="SCI"), fits.ImageHDU(mask, name="DQ")]
+    fits.HDUList(hdus).writeto(path)
+    for bits, expected in ((None, 1), ("4", 4), ("JUMP_DET,SATURATED", 6)):
+        (cutout,), _, status = read_named_cutouts([str(path)], mask_bits=bits)
+        assert status == 0
+        np.testing.assert_array_equal(cutout.mask, mask & expected > 0)
+    output = tmp_path / "out.ecsv"
+    assert main(["predict", str(path), "-o", str(output), "--mask-bits", "SATT"]) == 1
+    assert (
+        "mask_bits='SATT' is not a bit of this mask (JWST): DO_NOT_USE" in capsys.readouterr().err
+    )

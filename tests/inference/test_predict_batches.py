@@ -80,7 +80,8 @@ def test_stack_with_mask(net, images, monkeypatch):
     bad = np.where(mask, np.nan, images)
     results = net.predict(stack_of(bad), **UNITS)
     assert_same(results, expected, flags=False)
-    assert_array_equal(results.flags, expected.flags | int(Flags.BAD_PIXELS))
+    unlike = results.flags ^ expected.flags
+    assert_array_equal(unlike & ~int(Flags.BAD_PIXELS), 0)
     noise = StdDevUncertainty(np.full(images.shape, NOISE))
     one = NDData(images, mask=mask[2], uncertainty=noise, psf=star())  # one mask for all
     assert_same(of_rows(net.predict(one, **UNITS), [2]), of_rows(expected, [2]))

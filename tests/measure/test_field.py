@@ -4,8 +4,9 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.nddata import InverseVariance, StdDevUncertainty
+from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
 from astropy.table import QTable, Table
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fields import (
     NOISE,
     SCALE,
@@ -13,11 +14,12 @@ from helpers.fields import (
     make_field,
     star,
 )
-from helpers.measured import assert_same, has, nearest, value
+from helpers.measured import assert_same, has, nearest, one_star, value
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
 from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure.field import open_field
 from sersicnet.measure.image import measure_image
 
 
@@ -88,7 +90,7 @@ def test_an_image_that_lacks_what_is_needed(field, net):
         measure_image(plain, psf=star(), net=net, pixel_scale=0.1)
     with pytest.raises(ValueError, match="image has no pixel scale"):
         measure_image(plain, psf=star(), net=net, zeropoint=25)
-    with pytest.raises(ValueError, match="psf=None and no cutout has one"):
+    with pytest.raises(ValueError, match="psf=None and the image has none"):
         measure_image(plain, **known)
     with pytest.raises(ValueError, match="the image no celestial WCS"):
         measure_image(plain, psf=star(), catalog=Table({"ra": [1.0], "dec": [1.0]}), **known)
@@ -103,3 +105,63 @@ def test_files_without_an_image(tmp_path, field, net):
     (tmp_path / "cut.fits").write_bytes(b"SIMPLE  = nonsense")
     with pytest.raises(OSError, match=r"cut.fits is not a complete FITS file"):
         measure_image(field, psf=star(), net=net, rms=tmp_path / "cut.fits")
+
+
+DQ = np.array([[0, 4, 1], [5, 2, 0]])
+
+
+def test_mask_bits_of_an_image_in_memory():
+    cards = {"TELESCOP": "JWST"}
+    image = NDData(np.ones(DQ.shape), mask=DQ, meta=cards)
+    whole = (slice(0, 2), slice(0, 3))
+    with open_field(image) as opened:
+        assert (opened.mask[whole] == (DQ & 1 > 0)).all()
+    with open_field(image, mask_bits="JUMP_DET") as opened:
+        assert (opened.mask[whole] == (DQ & 4 > 0)).all()
+    with open_field(NDData(np.ones(DQ.shape), meta=cards), mask=DQ) as opened:
+        assert (opened.mask[whole] == (DQ & 1 > 0)).all()
+    with open_field(np.ones(DQ.shape), mask=DQ) as opened:
+        assert (opened.mask[whole] == (DQ > 0)).all()
+    nan = np.where(DQ > 2, np.nan, 0.0)
+    with open_field(np.ones(DQ.shape), mask=nan) as opened:
+        assert (opened.mask[whole] == (DQ > 2)).all()
+
+
+@pytest.mark.parametrize("telescope", ["image", "mask"])
+def test_mask_bits_of_a_mask_in_a_file(tmp_path, telescope):
+    cards = fits.Header({"TELESCOP": "HST"})
+    headers = {"image": None, "mask": None} | {telescope: cards}
+    fits.writeto(tmp_path / "image.fits", np.ones(DQ.shape), headers["image"])
+    fits.writeto(tmp_path / "mask.fits", 16 * DQ.astype(np.int16), headers["mask"])
+    with open_field(tmp_path / "image.fits", mask=tmp_path / "mask.fits") as opened:
+        mask = opened.mask[0:2, 0:3]
+    assert (mask == (DQ & 1 > 0)).all()  # 16 is a hot pixel, 32 and 64 are not bad
+
+
+def test_bits_without_a_mask_of_integers():
+    with (
+        pytest.warns(AstropyUserWarning, match="mask_bits=4 is ignored"),
+        open_field(NDData(np.ones(DQ.shape), mask=DQ > 0), mask_bits=4),
+    ):
+        pass
+
+
+def test_corrected_jumps_on_bright_cores_lose_no_galaxy(net, tmp_path):
+    """JUMP_DET is no reason to mask a core, DO_NOT_USE is one."""
+    field = one_star(70.0, 70.0, mask=None)
+    rng = np.random.default_rng(1)
+    dq = np.where(rng.random(field.shape) < 0.08, 4, 0).astype(np.uint32)
+    dq[64:77, 64:77] |= 4
+    dq[rng.random(field.shape) < 0.002] |= 1
+    header = fits.Header({"MAGZP": ZEROPOINT, "PIXSCALE": SCALE})
+    hdus = [fits.PrimaryHDU(header=fits.Header({"TELESCOP": "JWST"}))]
+    hdus.append(fits.ImageHDU(field.data, header, name="SCI"))
+    hdus.append(fits.ImageHDU(np.full(field.shape, NOISE), name="ERR"))
+    hdus.append(fits.ImageHDU(dq, name="DQ"))
+    path = tmp_path / "jwst.fits"
+    fits.HDUList(hdus).writeto(path)
+    known = {"psf": star(), "net": net}
+    expected = measure_image(path, mask=dq & 1 > 0, **known)
+    assert len(expected) == 1
+    assert_same(measure_image(path, **known), expected)
+    assert_same(measure_image(path, mask_bits="DO_NOT_USE", **known), expected)

@@ -1,10 +1,17 @@
 """Windows of a survey image, and where it ends."""
 
 import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fields import (
     NOISE,
+    SCALE,
+    ZEROPOINT,
+    star,
 )
-from helpers.measured import has, one_star
+from helpers.measured import assert_same, has, nearest, one_star, value
+from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
 from sersicnet.measure import field as _field_image
@@ -31,3 +38,99 @@ def test_a_source_at_the_edge_of_what_was_observed(net):
         weights[:, 73 : 73 + width] = 0
         found = measure_image(field, psf=None, net=net, weight_map=weights)
         assert has(found, Flags.EDGE).tolist() == [edge]
+
+
+@pytest.mark.parametrize("fill", [0.0, -99.0])
+def test_an_area_that_is_filled_is_measured_as_if_it_were_masked(fill, field, table, truth, net):
+    """Galaxies near it as well, whatever the tiles."""
+    gap = np.zeros(field.shape, bool)
+    gap[:, :120] = True
+    gap[300:340, 200:230] = True
+    whole = field.copy()
+    whole.psf = field.psf
+    whole.mask = field.mask | gap
+    whole.data[gap] = np.nan
+    expected = measure_image(whole, net=net)
+    filled = field.copy()
+    filled.psf = field.psf
+    filled.data[gap] = fill
+    found = measure_image(filled, net=net)
+    assert_same(found, expected)
+    assert_same(measure_image(filled, net=net, tile_size=150), found)
+    kept = [row for row in range(len(truth["x_0"])) if truth["x_0"][row] > 150]
+    rows, distance = nearest(found, {name: truth[name][kept] for name in ("x_0", "y_0")})
+    before, _ = nearest(table, {name: truth[name][kept] for name in ("x_0", "y_0")})
+    close = distance < 2
+    assert close.sum() > 5
+    apart = np.abs(value(found["mag"])[rows] - value(table["mag"])[before])[close]
+    assert np.median(apart) < 0.03
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, 80.0])
+def test_a_saturation_below_the_sky_is_none(level, net):
+    field = one_star(70.0, 70.0, mask=None)
+    expected = measure_image(field, net=net)
+    field.meta["SATURATE"] = level
+    with pytest.warns(AstropyUserWarning, match="SATURATE = .* is not above the sky") as caught:
+        found = measure_image(field, net=net)
+    assert caught[0].filename == __file__
+    assert_same(found, expected)
+    with pytest.raises(ValueError, match=r"saturation=.* it would mask most of the image"):
+        measure_image(field, net=net, saturation=level)
+
+
+def test_a_flat_top_is_saturated_without_a_card(net):
+    field = one_star(70.0, 70.0, mask=None)
+    assert not has(measure_image(field, net=net), Flags.SATURATED).any()
+    top = field.data.max() / 3
+    field.data = np.minimum(field.data, top)
+    found = measure_image(field, net=net)
+    assert has(found, Flags.SATURATED).all()
+    field.meta["SATURATE"] = 0.999 * top
+    assert_same(measure_image(field, net=net), found)
+
+
+def write_weighted(path, field, weights, **cards):
+    header = fits.Header({"MAGZP": ZEROPOINT, "PIXSCALE": SCALE, "BUNIT": "adu"})
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(field.data, header, name="SCI")]
+    hdus.append(fits.ImageHDU(weights, fits.Header(cards), name="WHT"))
+    fits.HDUList(hdus).writeto(path)
+
+
+def test_relative_weights_beside_an_image_are_scaled_to_the_sky(net, tmp_path):
+    """Exposure times, and inverse variances."""
+    field = one_star(70.0, 70.0, mask=None)
+    weights = np.full(field.shape, 1500.0)
+    weights[:, 100:] = 1000.0
+    weights[:, 147:] = 0
+    noise = NOISE * np.sqrt(1500 / weights.clip(1e-9))
+    expected = measure_image(field, net=net, rms=np.where(weights > 0, noise, np.nan))
+    for number, factor in enumerate((1.0, NOISE**-2 / 1500)):
+        path = tmp_path / f"{number}.fits"
+        write_weighted(path, field, weights * factor)
+        if factor == 1:
+            with pytest.warns(AstropyUserWarning, match="WHT says a noise of .*relative weights"):
+                found = measure_image(path, psf=star(), net=net)
+        else:
+            found = measure_image(path, psf=star(), net=net)
+        assert_allclose(found.meta["NOISCALE"] * (factor * 1500) ** -0.5, NOISE, rtol=0.1)
+        assert_allclose(value(found["mag"]), value(expected["mag"]), atol=0.02)
+        assert not has(found, Flags.BAD_PIXELS).any()
+
+
+def test_a_weight_map_of_exposure_times_is_scaled(net):
+    field = one_star(70.0, 70.0, mask=None)
+    expected = measure_image(field, net=net)
+    with pytest.warns(AstropyUserWarning, match=r"weight_map= says .* scaled to the scatter"):
+        found = measure_image(field, net=net, weight_map=np.full(field.shape, 900.0))
+    assert_allclose(value(found["mag"]), value(expected["mag"]), atol=0.02)
+
+
+def test_a_huge_weight_of_a_single_pixel_is_no_source(net):
+    field = one_star(70.0, 70.0, mask=None)
+    weights = np.full(field.shape, NOISE**-2)
+    expected = measure_image(field, net=net, weight_map=weights)
+    weights[[30, 72], [100, 71]] *= 1e4
+    found = measure_image(field, net=net, weight_map=weights)
+    assert len(found) == len(expected) == 1
+    assert_allclose(value(found["mag"]), value(expected["mag"]), atol=0.02)
