@@ -7,16 +7,31 @@ from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import stack_labels
 from sersicnet.model.misfit import misfit
-from sersicnet.model.prior import LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, SNR_LIMITS, log_snr
+from sersicnet.model.prior import (
+    LOG_R_EFF_LIMITS,
+    MAX_OFFSET,
+    N_LIMITS,
+    Q_LIMITS,
+    SNR_LIMITS,
+    log_snr,
+)
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
+from sersicnet.preprocessing.ranges import is_outside
 
-__all__ = ["model_flags", "normal_flags", "posterior_flags"]
+__all__ = ["model_flags", "network_flags", "normal_flags", "posterior_flags"]
 
+SEVEN = tuple(PARAMETERS)
 # Relative change of the pixel scale: surveys resample to within less of their nominal one.
 _SCALE_TOLERANCE = 0.05
+# The same for the FWHM of the PSF of networks that do not see it.
+_WIDTH_TOLERANCE = 0.1
 # Median half-light radius below which a galaxy is unresolved, in units of the PSF's FWHM.
 _UNRESOLVED = 0.25
+# Shorter side of the smallest cutouts in the training of the universal network, in pixels.
+_SMALLEST = 40
+# FWHM of the widest PSF there: of a Gaussian as sharp as a Moffat profile of 8 pixels.
+_WIDEST = 10.0
 # Medians this close to the end of a label's range, in units of the range, are flagged.
 _EDGE = 0.01
 
@@ -47,7 +62,28 @@ def model_flags(quantiles, stamps, psfs, *, device):
     return flags
 
 
-def normal_flags(posterior, stamps, *, label_range=None, pixel_scale=None):
+def network_flags(stamps, psfs):
+    """Return the flags of what the universal network was not trained on.
+
+    A fit does not depend on it: these flags are for rows that show the network's answer.
+
+    Parameters
+    ----------
+    stamps, psfs
+        As in `model_flags`.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        ``SMALL_CUTOUT`` and ``BEYOND_TRAINING``.
+    """
+    side = stamps.shapes.min(axis=1) / stamps.frame.bins
+    flags = np.where(side < _SMALLEST, int(Flags.SMALL_CUTOUT), 0)
+    widths = psfs.widths() / stamps.frame.bins
+    return flags | np.where(widths > _WIDEST, int(Flags.BEYOND_TRAINING), 0)
+
+
+def normal_flags(posterior, stamps, *, label_range=None, trained=None, psf_fwhm=None):
     """Return the flags of a network that was trained for one survey.
 
     Parameters
@@ -58,8 +94,11 @@ def normal_flags(posterior, stamps, *, label_range=None, pixel_scale=None):
         Their stamps.
     label_range : (2, L) array_like, optional
         Smallest and largest labels of the training set.
-    pixel_scale : float, optional
-        Arcsec per pixel of the training set, if it had only one.
+    trained : dict of [float, float], optional
+        Ranges of the images of the training set, as far as they are known, from
+        `~sersicnet.preprocessing.ranges.image_ranges`.
+    psf_fwhm : (N,) `~numpy.ndarray`, optional
+        FWHM of the PSFs in pixels, NaN where there is none.
 
     Returns
     -------
@@ -77,12 +116,27 @@ def normal_flags(posterior, stamps, *, label_range=None, pixel_scale=None):
             column = names.index("log_r_eff")
             small = mean[:, column] - scale[:, column] < lowest[column]
             flags[small] |= int(Flags.UNRESOLVED)
-    if pixel_scale is not None:
-        other = np.abs(stamps.frame.pixel_scale / pixel_scale - 1) > _SCALE_TOLERANCE
-        flags[other & (stamps.flags & int(FAILED) == 0)] |= int(Flags.PIXEL_SCALE_MISMATCH)
+    if trained is not None:
+        measured = stamps.flags & int(FAILED) == 0
+        flags |= np.where(measured, _image_flags(stamps, trained, psf_fwhm), 0)
     if "log_r_eff" in names:
         r_eff = 10 ** mean[:, names.index("log_r_eff")]
         flags[_large(r_eff, stamps)] |= int(Flags.EXCEEDS_CUTOUT)
+    return flags
+
+
+def _image_flags(stamps, trained, psf_fwhm):
+    """Return the flags of images outside of the ranges of a training set."""
+    scale = is_outside(
+        stamps.frame.pixel_scale, trained.get("pixel_scale"), tolerance=_SCALE_TOLERANCE
+    )
+    flags = np.where(scale, int(Flags.PIXEL_SCALE_MISMATCH), 0)
+    if "side" in trained:
+        small = stamps.shapes.min(axis=1) < trained["side"][0]
+        flags[small] |= int(Flags.SMALL_CUTOUT)
+    if psf_fwhm is not None:
+        other = is_outside(psf_fwhm, trained.get("psf_fwhm"), tolerance=_WIDTH_TOLERANCE)
+        flags[other] |= int(Flags.BEYOND_TRAINING)
     return flags
 
 
@@ -107,7 +161,7 @@ def posterior_flags(quantiles, stamps, psfs):
     frame = stamps.frame
     labels = frame.to_labels(medians, tuple(PARAMETERS))
     flags = np.zeros(len(stamps), dtype=np.int64)
-    width = np.append(psfs.fwhm(), np.nan)[psfs.which] * frame.pixel_scale
+    width = psfs.widths() * frame.pixel_scale
     with np.errstate(invalid="ignore"):  # NaN where there is no posterior
         flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.EXCEEDS_CUTOUT)
         flags[medians["r_eff"] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
@@ -116,7 +170,9 @@ def posterior_flags(quantiles, stamps, psfs):
         lowest, highest = N_LIMITS
         outside |= np.abs(labels["n"] - sum(N_LIMITS) / 2) > (0.5 - _EDGE) * (highest - lowest)
         offset = np.maximum(np.abs(labels["dx"]), np.abs(labels["dy"]))
-        outside |= offset > (1 - 2 * _EDGE) * MAX_OFFSET
+        flags[offset > (1 - 2 * _EDGE) * MAX_OFFSET] |= int(Flags.OFF_CENTER)
+        low, q, high = quantiles[SEVEN.index("q")]
+        outside |= q - (high - low) / 2 < Q_LIMITS[0]
         signal = 10 ** log_snr(torch.from_numpy(stack_labels(labels))).numpy()
         outside |= signal > SNR_LIMITS[1]
         flags[outside] |= int(Flags.OUT_OF_RANGE)

@@ -8,12 +8,11 @@ import torch
 from tqdm.auto import tqdm
 
 from sersicnet.flags import FAILED, Flags
-from sersicnet.inference.flags import model_flags, normal_flags
+from sersicnet.inference.flags import model_flags, network_flags, normal_flags
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.refine import check_refinement
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
-from sersicnet.model.psf_resampling import network_psfs
 from sersicnet.model.symmetries import (
     ORIENTATIONS,
     inverse_orientation,
@@ -22,6 +21,7 @@ from sersicnet.model.symmetries import (
 )
 from sersicnet.networks.densities import NormalDensity, parameter_samples, summarize
 from sersicnet.networks.flow_density import FlowDensity, flow_labels, label_dict
+from sersicnet.networks.inputs import network_input
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
@@ -158,12 +158,15 @@ def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_
         network, batch, points=points, ways=ways, batch_size=batch_size
     )
     columns = {}
+    of_network = np.ones(len(stamps), dtype=bool)
     if refinement is not None:
         posterior, quantiles, columns, flags = refinement(
             posterior, quantiles, stamps, batch.psfs, seed=seed, device=device
         )
         stamps = stamps.with_flags(flags)
+        of_network = (flags & int(Flags.NOT_REFINED)) != 0
     stamps = stamps.with_flags(model_flags(quantiles, stamps, batch.psfs, device=device))
+    stamps = stamps.with_flags(of_network * network_flags(stamps, batch.psfs))
     hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
     return stamps, posterior, quantiles, columns
@@ -179,12 +182,25 @@ def _measure_regression(net, batch, *, batch_size):
         stamps,
         batch_size=batch_size,
         label_range=net.label_range_,
-        pixel_scale=net.record_.get("simulation", {}).get("pixel_scale"),
+        trained=_trained(net.record_),
+        psf_fwhm=batch.psfs.widths(),
     )
     return judge_gaps(stamps.with_flags(flags)), posterior, quantiles, {}
 
 
-def predict_normal(network, parameters, stamps, *, batch_size, label_range=None, pixel_scale=None):
+def _trained(record):
+    """Return the ranges of the images that a network was trained on, as far as a record has them.
+
+    Records of simulations before version 1.0 have the pixel scale alone.
+    """
+    ranges = dict(record.get("images", {}))
+    scale = record.get("simulation", {}).get("pixel_scale")
+    if scale is not None:
+        ranges.setdefault("pixel_scale", [scale, scale])
+    return ranges
+
+
+def predict_normal(network, parameters, stamps, *, batch_size, **options):
     """Evaluate a network of independent normal distributions.
 
     Parameters
@@ -197,8 +213,8 @@ def predict_normal(network, parameters, stamps, *, batch_size, label_range=None,
         Stamps of N galaxies.
     batch_size : int
         Number of stamps in a forward pass.
-    label_range, pixel_scale
-        As in `~sersicnet.inference.flags.normal_flags`.
+    **options
+        Options of `~sersicnet.inference.flags.normal_flags`.
 
     Returns
     -------
@@ -216,9 +232,7 @@ def predict_normal(network, parameters, stamps, *, batch_size, label_range=None,
     mean[lost] = np.nan
     scale[lost] = np.nan
     posterior = NormalDensity(label_names(parameters), mean, scale)
-    flags |= normal_flags(
-        posterior, stamps.with_flags(flags), label_range=label_range, pixel_scale=pixel_scale
-    )
+    flags |= normal_flags(posterior, stamps.with_flags(flags), **options)
     return posterior, posterior.quantiles(stamps.frame, parameters), flags
 
 
@@ -276,7 +290,7 @@ def predict_posterior(network, batch, *, points, ways, batch_size):
 
 def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
     """Return the arrays of a `FlowDensity` with ``quantiles``, (N, 7, 3), and flags, (N,)."""
-    psf_stamps, log_light, offset = network_psfs(psfs)
+    seen = network_input(stamps, psfs)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
     arrays, samples = _empty(network, len(stamps), len(ways), len(points))
     device = network.whiten.weight.device
@@ -284,11 +298,7 @@ def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
     rows = np.flatnonzero(usable)
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
-        inputs = (
-            torch.from_numpy(stamps.data[part]).to(device),
-            torch.from_numpy(stamps.weight[part]).to(device),
-            torch.stack([psf_stamps[number] for number in psfs.which[part]]).to(device),
-        )
+        inputs = [tensor.to(device) for tensor in seen[part]]
         for way in ways:
             with torch.no_grad():
                 posterior = network(*(orient_images(tensor, way) for tensor in inputs))
@@ -301,11 +311,11 @@ def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
     flags = np.where(failed & usable, int(Flags.PREDICTION_FAILED), 0)
     for array in (*arrays.values(), samples):
         array[failed] = np.nan
-    samples[:, :, LOG_FLUX] -= log_light[:, None]
-    samples[:, :, CENTER] -= offset[:, None]
+    samples[:, :, LOG_FLUX] -= seen.log_light[:, None]
+    samples[:, :, CENTER] -= seen.offset[:, None]
     quantiles = summarize(parameter_samples(label_dict(samples), stamps.frame, SEVEN), SEVEN)
-    arrays["log_light"] = log_light
-    arrays["offset"] = offset
+    arrays["log_light"] = seen.log_light
+    arrays["offset"] = seen.offset
     arrays["quantiles"] = np.moveaxis(quantiles, 2, 0)
     return arrays, flags
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from sersicnet.model.profile import fft_size, psf_transform
-from sersicnet.model.psf import BINNED_OVERSAMPLING, PSF_SIZE, PSFs, bin_psf
+from sersicnet.model.psf import PSF_SIZE, PSFs, bin_psf, binned_oversampling
 
 __all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs", "psf_offset"]
 
@@ -42,7 +42,7 @@ def binned_psfs(psfs, bins):
         size = min(max(psf.shape) // psfs.oversampling, fft_size(_STAMP_SIZE) - 1)
         stamp, _ = network_psf(psf, psfs.oversampling, size=size - 1 + size % 2)
         coarse.append(bin_psf(stamp.double().numpy(), bins))
-    return PSFs(coarse, psfs.which, psfs.log_light, BINNED_OVERSAMPLING)
+    return PSFs(coarse, psfs.which, psfs.log_light, binned_oversampling(bins))
 
 
 def network_psfs(psfs):

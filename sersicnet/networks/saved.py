@@ -66,6 +66,8 @@ def _restore(kind, tensors, metadata):
         net.label_range_ = np.array(net.label_range_, dtype=float).reshape(2, len(labels))
     net.history_ = _check_kind("history", metadata["history"], dict)
     net.record_ = _check_kind("record", metadata["record"], dict)
+    for limits in _check_kind("images", net.record_.get("images", {}), dict).values():
+        np.array(limits, dtype=float).reshape(2)
     net._check_fitted()
     if config.get("n_labels", len(labels)) != len(labels):
         msg = f"n_labels={config['n_labels']} for the labels {', '.join(labels)}"

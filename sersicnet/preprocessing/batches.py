@@ -1,5 +1,6 @@
 """The one way from what a user passes as cutouts to stamps: checked once, batch after batch."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ __all__ = [
     "rows_of",
 ]
 
+_LOG = logging.getLogger("sersicnet")
 # Cutouts in a batch: 64 MB of stamps of 128 x 128.
 SIZE = 512
 
@@ -179,6 +181,9 @@ def open_cutouts(
     """
     check_mask_bits(mask_bits)
     cutouts = check_cutouts(cutouts, mask_bits=mask_bits)
+    if isinstance(cutouts, NDData):
+        shape = np.shape(cutouts.data)
+        _LOG.info("cutouts has shape %s: each of the %d planes is one galaxy", shape, shape[0])
     psfs = psfs_of(psf, cutouts)
     if psf_options is None:
         psf_options = {}

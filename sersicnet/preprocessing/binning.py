@@ -3,13 +3,16 @@
 import numpy as np
 
 from sersicnet.flags import Flags
-from sersicnet.model.psf import BINNED_OVERSAMPLING
 
 __all__ = ["bin_galaxies", "groups_by_bins", "needed_bins"]
 
 # Galaxies with a larger half-light radius in pixels of the stamp are binned: 4 such
 # radii from the middle are then in the stamp.
 _TOO_LARGE = 16.0
+# Numbers to bin by: odd, so that the large pixels have a middle one, and with a divisor that
+# `~sersicnet.model.binned_oversampling` knows.
+_ODD = np.arange(1, 1001, 2)
+_BINS = _ODD[(_ODD <= 3) | (_ODD % 5 == 0) | (_ODD % 7 == 0)]
 # Least number of pixels on a side of a binned cutout: half of the stamp.
 _FEWEST = 64
 # The same for galaxies at the edge of the prior: that of the smallest cutouts in training.
@@ -19,7 +22,7 @@ _EDGE = 36.0
 
 
 def needed_bins(r_eff, stamps):
-    """Return the numbers of pixels to bin by: 3, 9, 15, 21, ..., no more than needed.
+    """Return the numbers of pixels to bin by: 3, 5, 7, 15, 21, ..., no more than needed.
 
     Parameters
     ----------
@@ -36,10 +39,11 @@ def needed_bins(r_eff, stamps):
     """
     present = stamps.frame.bins.astype(int)
     radius = np.nan_to_num(r_eff / stamps.frame.pixel_scale)
-    wanted = 2 * np.ceil((radius / _TOO_LARGE / BINNED_OVERSAMPLING - 1) / 2).astype(int) + 1
     fewest = np.where(radius > _EDGE * present, _FEWEST_AT_EDGE, _FEWEST)
-    most = stamps.shapes.min(axis=1) // fewest // BINNED_OVERSAMPLING
-    bins = BINNED_OVERSAMPLING * np.minimum(wanted, most - 1 + most % 2)
+    most = stamps.shapes.min(axis=1) // fewest
+    needed = np.searchsorted(_BINS, radius / _TOO_LARGE)
+    possible = np.searchsorted(_BINS, np.maximum(most, 1), side="right") - 1
+    bins = _BINS[np.minimum(needed, possible)]
     return np.where((radius > _TOO_LARGE * present) & (bins > present), bins, present)
 
 

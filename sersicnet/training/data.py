@@ -26,6 +26,9 @@ class TrainingData(Dataset):
         Names of the labels.
     rows : (M,) `~numpy.ndarray`, optional
         Rows of the arrays that belong to this set, all by default.
+    images : dict of list of float, optional
+        Ranges of the images that the stamps are of, from
+        ``sersicnet.preprocessing.ranges.image_ranges``; empty where they are unknown.
 
     Examples
     --------
@@ -36,12 +39,15 @@ class TrainingData(Dataset):
     (2, (5, 1))
     """
 
-    def __init__(self, data, weight, labels, names, *, rows=None):
+    def __init__(self, data, weight, labels, names, *, rows=None, images=None):
         if rows is None:
             rows = np.arange(len(labels))
+        if images is None:
+            images = {}
         self.arrays = (data, weight, np.asarray(labels, dtype=np.float32))
         self.names = tuple(names)
         self.rows = rows
+        self.images = images
 
     def __len__(self):
         return len(self.rows)
@@ -63,7 +69,7 @@ class TrainingData(Dataset):
 
     def subset(self, index):
         """Return a part of this set, which shares its arrays."""
-        return TrainingData(*self.arrays, self.names, rows=self.rows[index])
+        return TrainingData(*self.arrays, self.names, rows=self.rows[index], images=self.images)
 
     def select(self, names):
         """Return this set with some of its labels.
@@ -88,7 +94,9 @@ class TrainingData(Dataset):
             raise ValueError(msg)
         data, weight, labels = self.arrays
         columns = [self.names.index(name) for name in names]
-        return TrainingData(data, weight, labels[:, columns], names, rows=self.rows)
+        return TrainingData(
+            data, weight, labels[:, columns], names, rows=self.rows, images=self.images
+        )
 
 
 class BatchSampler(Sampler):

@@ -100,6 +100,7 @@ def fit(
         "n_train": len(train),
         "n_validation": len(held_out),
         "training_seconds": round(seconds),
+        "images": train.images,
     }
     return network.eval(), parameters, history, label_range, record
 

@@ -8,7 +8,7 @@ from sersicnet.flags import FAILED
 from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.prior import log_prior
 from sersicnet.model.psf import PSF_SIZE
-from sersicnet.model.psf_resampling import network_psfs
+from sersicnet.networks.inputs import network_input
 from sersicnet.parameters import PARAMETERS, table_values
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed_bins
@@ -92,16 +92,20 @@ def _scenes(batch, truth):
         if parts:
             stamps = stamps.with_rows(np.concatenate(places), Stamps.concatenate(parts))
         labels = stack_labels(stamps.frame.to_labels(truth, SEVEN))
+    data = stamps.data.copy()
+    weight = stamps.weight.copy()
     for rows, group in groups_by_bins(stamps, batch.psfs):
-        stamps_of_group, log_light, offset = network_psfs(group)
-        labels[rows, LOG_FLUX] += log_light
-        labels[rows, CENTER] += offset
-        padded = torch.stack([*stamps_of_group, torch.zeros(PSF_SIZE, PSF_SIZE)])
-        psf_stamps[rows] = padded[group.which]
+        seen = network_input(stamps[rows], group)
+        labels[rows, LOG_FLUX] += seen.log_light
+        labels[rows, CENTER] += seen.offset
+        data[rows] = seen.data
+        weight[rows] = seen.weight
+        padded = torch.stack([*seen.psf, torch.zeros(PSF_SIZE, PSF_SIZE)])
+        psf_stamps[rows] = padded[seen.which]
     labels = torch.from_numpy(labels.astype(np.float32))
     measurable = (stamps.flags & int(FAILED) == 0) & (batch.psfs.which >= 0)
     finite = labels.isfinite().all(dim=1).numpy()
     possible = log_prior(labels).isfinite().numpy() & (truth["q"] <= 1)
     places = np.select([~measurable, ~finite, ~possible], [1, 2, 3])
-    images = torch.tensor(stamps.data), torch.tensor(stamps.weight)
+    images = torch.from_numpy(data), torch.from_numpy(weight)
     return Scenes(*images, psf_stamps, labels), places

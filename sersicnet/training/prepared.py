@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from sersicnet.diagnostics.columns import as_table
 from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
 from sersicnet.model.labels import stack_labels
+from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.parameters import PARAMETERS, label_names, table_values
-from sersicnet.preprocessing.batches import SIZE, prepare, rows_of
+from sersicnet.preprocessing.batches import SIZE, check_cutouts, prepare, rows_of
+from sersicnet.preprocessing.ranges import image_ranges, join_ranges
 from sersicnet.training.data import TrainingData
 
 __all__ = ["as_training_data", "build_training_data", "split_rows"]
 
 CHUNK = SIZE  # cutouts prepared at a time
+# File with the ranges of the images that the stamps are of.
+_IMAGES = "images.json"
 
 
 def as_training_data(cutouts, truth, *, parameters, stamp_size, directory, **units):
@@ -115,7 +120,10 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     names = columns.dtype.names
     labels = columns.view((np.float32, len(names)))
     n = len(labels)
-    return TrainingData(data[:n], weight[:n], labels, names)
+    images = {}
+    if (directory / _IMAGES).exists():
+        images = json.loads((directory / _IMAGES).read_text())
+    return TrainingData(data[:n], weight[:n], labels, names, images=images)
 
 
 def _fill(directory, chunks, truth, size, units):
@@ -131,8 +139,8 @@ def _fill(directory, chunks, truth, size, units):
     data = np.lib.format.open_memmap(directory / "data.npy", "w+", np.float32, shape)
     weight = np.lib.format.open_memmap(directory / "weight.npy", "w+", np.float32, shape)
     labels = np.empty((n, len(names)), np.float32)
-    taken = 0
-    used = 0
+    ranges = []
+    taken = used = 0
     for chunk, length in chunks:
         rows = slice(taken, taken + length)
         taken = rows.stop
@@ -147,6 +155,7 @@ def _fill(directory, chunks, truth, size, units):
         good = np.isfinite(learned).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())
         used = part.stop
+        ranges.append(image_ranges(stamps[good], _psfs(chunk)[good]))
         data[part] = stamps.data[good]
         weight[part] = stamps.weight[good]
         labels[part] = learned[good]
@@ -156,9 +165,15 @@ def _fill(directory, chunks, truth, size, units):
     data.flush()
     weight.flush()
     (directory / "truth.sha256").write_text(_fingerprint(truth))
+    (directory / _IMAGES).write_text(json.dumps(join_ranges(ranges)))
     # Last and in one step: where it exists, all is complete.
     with atomic_path(directory / "labels.npy") as partial:
         np.save(partial, labels[:used].view([(name, np.float32) for name in names])[:, 0])
+
+
+def _psfs(cutouts):
+    """PSFs that cutouts carry, unusable ones left out."""
+    return collect_psfs(psfs_of(None, check_cutouts(cutouts)))
 
 
 def _chunks_of(cutouts, size):

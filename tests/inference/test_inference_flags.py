@@ -102,6 +102,42 @@ def test_larger_than_the_cutout(net):
     assert flags_of(net, image) & Flags.EXCEEDS_CUTOUT
 
 
+def test_smaller_than_the_cutouts_of_the_training(net):
+    """The network is too faint there; a fit is right, and has no flag."""
+    image = add_noise(render([labels_of(r_eff=2, n=1)], star(), size=128))[0]
+    small = image[48:80, 39:89]
+    assert flags_of(net, small) == Flags.SMALL_CUTOUT
+    assert not net.predict(make_cutout(small), refine="lm").flags[0]
+    assert not flags_of(net, image[44:84, 44:84])
+
+
+def test_psf_wider_than_those_of_the_training(net):
+    wide = star(11.0, (101, 101))
+    image = add_noise(render([labels_of(snr=300, r_eff=8, n=1)], wide)[0])
+    assert flags_of(net, image, psf=wide) & Flags.BEYOND_TRAINING
+    found = net.predict(make_cutout(image, psf=wide), refine="lm")
+    assert not found.flags[0] & Flags.BEYOND_TRAINING
+
+
+def test_thinner_than_the_prior(net):
+    """A disk whose axis ratio is below the smallest of the training."""
+    galaxy = labels_of(snr=200, r_eff=25, n=1, q=0.02, theta=25)
+    image = add_noise(render([galaxy], star(2.5)))[0]
+    assert flags_of(net, image, psf=star(2.5)) & Flags.OUT_OF_RANGE
+    usual = labels_of(snr=200, r_eff=12, n=1, q=0.15, theta=25)
+    image = add_noise(render([usual], star(2.5)))[0]
+    assert not flags_of(net, image, psf=star(2.5))
+
+
+@pytest.mark.parametrize("distance", [4, 6, 9])
+def test_off_the_middle(distance, net):
+    """The network looks for the center within three pixels of the middle."""
+    image = add_noise(render([labels_of(snr=100, r_eff=3)], star()))[0]
+    moved = np.roll(image, (distance // 2, -distance), (0, 1))
+    assert flags_of(net, moved) & Flags.OFF_CENTER
+    assert not flags_of(net, np.roll(image, (1, -1), (0, 1)))
+
+
 def test_noise_that_is_not_given(net, images, expected):
     results = net.predict([make_cutout(image, uncertainty=None) for image in images])
     assert_same(results, expected, atol=1.5, flags=False)

@@ -48,6 +48,9 @@ WRONG = [
     {"history": None},
     {"record": None},
     {"record": "none"},
+    {"record": {"images": [0.1, 0.2]}},
+    {"record": {"images": {"side": 40}}},
+    {"record": {"images": {"side": "large"}}},
 ]
 
 

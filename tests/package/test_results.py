@@ -223,10 +223,10 @@ def stamps_of_galaxies():
     return prepare(make_galaxies(3)[0], stamp_size=32)
 
 
-def flags_of(*, scale=0.01, label_range=None, pixel_scale=None, bins=1, **changes):
+def flags_of(*, scale=0.01, bins=1, options=None, **changes):
     stamps, answer = stamps_of_galaxies(), make_results(FOUR, width=scale, **changes).posterior
     stamps.frame.bins[:] = bins
-    return normal_flags(answer, stamps, label_range=label_range, pixel_scale=pixel_scale).tolist()
+    return normal_flags(answer, stamps, **(options or {})).tolist()
 
 
 def test_no_flags():
@@ -236,11 +236,12 @@ def test_no_flags():
 def test_flags_of_the_training_range():
     plain = make_results(FOUR).posterior.mean
     limits = np.stack([plain.min(0) - 0.1, plain.max(0) + 0.1])
-    assert flags_of(label_range=limits) == [0, 0, 0]
-    assert flags_of(label_range=limits, mag=[18.0, 30.0, 20.0]) == [0, Flags.OUT_OF_RANGE, 0]
-    tiny = flags_of(label_range=limits, r_eff=[0.01, 0.6, 0.3])
+    options = {"label_range": limits}
+    assert flags_of(options=options) == [0, 0, 0]
+    assert flags_of(options=options, mag=[18.0, 30.0, 20.0]) == [0, Flags.OUT_OF_RANGE, 0]
+    tiny = flags_of(options=options, r_eff=[0.01, 0.6, 0.3])
     assert tiny == [Flags.OUT_OF_RANGE | Flags.UNRESOLVED, 0, 0]
-    unsure = flags_of(label_range=limits, scale=[0.01, 0.15, 0.01, 0.01])
+    unsure = flags_of(options=options, scale=[0.01, 0.15, 0.01, 0.01])
     assert unsure == [0, 0, Flags.UNRESOLVED]  # its radius may be the smallest
 
 
@@ -250,9 +251,27 @@ def test_flag_of_a_galaxy_larger_than_its_cutout():
     assert flags_of(r_eff=[0.3, 0.35, 0.31], bins=5) == [0, Flags.EXCEEDS_CUTOUT, 0]
 
 
+def flags_of_images(*, widths=None, **trained):
+    return flags_of(options={"trained": trained, "psf_fwhm": widths})
+
+
 def test_flag_of_another_pixel_scale():
-    assert flags_of(pixel_scale=SCALE * 1.04) == [0, 0, 0]
-    assert flags_of(pixel_scale=SCALE * 1.06) == [Flags.PIXEL_SCALE_MISMATCH] * 3
+    assert flags_of_images(pixel_scale=[SCALE * 1.04, SCALE * 2]) == [0, 0, 0]
+    assert flags_of_images(pixel_scale=[SCALE / 2, SCALE / 1.04]) == [0, 0, 0]
+    assert flags_of_images(pixel_scale=[SCALE * 1.06, 2]) == [Flags.PIXEL_SCALE_MISMATCH] * 3
+
+
+def test_flag_of_a_cutout_smaller_than_all_in_training():
+    side = stamps_of_galaxies().shapes.min()
+    assert flags_of_images(side=[side, 64]) == [0, 0, 0]
+    assert flags_of_images(side=[side + 1, 64]) == [Flags.SMALL_CUTOUT] * 3
+
+
+def test_flag_of_a_psf_of_another_width():
+    widths = np.array([3.2, 2.6, np.nan])
+    assert flags_of_images(widths=widths, psf_fwhm=[3.0, 3.0]) == [0, Flags.BEYOND_TRAINING, 0]
+    assert flags_of_images(widths=widths) == [0, 0, 0]
+    assert flags_of_images(psf_fwhm=[3.0, 3.0]) == [0, 0, 0]
 
 
 # The sky

@@ -119,3 +119,12 @@ def test_stamps_do_not_change():
     assert_same(mixed[[1]], other)
     assert_same(mixed[[0, 2]], stamps[[0, 2]])
     assert stamps.frame.bins.tolist() == [1, 1, 1]
+
+
+def test_a_stack_is_said_to_be_many_galaxies(caplog):
+    caplog.set_level("INFO", logger="sersicnet")
+    open_cutouts(make_images(20), stamp_size=32, **UNITS)
+    assert "shape (20, 30, 24): each of the 20 planes is one galaxy" in caplog.text
+    caplog.clear()
+    open_cutouts(list(map(NDData, make_images(2))), stamp_size=32, **UNITS)
+    assert not caplog.records

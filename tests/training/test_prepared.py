@@ -1,9 +1,12 @@
 """Cutouts and truth that are prepared once for a training."""
 
+import numpy as np
 import pytest
+from astropy.nddata import NDData
+from helpers.rendered import star
 from helpers.weights import assert_same_weights
 
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
 from sersicnet.training.prepared import as_training_data, build_training_data
 
 QUICK = {"stamp_size": 32, "max_epochs": 1, "batch_size": 16, "device": "cpu"}
@@ -41,3 +44,36 @@ def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
     SersicNet(**settings).fit(cutouts[:8], truth[:8], resume=tmp_path, progress_bar=False)
     with pytest.raises(ValueError, match="stamps of another truth"):
         SersicNet(**settings).fit(cutouts[8:16], truth[8:16], resume=tmp_path, progress_bar=False)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A network that was trained on images of 40 pixels, 0.2 arcsec each, PSF of 3 pixels."""
+    images = np.random.default_rng(1).normal(10, 1, (20, 40, 44))
+    cutouts = [NDData(image, psf=star(3.0)) for image in images]
+    units = {"pixel_scale": 0.2, "zeropoint": 25}
+    net = SersicNet(parameters=("mag",), **QUICK)
+    return net.fit(cutouts, {"mag": np.linspace(20, 24, 20)}, **units, **SILENT)
+
+
+def flags_of(net, shape=(40, 40), pixel_scale=0.2, psf=None):
+    image = np.random.default_rng(2).normal(10, 1, shape)
+    return net.predict(NDData(image, psf=psf), pixel_scale=pixel_scale, zeropoint=25).flags[0]
+
+
+def test_a_network_knows_the_images_that_it_was_trained_on(known, tmp_path):
+    known.save(tmp_path / "own.safetensors")
+    net = SersicNet.load(tmp_path / "own.safetensors")
+    usual = flags_of(net, psf=star(3.0))
+    assert usual == flags_of(net, pixel_scale=0.205)
+    assert flags_of(net, pixel_scale=0.22) == usual | Flags.PIXEL_SCALE_MISMATCH
+    assert flags_of(net, shape=(30, 40)) & Flags.SMALL_CUTOUT
+    assert flags_of(net, psf=star(4.0)) == usual | Flags.BEYOND_TRAINING
+
+
+def test_a_network_of_an_older_file_is_compared_with_nothing(known):
+    older = SersicNet(parameters=("mag",), **QUICK)
+    for name in ("network_", "parameters_", "history_", "label_range_"):
+        setattr(older, name, getattr(known, name))
+    older.record_ = {}
+    assert flags_of(older) == flags_of(older, pixel_scale=0.9, psf=star(5.0))
