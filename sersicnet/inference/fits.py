@@ -8,10 +8,12 @@ import torch
 from sersicnet.flags import Flags
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
+from sersicnet.inference.refined import FitDensity, fit_quantiles
 from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.psf_resampling import centered_psfs
-from sersicnet.model.unconstrained import from_unconstrained
+from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
+from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
 
@@ -19,6 +21,11 @@ __all__ = ["BatchFit", "fit_batch", "median_labels"]
 
 SEVEN = tuple(PARAMETERS)
 
+# Points of the network's posterior that errors at a bound follow from.
+_N_POINTS = 64
+# Distance between the medians of network and fit, in units of both errors, beyond which a fit must
+# be better within the galaxy, and not at a bound.
+_FAR = 5.0
 # Chi2 per pixel above which a fit is flagged; a noise map that is a sixth too small gives 1.44.
 _HIGH_CHI2 = 1.5
 
@@ -47,6 +54,9 @@ def median_labels(quantiles, stamps, psfs):
 
 def fit_batch(quantiles, stamps, psfs, *, prior, sky, device):
     """Fit all galaxies of a batch, with PSFs that are binned and centered as each needs them.
+
+    A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
+    not taken: it fits something else, such as the halo of a bright neighbor.
 
     Parameters
     ----------
@@ -80,12 +90,25 @@ def fit_batch(quantiles, stamps, psfs, *, prior, sky, device):
         )
     order = np.argsort(np.concatenate([rows for rows, _ in groups]))
     fit = Fit.concatenate(fits)[order]
-    bad = ~fit.converged
-    unknown = {}
-    for name in ("mean", "covariance", "chi2", "sky"):
-        unknown[name] = getattr(fit, name).copy()
-        unknown[name][bad] = np.nan
-    return BatchFit(start, replace(fit, **unknown), psfs.log_light, offset, groups)
+    refined = FitDensity(None, fit.mean, fit.covariance, psfs.log_light, offset)
+    far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
+    converged = fit.converged & ~(far & (~fit.closer | fit.held.any(axis=1)))
+    kept = {"converged": converged}
+    for name in ("mean", "covariance"):
+        kept[name] = getattr(fit, name).copy()
+        kept[name][~converged] = np.nan
+    return BatchFit(start, replace(fit, **kept), psfs.log_light, offset, groups)
+
+
+def _differ(one, other):
+    """Return whether quantiles differ in mag, r_eff, n or q by far more than both errors, (N,)."""
+    distances = []
+    for name in ("mag", "r_eff", "n", "q"):
+        row = SEVEN.index(name)
+        widths = [np.nan_to_num(each[row, 2] - each[row, 0]) / 2 for each in (one, other)]
+        change = np.abs(one[row, 1] - other[row, 1])
+        distances.append(change > _FAR * np.hypot(*widths))
+    return np.any(distances, axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +120,7 @@ class BatchFit:
     start : (N, 7) `~numpy.ndarray`
         Labels that the fits started from.
     fit : `~sersicnet.inference.Fit`
-        The fits, NaN where they have not converged.
+        The fits, with labels of NaN where they have not converged or are not taken.
     log_light : (N,) `~numpy.ndarray`
         As in `~sersicnet.inference.FitDensity`.
     offset : (N, 2) `~numpy.ndarray`
@@ -114,13 +137,58 @@ class BatchFit:
 
     def flags(self):
         """Return ``HIGH_CHI2`` or 0 for each galaxy, (N,) int `~numpy.ndarray`."""
-        high = self.fit.chi2 > _HIGH_CHI2 * self.fit.n_pixels  # False where NaN
+        chi2 = np.where(self.fit.converged, self.fit.chi2, np.nan)
+        high = chi2 > _HIGH_CHI2 * self.fit.n_pixels  # False where NaN
         return np.where(high, int(Flags.HIGH_CHI2), 0)
 
-    def columns(self, stamps):
-        """Return the columns ``chi2``, ``n_pixels`` and ``sky``, in the unit of the image."""
-        sky = self.fit.sky * stamps.frame.noise_level / stamps.frame.bins**2
-        return {"chi2": self.fit.chi2, "n_pixels": self.fit.n_pixels, "sky": sky}
+    def columns(self, stamps, refined):
+        """Return ``chi2``, ``n_pixels`` and ``sky``, in the unit of the image.
+
+        Parameters
+        ----------
+        stamps : `~sersicnet.preprocessing.Stamps`
+            Stamps of the galaxies.
+        refined : (N,) bool `~numpy.ndarray`
+            Whether the row shows the refinement; the others show the network's answer, and what
+            it leaves.
+        """
+        fit = self.fit
+        cases = [~refined, fit.converged]
+        chi2 = np.select(cases, [fit.start_chi2, fit.chi2], np.nan)
+        sky = np.select(cases, [fit.start_sky, fit.sky], np.nan)
+        sky = sky * stamps.frame.noise_level / stamps.frame.bins**2
+        return {"chi2": chi2, "n_pixels": fit.n_pixels, "sky": sky}
+
+    def widened(self, posterior, seed):
+        """Return covariances that cover the network's answer where a label is at its bound.
+
+        The curvature there takes the bound for known. The second moments of the network's draws
+        about the fit are added.
+
+        Parameters
+        ----------
+        posterior : `~sersicnet.networks.FlowDensity`
+            Posteriors of the network.
+        seed : int
+            Seed of the points that they are computed from.
+
+        Returns
+        -------
+        (N, 7, 7) `~numpy.ndarray`
+        """
+        fit = self.fit
+        covariance = fit.covariance.copy()
+        rows = np.flatnonzero(fit.converged & fit.held.any(axis=1))
+        if len(rows) == 0:
+            return covariance
+        points = torch.from_numpy(base_points(_N_POINTS, seed))[:, None]
+        labels = flow_labels(posterior.distribution(rows), points.expand(-1, len(rows), -1))
+        labels[:, :, LOG_FLUX] += (self.log_light - posterior.log_light)[rows, None]
+        labels[:, :, CENTER] += (self.offset - posterior.offset)[rows, None]
+        away = to_unconstrained(torch.from_numpy(labels)).numpy() - fit.mean[rows, None]
+        away = away * ~fit.held[rows, None]
+        covariance[rows] += np.swapaxes(away, 1, 2) @ away / _N_POINTS
+        return covariance
 
     def likelihoods(self, stamps, *, sky, device):
         """Yield row and likelihood of each galaxy that has labels and a PSF."""

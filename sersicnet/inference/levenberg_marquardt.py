@@ -51,6 +51,11 @@ class Fit(Rows):
         Chi2 at the optimum.
     sky : (N,) `~numpy.ndarray`
         Fitted sky, in units of the data of the stamps.
+    start_chi2, start_sky : (N,) `~numpy.ndarray`
+        The same for the labels that the fit started from.
+    closer : (N,) bool `~numpy.ndarray`
+        Whether chi2 within the galaxy is smaller than for these labels: pixels are weighted by
+        the signal of the galaxy that the fit started from.
     n_pixels : (N,) `~numpy.ndarray`
         Number of pixels that chi2 was summed over.
     n_iter : (N,) int `~numpy.ndarray`
@@ -66,6 +71,9 @@ class Fit(Rows):
     covariance: np.ndarray
     chi2: np.ndarray
     sky: np.ndarray
+    start_chi2: np.ndarray
+    start_sky: np.ndarray
+    closer: np.ndarray
     n_pixels: np.ndarray
     n_iter: np.ndarray
     converged: np.ndarray
@@ -119,6 +127,9 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
         "covariance": np.full((n, N_LABELS, N_LABELS), np.nan),
         "chi2": np.full(n, np.nan),
         "sky": np.full(n, np.nan),
+        "start_chi2": np.full(n, np.nan),
+        "start_sky": np.full(n, np.nan),
+        "closer": np.zeros(n, dtype=bool),
         "n_pixels": np.zeros(n, dtype=np.int64),
         "n_iter": np.zeros(n, dtype=np.int64),
         "converged": np.zeros(n, dtype=bool),
@@ -192,15 +203,28 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         good[active[stalled]] = decrement[stalled] < _STALLED
     covariance, held = _covariance(values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
-    inside = 10 ** log_snr(from_unconstrained(values)) > SNR_LIMITS[0]
-    return {
+    end = from_unconstrained(values)
+    inside = 10 ** log_snr(end) > SNR_LIMITS[0]
+    return _compare(likelihood, labels, end) | {
         "mean": values,
         "covariance": covariance,
         "chi2": state["chi2"],
-        "sky": likelihood.best_sky(from_unconstrained(values)),
         "n_iter": n_iter,
         "converged": good & usable & inside,
         "held": held,
+    }
+
+
+def _compare(likelihood, start, end):
+    """Return the fields of `Fit` that compare the start and the end of fits."""
+    start_chi2, start_sky, signal, before = likelihood.compare(start)
+    _, sky, _, after = likelihood.compare(end)
+    change = signal.clamp(min=0) * (after.square() - before.square())
+    return {
+        "start_chi2": start_chi2,
+        "start_sky": start_sky,
+        "sky": sky,
+        "closer": change.sum(dim=(1, 2)) < 0,
     }
 
 

@@ -99,10 +99,11 @@ class LevenbergMarquardt:
         flags = fits.flags()
         flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        refined = FitDensity(posterior, fit.mean, fit.covariance, fits.log_light, fits.offset)
+        covariance = fits.widened(posterior, seed)
+        refined = FitDensity(posterior, fit.mean, covariance, fits.log_light, fits.offset)
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
         fitted = np.where(fit.converged, fitted, quantiles)
-        columns = fits.columns(stamps) | {"n_iter": fit.n_iter}
+        columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
         return refined, fitted, columns, flags
 
 
@@ -184,7 +185,8 @@ class ImportanceSampling:
         flags[kept] |= int(Flags.NOT_REFINED)
         drawn = posterior.draw(kept, self.n_kept, seed)
         labels[kept] = stack_labels(drawn)
-        return SampleDensity(labels), refined, fits.columns(stamps) | columns, flags
+        columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
+        return SampleDensity(labels), refined, columns, flags
 
     def _sample_all(self, fits, posterior, quantiles, stamps, *, seed, device):
         """Return labels of draws, quantiles and columns.

@@ -104,8 +104,8 @@ class StampLikelihood:
         """
         return self._chi2(*self._residual(self._model(labels)))
 
-    def best_sky(self, labels):
-        """Return the most likely sky of galaxies with these labels.
+    def compare(self, labels):
+        """Compare the images with galaxies of these labels, at the best sky.
 
         Parameters
         ----------
@@ -114,11 +114,19 @@ class StampLikelihood:
 
         Returns
         -------
-        (N,) `~torch.Tensor`
-            Sky in units of the data; 0 where no sky is fitted.
+        chi2 : (N,) float64 `~torch.Tensor`
+            As `chi2` returns it.
+        sky : (N,) `~torch.Tensor`
+            Most likely sky in units of the data; 0 where no sky is fitted.
+        signal, residual : (N, S, S) `~torch.Tensor`
+            The galaxies without the sky and the residuals with it, over the noise.
         """
-        _, total = self._residual(self._model(labels))
-        return self._sky(total) * self.sky
+        model = self._model(labels)
+        residual, total = self._residual(model)
+        chi2 = self._chi2(residual, total)
+        sky = self._sky(total).to(model.dtype) * self.sky
+        residual = residual.view(model.shape) - sky[:, None, None] * self.weight
+        return chi2, sky, model * self.weight, residual
 
     def _model(self, labels):
         """Images of the galaxies without a sky, (N, S, S)."""
@@ -269,7 +277,7 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
         Likelihood of the group.
     """
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
-    widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
+    widths = psfs.widths()
     whole = data.shape[-1]
     sizes = np.minimum(stamp_sizes(labels, widths), whole)
     for size in np.unique(sizes[good]):

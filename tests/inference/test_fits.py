@@ -74,6 +74,7 @@ def test_a_bound_is_told_and_has_no_error(net):
     """Maximum likelihood puts the index of some galaxies at its limit."""
     table = [labels_of(snr=40, r_eff=4, n=6.2 if i % 2 else 0.3) for i in range(12)]
     galaxies = [make_cutout(image) for image in add_noise(render(table, star()))]
+    plain = net.predict(galaxies)
     found = net.predict(galaxies, refine=LevenbergMarquardt(prior=False))
     told = (found.flags & int(Flags.AT_BOUND)) != 0
     assert 2 < told.sum() < 12
@@ -82,3 +83,37 @@ def test_a_bound_is_told_and_has_no_error(net):
     assert np.isnan(found.error("n")[at_limit]).all()
     assert np.isfinite([found.median(name) for name in SEVEN]).all()
     assert not ((found.flags & int(Flags.NOT_REFINED)) != 0)[told].any()
+    for name in ("mag", "r_eff"):  # the others cover what the network says
+        apart = np.abs(found.median(name) - plain.median(name))[told & ~at_limit]
+        assert (apart <= 1.01 * found.error(name)[told & ~at_limit]).all()
+
+
+def test_a_fit_of_a_neighbors_halo_is_not_taken(net):
+    """A faint galaxy in the light of a bright one: the network's answer stays, or is covered."""
+    faint = render([labels_of(snr=30, r_eff=2, n=1)], star())[0]
+    bright = np.roll(render([labels_of(snr=5000, r_eff=15, n=3)], star())[0], 30, axis=1)
+    bright[:, :30] = 0
+    cutout = make_cutout(add_noise(faint + bright))
+    network = net.predict(cutout)
+    found = net.predict(cutout, refine="lm")
+    apart = np.abs(found.median("mag") - network.median("mag"))
+    assert apart[0] <= 5 * np.hypot(network.error("mag"), found.error("mag"))[0]
+    assert found.flags[0] & (Flags.NOT_REFINED | Flags.AT_BOUND)
+    assert found.flags[0] & Flags.HIGH_CHI2 == 0 or not found.flags[0] & Flags.NOT_REFINED
+
+
+def test_what_is_not_refined_has_the_chi2_and_sky_of_what_it_shows(net, four, monkeypatch):
+    """Those of the model at the network's medians."""
+    plain = net.predict(four)
+    monkeypatch.setattr("sersicnet.inference.levenberg_marquardt.MAX_ITERATIONS", 0)
+    found = net.predict(four, refine="lm")
+    assert (found.flags & int(Flags.NOT_REFINED) != 0).all()
+    assert_array_equal(found.quantiles, plain.quantiles)
+    stamps = prepare(four)
+    psfs = collect_psfs([cutout.psf for cutout in four])
+    labels = torch.from_numpy(median_labels(plain.quantiles, stamps, psfs))
+    transform = psf_transform(torch.from_numpy(star()), 128)
+    data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
+    chi2, sky, _, _ = StampLikelihood(data, weight, transform).compare(labels)
+    assert_allclose(found.columns["chi2"], chi2, rtol=1e-3)
+    assert_allclose(found.columns["sky"], NOISE * sky, atol=1e-3)
