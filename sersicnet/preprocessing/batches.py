@@ -262,8 +262,9 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
     A source is detected in a box of 6 x 6 pixels of the stamp, for ``LOW_SNR`` of 24 x 24 as well,
     with :math:`S/N = \sum d / \sigma^2 / \sqrt{\sum 1 / \sigma^2}`. The middle is a circle whose
     radius is 12 % of the cutout (of the stamp, where that is smaller), and at least 8 pixels.
-    ``LOW_SNR`` means that S/N is below 5 in it, ``OFF_CENTER`` that it is larger elsewhere by
-    5 and by a factor of 1.5. The simulator's card ``SNFLAGS`` sets ``RENDER_FAILED``.
+    ``LOW_SNR`` means that S/N is below 5 in it. ``OFF_CENTER`` means that S/N is larger by 5 and by
+    a factor of 1.5 in a box more than 3 pixels from the middle than in those nearer. The
+    simulator's card ``SNFLAGS`` sets ``RENDER_FAILED``.
 
     Examples
     --------

@@ -10,6 +10,10 @@ __all__ = ["header_flags", "middle_radius", "pixel_flags", "saturation_flags", "
 _DETECTION = 5
 # A source off the middle must be brighter than the one in the middle by this factor.
 _BRIGHTER = 1.5
+# Radius in pixels within which the galaxy is expected; boxes reach 3 pixels further.
+_NEAR = 3.2
+# Share of that circle that must have good pixels.
+_NEAR_GOOD = 0.9
 # Radius of the circle that is the middle, in units of the cutout.
 _MIDDLE_FRACTION = 0.12
 # Its least radius in pixels.
@@ -95,14 +99,17 @@ def source_flags(data, weight, length):
     signal = _halve(signal)
     power = _halve(power)
     middle = _middle(signal.shape[-1], 2, size, length)
+    near = _circle(signal.shape[-1], 2, size, _NEAR)
+    visible = (power[:, near] > 0).mean(axis=1) >= _NEAR_GOOD
     fine = _box_snr(signal, power)
-    inside = fine[:, middle].max(axis=1, initial=-np.inf)
-    outside = fine[:, ~middle].max(axis=1, initial=-np.inf)
+    inside = _largest(fine, middle)
+    center = np.where(visible, _largest(fine, near), inside)
+    elsewhere = np.where(visible, _largest(fine, ~near), _largest(fine, ~middle))
     signal = _halve(_halve(signal))
     power = _halve(_halve(power))
-    coarse = _box_snr(signal, power)[:, _middle(signal.shape[-1], 8, size, length)]
-    detected = np.maximum(inside, coarse.max(axis=1, initial=-np.inf)) >= _DETECTION
-    off_center = (outside > inside + _DETECTION) & (outside > _BRIGHTER * inside)
+    coarse = _largest(_box_snr(signal, power), _middle(signal.shape[-1], 8, size, length))
+    detected = np.maximum(inside, coarse) >= _DETECTION
+    off_center = (elsewhere > center + _DETECTION) & (elsewhere > _BRIGHTER * center)
     flags = Flags.LOW_SNR * ~detected | Flags.OFF_CENTER * off_center
     return flags * weight.any(axis=(1, 2))
 
@@ -133,10 +140,20 @@ def _box_sum(images):
 
 def _middle(n_bins, width, size, length):
     """Return which bins of ``width`` pixels have their center in the middle of the stamp."""
+    return _circle(n_bins, width, size, middle_radius(length))
+
+
+def _circle(n_bins, width, size, radius):
+    """Return which bins of ``width`` pixels have their center within a radius in pixels."""
     offset = np.arange(n_bins) * width + (width - 1) / 2 - (size - 1) / 2
-    return np.hypot(offset[:, None], offset) <= middle_radius(length)
+    return np.hypot(offset[:, None], offset) <= radius
 
 
 def middle_radius(length):
     """Return the radius of the middle of cutouts whose shorter side is ``length``, in pixels."""
     return np.maximum(_MIDDLE_RADIUS, _MIDDLE_FRACTION * length)
+
+
+def _largest(images, chosen):
+    """Return the largest value of each image among the chosen pixels."""
+    return images[:, chosen].max(axis=1, initial=-np.inf)

@@ -94,6 +94,23 @@ def test_off_center():
     assert flags_of(image, mask=mask_neighbors(image).mask) == []
 
 
+@pytest.mark.parametrize("offset", [8, 10, 12])
+def test_off_center_by_less(offset):
+    for r_eff in (1.5, 4):
+        assert (
+            flags_of(make_image((39.5 - offset, 39.5, 3000, r_eff, 1.5, 0.5, 30)))[0]
+            == "OFF_CENTER"
+        )
+    assert flags_of(make_image((38.5, 41.5, 3000, 4, 1.5, 0.5, 30))) == []
+
+
+def test_a_masked_core_is_not_off_center():
+    mask = np.zeros((80, 80), bool)
+    mask[36:44, 36:44] = True
+    image = make_image((39.5, 39.5, 3000, 4, 1.5, 0.5, 30))
+    assert flags_of(image, mask=mask) == ["CENTER_MASKED"]
+
+
 def test_large_faint_galaxies_are_detected_and_centered():
     images = [
         make_image((63.5, 63.5, 4000, 25, 1, 0.6, 30), shape=(128, 128), seed=i) for i in range(20)
