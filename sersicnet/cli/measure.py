@@ -11,8 +11,9 @@ from sersicnet.cli.options import (
     measuring_of,
 )
 from sersicnet.cli.parser import add_command
-from sersicnet.io.files import check_folder, check_image_path, check_table_path, read_table
+from sersicnet.io.files import check_folder, check_image_path, check_table_path
 from sersicnet.io.paths import check_inputs, check_outputs
+from sersicnet.io.tables import read_table
 from sersicnet.measure.options import FILES
 
 __all__ = ["add_measure"]
@@ -48,7 +49,8 @@ def add_measure(commands):
         parser,
         "catalog",
         metavar="CAT",
-        help="where to measure: x_0 and y_0 (pixels, from 0), or ra, dec",
+        help="where to measure: x_0 and y_0 (pixels, from 0), ra and dec, or the columns of "
+        "SExtractor",
     )
     add_measuring(parser)
     add_device(parser)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sersicnet.cli.options import read_named_cutouts, read_psf
 from sersicnet.cli.parser import add_command
-from sersicnet.io.files import check_folder, read_table
+from sersicnet.io.files import check_folder
 from sersicnet.io.paths import check_inputs, check_outputs
+from sersicnet.io.tables import read_table
 
 __all__ = ["add_report"]
 

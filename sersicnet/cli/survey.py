@@ -55,8 +55,8 @@ def add_survey(commands):
 
 def _survey(options):
     """Run the command."""
-    from sersicnet.io.files import read_table
     from sersicnet.io.paths import check_inputs
+    from sersicnet.io.tables import read_table
     from sersicnet.survey.run import measure_survey
 
     if bool(options.images) == (options.table is not None):

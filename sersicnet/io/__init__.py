@@ -17,7 +17,9 @@ hdus
 extensions
     The extensions that surveys use: image, uncertainty, mask, PSF.
 files
-    `atomic_path`: a file that appears when it is complete. `read_table`, `write_table`.
+    `atomic_path`: a file that appears when it is complete. `write_table`.
+tables
+    `read_table`: tables of any format, with catalogs of SExtractor.
 weights
     `read_weights`, `write_weights`: safetensors with metadata. `list_pretrained`: the weights
     that are shipped.
@@ -32,7 +34,7 @@ _HOMES = {
     "parse_unit": "units",
     "read_cutout": "cutouts",
     "read_cutouts": "cutouts",
-    "read_table": "files",
+    "read_table": "tables",
     "read_weights": "weights",
     "write_cutout": "cutouts",
     "write_cutouts": "cutouts",

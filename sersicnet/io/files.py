@@ -11,7 +11,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["atomic_path", "check_folder", "check_table_path", "read_table", "write_table"]
+__all__ = ["atomic_path", "check_folder", "check_table_path", "write_table"]
 
 # Formats that keep units and meta.
 _SUFFIXES = (".ecsv", ".fits", ".parquet")
@@ -203,28 +203,3 @@ def write_table(table, path, *, overwrite=False):
         lost = "The unit '.*' could not be saved in native FITS format"
         warnings.filterwarnings("ignore", lost, AstropyUserWarning)
         table.write(partial)
-
-
-def read_table(path):
-    """Read a table in any format that astropy reads.
-
-    Units of AB magnitudes, which FITS does not know, are read as well.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file to read.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-
-    Examples
-    --------
-    See `write_table`.
-    """
-    import astropy.units as u
-    from astropy.table import QTable
-
-    with u.add_enabled_units([u.ABmag]):
-        return QTable.read(path)

@@ -114,10 +114,11 @@ class Options:
     )
     catalog: object = _option(
         None,
-        "`~astropy.table.Table`, optional",
+        "`~astropy.table.Table` or path, optional",
         "Positions to measure, instead of what is detected: columns x_0 and y_0 (0-based pixels), "
         "or ra and dec (degrees, where they have no unit).",
-        "Neighbors are detected and masked all the same.",
+        "Those of SExtractor (X_IMAGE from 1, ALPHA_J2000), VizieR, Gaia, Euclid and photutils are "
+        "read as well. Neighbors are detected and masked all the same.",
     )
     threshold: float = _option(
         1.5,

@@ -44,6 +44,7 @@ from sersicnet.measure.field import FieldImage, open_field
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.options import Options
+from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.windows import read_window
@@ -103,6 +104,7 @@ def open_measurement(image, options, *, net):
             psf = field_psf(psf, oversampling=options.psf_oversampling)
         positions = None
         if options.catalog is not None:
+            options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
         pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         yield Measurement(

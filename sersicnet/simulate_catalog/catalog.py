@@ -6,7 +6,8 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from sersicnet.io.files import read_table, write_table
+from sersicnet.io.files import write_table
+from sersicnet.io.tables import read_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.simulate_catalog.config import SimulationConfig
 

@@ -23,7 +23,8 @@ from astropy.table import vstack
 from sersicnet import __version__
 from sersicnet.diagnostics.summary import count_flags, without_result
 from sersicnet.estimator import SersicNet
-from sersicnet.io.files import read_table, write_table
+from sersicnet.io.files import write_table
+from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.tasks import Task

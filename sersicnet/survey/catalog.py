@@ -4,7 +4,7 @@ from pathlib import Path
 
 from astropy.table import QTable, vstack
 
-from sersicnet.io.files import read_table
+from sersicnet.io.tables import read_table
 from sersicnet.survey.run import read_manifest
 
 __all__ = ["read_survey"]

@@ -11,8 +11,8 @@ import numpy as np
 from astropy.table import Table
 from astropy.units import Quantity
 
-from sersicnet.io.files import read_table
 from sersicnet.io.paths import file_of, split_path
+from sersicnet.io.tables import read_table
 from sersicnet.measure.options import FILES, Options
 
 __all__ = ["Task", "make_tasks"]

@@ -13,7 +13,7 @@ from helpers.measured import assert_same, one_star, value
 
 from sersicnet import __version__
 from sersicnet.inference.refine import LevenbergMarquardt
-from sersicnet.io.files import read_table
+from sersicnet.io.tables import read_table
 from sersicnet.io.weights import pretrained_path
 from sersicnet.measure.image import measure_image
 

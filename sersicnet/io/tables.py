@@ -1,0 +1,105 @@
+"""Read tables of any format: those that astropy knows, and catalogs of SExtractor.
+
+Nothing is imported before a table is read.
+"""
+
+import re
+import warnings
+from pathlib import Path
+
+from sersicnet.io.paths import split_path
+
+__all__ = ["read_table"]
+
+# Tables in FITS files of SExtractor, which also hold tables of header cards.
+_SEXTRACTOR_TABLES = ("LDAC_OBJECTS", "OBJECTS")
+# A line at the head of SExtractor's text catalogs: "#   1 NUMBER   Running object number".
+_ASCII_HEAD = re.compile(rb"\s*#\s+1\s+[A-Z]\w+")
+_FITS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
+
+
+def read_table(path):
+    """Read a table of any format.
+
+    Units of AB magnitudes, which FITS does not know, are read as well.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file: any format that astropy reads, with any suffix if it is FITS or text; catalogs of
+        SExtractor as FITS_LDAC, FITS_1.0, ASCII_HEAD or ASCII_VOTABLE. Of a FITS file with several
+        tables, the path chooses one (``'catalog.fits[2]'``); else the first is read.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If it cannot be read as a table.
+
+    Examples
+    --------
+    See `write_table`.
+    """
+    import astropy.units as u
+
+    file = Path(split_path(path)[0])
+    if not file.exists():
+        msg = f"{path} does not exist"
+        raise FileNotFoundError(msg)
+    try:
+        with u.add_enabled_units([u.ABmag]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)
+            return _read(file, path)
+    except Exception as error:  # readers raise what they like
+        reason = " ".join(str(error).split())[:200]
+        if "Unable to guess table format" in reason:
+            reason = "it is text, but in no format of a table"
+        msg = f"{path} cannot be read as a table: {reason}"
+        raise ValueError(msg) from error
+
+
+def _read(file, path):
+    """Read a table in the format that the file has."""
+    from astropy.io.registry import IORegistryError
+    from astropy.table import QTable
+
+    with file.open("rb") as stream:
+        start = stream.read(2880)
+    if start.startswith(_FITS[0]) or (start.startswith(_FITS) and ".fits" in file.name):
+        return _read_fits(file, path)
+    if ".fits" in file.name:
+        msg = "it is not FITS"
+        raise ValueError(msg)
+    if _ASCII_HEAD.match(start):
+        return QTable.read(file, format="ascii.sextractor")
+    try:
+        return QTable.read(file)
+    except IORegistryError:  # of a suffix that astropy does not know
+        if b"\0" in start:
+            msg = "it is neither FITS nor text"
+            raise ValueError(msg) from None
+        return QTable.read(file, format="ascii")
+
+
+def _read_fits(file, path):
+    """Read the table of a FITS file that is chosen, of SExtractor, or the first."""
+    from astropy.io import fits
+    from astropy.table import QTable
+
+    selection = split_path(path)[1]
+    with fits.open(file, memmap=False) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        if selection is not None:
+            tables = [hdus[selection]]
+        for name in _SEXTRACTOR_TABLES:
+            named = [hdu for hdu in tables if hdu.name == name]
+            tables = named or tables
+        if not tables:
+            msg = "it has images, and no table"
+            raise ValueError(msg)
+        return QTable.read(fits.HDUList([fits.PrimaryHDU(), tables[0]]), hdu=1)

@@ -1,0 +1,105 @@
+"""Tables of other programs are read, and what is no table is one line with the file."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable, Table
+
+from sersicnet.io import read_table, write_table
+
+ASCII_HEAD = """\
+#   1 NUMBER                 Running object number
+#   2 X_IMAGE                Object position along x                        [pixel]
+#   3 Y_IMAGE                Object position along y                        [pixel]
+#   4 ALPHA_J2000            Right ascension of barycenter (J2000)          [deg]
+#   5 DELTA_J2000            Declination of barycenter (J2000)              [deg]
+         1   101.5000    57.2500 150.1000000  +2.2000000
+         2    10.0000     7.0000 150.2000000  +2.3000000
+"""
+
+
+@pytest.fixture
+def stars():
+    return Table({"NUMBER": [1, 2], "X_IMAGE": [101.5, 10.0], "Y_IMAGE": [57.25, 7.0]})
+
+
+def test_ascii_head_of_sextractor(tmp_path):
+    path = tmp_path / "field.cat"
+    path.write_text(ASCII_HEAD)
+    table = read_table(path)
+    assert table.colnames == ["NUMBER", "X_IMAGE", "Y_IMAGE", "ALPHA_J2000", "DELTA_J2000"]
+    assert table["X_IMAGE"].unit == u.pix
+    assert table["DELTA_J2000"].value.tolist() == [2.2, 2.3]
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".cat", ".ldac"])
+def test_ldac_of_sextractor(tmp_path, stars, suffix):
+    """The table of header cards comes first."""
+    path = tmp_path / f"field{suffix}"
+    head = Table({"Field Header Card": ["SIMPLE  =                    T"]})
+    hdus = [fits.PrimaryHDU(), fits.table_to_hdu(head), fits.table_to_hdu(stars)]
+    hdus[1].name = "LDAC_IMHEAD"
+    hdus[2].name = "LDAC_OBJECTS"
+    hdus[2].header["TUNIT2"] = "pixel"
+    hdus[2].header["TUNIT3"] = "what?"
+    fits.HDUList(hdus).writeto(path)
+    table = read_table(path)
+    assert table["X_IMAGE"].value.tolist() == [101.5, 10]
+    assert read_table(f"{path}[1]").colnames == ["Field Header Card"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("a.dat", {"format": "ascii.commented_header"}),
+        ("a.txt", {"format": "ascii.csv"}),
+        ("a.csv", {}),
+        ("a.ecsv", {}),
+        ("a.xml", {"format": "votable"}),
+        ("a.fits.gz", {}),
+    ],
+)
+def test_formats(tmp_path, stars, name, settings):
+    stars.write(tmp_path / name, **settings)
+    assert read_table(tmp_path / name)["NUMBER"].tolist() == [1, 2]
+
+
+def test_magnitudes(tmp_path):
+    write_table(QTable({"mag": [20.0, 21.0] * u.ABmag}), tmp_path / "table.fits")
+    assert read_table(tmp_path / "table.fits")["mag"].unit == u.ABmag
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.jpg", b"\xff\xd8\0\0", "it is neither FITS nor text"),
+        ("a.fits", b"no FITS", "it is not FITS"),
+        ("a.cat", b"one line\nand a second line\n", "it is text, but in no format of a table"),
+        ("a.ecsv", b"# %ECSV 1.0\nbroken", ""),
+        ("a.cat", b"", ""),
+        ("a.parquet", b"PAR1", ""),
+    ],
+)
+def test_what_is_no_table(tmp_path, name, content, reason):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} cannot be read as a table: .*{reason}") as error:
+        read_table(path)
+    assert "\n" not in str(error.value)
+
+
+def test_images_and_absent_files(tmp_path):
+    fits.writeto(tmp_path / "image.fits", np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"image\.fits cannot be read as a table: it has images"):
+        read_table(tmp_path / "image.fits")
+    with pytest.raises(ValueError, match="cannot be read as a table"):
+        read_table(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"absent\.fits does not exist"):
+        read_table(tmp_path / "absent.fits")
+
+
+def test_a_real_catalog(shared):
+    """FITS_1.0 of SExtractor: the header cards are the pixels of the primary HDU."""
+    table = read_table(shared / "fields" / "macs1149_stars.fits")
+    assert {"NUMBER", "MAG_AUTO"} <= set(table.colnames)

@@ -1,0 +1,89 @@
+"""Columns of positions in the catalogs of other programs."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import Column, QTable, Table
+from helpers.fits_files import make_wcs
+
+from sersicnet.measure.catalog import catalog_positions
+from sersicnet.measure.positions import with_positions
+
+X, Y = np.array([3.5, 7.0]), np.array([2.0, 5.25])
+
+
+@pytest.fixture
+def wcs():
+    return make_wcs()
+
+
+def positions(catalog, wcs=None):
+    return catalog_positions(with_positions(catalog, wcs), wcs)
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (("x_0", "y_0"), 0),
+        (("X_IMAGE", "Y_IMAGE"), 1),
+        (("XWIN_IMAGE", "YWIN_IMAGE"), 1),
+        (("x_image", "y_image"), 1),
+        (("xcentroid", "ycentroid"), 0),
+        (("X_0", "Y_0"), 0),
+    ],
+)
+@pytest.mark.parametrize("unit", [None, u.pix])
+def test_pixels(names, first, unit):
+    """The first pixel of SExtractor is 1."""
+    columns = [Column(values + first, unit=unit) for values in (X, Y)]
+    for kind in (Table, QTable):
+        catalog = kind(columns, names=names)
+        np.testing.assert_allclose(positions(catalog), [X, Y])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ra", "dec"),
+        ("RA", "DEC"),
+        ("ALPHA_J2000", "DELTA_J2000"),
+        ("ALPHAWIN_J2000", "DELTAWIN_J2000"),
+        ("RAJ2000", "DEJ2000"),
+        ("RA_ICRS", "DE_ICRS"),
+        ("RIGHT_ASCENSION", "DECLINATION"),
+    ],
+)
+def test_sky(names, wcs):
+    columns = wcs.pixel_to_world_values(X, Y)
+    for unit in (None, u.deg):
+        catalog = QTable([Column(values, unit=unit) for values in columns], names=names)
+        np.testing.assert_allclose(positions(catalog, wcs), [X, Y], atol=1e-6)
+
+
+def test_the_sky_comes_before_pixels(wcs):
+    """A catalog of SExtractor may be of another image."""
+    sky = wcs.pixel_to_world_values(X, Y)
+    names = ("NUMBER", "ALPHA_J2000", "DELTA_J2000", "X_IMAGE", "Y_IMAGE")
+    catalog = Table([[11, 12], *sky, X + 31, Y + 41], names=names)
+    np.testing.assert_allclose(positions(catalog, wcs), [X, Y], atol=1e-6)
+    np.testing.assert_allclose(positions(catalog), [X + 30, Y + 40])
+    assert with_positions(catalog, wcs)["id"].tolist() == [11, 12]
+    assert "id" not in catalog.colnames
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "where.csv"
+    Table({"X_IMAGE": X + 1, "Y_IMAGE": Y + 1}).write(path)
+    np.testing.assert_allclose(positions(path), [X, Y])
+    np.testing.assert_allclose(positions(str(path)), [X, Y])
+
+
+def test_catalogs_without_positions():
+    catalog = Table({"X": X, "Y": Y})  # from 0 or from 1?
+    assert with_positions(catalog, None) is catalog
+    with pytest.raises(ValueError, match="x_0 and y_0, or ra and dec are needed"):
+        positions(catalog)
+    with pytest.raises(TypeError, match="catalog must be a table or the path of one, not dict"):
+        with_positions({"x_0": X, "y_0": Y}, None)
+    with pytest.raises(ValueError, match="no celestial WCS"):
+        positions(Table({"RA": X, "DEC": Y}))
