@@ -13,7 +13,14 @@ from astropy.modeling.fitting import Fitter, UnsupportedConstraintError, fitter_
 from astropy.utils.exceptions import AstropyUserWarning
 
 # Flags that say how the image was read, and cast no doubt on the fit.
-_HARMLESS = ("BAD_PIXELS", "NOISE_ESTIMATED", "CROPPED", "PIXEL_SCALE_MISMATCH", "BINNED")
+_HARMLESS = (
+    "BAD_PIXELS",
+    "NOISE_ESTIMATED",
+    "NOISE_FROM_DATA",
+    "CROPPED",
+    "PIXEL_SCALE_MISMATCH",
+    "BINNED",
+)
 
 
 class SersicNetFitter(Fitter):
