@@ -40,7 +40,7 @@ from sersicnet.measure.catalog import (
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box, find_sources
-from sersicnet.measure.field import FieldImage, open_field
+from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
 from sersicnet.measure.options import Options
@@ -198,7 +198,8 @@ class Measurement:
     def check(self, sky):
         """Check image, noise and saturation, and return the sky with the scale of the noise."""
         check_usable(self.field, sky, self.tiles)
-        if self.has_sky:  # else there may be a galaxy in the place of the sky
+        # without a sky, there may be a galaxy in its place, but relative weights need a scale
+        if self.has_sky or self.field.noise_name == RELATIVE:
             sky = check_noise(self.field, sky, self.mesh)
         check_saturation(self.saturation, sky, given=self.options.saturation is not None)
         return sky

@@ -16,6 +16,8 @@ from numpy.testing import assert_allclose
 from sersicnet.flags import Flags
 from sersicnet.measure import field as _field_image
 from sersicnet.measure.image import measure_image
+from sersicnet.measure.options import Options
+from sersicnet.measure.tiles import open_measurement
 
 
 def test_windows_are_no_larger_than_tiles_and_what_is_around_them(field, net, monkeypatch):
@@ -116,6 +118,9 @@ def test_relative_weights_beside_an_image_are_scaled_to_the_sky(net, tmp_path):
         assert_allclose(found.meta["NOISCALE"] * (factor * 1500) ** -0.5, NOISE, rtol=0.1)
         assert_allclose(value(found["mag"]), value(expected["mag"]), atol=0.02)
         assert not has(found, Flags.BAD_PIXELS).any()
+    options = Options(psf=star(), background_box=None)
+    with open_measurement(path, options, net=net) as measurement:
+        assert measurement.map_sky().noise_scale == found.meta["NOISCALE"]
 
 
 def test_a_weight_map_of_exposure_times_is_scaled(net):
