@@ -42,8 +42,7 @@ def test_a_source_at_the_edge_of_what_was_observed(net):
         assert has(found, Flags.EDGE).tolist() == [edge]
 
 
-@pytest.mark.parametrize("fill", [0.0, -99.0])
-def test_an_area_that_is_filled_is_measured_as_if_it_were_masked(fill, field, table, truth, net):
+def test_areas_that_are_filled_are_measured_as_if_they_were_masked(field, table, truth, net):
     """Galaxies near it as well, whatever the tiles."""
     gap = np.zeros(field.shape, bool)
     gap[:, :120] = True
@@ -55,10 +54,10 @@ def test_an_area_that_is_filled_is_measured_as_if_it_were_masked(fill, field, ta
     expected = measure_image(whole, net=net)
     filled = field.copy()
     filled.psf = field.psf
-    filled.data[gap] = fill
-    found = measure_image(filled, net=net)
+    filled.data[gap] = -99
+    filled.data[300:340, 200:230] = 0
+    found = measure_image(filled, net=net, tile_size=150)
     assert_same(found, expected)
-    assert_same(measure_image(filled, net=net, tile_size=150), found)
     kept = [row for row in range(len(truth["x_0"])) if truth["x_0"][row] > 150]
     rows, distance = nearest(found, {name: truth[name][kept] for name in ("x_0", "y_0")})
     before, _ = nearest(table, {name: truth[name][kept] for name in ("x_0", "y_0")})
