@@ -1,5 +1,6 @@
 """The command ``sersicnet measure``."""
 
+from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
 from sersicnet.cli.options import (
@@ -11,7 +12,7 @@ from sersicnet.cli.options import (
     measuring_of,
 )
 from sersicnet.cli.parser import add_command
-from sersicnet.io.files import check_folder, check_image_path, check_table_path
+from sersicnet.io.files import check_folder, check_image_path, check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.io.tables import read_table
 from sersicnet.measure.options import FILES
@@ -41,6 +42,7 @@ def add_measure(commands):
     parser.add_argument(
         "image", nargs="?", metavar="IMAGE", help="FITS file, read a tile at a time"
     )
+    add_hdus(parser)
     noise = parser.add_mutually_exclusive_group()
     add_option(noise, "rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
     add_option(noise, "weight_map", metavar="WEIGHT", help="noise (FITS): inverse variances")
@@ -87,6 +89,10 @@ def _measure(options):
         if getattr(options, name) is None:
             options.parser.error(f"the following arguments are required: {shown}")
     _check_paths(options)
+    paths = chosen_images(options.image, options)
+    if options.all_hdus:
+        return _measure_all(paths, options)
+    options.image = paths[0]
     return _measure_image(options)
 
 
@@ -102,6 +108,23 @@ def _check_paths(options):
     if options.regions is not None:
         check_folder(options.regions, "regions")
     check_outputs(outputs, inputs | {"weights": options.weights, "options": options.options})
+
+
+def _measure_all(paths, options):
+    """Measure all images of a file, and write one table."""
+    for name in (*_IMAGES, "regions"):
+        if getattr(options, name) is not None:
+            options.parser.error("--all-hdus writes a table and nothing else")
+    given = measuring_of(options)
+    if options.catalog is not None:
+        given["catalog"] = read_table(options.catalog)
+    net = load_net(options)
+    table, status = measure_each(
+        paths, options, net=net, progress_bar=show_progress(options), **given
+    )
+    write_table(table, options.output, overwrite=True)
+    print(f"wrote {options.output}: {len(table)} sources")
+    return max(status, show_rows(table))
 
 
 def _measure_image(options):

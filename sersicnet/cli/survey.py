@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext
 
+from sersicnet.cli.hdus import add_hdus, chosen_images
 from sersicnet.cli.messages import in_options, show_counts, show_progress
 from sersicnet.cli.option_files import add_option_file
 from sersicnet.cli.options import add_jobs, add_measuring, measuring_of
@@ -30,6 +31,7 @@ def add_survey(commands):
         run=_survey,
     )
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="FITS files")
+    add_hdus(parser)
     parser.add_argument(
         "--table",
         metavar="TABLE",
@@ -62,7 +64,7 @@ def _survey(options):
     if bool(options.images) == (options.table is not None):
         options.parser.error("either IMAGE or --table is needed, not both")
     check_inputs({"table": options.table})
-    images = options.images
+    images = [image for path in options.images for image in chosen_images(path, options)]
     if options.table is not None:
         images = read_table(options.table)
     with _client(options.scheduler) as client:

@@ -107,13 +107,13 @@ def describe(hdus, image, path):
         wcs = None
     elif wcs.naxis != 2:
         wcs = wcs.celestial  # a plane of a cube
-    unit = _read_unit(header, path)
+    unit = read_unit(header, path)
     if unit is None:
         unit = u.dimensionless_unscaled
     return {"unit": unit, "wcs": wcs, "meta": clean_meta(header, keep_wcs=wcs is None)}
 
 
-def _read_unit(header, path):
+def read_unit(header, path):
     """Read the unit of an HDU; an error quotes it and names the file."""
     try:
         return parse_unit(header.get("BUNIT"))
@@ -162,11 +162,11 @@ def uncertainty_kind(hdu, image, path):
         return InverseVariance, None
     kind = UNCERTAINTY_CLASSES.get(hdu.header.get("UTYPE"), UNCERTAINTY_NAMES[hdu.name])
     if "UTYPE" in hdu.header:
-        return kind, _read_unit(hdu.header, path)
+        return kind, read_unit(hdu.header, path)
     # else it may repeat that of the image, whatever the kind, or say that a map has no unit
     if hdu.header.get("BUNIT") == image.header.get("BUNIT"):
         return kind, None
-    unit = _read_unit(hdu.header, path)
+    unit = read_unit(hdu.header, path)
     if unit == u.dimensionless_unscaled:
         unit = None
     return kind, unit

@@ -19,6 +19,7 @@ from sersicnet.io.extensions import (
     is_unobserved,
     mask_cards,
     native,
+    read_unit,
     uncertainty_kind,
 )
 from sersicnet.io.fits_files import fits_errors, open_fits
@@ -309,6 +310,8 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
             pixels = hdu.section
             if hdu_names is MASK_NAMES:
                 cards = mask_cards(hdus, hdu, given, others=[field.meta])
+            elif hdu.header.get("BUNIT") is not None:
+                pixels = _in_unit(hdu, unit, field.unit, name, given)
     elif isinstance(given, u.Quantity):
         try:
             pixels = given.to_value(unit)
@@ -321,3 +324,20 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
         msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)
     return pixels, cards
+
+
+def _in_unit(hdu, unit, image_unit, name, path):
+    """Pixels of a noise map in the unit that is needed, of which its own may be a multiple."""
+    no_unit = (None, u.dimensionless_unscaled)
+    own = read_unit(hdu.header, path)
+    # maps of weights repeat the unit of the image, or are of seconds
+    if own in (*no_unit, unit, image_unit) or image_unit in no_unit:
+        return hdu.section
+    if name == "weight_map" and not own.is_equivalent(unit):
+        return hdu.section
+    try:
+        factor = own.to(unit)
+    except u.UnitConversionError as error:
+        msg = f"{name}={str(path)!r} has the unit {own}, and needs {unit}: {error}"
+        raise u.UnitConversionError(msg) from error
+    return Plane(hdu.section, lambda window: window * factor)

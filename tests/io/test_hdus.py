@@ -1,5 +1,6 @@
 """Which image of a file with several is read."""
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -236,3 +237,25 @@ def test_no_image_at_all(path):
     write_extensions(path, {"SCI": np.ones(5)})
     with pytest.raises(ValueError, match="has no 2-D image"):
         image_paths(path)
+
+
+@pytest.mark.parametrize(
+    ("bunit", "noise"),
+    [(None, 2), ("UNITLESS", 2), ("nJy", 2), ("uJy", 2000), ("ELECTRONS", None)],
+)
+def test_unit_of_a_noise_map_of_its_own(tmp_path, bunit, noise):
+    """An rms map in uJy of an image in nJy is converted, one in counts refused."""
+    path = write_extensions(tmp_path / "image.fits", {"SCI": (image(1), {"BUNIT": "nJy"})})
+    cards = {} if bunit is None else {"BUNIT": bunit}
+    rms = write_extensions(tmp_path / "rms.fits", {"RMS": (image(2), cards)})
+    if noise is None:
+        with (
+            pytest.raises(u.UnitConversionError, match="rms=.*has the unit electron, and needs"),
+            open_field(path, rms=rms),
+        ):
+            pass
+        return
+    with open_field(path, rms=rms) as field:
+        assert field.noise[0, 0] == pytest.approx(noise)
+    with open_field(path, weight_map=rms) as field:
+        assert field.noise[0, 0] == pytest.approx(2**-0.5)

@@ -1,0 +1,106 @@
+"""The options ``--hdu`` and ``--all-hdus``: which images of a FITS file are measured."""
+
+import sys
+
+from sersicnet.cli.messages import in_options
+from sersicnet.io.paths import path_with, split_path
+
+__all__ = ["add_hdus", "chosen_images", "measure_each"]
+
+
+def add_hdus(parser):
+    """Add the options that choose images of a file.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser`
+        The command.
+    """
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--hdu",
+        metavar="HDU",
+        help="number, NAME or NAME,VERSION of the HDU of IMAGE, as IMAGE[HDU]; default: the first",
+    )
+    which.add_argument("--all-hdus", action="store_true", help="measure all images of the file")
+
+
+def chosen_images(path, options):
+    """List the images of a file that are measured, as paths.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    options : `argparse.Namespace`
+        Options of a command with `add_hdus`.
+
+    Returns
+    -------
+    list of str
+    """
+    if options.all_hdus:
+        from sersicnet.io.hdus import image_paths
+
+        return image_paths(path)
+    return [path_with(path, options.hdu)]
+
+
+def measure_each(paths, options, **settings):
+    """Measure several images of a file into one table.
+
+    Parameters
+    ----------
+    paths : list of str
+        The images, from `chosen_images`.
+    options : `argparse.Namespace`
+        Options of the command, for messages.
+    **settings
+        Arguments of `~sersicnet.measure.measure_image`.
+
+    Returns
+    -------
+    table : `~astropy.table.QTable`
+        All rows, with the column ``hdu``; ``id`` counts on, unless a catalog gives it.
+    status : int
+        Exit status: 1 if an image cannot be measured, which is printed.
+
+    Raises
+    ------
+    ValueError
+        If no image can be measured.
+    """
+    import numpy as np
+    from astropy.table import vstack
+
+    from sersicnet.measure.image import measure_image
+
+    tables = []
+    for path in paths:
+        try:
+            table = measure_image(path, **settings)
+        except (ValueError, OSError) as error:
+            print(f"sersicnet: {path}: {in_options(str(error), options)}", file=sys.stderr)
+            continue
+        table["hdu"] = [_label(path)] * len(table)
+        tables.append(table)
+    if not tables:
+        msg = f"{options.image}: none of its {len(paths)} images can be measured"
+        raise ValueError(msg)
+    for name in set().union(*(table.meta for table in tables)):
+        values = [table.meta.get(name) for table in tables]
+        if any(value != values[0] for value in values):  # of one image each
+            for table in tables:
+                table.meta.pop(name, None)
+    together = vstack(tables)
+    if settings.get("catalog") is None:
+        together["id"] = np.arange(len(together))
+    return together, int(len(tables) < len(paths))
+
+
+def _label(path):
+    """Return the HDU of a path as it is chosen."""
+    hdu = split_path(path)[1]
+    if isinstance(hdu, tuple):
+        return f"{hdu[0]},{hdu[1]}"
+    return str(hdu)
