@@ -250,7 +250,7 @@ def test_unit_of_a_noise_map_of_its_own(tmp_path, bunit, noise):
     rms = write_extensions(tmp_path / "rms.fits", {"RMS": (image(2), cards)})
     if noise is None:
         with (
-            pytest.raises(u.UnitConversionError, match="rms=.*has the unit electron, and needs"),
+            pytest.raises(u.UnitConversionError, match=r"rms=.*has the unit electron, and needs"),
             open_field(path, rms=rms),
         ):
             pass
