@@ -75,7 +75,10 @@ _DESCRIPTIONS = {
     Flags.UNRESOLVED: "the galaxy is too small to measure its size and shape behind this PSF",
     Flags.OUT_OF_RANGE: "a parameter is at or outside of the limits of the network's training",
     Flags.BAD_PSF: "the PSF is missing, not a finite 2-D stamp, too large, or its sum not positive",
-    Flags.PIXEL_SCALE_MISMATCH: "the pixel scale is more than 5 % off that of the training set",
+    Flags.PIXEL_SCALE_MISMATCH: (
+        "the pixel scale is more than 5 % off that of the training set, or pixels are not square "
+        "and the network has no angle"
+    ),
     Flags.UNDERSAMPLED_PSF: "the FWHM of the PSF is below 2.4 pixels of its stamp; oversample it",
     Flags.BINNED: "the galaxy is too large for the stamp; the cutout was binned",
     Flags.MISFIT: "the image differs from the model of one Sersic galaxy with this PSF",

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 
-__all__ = ["PARAMETERS", "Column", "Parameter", "Prior", "check_parameters", "table_values"]
+__all__ = [
+    "PARAMETERS",
+    "PIXEL_SHAPE",
+    "Column",
+    "Parameter",
+    "Prior",
+    "check_parameters",
+    "pixel_shape_of",
+    "table_values",
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,12 @@ PARAMETERS = {
     )
 }
 
+# Columns of the ellipse in pixels, where pixels are not square.
+PIXEL_SHAPE = {
+    "r_eff_pix": Column("r_eff_pix", u.pix, "half-light radius of the ellipse in pixels"),
+    "q_pix": Column("q_pix", None, "axis ratio of the ellipse in pixels"),
+}
+
 
 def check_parameters(parameters):
     """Check names of parameters, and return them as a tuple.
@@ -159,6 +174,33 @@ def check_parameters(parameters):
     return names
 
 
+def pixel_shape_of(table):
+    """Return the columns of a table that describe ellipses in pixels.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with or without the columns of `PIXEL_SHAPE`.
+
+    Returns
+    -------
+    tuple of str
+        All of them, or none if one is missing.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.parameters import pixel_shape_of
+    >>> pixel_shape_of(Table({"r_eff_pix": [3.0], "q_pix": [0.5]}))
+    ('r_eff_pix', 'q_pix')
+    >>> pixel_shape_of(Table({"r_eff": [0.3], "q_pix": [0.5]}))
+    ()
+    """
+    if set(PIXEL_SHAPE) <= set(table.colnames):
+        return tuple(PIXEL_SHAPE)
+    return ()
+
+
 def table_values(table, names):
     """Return columns of a table as arrays, in the units of `~sersicnet.parameters.PARAMETERS`.
 
@@ -167,7 +209,7 @@ def table_values(table, names):
     table : `~astropy.table.Table`
         Columns with or without units.
     names : tuple of str
-        The parameters wanted.
+        The parameters wanted, or columns of `PIXEL_SHAPE`.
 
     Returns
     -------
@@ -189,13 +231,14 @@ def table_values(table, names):
     >>> table_values(QTable({"r_eff": [500, 800] * u.mas}), ("r_eff",))
     {'r_eff': array([0.5, 0.8])}
     """
+    known = PARAMETERS | PIXEL_SHAPE
     values = {}
     for name in names:
         if name not in table.colnames:
             msg = f"the truth has no column {name!r}, which is needed for {', '.join(names)}"
             raise ValueError(msg)
         try:
-            values[name] = to_floats(table[name], PARAMETERS[name].unit)
+            values[name] = to_floats(table[name], known[name].unit)
         except u.UnitConversionError as error:
             msg = f"the truth's column {name!r}: {error}"
             raise u.UnitConversionError(msg) from None

@@ -12,14 +12,15 @@ from sersicnet._rows import freeze_rows, join_rows
 from sersicnet.flags import decode_flags
 from sersicnet.model.psf import check_psf
 from sersicnet.networks.densities import parameter_samples
-from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
 from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.pixels import to_sky
 from sersicnet.preprocessing.sources import measure_shape
 
 __all__ = ["SersicResults"]
 
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
-_PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
+_PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns", "pixel_shapes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,13 @@ class SersicResults:
         Celestial WCS of each cutout.
     columns : dict of (N,) `~numpy.ndarray`
         Columns of a refinement, see `to_table`.
+    pixel_shapes : dict of (N,) `~numpy.ndarray`
+        Medians ``r_eff_pix`` (pixels) and ``q_pix`` of the ellipses in pixels.
+
+    Notes
+    -----
+    ``r_eff`` and ``q`` describe ellipses on the sky, ``theta`` the angle of ellipses in pixels.
+    Where pixels are not square, the latter have another size and axis ratio, ``pixel_shapes``.
 
     Examples
     --------
@@ -68,6 +76,7 @@ class SersicResults:
     shapes: np.ndarray
     wcs: tuple
     columns: dict = field(default_factory=dict)
+    pixel_shapes: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("quantiles", *_PER_GALAXY):
@@ -123,7 +132,8 @@ class SersicResults:
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (these quantiles),
             with units; ``ra`` and ``dec`` where the center was predicted and the cutout has a
             celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
-            predicted too; columns of the refinement, if any (``chi2``, ``n_pixels``, ``sky``,
+            predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
+            not square; columns of the refinement, if any (``chi2``, ``n_pixels``, ``sky``,
             ``n_iter``, ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
@@ -133,6 +143,9 @@ class SersicResults:
             for column, each in zip(PARAMETERS[name].columns, values, strict=True):
                 table[column.name] = column.with_unit(each)
         self._add_sky(table)
+        if not self.frame.is_square.all():
+            for name, values in self.pixel_shapes.items():
+                table[name] = PIXEL_SHAPE[name].with_unit(values)
         for name, column in self.columns.items():
             table[name] = column
         table["flags"] = self.flags
@@ -148,10 +161,11 @@ class SersicResults:
         theta = np.full(len(self), np.nan)
         if "theta" in self.parameters:
             theta = self.median("theta")
+        q = self.pixel_shapes.get("q_pix", np.full(len(self), np.nan))
         sky = np.full((3, len(self)), np.nan)
         for i in celestial:
             one = slice(i, i + 1)
-            sky[:, one] = to_sky(self.wcs[i], x[one], y[one], theta[one])
+            sky[:, one] = to_sky(self.wcs[i], x[one], y[one], theta[one], q=q[one])
         table["ra"] = sky[0] * u.deg
         table["dec"] = sky[1] * u.deg
         if "theta" in self.parameters:
@@ -170,14 +184,29 @@ class SersicResults:
         Returns
         -------
         dict of (N, n) `~numpy.ndarray`
-            In the units of `~sersicnet.parameters.PARAMETERS`.
+            In the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix`` (pixels) and
+            ``q_pix`` of the ellipses in pixels where pixels are not square.
         """
-        rows = np.arange(len(self))
-        labels = self.posterior.draw(rows, n, seed)
+        samples = self._samples_in_pixels(n, seed)
+        if self.frame.is_square.all():
+            return samples
+        in_pixels = {}
+        if "r_eff" in samples:
+            in_pixels["r_eff_pix"] = samples["r_eff"] / self.frame.pixel_scale[:, None]
+        if "q" in samples:
+            in_pixels["q_pix"] = samples["q"]
+        return self.frame[:, None].on_sky(samples) | in_pixels
+
+    def _samples_in_pixels(self, n, seed):
+        """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
+        labels = self.posterior.draw(np.arange(len(self)), n, seed)
         return parameter_samples(labels, self.frame, self.parameters)
 
     def covariance(self, *, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.
+
+        Where pixels are not square, ``r_eff`` (in arcsec by the mean pixel scale) and ``q`` are
+        those of the ellipse in pixels, as ``theta`` is.
 
         Parameters
         ----------
@@ -191,7 +220,7 @@ class SersicResults:
         (N, P, P) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`.
         """
-        values = self.samples(n, seed=seed)
+        values = self._samples_in_pixels(n, seed)
         if "theta" in values:
             middle = self.median("theta")[:, None]
             values["theta"] = middle + wrap_theta(values["theta"] - middle)
@@ -235,6 +264,14 @@ class SersicResults:
             raise ValueError(msg)
         return values
 
+    def _values_in_pixels(self, index, **known):
+        """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
+        in_pixels = {name: known.pop(name) for name in PIXEL_SHAPE if name in known}
+        frame = self.frame[index]
+        if not (in_pixels or frame.is_square or {"r_eff", "q"} & set(known)):
+            in_pixels = {name: float(rows[index]) for name, rows in self.pixel_shapes.items()}
+        return frame.in_pixels(self.values(index, **known) | in_pixels)
+
     def to_model(self, index, **known):
         """Return a galaxy as a model of `astropy.modeling`, before the PSF.
 
@@ -244,7 +281,8 @@ class SersicResults:
             Row of the galaxy.
         **known : float or array
             Parameters that were not predicted, or that replace those that were (such as all
-            samples of the galaxy), in the units of `~sersicnet.parameters.PARAMETERS`.
+            samples of the galaxy), in the units of `~sersicnet.parameters.PARAMETERS`, or
+            ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels.
 
         Returns
         -------
@@ -253,7 +291,7 @@ class SersicResults:
             at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). Its parameters are arrays
             where ``known`` are.
         """
-        values = self.values(index, **known)
+        values = self._values_in_pixels(index, **known)
         flux = 10 ** (-0.4 * (values["mag"] - self.frame.zeropoint[index]))
         r_eff = values["r_eff"] / self.frame.pixel_scale[index]
         n = values["n"]
@@ -308,7 +346,7 @@ class SersicResults:
             shape = measure_shape(cutout)
             known = known | {name: shape[name] for name in absent}
         return render_model(
-            self.values(index, **known),
+            self._values_in_pixels(index, **known),
             cutout.data.shape,
             pixel_scale=float(self.frame.pixel_scale[index]),
             zeropoint=float(self.frame.zeropoint[index]),
@@ -319,35 +357,3 @@ class SersicResults:
         """Return the cutout minus `model_image`, (ny, nx) `~numpy.ndarray`."""
         image = self.model_image(index, cutout, psf=psf, **known)
         return np.asarray(cutout.data, dtype=float) - image
-
-
-def to_sky(wcs, x, y, theta):
-    """Convert positions and angles in pixels to the sky.
-
-    Parameters
-    ----------
-    wcs : WCS
-        Celestial WCS of the image.
-    x, y : (N,) `~numpy.ndarray`
-        Positions in 0-based pixels.
-    theta : (N,) `~numpy.ndarray`
-        Angles of the major axis in degrees, counter-clockwise from +x.
-
-    Returns
-    -------
-    (3, N) `~numpy.ndarray`
-        Right ascension, declination and position angle (north through east) in degrees; NaN where
-        the position or the angle is NaN.
-    """
-    sky = np.full((3, len(x)), np.nan)
-    known = np.isfinite(x + y)
-    if known.any():
-        x = x[known]
-        y = y[known]
-        along = np.radians(np.nan_to_num(theta[known]))
-        center = wcs.pixel_to_world(x, y).icrs
-        end = wcs.pixel_to_world(x + np.cos(along), y + np.sin(along)).icrs
-        angle = wrap_theta(center.position_angle(end).deg)
-        sky[:, known] = center.ra.deg, center.dec.deg, angle
-    sky[2, ~np.isfinite(theta)] = np.nan
-    return sky

@@ -26,6 +26,8 @@ SEVEN = tuple(PARAMETERS)
 _SCALE_TOLERANCE = 0.05
 # The same for the FWHM of the PSF of networks that do not see it.
 _WIDTH_TOLERANCE = 0.1
+# Length of pixels over their width: sizes of a network without angles are off by half of the rest.
+_ELONGATION = 1.01
 # Median half-light radius below which a galaxy is unresolved, in units of the PSF's FWHM.
 _UNRESOLVED = 0.25
 # Shorter side of the smallest cutouts in the training of the universal network, in pixels.
@@ -119,6 +121,9 @@ def normal_flags(posterior, stamps, *, label_range=None, trained=None, psf_fwhm=
     if trained is not None:
         measured = stamps.flags & int(FAILED) == 0
         flags |= np.where(measured, _image_flags(stamps, trained, psf_fwhm), 0)
+    shape = {"log_r_eff", "q"} & set(names)
+    if shape and not {"log_r_eff", "q", "e1"} <= set(names):  # cannot be converted to the sky
+        flags[stamps.frame.elongation > _ELONGATION] |= int(Flags.PIXEL_SCALE_MISMATCH)
     if "log_r_eff" in names:
         r_eff = 10 ** mean[:, names.index("log_r_eff")]
         flags[_large(r_eff, stamps)] |= int(Flags.EXCEEDS_CUTOUT)

@@ -12,6 +12,7 @@ from sersicnet.inference.flags import model_flags, network_flags, normal_flags
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.refine import check_refinement
+from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.symmetries import (
     ORIENTATIONS,
@@ -111,8 +112,10 @@ def predict(
             if batch.first == 0:
                 log_batch(batch, len(batches))
             stamps, posterior, quantiles, columns = measure(batch, batch_size=batch_size)
-            kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs
-            parts.append(SersicResults(net.parameters_, posterior, quantiles, *kept, columns))
+            kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
+            shapes = shapes_in_pixels(quantiles, stamps.frame, net.parameters_)
+            quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, net.parameters_)
+            parts.append(SersicResults(net.parameters_, posterior, quantiles, *kept, shapes))
             scatter.append(_noise_scatter(batch))
             bar.update(len(batch))
     warn_of_noise(np.concatenate(scatter), stacklevel=3)

@@ -13,12 +13,12 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet.measure.field import RELATIVE
 from sersicnet.measure.windows import usable_saturation
 from sersicnet.parameters import to_floats
-from sersicnet.preprocessing.stamps import celestial
-from sersicnet.results import to_sky
+from sersicnet.preprocessing.pixels import celestial, local_pixels, to_sky
 
 __all__ = [
     "catalog_positions",
     "check_noise",
+    "check_positions",
     "check_saturation",
     "check_usable",
     "finish_table",
@@ -57,7 +57,8 @@ def catalog_positions(catalog, wcs):
     Returns
     -------
     (2, M) `~numpy.ndarray`
-        0-based x and y; far outside of the image where they are NaN or masked.
+        0-based x and y; far outside of the image where they are NaN or masked, or where the WCS
+        has no pixel for them.
 
     Raises
     ------
@@ -79,17 +80,78 @@ def catalog_positions(catalog, wcs):
         x = _numbers(catalog, "x_0", u.pix)
         y = _numbers(catalog, "y_0", u.pix)
     elif {"ra", "dec"} <= names:
-        if celestial(wcs) is None:
+        wcs = celestial(wcs)
+        if wcs is None:
             msg = "catalog has ra and dec, but the image no celestial WCS: x_0 and y_0 are needed"
             raise ValueError(msg)
         ra = _numbers(catalog, "ra", u.deg)
         dec = _numbers(catalog, "dec", u.deg)
-        x, y = wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        x, y = _pixels_of(ra, dec, wcs)
     else:
         msg = f"catalog has the columns {catalog.colnames}: x_0 and y_0, or ra and dec are needed"
         raise ValueError(msg)
-    # numbers that would not fit into an integer
-    return np.clip(np.nan_to_num([x, y], nan=_FAR), -_FAR, _FAR)
+    return _far_for_nan([x, y])
+
+
+def _far_for_nan(positions):
+    """Positions without NaN, and without numbers that would not fit into an integer."""
+    return np.clip(np.nan_to_num(positions, nan=_FAR), -_FAR, _FAR)
+
+
+def _pixels_of(ra, dec, wcs):
+    """Pixels of positions in degrees, NaN where they are not the way back to the sky.
+
+    Far from the image, the inverse of a distortion does not converge, and may end inside of it.
+    """
+    known = np.isfinite(ra) & (np.abs(dec) <= 90)
+    sky = SkyCoord(np.where(known, ra, np.nan), np.where(known, dec, np.nan), unit="deg")
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of what does not converge, which is found here
+        x, y = wcs.world_to_pixel(sky)
+        distance = wcs.pixel_to_world(x, y).separation(sky).arcsec
+    scale, _ = local_pixels(wcs, x, y)
+    there = distance < scale
+    return np.where(there, x, np.nan), np.where(there, y, np.nan)
+
+
+def check_positions(catalog, positions, field):
+    """Raise ValueError if no row of a catalog is in the image.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        The given catalog.
+    positions : (2, M) `~numpy.ndarray`
+        Its pixels, from `catalog_positions`.
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+
+    Raises
+    ------
+    ValueError
+        With the place of the image, and whether right ascensions may be in hours.
+    """
+    shape = field.data.shape
+    if not 0 < len(catalog) == len(outside(positions, shape)):
+        return
+    ny, nx = shape
+    msg = f"catalog: none of its {len(catalog)} rows is in the image, which has "
+    if {"x_0", "y_0"} <= set(catalog.colnames):
+        msg += f"x_0 from 0 to {nx - 1} and y_0 from 0 to {ny - 1} (0-based pixels)"
+        raise ValueError(msg)
+    wcs = celestial(field.wcs)
+    middle, corner = wcs.pixel_to_world([(nx - 1) / 2, 0], [(ny - 1) / 2, 0]).icrs
+    radius = middle.separation(corner).deg
+    msg += f"ra={middle.ra.deg:.5f} and dec={middle.dec.deg:.5f} deg in its middle, "
+    msg += f"{radius:.3g} deg from its corners"
+    ra = _numbers(catalog, "ra", u.deg)
+    dec = _numbers(catalog, "dec", u.deg)
+    if not (ra > 24).any():
+        in_hours = _far_for_nan(_pixels_of(15 * ra, dec, wcs))
+        n_there = len(ra) - len(outside(in_hours, shape))
+        if n_there:
+            msg += f"; {n_there} are if ra is in hours: multiply it by 15"
+    raise ValueError(msg)
 
 
 def _numbers(catalog, name, unit):
@@ -177,7 +239,10 @@ def _add_sky_positions(table, wcs):
     theta = np.full(len(table), np.nan)
     if "theta" in table.colnames:
         theta = table["theta"].value
-    ra, dec, pa = to_sky(wcs, x.value, y.value, theta)
+    q = np.full(len(table), np.nan)
+    if "q_pix" in table.colnames:
+        q = table["q_pix"]
+    ra, dec, pa = to_sky(wcs, x.value, y.value, theta, q=q)
     table["ra"] = ra * u.deg
     table["dec"] = dec * u.deg
     table["pa"] = pa * u.deg

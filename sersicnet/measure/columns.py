@@ -10,7 +10,7 @@ import astropy.units as u
 from astropy.table import QTable
 
 from sersicnet.inference.refine import check_refinement
-from sersicnet.parameters import PARAMETERS, Column
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
 __all__ = ["blank_table", "catalog_columns", "source_columns"]
 
@@ -59,10 +59,11 @@ def source_columns(parameters, refine=None):
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
     measured = _measured_columns(parameters, refine)
+    measured += _shape_columns(parameters)
     return [_ID, *measured, _FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND, *_KEY]
 
 
-def catalog_columns(parameters, refine=None, *, unit=None, celestial=False):
+def catalog_columns(parameters, refine=None, *, unit=None, celestial=False, one_pixel_scale=True):
     """Columns of the catalog of an image, in their order.
 
     Parameters
@@ -75,6 +76,8 @@ def catalog_columns(parameters, refine=None, *, unit=None, celestial=False):
         Unit of the image.
     celestial : bool, optional
         Whether the image has a celestial WCS.
+    one_pixel_scale : bool, optional
+        Whether one scale describes all pixels. If not, there are columns of ellipses in pixels.
 
     Returns
     -------
@@ -91,6 +94,8 @@ def catalog_columns(parameters, refine=None, *, unit=None, celestial=False):
         columns += _SKY_POSITION
         if "theta" in parameters:
             columns.append(_POSITION_ANGLE)
+    if not one_pixel_scale:
+        columns += _shape_columns(parameters)
     columns += [_FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND]
     in_image_unit = ("sky", "local_background")
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
@@ -105,6 +110,11 @@ def _measured_columns(parameters, refine):
     if refinement is not None:
         columns += refinement.columns
     return columns
+
+
+def _shape_columns(parameters):
+    """Columns of the ellipses in pixels."""
+    return [PIXEL_SHAPE[f"{name}_pix"] for name in ("r_eff", "q") if name in parameters]
 
 
 def blank_table(columns, n_rows):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import astropy.units as u
 import numpy as np
 from scipy import ndimage
 
@@ -11,7 +12,7 @@ from sersicnet.preprocessing.noise import finite_median
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut
 
-__all__ = ["SourceCutout", "cut_source"]
+__all__ = ["SourceCutout", "cut_source", "shift_centers"]
 
 # Pixels by which neighbors are widened before they are masked, as in `mask_neighbors`.
 _GROW = 2
@@ -109,3 +110,25 @@ def _local_background(data, free):
     if around.sum() < _SKY_PIXELS:
         return 0.0
     return float(finite_median(data[around]))
+
+
+def shift_centers(table, part):
+    """Count the centers, which are in pixels of the cutouts, in pixels of the image.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Measured parameters, whose columns are changed in place.
+    part : `~astropy.table.Table`
+        Rows of the table of the sources.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.cutouts import shift_centers
+    >>> shift_centers(results.to_table(), sources.table)  # doctest: +SKIP
+    """
+    first = np.array([cutout_box(source)[:, 0] for source in part])
+    for axis, name in enumerate(("y_0", "x_0")):
+        if name in table.colnames:
+            for suffix in ("", "_lo", "_hi"):
+                table[name + suffix] += first[:, axis] * u.pix

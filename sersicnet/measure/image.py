@@ -71,15 +71,16 @@ def measure_image(
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If an argument is unknown or impossible, ``output`` is a file that is read, or the image has
-        no usable pixel.
+        If an argument is unknown or impossible, ``output`` is a file that is read, the image has no
+        usable pixel, or no row of ``catalog`` is in it.
 
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
         If the given noise is less than half of the scatter of the pixels of the sky, or more than
         2.7 times that: it may be of another kind or unit. If the header card ``SATURATE`` is not
-        above the sky.
+        above the sky. If the WCS does not agree with ``pixel_scale``, or with the card
+        ``PIXSCALE``.
 
     Examples
     --------

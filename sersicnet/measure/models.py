@@ -14,7 +14,7 @@ from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.likelihood import visible_radius
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import check_psf
-from sersicnet.parameters import PARAMETERS, table_values
+from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.frame import StampFrame
 
 __all__ = ["add_stamp", "galaxy_labels", "galaxy_stamps", "write_field_model"]
@@ -41,7 +41,8 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     Parameters
     ----------
     catalog : `~astropy.table.Table`
-        Table with all seven parameters, ``x_0`` and ``y_0`` in pixels of the image.
+        Table with all seven parameters, ``x_0`` and ``y_0`` in pixels of the image. If it has
+        ``r_eff_pix`` and ``q_pix``, these are used instead of ``r_eff`` and ``q``.
     pixel_scale, zeropoint : float
         Arcsec per pixel, and AB magnitude of a flux of 1 in the image.
 
@@ -65,13 +66,14 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     >>> places.tolist(), labels.shape
     ([[40, 50]], torch.Size([1, 7]))
     """
-    values = table_values(catalog, tuple(PARAMETERS))
+    shape = pixel_shape_of(catalog) or ("r_eff", "q")
+    values = table_values(catalog, ("mag", "n", "theta", "x_0", "y_0", *shape))
     known = np.isfinite(list(values.values())).all(axis=0)
     values = {name: column[known] for name, column in values.items()}
     places = np.floor([values["x_0"] + 0.5, values["y_0"] + 0.5])
     one = np.ones(places.shape[1])
     frame = StampFrame(one, zeropoint * one, pixel_scale * one, one, *places)
-    labels = frame.to_labels(values, tuple(PARAMETERS))
+    labels = frame.to_labels(frame.in_pixels(values), tuple(PARAMETERS))
     stacked = stack_labels(labels)
     return np.flatnonzero(known), places.T.astype(int), torch.from_numpy(stacked).float()
 
@@ -198,7 +200,8 @@ def write_field_model(
         The FITS file to write, of single precision, in the unit of the image.
     psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
         As for `~sersicnet.measure.measure_image`. Pixel scale and zero point are by default those
-        in the ``meta`` of the catalog.
+        in the ``meta`` of the catalog. Its columns ``r_eff_pix`` and ``q_pix``, if there, need no
+        pixel scale.
     residual : bool, optional
         Whether to write the image less the galaxies, its sky left in, instead of the galaxies.
 

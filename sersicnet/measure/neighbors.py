@@ -15,11 +15,20 @@ from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.model.labels import axis_ratio, ellipticity
-from sersicnet.parameters import PARAMETERS, table_values
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, table_values
 from sersicnet.preprocessing.noise import finite_median
 
-__all__ = ["Neighbors", "first_models", "matters", "next_models", "replace_rows"]
+__all__ = [
+    "Neighbors",
+    "count_passes",
+    "first_models",
+    "matters",
+    "next_models",
+    "replace_rows",
+]
 
+# How often galaxies are fitted, by default, to get rid of the light of their neighbors.
+_PASSES = 6
 # Pixels along x and y within which the peaks of neighbors are.
 _REACH = 128
 # Side of the largest stamp of a model: it reaches that far, and beyond.
@@ -29,10 +38,47 @@ _WORTH = 0.1
 # Share of the way that models move to the new measurement: of three that touch, all of it would not
 # converge.
 _SHARE = 0.5
+# Columns of a model: its ellipse is that in pixels.
+_MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
 # Columns that identify a source, whichever tile it was found from.
 _KEY = ("row", "peak_y", "peak_x")
 # Change in the last pass, in units of the error, beyond which a source has not converged.
 _MOVED = 1.0
+
+
+def count_passes(options, net, psf):
+    """Find the number of times that sources are measured.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        How an image is measured.
+    net : `~sersicnet.SersicNet`
+        The network.
+    psf : `~sersicnet.measure.FieldPSF` or None
+        The PSF.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If there is more than one pass, and no model of the neighbors.
+    """
+    n_passes = options.n_passes
+    if n_passes is None and options.refine is None:
+        return 1
+    if n_passes is None:
+        return _PASSES
+    if n_passes > 1 and psf is None:
+        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
+        raise ValueError(msg)
+    if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
+        msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
+        raise ValueError(msg)
+    return n_passes
 
 
 class Neighbors:
@@ -171,9 +217,9 @@ def first_models(table):
     Returns
     -------
     `~astropy.table.QTable`
-        The seven parameters, and the columns that identify a source.
+        The seven parameters, of ellipses in pixels, and the columns that identify a source.
     """
-    return table[[*_KEY, *PARAMETERS]]
+    return table[[*_KEY, *_MODEL]]
 
 
 def next_models(models, table):
@@ -190,18 +236,19 @@ def next_models(models, table):
     -------
     `~astropy.table.QTable`
     """
-    old = table_values(models, tuple(PARAMETERS))
-    new = table_values(table, tuple(PARAMETERS))
+    old = table_values(models, _MODEL)
+    new = table_values(table, _MODEL)
     mixed = {}
     for name in ("mag", "n", "x_0", "y_0"):
         mixed[name] = _mixed(old[name], new[name])
-    mixed["r_eff"] = np.exp(_mixed(np.log(old["r_eff"]), np.log(new["r_eff"])))
+    mixed["r_eff_pix"] = np.exp(_mixed(np.log(old["r_eff_pix"]), np.log(new["r_eff_pix"])))
     shape = _mixed(_ellipticity(old), _ellipticity(new))
-    mixed["q"] = axis_ratio(abs(shape))
+    mixed["q_pix"] = axis_ratio(abs(shape))
     mixed["theta"] = np.degrees(np.angle(shape)) / 2
     models = models.copy()
     for name, values in mixed.items():
-        models[name] = PARAMETERS[name].columns[0].with_unit(values)
+        column = PIXEL_SHAPE.get(name) or PARAMETERS[name].columns[0]
+        models[name] = column.with_unit(values)
     return models
 
 
@@ -214,7 +261,7 @@ def _mixed(old, new):
 
 def _ellipticity(values):
     """Ellipticity as a complex number."""
-    return ellipticity(values["q"]) * np.exp(2j * np.radians(values["theta"]))
+    return ellipticity(values["q_pix"]) * np.exp(2j * np.radians(values["theta"]))
 
 
 def replace_rows(table, measured):

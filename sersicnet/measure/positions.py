@@ -5,7 +5,7 @@ import os
 from astropy.table import Table
 
 from sersicnet.io.tables import read_table
-from sersicnet.preprocessing.stamps import celestial
+from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["with_positions"]
 

@@ -19,7 +19,7 @@ in each of many.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import astropy.units as u
@@ -32,31 +32,37 @@ from sersicnet.flags import Flags
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
+    check_positions,
     check_saturation,
     check_usable,
     finish_table,
     outside,
 )
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
-from sersicnet.measure.cutouts import cut_source
-from sersicnet.measure.detection import cutout_box, find_sources
+from sersicnet.measure.cutouts import cut_source, shift_centers
+from sersicnet.measure.detection import find_sources
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.log import tile_progress
-from sersicnet.measure.neighbors import Neighbors, first_models, matters, next_models, replace_rows
+from sersicnet.measure.neighbors import (
+    Neighbors,
+    count_passes,
+    first_models,
+    matters,
+    next_models,
+    replace_rows,
+)
 from sersicnet.measure.options import Options
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.windows import read_window
-from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing.stamps import celestial
+from sersicnet.parameters import PIXEL_SHAPE
+from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
-# How often galaxies are fitted, by default, to get rid of the light of their neighbors.
-_PASSES = 6
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
 _LEAST_REACH = 512
 
@@ -106,6 +112,7 @@ def open_measurement(image, options, *, net):
         if options.catalog is not None:
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
+            check_positions(options.catalog, positions, field)
         pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         yield Measurement(
             field=field,
@@ -116,24 +123,8 @@ def open_measurement(image, options, *, net):
             zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
-            n_passes=_find_passes(options, net, psf),
+            n_passes=count_passes(options, net, psf),
         )
-
-
-def _find_passes(options, net, psf):
-    """Number of times that sources are measured."""
-    n_passes = options.n_passes
-    if n_passes is None and options.refine is None:
-        return 1
-    if n_passes is None:
-        return _PASSES
-    if n_passes > 1 and psf is None:
-        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
-        raise ValueError(msg)
-    if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
-        msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
-        raise ValueError(msg)
-    return n_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +142,7 @@ class Measurement:
     psf : `~sersicnet.measure.FieldPSF` or None
         The PSF at each place of the image.
     pixel_scale, zeropoint : float
-        Arcsec per pixel, and AB magnitude of a flux of 1.
+        Arcsec per pixel, given or in the middle, and AB magnitude of a flux of 1.
     positions : (2, M) `~numpy.ndarray` or None
         x and y of the rows of a given catalog.
     saturation : float
@@ -280,6 +271,7 @@ class Measurement:
             self.options.refine,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
+            one_pixel_scale=self.field.has_one_pixel_scale(self.options.pixel_scale),
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
         table = finish_table(table, columns, self.field.wcs, self.options.catalog)
@@ -361,41 +353,37 @@ class Measurement:
         if self.psf is not None:
             psfs = [self.psf.at(x, y) for x, y in part.iterrows("x", "y")]
             oversampling = self.psf.oversampling
+        pixel_scale, stretch = self.field.pixels_at(
+            np.asarray(part["x"]), np.asarray(part["y"]), self.options.pixel_scale
+        )
         results = self.net.predict(
-            cutouts,
+            [replace(cutout, stretch=own) for cutout, own in zip(cutouts, stretch, strict=True)],
             psf=psfs,
             psf_oversampling=oversampling,
-            pixel_scale=self.pixel_scale,
+            pixel_scale=pixel_scale,
             zeropoint=self.zeropoint,
             **self.options.predicting(),
         )
         table = results.to_table()
+        for name, values in results.pixel_shapes.items():
+            table[name] = PIXEL_SHAPE[name].with_unit(values)
         table["flags"] |= np.asarray(part["flags"])
         if self.field.noise is None:
             table["flags"] |= int(Flags.NOISE_ESTIMATED)
-        _shift_centers(table, part)
-        self._add_photometry(table, part)
+        shift_centers(table, part)
+        self._add_photometry(table, part, pixel_scale)
         for name in ("local_background", "row", "peak_y", "peak_x"):
             table[name] = part[name]
         return table
 
-    def _add_photometry(self, table, part):
+    def _add_photometry(self, table, part, pixel_scale):
         """Add what photutils measured, in the units of the parameters."""
         flux = part["kron_flux"]
         with np.errstate(invalid="ignore", divide="ignore"):  # of negative fluxes
             table["kron_mag"] = (self.zeropoint - 2.5 * np.log10(flux)) * u.ABmag
             relative_error = np.abs(part["kron_flux_err"] / flux)
             table["kron_mag_err"] = 2.5 / np.log(10) * relative_error * u.mag
-        table["half_light_radius"] = part["half_light_radius"] * self.pixel_scale * u.arcsec
+        table["half_light_radius"] = part["half_light_radius"] * pixel_scale * u.arcsec
         table["area"] = part["area"] * u.pix**2
         table["x_centroid"] = part["x"] * u.pix
         table["y_centroid"] = part["y"] * u.pix
-
-
-def _shift_centers(table, part):
-    """Count the centers, which are in pixels of the cutouts, in pixels of the image."""
-    first = np.array([cutout_box(source)[:, 0] for source in part])
-    for axis, name in enumerate(("y_0", "x_0")):
-        if name in table.colnames:
-            for suffix in ("", "_lo", "_hi"):
-                table[name + suffix] += first[:, axis] * u.pix

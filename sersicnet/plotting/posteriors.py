@@ -6,7 +6,7 @@ from scipy import stats
 
 from sersicnet.diagnostics.calibration import chance_deviation
 from sersicnet.diagnostics.ranks import mean_theta
-from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_theta
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, check_parameters, to_floats, wrap_theta
 from sersicnet.plotting.axes import canvas, panels
 from sersicnet.plotting.style import (
     AXIS_NAMES,
@@ -192,7 +192,8 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     ----------
     samples : dict of (n_samples,) array
         Samples of one galaxy, by parameter. Of the samples of many galaxies, those of the galaxy
-        in row ``i`` are ``{name: values[i] for name, values in samples.items()}``.
+        in row ``i`` are ``{name: values[i] for name, values in samples.items()}``. Those of
+        ``r_eff_pix`` and ``q_pix`` are not drawn.
     truth : table row or dict, optional
         True values to mark, of all or some of the parameters.
     figure, ax
@@ -226,7 +227,7 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     except ImportError as error:
         msg = "plot_corner needs corner: pip install 'sersicnet[plot]' ('.[plot]' in a checkout)"
         raise ImportError(msg) from error
-    names = check_parameters(samples)
+    names = check_parameters(name for name in samples if name not in PIXEL_SHAPE)
     values = [to_floats(samples[name], PARAMETERS[name].unit) for name in names]
     shapes = {value.shape for value in values}
     if len(shapes) > 1 or values[0].ndim != 1 or values[0].size < max(2, len(names)):

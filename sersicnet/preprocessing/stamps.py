@@ -5,13 +5,14 @@ units and pixels, for any zero point, exposure time and pixel scale. These stay 
 `~sersicnet.preprocessing.StampFrame`, which turns labels into physical values by arithmetic.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 from astropy.nddata import NDData, block_reduce
-from astropy.wcs import WCS
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet._rows import Rows
 from sersicnet.flags import Flags
@@ -25,6 +26,7 @@ from sersicnet.preprocessing.noise import (
     to_standard_deviation,
 )
 from sersicnet.preprocessing.noise_maps import follows_data, lone_weights, smooth_noise
+from sersicnet.preprocessing.pixels import celestial, find_pixels
 from sersicnet.preprocessing.quality import (
     header_flags,
     pixel_flags,
@@ -32,7 +34,6 @@ from sersicnet.preprocessing.quality import (
     source_flags,
 )
 from sersicnet.preprocessing.saturation import flat_tops
-from sersicnet.preprocessing.units import find_pixel_scale
 from sersicnet.preprocessing.windows import bin_pixels, cut, middle_origin
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
@@ -58,11 +59,14 @@ class CheckedCutout:
         Standard deviation of the noise.
     mask : (ny, nx) bool `~numpy.ndarray`
         True is bad.
+    stretch : (2, 2) `~numpy.ndarray`, optional
+        Shape of its pixels, as in `~sersicnet.preprocessing.StampFrame`.
     """
 
     data: np.ndarray
     noise: np.ndarray
     mask: np.ndarray
+    stretch: np.ndarray = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None
@@ -156,17 +160,35 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays["gaps"] = np.zeros(shape, dtype=np.float16)
     arrays["flags"] = np.zeros(n_cutouts, dtype=np.int64)
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
+    arrays["stretch"] = np.zeros((n_cutouts, 2, 2))
+    doubts = []
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
         scale = rows_or_none(pixel_scale, rows)
         given = rows_or_none(zeropoint, rows)
         found = find_zeropoint(cutout, given, where, pixel_scale=scale)
         arrays["zeropoint"][rows] = found.value
-        arrays["pixel_scale"][rows] = find_pixel_scale(cutout, scale, where)
+        scale, stretch, doubt = find_pixels(cutout, scale, where)
+        arrays["pixel_scale"][rows] = scale
+        arrays["stretch"][rows] = stretch
+        if doubt is not None and doubt not in doubts:
+            doubts.append(doubt)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
+    if bins == 1:  # else it has been told
+        _warn(doubts)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
     return Stamps(frame=frame, wcs=wcs, **arrays)
+
+
+def _warn(doubts):
+    """Warn of the first of some cutouts whose pixel scales are doubtful."""
+    if not doubts:
+        return
+    msg = doubts[0]
+    if len(doubts) > 1:
+        msg += f"; {len(doubts)} cutouts are like that"
+    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
 
 
 def rows_or_none(values, rows):
@@ -317,19 +339,3 @@ def _noise_level(noise, good):
     for i in np.flatnonzero(any_good):
         level[i] = finite_median(noise[i][good[i]])
     return level
-
-
-def celestial(wcs):
-    """Return the celestial WCS of a cutout or stack, None without."""
-    if isinstance(wcs, WCS):
-        if not wcs.has_celestial:
-            return None
-        if wcs.naxis == 2:
-            return wcs
-        return wcs.celestial
-    if wcs is None or wcs.low_level_wcs.pixel_n_dim != 2:
-        return None
-    kinds = wcs.low_level_wcs.world_axis_physical_types
-    if all(str(kind).startswith("pos.") for kind in kinds):
-        return wcs
-    return None

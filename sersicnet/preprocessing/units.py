@@ -1,12 +1,14 @@
-"""Arguments that are magnitudes or scales, and pixel scales from WCS and header cards."""
+"""Arguments that are magnitudes or pixel scales."""
 
 import astropy.units as u
 import numpy as np
-from astropy.wcs import WCS
 
-from sersicnet.io.cards import header_number
+__all__ = ["SCALE_LIMITS", "per_cutout"]
 
-__all__ = ["find_pixel_scale", "per_cutout"]
+# Arcsec per pixel of images in which galaxies are measured: those of an interferometer or an
+# extremely large telescope, and more than those of wide-field monitors. A scale in degrees or in
+# milliarcsec, or the 3600 arcsec of a WCS without one, is mostly outside.
+SCALE_LIMITS = (1e-3, 30.0)
 
 
 def per_cutout(value, n_cutouts, name):
@@ -29,7 +31,8 @@ def per_cutout(value, n_cutouts, name):
     Raises
     ------
     ValueError
-        If a value is not finite (a pixel scale: not positive), or their number is wrong.
+        If a value is not finite, a pixel scale is not within `SCALE_LIMITS`, or their number is
+        wrong.
     TypeError
         If it is not a number.
     `~astropy.units.UnitConversionError`
@@ -42,8 +45,9 @@ def per_cutout(value, n_cutouts, name):
         msg = f"{name} has shape {values.shape}: one value, or one for each of {n_cutouts} cutouts"
         raise ValueError(msg)
     if name == "pixel_scale":
-        needed = "positive and finite"
-        good = np.isfinite(values) & (values > 0)
+        lowest, highest = SCALE_LIMITS
+        needed = f"{lowest} to {highest:g} arcsec per pixel"
+        good = (values >= lowest) & (values <= highest)
     else:
         needed = "finite"
         good = np.isfinite(values)
@@ -82,73 +86,3 @@ def _to_magnitudes(value):
         msg = "a flux is not a magnitude: pass the AB magnitude of one count"
         raise u.UnitConversionError(msg)
     return np.asarray(value.to_value(u.ABmag), dtype=float)
-
-
-def find_pixel_scale(cutout, given, where):
-    """Return arcsec per pixel: the argument, else from the WCS, else the header card ``PIXSCALE``.
-
-    A WCS gives the square root of the area of a pixel at the reference point.
-
-    Parameters
-    ----------
-    cutout, given, where
-        As in `~sersicnet.preprocessing.zeropoints.find_zeropoint`.
-
-    Returns
-    -------
-    float or `~numpy.ndarray`
-
-    Raises
-    ------
-    ValueError
-        If there is no pixel scale.
-    """
-    if given is not None:
-        return given
-    scale = None
-    if cutout.wcs is not None:
-        scale = _wcs_pixel_scale(cutout.wcs, cutout.data.shape)
-    if not scale:
-        scale = header_number(cutout.meta, "PIXSCALE")
-    if not scale or scale < 0:
-        msg = (
-            f"{where} has no pixel scale: pass pixel_scale= (arcsec per pixel), give it a "
-            "celestial WCS, or the header card PIXSCALE"
-        )
-        raise ValueError(msg)
-    return scale
-
-
-def _wcs_pixel_scale(wcs, shape):
-    """Return the square root of the pixel's area in arcsec, None if the WCS is not celestial.
-
-    `astropy.wcs.utils.proj_plane_pixel_area` gives the same, but copies the WCS: that takes longer
-    than all other work on a cutout.
-    """
-    if not isinstance(wcs, WCS):
-        return _measured_pixel_scale(wcs, shape)
-    if not wcs.has_celestial:
-        return None
-    if wcs.naxis != 2:
-        wcs = wcs.celestial
-    matrix = wcs.pixel_scale_matrix
-    # the determinant by hand: numpy's takes longer than all the rest
-    area = abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
-    if not np.isfinite(area):
-        return None
-    return 3600 * float(area) ** 0.5
-
-
-def _measured_pixel_scale(wcs, shape):
-    """Return the same for a generalized WCS, from the sky positions of three pixels."""
-    if wcs.low_level_wcs.pixel_n_dim != 2:
-        return None
-    y, x = (np.array(shape[-2:]) - 1) / 2
-    sky = wcs.pixel_to_world(x + np.array([0, 1, 0]), y + np.array([0, 0, 1]))
-    if not hasattr(sky, "spherical_offsets_to"):
-        return None
-    east, north = (offset.to_value(u.arcsec) for offset in sky[0].spherical_offsets_to(sky[1:]))
-    area = abs(east[0] * north[1] - east[1] * north[0])
-    if not np.isfinite(area):
-        return None
-    return float(area) ** 0.5

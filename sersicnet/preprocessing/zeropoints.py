@@ -17,7 +17,7 @@ from sersicnet.io.zeropoints import (
     find_mission,
     header_zeropoint,
 )
-from sersicnet.preprocessing.units import find_pixel_scale
+from sersicnet.preprocessing.pixels import find_pixels
 
 __all__ = ["ZEROPOINT_CARDS", "check_unit", "find_zeropoint"]
 
@@ -248,7 +248,7 @@ def _pixel_area(cutout, pixel_scale):
         pixel_scale = None  # rounded, often
     elif stated is not None:
         return stated
-    scale = find_pixel_scale(cutout, pixel_scale, "it")
+    scale, _, _ = find_pixels(cutout, pixel_scale, "it")
     area = (scale * u.arcsec).to_value(u.rad) ** 2
     if stated is not None and np.any(np.abs(area / stated[0] - 1) > _AREA_TOLERANCE):
         msg = (

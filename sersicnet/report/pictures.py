@@ -45,7 +45,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     Parameters
     ----------
     values : dict of (N,) `~numpy.ndarray`
-        Measured parameters, in the units of `~sersicnet.parameters.PARAMETERS`.
+        Measured parameters, in the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix``
+        and ``q_pix``, if they are known.
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array
         Cutouts in which the galaxies were measured; None where there is no cutout.
     psf, units
@@ -82,7 +83,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
 def _batch_pictures(values, batch):
     stamps = batch.stamps
     psfs = batch.psfs
-    labels = stack_labels(stamps.frame.to_labels(_complete(values, batch.cutouts), SEVEN))
+    values = stamps.frame.in_pixels(_complete(values, batch.cutouts))
+    labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
     labels[:, LOG_FLUX] += psfs.log_light
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     sides = np.where(10 ** labels[:, LOG_R_EFF] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)

@@ -8,7 +8,7 @@ from sersicnet import __version__
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
 from sersicnet.io.files import atomic_path, check_folder
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.report.data import (
     ReportData,
     page_columns,
@@ -109,7 +109,8 @@ def write_report(
     pictures = [""] * len(table)
     if cutouts is not None:
         pictures = galaxy_pictures(
-            {name: parameter_values(table, name) for name in parameters},
+            {name: parameter_values(table, name) for name in parameters}
+            | table_values(table, pixel_shape_of(table)),
             cutouts,
             psf=psf,
             psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},

@@ -9,7 +9,7 @@ from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.prior import log_prior
 from sersicnet.model.psf import PSF_SIZE
 from sersicnet.networks.inputs import network_input
-from sersicnet.parameters import PARAMETERS, table_values
+from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed_bins
 from sersicnet.preprocessing.stamps import Stamps
@@ -33,7 +33,8 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     cutouts, psf
         Arguments of `~sersicnet.SersicNet.predict`.
     truth : `~astropy.table.Table` or dict
-        Table with one row per cutout and columns of all seven parameters.
+        Table with one row per cutout and columns of all seven parameters; ``r_eff_pix`` and
+        ``q_pix``, if there, are used instead of ``r_eff`` and ``q``.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
     units : dict
@@ -57,7 +58,8 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     if isinstance(cutouts, TrainingData):
         msg = "cutouts is a TrainingData, which has no PSFs: network='posterior' needs the cutouts"
         raise TypeError(msg)
-    values = table_values(as_table(truth, "truth"), SEVEN)
+    table = as_table(truth, "truth")
+    values = table_values(table, (*SEVEN, *pixel_shape_of(table)))
     batches = open_cutouts(
         cutouts, stamp_size=stamp_size, psf=psf, psf_options=psf_options, needs_psf=True, **units
     )
@@ -81,7 +83,8 @@ def _scenes(batch, truth):
     stamps = batch.stamps
     psf_stamps = torch.zeros(len(stamps), PSF_SIZE, PSF_SIZE)
     with np.errstate(all="ignore"):  # galaxies that are not finite are left out
-        bins = needed_bins(truth["r_eff"], stamps)
+        in_pixels = stamps.frame.in_pixels(truth)
+        bins = needed_bins(in_pixels["r_eff"], stamps)
         places = []
         parts = []
         for number in np.unique(bins[bins > 1]):
@@ -91,7 +94,7 @@ def _scenes(batch, truth):
             parts.append(binned)
         if parts:
             stamps = stamps.with_rows(np.concatenate(places), Stamps.concatenate(parts))
-        labels = stack_labels(stamps.frame.to_labels(truth, SEVEN))
+        labels = stack_labels(stamps.frame.to_labels(in_pixels, SEVEN))
     data = stamps.data.copy()
     weight = stamps.weight.copy()
     for rows, group in groups_by_bins(stamps, batch.psfs):

@@ -14,7 +14,7 @@ from sersicnet.flags import FAILED
 from sersicnet.io.files import atomic_path
 from sersicnet.model.labels import stack_labels
 from sersicnet.model.psf import collect_psfs, psfs_of
-from sersicnet.parameters import PARAMETERS, label_names, table_values
+from sersicnet.parameters import PARAMETERS, label_names, pixel_shape_of, table_values
 from sersicnet.preprocessing.batches import SIZE, check_cutouts, prepare, rows_of
 from sersicnet.preprocessing.ranges import image_ranges, join_ranges
 from sersicnet.training.data import TrainingData
@@ -130,7 +130,7 @@ def _fill(directory, chunks, truth, size, units):
     """Prepare chunks of cutouts, and write their arrays."""
     parameters = _known(truth)
     names = label_names(parameters)
-    values = table_values(truth, parameters)
+    values = table_values(truth, (*parameters, *pixel_shape_of(truth)))
     n = len(next(iter(values.values())))
     if n == 0:
         msg = "the truth has no rows: at least one galaxy is needed"
@@ -150,7 +150,7 @@ def _fill(directory, chunks, truth, size, units):
         stamps = prepare(chunk, stamp_size=size, first=rows.start, **given)
         known = {name: value[rows] for name, value in values.items()}
         with np.errstate(all="ignore"):  # galaxies that are not finite are left out
-            columns = stamps.frame.to_labels(known, parameters)
+            columns = stamps.frame.to_labels(stamps.frame.in_pixels(known), parameters)
         learned = stack_labels(columns, names=names)
         good = np.isfinite(learned).all(axis=1) & (stamps.flags & int(FAILED) == 0)
         part = slice(used, used + good.sum())

@@ -66,7 +66,7 @@ def test_a_catalog_and_options(folder, tmp_path):
     rows = []
     for zeropoint in ("20", "21"):
         output = str(tmp_path / f"{zeropoint}.ecsv")
-        options = ["--zeropoint", zeropoint, "--pixel-scale", "0.2", "--weights", "universal"]
+        options = ["--zeropoint", zeropoint, "--pixel-scale", "0.1", "--weights", "universal"]
         assert main([*arguments, *options, "--saturation", "1e6", "-o", output]) == 0
         rows.append(QTable.read(output)[0])
     assert rows[0]["id"] == 7

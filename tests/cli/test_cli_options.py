@@ -30,7 +30,7 @@ def test_zero_point_pixel_scale_and_weights_are_options(command, tmp_path):
     [
         ("predict", [], "pass --zeropoint (AB magnitude"),
         ("predict", ["--zeropoint", "25"], "pass --pixel-scale (arcsec per pixel)"),
-        ("predict", ["--pixel-scale", "-1"], "--pixel-scale=-1.0 must be positive"),
+        ("predict", ["--pixel-scale", "-1"], "--pixel-scale=-1.0 must be 0.001"),
         ("predict", ["--refine", "lm", "--weights", "cosmos"], "--refine='lm' needs the posterior"),
         ("simulate", ["-j", "0"], "--jobs=0 must be 1 or more"),
         ("simulate", ["--seed", "-1"], "--seed=-1 must be a non-negative integer"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from helpers.fields import NOISE, SCALE, ZEROPOINT, make_field, make_wcs, render, star, truth_table
 from numpy.testing import assert_allclose, assert_array_equal
@@ -91,10 +92,12 @@ def test_units_of_the_catalog_come_first(catalog, field, tmp_path):
     other["r_eff"] *= 2
     other.meta = {"MAGZP": ZEROPOINT + 1, "PIXSCALE": 2 * SCALE}
     write_field_model(catalog, field, tmp_path / "a.fits", psf=star())
-    write_field_model(other, field, tmp_path / "b.fits", psf=star())
+    with pytest.warns(AstropyUserWarning, match="pixel_scale= has 0.2 .* but the WCS has 0.1"):
+        write_field_model(other, field, tmp_path / "b.fits", psf=star())
     one, same = (fits.getdata(tmp_path / f"{name}.fits") for name in "ab")
     assert_allclose(same, one, atol=1e-5 * one.max())
-    write_field_model(other, field, tmp_path / "c.fits", psf=star(), zeropoint=ZEROPOINT)
+    with pytest.warns(AstropyUserWarning, match="pixel_scale= has 0.2"):
+        write_field_model(other, field, tmp_path / "c.fits", psf=star(), zeropoint=ZEROPOINT)
     assert_allclose(fits.getdata(tmp_path / "c.fits"), one / 10**0.4, atol=1e-5 * one.max())
 
 

@@ -196,9 +196,9 @@ def test_no_pixel_scale(trained, good, image):
         ({"zeropoint": [25.0, 25.0]}, ValueError, r"zeropoint has shape \(2,\): one value, or one"),
         ({"zeropoint": 25 * u.s}, u.UnitConversionError, "zeropoint=.*'s'"),
         ({"zeropoint": "AB"}, TypeError, "zeropoint='AB' must be a number"),
-        ({"pixel_scale": 0}, ValueError, "pixel_scale=0 must be positive and finite"),
-        ({"pixel_scale": -0.1}, ValueError, "pixel_scale=-0.1 must be positive"),
-        ({"pixel_scale": np.inf}, ValueError, "pixel_scale=inf must be positive and finite"),
+        ({"pixel_scale": 0}, ValueError, "pixel_scale=0 must be 0.001 to 30 arcsec"),
+        ({"pixel_scale": -0.1}, ValueError, "pixel_scale=-0.1 must be 0.001 to 30"),
+        ({"pixel_scale": np.inf}, ValueError, "pixel_scale=inf must be 0.001 to 30"),
         ({"pixel_scale": 1 * u.pix}, u.UnitConversionError, "pixel_scale=.*'pix'"),
     ],
 )

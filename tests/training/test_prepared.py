@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from astropy.nddata import NDData
+from astropy.nddata import CCDData, NDData, StdDevUncertainty
+from astropy.table import Table
 from helpers.rendered import star
+from helpers.sky import make_oblong
 from helpers.weights import assert_same_weights
 
 from sersicnet import Flags, SersicNet
+from sersicnet.model.labels import axis_ratio, length
+from sersicnet.preprocessing.ellipses import stretched
 from sersicnet.training.prepared import as_training_data, build_training_data
 
 QUICK = {"stamp_size": 32, "max_epochs": 1, "batch_size": 16, "device": "cpu"}
@@ -77,3 +81,20 @@ def test_a_network_of_an_older_file_is_compared_with_nothing(known):
         setattr(older, name, getattr(known, name))
     older.record_ = {}
     assert flags_of(older) == flags_of(older, pixel_scale=0.9, psf=star(5.0))
+
+
+@pytest.mark.parametrize("columns", [("r_eff", "q"), ("r_eff", "q", "r_eff_pix", "q_pix")])
+def test_a_truth_of_the_sky_becomes_labels_of_pixels(columns, tmp_path):
+    """Where pixels are not square; columns of the ellipse in pixels come first."""
+    wcs = make_oblong()
+    scale = np.sqrt(0.1355 * 0.1211)
+    r_eff, q = stretched(8.0, 0.6, 20.0, 3600 * wcs.pixel_scale_matrix / scale)
+    known = {"r_eff": r_eff * scale, "q": q, "r_eff_pix": 8.0, "q_pix": 0.6}
+    truth = Table({"theta": [20.0], **{name: [known[name]] for name in columns}})
+    uncertainty = StdDevUncertainty(np.ones((32, 32)))
+    cutout = CCDData(np.ones((32, 32)), unit="nJy", uncertainty=uncertainty, wcs=wcs)
+    data = build_training_data([cutout], truth, stamp_size=32, directory=tmp_path)
+    labels = dict(zip(data.names, data.labels[0].tolist(), strict=True))
+    assert labels["log_r_eff"] == pytest.approx(np.log10(8.0), abs=1e-5)
+    assert labels["q"] == pytest.approx(0.6, abs=1e-5)
+    assert axis_ratio(length(labels["e1"], labels["e2"])) == pytest.approx(0.6, abs=1e-5)
