@@ -57,8 +57,8 @@ def read_cutout(path, *, hdu=None, mask_bits=None):
         primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
         ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
         ``INVVAR``, else relative weights in ``WHT`` or ``WEIGHT``, which are scaled to the scatter
-        of the border; ``MASK``, ``DQ`` or ``MASKBITS``; ``PSF`` or ``PSFIMAGE``. Of several images,
-        the path chooses one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or
+        of the border; ``MASK``, ``DQ``, ``FLG`` or ``MASKBITS``; ``PSF`` or ``PSFIMAGE``. Of
+        several images, the path chooses one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or
         ``'file.fits[SCI,2]'``; of a cube, it chooses a plane, as ``'cube.fits[1][0]'``.
     hdu : int, str or (str, int), optional
         Number, name, or name and version of the image's HDU, instead of a choice in the path. By

@@ -29,7 +29,7 @@ UNCERTAINTY_NAMES = {
 # Relative weights, where there is no uncertainty: in drizzled images, inverse variances as often as
 # exposure times.
 WEIGHT_NAMES = dict.fromkeys(("WHT", "WEIGHT"), InverseVariance)
-MASK_NAMES = ("MASK", "DQ", "MASKBITS")
+MASK_NAMES = ("MASK", "DQ", "FLG", "MASKBITS")
 # Weights and the numbers of images that are in a pixel of a mosaic, in one or several planes: where
 # all are 0, nothing was observed, or all of it was rejected, as in cores of stars.
 COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")

@@ -21,7 +21,7 @@ _WORDS = {
     **dict.fromkeys(("electron", "electrons", "e-", "e", "el"), "electron"),
     **dict.fromkeys(("photon", "photons", "ph", "phot"), "ph"),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(("pixel", "pixels", "pix"), "pix"),
+    **dict.fromkeys(("pixel", "pixels", "pix", "spaxel"), "pix"),
     **dict.fromkeys(("steradian", "steradians", "sr"), "sr"),
     **dict.fromkeys(("arcsecond", "arcseconds", "arcsec", "asec"), "arcsec"),
     **dict.fromkeys(("angstrom", "angstroms", "ang", "a", "aa"), "Angstrom"),

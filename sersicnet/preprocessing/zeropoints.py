@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
+from astropy.nddata import NDData
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.io.cards import header_number
@@ -260,8 +261,14 @@ def _pixel_area(cutout, pixel_scale):
 
 
 def _log_ignored_cards(cutout, unit, given, where):
-    """Log that the argument was used instead of another zero point of the header."""
-    if not _LOGGER.isEnabledFor(logging.INFO):
+    """Log that the argument was used instead of another zero point of the header.
+
+    Of many cutouts, only the first is looked at; those of a survey image are not.
+    """
+    is_first = where == "image"
+    if isinstance(cutout, NDData):
+        is_first = where in ("cutouts", "cutouts[0]")
+    if not is_first or not _LOGGER.isEnabledFor(logging.INFO):
         return
     try:
         found = _own_zeropoint(cutout, unit, None)

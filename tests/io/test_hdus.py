@@ -108,8 +108,13 @@ def test_parts_of_an_image_by_the_name_before_the_point(path):
     for value, name in enumerate(("1-1.E", "1-1.F"), start=1):
         extensions[f"{name}.SCI"] = image(value)
         extensions[f"{name}.RMS"] = image(10 * value)
-    write_extensions(path, extensions)
-    assert read_cutout(f"{path}[1-1.F.SCI]").uncertainty.array[0, 0] == 20
+        flags = np.zeros((4, 5), np.int32)
+        flags[value, value] = 8  # saturated
+        extensions[f"{name}.FLG"] = flags
+    write_extensions(path, extensions, TELESCOP="Euclid", INSTRUME="VIS")
+    cutout = read_cutout(f"{path}[1-1.F.SCI]")
+    assert cutout.uncertainty.array[0, 0] == 20
+    assert np.argwhere(cutout.mask).tolist() == [[2, 2]]
     with pytest.warns(AstropyUserWarning, match="2 images"):
         assert read_cutout(path).uncertainty.array[0, 0] == 10
 

@@ -51,6 +51,7 @@ PER_WAVELENGTH = 1e-17 * u.erg / (u.s * u.cm**2 * u.AA)
         ("10^-17 erg/s/cm2/Ang", PER_WAVELENGTH),
         ("1E-17 erg/s/cm^2/Angstrom", PER_WAVELENGTH),
         ("1e-17 erg/cm2/s/A", PER_WAVELENGTH),
+        ("1E-17 erg/s/cm^2/Ang/spaxel", PER_WAVELENGTH / u.pix),
         ("10**(-17)*erg/s/cm**2/Angstrom", PER_WAVELENGTH),
         ("erg/s/cm2/Hz", u.erg / (u.s * u.cm**2 * u.Hz)),
         ("W / (m2 Hz)", u.W / (u.m**2 * u.Hz)),
