@@ -28,9 +28,8 @@ from sersicnet.io.extensions import (
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion, choose_image
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
-from sersicnet.preprocessing.ellipses import elongation
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
-from sersicnet.preprocessing.pixels import find_pixels, local_pixels
+from sersicnet.preprocessing.pixels import find_pixels
 from sersicnet.preprocessing.units import per_cutout
 from sersicnet.preprocessing.windows import as_nddata
 from sersicnet.preprocessing.zeropoints import find_zeropoint
@@ -44,10 +43,6 @@ RELATIVE = "WHT"
 # Where the noise comes from when the user gives none.
 _OWN_NOISE = "the image's uncertainty"
 _NO_NOISE = "the scatter of the sky"
-# Places along x and y at which the pixels of an image are compared, and the relative difference
-# up to which they are alike.
-_N_PLACES = 5
-_ONE_SCALE = 1e-3
 
 
 class Plane:
@@ -160,49 +155,6 @@ class FieldImage:
         found = find_zeropoint(self, zeropoint, "image", pixel_scale=pixel_scale)
         _LOG.info("zero point %.4f from %s", found.value, found.source.removesuffix("="))
         return float(found_scale), float(found.value)
-
-    def pixels_at(self, x, y, pixel_scale):
-        """Find size and shape of pixels.
-
-        Parameters
-        ----------
-        x, y : (N,) `~numpy.ndarray`
-            Positions in 0-based pixels.
-        pixel_scale : float or None
-            Given arcsec per pixel; None for those of the image, wherever the positions are.
-
-        Returns
-        -------
-        pixel_scale : (N,) `~numpy.ndarray`
-            Arcsec per pixel.
-        stretch : (N, 2, 2) `~numpy.ndarray`
-            As in `~sersicnet.preprocessing.StampFrame`.
-        """
-        scale, stretch = local_pixels(self.wcs, x, y)
-        if pixel_scale is not None:
-            scale[:] = per_cutout(pixel_scale, 1, "pixel_scale")
-        elif not np.isfinite(scale).all():
-            scale[~np.isfinite(scale)] = find_pixels(self, None, "image")[0]
-        return scale, stretch
-
-    def has_one_pixel_scale(self, pixel_scale):
-        """Decide whether one scale describes all pixels of the image, in all directions.
-
-        Parameters
-        ----------
-        pixel_scale : float or None
-            As for `pixels_at`.
-
-        Returns
-        -------
-        bool
-        """
-        ny, nx = self.data.shape
-        y, x = np.meshgrid(np.linspace(0, ny - 1, _N_PLACES), np.linspace(0, nx - 1, _N_PLACES))
-        scale, stretch = self.pixels_at(x.ravel(), y.ravel(), pixel_scale)
-        longest = np.max(scale * np.sqrt(elongation(stretch)))
-        shortest = np.min(scale / np.sqrt(elongation(stretch)))
-        return bool(longest < (1 + _ONE_SCALE) * shortest)
 
     def saturation(self, level):
         """Find the level of saturation: as given, of the header, or infinite."""

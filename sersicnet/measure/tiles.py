@@ -52,6 +52,7 @@ from sersicnet.measure.neighbors import (
     replace_rows,
 )
 from sersicnet.measure.options import Options
+from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
@@ -271,7 +272,7 @@ class Measurement:
             self.options.refine,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
-            one_pixel_scale=self.field.has_one_pixel_scale(self.options.pixel_scale),
+            one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
         table = finish_table(table, columns, self.field.wcs, self.options.catalog)
@@ -353,8 +354,8 @@ class Measurement:
         if self.psf is not None:
             psfs = [self.psf.at(x, y) for x, y in part.iterrows("x", "y")]
             oversampling = self.psf.oversampling
-        pixel_scale, stretch = self.field.pixels_at(
-            np.asarray(part["x"]), np.asarray(part["y"]), self.options.pixel_scale
+        pixel_scale, stretch = pixels_at(
+            self.field, np.asarray(part["x"]), np.asarray(part["y"]), self.options.pixel_scale
         )
         results = self.net.predict(
             [replace(cutout, stretch=own) for cutout, own in zip(cutouts, stretch, strict=True)],

@@ -20,6 +20,7 @@ from sersicnet.measure import measure_image, write_field_model
 from sersicnet.measure.catalog import catalog_positions, outside
 from sersicnet.measure.field import open_field
 from sersicnet.measure.models import galaxy_labels
+from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 
 SHAPE = (120, 150)
 # Two that touch: x, y, and arcsec, axis ratio and degrees from east to north on the sky.
@@ -83,16 +84,16 @@ def test_one_scale_for_the_whole_image():
     """In a distorted image, each place has its own."""
     data = np.zeros((1000, 1000))
     with open_field(CCDData(data, unit="adu", wcs=make_oblong(crpix=(75, 60)))) as field:
-        assert not field.has_one_pixel_scale(None)
+        assert not has_one_pixel_scale(field, None)
     plain = make_wcs(scale=0.05, angle=0.3, crval=(150, 2), crpix=(1, 1))
     with open_field(CCDData(data, unit="adu", wcs=plain)) as field:
-        assert field.has_one_pixel_scale(None)
+        assert has_one_pixel_scale(field, None)
     distorted = CCDData(data, unit="adu", wcs=make_distorted(size=2e-8))
     with open_field(distorted) as field:
-        assert not field.has_one_pixel_scale(None)
-        scale, _ = field.pixels_at(np.array([49.0, 999.0]), np.array([49.0, 49.0]), None)
+        assert not has_one_pixel_scale(field, None)
+        scale, _ = pixels_at(field, np.array([49.0, 999.0]), np.array([49.0, 49.0]), None)
         assert_allclose(scale, [0.05, 0.05 * np.sqrt(1.054 * 1.018)], rtol=2e-3)
-        scale, stretch = field.pixels_at(np.array([999.0]), np.array([49.0]), 0.06)
+        scale, stretch = pixels_at(field, np.array([999.0]), np.array([49.0]), 0.06)
         assert scale == 0.06
         assert_allclose(stretch[0, 0, 0] / stretch[0, 1, 1], -1.054 / 1.018, rtol=2e-3)
 
