@@ -166,20 +166,19 @@ def _entries(mask_bits):
     return [int(word, 0) if word[0].isdigit() else word for word in words]
 
 
-def warn_plain_masks(cutouts, mask_bits):
+def warn_plain_masks(masks, mask_bits):
     """Warn if ``mask_bits`` changes nothing since no mask has bits.
 
     Parameters
     ----------
-    cutouts : list
-        Images or masks.
+    masks : iterable of `~numpy.ndarray` or None
+        All masks of the call.
     mask_bits : int, str, list or None
         What the user passed.
     """
     if mask_bits is None:
         return
-    for cutout in cutouts:
-        mask = getattr(cutout, "mask", None)
+    for mask in masks:
         if mask is not None and np.asarray(mask).dtype != bool:
             return
     msg = (

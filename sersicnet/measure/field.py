@@ -229,8 +229,10 @@ def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
         if mask is not None:
             pixels, cards = _pixels(mask, "mask", MASK_NAMES, field, stack)
             field = replace(field, mask=_mask_plane(pixels, cards, mask_bits))
+            if not _is_path(mask):
+                warn_plain_masks([pixels], mask_bits)
         elif not _is_path(image) or field.mask is None:
-            warn_plain_masks([image], mask_bits)
+            warn_plain_masks([getattr(image, "mask", None)], mask_bits)
         yield field
 
 

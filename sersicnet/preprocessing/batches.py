@@ -327,7 +327,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
         if 0 in cutouts.data.shape:
             msg = f"cutouts has shape {cutouts.data.shape}: it holds no pixels"
             raise ValueError(msg)
-        warn_plain_masks([cutouts], mask_bits)
+        warn_plain_masks([cutouts.mask], mask_bits)
         return with_plain_mask(cutouts, "cutouts", mask_bits=mask_bits)
     if isinstance(cutouts, NDData):
         cutouts = [cutouts]
@@ -341,7 +341,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
     if not cutouts:
         msg = "cutouts is empty: at least one cutout is needed"
         raise ValueError(msg)
-    warn_plain_masks(cutouts, mask_bits)
+    warn_plain_masks((getattr(cutout, "mask", None) for cutout in cutouts), mask_bits)
     for i, cutout in enumerate(cutouts):
         where = f"cutouts[{first + i}]"
         _check_image(cutout, where)

@@ -173,7 +173,8 @@ def lone_weights(noise, good):
     low = good & (noise < _LONE * highest)
     if not low.any():
         return low
-    around = ndimage.median_filter(np.where(good, noise, np.inf), _AROUND)
+    # where most of the pixels around are not good, as in corners, nothing is known
+    around = ndimage.median_filter(np.where(good, noise, 0.0), _AROUND)
     return low & (noise < _LONE * around)
 
 

@@ -144,6 +144,11 @@ def test_bits_without_a_mask_of_integers():
         open_field(NDData(np.ones(DQ.shape), mask=DQ > 0), mask_bits=4),
     ):
         pass
+    with (
+        pytest.warns(AstropyUserWarning, match="mask_bits=4 is ignored"),
+        open_field(np.ones(DQ.shape), mask=DQ > 0, mask_bits=4),
+    ):
+        pass
 
 
 def test_corrected_jumps_on_bright_cores_lose_no_galaxy(net, tmp_path):

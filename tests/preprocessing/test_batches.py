@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.noisy import KNOWN, assert_same_stamps, random_cutout
 
 from sersicnet.preprocessing import prepare
+from sersicnet.preprocessing.batches import check_cutouts
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u4", "i8", "u8", "f2", "f4", "f8", "g"])
@@ -81,3 +83,21 @@ def test_number_of_the_first_cutout_in_messages():
         prepare([random_cutout(), "galaxy"], first=12)
     with pytest.raises(ValueError, match=r"cutouts\[12\] has .* no zero point"):
         prepare([random_cutout(meta={})], first=12)
+
+
+def test_bits_of_masks():
+    """The mission's, the user's, and a warning where there are none."""
+    mask = np.array([[0, 1, 4], [5, 2, 0]])
+    cards = {"TELESCOP": "JWST"}
+    one = NDData(np.ones(mask.shape), mask=mask, meta=cards)
+    stack = NDData(np.ones((2, *mask.shape)), mask=mask, meta=cards)
+    for given in ([one], stack):
+        for bits, expected in ((None, 1), (4, 4), ("JUMP_DET,SATURATED", 6)):
+            checked = check_cutouts(given, mask_bits=bits)
+            found = checked[0].mask if given is not stack else checked.mask[0]
+            np.testing.assert_array_equal(found, mask & expected > 0)
+    plain = NDData(one.data, mask=mask > 0)
+    with pytest.warns(AstropyUserWarning, match="mask_bits=4 is ignored"):
+        check_cutouts([plain], mask_bits=4)
+    with pytest.raises(ValueError, match=r"cutouts\[0\]: mask_bits='SATT' is not a bit"):
+        check_cutouts([one], mask_bits="SATT")

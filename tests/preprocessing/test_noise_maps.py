@@ -134,3 +134,10 @@ def test_single_pixels_without_noise_do_not_outweigh_the_others():
     image = NDData(galaxy(), uncertainty=StdDevUncertainty(noise))
     stamps = prepare(image, stamp_size=SIDE, zeropoint=25.0, pixel_scale=0.1)
     np.testing.assert_array_equal(stamps.weight[0] == 0, expected)
+
+
+def test_corners_of_cutouts_with_bright_cores_are_no_lone_weights():
+    noise = np.sqrt(1 + 400 * galaxy())
+    image = NDData(galaxy(), uncertainty=StdDevUncertainty(noise))
+    stamps = prepare(image, stamp_size=2 * SIDE, zeropoint=25.0, pixel_scale=0.1)
+    assert (stamps.weight > 0).sum() == SIDE**2
