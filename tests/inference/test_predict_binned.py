@@ -35,6 +35,25 @@ def test_larger_galaxy_is_binned_again(net):
     assert abs(results.median("r_eff")[0] / truth["r_eff"] - 1) < 0.3
 
 
+def test_radii_of_binned_galaxies_are_right(net):
+    """Behind binned PSFs that are sharper than those of the training."""
+    shapes = [(50.0, 1.0, 0.5), (58.0, 2.5, 0.8), (66.0, 0.8, 0.6), (74.0, 3.5, 0.7)]
+    drawn = []
+    for r_eff, n, q in shapes:
+        labels = {"r_eff": r_eff, "n": n, "q": q, "theta": 20.0, "dx": 1.3, "dy": -0.4}
+        drawn.append(large((450, 450), seed=int(r_eff), snr=200, **labels))
+    cutouts = [make_cutout(image) for image, _ in drawn]
+    truth = np.array([values["r_eff"] for _, values in drawn])
+    network = net.predict(cutouts)
+    assert network.frame.bins.tolist() == [5, 5, 5, 5]
+    assert abs(np.median(network.median("r_eff") / truth) - 1) < 0.04
+    assert np.abs((network.median("r_eff") - truth) / network.error("r_eff")).max() < 3.5
+    fitted = net.predict(cutouts[:2], refine="lm")
+    pulls = (fitted.median("r_eff") - truth[:2]) / fitted.error("r_eff")
+    assert np.abs(pulls).max() < 4
+    assert (fitted.error("r_eff") < 0.05 * truth[:2]).all()
+
+
 def test_large_and_small_in_one_batch(net, cutouts, expected, monkeypatch):
     """With noise, mask, PSF and units of each, in whatever order and batch."""
     image, _ = large((400, 400), **LARGE)
