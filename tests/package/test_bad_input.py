@@ -35,6 +35,7 @@ def trained(trained):
     """One that knows of no range: after a short training, some good answers are beyond it."""
     net = copy.deepcopy(trained)
     net.label_range_ = None
+    net.record_ = {}
     return net
 
 
