@@ -5,19 +5,23 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
-from helpers.sky import OBLONG, make_oblong
+from astropy.wcs import WCS
+from helpers.sky import OBLONG, make_distorted, make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS
+from sersicnet.preprocessing.pixels import local_pixels
 
 SIDE = 91
 TRUTH = {"r_eff": 1.1, "q": 0.5}
 # Arcsec along east and north of steps along x and y.
 SKEWED = [[-0.12, 0.0036], [0.0021, 0.1236]]  # by 3 % and a degree
 SQUARE = [[-0.13, 0.0], [0.0, 0.13]]
-CASES = [(OBLONG, 0), (OBLONG, 90), (OBLONG, 45), (SKEWED, 70), (SQUARE, 20)]
+# Far from the reference point, pixels are longer by 9 % along the way from there, by 3 % across.
+FAR = make_distorted(scale=0.12)[400:491, 2000:2091]
+CASES = [(OBLONG, 0), (OBLONG, 90), (OBLONG, 45), (SKEWED, 70), (SQUARE, 20), (FAR, 50)]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +29,18 @@ def net():
     return SersicNet.from_pretrained().set_params(device="cpu")
 
 
-def make_galaxy(jacobian, beta, *, seed=100, n=1.0, q=TRUTH["q"]):
-    """A galaxy of the sky, its major axis ``beta`` degrees from east to north."""
+def make_galaxy(wcs, beta, *, seed=100, n=1.0, q=TRUTH["q"]):
+    """A galaxy of the sky, its major axis ``beta`` degrees from east to north.
+
+    The WCS may be given by its Jacobian.
+    """
+    if isinstance(wcs, WCS):
+        middle = np.array([SIDE / 2])
+        scale, stretch = local_pixels(wcs, middle, middle)
+        jacobian = scale[0] * stretch[0]
+    else:
+        jacobian = wcs
+        wcs = make_oblong(jacobian, crpix=(SIDE / 2, SIDE / 2))
     pixels = galsim.JacobianWCS(*np.ravel(jacobian))
     psf = galsim.Moffat(beta=3.5, fwhm=0.35)
     galaxy = galsim.Sersic(n, half_light_radius=TRUTH["r_eff"] * np.sqrt(q), flux=20000)
@@ -37,7 +51,7 @@ def make_galaxy(jacobian, beta, *, seed=100, n=1.0, q=TRUTH["q"]):
         unit="adu",
         uncertainty=StdDevUncertainty(np.ones(image.shape)),
         psf=psf.drawImage(nx=41, ny=41, wcs=pixels).array.astype(float),
-        wcs=make_oblong(jacobian, crpix=(SIDE / 2, SIDE / 2)),
+        wcs=wcs,
         meta={"MAGZP": 25.0},
     )
 
@@ -117,4 +131,4 @@ def test_a_network_without_angles_flags_pixels_that_are_not_square(cutouts):
     with pytest.warns(AstropyUserWarning, match="pixel_scale= has 0.06 .* but the WCS has 0.128"):
         flags = net.predict(cutouts, pixel_scale=0.06).flags
     mismatch = flags & Flags.PIXEL_SCALE_MISMATCH
-    assert_array_equal(mismatch > 0, [True, True, True, True, False])
+    assert_array_equal(mismatch > 0, [True, True, True, True, False, True])
