@@ -48,6 +48,7 @@ def add_simulate(commands):
 def _simulate(options):
     """Run the command."""
     from sersicnet.io.cutouts import write_cutouts
+    from sersicnet.io.files import check_folder, write_table
     from sersicnet.simulate_catalog.catalog import draw_catalog
     from sersicnet.simulate_catalog.config import SimulationConfig
     from sersicnet.simulate_catalog.render import render_catalog
@@ -59,8 +60,9 @@ def _simulate(options):
         config = SimulationConfig.from_survey(survey, band or None)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder / "cutouts.fits", "output")
     catalog = draw_catalog(options.n, config, seed=options.seed)
-    catalog.write(folder / "catalog.ecsv", overwrite=True)
+    write_table(catalog, folder / "catalog.ecsv", overwrite=True)
     cutouts = render_catalog(
         catalog,
         config,

@@ -5,26 +5,40 @@ machine that trains networks and does not have it.
 """
 
 import contextlib
+import errno
 import os
-import uuid
+import shutil
+import tempfile
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["atomic_path", "check_folder", "check_table_path", "write_table"]
+__all__ = [
+    "allocate",
+    "atomic_path",
+    "check_folder",
+    "check_image_path",
+    "check_table_path",
+    "named_errors",
+    "write_table",
+]
 
 # Formats that keep units and meta.
 _SUFFIXES = (".ecsv", ".fits", ".parquet")
 _IMAGE_SUFFIXES = (".fits", ".fit", ".fts")
+# Bytes that are written at a time where a disk cannot give room in one step.
+_PIECE = 2**24
+# What astropy and NumPy say of a full disk, without the number of the error.
+_FULL = ("Not enough space", "Not enough free space", "requested and")
 
 
 @contextlib.contextmanager
 def atomic_path(path):
     """Give a temporary path to write to, and rename it to ``path`` when it is complete.
 
-    The temporary file is a hidden file in the same folder, with the suffix of ``path``. If the
-    block raises an exception, the temporary file is removed, and a file that was at ``path``
-    before stays as it was.
+    The temporary file is in a hidden folder of a random name beside ``path``, to which nobody else
+    can write. If the block raises an exception, the folder is removed, and a file that was at
+    ``path`` before stays as it was.
 
     Parameters
     ----------
@@ -35,6 +49,11 @@ def atomic_path(path):
     ------
     `~pathlib.Path`
         The temporary file, which does not exist yet.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, such as on a full disk; the message has its name.
 
     Examples
     --------
@@ -50,12 +69,81 @@ def atomic_path(path):
     False complete
     """
     path = Path(path)
-    partial = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
+    with named_errors(path):
+        folder = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=path.parent))
+        try:
+            partial = folder / path.name
+            yield partial
+            partial.replace(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def named_errors(path):
+    """Add the name of a file that is being written to an OSError that lacks one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Raises
+    ------
+    OSError
+        If the block raises one, of the same class.
+
+    Examples
+    --------
+    >>> import errno
+    >>> from sersicnet.io.files import named_errors
+    >>> with named_errors("catalog.ecsv"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 28] catalog.ecsv cannot be written: No space left on device
+    """
     try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if not _of_writing(error, Path(path)):
+            raise
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise OSError(error.errno or errno.ENOSPC, msg) from error
+
+
+def _of_writing(error, path):
+    """Whether an OSError is that of a file that is being written, not of one that is read."""
+    if error.filename is not None:
+        return Path(error.filename).parent.parent == path.parent
+    return error.errno is not None or any(text in str(error) for text in _FULL)
+
+
+def allocate(path, n_bytes):
+    """Make a file as long as it will be, and take the room for it on the disk.
+
+    A file that is mapped into memory before it has its room ends the process without a message
+    when the disk is full.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. What it holds already is kept.
+    n_bytes : int
+        Its length.
+
+    Raises
+    ------
+    OSError
+        If there is no room.
+    """
+    with Path(path).open("ab") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return
+        missing = n_bytes - file.tell()
+        for start in range(0, missing, _PIECE):
+            file.write(bytes(min(_PIECE, missing - start)))
 
 
 def check_folder(path, name="path"):
@@ -74,19 +162,22 @@ def check_folder(path, name="path"):
         If the folder does not exist.
     IsADirectoryError
         If ``path`` is a folder.
-    PermissionError
-        If nothing may be written into the folder.
+    OSError
+        If nothing can be written into the folder, such as one that is read-only.
     """
-    folder = Path(path).parent
+    path = Path(path)
+    folder = path.parent
     if not folder.is_dir():
         msg = f"{name}={str(path)!r}: there is no folder {str(folder)!r}"
         raise FileNotFoundError(msg)
-    if Path(path).is_dir():
+    if path.is_dir():
         msg = f"{name}={str(path)!r} is a folder: the name of a file is needed"
         raise IsADirectoryError(msg)
-    if not os.access(folder, os.W_OK):
-        msg = f"{name}={str(path)!r}: no permission to write into the folder {str(folder)!r}"
-        raise PermissionError(msg)
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        msg = f"{name}={str(path)!r}: nothing can be written into {str(folder)!r}: {error.strerror}"
+        raise type(error)(error.errno, msg) from error
 
 
 def check_table_path(path, name="path"):
@@ -110,7 +201,7 @@ def check_table_path(path, name="path"):
         If the suffix is not that of a format that keeps units and metadata.
     ModuleNotFoundError
         If the format is Parquet and pyarrow is not installed.
-    FileNotFoundError, IsADirectoryError, PermissionError
+    OSError
         If no file of this name can be written, see `check_folder`.
     """
     path = Path(path)

@@ -1,13 +1,11 @@
 """Images that a measurement writes on request: its sky, and the pixels of its sources."""
 
-import os
-
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from sersicnet.io.cards import unit_string
-from sersicnet.io.files import atomic_path
+from sersicnet.io.files import allocate, atomic_path
 
 __all__ = ["blank_image", "write_background", "write_segmentation"]
 
@@ -115,6 +113,6 @@ def blank_image(path, field, *, dtype=np.float32):
     offset = path.stat().st_size
     n_bytes = dtype.itemsize * np.prod(field.data.shape, dtype=int)
     n_blocks = -(-n_bytes // _BLOCK)
-    os.truncate(path, offset + n_blocks * _BLOCK)
+    allocate(path, offset + n_blocks * _BLOCK)
     dtype = dtype.newbyteorder(">")
     return np.memmap(path, dtype=dtype, mode="r+", offset=offset, shape=field.data.shape)

@@ -11,7 +11,7 @@ from astropy.nddata import NDData
 
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.flags import FAILED
-from sersicnet.io.files import atomic_path
+from sersicnet.io.files import allocate, atomic_path, named_errors
 from sersicnet.model.labels import stack_labels
 from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.parameters import PARAMETERS, label_names, pixel_shape_of, table_values
@@ -136,8 +136,8 @@ def _fill(directory, chunks, truth, size, units):
         msg = "the truth has no rows: at least one galaxy is needed"
         raise ValueError(msg)
     shape = (n, size, size)
-    data = np.lib.format.open_memmap(directory / "data.npy", "w+", np.float32, shape)
-    weight = np.lib.format.open_memmap(directory / "weight.npy", "w+", np.float32, shape)
+    data = _mapped(directory / "data.npy", shape)
+    weight = _mapped(directory / "weight.npy", shape)
     labels = np.empty((n, len(names)), np.float32)
     ranges = []
     taken = used = 0
@@ -164,8 +164,8 @@ def _fill(directory, chunks, truth, size, units):
         raise ValueError(msg)
     data.flush()
     weight.flush()
-    (directory / "truth.sha256").write_text(_fingerprint(truth))
-    (directory / _IMAGES).write_text(json.dumps(join_ranges(ranges)))
+    _write_text(directory / "truth.sha256", _fingerprint(truth))
+    _write_text(directory / _IMAGES, json.dumps(join_ranges(ranges)))
     # Last and in one step: where it exists, all is complete.
     with atomic_path(directory / "labels.npy") as partial:
         np.save(partial, labels[:used].view([(name, np.float32) for name in names])[:, 0])
@@ -174,6 +174,20 @@ def _fill(directory, chunks, truth, size, units):
 def _psfs(cutouts):
     """PSFs that cutouts carry, unusable ones left out."""
     return collect_psfs(psfs_of(None, check_cutouts(cutouts)))
+
+
+def _write_text(path, text):
+    """Write a small file in one step."""
+    with atomic_path(path) as partial:
+        partial.write_text(text)
+
+
+def _mapped(path, shape):
+    """Make a file of zeros on the disk, mapped into memory."""
+    with named_errors(path):
+        array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        allocate(path, path.stat().st_size)
+    return array
 
 
 def _chunks_of(cutouts, size):

@@ -1,6 +1,8 @@
 """Tables as files: nothing lost, whole or not at all."""
 
-import os
+import errno
+import subprocess
+import sys
 
 import astropy.units as u
 import numpy as np
@@ -9,6 +11,7 @@ from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
 from sersicnet.io.files import (
+    allocate,
     atomic_path,
     check_folder,
     check_image_path,
@@ -84,14 +87,11 @@ def test_a_folder_that_is_not_there(table, tmp_path):
         write_table(table, path)
 
 
-def test_what_cannot_be_written(tmp_path, monkeypatch):
+def test_what_cannot_be_written(tmp_path):
     with pytest.raises(IsADirectoryError, match=r"output='.*' is a folder: the name of a file is"):
         check_folder(tmp_path, "output")
     with pytest.raises(ValueError, match=r"model_image='m.png' must end in .fits"):
         check_image_path("m.png", "model_image")
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(PermissionError, match=r"path='.*m.fits': no permission to write into"):
-        check_image_path(tmp_path / "m.fits")
 
 
 def test_parquet_without_pyarrow(monkeypatch):
@@ -104,7 +104,8 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     path = tmp_path / "notes.txt"
     with atomic_path(path) as partial:
         partial.write_text("complete")
-        assert partial.parent == tmp_path
+        assert partial.parent.parent == tmp_path
+        assert partial.parent.stat().st_mode & 0o077 == 0  # nobody else can put a link there
         assert partial.suffix == ".txt"
         assert not path.exists()
     assert path.read_text() == "complete"
@@ -124,3 +125,99 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
         write()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_of_temporary_folders_are_not_repeated(tmp_path):
+    folders = set()
+    for _ in range(3):
+        with atomic_path(tmp_path / "notes.txt") as partial:
+            partial.write_text("complete")
+            folders.add(partial.parent.name)
+    assert len(folders) == 3
+
+
+def test_permissions_are_those_of_any_file(tmp_path):
+    (tmp_path / "any").touch()
+    with atomic_path(tmp_path / "notes.txt") as partial:
+        partial.write_text("complete")
+    assert (tmp_path / "notes.txt").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EFBIG, "File too large"),
+    OSError("Not enough space on disk: requested 5760, available 0."),
+    OSError("100 requested and 0 written"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=str)
+def test_the_message_of_a_full_disk_names_the_file(error, tmp_path):
+    def write():
+        with atomic_path(tmp_path / "notes.txt"):
+            raise error
+
+    with pytest.raises(OSError, match=r"notes.txt cannot be written: (No space|File too|.* req)"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOENT, "No such file", "other.fits"), OSError("other.fits is cut")]
+)
+def test_errors_of_files_that_are_read_stay_as_they_are(error, tmp_path):
+    with pytest.raises(OSError, match=r"other.fits") as found, atomic_path(tmp_path / "notes.txt"):
+        raise error
+    assert found.value is error
+
+
+def test_an_output_is_checked_before_the_work(tmp_path):
+    check_folder(tmp_path / "new.txt")
+    (tmp_path / "old.txt").touch()
+    check_folder(tmp_path / "old.txt")
+    with pytest.raises(FileNotFoundError, match=r"output='.*a.txt': there is no folder '.*no'"):
+        check_folder(tmp_path / "no" / "a.txt", "output")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"path='.*folder' is a folder: the name of a file"):
+        check_folder(tmp_path / "folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "old.txt"]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    """As on a disk that is mounted read-only; permissions do not stop everybody."""
+
+    def refuse(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"path='.*a.txt': nothing can be written .*: Read-only"):
+        check_folder(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_room_for_a_file(in_one_step, tmp_path, monkeypatch):
+    if not in_one_step:
+        monkeypatch.delattr("os.posix_fallocate", raising=False)
+    path = tmp_path / "room"
+    path.write_bytes(b"start")
+    allocate(path, 10_000)
+    assert path.read_bytes() == b"start" + bytes(9_995)
+    assert path.stat().st_blocks * 512 >= 10_000
+
+
+LIMITED = """
+import resource, sys
+from sersicnet.io.files import allocate
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    allocate(sys.argv[1], 100_000)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind")
+def test_no_room_for_a_file(tmp_path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "room")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "File too large\n"
