@@ -1,6 +1,8 @@
 """The command ``sersicnet``: a thin layer over the Python API."""
 
+import signal
 import sys
+from contextlib import contextmanager
 
 from sersicnet.cli.demo import add_demo
 from sersicnet.cli.measure import add_measure
@@ -36,8 +38,8 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit status: 0, 1 after an error, which is printed in one line, or 130 after Ctrl-C. A
-        mistake in the command line ends the process with 2.
+        Exit status: 0, 1 after an error, which is printed in one line, 130 after Ctrl-C, or 143
+        after SIGTERM. A mistake in the command line ends the process with 2.
 
     Examples
     --------
@@ -48,18 +50,46 @@ def main(arguments=None):
     parser = _parser()
     options = parse(parser, arguments)
     try:
-        with messages_of(options):
+        with _terminable(), messages_of(options):
             if getattr(options, "options", None) is not None:
                 check_inputs({"options": options.options})
                 options.parser.set_defaults(**read_options(options.options))
                 options = parse(parser, arguments)  # what is given comes before the new defaults
             return options.run(options)
+    except Terminated:
+        print("sersicnet: terminated", file=sys.stderr)
+        return 128 + signal.SIGTERM
+    except MemoryError as error:
+        print(f"sersicnet: not enough memory: {error}".removesuffix(": "), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("sersicnet: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"sersicnet: {in_options(_one_line(error), options)}", file=sys.stderr)
         return 1
+
+
+class Terminated(KeyboardInterrupt):
+    """The end of a command by SIGTERM; whatever cleans up after Ctrl-C does so after it as well."""
+
+
+@contextmanager
+def _terminable():
+    """Let SIGTERM raise `Terminated`: partial files are removed, and processes are ended."""
+
+    def terminate(*_):
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not in the main thread, which alone receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _one_line(error):

@@ -102,12 +102,15 @@ def _map(tasks, n_jobs):
     ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
     with ProcessPoolExecutor(n_jobs, mp_context=context, **ignore) as pool:
         running = deque()
-        for task in tasks:
-            running.append(pool.submit(_render_chunk, task))
-            if len(running) == 2 * n_jobs:
+        try:
+            for task in tasks:
+                running.append(pool.submit(_render_chunk, task))
+                if len(running) == 2 * n_jobs:
+                    yield running.popleft().result()
+            while running:
                 yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+        finally:  # whoever interrupts does not wait for the rest
+            pool.shutdown(cancel_futures=True)
 
 
 def _render_chunk(task):

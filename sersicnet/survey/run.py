@@ -1,6 +1,9 @@
 """Measure many or large survey images on a Dask cluster, into a folder that can be resumed."""
 
 import logging
+import os
+import signal
+import threading
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -260,9 +263,11 @@ def _connected(client, n_workers):
     if client is not None:
         yield client
         return
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client, LocalCluster, Security
 
     options = {
+        # keys of this run: other users of the machine can reach the ports, but not connect
+        "security": Security.temporary(),
         # one thread, because of Python's lock, and since threads share the filters of warnings
         "threads_per_worker": 1,
         "processes": True,
@@ -272,10 +277,9 @@ def _connected(client, n_workers):
         # an image that cannot be read is reported in one line at the end, not as tracebacks
         "silence_logs": logging.CRITICAL,
     }
-    with (
-        LocalCluster(n_workers=n_workers, **options) as cluster,
-        Client(cluster) as client,
-    ):
+    with _undisturbed():
+        cluster = LocalCluster(n_workers=n_workers, **options)
+    with cluster, Client(cluster) as client:
         yield client
 
 
@@ -291,6 +295,29 @@ def _check_outputs(tasks, output, manifest):
     check_outputs({"output": [*parts, manifest.path]}, inputs)
 
 
+@contextmanager
+def _undisturbed():
+    """Start processes that ignore Ctrl-C, which reaches them as well, and print no warnings of it.
+
+    Each would print a traceback. The process that started them ends them; the locks that they hold
+    then are no leak, as Python's tracker of resources would say.
+    """
+    warned = os.environ.get("PYTHONWARNINGS")
+    ignored = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [warned, ignored]))
+    handler = None
+    if threading.current_thread() is threading.main_thread():  # which alone can change handlers
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        os.environ.pop("PYTHONWARNINGS")
+        if warned is not None:
+            os.environ["PYTHONWARNINGS"] = warned
+
+
 def _check_call(client, n_workers, retries, tiles_per_task):
     """Raise an error unless the arguments are valid, and Dask and pyarrow are installed."""
     if find_spec("pyarrow") is None:
@@ -301,6 +328,9 @@ def _check_call(client, n_workers, retries, tiles_per_task):
     except ImportError as error:
         msg = f"measure_survey needs Dask: pip install {_EXTRA}"
         raise ImportError(msg) from error
+    if client is None and find_spec("cryptography") is None:
+        msg = f"measure_survey without a client needs cryptography: pip install {_EXTRA}"
+        raise ImportError(msg)
     if client is not None and not isinstance(client, Client):
         msg = f"client must be a dask.distributed.Client, not {type(client).__name__}"
         raise TypeError(msg)

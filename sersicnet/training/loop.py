@@ -13,8 +13,15 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from sersicnet.training.checkpoints import WholeCheckpoints, find_checkpoint, read_checkpoint
 
 __all__ = ["Checkpoint", "History", "run_trainer", "train_module", "warmup_cosine"]
+
+
+# Exit status of a process that SIGTERM has ended.
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class History(lightning.Callback):
@@ -103,7 +110,7 @@ def train_module(module, loaders=(), *, names, directory, patience, progress_bar
         devices=1,
         **options,
     )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(best.best_model_path)["state_dict"]
     module.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
     module.network.eval()
     return history.losses, timer.time_elapsed("train")
@@ -135,9 +142,7 @@ def run_trainer(module, loaders=(), *, directory, callbacks, progress_bar, **opt
     callbacks = [*callbacks, Checkpoint(directory, "last", enable_version_counter=False)]
     if progress_bar is not None:
         callbacks.append(progress_bar)
-    checkpoint = Path(directory) / "last.ckpt"
-    if not checkpoint.exists():
-        checkpoint = None
+    checkpoint = find_checkpoint(directory)
     with quiet(), interruptible():
         trainer = lightning.Trainer(
             callbacks=callbacks,
@@ -145,6 +150,7 @@ def run_trainer(module, loaders=(), *, directory, callbacks, progress_bar, **opt
             enable_model_summary=False,
             logger=False,
             num_sanity_val_steps=0,
+            plugins=[WholeCheckpoints()],
             **options,
         )
         trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
@@ -202,12 +208,19 @@ def quiet():
 
 @contextlib.contextmanager
 def interruptible():
-    """Let Ctrl-C raise KeyboardInterrupt; Lightning would end Python, and ignore it afterwards."""
+    """Let signals end the training as they end other code.
+
+    Ctrl-C raises KeyboardInterrupt: Lightning would end Python, and ignore it afterwards. SIGTERM
+    ends Python with status 143: Lightning would end it with 0, as if the training was complete.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException:  # an exit with status 0
+        raise SystemExit(_TERMINATED) from None
     except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        interrupt = stop.__context__
+        if not isinstance(interrupt, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+        raise interrupt from None

@@ -14,6 +14,7 @@ import pytest
 from astropy.table import QTable
 from helpers.clusters import QUIET
 from helpers.fields import make_field, render, truth_table
+from helpers.scripts import end_command
 from helpers.surveyed import names
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -97,6 +98,13 @@ def assert_serial(output, serial):
             values = (np.asarray(table[column]) for table in (found, expected))
             assert_allclose(*values, rtol=1e-4, atol=1e-4, err_msg=f"{name} {column}")
         assert_array_equal(found["flags"], expected["flags"])
+
+
+def read_text(path):
+    """The text of a file, empty where there is none yet."""
+    if not path.exists():
+        return ""
+    return path.read_text()
 
 
 def put_in_place(image, path):
@@ -281,6 +289,41 @@ def test_processes_of_ours_print_nothing(broken, tmp_path, capfd):
     assert (printed.out, printed.err) == ("", "")
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")
+@pytest.mark.parametrize(
+    ("number", "whole_group", "status", "word"),
+    [(signal.SIGTERM, False, 143, "terminated"), (signal.SIGINT, True, 130, "interrupted")],
+)
+def test_a_survey_ends(number, whole_group, status, word, images, tmp_path):
+    """In one line, with all of its processes; the next run goes on."""
+    output = tmp_path / "output"
+    waits = tmp_path / "waits.fits"
+    os.mkfifo(waits)  # an image that is never there
+    ended = end_command(
+        ["survey", images[-1], waits, "--workers", "1", "-o", output],
+        number,
+        ready=lambda: "empty" in read_text(output / "manifest.jsonl"),
+        whole_group=whole_group,
+    )
+    assert ended == (status, "", f"sersicnet: {word}\n")
+    assert [path.name for path in (output / "parts").iterdir()] == ["empty.parquet"]
+    assert list(read_manifest(output)["name"]) == ["empty"]
+
+
+def test_strangers_cannot_use_a_cluster_of_ours():
+    """Other users of the machine reach its port: whoever can connect can run code."""
+    with survey_run._connected(None, 1) as client:
+        address = client.scheduler.address
+        assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
+        assert address.startswith("tls://")
+        with pytest.raises((OSError, TypeError, ValueError)):
+            distributed.Client(address, timeout=5)
+        with pytest.raises((OSError, TypeError, ValueError)):
+            distributed.Client(address.replace("tls", "tcp"), timeout=5)
+        with pytest.raises((OSError, TypeError, ValueError)):
+            distributed.Client(address, timeout=5, security=distributed.Security.temporary())
+
+
 def test_a_cluster_of_ours_has_no_status_page(images, tmp_path, monkeypatch):
     """It would take a port, and show what is measured to all who can reach the machine."""
     seen = {}
@@ -402,4 +445,10 @@ def test_without_pyarrow(tmp_path, monkeypatch):
 def test_without_dask(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     with pytest.raises(ImportError, match=r"needs Dask: pip install 'sersicnet\[survey\]'"):
+        measure_survey(["a.fits"], output=tmp_path)
+
+
+def test_without_cryptography(tmp_path, monkeypatch):
+    monkeypatch.setattr("sersicnet.survey.run.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs cryptography: pip install 'sersicnet\[survey\]'"):
         measure_survey(["a.fits"], output=tmp_path)

@@ -1,5 +1,6 @@
 """Training: runs that are cut short and go on."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -126,6 +127,48 @@ def test_ctrl_c_is_a_keyboard_interrupt(sets, tmp_path, kill_after):
     with pytest.raises(KeyboardInterrupt):
         train(sets, tmp_path)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_sigterm_is_an_exit_with_its_status(sets, tmp_path, monkeypatch):
+    """Lightning would end Python with status 0, as if the training was complete."""
+    original = TrainingModule.training_step
+
+    def training_step(self, batch, index):
+        if self.global_step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", training_step)
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        train(sets, tmp_path)
+    assert stop.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_a_handler_of_sigterm_ends_the_training(sets, tmp_path, monkeypatch):
+    """As that of the command line."""
+
+    class Ended(KeyboardInterrupt):
+        pass
+
+    def end(*_):
+        raise Ended
+
+    original = TrainingModule.training_step
+
+    def training_step(self, batch, index):
+        if self.global_step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", training_step)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Ended):
+            train(sets, tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_exit_stays_an_exit(sets, tmp_path, kill_after):
