@@ -29,7 +29,7 @@ def test_interrupted(files, tmp_path, monkeypatch, capsys):
 def test_terminated(files, tmp_path, monkeypatch, capsys):
     handler = signal.getsignal(signal.SIGTERM)
 
-    def end(path):
+    def end(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("sersicnet.io.cutouts.read_cutouts", end)
@@ -40,7 +40,7 @@ def test_terminated(files, tmp_path, monkeypatch, capsys):
 
 
 def test_too_little_memory(files, tmp_path, monkeypatch, capsys):
-    def fail(path):
+    def fail(*_, **__):
         msg = "Unable to allocate 1.00 PiB"
         raise MemoryError(msg)
 

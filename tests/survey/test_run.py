@@ -300,7 +300,7 @@ def test_a_survey_ends(number, whole_group, status, word, images, tmp_path):
     waits = tmp_path / "waits.fits"
     os.mkfifo(waits)  # an image that is never there
     ended = end_command(
-        ["survey", images[-1], waits, "--workers", "1", "-o", output],
+        ["survey", images[-1], waits, "-j", "1", "--quiet", "-o", output],
         number,
         ready=lambda: "empty" in read_text(output / "manifest.jsonl"),
         whole_group=whole_group,
