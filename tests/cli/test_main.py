@@ -18,7 +18,7 @@ def test_errors_are_one_line(files, tmp_path, capsys):
 
 
 def test_interrupted(files, tmp_path, monkeypatch, capsys):
-    def interrupt(path):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sersicnet.io.cutouts.read_cutouts", interrupt)
