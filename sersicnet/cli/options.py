@@ -194,7 +194,7 @@ def load_net(options):
 
 
 def read_psf(path):
-    """Read the first 2-D image of a FITS file as a PSF.
+    """Read the 2-D image of a FITS file as a PSF: that called PSF, or the only one.
 
     Parameters
     ----------
@@ -208,19 +208,16 @@ def read_psf(path):
     Raises
     ------
     OSError, ValueError
-        If the file is not FITS, or has no 2-D image.
+        If the file is not FITS, or has no 2-D image, or several of which the path chooses none.
     """
-    from sersicnet.io.extensions import native
+    from sersicnet.io.extensions import PSF_NAMES, native
     from sersicnet.io.fits_files import fits_errors, open_fits
+    from sersicnet.io.hdus import choose_companion
 
     if path is None:
         return None
     with fits_errors(path, "psf"), open_fits(path) as hdus:
-        for hdu in hdus:
-            if hdu.is_image and len(hdu.shape) == 2:
-                return native(hdu.data)
-    msg = f"psf={path!r} has no 2-D image"
-    raise ValueError(msg)
+        return native(choose_companion(hdus, PSF_NAMES, path, argument="psf").data)
 
 
 def add_detection(parser):

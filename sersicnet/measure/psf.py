@@ -8,7 +8,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.modeling import Model
 
+from sersicnet.io.extensions import PSF_NAMES
 from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.hdus import choose_companion
 from sersicnet.model.psf import check_oversampling, check_psf
 
 __all__ = ["FieldPSF", "field_psf"]
@@ -109,10 +111,8 @@ def _read(path):
                 from galsim.des import DES_PSFEx
 
                 return DES_PSFEx(hdu)
-            if hdu.is_image and len(hdu.shape) == 2:
-                return np.asarray(hdu.data, dtype=float)
-    msg = f"psf={str(path)!r} has neither a 2-D image nor a table of PSFEx"
-    raise ValueError(msg)
+        stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
+        return np.asarray(stamp.data, dtype=float)
 
 
 def _from_model(model):

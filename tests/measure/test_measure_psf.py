@@ -9,6 +9,7 @@ from astropy.nddata import NDData
 from astropy.table import Table
 from galsim.des import DES_PSFEx
 from helpers.fields import SPACING, make_field, profile, render, star, truth_table
+from helpers.fits_files import write_extensions
 from numpy.testing import assert_allclose, assert_array_equal
 from photutils.psf import GriddedPSFModel, ImagePSF
 
@@ -122,8 +123,21 @@ def test_oversampling_must_be_a_whole_number():
 
 def test_a_file_without_a_psf(tmp_path):
     Table({"x": [1.0]}).write(tmp_path / "table.fits")
-    with pytest.raises(ValueError, match="has neither a 2-D image nor a table of PSFEx"):
+    with pytest.raises(ValueError, match="has no 2-D image"):
         field_psf(tmp_path / "table.fits")
+
+
+def test_a_file_with_several_images(tmp_path):
+    """Models of JWST come oversampled and not, in one file; PSF stands beside images."""
+    stamps = {"OVERSAMP": star(), "DET_SAMP": 2 * star()}
+    path = write_extensions(tmp_path / "models.fits", stamps)
+    message = r"psf=.*models.fits' has 2 images: choose one, as '.*\[OVERSAMP\]'"
+    with pytest.raises(ValueError, match=message):
+        field_psf(path)
+    stamp = field_psf(f"{path}[DET_SAMP]").at(0, 0)
+    np.testing.assert_allclose(stamp, stamps["DET_SAMP"])
+    path = write_extensions(tmp_path / "galaxy.fits", {"SCI": np.ones((50, 50)), "PSF": star()})
+    np.testing.assert_allclose(field_psf(path).at(0, 0), star())
 
 
 def test_each_source_is_measured_with_the_psf_of_its_place():
