@@ -7,7 +7,9 @@
 
 False positives are counted among the galaxies of the validation sets in DIR; true positives among
 stars, blends, artifacts and galaxies with structure, which are drawn here by GalSim with the same
-PSFs. Fluxes are in units of the background's noise in a pixel, lengths in pixels.
+PSFs. The kinds "galaxy" and "drizzled" are single Sersic galaxies too, in white and in correlated
+noise. With ``--refine lm``, fits are judged instead of the network. Fluxes are in units of the
+background's noise in a pixel, lengths in pixels.
 """
 
 from functools import lru_cache
@@ -17,6 +19,7 @@ import galsim
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable, vstack
+from scipy.ndimage import gaussian_filter
 
 from benchmarks.common.command import add_count, add_weights, make_parser
 from benchmarks.common.tables import print_table, share, write_rounded
@@ -32,13 +35,15 @@ SEED = 7100
 SNR = (20.0, 500.0)
 # Largest half-light radius, in pixels.
 LARGEST = 14.0
+# Smoothing of drizzled noise, in pixels.
+_DRIZZLED = 0.6
 # Number of views (PSF, gain, noise map) that the images of each kind share.
 N_VIEWS = 50
 # Edges of the bins of S/N.
 BINS = (2, 10, 30, 100, 300, 1000, 20000)
 # S/N above which an image is bright.
 BRIGHT = 100.0
-COLUMNS = ("MISFIT", "UNRESOLVED", "LOW_SNR", "OUT_OF_RANGE", "OFF_CENTER")
+COLUMNS = ("MISFIT", "HIGH_CHI2", "UNRESOLVED", "LOW_SNR", "OUT_OF_RANGE", "OFF_CENTER")
 
 
 def main(arguments=None):
@@ -49,18 +54,20 @@ def main(arguments=None):
     parser.add_argument(
         "--n-sets", type=int, help="galaxies of each validation set, by default all"
     )
+    parser.add_argument("--refine", choices=("lm",), help="judge fits, not the network")
     options = parser.parse_args(arguments)
     net = SersicNet.load(weights_path(options.weights))
     rows = []
     for name in SETS:
         cutouts, truth = load_set(name, options.sets, n=options.n_sets)
-        rows += _set_shares(name, net.predict(cutouts).flags, truth["snr"])
+        rows += _set_shares(name, net.predict(cutouts, refine=options.refine).flags, truth["snr"])
     for kind in KINDS:
         cutouts = [draw_outlier(kind, i) for i in range(options.n)]
         signal = np.array([cutout.meta["SNR"] for cutout in cutouts])
-        rows.append(_shares(kind, net.predict(cutouts).flags, signal))
+        rows.append(_shares(kind, net.predict(cutouts, refine=options.refine).flags, signal))
     table = vstack(rows)
-    write_rounded(table, options.output / "outliers.csv", decimals=3)
+    name = "outliers.csv" if options.refine is None else f"outliers_{options.refine}.csv"
+    write_rounded(table, options.output / name, decimals=3)
     print_table(table)
 
 
@@ -323,6 +330,65 @@ def _wrong_psf(rng, galaxy, view):
     return _draw(galaxy, view), _no_defect, view.profile.dilate(rng.choice([1 / 1.3, 1.3]))
 
 
+def _drizzled(rng, galaxy, view):
+    """Draw a galaxy in noise of which neighboring pixels have half in common."""
+    light = _draw(galaxy, view)
+    clean = np.clip(light, 0, None)
+
+    def correlate(_data):
+        noise = gaussian_filter(rng.standard_normal(light.shape), _DRIZZLED, mode="wrap")
+        return clean + np.sqrt(1 + clean / view.gain) * noise / noise.std()
+
+    return light, correlate, view.profile
+
+
+def _nucleus(rng, galaxy, view):
+    """Add a star of 3 to 50 % of the galaxy's flux in its center."""
+    flux = galaxy["flux"] * np.exp(rng.uniform(np.log(0.03), np.log(0.5)))
+    point = draw_star(view.profile, flux, (SIZE, SIZE), _center(galaxy))
+    return _draw(galaxy, view) + point, _no_defect, view.profile
+
+
+def _bulge(rng, galaxy, view):
+    """Draw an exponential disk and a bulge of 15 to 50 % of its radius."""
+    galaxy["n"] = 1.0
+    bulge = galaxy | {
+        "flux": galaxy["flux"] * rng.uniform(0.2, 1),
+        "r_eff": galaxy["r_eff"] * rng.uniform(0.15, 0.5),
+        "n": rng.uniform(2, 5),
+        "q": rng.uniform(0.6, 1),
+        "theta": rng.uniform(-90, 90),
+    }
+    return _draw(galaxy, view) + _draw(bulge, view), _no_defect, view.profile
+
+
+def _bar(rng, galaxy, view):
+    """Draw an exponential disk and a bar of another direction with 10 to 50 % of its flux."""
+    galaxy |= {"n": 1.0, "q": rng.uniform(0.6, 1)}
+    bar = galaxy | {
+        "flux": galaxy["flux"] * rng.uniform(0.1, 0.5),
+        "r_eff": galaxy["r_eff"] * rng.uniform(0.4, 0.8),
+        "n": 0.5,
+        "q": rng.uniform(0.2, 0.35),
+        "theta": rng.uniform(-90, 90),
+    }
+    return _draw(galaxy, view) + _draw(bar, view), _no_defect, view.profile
+
+
+def _neighbor(rng, galaxy, view):
+    """Add a galaxy of 3 to 30 % of the flux within the light of the other."""
+    distance = rng.uniform(1, 2) * galaxy["r_eff"] + rng.uniform(0.3, 1) * view.fwhm
+    angle = rng.uniform(0, 2 * np.pi)
+    other = galaxy | {
+        "flux": galaxy["flux"] * rng.uniform(0.03, 0.3),
+        "r_eff": galaxy["r_eff"] * rng.uniform(0.3, 0.8),
+        "n": rng.uniform(0.5, 4),
+        "dx": galaxy["dx"] + distance * np.cos(angle),
+        "dy": galaxy["dy"] + distance * np.sin(angle),
+    }
+    return _draw(galaxy, view) + _draw(other, view), _no_defect, view.profile
+
+
 # Functions of (random numbers, galaxy, view). They return the image without noise, a function that
 # adds a defect after the noise, and the PSF that the user has.
 KINDS = {
@@ -336,6 +402,11 @@ KINDS = {
     "ring": _ring,
     "empty sky": _sky,
     "wrong PSF": _wrong_psf,
+    "drizzled": _drizzled,
+    "nucleus": _nucleus,
+    "bulge": _bulge,
+    "bar": _bar,
+    "neighbor": _neighbor,
 }
 
 if __name__ == "__main__":

@@ -133,8 +133,9 @@ class SersicResults:
             with units; ``ra`` and ``dec`` where the center was predicted and the cutout has a
             celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
             predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
-            not square; columns of the refinement, if any (``chi2``, ``n_pixels``, ``sky``,
-            ``n_iter``, ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
+            not square; ``chi2`` and ``n_pixels`` within the galaxy, for the universal network and
+            its refinements; other columns of the refinement, if any (``sky``, ``n_iter``,
+            ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
         """
         table = QTable({"id": np.arange(len(self))})
         for name in self.parameters:

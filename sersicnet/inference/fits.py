@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from sersicnet.flags import Flags
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
 from sersicnet.inference.refined import FitDensity, fit_quantiles
@@ -26,8 +25,6 @@ _N_POINTS = 64
 # Distance between the medians of network and fit, in units of both errors, beyond which a fit must
 # be better within the galaxy, and not at a bound.
 _FAR = 5.0
-# Chi2 per pixel above which a fit is flagged; a noise map that is a sixth too small gives 1.44.
-_HIGH_CHI2 = 1.5
 
 
 def median_labels(quantiles, stamps, psfs):
@@ -135,29 +132,19 @@ class BatchFit:
     offset: np.ndarray
     groups: list
 
-    def flags(self):
-        """Return ``HIGH_CHI2`` or 0 for each galaxy, (N,) int `~numpy.ndarray`."""
-        chi2 = np.where(self.fit.converged, self.fit.chi2, np.nan)
-        high = chi2 > _HIGH_CHI2 * self.fit.n_pixels  # False where NaN
-        return np.where(high, int(Flags.HIGH_CHI2), 0)
-
     def columns(self, stamps, refined):
-        """Return ``chi2``, ``n_pixels`` and ``sky``, in the unit of the image.
+        """Return the column ``sky``, in the unit of the image.
 
         Parameters
         ----------
         stamps : `~sersicnet.preprocessing.Stamps`
             Stamps of the galaxies.
         refined : (N,) bool `~numpy.ndarray`
-            Whether the row shows the refinement; the others show the network's answer, and what
-            it leaves.
+            Whether the row shows the refinement; the others show the network's answer.
         """
         fit = self.fit
-        cases = [~refined, fit.converged]
-        chi2 = np.select(cases, [fit.start_chi2, fit.chi2], np.nan)
-        sky = np.select(cases, [fit.start_sky, fit.sky], np.nan)
-        sky = sky * stamps.frame.noise_level / stamps.frame.bins**2
-        return {"chi2": chi2, "n_pixels": fit.n_pixels, "sky": sky}
+        sky = np.select([~refined, fit.converged], [fit.start_sky, fit.sky], np.nan)
+        return {"sky": sky * stamps.frame.noise_level / stamps.frame.bins**2}
 
     def widened(self, posterior, seed):
         """Return covariances that cover the network's answer where a label is at its bound.

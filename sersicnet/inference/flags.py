@@ -4,9 +4,7 @@ import numpy as np
 import torch
 
 from sersicnet.flags import FAILED, Flags
-from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import stack_labels
-from sersicnet.model.misfit import misfit
 from sersicnet.model.prior import (
     LOG_R_EFF_LIMITS,
     MAX_OFFSET,
@@ -16,10 +14,10 @@ from sersicnet.model.prior import (
     log_snr,
 )
 from sersicnet.parameters import PARAMETERS
-from sersicnet.preprocessing.binning import groups_by_bins
 from sersicnet.preprocessing.ranges import is_outside
 
-__all__ = ["model_flags", "network_flags", "normal_flags", "posterior_flags"]
+__all__ = ["misfit_flags", "network_flags", "normal_flags", "posterior_flags"]
+
 
 SEVEN = tuple(PARAMETERS)
 # Relative change of the pixel scale: surveys resample to within less of their nominal one.
@@ -34,33 +32,49 @@ _UNRESOLVED = 0.25
 _SMALLEST = 40
 # FWHM of the widest PSF there: of a Gaussian as sharp as a Moffat profile of 8 pixels.
 _WIDEST = 10.0
+# Structure of the residuals, or their chi2, above noise by more than this many times its scatter.
+_SIGNIFICANCE = 4.0
+# What is sharper than the PSF, as a cosmic ray, may leave residuals of alternating signs, which are
+# negative structure. Errors of the network leave some in bright galaxies, down to -7.
+_SHARP = -8.0
+# Structure, as a share of the galaxy, that is a misfit whatever the error of the flux. In brighter
+# galaxies less is one: as much as the relative error of the flux, since it may change parameters by
+# as much as their errors. `benchmarks.outliers` shows which images these find.
+_LARGEST_SHARE = 0.05
+# Chi2 over that of noise above which the errors of a fit are flagged: they are a fifth too small.
+_HIGH_CHI2 = 1.5
 # Medians this close to the end of a label's range, in units of the range, are flagged.
 _EDGE = 0.01
 
 
-def model_flags(quantiles, stamps, psfs, *, device):
-    """Return the flags that follow from the medians, refined or not, and from their model image.
+def misfit_flags(found, quantiles, fitted):
+    """Return the flags that follow from how residuals compare with noise.
 
     Parameters
     ----------
+    found : `~sersicnet.model.Misfit`
+        Residuals of N galaxies.
     quantiles : (7, 3, N) `~numpy.ndarray`
         Quantiles of all parameters at 16, 50 and 84 %.
-    stamps : `~sersicnet.preprocessing.Stamps`
-        Stamps of the galaxies.
-    psfs : `~sersicnet.model.PSFs`
-        PSFs of their cutouts.
-    device : str or `~torch.device`
-        Device on which models are rendered.
+    fitted : (N,) bool `~numpy.ndarray`
+        Galaxies whose errors are those of a fit: they follow from the noise map.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
+        ``MISFIT`` and ``HIGH_CHI2``.
     """
-    flags = posterior_flags(quantiles, stamps, psfs)
-    labels = median_labels(quantiles, stamps, psfs)
-    for rows, group in groups_by_bins(stamps, psfs):
-        odd = misfit(labels[rows], stamps.data[rows], stamps.weight[rows], group, device=device)
-        flags[rows[odd]] |= int(Flags.MISFIT)
+    low, _, high = quantiles[SEVEN.index("mag")]
+    error = np.nan_to_num((high - low) / 2 * np.log(10) / 2.5)  # of the flux, relative
+    flags = np.zeros(len(fitted), dtype=np.int64)
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN where there is no model
+        share = np.sqrt(np.abs(found.structure) / found.signal)
+        odd = (found.significance > _SIGNIFICANCE) | (found.significance < _SHARP)
+        odd &= share > np.minimum(error, _LARGEST_SHARE)
+        high = found.chi2 > _HIGH_CHI2 * found.expected_chi2
+        high &= (found.chi2_significance > _SIGNIFICANCE) & fitted
+    flags[odd] |= int(Flags.MISFIT)
+    flags[high] |= int(Flags.HIGH_CHI2)
     return flags
 
 
@@ -72,7 +86,7 @@ def network_flags(stamps, psfs):
     Parameters
     ----------
     stamps, psfs
-        As in `model_flags`.
+        As in `posterior_flags`.
 
     Returns
     -------
@@ -155,8 +169,12 @@ def posterior_flags(quantiles, stamps, psfs):
 
     Parameters
     ----------
-    quantiles, stamps, psfs
-        As in `model_flags`.
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Quantiles of all parameters at 16, 50 and 84 %.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Stamps of the galaxies.
+    psfs : `~sersicnet.model.PSFs`
+        PSFs of their cutouts.
 
     Returns
     -------

@@ -8,9 +8,15 @@ import torch
 from tqdm.auto import tqdm
 
 from sersicnet.flags import FAILED, Flags
-from sersicnet.inference.flags import model_flags, network_flags, normal_flags
+from sersicnet.inference.flags import (
+    misfit_flags,
+    network_flags,
+    normal_flags,
+    posterior_flags,
+)
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
+from sersicnet.inference.misfit import judge
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -154,7 +160,7 @@ def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_
     """Measure a batch with the posterior network.
 
     Returns its stamps, with binned ones and all flags, the posterior, refined if asked, quantiles,
-    and columns of the refinement.
+    and columns of the misfit and of the refinement.
     """
     device = network.whiten.weight.device
     stamps, posterior, quantiles = predict_posterior(
@@ -168,10 +174,13 @@ def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_
         )
         stamps = stamps.with_flags(flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
-    stamps = stamps.with_flags(model_flags(quantiles, stamps, batch.psfs, device=device))
+    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs))
+    judged = judge(quantiles, stamps, batch, device=device)
+    stamps = stamps.with_flags(misfit_flags(judged, quantiles, ~of_network))
     stamps = stamps.with_flags(of_network * network_flags(stamps, batch.psfs))
     hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
+    columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
     return stamps, posterior, quantiles, columns
 
 

@@ -24,11 +24,7 @@ SEVEN = tuple(PARAMETERS)
 # a third of the error.
 _FEWEST_EFFECTIVE = 10
 # Columns of tables that all refinements add.
-_FIT_COLUMNS = (
-    Column("chi2", None, "chi2 of the best fit"),
-    Column("n_pixels", None, "good pixels of the fit", int),
-    Column("sky", None, "fitted sky, in the unit of the image"),
-)
+_FIT_COLUMNS = (Column("sky", None, "fitted sky, in the unit of the image"),)
 
 
 @dataclass(frozen=True)
@@ -89,14 +85,14 @@ class LevenbergMarquardt:
         quantiles : (7, 3, N) `~numpy.ndarray`
             Refined quantiles, those of the network where there is no fit.
         columns : dict of (N,) `~numpy.ndarray`
-            ``chi2``, ``n_pixels``, ``sky`` and ``n_iter``.
+            ``sky`` and ``n_iter``.
         flags : (N,) int `~numpy.ndarray`
-            ``NOT_REFINED``, ``AT_BOUND`` and ``HIGH_CHI2``.
+            ``NOT_REFINED`` and ``AT_BOUND``.
         """
         fits = fit_batch(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
-        flags = fits.flags()
+        flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
         covariance = fits.widened(posterior, seed)
@@ -170,8 +166,8 @@ class ImportanceSampling:
         """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
         The refined posterior is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
-        ``n_samples``, ``log_evidence``, and ``chi2``, ``n_pixels`` and ``sky`` of the best fit;
-        the flags are ``LOW_ESS``, ``NOT_REFINED`` and ``HIGH_CHI2``.
+        ``n_samples``, ``log_evidence``, and ``sky`` of the best fit; the flags are ``LOW_ESS`` and
+        ``NOT_REFINED``.
         """
         fits = fit_batch(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
         labels, refined, columns = self._sample_all(
@@ -179,7 +175,7 @@ class ImportanceSampling:
         )
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         ess = np.nan_to_num(columns["ess"])
-        flags = fits.flags()
+        flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
         kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
         flags[kept] |= int(Flags.NOT_REFINED)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import astropy.units as u
 from astropy.table import QTable
 
+from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
@@ -38,7 +39,7 @@ _KEY = (
 )
 
 
-def source_columns(parameters, refine=None):
+def source_columns(parameters, refine=None, *, judged=False):
     """Columns of the sources of tiles, before the catalog is finished.
 
     Parameters
@@ -47,6 +48,8 @@ def source_columns(parameters, refine=None):
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
+    judged : bool, optional
+        Whether the models are compared with the image, as those of the universal network are.
 
     Returns
     -------
@@ -58,12 +61,14 @@ def source_columns(parameters, refine=None):
     >>> [column.name for column in source_columns(("n",))][:6]
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
-    measured = _measured_columns(parameters, refine)
+    measured = _measured_columns(parameters, refine, judged)
     measured += _shape_columns(parameters)
     return [_ID, *measured, _FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND, *_KEY]
 
 
-def catalog_columns(parameters, refine=None, *, unit=None, celestial=False, one_pixel_scale=True):
+def catalog_columns(
+    parameters, refine=None, *, judged=False, unit=None, celestial=False, one_pixel_scale=True
+):
     """Columns of the catalog of an image, in their order.
 
     Parameters
@@ -72,6 +77,8 @@ def catalog_columns(parameters, refine=None, *, unit=None, celestial=False, one_
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
+    judged : bool, optional
+        As in `source_columns`.
     unit : `~astropy.units.UnitBase`, optional
         Unit of the image.
     celestial : bool, optional
@@ -89,7 +96,7 @@ def catalog_columns(parameters, refine=None, *, unit=None, celestial=False, one_
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [_ID, *_measured_columns(parameters, refine)]
+    columns = [_ID, *_measured_columns(parameters, refine, judged)]
     if celestial:
         columns += _SKY_POSITION
         if "theta" in parameters:
@@ -101,11 +108,13 @@ def catalog_columns(parameters, refine=None, *, unit=None, celestial=False, one_
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 
 
-def _measured_columns(parameters, refine):
-    """Columns of the parameters, and those of the refinement."""
+def _measured_columns(parameters, refine, judged):
+    """Columns of the parameters, of the misfit, and of the refinement."""
     columns = []
     for name in parameters:
         columns += PARAMETERS[name].columns
+    if judged:
+        columns += MISFIT_COLUMNS
     refinement = check_refinement(refine)
     if refinement is not None:
         columns += refinement.columns

@@ -57,6 +57,7 @@ from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, field_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.windows import read_window
+from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.parameters import PIXEL_SHAPE
 from sersicnet.preprocessing.pixels import celestial
 
@@ -168,6 +169,11 @@ class Measurement:
         return self.options.background_box is not None
 
     @property
+    def _judged(self):
+        """Whether the network's models are compared with the image."""
+        return isinstance(self.net.network_, PosteriorNetwork)
+
+    @property
     def tiles(self):
         """The tiles of this module, pairs of slices that together are the image."""
         return list(boxes_of(self.field.data.shape, self.options.tile_size))
@@ -270,6 +276,7 @@ class Measurement:
         columns = catalog_columns(
             self.net.parameters_,
             self.options.refine,
+            judged=self._judged,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
@@ -296,7 +303,8 @@ class Measurement:
 
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""
-        table = blank_table(source_columns(self.net.parameters_, self.options.refine), len(rows))
+        columns = source_columns(self.net.parameters_, self.options.refine, judged=self._judged)
+        table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)
         return table

@@ -17,6 +17,7 @@ _HOMES = {
     "estimate_noise": "noise",
     "find_center": "sources",
     "mask_neighbors": "sources",
+    "measure_correlation": "correlation",
     "measure_shape": "sources",
     "prepare": "batches",
 }
@@ -30,6 +31,7 @@ __all__ = [
     "estimate_noise",
     "find_center",
     "mask_neighbors",
+    "measure_correlation",
     "measure_shape",
     "prepare",
 ]

@@ -64,8 +64,8 @@ class Batch:
         """Their rows among all cutouts, a slice."""
         return slice(self.first, self.first + len(self))
 
-    def prepare(self, rows, *, bins):
-        """Prepare some of the cutouts again, in larger pixels.
+    def prepare(self, rows, *, bins, stamp_size=None):
+        """Prepare some of the cutouts again, in larger pixels or on larger stamps.
 
         Parameters
         ----------
@@ -73,6 +73,8 @@ class Batch:
             Their rows in the batch.
         bins : int
             Pixels of the cutout on a side of each pixel of the stamp.
+        stamp_size : int, optional
+            Pixels on a side of the stamps, by default that of the present ones.
 
         Returns
         -------
@@ -80,7 +82,7 @@ class Batch:
         """
         return build_stamps(
             rows_of(self.cutouts, rows),
-            stamp_size=self.stamps.data.shape[-1],
+            stamp_size=stamp_size or self.stamps.data.shape[-1],
             bins=bins,
             pixel_scale=rows_or_none(self.pixel_scale, rows),
             zeropoint=rows_or_none(self.zeropoint, rows),

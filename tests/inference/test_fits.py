@@ -1,12 +1,9 @@
 """Fits of the model to stamps: optimum, sky, errors and flags."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
-from astropy.nddata import StdDevUncertainty
-from helpers.refined import KINDS, SEVEN, TABLE
+from helpers.refined import SEVEN, TABLE
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -22,8 +19,6 @@ from sersicnet.preprocessing import prepare
 
 def test_columns_of_the_fit(refined):
     table = refined["lm"].to_table()
-    n_pixels, chi2 = np.asarray(table["n_pixels"]), np.asarray(table["chi2"])
-    assert_allclose(chi2 / n_pixels, 1, atol=5 * np.sqrt(2 / n_pixels.min()))
     assert (np.asarray(table["n_iter"]) >= 2).all()
     assert table.colnames[-1] == "flags"
 
@@ -39,17 +34,6 @@ def test_the_sky_that_was_fitted_is_told(net, refined, scale):
     assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
     assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
     assert abs(refined["lm"].columns["sky"]).max() < 0.1 * NOISE
-
-
-def test_a_fit_that_leaves_much_is_flagged(net, four, refined):
-    """Noise that is said to be three quarters of what it is makes chi2 1.8 a pixel."""
-    bold = [copy.deepcopy(cutout) for cutout in four]
-    for cutout in bold:
-        cutout.uncertainty = StdDevUncertainty(0.75 * cutout.uncertainty.array)
-    for refine in KINDS.values():
-        found = net.predict(bold, refine=refine)
-        assert (found.flags & int(Flags.HIGH_CHI2)).all()
-    assert not (refined["lm"].flags & int(Flags.HIGH_CHI2)).any()
 
 
 def test_the_optimum_is_one(net, four):

@@ -39,7 +39,10 @@ def test_a_catalog_has_the_columns_of_its_schema(weights, refine, celestial, ima
     options = {"net": net, "psf": star(), "refine": refine, "zeropoint": 25, "pixel_scale": 0.1}
     changes = {} if celestial else {"wcs": None}
     field = make_field(image, mask=None, **changes)
-    columns = catalog_columns(net.parameters_, refine, unit=field.unit, celestial=celestial)
+    judged = weights == "universal"
+    columns = catalog_columns(
+        net.parameters_, refine, judged=judged, unit=field.unit, celestial=celestial
+    )
     expected = kinds(blank_table(columns, 0))
     found = measure_image(field, n_passes=1, **options)
     nothing = measure_image(field, n_passes=1, threshold=1e6, **options)
@@ -50,6 +53,6 @@ def test_a_catalog_has_the_columns_of_its_schema(weights, refine, celestial, ima
 
 
 def test_columns_are_described():
-    columns = catalog_columns(("mag", "theta"), "lm", celestial=True)
+    columns = catalog_columns(("mag", "theta"), "lm", judged=True, celestial=True)
     assert all(column.description for column in columns)
     assert len({column.name for column in columns}) == len(columns)

@@ -1,0 +1,65 @@
+"""The residuals of galaxies compared with noise, on the pixels of the user."""
+
+import numpy as np
+
+from sersicnet.inference.fits import median_labels
+from sersicnet.model.labels import CENTER, LOG_R_EFF
+from sersicnet.model.misfit import Misfit, measure_misfit
+from sersicnet.parameters import Column
+
+__all__ = ["MISFIT_COLUMNS", "judge"]
+
+# Columns of tables that all models add that are compared with the image.
+MISFIT_COLUMNS = (
+    Column("chi2", None, "sum of squared residuals over the noise, within the galaxy"),
+    Column("n_pixels", None, "good pixels within the galaxy", int),
+)
+
+# Sides of the stamps of large galaxies, in pixels of the image; they reach to this many half-light
+# radii from the center.
+_SIDES = np.array([128, 192, 256, 384, 512, 768, 1024])
+_RADII = 2.5
+
+
+def judge(quantiles, stamps, batch, *, device):
+    """Compare galaxies at their medians with their images.
+
+    Galaxies that were binned are compared on the pixels of the image, one by one.
+
+    Parameters
+    ----------
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Quantiles of all parameters at 16, 50 and 84 %, refined or not.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Stamps of the galaxies.
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        Their cutouts and PSFs.
+    device : str or `~torch.device`
+        Device on which models are rendered.
+
+    Returns
+    -------
+    `~sersicnet.model.Misfit`
+    """
+    labels = median_labels(quantiles, stamps, batch.psfs)
+    binned = stamps.frame.bins > 1
+    labels[binned] = np.nan
+    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, device=device)
+    rows = np.flatnonzero(binned)
+    if not len(rows):
+        return found
+    large = [_judge_large(quantiles[:, :, [row]], batch, row, device) for row in rows]
+    return found.with_rows(rows, Misfit.concatenate(large))
+
+
+def _judge_large(quantiles, batch, row, device):
+    """Compare one galaxy with its image, before any binning."""
+    rows = np.array([row])
+    psfs = batch.psfs[rows]
+    (label,) = median_labels(quantiles, batch.stamps[rows], psfs)
+    reach = np.nan_to_num(_RADII * 10 ** label[LOG_R_EFF] + np.abs(label[CENTER]).max())
+    wanted = min(2 * reach, batch.stamps.shapes[row].max())
+    side = _SIDES[np.searchsorted(_SIDES[:-1], wanted)]
+    stamps = batch.prepare(rows, bins=1, stamp_size=int(side))
+    labels = median_labels(quantiles, stamps, psfs)
+    return measure_misfit(labels, stamps.data, stamps.weight, psfs, device=device)
