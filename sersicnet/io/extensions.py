@@ -101,7 +101,8 @@ def describe(hdus, image, path):
     try:
         wcs = WCS(image.header, fobj=hdus)
     except Exception as error:  # wcslib's own exceptions have no common base
-        msg = f"{path}: its WCS cannot be read: {error}"
+        reason = str(error).strip().rpartition("\n")[2]  # before it, a line of wcslib's code
+        msg = f"{path}: its WCS cannot be read: {reason}"
         raise ValueError(msg) from error
     if not wcs.has_celestial:
         wcs = None

@@ -45,7 +45,10 @@ def fits_errors(path, name="path"):
         except _BROKEN as error:
             if isinstance(error, AstropyUserWarning) and not re.match(_TRUNCATED, str(error)):
                 raise  # one of ours, where warnings are errors
-            msg = f"{path} is not a complete FITS file: {error}"
+            reason = str(error)
+            if "No SIMPLE card" in reason:
+                reason = "it does not begin like one"
+            msg = f"{path} is not a complete FITS file: {reason}"
             raise OSError(msg) from error
 
 

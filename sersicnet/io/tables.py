@@ -56,7 +56,7 @@ def read_table(path):
             warnings.simplefilter("ignore", u.UnitsWarning)
             return _read(file, path)
     except Exception as error:  # readers raise what they like
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split()).removeprefix(f"{path} is ")[:200]
         if "Unable to guess table format" in reason:
             reason = "it is text, but in no format of a table"
         msg = f"{path} cannot be read as a table: {reason}"
@@ -71,7 +71,7 @@ def _read(file, path):
     with file.open("rb") as stream:
         start = stream.read(2880)
     if start.startswith(_FITS[0]) or (start.startswith(_FITS) and ".fits" in file.name):
-        return _read_fits(file, path)
+        return _read_fits(path)
     if ".fits" in file.name:
         msg = "it is not FITS"
         raise ValueError(msg)
@@ -86,13 +86,15 @@ def _read(file, path):
         return QTable.read(file, format="ascii")
 
 
-def _read_fits(file, path):
+def _read_fits(path):
     """Read the table of a FITS file that is chosen, of SExtractor, or the first."""
     from astropy.io import fits
     from astropy.table import QTable
 
+    from sersicnet.io.fits_files import fits_errors, open_fits
+
     selection = split_path(path)[1]
-    with fits.open(file, memmap=False) as hdus:
+    with fits_errors(path), open_fits(path) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
         if selection is not None:
             tables = [hdus[selection]]

@@ -19,9 +19,12 @@ from sersicnet.io.fits_files import fits_errors
 def test_files_that_are_not_fits(path, read):
     with pytest.raises(FileNotFoundError, match=r"cutouts\.fits"):
         read(path)
-    for content in (b"", b"no FITS at all" * 1000):
+    for content, reason in (
+        (b"", "Empty"),
+        (b"no FITS at all" * 1000, "it does not begin like one"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(OSError, match=r"cutouts\.fits is not a complete FITS file"):
+        with pytest.raises(OSError, match=rf"cutouts\.fits is not a complete FITS file: {reason}"):
             read(path)
 
 

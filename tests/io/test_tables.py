@@ -89,6 +89,15 @@ def test_what_is_no_table(tmp_path, name, content, reason):
     assert "\n" not in str(error.value)
 
 
+def test_a_truncated_table(tmp_path, stars):
+    path = tmp_path / "cut.fits"
+    stars.write(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    message = r"cut\.fits cannot be read as a table: not a complete FITS file: .*truncated"
+    with pytest.raises(ValueError, match=message):
+        read_table(path)
+
+
 def test_images_and_absent_files(tmp_path):
     fits.writeto(tmp_path / "image.fits", np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"image\.fits cannot be read as a table: it has images"):
