@@ -148,10 +148,9 @@ def _plot_imfit(measured, imfit, path):
 def _residuals(results, cutouts, names, rows):
     """Draw image, model and residual of some galaxies, with their flags."""
     shown = [cutouts[i] for i in rows]
-    models = [results.model_image(i, cutouts[i]) for i in rows]
     flags = decode_flags(results.flags[rows])
     labels = ["\n".join([names[i], *found]) for i, found in zip(rows, flags, strict=True)]
-    axes = plot_residuals(shown, models, labels=labels)
+    axes = plot_residuals(shown, results[rows], labels=labels)
     return axes[0, 0].figure
 
 

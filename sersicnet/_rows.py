@@ -8,13 +8,22 @@ from itertools import chain
 
 import numpy as np
 
-__all__ = ["Rows", "freeze_rows", "join_rows", "own_normal", "read_only", "take_rows"]
+__all__ = [
+    "Rows",
+    "check_row",
+    "chosen_rows",
+    "freeze_rows",
+    "join_rows",
+    "own_normal",
+    "read_only",
+    "take_rows",
+]
 
 
 class Rows:
     """Base of a dataclass whose fields have one row per galaxy.
 
-    A field is an array, a tensor, a list, a tuple, another `Rows`, or a dict of these.
+    A field is an array, a tensor, a list, a tuple, another `Rows`, a dict of these, or None.
 
     Attributes
     ----------
@@ -67,9 +76,51 @@ class Rows:
         return replace(self, **copies)
 
 
+def chosen_rows(rows, n):
+    """The numbers of rows out of ``n`` that a number, slice or array stands for.
+
+    Parameters
+    ----------
+    rows : int, slice or array_like
+        A number, a slice, numbers, or one boolean per row.
+    n : int
+        Number of all rows.
+
+    Returns
+    -------
+    (M,) int `~numpy.ndarray`
+
+    Raises
+    ------
+    IndexError
+        If it is something else, or there are no such rows.
+    """
+    try:
+        chosen = np.atleast_1d(np.arange(n)[rows])
+        if chosen.ndim > 1:
+            raise IndexError
+    except IndexError:
+        msg = (
+            f"[{rows!r}]: a number from 0 to {n - 1}, a slice, or an array of numbers or of one "
+            "boolean per galaxy is needed; columns are in to_table()"
+        )
+        raise IndexError(msg) from None
+    return chosen
+
+
+def check_row(index, n):
+    """Raise IndexError unless ``index`` is the number of one of ``n`` rows."""
+    whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
+    if not whole or not -n <= index < n:
+        msg = f"index={index!r} must be the number of a row, from 0 to {n - 1}"
+        raise IndexError(msg)
+
+
 def take_rows(value, rows):
     """Some rows of a field of `Rows`."""
     match value:
+        case None:
+            return None
         case dict():
             return {name: take_rows(part, rows) for name, part in value.items()}
         case list() | tuple():
@@ -101,6 +152,8 @@ def put_rows(value, rows, new):
 
 def join_rows(values):
     """Join the values that a field of `Rows` has in several parts."""
+    if any(value is None for value in values):
+        return None
     first = values[0]
     match first:
         case Rows():
@@ -120,6 +173,8 @@ def join_rows(values):
 def freeze_rows(value):
     """A copy of a field of `Rows` with read-only arrays."""
     match value:
+        case None:
+            return None
         case Rows():
             return value.frozen()
         case dict():
@@ -153,4 +208,7 @@ def own_normal(rows, shape, seed):
     -------
     (R, *shape) `~numpy.ndarray`
     """
-    return np.stack([np.random.default_rng([seed, row]).standard_normal(shape) for row in rows])
+    numbers = np.empty((len(rows), *shape))
+    for place, row in enumerate(rows):
+        numbers[place] = np.random.default_rng([seed, row]).standard_normal(shape)
+    return numbers

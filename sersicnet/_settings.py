@@ -1,6 +1,7 @@
 """Settings by name, as in scikit-learn but without it, and checks of single arguments."""
 
 import inspect
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -84,3 +85,50 @@ def check_unchanged(present, trained):
                 "set it back, or call fit"
             )
             raise ValueError(msg)
+
+
+def similar_names(name, known):
+    """Return a hint for an error message: names that are like the one that came, or nothing.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        The names that there are.
+
+    Returns
+    -------
+    str
+    """
+    close = get_close_matches(name, list(known))
+    if not close:
+        return ""
+    return f": did you mean {' or '.join(close)}?"
+
+
+def check_names(function_name, keywords, known):
+    """Raise TypeError unless all keywords of a call are known; similar names are suggested.
+
+    Parameters
+    ----------
+    function_name : str
+        Name of the function that was called.
+    keywords : iterable of str
+        The keywords.
+    known : iterable of str
+        Names of the arguments.
+    """
+    for name in keywords:
+        if name not in known:
+            hint = similar_names(name, known)
+            msg = f"{function_name}() got an unexpected keyword argument {name!r}{hint}"
+            raise TypeError(msg)
+
+
+def hides_unknown(function):
+    """Leave ``**unknown`` out of the signature of a function, which refuses it by `check_names`."""
+    signature = inspect.signature(function)
+    known = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=known)
+    return function

@@ -1,6 +1,15 @@
 """The estimator `SersicNet`, which stores its settings and delegates."""
 
-from sersicnet._settings import Settings, check_bool, check_positive, check_unchanged
+from inspect import signature
+
+from sersicnet._settings import (
+    Settings,
+    check_bool,
+    check_names,
+    check_positive,
+    check_unchanged,
+    hides_unknown,
+)
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.inference.predict import predict
 from sersicnet.io.weights import list_pretrained, pretrained_path
@@ -102,6 +111,7 @@ class SersicNet(Settings):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
 
+    @hides_unknown
     def fit(
         self,
         cutouts,
@@ -117,6 +127,7 @@ class SersicNet(Settings):
         warm_start=False,
         resume=None,
         progress_bar=True,
+        **unknown,
     ):
         """Train on cutouts of known galaxies, or adapt the universal network to them.
 
@@ -172,6 +183,7 @@ class SersicNet(Settings):
         # Lightning takes longer to import than all the rest, and predictions do without it.
         from sersicnet.training.fit import fit
 
+        check_names("fit", unknown, signature(self.fit).parameters)
         if warm_start:
             self._check_fitted()
         learned = fit(
@@ -191,6 +203,7 @@ class SersicNet(Settings):
         self.weights_ = None
         return self
 
+    @hides_unknown
     def predict(
         self,
         cutouts,
@@ -207,6 +220,7 @@ class SersicNet(Settings):
         batch_size=64,
         seed=0,
         progress_bar=False,
+        **unknown,
     ):
         """Estimate the parameters of galaxies.
 
@@ -277,6 +291,7 @@ class SersicNet(Settings):
         >>> bool(abs(results.median("q")[0] - 1) < 0.2)
         True
         """
+        check_names("predict", unknown, signature(self.predict).parameters)
         self._check_fitted()
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)

@@ -9,7 +9,7 @@ A network does not see these values but *labels* in universal units: fluxes divi
 a pixel, and lengths in pixels from the middle of the stamp.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astropy.units as u
 import numpy as np
@@ -40,6 +40,11 @@ class Column:
         What it holds.
     dtype : type
         Type of its values.
+    format : str or None
+        How its values are printed.
+    ucd : str or None
+        What it is for programs of the Virtual Observatory, a word of
+        https://www.ivoa.net/documents/UCD1+/.
 
     Examples
     --------
@@ -55,6 +60,8 @@ class Column:
     unit: object
     description: str
     dtype: type = float
+    format: str | None = None
+    ucd: str | None = None
 
     def blank(self, n_rows):
         """Values of rows that were not measured: NaN, or 0 for integers and False for booleans."""
@@ -85,6 +92,8 @@ class Parameter:
         Names of the labels that it is computed from.
     lower, upper : float
         Limits of the values that the package can use, in ``unit``.
+    format, ucd : str
+        As in `Column`.
     """
 
     name: str
@@ -93,6 +102,8 @@ class Parameter:
     labels: tuple[str, ...]
     lower: float = -np.inf
     upper: float = np.inf
+    format: str = ".4f"
+    ucd: str = "meta.number"
 
     @property
     def err_unit(self):
@@ -106,35 +117,86 @@ class Parameter:
         """Columns of the median, its error, and the quantiles at 16 and 84 %."""
         name = self.name
         about = self.description
-        return (
-            Column(name, self.unit, about),
-            Column(f"{name}_err", self.err_unit, f"half of the 16-84 % width: {about}"),
-            Column(f"{name}_lo", self.unit, f"16 % quantile: {about}"),
-            Column(f"{name}_hi", self.unit, f"84 % quantile: {about}"),
+        error = f"stat.error;{self.ucd}"
+        low = f"{self.ucd};stat.min"
+        high = f"{self.ucd};stat.max"
+        columns = (
+            Column(name, self.unit, about, ucd=self.ucd),
+            Column(f"{name}_err", self.err_unit, f"half of 16-84 %: {about}", ucd=error),
+            Column(f"{name}_lo", self.unit, f"16 % quantile: {about}", ucd=low),
+            Column(f"{name}_hi", self.unit, f"84 % quantile: {about}", ucd=high),
         )
+        return tuple(replace(column, format=self.format) for column in columns)
 
 
 PARAMETERS = {
     parameter.name: parameter
     for parameter in (
-        Parameter("mag", "total AB magnitude of the model", u.ABmag, ("log_flux",)),
+        Parameter("mag", "total AB magnitude of the model", u.ABmag, ("log_flux",), ucd="phot.mag"),
         Parameter(
-            "r_eff", "major-axis half-light radius before the PSF", u.arcsec, ("log_r_eff",), 0
+            "r_eff",
+            "major-axis half-light radius before the PSF",
+            u.arcsec,
+            ("log_r_eff",),
+            lower=0,
+            ucd="phys.angSize.smajAxis",
         ),
-        Parameter("n", "Sersic index", None, ("n",), 0.3, 6.2),  # what GalSim can draw
-        Parameter("q", "axis ratio b/a", None, ("q",), 0.01, 1),
         Parameter(
-            "theta", "angle of the major axis, counter-clockwise from +x", u.deg, ("e1", "e2")
+            "n",
+            "Sersic index",
+            None,
+            ("n",),
+            lower=0.3,  # what GalSim can draw
+            upper=6.2,
+            ucd="src.morph.param",
         ),
-        Parameter("x_0", "x of the center in the cutout", u.pix, ("dx",)),
-        Parameter("y_0", "y of the center in the cutout", u.pix, ("dy",)),
+        Parameter(
+            "q", "axis ratio b/a", None, ("q",), lower=0.01, upper=1, ucd="phys.size.axisRatio"
+        ),
+        # Its UCD is not that of a position angle, which programs would take for one on the sky.
+        Parameter(
+            "theta",
+            "angle of the major axis, counter-clockwise from +x",
+            u.deg,
+            ("e1", "e2"),
+            format=".2f",
+            ucd="src.morph.param",
+        ),
+        Parameter(
+            "x_0",
+            "x of the center, 0 in the middle of the first pixel",
+            u.pix,
+            ("dx",),
+            format=".3f",
+            ucd="pos.cartesian.x;instr.det",
+        ),
+        Parameter(
+            "y_0",
+            "y of the center, 0 in the middle of the first pixel",
+            u.pix,
+            ("dy",),
+            format=".3f",
+            ucd="pos.cartesian.y;instr.det",
+        ),
     )
 }
 
 # Columns of the ellipse in pixels, where pixels are not square.
 PIXEL_SHAPE = {
-    "r_eff_pix": Column("r_eff_pix", u.pix, "half-light radius of the ellipse in pixels"),
-    "q_pix": Column("q_pix", None, "axis ratio of the ellipse in pixels"),
+    "r_eff_pix": Column(
+        "r_eff_pix",
+        u.pix,
+        "half-light radius of the ellipse in pixels",
+        format=".3f",
+        ucd="phys.size.smajAxis",
+    ),
+    "q_pix": Column(
+        "q_pix",
+        None,
+        "axis ratio of the ellipse in pixels",
+        format=".4f",
+        ucd="phys.size.axisRatio",
+    ),
 }
 
 

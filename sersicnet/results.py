@@ -1,29 +1,40 @@
 """Results of a prediction: medians, errors, flags, samples, tables and models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import astropy.units as u
 import numpy as np
-from astropy.modeling.models import Sersic2D
 from astropy.table import QTable
-from scipy.special import gamma, gammaincinv
 
-from sersicnet._rows import freeze_rows, join_rows
+from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
+from sersicnet.diagnostics.schema import check_columns, describe
 from sersicnet.flags import decode_flags
-from sersicnet.model.psf import check_psf
 from sersicnet.networks.densities import parameter_samples
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
+from sersicnet.preprocessing.drawing import draw_model, sersic2d
 from sersicnet.preprocessing.frame import StampFrame
-from sersicnet.preprocessing.pixels import to_sky
+from sersicnet.preprocessing.inputs import Inputs
+from sersicnet.preprocessing.pixels import to_skies
 from sersicnet.preprocessing.sources import measure_shape
+from sersicnet.preprocessing.windows import as_nddata
 
 __all__ = ["SersicResults"]
 
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
-_PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns", "pixel_shapes")
+_PER_GALAXY = (
+    "posterior",
+    "frame",
+    "flags",
+    "shapes",
+    "wcs",
+    "columns",
+    "pixel_shapes",
+    "inputs",
+    "ids",
+)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SersicResults:
     """Results for N galaxies, in the order of the cutouts: P parameters with their posteriors.
 
@@ -49,6 +60,12 @@ class SersicResults:
         Columns of a refinement, see `to_table`.
     pixel_shapes : dict of (N,) `~numpy.ndarray`
         Medians ``r_eff_pix`` (pixels) and ``q_pix`` of the ellipses in pixels.
+    inputs : `~sersicnet.preprocessing.inputs.Inputs`
+        The PSFs and checksums of the cutouts, which model images need.
+    ids : (N,) int `~numpy.ndarray`
+        Places of the galaxies in the input.
+    meta : dict
+        What measured them, as in the ``meta`` of `to_table`.
 
     Notes
     -----
@@ -77,10 +94,18 @@ class SersicResults:
     wcs: tuple
     columns: dict = field(default_factory=dict)
     pixel_shapes: dict = field(default_factory=dict)
+    inputs: Inputs | None = None
+    ids: np.ndarray | None = None
+    meta: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        if self.ids is None:
+            object.__setattr__(self, "ids", np.arange(len(self)))
+        if self.inputs is None:
+            object.__setattr__(self, "inputs", Inputs.unknown(len(self)))
         for name in ("quantiles", *_PER_GALAXY):
             object.__setattr__(self, name, freeze_rows(getattr(self, name)))
+        object.__setattr__(self, "meta", dict(self.meta))
 
     def __reduce__(self):
         """Make copies and pickles by the constructor, so that they are read-only as well."""
@@ -88,16 +113,38 @@ class SersicResults:
 
     @classmethod
     def concatenate(cls, parts):
-        """Join the results of several batches, one after the other."""
+        """Join the results of several batches, one after the other, and number them anew."""
         first = parts[0]
         if len(parts) == 1:
             return first
         quantiles = np.concatenate([part.quantiles for part in parts], axis=2)
         joined = {name: join_rows([getattr(part, name) for part in parts]) for name in _PER_GALAXY}
-        return cls(parameters=first.parameters, quantiles=quantiles, **joined)
+        joined["ids"] = None
+        return cls(first.parameters, quantiles=quantiles, meta=first.meta, **joined)
+
+    def __repr__(self):
+        n_failed = np.count_nonzero(np.isnan(self.quantiles[:, 1]).any(axis=0))
+        return (
+            f"<SersicResults: {len(self)} galaxies; {', '.join(self.parameters)}; "
+            f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
+        )
 
     def __len__(self):
         return len(self.flags)
+
+    def __iter__(self):
+        """Yield the results of each galaxy."""
+        for row in range(len(self)):
+            yield self[row]
+
+    def __getitem__(self, rows):
+        """Return the results of some galaxies: of a number, a slice, or an array of either kind.
+
+        They keep their ``ids`` and with them their samples.
+        """
+        chosen = chosen_rows(rows, len(self))
+        taken = {name: take_rows(getattr(self, name), chosen) for name in _PER_GALAXY}
+        return replace(self, quantiles=self.quantiles[:, :, chosen], **taken)
 
     def median(self, name):
         """Return the medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
@@ -122,8 +169,13 @@ class SersicResults:
             raise ValueError(msg)
         return self.quantiles[self.parameters.index(name)]
 
-    def to_table(self):
+    def to_table(self, columns=None):
         """Return a table with one row per galaxy.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Names of the columns, in their order; by default all.
 
         Returns
         -------
@@ -135,9 +187,17 @@ class SersicResults:
             predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
             not square; ``chi2`` and ``n_pixels`` within the galaxy, for the universal network and
             its refinements; other columns of the refinement, if any (``sky``, ``n_iter``,
-            ``ess``, ``n_samples``, ``log_evidence``); ``flags``.
+            ``ess``, ``n_samples``, ``log_evidence``); ``flags``. Each column has a description
+            and a UCD (``table[name].info``). ``meta`` says what measured them, the units where
+            they are the same for all, and ``INPUT`` where an array of several planes was taken for
+            as many galaxies (`~sersicnet.measure.measure_image` has the keys).
+
+        Raises
+        ------
+        ValueError
+            If there is no column of such a name.
         """
-        table = QTable({"id": np.arange(len(self))})
+        table = QTable({"id": np.array(self.ids)}, meta=dict(self.meta))
         for name in self.parameters:
             low, median, high = self._row(name)
             values = (median, (high - low) / 2, low, high)
@@ -150,27 +210,25 @@ class SersicResults:
         for name, column in self.columns.items():
             table[name] = column
         table["flags"] = self.flags
-        return table
+        describe(table)
+        if columns is None:
+            return table
+        return table[check_columns(columns, table.colnames)]
 
     def _add_sky(self, table):
         """Add the columns ``ra``, ``dec`` and ``pa`` where they can be computed."""
-        celestial = [i for i, wcs in enumerate(self.wcs) if wcs is not None]
-        if not celestial or not {"x_0", "y_0"} <= set(self.parameters):
+        if all(wcs is None for wcs in self.wcs) or not {"x_0", "y_0"} <= set(self.parameters):
             return
-        x = self.median("x_0")
-        y = self.median("y_0")
         theta = np.full(len(self), np.nan)
         if "theta" in self.parameters:
             theta = self.median("theta")
         q = self.pixel_shapes.get("q_pix", np.full(len(self), np.nan))
-        sky = np.full((3, len(self)), np.nan)
-        for i in celestial:
-            one = slice(i, i + 1)
-            sky[:, one] = to_sky(self.wcs[i], x[one], y[one], theta[one], q=q[one])
-        table["ra"] = sky[0] * u.deg
-        table["dec"] = sky[1] * u.deg
+        center = self.median("x_0"), self.median("y_0")
+        ra, dec, pa = to_skies(self.wcs, *center, theta, q=q)
+        table["ra"] = ra * u.deg
+        table["dec"] = dec * u.deg
         if "theta" in self.parameters:
-            table["pa"] = sky[2] * u.deg
+            table["pa"] = pa * u.deg
 
     def samples(self, n, *, seed=0):
         """Draw from the posteriors.
@@ -180,7 +238,7 @@ class SersicResults:
         n : int
             Number of draws for each galaxy.
         seed : int
-            Seed of the draws: those of galaxy ``i`` depend on it and on ``i`` alone.
+            Seed of the draws: those of a galaxy depend on it and on the galaxy's ``ids`` alone.
 
         Returns
         -------
@@ -200,7 +258,7 @@ class SersicResults:
 
     def _samples_in_pixels(self, n, seed):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
-        labels = self.posterior.draw(np.arange(len(self)), n, seed)
+        labels = self.posterior.draw(np.arange(len(self)), n, seed, numbers=self.ids)
         return parameter_samples(labels, self.frame, self.parameters)
 
     def covariance(self, *, n=1000, seed=0):
@@ -249,6 +307,7 @@ class SersicResults:
             If some are neither predicted nor given, one has an unknown name, or the prediction
             is NaN.
         """
+        check_row(index, len(self))
         unknown = [name for name in known if name not in PARAMETERS]
         if unknown:
             msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
@@ -267,6 +326,7 @@ class SersicResults:
 
     def _values_in_pixels(self, index, **known):
         """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
+        check_row(index, len(self))
         in_pixels = {name: known.pop(name) for name in PIXEL_SHAPE if name in known}
         frame = self.frame[index]
         if not (in_pixels or frame.is_square or {"r_eff", "q"} & set(known)):
@@ -293,33 +353,24 @@ class SersicResults:
             where ``known`` are.
         """
         values = self._values_in_pixels(index, **known)
-        flux = 10 ** (-0.4 * (values["mag"] - self.frame.zeropoint[index]))
-        r_eff = values["r_eff"] / self.frame.pixel_scale[index]
-        n = values["n"]
-        q = values["q"]
-        b = gammaincinv(2 * n, 0.5)
-        area = 2 * np.pi * n * r_eff**2 * q * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
-        return Sersic2D(
-            amplitude=flux / area,
-            r_eff=r_eff,
-            n=n,
-            x_0=values["x_0"],
-            y_0=values["y_0"],
-            ellip=1 - q,
-            theta=np.radians(values["theta"]),
-        )
+        zeropoint = self.frame.zeropoint[index]
+        return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])
 
-    def model_image(self, index, cutout, *, psf=None, **known):
+    def model_image(self, index, cutout, *, psf=None, psf_oversampling=None, sky=True, **known):
         """Render a galaxy as it would look in the cutout, without noise.
 
         Parameters
         ----------
         index : int
             Row of the galaxy.
-        cutout : `~astropy.nddata.NDData`
+        cutout : `~astropy.nddata.NDData` or 2-D `~numpy.ndarray`
             The cutout that it was predicted from.
-        psf : (K, K) array_like, optional
-            Star-like stamp; by default that of the cutout.
+        psf : (K, L) array_like, optional
+            Star-like stamp; by default that of the prediction, normalized and sampled as there.
+        psf_oversampling : int, optional
+            Pixels of ``psf`` on a side of a pixel of the cutout; by default as in the prediction.
+        sky : bool, optional
+            Whether to add the sky that was fitted, if one was.
         **known : float
             Parameters that were not predicted. Angle and center, where neither predicted nor
             given, are those of the second moments of the cutout
@@ -332,29 +383,24 @@ class SersicResults:
 
         Raises
         ------
-        ValueError
-            If there is no PSF, no prediction, or GalSim cannot draw the galaxy.
+        TypeError, ValueError
+            If the cutout is not the one that was measured, there is no PSF, or no prediction.
         """
-        from sersicnet.simulate_catalog.render import render_model
-
-        if psf is None:
-            psf = cutout.psf
-        if psf is None:
-            msg = "psf=None and the cutout has none: a model image needs the PSF"
-            raise ValueError(msg)
+        check_row(index, len(self))
+        cutout = as_nddata(cutout)
+        self.inputs.check(index, cutout, self.shapes[index])
+        psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
         absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
         if absent:
             shape = measure_shape(cutout)
             known = known | {name: shape[name] for name in absent}
-        return render_model(
-            self._values_in_pixels(index, **known),
-            cutout.data.shape,
-            pixel_scale=float(self.frame.pixel_scale[index]),
-            zeropoint=float(self.frame.zeropoint[index]),
-            psf=check_psf(psf),
-        )
+        values = self._values_in_pixels(index, **known)
+        image = draw_model(values, self.frame[[index]], psfs, cutout.data.shape)
+        if sky and "sky" in self.columns:
+            image += np.nan_to_num(self.columns["sky"][index])
+        return image
 
-    def residual(self, index, cutout, *, psf=None, **known):
-        """Return the cutout minus `model_image`, (ny, nx) `~numpy.ndarray`."""
-        image = self.model_image(index, cutout, psf=psf, **known)
-        return np.asarray(cutout.data, dtype=float) - image
+    def residual(self, index, cutout, *, psf=None, psf_oversampling=None, **known):
+        """Return the cutout minus `model_image` with its sky, (ny, nx) `~numpy.ndarray`."""
+        image = self.model_image(index, cutout, psf=psf, psf_oversampling=psf_oversampling, **known)
+        return np.asarray(as_nddata(cutout).data, dtype=float) - image

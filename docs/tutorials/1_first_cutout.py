@@ -74,7 +74,7 @@ print(decode_flags(results.flags[0]))
 from sersicnet.plotting import plot_residuals
 
 figure = plt.figure(figsize=(7, 2.4), layout="constrained")
-axes = plot_residuals([cutout], [results.model_image(0, cutout)], figure=figure)
+axes = plot_residuals([cutout], results, figure=figure)
 
 # %%
 # The posterior

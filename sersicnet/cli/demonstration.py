@@ -154,10 +154,8 @@ def _residual_figure(results, cutouts, names, usable):
     places = np.unique(np.linspace(0, len(usable) - 1, N_SHOWN).astype(int))
     shown = [usable[place] for place in places]
     labels = []
-    models = []
     for i in shown:
         values = [f"{name} = {results.median(name)[i]:.2f}" for name in results.parameters[:4]]
         labels.append("\n".join([names[i], *values]))
-        models.append(results.model_image(i, cutouts[i]))
-    axes = plot_residuals([cutouts[i] for i in shown], models, labels=labels)
+    axes = plot_residuals([cutouts[i] for i in shown], results[shown], labels=labels)
     return axes[0, 0].figure

@@ -145,7 +145,7 @@ def _measure_image(options):
         **given,
     )
     print(f"wrote {options.output}: {len(table)} sources")
-    _write_models(table, options, normalize_psf=given.get("normalize_psf", True))
+    _write_models(table, options)
     if options.regions is not None:
         write_regions(table, options.regions)
     for name in (*_IMAGES, "regions"):
@@ -154,18 +154,10 @@ def _measure_image(options):
     return show_rows(table)
 
 
-def _write_models(table, options, *, normalize_psf):
+def _write_models(table, options):
     """Write the images of the measured galaxies, and of what is left without them."""
     from sersicnet.measure.models import write_field_model
 
     for path, residual in ((options.model_image, False), (options.residual_image, True)):
         if path is not None:
-            write_field_model(
-                table,
-                options.image,
-                path,
-                psf=options.psf,
-                psf_oversampling=options.psf_oversampling,
-                normalize_psf=normalize_psf,
-                residual=residual,
-            )
+            write_field_model(table, options.image, path, psf=options.psf, residual=residual)

@@ -24,7 +24,7 @@ __all__ = [
     "units_of",
 ]
 
-TABLE_HELP = "table to write: .ecsv, .fits or .parquet; an existing file is replaced"
+TABLE_HELP = "table to write: .ecsv, .fits, .vot or .parquet; an existing file is replaced"
 
 
 def read_named_cutouts(paths, *, mask_bits=None):

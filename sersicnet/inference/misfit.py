@@ -2,18 +2,15 @@
 
 import numpy as np
 
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import CENTER, LOG_R_EFF
 from sersicnet.model.misfit import Misfit, measure_misfit
-from sersicnet.parameters import Column
 
 __all__ = ["MISFIT_COLUMNS", "judge"]
 
 # Columns of tables that all models add that are compared with the image.
-MISFIT_COLUMNS = (
-    Column("chi2", None, "sum of squared residuals over the noise, within the galaxy"),
-    Column("n_pixels", None, "good pixels within the galaxy", int),
-)
+MISFIT_COLUMNS = (COLUMNS["chi2"], COLUMNS["n_pixels"])
 
 # Sides of the stamps of large galaxies, in pixels of the image; they reach to this many half-light
 # radii from the center.

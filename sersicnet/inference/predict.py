@@ -17,6 +17,7 @@ from sersicnet.inference.flags import (
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.misfit import judge
+from sersicnet.inference.record import describe_call, describe_inputs
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -34,6 +35,7 @@ from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
+from sersicnet.preprocessing.inputs import Inputs
 from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
@@ -88,26 +90,13 @@ def predict(
     TypeError, ValueError
         If an argument is invalid.
     """
-    refinement = check_refinement(refine)
-    needs_psf = isinstance(net.network_, PosteriorNetwork)
-    if needs_psf:
-        measure = partial(
-            _measure_universal,
-            net.network_,
-            points=points,
-            ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
-            refinement=refinement,
-            seed=seed,
-        )
-    else:
-        _check_plain(refine, augment)
-        measure = partial(_measure_regression, net)
+    measure = _measure_with(net, points=points, augment=augment, refine=refine, seed=seed)
     batches = open_cutouts(
         cutouts,
         stamp_size=net.stamp_size,
         psf=psf,
         psf_options=psf_options,
-        needs_psf=needs_psf,
+        needs_psf=isinstance(net.network_, PosteriorNetwork),
         mask_bits=mask_bits,
         **units,
     )
@@ -121,11 +110,20 @@ def predict(
             kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
             shapes = shapes_in_pixels(quantiles, stamps.frame, net.parameters_)
             quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, net.parameters_)
-            parts.append(SersicResults(net.parameters_, posterior, quantiles, *kept, shapes))
+            inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
+            found = posterior, quantiles, *kept, shapes, inputs
+            parts.append(SersicResults(net.parameters_, *found))
             scatter.append(_noise_scatter(batch))
             bar.update(len(batch))
     warn_of_noise(np.concatenate(scatter), stacklevel=3)
+    return _join(net, batches, parts, refine=refine)
+
+
+def _join(net, batches, parts, *, refine):
+    """Join the results of all batches, and describe and log them."""
     results = SersicResults.concatenate(parts)
+    results.meta.update(describe_inputs(batches.cutouts, results.frame))
+    results.meta.update(describe_call(net, refine=refine, psf_options=batches.psf_options))
     log_results(batches.cutouts, results)
     return results
 
@@ -142,6 +140,22 @@ def _noise_scatter(batch):
     given = batch.stamps.flags & unknown == 0
     scatter[given] = data_scatter(batch.stamps.data[given], batch.stamps.weight[given])
     return scatter
+
+
+def _measure_with(net, *, points, augment, refine, seed):
+    """Return the function that measures a batch with the network."""
+    refinement = check_refinement(refine)
+    if not isinstance(net.network_, PosteriorNetwork):
+        _check_plain(refine, augment)
+        return partial(_measure_regression, net)
+    return partial(
+        _measure_universal,
+        net.network_,
+        points=points,
+        ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
+        refinement=refinement,
+        seed=seed,
+    )
 
 
 def _check_plain(refine, augment):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sersicnet._settings import check_bool, check_positive
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import log_posterior, sample
@@ -15,7 +16,7 @@ from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
-from sersicnet.parameters import PARAMETERS, Column
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
 
@@ -24,7 +25,7 @@ SEVEN = tuple(PARAMETERS)
 # a third of the error.
 _FEWEST_EFFECTIVE = 10
 # Columns of tables that all refinements add.
-_FIT_COLUMNS = (Column("sky", None, "fitted sky, in the unit of the image"),)
+_FIT_COLUMNS = (COLUMNS["sky"],)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class LevenbergMarquardt:
     prior: bool = True
     sky: bool = True
 
-    columns = (*_FIT_COLUMNS, Column("n_iter", None, "steps of the fit", int))
+    columns = (*_FIT_COLUMNS, COLUMNS["n_iter"])
 
     def __post_init__(self):
         check_bool("prior", self.prior)
@@ -142,9 +143,9 @@ class ImportanceSampling:
 
     columns = (
         *_FIT_COLUMNS,
-        Column("ess", None, "effective number of samples"),
-        Column("log_evidence", None, "logarithm of the evidence"),
-        Column("n_samples", None, "samples that were drawn", int),
+        COLUMNS["ess"],
+        COLUMNS["log_evidence"],
+        COLUMNS["n_samples"],
     )
 
     def __post_init__(self):

@@ -51,7 +51,7 @@ class FitDensity(Rows):
     log_light: np.ndarray
     offset: np.ndarray
 
-    def draw(self, rows, n, seed):
+    def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with a generator of its own.
 
         Parameters
@@ -62,22 +62,26 @@ class FitDensity(Rows):
             Number of draws for each galaxy.
         seed : int
             Seed of all generators.
+        numbers : (R,) int array_like, optional
+            Numbers that tell the generators apart, by default the rows.
 
         Returns
         -------
         dict of (R, n) `~numpy.ndarray`
         """
         rows = np.asarray(rows)
+        numbers = rows if numbers is None else np.asarray(numbers)
         covariance = self.covariance[rows]
         root = np.full_like(covariance, np.nan)  # square roots; some are NaN or singular
         good = np.isfinite(covariance).all(axis=(1, 2))
         values, vectors = np.linalg.eigh(covariance[good])
         root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
-        normal = own_normal(rows, (n, N_LABELS), seed)
+        normal = own_normal(numbers, (n, N_LABELS), seed)
         values = self.mean[rows, None] + normal @ np.swapaxes(root, 1, 2)
         drawn = label_dict(self.labels(values, rows))
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
-        for name, values in self.network.draw(rows[missing], n, seed).items():
+        network = self.network.draw(rows[missing], n, seed, numbers=numbers[missing])
+        for name, values in network.items():
             drawn[name][missing] = values
         return drawn
 
@@ -101,16 +105,18 @@ class SampleDensity(Rows):
 
     labels: np.ndarray
 
-    def draw(self, rows, n, seed):
+    def draw(self, rows, n, seed, *, numbers=None):
         """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
+        if numbers is None:
+            numbers = rows
         n_kept = self.labels.shape[1]
-        chosen = []
-        for row in rows:
-            rng = np.random.default_rng([seed, row])
+        chosen = np.empty((len(rows), n), dtype=int)
+        for place, number in enumerate(numbers):
+            rng = np.random.default_rng([seed, number])
             # each as often as any other, before the rest is drawn
             order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
-            chosen.append(np.concatenate([*order, np.zeros(0, dtype=int)])[:n])
-        picked = self.labels[np.asarray(rows)[:, None], np.array(chosen)]
+            chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
+        picked = self.labels[np.asarray(rows, dtype=int)[:, None], chosen]
         return label_dict(picked.astype(float))
 
 

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # Formats that keep units and meta.
-_SUFFIXES = (".ecsv", ".fits", ".parquet")
+_SUFFIXES = (".ecsv", ".fits", ".parquet", ".vot", ".xml")
 _IMAGE_SUFFIXES = (".fits", ".fit", ".fts")
 # Bytes that are written at a time where a disk cannot give room in one step.
 _PIECE = 2**24
@@ -206,7 +206,7 @@ def check_table_path(path, name="path"):
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
-        msg = f"{name}={str(path)!r} must end in .ecsv, .fits or .parquet"
+        msg = f"{name}={str(path)!r} must end in .ecsv, .fits, .parquet, .vot or .xml"
         raise ValueError(msg)
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         extra = "'sersicnet[survey]' ('.[survey]' in a checkout)"
@@ -254,7 +254,8 @@ def write_table(table, path, *, overwrite=False):
     table : `~astropy.table.QTable`
         The table to write.
     path : str or path-like
-        The file: ``.ecsv``, ``.fits`` or ``.parquet``. It appears when it is complete.
+        The file: ``.ecsv``, ``.fits``, ``.parquet``, or a VOTable, ``.vot`` or ``.xml``. It appears
+        when it is complete.
     overwrite : bool, optional
         Whether to replace an existing file.
 
@@ -268,6 +269,12 @@ def write_table(table, path, *, overwrite=False):
         If the format is Parquet and pyarrow is not installed.
     FileNotFoundError
         If the folder does not exist.
+
+    Notes
+    -----
+    FITS and VOTable do not have a unit for AB magnitudes. Their columns have the unit ``mag``, and
+    ``ABMAGS`` in the header lists them, by which `read_table` gives them their unit again. UCDs and
+    descriptions of columns are in the files, so that TOPCAT knows what each column is.
 
     Examples
     --------
@@ -283,14 +290,24 @@ def write_table(table, path, *, overwrite=False):
     ...     print(read_table(path)["mag"].unit)
     mag(AB)
     """
+    from astropy.io.votable.exceptions import W50
     from astropy.utils.exceptions import AstropyUserWarning
+
+    from sersicnet.io.formats import to_fits_table, write_votable
 
     path = check_table_path(path)
     if path.exists() and not overwrite:
         msg = f"{path} exists: pass overwrite=True to replace it"
         raise FileExistsError(msg)
     with atomic_path(path) as partial, warnings.catch_warnings():
-        # Astropy keeps such a unit in a comment that it understands.
+        # Units that a format does not know, such as electron / s: astropy keeps them all the same.
         lost = "The unit '.*' could not be saved in native FITS format"
         warnings.filterwarnings("ignore", lost, AstropyUserWarning)
-        table.write(partial)
+        warnings.simplefilter("ignore", W50)
+        match path.suffix:
+            case ".fits":
+                to_fits_table(table).write(partial)
+            case ".vot" | ".xml":
+                write_votable(table, partial)
+            case _:
+                table.write(partial)

@@ -21,7 +21,7 @@ _FITS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
 def read_table(path):
     """Read a table of any format.
 
-    Units of AB magnitudes, which FITS does not know, are read as well.
+    In files of `~sersicnet.io.write_table`, AB magnitudes are what they were, whatever the format.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ def read_table(path):
     """
     import astropy.units as u
 
+    from sersicnet.io.formats import from_standard
+
     file = Path(split_path(path)[0])
     if not file.exists():
         msg = f"{path} does not exist"
@@ -54,7 +56,7 @@ def read_table(path):
     try:
         with u.add_enabled_units([u.ABmag]), warnings.catch_warnings():
             warnings.simplefilter("ignore", u.UnitsWarning)
-            return _read(file, path)
+            return from_standard(_read(file, path))
     except Exception as error:  # readers raise what they like
         reason = " ".join(str(error).split()).removeprefix(f"{path} is ")[:200]
         if "Unable to guess table format" in reason:
@@ -68,6 +70,8 @@ def _read(file, path):
     from astropy.io.registry import IORegistryError
     from astropy.table import QTable
 
+    from sersicnet.io.formats import read_votable
+
     with file.open("rb") as stream:
         start = stream.read(2880)
     if start.startswith(_FITS[0]) or (start.startswith(_FITS) and ".fits" in file.name):
@@ -75,6 +79,8 @@ def _read(file, path):
     if ".fits" in file.name:
         msg = "it is not FITS"
         raise ValueError(msg)
+    if b"<VOTABLE" in start:
+        return read_votable(file)
     if _ASCII_HEAD.match(start):
         return QTable.read(file, format="ascii.sextractor")
     try:

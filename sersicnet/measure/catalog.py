@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet.diagnostics.schema import describe
 from sersicnet.measure.field import RELATIVE
 from sersicnet.measure.windows import usable_saturation
 from sersicnet.parameters import to_floats
@@ -226,7 +227,9 @@ def finish_table(table, columns, wcs, catalog):
     for column in columns:
         if column.name in ("local_background", "sky"):
             table[column.name] = u.Quantity(table[column.name], column.unit)
-    return QTable(table[names])
+    table = QTable(table[names])
+    describe(table)
+    return table
 
 
 def _add_sky_positions(table, wcs):

@@ -6,31 +6,24 @@ columns.
 
 from dataclasses import replace
 
-import astropy.units as u
 from astropy.table import QTable
 
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
 __all__ = ["blank_table", "catalog_columns", "source_columns"]
 
-_ID = Column("id", None, "number of the source, or the id of the given catalog", int)
-_FLAGS = Column("flags", None, "bits of sersicnet.Flags", int)
-_SKY_POSITION = (
-    Column("ra", u.deg, "right ascension (ICRS)"),
-    Column("dec", u.deg, "declination (ICRS)"),
-)
-_POSITION_ANGLE = Column("pa", u.deg, "position angle of the major axis, north through east")
 _PHOTOMETRY = (
-    Column("x_centroid", u.pix, "x of the centroid, or of the given position"),
-    Column("y_centroid", u.pix, "y of the centroid, or of the given position"),
-    Column("kron_mag", u.ABmag, "AB magnitude in the Kron aperture"),
-    Column("kron_mag_err", u.mag, "error of kron_mag"),
-    Column("half_light_radius", u.arcsec, "circular half-light radius, with the PSF"),
-    Column("area", u.pix**2, "area of the detected source"),
+    "x_centroid",
+    "y_centroid",
+    "kron_mag",
+    "kron_mag_err",
+    "half_light_radius",
+    "area",
+    "local_background",
 )
-_LOCAL_BACKGROUND = Column("local_background", None, "subtracted after the sky map")
 # How sources are known and sorted before the catalog is finished.
 _KEY = (
     Column("row", None, "row of the given catalog", int),
@@ -63,7 +56,8 @@ def source_columns(parameters, refine=None, *, judged=False):
     """
     measured = _measured_columns(parameters, refine, judged)
     measured += _shape_columns(parameters)
-    return [_ID, *measured, _FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND, *_KEY]
+    photometry = [COLUMNS[name] for name in _PHOTOMETRY]
+    return [COLUMNS["id"], *measured, COLUMNS["flags"], *photometry, *_KEY]
 
 
 def catalog_columns(
@@ -96,14 +90,14 @@ def catalog_columns(
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [_ID, *_measured_columns(parameters, refine, judged)]
+    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged)]
     if celestial:
-        columns += _SKY_POSITION
-        if "theta" in parameters:
-            columns.append(_POSITION_ANGLE)
+        columns += [COLUMNS["ra"], COLUMNS["dec"]]
+    if celestial and "theta" in parameters:
+        columns.append(COLUMNS["pa"])
     if not one_pixel_scale:
         columns += _shape_columns(parameters)
-    columns += [_FLAGS, *_PHOTOMETRY, _LOCAL_BACKGROUND]
+    columns += [COLUMNS[name] for name in ("flags", *_PHOTOMETRY)]
     in_image_unit = ("sky", "local_background")
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 

@@ -43,8 +43,9 @@ def measure_image(
     net : `~sersicnet.SersicNet`, optional
         The network; by default that of the universal weights.
     output : path, optional
-        File to which the table is written as well: ``.ecsv``, ``.fits`` or ``.parquet`` (which
-        needs pyarrow). The file appears when it is complete, and replaces another.
+        File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
+        ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces
+        another.
     background_image : path, optional
         FITS file to which the sky is written that is subtracted.
     segmentation_image : path, optional
@@ -65,8 +66,9 @@ def measure_image(
         ``half_light_radius`` (circular, with the PSF), and ``area``.
         ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
-        and SHA-256 of the file), ``REFINE``, ``THRESH``, and ``NOISCALE``, the factor of the noise
-        of relative weights.
+        and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and
+        normalization of the PSF), ``THRESH``, and ``NOISCALE``, the factor of the noise of relative
+        weights. Each column has a description and a UCD.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf import check_psf
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.inputs import psf_options_of
 
 __all__ = ["add_stamp", "galaxy_labels", "galaxy_stamps", "write_field_model"]
 
@@ -178,8 +179,8 @@ def write_field_model(
     path,
     *,
     psf=None,
-    psf_oversampling=1,
-    normalize_psf=True,
+    psf_oversampling=None,
+    normalize_psf=None,
     pixel_scale=None,
     zeropoint=None,
     residual=False,
@@ -199,9 +200,9 @@ def write_field_model(
     path : str or path-like
         The FITS file to write, of single precision, in the unit of the image.
     psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
-        As for `~sersicnet.measure.measure_image`. Pixel scale and zero point are by default those
-        in the ``meta`` of the catalog. Its columns ``r_eff_pix`` and ``q_pix``, if there, need no
-        pixel scale.
+        As for `~sersicnet.measure.measure_image`. All but the PSF are by default those in the
+        ``meta`` of the catalog. Its columns ``r_eff_pix`` and ``q_pix``, if there, need no pixel
+        scale.
     residual : bool, optional
         Whether to write the image less the galaxies, its sky left in, instead of the galaxies.
 
@@ -229,13 +230,17 @@ def write_field_model(
         pixel_scale = catalog.meta.get("PIXSCALE")
     if zeropoint is None:
         zeropoint = catalog.meta.get("MAGZP")
+    psf_options = psf_options_of(
+        catalog.meta, oversampling=psf_oversampling, normalize=normalize_psf
+    )
+    normalize_psf = psf_options.get("normalize", True)
     with open_field(image) as field:
         if psf is None:
             psf = field.psf
         if psf is None:
             msg = "psf=None and the image has none: an image of galaxies needs the PSF"
             raise ValueError(msg)
-        psf = field_psf(psf, oversampling=psf_oversampling)
+        psf = field_psf(psf, oversampling=psf_options.get("oversampling", 1))
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         _, places, labels = galaxy_labels(catalog, pixel_scale, zeropoint)
         with atomic_path(path) as partial:

@@ -5,11 +5,11 @@ survey and their record. Nothing slow is imported before an option needs it.
 """
 
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from inspect import Parameter, Signature, signature
 from numbers import Real
 from textwrap import fill
 
+from sersicnet._settings import check_names
 from sersicnet.measure.option_json import from_json, to_json
 
 __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
@@ -329,13 +329,7 @@ def check_keywords(function_name, keywords, *, own):
         ...
     TypeError: measure_image() got an unexpected keyword argument 'mak': did you mean mask?
     """
-    known = [option.name for option in fields(Options)]
-    for name in keywords:
-        if name not in known:
-            close = " or ".join(get_close_matches(name, [*own, *known]))
-            hint = f": did you mean {close}?" if close else ""
-            msg = f"{function_name}() got an unexpected keyword argument {name!r}{hint}"
-            raise TypeError(msg)
+    check_names(function_name, keywords, [*own, *(option.name for option in fields(Options))])
 
 
 def takes_options(function):

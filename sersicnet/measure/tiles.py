@@ -26,9 +26,9 @@ import astropy.units as u
 import numpy as np
 from astropy.table import vstack
 
-from sersicnet import __version__
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
+from sersicnet.inference.record import describe_call
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -288,18 +288,12 @@ class Measurement:
 
     def _describe(self):
         """What measured the image, as a FITS header can hold it."""
-        weights = self.net.weights_ or "trained, not loaded from a file"
-        refine = self.options.refine
-        if refine is None:
-            refine = "none"
-        return {
-            "PIXSCALE": self.pixel_scale,
-            "MAGZP": self.zeropoint,
-            "VERSION": f"sersicnet {__version__}",
-            "WEIGHTS": weights.encode("ascii", "replace").decode(),
-            "REFINE": str(refine),
-            "THRESH": self.options.threshold,
-        }
+        psf_options = {"normalize": self.options.normalize_psf}
+        if self.psf is not None:
+            psf_options["oversampling"] = self.psf.oversampling
+        record = {"PIXSCALE": self.pixel_scale, "MAGZP": self.zeropoint}
+        record |= describe_call(self.net, refine=self.options.refine, psf_options=psf_options)
+        return record | {"THRESH": self.options.threshold}
 
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""
@@ -374,6 +368,7 @@ class Measurement:
             **self.options.predicting(),
         )
         table = results.to_table()
+        table.meta.clear()  # that of the catalog comes from `_describe`
         for name, values in results.pixel_shapes.items():
             table[name] = PIXEL_SHAPE[name].with_unit(values)
         table["flags"] |= np.asarray(part["flags"])

@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.model.profile import fft_size, psf_transform, sersic_images
 
-__all__ = ["n_together", "psf_transforms", "render_models"]
+__all__ = ["n_together", "psf_transforms", "render_image", "render_models"]
 
 # Galaxies rendered together: few stay in a processor's cache, many share the cost of each call.
 _CHUNKS = {"cpu": 32, "cuda": 256}
@@ -64,6 +64,39 @@ def render_models(labels, rows, psfs, size, *, device):
         transforms = psf_transforms(psfs, psfs.which[part], size, device)
         models = sersic_images(chosen, transforms, stamp_size=size, oversampling=psfs.oversampling)
         yield part, chosen, models
+
+
+def render_image(labels, psfs, shape):
+    """Render one galaxy on an image of any shape.
+
+    Parameters
+    ----------
+    labels : (7,) `~numpy.ndarray`
+        Labels of the galaxy, in the order of `~sersicnet.model.LABELS`. The center is counted from
+        the middle of the smallest square that begins with the image's first pixel and holds it.
+    psfs : `~sersicnet.model.PSFs`
+        The galaxy's PSF.
+    shape : (int, int)
+        Numbers of rows and columns.
+
+    Returns
+    -------
+    (ny, nx) float64 `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model import collect_psfs, render_image
+    >>> labels = np.array([2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0])
+    >>> psfs = collect_psfs([[[0, 1, 0], [1, 4, 1], [0, 1, 0]]])
+    >>> image = render_image(labels, psfs, (41, 33))
+    >>> np.unravel_index(image.argmax(), image.shape)
+    (np.int64(20), np.int64(20))
+    """
+    cpu = torch.device("cpu")
+    found = render_models(labels[None], np.array([0]), psfs, max(shape), device=cpu)
+    (_, _, images) = next(iter(found))
+    return images[0, : shape[0], : shape[1]].double().numpy()
 
 
 def n_together(most, stamp_size, oversampling, device):

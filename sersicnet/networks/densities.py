@@ -33,24 +33,28 @@ class NormalDensity(Rows):
     mean: np.ndarray
     scale: np.ndarray
 
-    def draw(self, rows, n, seed):
+    def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with its own generator.
 
         Parameters
         ----------
         rows : (R,) array_like of int
-            Numbers of the galaxies.
+            Rows of the galaxies.
         n : int
             Number of draws per galaxy.
         seed : int
             Seed of all generators.
+        numbers : (R,) array_like of int, optional
+            Numbers that tell the generators apart, by default the rows.
 
         Returns
         -------
         dict of (R, n) `~numpy.ndarray`
             By name of the label.
         """
-        normal = own_normal(rows, (n, len(self.names)), seed)
+        if numbers is None:
+            numbers = rows
+        normal = own_normal(numbers, (n, len(self.names)), seed)
         labels = self.mean[rows, None] + self.scale[rows, None] * normal
         return dict(zip(self.names, np.moveaxis(labels, 2, 0), strict=True))
 

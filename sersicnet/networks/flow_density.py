@@ -59,17 +59,19 @@ class FlowDensity(Rows):
         factor = torch.from_numpy(self.factor[rows, orientation].copy())
         return Posterior(self.flow, context, mean, factor)
 
-    def draw(self, rows, n, seed):
+    def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with its own generator.
 
         Parameters
         ----------
         rows : (R,) array_like of int
-            Numbers of the galaxies.
+            Rows of the galaxies.
         n : int
             Number of draws per galaxy, which take the orientations in turn.
         seed : int
             Seed of all generators.
+        numbers : (R,) array_like of int, optional
+            Numbers that tell the generators apart, by default the rows.
 
         Returns
         -------
@@ -77,13 +79,14 @@ class FlowDensity(Rows):
             By name of the label, and ``q``.
         """
         rows = np.asarray(rows)
+        numbers = rows if numbers is None else np.asarray(numbers)
         labels = np.full((len(rows), n, N_LABELS), np.nan)
         good = np.flatnonzero(np.isfinite(self.mean[rows]).all(axis=(1, 2)))
         n_orientations = self.mean.shape[1]
         step = max(1, _CHUNK // max(n, 1))
         for start in range(0, len(good), step):
             part = good[start : start + step]
-            normal = np.swapaxes(own_normal(rows[part], (n, N_LABELS), seed), 0, 1)
+            normal = np.swapaxes(own_normal(numbers[part], (n, N_LABELS), seed), 0, 1)
             for orientation in range(n_orientations):
                 draws = slice(orientation, None, n_orientations)
                 posterior = self.distribution(rows[part], orientation)

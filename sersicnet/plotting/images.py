@@ -92,8 +92,9 @@ def plot_residuals(cutouts, models, *, labels=None, figure=None, ax=None):
     ----------
     cutouts : sequence of `~astropy.nddata.NDData` or 2-D array
         The images.
-    models : sequence of `~astropy.nddata.NDData` or 2-D array
-        A model image for each cutout, in the unit of the cutout.
+    models : sequence of `~astropy.nddata.NDData` or 2-D array, or `~sersicnet.SersicResults`
+        A model image for each cutout, in the unit of the cutout; of results, those that
+        `~sersicnet.SersicResults.model_image` draws, with the PSFs and the fitted sky.
     labels, figure, ax
         Texts, and where to draw, as in `plot_mosaic`; the label is to the left of the row.
 
@@ -118,10 +119,13 @@ def plot_residuals(cutouts, models, *, labels=None, figure=None, ax=None):
     (1, 3)
     """
     cutouts = _as_list(cutouts, "cutouts")
-    models = _as_list(models, "models")
     labels = _as_labels(labels, len(cutouts))
+    if not hasattr(models, "model_image"):
+        models = _as_list(models, "models")
+    elif len(models) == len(cutouts):
+        models = [models.model_image(i, cutout) for i, cutout in enumerate(cutouts)]
     shapes = [pixels_of(cutout).shape for cutout in cutouts]
-    if [pixels_of(model).shape for model in models] != shapes:
+    if len(models) != len(cutouts) or [pixels_of(model).shape for model in models] != shapes:
         msg = f"models ({len(models)}) must have the number and shapes of cutouts ({len(cutouts)})"
         raise ValueError(msg)
     figure = canvas(figure, ax, (6.6, 1.62 * len(cutouts) + 0.3), layout="constrained")

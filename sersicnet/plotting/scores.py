@@ -22,6 +22,10 @@ from sersicnet.plotting.style import (
 
 __all__ = ["plot_binned_score", "plot_history", "plot_predicted_vs_true"]
 
+# Galaxies below which R2 and NMAD say next to nothing: of ten galaxies, 1 - R2 is uncertain by a
+# factor of 1.8, of two by a factor of 10.
+_FEWEST = 10
+
 
 def plot_predicted_vs_true(
     predicted, truth, *, parameters=None, errors=False, reference="true", axes=None
@@ -29,7 +33,8 @@ def plot_predicted_vs_true(
     """Plot predicted against true values, one panel per parameter.
 
     Each panel has the line of equality, R2, and the NMAD scatter (in dex for ``r_eff``,
-    whose axes are logarithmic). Points are colored by the true magnitude if there is one.
+    whose axes are logarithmic); of fewer than ten galaxies, it has their number and the rms of the
+    error. Points are colored by the true magnitude if there is one.
 
     Parameters
     ----------
@@ -243,7 +248,10 @@ def _finish_comparison(ax, comparison, reference):
     _equal_limits(ax, np.concatenate([true, _shown(comparison, "predicted")]))
     name = AXIS_NAMES[comparison.parameter]
     ax.set(xlabel=f"{reference} {name}", ylabel=f"predicted {name}", aspect="equal")
-    text = f"$R^2$ = {comparison.r2:.3f}\nNMAD = {comparison.scatter:.3g} {comparison.unit}"
+    if comparison.n < _FEWEST:
+        text = f"$N$ = {comparison.n}\nrms = {comparison.rms:.3g} {comparison.unit}"
+    else:
+        text = f"$R^2$ = {comparison.r2:.3f}\nNMAD = {comparison.scatter:.3g} {comparison.unit}"
     if comparison.n_lost:
         text += f"\n{comparison.n_lost} of {len(comparison.truth)} lost"
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}

@@ -11,7 +11,7 @@ from sersicnet.parameters import wrap_theta
 from sersicnet.preprocessing.ellipses import TOLERANCE, elongation, major_axis
 from sersicnet.preprocessing.units import SCALE_LIMITS
 
-__all__ = ["celestial", "find_pixels", "local_pixels", "to_sky"]
+__all__ = ["celestial", "find_pixels", "local_pixels", "to_skies", "to_sky"]
 
 _WCS = "the WCS"
 # Relative difference of two pixel scales of one image that is told: nominal scales, such as 0.05
@@ -211,6 +211,29 @@ def to_sky(wcs, x, y, theta, *, q):
         angle = wrap_theta(center.position_angle(end).deg)
         sky[:, known] = center.ra.deg, center.dec.deg, angle
     sky[2, ~np.isfinite(theta)] = np.nan
+    return sky
+
+
+def to_skies(wcs, x, y, theta, *, q):
+    """Convert positions and angles in images of their own, as `to_sky` does.
+
+    Parameters
+    ----------
+    wcs : sequence of N WCS or None
+        Celestial WCS of each image.
+    x, y, theta, q : (N,) `~numpy.ndarray`
+        As for `to_sky`, one per image.
+
+    Returns
+    -------
+    (3, N) `~numpy.ndarray`
+        NaN where there is no WCS.
+    """
+    sky = np.full((3, len(x)), np.nan)
+    for i in range(len(x)):
+        if wcs[i] is not None:
+            one = slice(i, i + 1)
+            sky[:, one] = to_sky(wcs[i], x[one], y[one], theta[one], q=q[one])
     return sky
 
 

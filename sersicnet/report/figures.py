@@ -107,6 +107,8 @@ def histogram(columns, name):
         edges = 10 ** np.histogram_bin_edges(np.log10(values), _N_BINS)
     else:
         edges = np.histogram_bin_edges(values, _N_BINS)
+    if values.size and values.min() < values.max():
+        edges[[0, -1]] = values.min(), values.max()  # rounding would lose a galaxy
     counts = np.histogram(values, edges)[0]
     sides = {"left": edges[:-1], "right": edges[1:]}
     bars = ColumnDataSource(sides | {"all": counts, "shown": counts})

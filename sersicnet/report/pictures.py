@@ -37,9 +37,11 @@ _PALETTE = [
     for channel in ImageColor.getrgb(color)
 ]
 _BAD = len(_IMAGE_COLORS) + len(_RESIDUAL_COLORS)
+# Stands for a cutout that there is not.
+_EMPTY = NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
 
 
-def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
+def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, inputs=None):
     """Draw image, model and residual of each galaxy side by side.
 
     Parameters
@@ -53,6 +55,10 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
         PSFs and units of the cutouts, as in `~sersicnet.inference.predict.predict`.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
+    sky : (N,) `~numpy.ndarray`, optional
+        Sky that was fitted with each galaxy, in the unit of its cutout; by default 0.
+    inputs : `~sersicnet.preprocessing.inputs.Inputs`, optional
+        What is known of the cutouts that were measured, and their PSFs.
 
     Returns
     -------
@@ -63,25 +69,41 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units):
     ------
     TypeError, ValueError
         For the same reasons as in `~sersicnet.SersicNet.predict`, and if there are not N
-        cutouts.
+        cutouts, or one is not the one that was measured.
     """
     n_galaxies = len(next(iter(values.values())))
     if isinstance(cutouts, list | tuple):
-        empty = NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
-        cutouts = [empty if cutout is None else cutout for cutout in cutouts]
+        cutouts = [_EMPTY if cutout is None else cutout for cutout in cutouts]
+    if psf is None and inputs is not None and any(stamp is not None for stamp in inputs.psfs):
+        psf = list(inputs.psfs)
     batches = open_cutouts(cutouts, stamp_size=_SIDE, psf=psf, psf_options=psf_options, **units)
     if len(batches) != n_galaxies:
         msg = f"cutouts ({len(batches)}) must be as many as the rows of the catalog ({n_galaxies})"
         raise ValueError(msg)
+    if inputs is not None:
+        _check_measured(inputs, batches.cutouts)
+    if sky is None:
+        sky = np.zeros(n_galaxies)
     pictures = []
     for batch in batches:
         measured = {name: column[batch.rows] for name, column in values.items()}
-        pictures += _batch_pictures(measured, batch)
+        pictures += _batch_pictures(measured, batch, sky[batch.rows])
     return pictures
 
 
-def _batch_pictures(values, batch):
+def _check_measured(inputs, cutouts):
+    """Raise ValueError unless cutouts with pixels are those that were measured."""
+    if isinstance(cutouts, NDData):
+        cutouts = list(cutouts.data)
+    for row, cutout in enumerate(cutouts):
+        if cutout is not _EMPTY and not inputs.hold(row, cutout):
+            msg = f"cutouts[{row}] is not the one that was measured: its pixels differ"
+            raise ValueError(msg)
+
+
+def _batch_pictures(values, batch, sky):
     stamps = batch.stamps
+    sky = sky / stamps.frame.noise_level
     psfs = batch.psfs
     values = stamps.frame.in_pixels(_complete(values, batch.cutouts))
     labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
@@ -97,7 +119,8 @@ def _batch_pictures(values, batch):
         for part, _, images in render_models(
             labels, usable, psfs, side, device=torch.device("cpu")
         ):
-            models.update(zip(part, images.numpy(), strict=True))
+            images = images.numpy() + sky[part, None, None]
+            models.update(zip(part, images, strict=True))
         for row in rows:
             data = stamps.data[row, inner, inner]
             weight = stamps.weight[row, inner, inner]

@@ -8,7 +8,8 @@ from sersicnet import __version__
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
 from sersicnet.io.files import atomic_path, check_folder
-from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
+from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values, to_floats
+from sersicnet.preprocessing.inputs import psf_options_of
 from sersicnet.report.data import (
     ReportData,
     page_columns,
@@ -33,8 +34,8 @@ def write_report(
     truth=None,
     cutouts=None,
     psf=None,
-    psf_oversampling=1,
-    normalize_psf=True,
+    psf_oversampling=None,
+    normalize_psf=None,
     pixel_scale=None,
     zeropoint=None,
     title=None,
@@ -58,7 +59,8 @@ def write_report(
         Cutouts in which the galaxies were measured, in the same order, for pictures of image,
         model and residual; None where there is no cutout.
     psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
-        PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`.
+        PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`. The options of the PSFs
+        are by default those in the ``meta`` of the catalog; of results, the PSFs as well.
     title : str, optional
         Title of the page, by default the name of the file.
 
@@ -70,8 +72,8 @@ def write_report(
     Raises
     ------
     ValueError
-        If the catalog has no galaxies or none of the parameters, or there is not one row of
-        ``truth`` and one of ``cutouts`` per galaxy.
+        If the catalog has no galaxies or none of the parameters, there is not one row of
+        ``truth`` and one of ``cutouts`` per galaxy, or a cutout is not the one that was measured.
     TypeError, `~astropy.units.UnitConversionError`
         If a column has a wrong unit, or the cutouts are not images.
     FileNotFoundError
@@ -113,8 +115,12 @@ def write_report(
             | table_values(table, pixel_shape_of(table)),
             cutouts,
             psf=psf,
-            psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
+            psf_options=psf_options_of(
+                table.meta, oversampling=psf_oversampling, normalize=normalize_psf
+            ),
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            sky=_fitted_sky(table),
+            inputs=getattr(results, "inputs", None),
         )
     galaxies = _collect(results, table, truth, parameters, pictures)
     if title is None:
@@ -123,6 +129,13 @@ def write_report(
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _fitted_sky(table):
+    """Return the fitted sky of each galaxy, in the unit of its image; 0 where there is none."""
+    if "sky" not in table.colnames:
+        return np.zeros(len(table))
+    return np.nan_to_num(to_floats(table["sky"], table["sky"].unit))
 
 
 def _collect(results, table, truth, parameters, pictures):

@@ -123,7 +123,7 @@ def write_catalog(catalog, path, *, overwrite=False):
     catalog : `~astropy.table.QTable`
         Catalog from `draw_catalog`, or some rows of it.
     path : str or path-like
-        The file: ``.ecsv``, ``.fits``, or ``.parquet`` (which needs pyarrow).
+        The file: ``.ecsv``, ``.fits``, ``.vot``, or ``.parquet`` (which needs pyarrow).
     overwrite : bool
         Whether to replace an existing file.
 
@@ -136,8 +136,7 @@ def write_catalog(catalog, path, *, overwrite=False):
 
     Notes
     -----
-    FITS does not have a unit for AB magnitudes. That of ``mag`` is kept in a comment that only
-    astropy understands; the warning of astropy about it is suppressed.
+    FITS and VOTable do not have a unit for AB magnitudes: see `~sersicnet.io.write_table`.
 
     Examples
     --------

@@ -104,7 +104,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         ),
         (["-o", "no/out.fits"], "--output='no/out.fits': there is no folder 'no'"),
         (["--model-image", "m.png"], "--model-image='m.png' must end in .fits"),
-        (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits or .parquet"),
+        (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits, .parquet, .vot or .xml"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),
         ([], "no --psf and the image has none: this network needs the PSF"),

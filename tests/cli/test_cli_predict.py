@@ -35,7 +35,7 @@ def test_predict_reports_a_broken_file_and_measures_the_others(files, tmp_path, 
 
 def test_predict_refuses_a_format_that_loses_units(files, tmp_path, capsys):
     assert main(["predict", files[0], "-o", str(tmp_path / "measured.csv")]) == 1
-    assert "must end in .ecsv, .fits or .parquet" in capsys.readouterr().err
+    assert "must end in .ecsv, .fits, .parquet, .vot or .xml" in capsys.readouterr().err
 
 
 def test_predict_refuses_a_folder_that_is_not_there(tmp_path, capsys):

@@ -10,6 +10,7 @@ import pytest
 from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
+from sersicnet.diagnostics.schema import describe
 from sersicnet.io.files import (
     allocate,
     atomic_path,
@@ -18,34 +19,36 @@ from sersicnet.io.files import (
     check_table_path,
     write_table,
 )
+from sersicnet.io.tables import read_table
 
 
 @pytest.fixture
 def table():
     columns = {"id": ["a", "b"], "mag": [20.0, np.nan] * u.ABmag, "flags": [0, 3]}
     columns |= {"x_0": [1.5, 2.5] * u.pix, "local_background": [1, 2] * u.electron / u.s}
-    return QTable(columns, meta={"MAGZP": 25.0})
+    table = QTable(columns, meta={"MAGZP": 25.0, "REFINE": "lm", "PSFSAMP": 2, "PSFNORM": True})
+    describe(table)
+    return table
 
 
-@pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet"])
+@pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet", "vot", "xml"])
 def test_a_table_comes_back(suffix, table, tmp_path):
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
         pytest.importorskip("pandas")  # reads it
     path = tmp_path / f"table.{suffix}"
     write_table(table, path)
-    with u.add_enabled_units([u.ABmag]):
-        found = QTable.read(path)
+    found = read_table(path)
     assert found.colnames == table.colnames
     for name in table.colnames:
         assert getattr(found[name], "unit", None) == getattr(table[name], "unit", None)
         assert_array_equal(found[name], table[name])
+        assert found[name].info.description == table[name].info.description
     assert dict(found.meta) == dict(table.meta)
     with pytest.raises(FileExistsError, match=f"table.{suffix} exists: pass overwrite=True"):
         write_table(table, path)
     write_table(table[:1], path, overwrite=True)
-    with u.add_enabled_units([u.ABmag]):
-        assert len(QTable.read(path)) == 1
+    assert len(read_table(path)) == 1
 
 
 def test_a_failure_leaves_what_was_there(table, tmp_path):
@@ -77,7 +80,9 @@ def test_a_table_that_is_half_written_leaves_what_was_there(table, tmp_path):
 
 
 def test_formats_that_would_lose_something():
-    with pytest.raises(ValueError, match=r"path='a.csv' must end in .ecsv, .fits or .parquet"):
+    with pytest.raises(
+        ValueError, match=r"path='a.csv' must end in .ecsv, .fits, .parquet, .vot or .xml"
+    ):
         check_table_path("a.csv")
 
 

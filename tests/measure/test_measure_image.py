@@ -231,7 +231,7 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
         (
             {"output": "out.csv"},
             ValueError,
-            "output='out.csv' must end in .ecsv, .fits or .parquet",
+            "output='out.csv' must end in .ecsv, .fits, .parquet, .vot or .xml",
         ),
         ({"catalog": Table({"x": [1]})}, ValueError, "x_0 and y_0, or ra and dec are needed"),
         ({"psf": np.full((5, 5), np.nan)}, ValueError, "psf has NaN or infinite pixels"),

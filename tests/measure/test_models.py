@@ -74,6 +74,16 @@ def test_an_oversampled_star_makes_the_same_image(catalog, field, tmp_path):
     assert_allclose(*images, atol=2e-3 * images[0].max())
 
 
+def test_options_of_the_psf_are_those_of_the_catalog(catalog, field, tmp_path):
+    fine = 0.5 * star(oversampling=2)
+    measured = catalog.copy()
+    measured.meta |= {"PSFSAMP": 2, "PSFNORM": False}
+    given = {"psf_oversampling": 2, "normalize_psf": False}
+    write_field_model(measured, field, tmp_path / "a.fits", psf=fine)
+    write_field_model(catalog, field, tmp_path / "b.fits", psf=fine, **given)
+    assert_array_equal(*(fits.getdata(tmp_path / f"{name}.fits") for name in "ab"))
+
+
 def test_a_psf_at_each_place(catalog, field, tmp_path):
     """With the same at all places it makes the same image; with its own sum it keeps that."""
     options = {"psf": lambda x, y: 0.5 * star().copy()}

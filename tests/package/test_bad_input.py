@@ -484,3 +484,15 @@ def test_empty_sky_of_a_survey(weights, config):
     options = {"zeropoint": config.zeropoint, "pixel_scale": config.pixel_scale}
     for names in decode_flags(net.predict(empty, **options).flags):
         assert "LOW_SNR" in names
+
+
+# -- Misspelled keywords -----------------------------------------------------------------------
+
+
+def test_misspelled_keywords(trained, good):
+    with pytest.raises(TypeError, match=r"predict\(\) .* 'zeropont': did you mean zeropoint"):
+        trained.predict(good, zeropont=25)
+    with pytest.raises(TypeError, match=r"predict\(\) .* 'psf_oversample': did you mean psf_over"):
+        trained.score(good, None, psf_oversample=2)
+    with pytest.raises(TypeError, match=r"fit\(\) .* 'validaton': did you mean validation"):
+        trained.fit(good, validaton=None)

@@ -161,6 +161,79 @@ def test_table_joins_by_id(kind):
     assert kept["z"].mask.tolist() == [False, True, False]
 
 
+def test_some_columns():
+    results = make_results()
+    table = results.to_table(["n", "id"])
+    assert table.colnames == ["n", "id"]
+    assert results.to_table(columns="q_err").colnames == ["q_err"]
+    with pytest.raises(ValueError, match=r"no column 'r_ef': did you mean r_eff"):
+        results.to_table(["r_ef"])
+
+
+def test_columns_are_described():
+    table = make_results(wcs=[make_wcs()] * 3).to_table()
+    for name in table.colnames:
+        assert table[name].info.description, name
+        assert table[name].info.meta["ucd"], name
+    assert str(table["mag"].info.format) == ".4f"
+
+
+def test_short_text_of_results():
+    results = make_results(("mag", "n"), mag=[18.0, np.nan, 19.0])
+    results = dataclasses.replace(results, flags=np.array([0, 1, 256]))
+    assert repr(results) == "<SersicResults: 3 galaxies; mag, n; 2 flagged, 1 not measured>"
+    assert str(results) == repr(results)
+
+
+# Some of the results
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        (0, [0]),
+        (-1, [2]),
+        (np.int64(1), [1]),
+        (slice(1, None), [1, 2]),
+        (slice(None, None, -1), [2, 1, 0]),
+        ([2, 0, 2], [2, 0, 2]),
+        (np.array([False, True, True]), [1, 2]),
+        ([True, False, False], [0]),
+        ([], []),
+    ],
+)
+def test_some_rows(rows, numbers):
+    """They are what they were, with their places in the input and their samples."""
+    results = make_results(wcs=[make_wcs(), None, None])
+    results = dataclasses.replace(results, columns={"chi2": np.array([1.0, 2.0, 3.0])})
+    some = results[rows]
+    assert isinstance(some, SersicResults)
+    assert len(some) == len(numbers)
+    table = results.to_table()[numbers]
+    found = some.to_table()
+    for name in found.colnames:
+        assert_array_equal(found[name], table[name], err_msg=name)
+    for name, values in results.samples(4, seed=2).items():
+        assert_array_equal(some.samples(4, seed=2)[name], values[numbers])
+    assert_array_equal(some.covariance(n=5), results.covariance(n=5)[numbers])
+    assert_read_only(some)
+
+
+def test_rows_one_by_one():
+    results = make_results()
+    parts = list(results)
+    assert [len(part) for part in parts] == [1, 1, 1]
+    assert [part.median("mag")[0] for part in parts] == TRUTH["mag"]
+    assert parts[2][0].to_model(0).n.value == TRUTH["n"][2]
+    assert_array_equal(SersicResults.concatenate(parts).to_table()["id"], [0, 1, 2])
+
+
+@pytest.mark.parametrize("rows", [3, -4, "mag", [0, 9], [True, False], 1.5, (0, 1), None])
+def test_rows_that_are_not_there(rows):
+    with pytest.raises(IndexError, match="a number from 0 to 2, a slice, or an array"):
+        make_results()[rows]
+
+
 def arrays_of(results):
     frame = [getattr(results.frame, name) for name in StampFrame.__dataclass_fields__]
     answer = [results.posterior.mean, results.posterior.scale]
@@ -433,6 +506,15 @@ def test_missing_parameters():
         make_results(FOUR).to_model(0)
     model = make_results(FOUR).to_model(0, theta=90, x_0=1, y_0=2)
     assert_allclose([model.theta.value, model.x_0.value, model.y_0.value], [np.pi / 2, 1, 2])
+
+
+@pytest.mark.parametrize("index", [3, -4, 1.0, "mag", True, slice(0, 1)])
+def test_models_of_rows_that_are_not_there(index):
+    message = r"index=.* must be the number of a row, from 0 to 2"
+    with pytest.raises(IndexError, match=message):
+        make_results().to_model(index)
+    with pytest.raises(IndexError, match=message):
+        make_results().model_image(index, np.zeros((32, 32)))
 
 
 def test_unknown_parameters():

@@ -1,9 +1,18 @@
 """Settings by name, and checks of single arguments."""
 
+import inspect
+
 import numpy as np
 import pytest
 
-from sersicnet._settings import Settings, check_bool, check_positive, check_unchanged
+from sersicnet._settings import (
+    Settings,
+    check_bool,
+    check_names,
+    check_positive,
+    check_unchanged,
+    hides_unknown,
+)
 
 
 class Estimator(Settings):
@@ -44,3 +53,18 @@ def test_settings_that_changed_after_training():
     check_unchanged({"size": 3, "name": "b"}, {"size": 3})
     with pytest.raises(ValueError, match="size=4, but the network was trained with size=3"):
         check_unchanged({"size": 4}, {"size": 3})
+
+
+def test_misspelled_keywords_are_answered_by_similar_names():
+    @hides_unknown
+    def measure(cutouts, *, psf=None, zeropoint=None, **unknown):
+        """Measure."""
+        check_names("measure", unknown, inspect.signature(measure).parameters)
+        return cutouts, psf, zeropoint
+
+    assert measure(1, psf=2) == (1, 2, None)
+    assert list(inspect.signature(measure).parameters) == ["cutouts", "psf", "zeropoint"]
+    with pytest.raises(TypeError, match=r"measure\(\) .* 'zeropont': did you mean zeropoint\?"):
+        measure(1, zeropont=25)
+    with pytest.raises(TypeError, match=r"measure\(\) .* argument 'colour'$"):
+        measure(1, colour="red")

@@ -78,6 +78,25 @@ def test_residuals_are_in_sigma():
     assert draws(axes[0, 0])
 
 
+def test_residuals_of_results():
+    """Their models have the PSF and the sky of the prediction."""
+
+    class Results:
+        def __len__(self):
+            return 2
+
+        def model_image(self, index, cutout):
+            return cutout.data - index
+
+    cutouts = [make_cutout(), make_cutout()]
+    axes = plot_residuals(cutouts, Results())
+    for index in range(2):
+        image = axes[index, 1].images[0].get_array()
+        np.testing.assert_array_equal(image, cutouts[index].data - index)
+    with pytest.raises(ValueError, match=r"models \(2\) must have the number .* cutouts \(1\)"):
+        plot_residuals(cutouts[:1], Results())
+
+
 def test_residuals_of_noise_in_another_unit():
     noise = StdDevUncertainty(np.full((12, 15), 2e-9), unit="Jy")
     cutout = make_cutout(unit="nJy", uncertainty=noise)

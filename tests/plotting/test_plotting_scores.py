@@ -41,6 +41,15 @@ def test_predicted_vs_true_shows_points_and_scores():
     assert draws(axes[0])
 
 
+def test_no_r2_of_a_few_galaxies():
+    predicted, truth = make_tables()
+    for n, written in ((9, "$N$ = 9"), (10, "$R^2$")):
+        first, second = ({name: table[name][:n] for name in table} for table in (predicted, truth))
+        (ax,) = plot_predicted_vs_true(first, second, parameters="n")
+        assert written in texts(ax)
+        assert ("$R^2$" in texts(ax)) == (n == 10)
+
+
 def test_lost_galaxies_are_not_drawn_but_counted():
     predicted, truth = make_tables()
     predicted["n"][:7] = np.nan

@@ -15,7 +15,7 @@ from helpers.sky import TANGENTIAL, make_distorted
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.preprocessing import prepare
-from sersicnet.preprocessing.pixels import celestial, local_pixels
+from sersicnet.preprocessing.pixels import celestial, local_pixels, to_skies, to_sky
 
 
 def at(wcs, x, y):
@@ -155,3 +155,16 @@ def test_a_distortion_that_stayed_behind():
     wrong.wcs.crpix -= [2100, 300]
     with pytest.warns(AstropyUserWarning, match=r"\[0\]: the SIP distortion .* slice the WCS"):
         prepare(random_cutout(shape=(40, 50), wcs=wrong, meta={"MAGZP": 25}))
+
+
+def test_positions_in_images_of_their_own():
+    first = make_plain(np.diag([-1, 1]) * SCALE / 3600)
+    second = make_plain(np.diag([-2, 1]) * SCALE / 3600, crval=(10.0, -60.0))
+    x = np.array([3.0, 4.0, 5.0, np.nan])
+    theta = np.array([10.0, 20.0, np.nan, 30.0])
+    q = np.full(4, 0.5)
+    sky = to_skies([first, None, second, first], x, x + 2, theta, q=q)
+    for row, wcs in ((0, first), (2, second)):
+        one = slice(row, row + 1)
+        assert_array_equal(sky[:, one], to_sky(wcs, x[one], x[one] + 2, theta[one], q=q[one]))
+    assert np.isnan(sky).sum(axis=0).tolist() == [0, 3, 1, 3]

@@ -26,6 +26,24 @@ def test_histograms_hold_every_galaxy_that_was_measured(name, table):
     assert plot.x_range.end > measured.max()
 
 
+@pytest.mark.parametrize("name", ["mag", "r_eff"])
+def test_histograms_begin_and_end_with_a_galaxy(name):
+    """Logarithms and their inverse round to either side of a value."""
+    rng = np.random.default_rng(5)
+    for _ in range(12):
+        values = rng.lognormal(size=20)
+        _, parts = histogram({name: values}, name)
+        assert parts["edges"][0] == values.min()
+        assert parts["edges"][-1] == values.max()
+        assert parts["bars"].data["all"].sum() == 20
+
+
+def test_histogram_of_equal_values():
+    _, parts = histogram({"r_eff": np.full(7, 0.3)}, "r_eff")
+    assert parts["bars"].data["all"].sum() == 7
+    assert parts["edges"][0] < 0.3 < parts["edges"][-1]
+
+
 def test_density_of_pulls_has_a_unit_area():
     """Those beyond the figure are in its last bins."""
     pulls = np.append(np.random.default_rng(1).normal(size=300), [9.0, -20.0, np.nan, np.inf])

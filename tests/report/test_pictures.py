@@ -13,6 +13,7 @@ pytest.importorskip("bokeh")
 
 from PIL import Image
 
+from sersicnet.preprocessing.inputs import Inputs
 from sersicnet.report.pictures import galaxy_pictures
 
 
@@ -83,6 +84,24 @@ def test_angle_and_center_that_were_not_measured():
     assert (residual != 0x99).all()
     stack = CCDData(cutout.data[None], unit="adu", psf=star(), meta=META)
     assert len(pictures_of(stack, [fewer])) == 1
+
+
+def test_psfs_that_were_measured_with():
+    cutout, values = make_scene()
+    without, _ = make_scene(psf=False)
+    inputs = Inputs.of([cutout], [star()], {})
+    assert pictures_of([without], [values], inputs=inputs) == pictures_of([cutout], [values])
+
+
+def test_fitted_sky_is_part_of_the_model():
+    cutout, values = make_scene(noise=0.02)
+    cutout.data += 0.1  # 5 sigma
+    without = read(pictures_of([cutout], [values])[0])
+    found = read(pictures_of([cutout], [values], sky=np.array([0.1]))[0])
+    assert_array_equal(found[0], without[0])
+    for panels, expected in ((without, 1), (found, 0)):
+        excess = np.sign(panels[2][..., 0] - panels[2][..., 2])
+        assert abs(abs(excess.mean()) - expected) < 0.1
 
 
 def test_cutouts_must_be_as_many_as_rows():

@@ -1,5 +1,6 @@
 """A report is one file with all that it needs."""
 
+import dataclasses
 import importlib
 import re
 import sys
@@ -11,6 +12,8 @@ from astropy.table import QTable
 pytest.importorskip("bokeh")
 
 from sersicnet.diagnostics.scores import join_truth
+from sersicnet.io.files import write_table
+from sersicnet.io.tables import read_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.report.write import write_report
 
@@ -72,3 +75,48 @@ def test_a_folder_that_is_not_there(table, tmp_path):
     path = tmp_path / "no" / "report.html"
     with pytest.raises(FileNotFoundError, match=r"path='.*html': there is no folder '.*no'"):
         write_report(table, path)
+
+
+@pytest.fixture
+def three(results):
+    """Results of three galaxies, with a fitted sky and options of their PSFs."""
+    meta = results.meta | {"PSFSAMP": 2, "PSFNORM": False}
+    columns = {"sky": np.array([np.nan, 0.5, 0.0])}
+    return dataclasses.replace(results[:3], columns=columns, meta=meta)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the pictures of a page are drawn from; the page is empty."""
+    arguments = {}
+
+    def draw(values, cutouts, **options):
+        arguments.update(options)
+        return [""] * len(cutouts)
+
+    monkeypatch.setattr("sersicnet.report.write.galaxy_pictures", draw)
+    monkeypatch.setattr("sersicnet.report.write.page_html", lambda *args, **options: "")
+    return arguments
+
+
+def test_pictures_have_psfs_and_sky_of_the_prediction(three, galaxies, drawn, tmp_path):
+    cutouts = galaxies[0][:3]
+    write_report(three, tmp_path / "page.html", cutouts=cutouts)
+    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False}
+    assert drawn["sky"].tolist() == [0, 0.5, 0]
+    assert drawn["inputs"] is three.inputs
+    write_report(three, tmp_path / "page.html", cutouts=cutouts, psf_oversampling=3)
+    assert drawn["psf_options"] == {"oversampling": 3, "normalize": False}
+
+
+def test_pictures_of_a_table_that_was_written(three, galaxies, drawn, tmp_path):
+    write_table(three.to_table(), tmp_path / "table.fits")
+    table = read_table(tmp_path / "table.fits")
+    write_report(table, tmp_path / "page.html", cutouts=galaxies[0][:3])
+    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False}
+
+
+def test_pictures_of_other_cutouts_are_refused(results, galaxies, tmp_path):
+    _, second, third = galaxies[0][:3]
+    with pytest.raises(ValueError, match=r"cutouts\[1\] is not the one that was measured"):
+        write_report(results[:3], tmp_path / "page.html", cutouts=[None, third, second])

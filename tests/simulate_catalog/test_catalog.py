@@ -145,7 +145,7 @@ def test_empty_catalog_is_read_back(tmp_path):
 def test_bad_files_are_named(tmp_path):
     catalog, path = draw_catalog(1, CANDELS, seed=1), tmp_path / "catalog.ecsv"
     with pytest.raises(
-        ValueError, match=r"path='catalog.csv' must end in .ecsv, .fits or .parquet"
+        ValueError, match=r"path='catalog.csv' must end in .ecsv, .fits, .parquet, .vot or .xml"
     ):
         write_catalog(catalog, "catalog.csv")
     write_catalog(catalog, path)

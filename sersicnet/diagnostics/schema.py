@@ -1,0 +1,136 @@
+"""The columns of all tables: units, descriptions, digits and UCDs.
+
+A table gets them from here, by the names of its columns, whoever made it. UCDs are the words of the
+Virtual Observatory by which TOPCAT and other programs know what a column is
+(https://www.ivoa.net/documents/UCD1+/).
+"""
+
+import astropy.units as u
+
+from sersicnet._settings import similar_names
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
+
+__all__ = ["COLUMNS", "check_columns", "describe"]
+
+_OTHERS = (
+    Column(
+        "id", None, "place in the input, or id of the given catalog", int, ucd="meta.id;meta.main"
+    ),
+    Column("flags", None, "bits of sersicnet.Flags; decode_flags names them", int, ucd="meta.code"),
+    Column("ra", u.deg, "right ascension (ICRS)", format=".7f", ucd="pos.eq.ra;meta.main"),
+    Column("dec", u.deg, "declination (ICRS)", format=".7f", ucd="pos.eq.dec;meta.main"),
+    Column(
+        "pa",
+        u.deg,
+        "position angle of the major axis, north through east",
+        format=".2f",
+        ucd="pos.posAng",
+    ),
+    # of refinements
+    Column(
+        "chi2",
+        None,
+        "sum of squared residuals over the noise, within the galaxy",
+        format=".1f",
+        ucd="stat.fit.chi2",
+    ),
+    Column("n_pixels", None, "good pixels within the galaxy", int, ucd="meta.number"),
+    Column("sky", None, "fitted sky, in the unit of the image", format=".4g", ucd="instr.skyLevel"),
+    Column("n_iter", None, "steps of the fit", int, ucd="meta.number"),
+    Column("ess", None, "effective number of samples", format=".1f", ucd="meta.number"),
+    Column("log_evidence", None, "logarithm of the evidence", format=".2f", ucd="stat.likelihood"),
+    Column("n_samples", None, "samples that were drawn", int, ucd="meta.number"),
+    # of detection
+    Column(
+        "x_centroid",
+        u.pix,
+        "x of the centroid, or of the given position",
+        format=".2f",
+        ucd="pos.cartesian.x;instr.det",
+    ),
+    Column(
+        "y_centroid",
+        u.pix,
+        "y of the centroid, or of the given position",
+        format=".2f",
+        ucd="pos.cartesian.y;instr.det",
+    ),
+    Column("kron_mag", u.ABmag, "AB magnitude in the Kron aperture", format=".4f", ucd="phot.mag"),
+    Column("kron_mag_err", u.mag, "error of kron_mag", format=".4f", ucd="stat.error;phot.mag"),
+    Column(
+        "half_light_radius",
+        u.arcsec,
+        "circular half-light radius, with the PSF",
+        format=".4f",
+        ucd="phys.angSize",
+    ),
+    Column("area", u.pix**2, "area of the detected source", format=".0f", ucd="phys.area"),
+    Column(
+        "local_background", None, "subtracted after the sky map", format=".4g", ucd="instr.skyLevel"
+    ),
+)
+
+COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
+for _parameter in PARAMETERS.values():
+    COLUMNS |= {column.name: column for column in _parameter.columns}
+
+
+def describe(table):
+    """Give the columns of a table that are known their descriptions, digits and UCDs.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table, whose columns are changed in place.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.diagnostics.schema import describe
+    >>> table = Table({"q": [0.712345]})
+    >>> describe(table)
+    >>> print(table["q"].description, table["q"].meta["ucd"], table["q"].info.format)
+    axis ratio b/a phys.size.axisRatio .4f
+    """
+    for name in table.colnames:
+        if name in COLUMNS:
+            column = COLUMNS[name]
+            info = table[name].info
+            info.description = column.description
+            info.format = column.format
+            info.meta = {"ucd": column.ucd}
+
+
+def check_columns(columns, known):
+    """Return the names of columns as a list.
+
+    Parameters
+    ----------
+    columns : str or sequence of str
+        The user's argument.
+    known : sequence of str
+        Names of the columns that there are.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If there is no column of such a name; similar names are suggested.
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.schema import check_columns
+    >>> check_columns("mag", ["id", "mag"])
+    ['mag']
+    """
+    if isinstance(columns, str):
+        columns = [columns]
+    for name in columns:
+        if name not in known:
+            hint = similar_names(str(name), known) or f": there are {', '.join(known)}"
+            msg = f"columns={columns!r}: there is no column {name!r}{hint}"
+            raise ValueError(msg)
+    return list(columns)

@@ -1,0 +1,67 @@
+"""What a table says of the call that it comes from."""
+
+import numpy as np
+from astropy.nddata import NDData
+
+from sersicnet import __version__
+from sersicnet.preprocessing.inputs import PSF_KEYS
+
+__all__ = ["describe_call", "describe_inputs"]
+
+
+def describe_call(net, *, refine, psf_options):
+    """Describe what measured, for ``meta`` and the headers of FITS files.
+
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`
+        The network.
+    refine : None, str or refinement
+        As in `~sersicnet.SersicNet.predict`.
+    psf_options : dict
+        Options of `~sersicnet.model.collect_psfs`.
+
+    Returns
+    -------
+    dict
+        ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and the options of the
+        PSFs, ``PSFSAMP`` (oversampling) and ``PSFNORM`` (whether they are normalized).
+    """
+    weights = net.weights_ or "trained, not loaded from a file"
+    if refine is None:
+        refine = "none"
+    record = {
+        "VERSION": f"sersicnet {__version__}",
+        "WEIGHTS": weights.encode("ascii", "replace").decode(),
+        "REFINE": str(refine),
+    }
+    for option, key in PSF_KEYS.items():
+        if option in psf_options:
+            record[key] = psf_options[option]
+    return record
+
+
+def describe_inputs(cutouts, frame):
+    """Describe cutouts and their units, as far as these are the same for all.
+
+    Parameters
+    ----------
+    cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
+        The cutouts.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Their units.
+
+    Returns
+    -------
+    dict
+        ``PIXSCALE`` (arcsec) and ``MAGZP`` (the zero point), where there is one for all; ``INPUT``,
+        where an array of several planes was taken for as many galaxies.
+    """
+    record = {}
+    for key, values in (("PIXSCALE", frame.pixel_scale), ("MAGZP", frame.zeropoint)):
+        if len(values) and np.ptp(values) == 0:
+            record[key] = float(values[0])
+    if isinstance(cutouts, NDData):
+        shape = cutouts.data.shape
+        record["INPUT"] = f"array of shape {shape}: {shape[0]} galaxies"
+    return record

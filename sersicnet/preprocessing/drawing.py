@@ -1,0 +1,88 @@
+"""Models of galaxies in the pixels and units of their cutouts."""
+
+from dataclasses import replace
+
+import numpy as np
+from astropy.modeling.models import Sersic2D
+from scipy.special import gamma, gammaincinv
+
+from sersicnet.model.labels import LOG_FLUX, stack_labels
+from sersicnet.parameters import PARAMETERS
+
+__all__ = ["draw_model", "sersic2d"]
+
+# Pixels of the PSF on the longer side of the largest image that is drawn, which takes 3 GB.
+_MOST_PIXELS = 5000
+
+
+def draw_model(values, frame, psfs, shape):
+    """Draw a galaxy in the pixels and the unit of its cutout.
+
+    Parameters
+    ----------
+    values : dict of float
+        The seven parameters, in the units of `~sersicnet.parameters.PARAMETERS`.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the galaxy's stamp.
+    psfs : `~sersicnet.model.PSFs`
+        Its PSF.
+    shape : (int, int)
+        Numbers of rows and columns of the cutout.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If the image is too large.
+    """
+    from sersicnet.model.render import render_image  # which imports torch
+
+    if psfs.oversampling * max(shape) > _MOST_PIXELS:
+        msg = (
+            f"cutout of {shape} pixels, with a PSF oversampled by {psfs.oversampling}, is too "
+            "large to draw: sersicnet.measure.write_field_model draws large images"
+        )
+        raise ValueError(msg)
+    middle = np.full(1, (max(shape) - 1) / 2)
+    one = np.ones(1)
+    pixels = replace(frame, noise_level=one, bins=one, x_middle=middle, y_middle=middle)
+    columns = {name: np.array([value], dtype=float) for name, value in values.items()}
+    labels = stack_labels(pixels.to_labels(columns, tuple(PARAMETERS)))
+    labels[:, LOG_FLUX] += psfs.log_light
+    return render_image(labels[0], psfs, shape)
+
+
+def sersic2d(values, *, zeropoint, pixel_scale):
+    """Make a model of `astropy.modeling` from the parameters of a galaxy.
+
+    Parameters
+    ----------
+    values : dict of float or array
+        The seven parameters, in the units of `~sersicnet.parameters.PARAMETERS`.
+    zeropoint, pixel_scale : float
+        AB magnitude of a flux of 1 in the cutout, and arcsec per pixel.
+
+    Returns
+    -------
+    `~astropy.modeling.functional_models.Sersic2D`
+        In pixels of the cutout and in its unit; the amplitude is the surface brightness at
+        ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4).
+    """
+    flux = 10 ** (-0.4 * (values["mag"] - zeropoint))
+    r_eff = values["r_eff"] / pixel_scale
+    n = values["n"]
+    q = values["q"]
+    b = gammaincinv(2 * n, 0.5)
+    area = 2 * np.pi * n * r_eff**2 * q * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
+    return Sersic2D(
+        amplitude=flux / area,
+        r_eff=r_eff,
+        n=n,
+        x_0=values["x_0"],
+        y_0=values["y_0"],
+        ellip=1 - q,
+        theta=np.radians(values["theta"]),
+    )

@@ -1,0 +1,157 @@
+"""What results remember of the cutouts that they are of, so that models can be drawn in them."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.nddata import NDData
+
+from sersicnet._rows import Rows
+from sersicnet.model.psf import check_oversampling, collect_psfs, psfs_of
+
+__all__ = ["PSF_KEYS", "Inputs", "psf_options_of"]
+
+# Keys of the options of `~sersicnet.model.collect_psfs` in the ``meta`` of a table.
+PSF_KEYS = {"oversampling": "PSFSAMP", "normalize": "PSFNORM"}
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs(Rows):
+    """What results remember of the cutouts that they are of.
+
+    Attributes
+    ----------
+    checksums : (N,) int `~numpy.ndarray` or None
+        Checksums of the pixels of the cutouts; None where they are not known.
+    psfs : tuple of N arrays or None
+        PSF stamps, as the user passed them: no copies.
+    psf_options : dict
+        Options of `~sersicnet.model.collect_psfs`, the same for all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing.inputs import Inputs
+    >>> image = np.arange(9.0).reshape(3, 3)
+    >>> star = [[0, 1, 0], [1, 4, 1], [0, 1, 0]]
+    >>> inputs = Inputs.of([image], [star], {"oversampling": 2})
+    >>> inputs.hold(0, image), inputs.hold(0, image + 1)
+    (True, False)
+    """
+
+    shared = ("psf_options",)
+
+    checksums: np.ndarray
+    psfs: tuple
+    psf_options: dict
+
+    @classmethod
+    def of(cls, cutouts, psfs, psf_options):
+        """Remember cutouts: a list of images, or one NDData with 3-D data."""
+        if isinstance(cutouts, NDData):
+            cutouts = cutouts.data
+        checksums = [_checksum(cutout) for cutout in cutouts]
+        return cls(np.array(checksums, dtype=np.int64), tuple(psfs), dict(psf_options))
+
+    @classmethod
+    def unknown(cls, n):
+        """Return what is known of ``n`` cutouts whose results came from elsewhere: nothing."""
+        return cls(None, (None,) * n, {})
+
+    def hold(self, row, cutout):
+        """Return whether an image has the pixels of the cutout of a row."""
+        return self.checksums is None or bool(_checksum(cutout) == self.checksums[row])
+
+    def check(self, row, cutout, shape):
+        """Raise ValueError unless a cutout is that of a row, which had a given shape."""
+        shape = tuple(int(n) for n in shape)
+        if cutout.data.shape != shape:
+            msg = (
+                f"cutout has the shape {cutout.data.shape}, but that of galaxy {row} was {shape}: "
+                "pass the cutout that was measured"
+            )
+            raise ValueError(msg)
+        if not self.hold(row, cutout):
+            msg = (
+                f"cutout is not the one that galaxy {row} was measured in: its pixels differ. "
+                "Pass the same image, in the same unit"
+            )
+            raise ValueError(msg)
+
+    def find_psf(self, row, cutout, psf, oversampling):
+        """Return the PSF of the image of a galaxy.
+
+        Parameters
+        ----------
+        row : int
+            Row of the galaxy.
+        cutout : `~astropy.nddata.NDData`
+            Its cutout, whose PSF is the last resort.
+        psf : (K, L) array_like or None
+            The user's stamp, which comes first; else that of the prediction.
+        oversampling : int or None
+            The user's oversampling, by default that of the prediction.
+
+        Returns
+        -------
+        `~sersicnet.model.PSFs`
+
+        Raises
+        ------
+        ValueError
+            If there is no usable PSF.
+        """
+        options = dict(self.psf_options)
+        if oversampling is not None:
+            check_oversampling(oversampling)
+            options["oversampling"] = oversampling
+        (stamp,) = psfs_of(psf, [cutout])
+        if psf is None and self.psfs[row] is not None:
+            stamp = self.psfs[row]
+        if stamp is None:
+            msg = "psf=None and the cutout has none: a model image needs the PSF"
+            raise ValueError(msg)
+        psfs = collect_psfs([stamp], **options)
+        if psfs.which[0] < 0:
+            msg = f"psf=None, and the PSF of galaxy {row} is not usable: pass another one as psf="
+            raise ValueError(msg)
+        return psfs
+
+
+def psf_options_of(meta, **given):
+    """Return the options of PSFs that a table was measured with.
+
+    Parameters
+    ----------
+    meta : dict
+        The ``meta`` of the table.
+    **given
+        Options that come first, unless they are None.
+
+    Returns
+    -------
+    dict
+        Options of `~sersicnet.model.collect_psfs`, which has defaults for the others.
+
+    Examples
+    --------
+    >>> from sersicnet.preprocessing.inputs import psf_options_of
+    >>> psf_options_of({"PSFSAMP": 2, "PSFNORM": False}, normalize=True, oversampling=None)
+    {'oversampling': 2, 'normalize': True}
+    """
+    options = {}
+    for option, key in PSF_KEYS.items():
+        if given.get(option) is not None:
+            options[option] = given[option]
+        elif key in meta:
+            options[option] = meta[key]
+    return options
+
+
+def _checksum(cutout):
+    """Compute a number that is the same for the same pixels, of any type and byte order."""
+    if not isinstance(cutout, np.ndarray):
+        cutout = cutout.data
+    pixels = np.array(cutout, dtype=float, order="C") + 0.0  # which makes 0 of -0
+    pixels[np.isnan(pixels)] = np.nan
+    return zlib.crc32(pixels)
