@@ -21,17 +21,8 @@ from sersicnet.preprocessing.windows import as_nddata
 __all__ = ["SersicResults"]
 
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
-_PER_GALAXY = (
-    "posterior",
-    "frame",
-    "flags",
-    "shapes",
-    "wcs",
-    "columns",
-    "pixel_shapes",
-    "inputs",
-    "ids",
-)
+_PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
+_PER_GALAXY += ("pixel_shapes", "inputs", "ids")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
