@@ -51,7 +51,7 @@ class Fit(Rows):
         Chi2 at the optimum.
     sky : (N,) `~numpy.ndarray`
         Fitted sky, in units of the data of the stamps.
-    start_chi2, start_sky : (N,) `~numpy.ndarray`
+    start_sky : (N,) `~numpy.ndarray`
         The same for the labels that the fit started from.
     closer : (N,) bool `~numpy.ndarray`
         Whether chi2 within the galaxy is smaller than for these labels: pixels are weighted by
@@ -71,7 +71,6 @@ class Fit(Rows):
     covariance: np.ndarray
     chi2: np.ndarray
     sky: np.ndarray
-    start_chi2: np.ndarray
     start_sky: np.ndarray
     closer: np.ndarray
     n_pixels: np.ndarray
@@ -127,7 +126,6 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
         "covariance": np.full((n, N_LABELS, N_LABELS), np.nan),
         "chi2": np.full(n, np.nan),
         "sky": np.full(n, np.nan),
-        "start_chi2": np.full(n, np.nan),
         "start_sky": np.full(n, np.nan),
         "closer": np.zeros(n, dtype=bool),
         "n_pixels": np.zeros(n, dtype=np.int64),
@@ -217,11 +215,10 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
 
 def _compare(likelihood, start, end):
     """Return the fields of `Fit` that compare the start and the end of fits."""
-    start_chi2, start_sky, signal, before = likelihood.compare(start)
-    _, sky, _, after = likelihood.compare(end)
+    start_sky, signal, before = likelihood.compare(start)
+    sky, _, after = likelihood.compare(end)
     change = signal.clamp(min=0) * (after.square() - before.square())
     return {
-        "start_chi2": start_chi2,
         "start_sky": start_sky,
         "sky": sky,
         "closer": change.sum(dim=(1, 2)) < 0,

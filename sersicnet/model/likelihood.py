@@ -114,8 +114,6 @@ class StampLikelihood:
 
         Returns
         -------
-        chi2 : (N,) float64 `~torch.Tensor`
-            As `chi2` returns it.
         sky : (N,) `~torch.Tensor`
             Most likely sky in units of the data; 0 where no sky is fitted.
         signal, residual : (N, S, S) `~torch.Tensor`
@@ -123,10 +121,9 @@ class StampLikelihood:
         """
         model = self._model(labels)
         residual, total = self._residual(model)
-        chi2 = self._chi2(residual, total)
         sky = self._sky(total).to(model.dtype) * self.sky
         residual = residual.view(model.shape) - sky[:, None, None] * self.weight
-        return chi2, sky, model * self.weight, residual
+        return sky, model * self.weight, residual
 
     def _model(self, labels):
         """Images of the galaxies without a sky, (N, S, S)."""

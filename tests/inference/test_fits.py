@@ -98,7 +98,7 @@ def test_what_is_not_refined_has_the_chi2_and_sky_of_what_it_shows(net, four, mo
     labels = torch.from_numpy(median_labels(plain.quantiles, stamps, psfs))
     transform = psf_transform(torch.from_numpy(star()), 128)
     data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
-    _, sky, _, _ = StampLikelihood(data, weight, transform).compare(labels)
+    sky, _, _ = StampLikelihood(data, weight, transform).compare(labels)
     for name in ("chi2", "n_pixels"):
         assert_allclose(found.columns[name], plain.columns[name], rtol=1e-3)
     assert_allclose(found.columns["sky"], NOISE * sky, atol=1e-3)
