@@ -211,6 +211,7 @@ class SersicNet(Settings):
         psf=None,
         psf_oversampling=1,
         normalize_psf=True,
+        recenter_psf=True,
         pixel_scale=None,
         zeropoint=None,
         mask_bits=None,
@@ -228,16 +229,21 @@ class SersicNet(Settings):
         ----------
         cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
             Cutouts, each with a galaxy in its middle (for the universal network to within 3
-            pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ.
-        psf : (K, L) array_like or list of them, optional
+            pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ. Those in a list
+            may also be `~astropy.nddata.Cutout2D` or 2-D arrays, masked or with a unit.
+        psf : (K, L) array_like, photutils model or list of them, optional
             Star-like stamps (with the pixel's response), one for all or one per cutout; by default
-            those of the cutouts. The universal network needs them; a network without a PSF input
+            those of the cutouts. A model, such as `~photutils.psf.ImagePSF`, has its own
+            oversampling. The universal network needs them; a network without a PSF input
             checks them, but does not use them.
         psf_oversampling : int
             Pixels of the PSF stamps on a side of a pixel of the data.
         normalize_psf : bool
             Whether PSF stamps hold all of the light. If not, the sum of a stamp is the share that
             it holds.
+        recenter_psf : bool
+            Whether a star that is more than 0.1 pixel of the data off the middle of its stamp is
+            moved there, with a warning. If not, positions are off by the same distance.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
@@ -278,6 +284,12 @@ class SersicNet(Settings):
         TypeError, ValueError, `~astropy.units.UnitConversionError`
             If the call makes no sense: see the page on bad input.
 
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If a PSF is doubtful (see `~sersicnet.check_psf`), or most of five galaxies or more
+            are ``UNRESOLVED``.
+
         Examples
         --------
         >>> import numpy as np
@@ -296,12 +308,18 @@ class SersicNet(Settings):
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)
         check_bool("augment", augment)
+        check_bool("normalize_psf", normalize_psf)
+        check_bool("recenter_psf", recenter_psf)
         self.network_.to(torch_device(self.device))
         return predict(
             self,
             cutouts,
             psf=psf,
-            psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
+            psf_options={
+                "oversampling": psf_oversampling,
+                "normalize": normalize_psf,
+                "recenter": recenter_psf,
+            },
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             mask_bits=mask_bits,
             points=base_points(n_samples, seed),

@@ -149,6 +149,9 @@ def in_options(message, options):
     '--tile-size=0 must be a positive integer'
     """
     names = {action.dest: _shown(action) for action in options.parser._actions}
+    for action in options.parser._actions:
+        if action.const is False:  # an option that switches off
+            message = message.replace(f"{action.dest}=False", names.pop(action.dest))
 
     def translated(found):
         argument, none, value = found.groups()

@@ -15,6 +15,7 @@ __all__ = [
     "add_mask_bits",
     "add_measuring",
     "add_option",
+    "add_recenter",
     "add_refine",
     "add_units",
     "load_net",
@@ -160,6 +161,16 @@ def add_refine(parser):
     add_option(parser, "refine", choices=("lm", "importance"))
 
 
+def add_recenter(parser):
+    """Add the option of a PSF that is off the middle of its stamp on purpose."""
+    parser.add_argument(
+        "--no-recenter-psf",
+        dest="recenter_psf",
+        action="store_false",
+        help="leave the star where it is on its PSF stamp: positions are off by its offset",
+    )
+
+
 def add_measuring(parser):
     """Add the options of survey images that one command or many images share."""
     add_option(
@@ -169,6 +180,7 @@ def add_measuring(parser):
         help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE",
     )
     add_option(parser, "psf_oversampling", type=int, metavar="K")
+    add_recenter(parser)
     add_option(
         parser,
         "saturation",

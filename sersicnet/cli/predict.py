@@ -6,6 +6,7 @@ from sersicnet.cli.options import (
     add_device,
     add_mask_bits,
     add_option,
+    add_recenter,
     add_refine,
     add_units,
     load_net,
@@ -50,6 +51,7 @@ def add_predict(commands):
         help="pixels of a PSF stamp on a side of a pixel of the cutout; default: %(default)s",
     )
     add_mask_bits(parser)
+    add_recenter(parser)
     add_refine(parser)
     parser.add_argument(
         "--no-sky",
@@ -75,6 +77,7 @@ def _predict(options):
         cutouts,
         psf=psf,
         psf_oversampling=options.psf_oversampling,
+        recenter_psf=options.recenter_psf,
         augment=options.augment,
         refine=refine,
         progress_bar=show_progress(options),

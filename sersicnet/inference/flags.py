@@ -1,7 +1,10 @@
 """Flags that follow from a posterior, beside those of the cutout and of the PSF."""
 
+import warnings
+
 import numpy as np
 import torch
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.flags import FAILED, Flags
 from sersicnet.model.labels import stack_labels
@@ -16,8 +19,13 @@ from sersicnet.model.prior import (
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.ranges import is_outside
 
-__all__ = ["misfit_flags", "network_flags", "normal_flags", "posterior_flags"]
-
+__all__ = [
+    "misfit_flags",
+    "network_flags",
+    "normal_flags",
+    "posterior_flags",
+    "warn_if_unresolved",
+]
 
 SEVEN = tuple(PARAMETERS)
 # Relative change of the pixel scale: surveys resample to within less of their nominal one.
@@ -43,6 +51,9 @@ _SHARP = -8.0
 _LARGEST_SHARE = 0.05
 # Chi2 over that of noise above which the errors of a fit are flagged: they are a fifth too small.
 _HIGH_CHI2 = 1.5
+# Fewest sources of which most may not be unresolved, and the share that is most of them.
+_FEWEST = 5
+_MOST = 0.75
 # Medians this close to the end of a label's range, in units of the range, are flagged.
 _EDGE = 0.01
 
@@ -201,3 +212,30 @@ def posterior_flags(quantiles, stamps, psfs):
         flags[outside] |= int(Flags.OUT_OF_RANGE)
         flags[signal < 5] |= int(Flags.LOW_SNR)
     return flags
+
+
+def warn_if_unresolved(flags, *, stacklevel):
+    """Warn if most sources are unresolved, which a PSF on finer pixels than it says makes them.
+
+    Parameters
+    ----------
+    flags : (N,) int `~numpy.ndarray`
+        Flags of the sources.
+    stacklevel : int
+        As in `warnings.warn`, counted from the caller of this function.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If there are at least 5 sources with a result, and more than three quarters of them are
+        ``UNRESOLVED``.
+    """
+    measured = flags[flags & int(FAILED | Flags.BAD_PSF) == 0]
+    n_unresolved = np.count_nonzero(measured & int(Flags.UNRESOLVED))
+    if len(measured) < _FEWEST or n_unresolved <= _MOST * len(measured):
+        return
+    msg = (
+        f"{n_unresolved} of {len(measured)} sources are UNRESOLVED: unless they are stars, the PSF "
+        "is wider than that of the image; a PSF on finer pixels needs psf_oversampling="
+    )
+    warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)

@@ -13,6 +13,7 @@ from sersicnet.inference.flags import (
     network_flags,
     normal_flags,
     posterior_flags,
+    warn_if_unresolved,
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
@@ -21,6 +22,7 @@ from sersicnet.inference.record import describe_call, describe_inputs
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
+from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.model.symmetries import (
     ORIENTATIONS,
     inverse_orientation,
@@ -90,18 +92,20 @@ def predict(
     TypeError, ValueError
         If an argument is invalid.
     """
+    needs_psf = isinstance(net.network_, PosteriorNetwork)
     measure = _measure_with(net, points=points, augment=augment, refine=refine, seed=seed)
     batches = open_cutouts(
         cutouts,
         stamp_size=net.stamp_size,
         psf=psf,
         psf_options=psf_options,
-        needs_psf=isinstance(net.network_, PosteriorNetwork),
+        needs_psf=needs_psf,
         mask_bits=mask_bits,
         **units,
     )
     parts = []
     scatter = []
+    checks = []
     with tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
             if batch.first == 0:
@@ -114,9 +118,14 @@ def predict(
             found = posterior, quantiles, *kept, shapes, inputs
             parts.append(SersicResults(net.parameters_, *found))
             scatter.append(_noise_scatter(batch))
+            checks += batch.psfs.checks
             bar.update(len(batch))
     warn_of_noise(np.concatenate(scatter), stacklevel=3)
-    return _join(net, batches, parts, refine=refine)
+    results = _join(net, batches, parts, refine=refine)
+    if needs_psf and not batches.is_checked:
+        warn_of_psfs(checks, recenter=psf_options["recenter"], stacklevel=3)
+        warn_if_unresolved(results.flags, stacklevel=3)
+    return results
 
 
 def _join(net, batches, parts, *, refine):

@@ -8,12 +8,12 @@ from sersicnet.io.files import atomic_path, check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.images import blank_image
-from sersicnet.measure.psf import field_psf
+from sersicnet.measure.psf import centered_psf, field_psf
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.likelihood import visible_radius
 from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.model.psf import check_psf
+from sersicnet.model.psf_stamp import unit_stamp
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.inputs import psf_options_of
@@ -136,7 +136,7 @@ def _transforms(psfs, oversampling, normalize_psf, side):
         scale = 1.0
         if not normalize_psf:
             scale = np.sum(psf)
-        stamp = torch.from_numpy(check_psf(psf) * scale).float()
+        stamp = torch.from_numpy(unit_stamp(psf) * scale).float()
         transforms.append(psf_transform(stamp, side, oversampling=oversampling))
     if len(transforms) == 1:
         return transforms[0]
@@ -181,6 +181,7 @@ def write_field_model(
     psf=None,
     psf_oversampling=None,
     normalize_psf=None,
+    recenter_psf=None,
     pixel_scale=None,
     zeropoint=None,
     residual=False,
@@ -199,7 +200,7 @@ def write_field_model(
         The image in which it was measured.
     path : str or path-like
         The FITS file to write, of single precision, in the unit of the image.
-    psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
+    psf, psf_oversampling, normalize_psf, recenter_psf, pixel_scale, zeropoint
         As for `~sersicnet.measure.measure_image`. All but the PSF are by default those in the
         ``meta`` of the catalog. Its columns ``r_eff_pix`` and ``q_pix``, if there, need no pixel
         scale.
@@ -231,7 +232,10 @@ def write_field_model(
     if zeropoint is None:
         zeropoint = catalog.meta.get("MAGZP")
     psf_options = psf_options_of(
-        catalog.meta, oversampling=psf_oversampling, normalize=normalize_psf
+        catalog.meta,
+        oversampling=psf_oversampling,
+        normalize=normalize_psf,
+        recenter=recenter_psf,
     )
     normalize_psf = psf_options.get("normalize", True)
     with open_field(image) as field:
@@ -240,7 +244,12 @@ def write_field_model(
         if psf is None:
             msg = "psf=None and the image has none: an image of galaxies needs the PSF"
             raise ValueError(msg)
-        psf = field_psf(psf, oversampling=psf_options.get("oversampling", 1))
+        psf, _ = centered_psf(
+            field_psf(psf, oversampling=psf_options.get("oversampling", 1)),
+            field.data.shape,
+            normalize=normalize_psf,
+            recenter=psf_options.get("recenter", True),
+        )
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         _, places, labels = galaxy_labels(catalog, pixel_scale, zeropoint)
         with atomic_path(path) as partial:

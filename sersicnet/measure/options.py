@@ -73,6 +73,12 @@ class Options:
         "Whether PSF stamps hold all the light.",
         "If not, the sum of a stamp is the share of the light that it holds.",
     )
+    recenter_psf: bool = _option(
+        True,
+        "bool, optional",
+        "Whether a star that is off the middle of its PSF stamp is moved there.",
+        "This warns from 0.1 pixel on. If not, positions are off by the same distance.",
+    )
     rms: object = _option(
         None,
         "2-D array_like or path, optional",
@@ -202,6 +208,8 @@ class Options:
         check_positive("batch_size", self.batch_size)
         check_positive("n_samples", self.n_samples)
         check_bool("augment", self.augment)
+        check_bool("normalize_psf", self.normalize_psf)
+        check_bool("recenter_psf", self.recenter_psf)
         if self.refine is not None:
             from sersicnet.inference.refine import check_refinement
 

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
-from astropy.modeling import Model
 
 from sersicnet.io.extensions import PSF_NAMES
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion
-from sersicnet.model.psf import check_oversampling, check_psf
+from sersicnet.model.psf_center import psf_offset, shifted_stamp
+from sersicnet.model.psf_check import usable_psf, warn_of_psfs
+from sersicnet.model.psf_models import is_model, model_psf
+from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
-__all__ = ["FieldPSF", "field_psf"]
+__all__ = ["FieldPSF", "centered_psf", "field_psf", "open_psf"]
+
+# Places on a side of an image where its PSF is checked.
+_PLACES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,19 @@ class _Same:
         return self.stamp
 
 
+class _Centered:
+    """Stamps moved so that their star is in the middle, with the sums they had."""
+
+    def __init__(self, psf):
+        self.psf = psf
+
+    def __call__(self, x, y):
+        given = np.asarray(self.psf.at(x, y), dtype=float)
+        stamp = unit_stamp(given)
+        offset = psf_offset(stamp, self.psf.oversampling)
+        return given.sum() * shifted_stamp(stamp, -self.psf.oversampling * offset)
+
+
 def field_psf(psf, *, oversampling=1):
     """Find the PSF at each place of an image.
 
@@ -51,7 +69,7 @@ def field_psf(psf, *, oversampling=1):
     psf : 2-D array_like, photutils model, `~galsim.des.DES_PSFEx`, path, callable or FieldPSF
         - a star-like stamp, the same everywhere;
         - a `~photutils.psf.ImagePSF` or `~photutils.psf.GriddedPSFModel`, whose oversampling is its
-          own;
+          own, or another model of `photutils.psf`, such as `~photutils.psf.MoffatPSF`;
         - a file of PSFEx, or GalSim's reader of it (as fine as it is sampled, rounded up to a whole
           number; it is in pixels, without a WCS);
         - a FITS file with a stamp;
@@ -68,7 +86,7 @@ def field_psf(psf, *, oversampling=1):
     TypeError
         If ``psf`` is none of these.
     ValueError
-        If a stamp cannot be used (`~sersicnet.model.check_psf`), or is oversampled
+        If a stamp cannot be used (`~sersicnet.model.unit_stamp`), or is oversampled
         by different numbers along x and y.
     OSError
         If a file is not there, or not FITS.
@@ -88,19 +106,120 @@ def field_psf(psf, *, oversampling=1):
         return psf
     if isinstance(psf, str | os.PathLike):
         psf = _read(psf)
-    if isinstance(psf, Model):
-        return _from_model(psf)
+    if is_model(psf):
+        stamp, own = model_psf(psf)
+        if oversampling not in (1, own):
+            msg = f"psf_oversampling={oversampling}, but psf is a model with one of {own}"
+            raise ValueError(msg)
+        return FieldPSF(stamp if callable(stamp) else _Same(stamp), own)
     check_oversampling(oversampling)
     if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
         return _from_psfex(psf)
     if callable(psf):
         return FieldPSF(psf, oversampling)
     try:
-        check_psf(psf)
+        unit_stamp(psf)
     except TypeError as error:
         msg = f"psf must be a stamp, a model of photutils, a path or a function, not {psf!r}"
         raise TypeError(msg) from error
     return FieldPSF(_Same(psf), oversampling)
+
+
+def centered_psf(psf, shape, *, normalize=True, recenter=True):
+    """Check the PSF of an image at nine places, and center it.
+
+    Parameters
+    ----------
+    psf : FieldPSF
+        The PSF.
+    shape : (int, int)
+        Shape (ny, nx) of the image.
+    normalize, recenter : bool, optional
+        ``normalize_psf`` and ``recenter_psf`` of `~sersicnet.measure.measure_image`.
+
+    Returns
+    -------
+    psf : FieldPSF
+        The PSF whose stars are in the middle of their stamps: moved everywhere if it is off by more
+        than 0.1 pixel somewhere.
+    checks : list of `~sersicnet.model.PSFCheck`
+        Properties of the stamps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If no stamp can be that of a star.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.psf import centered_psf, field_psf
+    >>> y, x = np.mgrid[-12:13, -12:13]
+    >>> star = field_psf(np.exp(-((x - 1) ** 2 + y**2) / 8))
+    >>> psf, checks = centered_psf(star, (1000, 1000))
+    >>> psf.at(0, 0)[12].argmax(), checks[0].is_off_center
+    (np.int64(12), True)
+    """
+    checks = []
+    errors = []
+    options = {"oversampling": psf.oversampling, "normalize": normalize}
+    for stamp in _stamps_at(psf, shape):
+        try:
+            checks.append(usable_psf(stamp, **options)[1])
+        except (TypeError, ValueError) as error:
+            errors.append(error)
+    if not checks:
+        raise errors[0]
+    if not recenter or not any(check.is_off_center for check in checks):
+        return psf, checks
+    at = _Centered(psf)
+    if isinstance(psf.at, _Same):
+        at = _Same(at(0.0, 0.0))
+    return FieldPSF(at, psf.oversampling), checks
+
+
+def open_psf(psf, shape, options, *, stacklevel):
+    """Find, check and center the PSF of an image, and warn of one that is doubtful.
+
+    Parameters
+    ----------
+    psf
+        As for `field_psf`.
+    shape : (int, int)
+        Shape (ny, nx) of the image.
+    options : `~sersicnet.measure.Options`
+        Of which those of the PSF count.
+    stacklevel : int
+        As in `warnings.warn`, counted from the caller of this function.
+
+    Returns
+    -------
+    FieldPSF
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `field_psf` and `centered_psf`.
+    """
+    psf, checks = centered_psf(
+        field_psf(psf, oversampling=options.psf_oversampling),
+        shape,
+        normalize=options.normalize_psf,
+        recenter=options.recenter_psf,
+    )
+    warn_of_psfs(checks, recenter=options.recenter_psf, stacklevel=stacklevel + 1)
+    return psf
+
+
+def _stamps_at(psf, shape):
+    """The different stamps at some places of an image."""
+    if isinstance(psf.at, _Same):
+        return [psf.at.stamp]
+    stamps = []
+    for y in np.linspace(0, shape[0] - 1, _PLACES):
+        for x in np.linspace(0, shape[1] - 1, _PLACES):
+            stamps.append(psf.at(x, y))
+    return stamps
 
 
 def _read(path):
@@ -113,31 +232,6 @@ def _read(path):
                 return DES_PSFEx(hdu)
         stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
         return np.asarray(stamp.data, dtype=float)
-
-
-def _from_model(model):
-    """The PSF of a photutils model: at each place, the model's own pixels."""
-    from photutils.psf import GriddedPSFModel, ImagePSF
-
-    if not isinstance(model, (ImagePSF, GriddedPSFModel)):
-        msg = f"psf is a {type(model).__name__}: of models, ImagePSF or GriddedPSFModel is needed"
-        raise TypeError(msg)
-    step_y, step_x = (int(n) for n in model.oversampling)
-    if step_y != step_x:
-        msg = f"psf is oversampled by {step_y} in y, {step_x} in x: one number is needed"
-        raise ValueError(msg)
-    check_oversampling(step_x)
-    n_y, n_x = model.data.shape[-2:]
-    y, x = np.indices((n_y, n_x))
-    y = (y - (n_y - 1) / 2) / step_x
-    x = (x - (n_x - 1) / 2) / step_x
-
-    def stamp(x_0, y_0):  # the model's values are per pixel of the image
-        return model.evaluate(x + x_0, y + y_0, 1.0, x_0, y_0) / step_x**2
-
-    if isinstance(model, GriddedPSFModel):
-        return FieldPSF(stamp, step_x)
-    return FieldPSF(_Same(stamp(0.0, 0.0)), step_x)
 
 
 def _from_psfex(reader):

@@ -54,7 +54,7 @@ from sersicnet.measure.neighbors import (
 from sersicnet.measure.options import Options
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
-from sersicnet.measure.psf import FieldPSF, field_psf
+from sersicnet.measure.psf import FieldPSF, open_psf
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -109,7 +109,7 @@ def open_measurement(image, options, *, net):
         if psf is None:
             psf = field.psf
         if psf is not None:
-            psf = field_psf(psf, oversampling=options.psf_oversampling)
+            psf = open_psf(psf, field.data.shape, options, stacklevel=4)
         positions = None
         if options.catalog is not None:
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
@@ -288,12 +288,13 @@ class Measurement:
 
     def _describe(self):
         """What measured the image, as a FITS header can hold it."""
-        psf_options = {"normalize": self.options.normalize_psf}
+        options = self.options
+        psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
         if self.psf is not None:
             psf_options["oversampling"] = self.psf.oversampling
         record = {"PIXSCALE": self.pixel_scale, "MAGZP": self.zeropoint}
-        record |= describe_call(self.net, refine=self.options.refine, psf_options=psf_options)
-        return record | {"THRESH": self.options.threshold}
+        record |= describe_call(self.net, refine=options.refine, psf_options=psf_options)
+        return record | {"THRESH": options.threshold}
 
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""

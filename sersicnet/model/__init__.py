@@ -8,8 +8,13 @@ module              content
 ``unconstrained``   The transform between labels and values without bounds.
 ``profile``         Images of Sersic galaxies seen through a PSF.
 ``jacobian``        The derivatives of these images by the labels.
-``psf``             Checking and normalizing PSF stamps.
-``psf_resampling``  PSFs centered, shifted, and as binned images show them.
+``psf``             The PSFs of cutouts, checked and normalized.
+``psf_stamp``       PSF stamps as users pass them.
+``psf_check``       What is wrong with a PSF stamp, in words.
+``psf_shape``       What is wrong with a PSF stamp, in numbers.
+``psf_center``      PSFs off the middle of their stamp.
+``psf_models``      Stamps of the PSF models of photutils.
+``psf_resampling``  PSFs centered, binned, and as the network sees them.
 ``render``          Images of many galaxies, each behind its own PSF.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
 ``noise``           The correlation of the noise of neighboring pixels.
@@ -26,14 +31,15 @@ _HOMES = {
     "ORIENTATIONS": "symmetries",
     "Labels": "labels",
     "Misfit": "misfit",
+    "PSFCheck": "psf_check",
     "PSFs": "psf",
     "StampLikelihood": "likelihood",
     "autocovariance": "noise",
     "axis_ratio": "labels",
     "bin_psf": "psf",
     "binned_oversampling": "psf",
-    "check_oversampling": "psf",
-    "check_psf": "psf",
+    "check_oversampling": "psf_stamp",
+    "check_psf": "psf_check",
     "collect_psfs": "psf",
     "compare_residuals": "misfit",
     "draw_labels": "prior",
@@ -60,6 +66,8 @@ _HOMES = {
     "stack_labels": "labels",
     "stamp_sizes": "likelihood",
     "to_unconstrained": "unconstrained",
+    "unit_stamp": "psf_stamp",
+    "usable_psf": "psf_check",
     "visible_radius": "likelihood",
 }
 
@@ -69,6 +77,7 @@ __all__ = [
     "ORIENTATIONS",
     "Labels",
     "Misfit",
+    "PSFCheck",
     "PSFs",
     "StampLikelihood",
     "autocovariance",
@@ -103,6 +112,8 @@ __all__ = [
     "stack_labels",
     "stamp_sizes",
     "to_unconstrained",
+    "unit_stamp",
+    "usable_psf",
     "visible_radius",
 ]
 

@@ -140,7 +140,7 @@ def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
     >>> psfs = collect_psfs([np.ones((3, 3))])
     >>> found = measure_misfit(labels, noise, np.ones_like(noise), psfs)
     >>> found.n_pixels
-    array([52])
+    array([44])
     """
     device = torch.device(device)
     found = Misfit.unknown(len(labels))

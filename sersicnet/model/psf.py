@@ -1,28 +1,26 @@
-"""Checking and normalizing the stamp of a point spread function."""
+"""The point spread functions of cutouts: which belongs to which, checked and normalized."""
 
 import math
-import reprlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from sersicnet.flags import Flags
+from sersicnet.model.psf_center import shifted_stamp
+from sersicnet.model.psf_check import usable_psf
+from sersicnet.model.psf_stamp import unit_stamp
 
 __all__ = [
     "PSF_SIZE",
     "PSFs",
     "bin_psf",
     "binned_oversampling",
-    "check_oversampling",
-    "check_psf",
     "collect_psfs",
     "is_list_of_stamps",
     "psfs_of",
     "require_psfs",
 ]
 
-MAX_PSF_SIZE = 1024
-MAX_OVERSAMPLING = 16
 # Oversampling of binned PSFs: pixels of the data where it can be, as the response of a large pixel
 # has sharp edges. Three for nine pixels makes radii of bright galaxies 2 % wrong, five for fifteen
 # 0.7 %; more would take too much memory.
@@ -32,83 +30,6 @@ _BINNED_OVERSAMPLINGS = (5, 7, 3)
 WELL_SAMPLED = 2.4
 # Pixels on a side of the PSF stamps that the network sees.
 PSF_SIZE = 63
-
-
-def check_psf(psf, *, max_size=MAX_PSF_SIZE):
-    """Return a PSF stamp as float64 of unit sum.
-
-    Parameters
-    ----------
-    psf : (K, L) array_like
-        Star-like stamp (with the response of the pixel) at the pixel scale of the data, of any
-        normalization. A stamp of odd size is centered on its middle pixel, one of even size
-        between its four middle pixels.
-    max_size : int
-        Largest accepted side.
-
-    Returns
-    -------
-    (K, L) `~numpy.ndarray`
-
-    Raises
-    ------
-    TypeError
-        If ``psf`` does not hold numbers, such as the name of a file.
-    ValueError
-        If the stamp is not 2-D, is larger than ``max_size``, is not finite, or its sum is not
-        positive.
-
-    Examples
-    --------
-    >>> from sersicnet.model import check_psf
-    >>> check_psf([[0, 1, 0], [1, 4, 1], [0, 1, 0]]).max()
-    np.float64(0.5)
-    """
-    try:
-        stamp = np.asarray(psf, dtype=float)
-    except (TypeError, ValueError) as error:
-        msg = (
-            f"psf={reprlib.repr(psf)} must be a 2-D array of numbers: of a FITS file, "
-            "astropy.io.fits.getdata reads one"
-        )
-        raise TypeError(msg) from error
-    if stamp.ndim != 2 or 0 in stamp.shape:
-        msg = f"psf has shape {stamp.shape}: a 2-D stamp is needed"
-        raise ValueError(msg)
-    if max(stamp.shape) > max_size:
-        msg = f"psf of {stamp.shape} pixels is larger than {max_size}: cut it around its center"
-        raise ValueError(msg)
-    if not np.isfinite(stamp).all():
-        msg = "psf has NaN or infinite pixels: all must be finite"
-        raise ValueError(msg)
-    if not stamp.sum() > 0:
-        msg = f"psf has the sum {stamp.sum():.3g}: it must be positive"
-        raise ValueError(msg)
-    return stamp / stamp.sum()
-
-
-def check_oversampling(oversampling):
-    """Raise ValueError unless an oversampling is an integer from 1 to 16.
-
-    Parameters
-    ----------
-    oversampling : int
-        PSF pixels per pixel of the data on a side.
-
-    Raises
-    ------
-    ValueError
-        If ``oversampling`` is not an integer from 1 to 16.
-
-    Examples
-    --------
-    >>> from sersicnet.model import check_oversampling
-    >>> check_oversampling(2)
-    """
-    whole = isinstance(oversampling, int | np.integer) and not isinstance(oversampling, bool)
-    if not whole or not 1 <= oversampling <= MAX_OVERSAMPLING:
-        msg = f"psf_oversampling={oversampling!r} must be an integer from 1 to {MAX_OVERSAMPLING}"
-        raise ValueError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +47,14 @@ class PSFs:
         sum is kept. ``log_flux`` in units of the stamp is the true one plus ``log_light``.
     oversampling : int
         PSF pixels per pixel of the data on a side.
+    checks : tuple of `~sersicnet.model.PSFCheck`
+        Properties of the stamps as the user passed them.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sersicnet.model import collect_psfs
-    >>> psfs = collect_psfs([np.ones((3, 3)), None, np.ones((3, 3))])
+    >>> star = [[0, 1, 0], [1, 4, 1], [0, 1, 0]]
+    >>> psfs = collect_psfs([star, None, star])
     >>> len(psfs.stamps), psfs.which.tolist()
     (1, [0, -1, 0])
     """
@@ -140,6 +63,7 @@ class PSFs:
     which: np.ndarray
     log_light: np.ndarray
     oversampling: int = 1
+    checks: tuple = ()
 
     def __len__(self):
         return len(self.which)
@@ -170,7 +94,7 @@ class PSFs:
         return flags | np.where(self.which < 0, int(Flags.BAD_PSF), 0)
 
 
-def psfs_of(psf, cutouts):
+def psfs_of(psf, cutouts, *, oversampling=1, normalize=True):
     """Return a PSF stamp or None for each cutout, unchecked where there are several.
 
     Parameters
@@ -180,6 +104,8 @@ def psfs_of(psf, cutouts):
         None for the stamps that the cutouts carry.
     cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
         The cutouts.
+    oversampling, normalize
+        As in `collect_psfs`.
 
     Returns
     -------
@@ -188,7 +114,8 @@ def psfs_of(psf, cutouts):
     Raises
     ------
     TypeError, ValueError
-        If the one stamp for all is unusable, or the number of stamps is not that of the cutouts.
+        If the one stamp for all cannot be a star, or the number of stamps is not that of the
+        cutouts.
 
     Examples
     --------
@@ -210,7 +137,7 @@ def psfs_of(psf, cutouts):
     elif is_list_of_stamps(psf):
         psfs = list(psf)
     else:
-        check_psf(psf)
+        usable_psf(psf, oversampling=oversampling, normalize=normalize)
         psfs = [psf] * n_cutouts
     if len(psfs) != n_cutouts:
         msg = f"psf has {len(psfs)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
@@ -245,8 +172,8 @@ def require_psfs(psfs):
         raise ValueError(msg)
 
 
-def collect_psfs(psfs, *, oversampling=1, normalize=True):
-    """Check the PSF of each cutout, and keep each different one once.
+def collect_psfs(psfs, *, oversampling=1, normalize=True, recenter=True, check=True):
+    """Check the PSF of each cutout, move it to the middle, and keep each different one once.
 
     Parameters
     ----------
@@ -256,6 +183,12 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True):
         PSF pixels per pixel of the data on a side.
     normalize : bool
         Whether a stamp is taken to hold all the light; otherwise its sum is the share it holds.
+    recenter : bool
+        Whether a star that is more than 0.1 pixel of the data off the middle of its stamp is moved
+        there.
+    check : bool
+        Whether stamps are checked to be those of stars, and moved; if not, any are taken as they
+        are that can be normalized.
 
     Returns
     -------
@@ -265,31 +198,60 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True):
     --------
     >>> import numpy as np
     >>> from sersicnet.model import collect_psfs
-    >>> psfs = collect_psfs([np.ones((3, 3)), np.zeros((3, 3))])
+    >>> psfs = collect_psfs([[[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.zeros((3, 3))])
     >>> psfs.which
     array([ 0, -1])
     """
-    stamps = []
-    sums = []
+    found = []
     by_id = {id(None): -1}
     by_pixels = {}
+    options = {"oversampling": oversampling, "normalize": normalize, "recenter": recenter}
     for psf in psfs:
         if id(psf) in by_id:
             continue
-        by_id[id(psf)] = -1
-        try:
-            stamp = check_psf(psf)
-        except (TypeError, ValueError):
-            continue
-        pixels = np.asarray(psf, dtype=float)
-        key = pixels.shape, pixels.tobytes()  # cutouts often carry copies of one stamp
+        key = _pixels_of(psf)  # cutouts often carry copies of one stamp
         if key not in by_pixels:
-            by_pixels[key] = len(stamps)
-            stamps.append(stamp)
-            sums.append(1.0 if normalize else pixels.sum())
+            by_pixels[key] = -1
+            one = _checked(psf, **options) if check else _unchecked(psf)
+            if one is not None:
+                by_pixels[key] = len(found)
+                found.append(one)
         by_id[id(psf)] = by_pixels[key]
     which = np.array([by_id[id(psf)] for psf in psfs], dtype=np.int64)
-    return PSFs(stamps, which, np.log10([*sums, 1.0])[which], int(oversampling))
+    stamps = [stamp for stamp, _, _ in found]
+    sums = np.ones(len(found) + 1)
+    if not normalize:
+        sums[:-1] = [light for _, light, _ in found]
+    checks = tuple(each for _, _, each in found if each is not None)
+    return PSFs(stamps, which, np.log10(sums)[which], int(oversampling), checks)
+
+
+def _pixels_of(psf):
+    """What is the same for copies of a stamp only."""
+    try:
+        pixels = np.asarray(psf, dtype=float)
+    except (TypeError, ValueError):
+        return id(psf)
+    return pixels.shape, pixels.tobytes(), np.ma.is_masked(psf)
+
+
+def _checked(psf, *, oversampling, normalize, recenter):
+    """A stamp of unit sum, its own sum, and its check; None where it cannot be used."""
+    try:
+        stamp, check = usable_psf(psf, oversampling=oversampling, normalize=normalize)
+    except (TypeError, ValueError):
+        return None
+    if recenter and check.is_off_center:
+        stamp = shifted_stamp(stamp, -oversampling * np.array(check.offset))
+    return stamp, check.light, check
+
+
+def _unchecked(psf):
+    """The same without a check."""
+    try:
+        return unit_stamp(psf), np.asarray(psf, dtype=float).sum(), None
+    except (TypeError, ValueError):
+        return None
 
 
 def binned_oversampling(bins):

@@ -1,4 +1,4 @@
-"""PSFs resampled: centered, shifted, and as binned images show them."""
+"""PSFs resampled: centered, binned, and as the network sees them."""
 
 from dataclasses import replace
 
@@ -7,17 +7,15 @@ import torch
 
 from sersicnet.model.profile import fft_size, psf_transform
 from sersicnet.model.psf import PSF_SIZE, PSFs, bin_psf, binned_oversampling
+from sersicnet.model.psf_center import psf_offset, shifted_stamp
 
-__all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs", "psf_offset"]
+__all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs"]
 
 # Distance of a PSF from the middle of its stamp, in pixels, that the network takes as an error:
 # training had its PSFs within a few tenths of the middle.
 _CENTERED = 0.25
 # Side of the stamps that the network sees.
 _STAMP_SIZE = 128
-# Steps to the centroid, and its largest distance from the middle, in pixels of the data.
-_MAX_STEPS = 20
-_MAX_OFFSET = 8
 
 
 def binned_psfs(psfs, bins):
@@ -94,7 +92,7 @@ def centered_psfs(psfs):
     offsets = _offsets(psfs)
     stamps = []
     for stamp, offset in zip(psfs.stamps, offsets, strict=True):
-        stamps.append(_shifted(stamp, -psfs.oversampling * offset))
+        stamps.append(shifted_stamp(stamp, -psfs.oversampling * offset))
     return replace(psfs, stamps=stamps), _per_cutout(offsets, psfs)
 
 
@@ -111,17 +109,6 @@ def _offsets(psfs):
 def _per_cutout(offsets, psfs):
     """Offsets of the PSF of each cutout, (N, 2): zero without a PSF."""
     return np.append(offsets, [(0.0, 0.0)], axis=0)[psfs.which]
-
-
-def _shifted(stamp, step):
-    """A stamp whose light is moved by ``step`` (x, y) of its pixels; light that leaves is lost."""
-    if not any(step):
-        return stamp
-    pad = [(0, 2 * int(np.ceil(abs(part)))) for part in step[::-1]]
-    wide = torch.from_numpy(np.pad(stamp, pad))
-    moved = torch.fft.irfft2(_moved(torch.fft.rfft2(wide), wide.shape, step), s=wide.shape)
-    moved = moved.numpy()[: stamp.shape[0], : stamp.shape[1]]
-    return moved / moved.sum()
 
 
 def _moved(transform, shape, step):
@@ -164,42 +151,3 @@ def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
     stamp = oversampling**2 * image[rows][:, rows]
     share = stamp.sum()
     return (stamp / share).float(), float(share)
-
-
-def psf_offset(psf, oversampling):
-    """Return the distance of a star from the middle of its stamp.
-
-    It is the centroid under a Gaussian window that follows the star and is as wide as it: the
-    wings and the noise hardly count.
-
-    Parameters
-    ----------
-    psf : (K, L) `~numpy.ndarray`
-        PSF stamp of unit sum.
-    oversampling : int
-        PSF pixels per pixel of the data on a side.
-
-    Returns
-    -------
-    (2,) `~numpy.ndarray`
-        Distance (x, y), in pixels of the data; zero where the centroid is lost.
-    """
-    x = np.arange(psf.shape[1]) - (psf.shape[1] - 1) / 2
-    y = (np.arange(psf.shape[0]) - (psf.shape[0] - 1) / 2)[:, None]
-    width2 = 1 / (4 * np.pi * np.sum(psf**2))
-    at_x = 0.0
-    at_y = 0.0
-    for _ in range(_MAX_STEPS):
-        window = psf * np.exp(-0.5 * ((x - at_x) ** 2 + (y - at_y) ** 2) / width2)
-        total = window.sum()
-        # twice: the window pulls back half of the distance
-        step_x = 2 * ((window * x).sum() / total - at_x)
-        step_y = 2 * ((window * y).sum() / total - at_y)
-        at_x += step_x
-        at_y += step_y
-        if max(abs(step_x), abs(step_y)) < 1e-4 * oversampling:
-            break
-    offset = np.array([at_x, at_y]) / oversampling
-    if np.isfinite(offset).all() and np.abs(offset).max() < _MAX_OFFSET:
-        return offset
-    return np.zeros(2)

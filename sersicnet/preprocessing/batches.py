@@ -1,23 +1,24 @@
 """The one way from what a user passes as cutouts to stamps: checked once, batch after batch."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._settings import check_positive
-from sersicnet.io.mask_bits import check_mask_bits, warn_plain_masks
-from sersicnet.model.psf import PSFs, check_oversampling, collect_psfs, psfs_of, require_psfs
+from sersicnet.io.mask_bits import check_mask_bits
+from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
+from sersicnet.model.psf_models import plain_psf
+from sersicnet.model.psf_stamp import check_oversampling
+from sersicnet.preprocessing.images import check_cutouts
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps, rows_or_none
 from sersicnet.preprocessing.units import per_cutout
-from sersicnet.preprocessing.windows import replace, with_plain_mask
+from sersicnet.preprocessing.windows import replace
 
 __all__ = [
     "Batch",
     "OpenCutouts",
-    "check_cutouts",
     "open_cutouts",
     "prepare",
     "rows_of",
@@ -103,6 +104,11 @@ class OpenCutouts:
     def __len__(self):
         return len(self.psfs)
 
+    @property
+    def is_checked(self):
+        """Whether they are windows of an image that was checked as a whole."""
+        return isinstance(self.cutouts, list) and isinstance(self.cutouts[0], CheckedCutout)
+
     def __iter__(self):
         for first in range(0, len(self), SIZE):
             yield self._batch(slice(first, min(first + SIZE, len(self))))
@@ -123,7 +129,7 @@ class OpenCutouts:
         return Batch(
             cutouts=cutouts,
             stamps=stamps,
-            psfs=collect_psfs(psfs, **self.psf_options),
+            psfs=collect_psfs(psfs, check=not self.is_checked, **self.psf_options),
             has_psf=np.array([psf is not None for psf in psfs]),
             pixel_scale=pixel_scale,
             zeropoint=zeropoint,
@@ -150,10 +156,10 @@ def open_cutouts(
         As in `~sersicnet.preprocessing.prepare`.
     stamp_size : int
         Pixels on a side of the stamps.
-    psf : (K, L) array_like, list of them, or None, optional
+    psf : (K, L) array_like, photutils model, list of them, or None, optional
         As in `~sersicnet.SersicNet.predict`.
     psf_options : dict, optional
-        ``oversampling`` and ``normalize``, as in `~sersicnet.model.collect_psfs`.
+        ``oversampling``, ``normalize`` and ``recenter``, as in `~sersicnet.model.collect_psfs`.
     needs_psf : bool, optional
         Whether a call without any PSF is an error.
     pixel_scale, zeropoint : float, `~astropy.units.Quantity` or array, optional
@@ -186,17 +192,20 @@ def open_cutouts(
     if isinstance(cutouts, NDData):
         shape = np.shape(cutouts.data)
         _LOG.info("cutouts has shape %s: each of the %d planes is one galaxy", shape, shape[0])
-    psfs = psfs_of(psf, cutouts)
     if psf_options is None:
         psf_options = {}
-    if "oversampling" in psf_options:
-        check_oversampling(psf_options["oversampling"])
+    oversampling = psf_options.get("oversampling", 1)
+    check_oversampling(oversampling)
+    psf, oversampling = plain_psf(psf, oversampling)
+    normalize = psf_options.get("normalize", True)
+    psfs = psfs_of(psf, cutouts, oversampling=oversampling, normalize=normalize)
+    psfs, oversampling = plain_psf(psfs, oversampling)
     if needs_psf:
         require_psfs(psfs)
     return OpenCutouts(
         cutouts,
         psfs,
-        psf_options,
+        psf_options | {"oversampling": oversampling},
         per_cutout(pixel_scale, len(psfs), "pixel_scale"),
         per_cutout(zeropoint, len(psfs), "zeropoint"),
         stamp_size,
@@ -221,11 +230,11 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
     ----------
     cutouts : `~astropy.nddata.NDData`, list of them, or (N, ny, nx) `~numpy.ndarray`
         One cutout, a list of cutouts of any sizes, or, faster, N cutouts of one size as a
-        3-D NDData or an array (or quantity, or masked array). Data are of any real numeric
-        type and byte order. The unit is a flux density per frequency, or counts.
-        The uncertainty is a standard deviation, a variance or an inverse variance; where it is
-        missing or of unknown kind, the noise is that of `~sersicnet.preprocessing.estimate_noise`
-        (and flagged).
+        3-D NDData or an array (or quantity, or masked array). Those in a list may also be 2-D
+        arrays or `~astropy.nddata.Cutout2D`. Data are of any real numeric type and byte order.
+        The unit is a flux density per frequency, or counts. The uncertainty is a standard
+        deviation, a variance or an inverse variance; where it is missing or of unknown kind, the
+        noise is that of `~sersicnet.preprocessing.estimate_noise` (and flagged).
         True in the mask is bad.
     stamp_size : int, optional
         Pixels on a side of the stamps, S.
@@ -295,81 +304,6 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
         zeropoint=per_cutout(zeropoint, n_cutouts, "zeropoint"),
         first=first,
     )
-
-
-def check_cutouts(cutouts, *, first=0, mask_bits=None):
-    """Check what the user passed as ``cutouts``, and return one stack or a list of images.
-
-    Parameters
-    ----------
-    cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
-        As in `~sersicnet.preprocessing.prepare`.
-    first : int
-        Number of the first of them in error messages.
-    mask_bits : int, str or list of them, optional
-        The bits of integer masks that mean bad, as in `~sersicnet.io.read_cutout`.
-
-    Returns
-    -------
-    `~astropy.nddata.NDData`, or list of them
-        One with 3-D data, or one for each 2-D image, with masks of booleans.
-
-    Raises
-    ------
-    TypeError
-        If ``cutouts`` or one of them is not NDData, or its data are not real numbers.
-    ValueError
-        If there is no cutout, or one is not 2-D or has no pixels.
-    """
-    if isinstance(cutouts, np.ndarray):
-        _check_dtype(cutouts, "cutouts")
-        cutouts = NDData(cutouts)
-    if isinstance(cutouts, NDData) and np.ndim(cutouts.data) == 3:
-        _check_dtype(cutouts.data, "cutouts")
-        if 0 in cutouts.data.shape:
-            msg = f"cutouts has shape {cutouts.data.shape}: it holds no pixels"
-            raise ValueError(msg)
-        warn_plain_masks([cutouts.mask], mask_bits)
-        return with_plain_mask(cutouts, "cutouts", mask_bits=mask_bits)
-    if isinstance(cutouts, NDData):
-        cutouts = [cutouts]
-    if isinstance(cutouts, str | bytes | dict) or not isinstance(cutouts, Iterable):
-        msg = (
-            "cutouts must be an NDData, a list of them, or an (N, ny, nx) array, "
-            f"not {type(cutouts).__name__}"
-        )
-        raise TypeError(msg)
-    cutouts = list(cutouts)
-    if not cutouts:
-        msg = "cutouts is empty: at least one cutout is needed"
-        raise ValueError(msg)
-    warn_plain_masks((getattr(cutout, "mask", None) for cutout in cutouts), mask_bits)
-    for i, cutout in enumerate(cutouts):
-        where = f"cutouts[{first + i}]"
-        _check_image(cutout, where)
-        cutouts[i] = with_plain_mask(cutout, where, mask_bits=mask_bits)
-    return cutouts
-
-
-def _check_image(cutout, where):
-    """Raise TypeError or ValueError unless a cutout is one image as NDData."""
-    if isinstance(cutout, CheckedCutout):
-        return
-    if not isinstance(cutout, NDData):
-        msg = f"{where} is of type {type(cutout).__name__}: an NDData or CCDData is needed"
-        raise TypeError(msg)
-    _check_dtype(cutout.data, where)
-    if np.ndim(cutout.data) != 2 or 0 in cutout.data.shape:
-        msg = f"{where} has shape {np.shape(cutout.data)}: a 2-D image with pixels is needed"
-        raise ValueError(msg)
-
-
-def _check_dtype(data, where):
-    """Raise TypeError unless data are real numbers."""
-    dtype = getattr(data, "dtype", None)
-    if dtype is None or dtype.kind not in "iuf":
-        msg = f"{where} has data of type {dtype}: real numbers (integer or float) are needed"
-        raise TypeError(msg)
 
 
 def rows_of(cutouts, rows):

@@ -7,12 +7,13 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._rows import Rows
-from sersicnet.model.psf import check_oversampling, collect_psfs, psfs_of
+from sersicnet.model.psf import collect_psfs, psfs_of
+from sersicnet.model.psf_stamp import check_oversampling
 
 __all__ = ["PSF_KEYS", "Inputs", "psf_options_of"]
 
 # Keys of the options of `~sersicnet.model.collect_psfs` in the ``meta`` of a table.
-PSF_KEYS = {"oversampling": "PSFSAMP", "normalize": "PSFNORM"}
+PSF_KEYS = {"oversampling": "PSFSAMP", "normalize": "PSFNORM", "recenter": "PSFCENT"}
 
 
 @dataclass(frozen=True, eq=False)

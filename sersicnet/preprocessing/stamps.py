@@ -135,7 +135,7 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     Parameters
     ----------
     cutouts : list of `~astropy.nddata.NDData` or `CheckedCutout`, or one NDData with 3-D data
-        From `~sersicnet.preprocessing.batches.check_cutouts`.
+        From `~sersicnet.preprocessing.images.check_cutouts`.
     stamp_size, bins : int
         As in `~sersicnet.preprocessing.prepare`.
     pixel_scale, zeropoint : (N,) `~numpy.ndarray` or None

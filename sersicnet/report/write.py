@@ -36,6 +36,7 @@ def write_report(
     psf=None,
     psf_oversampling=None,
     normalize_psf=None,
+    recenter_psf=None,
     pixel_scale=None,
     zeropoint=None,
     title=None,
@@ -58,7 +59,7 @@ def write_report(
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array, optional
         Cutouts in which the galaxies were measured, in the same order, for pictures of image,
         model and residual; None where there is no cutout.
-    psf, psf_oversampling, normalize_psf, pixel_scale, zeropoint
+    psf, psf_oversampling, normalize_psf, recenter_psf, pixel_scale, zeropoint
         PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`. The options of the PSFs
         are by default those in the ``meta`` of the catalog; of results, the PSFs as well.
     title : str, optional
@@ -116,7 +117,10 @@ def write_report(
             cutouts,
             psf=psf,
             psf_options=psf_options_of(
-                table.meta, oversampling=psf_oversampling, normalize=normalize_psf
+                table.meta,
+                oversampling=psf_oversampling,
+                normalize=normalize_psf,
+                recenter=recenter_psf,
             ),
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             sky=_fitted_sky(table),

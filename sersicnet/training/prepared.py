@@ -15,7 +15,8 @@ from sersicnet.io.files import allocate, atomic_path, named_errors
 from sersicnet.model.labels import stack_labels
 from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.parameters import PARAMETERS, label_names, pixel_shape_of, table_values
-from sersicnet.preprocessing.batches import SIZE, check_cutouts, prepare, rows_of
+from sersicnet.preprocessing.batches import SIZE, prepare, rows_of
+from sersicnet.preprocessing.images import check_cutouts
 from sersicnet.preprocessing.ranges import image_ranges, join_ranges
 from sersicnet.training.data import TrainingData
 

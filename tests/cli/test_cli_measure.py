@@ -81,12 +81,14 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or table
     )
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
-    assert main([*arguments, "--refine", "lm", "--no-sky"]) == 0
+    assert main([*arguments, "--refine", "lm", "--no-sky", "--no-recenter-psf"]) == 0
+    assert seen.pop("recenter_psf") is False
     assert seen.pop("refine") == "lm"
     assert seen.pop("background_box") is None
     assert main(arguments) == 0
     assert seen["refine"] is None
     assert seen["n_passes"] is None
+    assert seen["recenter_psf"]
     assert not seen["augment"]
     assert seen["background_box"] == 128
 

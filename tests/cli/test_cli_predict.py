@@ -123,3 +123,20 @@ def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):
     assert "sersicnet: none of 1 rows has a result: see flags" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "empty.fits"), files[1], "-o", output]) == 0
     assert "sersicnet: 1 of 2 rows have no result: see flags" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default:psf")
+def test_a_star_off_the_middle_of_its_stamp(files, tmp_path, capsys):
+    cutout = read_cutout(files[0])
+    fits.writeto(tmp_path / "psf.fits", np.roll(cutout.psf, 2, axis=1))
+    output = tmp_path / "out.fits"
+    arguments = ["predict", files[0], "--psf", str(tmp_path / "psf.fits"), "-o", str(output)]
+    x_0 = []
+    for options in ([], ["--no-recenter-psf"]):
+        assert main([*arguments, *options]) == 0
+        x_0.append(QTable.read(output)["x_0"].value[0])
+    np.testing.assert_allclose(x_0[1] - x_0[0], -2, atol=0.05)
+    error = capsys.readouterr().err
+    assert "sersicnet: warning: psf: the star is 2.00 pixels" in error
+    assert "moved there (--no-recenter-psf leaves it)" in error
+    assert error.count("warning") == 1

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.cutouts import UNITS
 from helpers.predicted import SEVEN, TABLE, assert_same, difference, of_rows, stack_of
+from helpers.psfs import moffat_star, no_stars, with_level
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose
 
@@ -157,17 +159,99 @@ def test_undersampled_psf(net, images):
     assert not (results.flags & int(Flags.UNDERSAMPLED_PSF)).any()
 
 
-def test_a_psf_off_the_middle_of_its_stamp_moves_the_center_and_nothing_else(net):
-    """As for a fit: the galaxy is where its light came from."""
+OFF_THE_MIDDLE = {
+    "rolled by 3": np.roll(star(), (0, 3), axis=(0, 1)),
+    "41 cut to 40": star()[1:, 1:],
+    "a star as it fell on the pixels": moffat_star(-0.84, -0.33, size=50),
+    "on finer pixels": moffat_star(0.9, -0.4, size=123, oversampling=3),
+}
+
+
+@pytest.mark.parametrize("kind", OFF_THE_MIDDLE)
+def test_a_psf_off_the_middle_of_its_stamp(kind, net):
+    """Galaxies stay where they are; the call says what it did."""
+    given = OFF_THE_MIDDLE[kind]
+    oversampling = 3 if kind == "on finer pixels" else 1
+    size = 40 if kind == "41 cut to 40" else 41
+    right = star(shape=(size, size))
+    if "cut" not in kind and "rolled" not in kind:
+        right = moffat_star(size=given.shape[0], oversampling=oversampling)
     data = add_noise(render([labels_of(snr=200)] * 4, star()))
+    options = {"psf_oversampling": oversampling, **UNITS}
+    here = net.predict(data_of(data), psf=right, **options)
+    with pytest.warns(AstropyUserWarning, match=r"psf: the star is \d\.\d\d pixels .* was moved"):
+        there = net.predict(data_of(data), psf=given, **options)
+    for name in SEVEN:
+        difference = there.median(name) - here.median(name)
+        assert (np.abs(difference) < 0.2 * here.error(name)).all(), name
+    for name in ("x_0", "y_0"):
+        assert_allclose(there.median(name), here.median(name), atol=0.02)
+
+
+@pytest.mark.parametrize("refine", [None, "lm"])
+def test_a_psf_that_is_off_the_middle_on_purpose(refine, net):
+    """As for a fit: the galaxy is off by as much, and nothing else changes."""
+    data = add_noise(render([labels_of(snr=200)] * 2, star()))
     moved = np.roll(star(), (1, -2), axis=(0, 1))
-    here, there = (net.predict(data_of(data), psf=psf, **UNITS) for psf in (star(), moved))
+    options = {"recenter_psf": False, "refine": refine, **UNITS}
+    here, there = (net.predict(data_of(data), psf=psf, **options) for psf in (star(), moved))
     for name, shift in (("x_0", 2.0), ("y_0", -1.0)):
         difference = there.median(name) - here.median(name)
         assert_allclose(difference, shift, atol=0.01)
     for name in ("mag", "r_eff", "n", "q", "theta"):
         difference = there.median(name) - here.median(name)
         assert (np.abs(difference) < 0.1 * here.error(name)).all()
+
+
+def test_psfs_of_each_cutout_off_the_middle(net, images):
+    """One warning for all of them."""
+    psfs = [np.roll(star(), shift, axis=1) for shift in (0, 1, 2, 0, -1, 0)]
+    plain = net.predict(data_of(images), psf=star(), **UNITS)
+    with pytest.warns(AstropyUserWarning, match=r"^3 PSFs are doubtful; the first: the star is 1"):
+        results = net.predict(data_of(images), psf=psfs, **UNITS)
+    assert not results.flags.any()
+    for name in ("x_0", "y_0"):
+        assert_allclose(results.median(name), plain.median(name), atol=0.02)
+
+
+@pytest.mark.parametrize(("level", "number"), [(1e-3, r"0\.1"), (1e-2, "1")])
+def test_a_psf_on_a_constant_level(level, number, net, images):
+    message = rf"psf: a constant level of {number} % of the peak in each pixel holds \d+ % of"
+    with pytest.warns(AstropyUserWarning, match=message):
+        net.predict(images, psf=with_level(star(), level), **UNITS)
+
+
+@pytest.mark.parametrize("kind", no_stars())
+def test_a_psf_that_is_no_star(kind, net, images):
+    """The one for all raises, one of several costs its galaxy alone."""
+    psf = no_stars()[kind]
+    with pytest.raises(ValueError, match=r"psf (is|has) "):
+        net.predict(images, psf=psf, **UNITS)
+    results = net.predict(data_of(images[:2]), psf=[psf, star()], **UNITS)
+    assert results.flags.tolist() == [Flags.BAD_PSF, 0]
+
+
+def test_an_oversampled_psf_that_does_not_say_so(net):
+    data = add_noise(render([labels_of(snr=100, r_eff=1.5)] * 6, star()))
+    fine = star(shape=(123, 123), oversampling=3)
+    message = "6 of 6 sources are UNRESOLVED: unless they are stars.*needs psf_oversampling="
+    with pytest.warns(AstropyUserWarning, match=message):
+        net.predict(data_of(data), psf=fine, **UNITS)
+    results = net.predict(data_of(data), psf=fine, psf_oversampling=3, **UNITS)
+    assert not (results.flags & int(Flags.UNRESOLVED)).any()
+
+
+def test_a_share_of_more_than_all_the_light(net, images):
+    """photutils' PSFs have a sum of oversampling**2."""
+    fine = 4 * star(shape=(82, 82), oversampling=2)
+    with pytest.raises(ValueError, match="psf has the sum 4, which normalize_psf=False takes"):
+        net.predict(images, psf=fine, psf_oversampling=2, normalize_psf=False, **UNITS)
+
+
+@pytest.mark.parametrize("name", ["normalize_psf", "recenter_psf"])
+def test_options_are_true_or_false(name, net, images):
+    with pytest.raises(ValueError, match=f"{name}='yes' must be True or False"):
+        net.predict(images, psf=star(), **{name: "yes"}, **UNITS)
 
 
 def data_of(data):

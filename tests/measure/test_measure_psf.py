@@ -7,14 +7,16 @@ from astropy.io import fits
 from astropy.modeling.models import Gaussian2D
 from astropy.nddata import NDData
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 from galsim.des import DES_PSFEx
 from helpers.fields import SPACING, make_field, profile, render, star, truth_table
 from helpers.fits_files import write_extensions
 from numpy.testing import assert_allclose, assert_array_equal
-from photutils.psf import GriddedPSFModel, ImagePSF
+from photutils.psf import CircularGaussianPRF, GriddedPSFModel, ImagePSF
 
 from sersicnet.measure.image import measure_image
-from sersicnet.measure.psf import FieldPSF, field_psf
+from sersicnet.measure.options import Options
+from sersicnet.measure.psf import FieldPSF, centered_psf, field_psf, open_psf
 
 
 def test_a_stamp_is_the_same_everywhere():
@@ -105,7 +107,7 @@ def test_psfex(tmp_path):
         ({}, TypeError, "psf must be a stamp, a model of photutils, a path or a function, not {}"),
         (np.zeros((5, 5)), ValueError, "psf has the sum 0"),
         (np.zeros(5), ValueError, "a 2-D stamp is needed"),
-        (Gaussian2D(), TypeError, "psf is a Gaussian2D: of models, ImagePSF or GriddedPSFModel"),
+        (Gaussian2D(), TypeError, "psf is a Gaussian2D: of models, one of photutils"),
         (ImagePSF(np.ones((9, 9)), oversampling=(2, 3)), ValueError, "oversampled by 2 in y, 3"),
         (ImagePSF(np.ones((9, 9)), oversampling=20), ValueError, "psf_oversampling=20 must be"),
         ("absent.psf", FileNotFoundError, "absent.psf"),
@@ -154,14 +156,80 @@ def test_each_source_is_measured_with_the_psf_of_its_place():
         seen.append((x, y))
         return field_psf(model).at(x, y)
 
-    right = measure_image(field, psf=FieldPSF(spy, 2))
-    wrong = measure_image(field, psf=star(3.0))
-    assert_allclose(np.sort(np.array(seen)[: n**2, 0]), np.sort(x), atol=0.5)
+    with pytest.warns(AstropyUserWarning, match="of 25 sources are UNRESOLVED: unless they are"):
+        right = measure_image(field, psf=FieldPSF(spy, 2))
+    with pytest.warns(AstropyUserWarning, match="of 25 sources are UNRESOLVED"):
+        wrong = measure_image(field, psf=star(3.0))  # but those on the right
+    first = 9  # places where it is checked
+    assert_allclose(np.sort(np.array(seen)[first : first + n**2, 0]), np.sort(x), atol=0.5)
     last = right["x_centroid"].value > 0.8 * side
     assert (right["r_eff"].value[last] < 0.06).all()
     assert (wrong["r_eff"].value[last] > 0.08).all()
     magnitude = 25 - 2.5 * np.log10(2e4)
     assert np.abs(right["mag"].value - magnitude).max() < 0.05
+
+
+def test_a_psf_off_the_middle_of_its_stamp_moves_nothing():
+    """The galaxies of a small image stay where they are, unless the PSF is meant so."""
+    y, x = SPACING * (0.5 + np.indices((2, 2)).reshape(2, -1))
+    shape = {"r_eff": np.full(4, 3.0), "n": np.ones(4), "q": np.full(4, 0.6), "theta": 40.0 * y}
+    field = make_field(render({"x_0": x, "y_0": y, "flux": np.full(4, 9e3)} | shape, (114, 114)))
+    moved = np.roll(star(), (1, -2), axis=(0, 1))
+    expected = measure_image(field, psf=star())
+    message = r"psf: the star is 2\.24 pixels of the data off .*; it was moved there"
+    with pytest.warns(AstropyUserWarning, match=message):
+        found = measure_image(field, psf=lambda x, y: moved)
+    left = measure_image(field, psf=moved, recenter_psf=False)
+    for name, shift in (("x_0", 2), ("y_0", -1)):
+        assert_allclose(found[name].value, expected[name].value, atol=0.02)
+        assert_allclose(left[name].value - expected[name].value, shift, atol=0.02)
+
+
+def test_a_psf_that_is_off_somewhere_is_moved_everywhere():
+    def at(x, y):
+        return 0.9 * np.roll(star(), int(x > 50), axis=1)
+
+    psf, checks = centered_psf(FieldPSF(at), (100, 100), normalize=False)
+    assert sum(check.is_off_center for check in checks) == 3
+    for place in ((0, 0), (99, 0)):
+        assert_allclose(psf.at(*place), 0.9 * star(), atol=1e-3 * star().max())
+    same, _ = centered_psf(FieldPSF(at), (100, 100), normalize=False, recenter=False)
+    assert same.at is at
+
+
+def test_a_centered_psf_stays_as_it_is():
+    given = field_psf(star())
+    assert centered_psf(given, (100, 100))[0] is given
+
+
+def test_a_constant_level_warns():
+    level = 1e-3 * star().max()
+    with pytest.warns(AstropyUserWarning, match=r"psf: a constant level of 0\.1 % of the peak"):
+        open_psf(star() + level, (100, 100), Options(), stacklevel=1)
+
+
+@pytest.mark.parametrize("psf", [np.ones((21, 21)), lambda x, y: np.ones((21, 21))])
+def test_what_is_no_star(psf):
+    with pytest.raises(ValueError, match="psf is flat: its border is at 100 % of its peak"):
+        measure_image(make_field(np.zeros((40, 40)), mask=None), psf=psf)
+
+
+def test_a_share_of_more_than_all_the_light():
+    with pytest.raises(ValueError, match=r"psf has the sum 4, which normalize_psf=False"):
+        open_psf(4 * star(), (100, 100), Options(normalize_psf=False), stacklevel=1)
+
+
+def test_a_model_has_its_own_oversampling():
+    fine = ImagePSF(4 * star(oversampling=2), oversampling=2)
+    assert field_psf(fine, oversampling=2).oversampling == 2
+    with pytest.raises(ValueError, match="psf_oversampling=3, but psf is a model with one of 2"):
+        field_psf(fine, oversampling=3)
+
+
+def test_models_without_pixels():
+    found = field_psf(CircularGaussianPRF(fwhm=2.5))
+    assert found.oversampling == 3
+    assert found.at(1, 2) is found.at(3, 4)
 
 
 def test_the_psf_of_the_image_is_the_default():

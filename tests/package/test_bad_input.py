@@ -11,7 +11,7 @@ import pytest
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.table import QTable
 from helpers.cutouts import SCALE, UNITS, ZEROPOINT
-from helpers.toys import NOISE, draw, make_cutout, make_galaxies
+from helpers.toys import NOISE, PSF_SIGMA, draw, make_cutout, make_galaxies, psf_stamp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import convolve
 
@@ -324,6 +324,7 @@ BAD_PSFS = {
     "zero": np.zeros((5, 5)),
     "1-D": np.ones(5),
     "huge": np.ones((3, 1025)),
+    "flat": np.ones((9, 9)),
 }
 
 
@@ -333,15 +334,20 @@ def test_unusable_psf(kind, predict, trained, good, image):
     values, flags = predict(make_cutout(image, psf=psf))
     assert flags == Flags.BAD_PSF
     assert_same(values, predict(make_cutout(image))[0])
-    with pytest.raises(ValueError, match=r"psf (has|of)"):
+    with pytest.raises(ValueError, match=r"psf (has|of|is)"):
         trained.predict(good, psf=psf)
-    results = trained.predict(good, psf=[None, psf, np.ones((3, 3))])
+    results = trained.predict(good, psf=[None, psf, psf_stamp()])
     assert results.flags.tolist() == [0, Flags.BAD_PSF, 0]
 
 
-@pytest.mark.parametrize("shape", [(200, 200), (33, 41), (6, 6), (1, 1)])
+def star_of(shape):
+    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
+    return np.exp(-0.5 * (x**2 + y[:, None] ** 2) / PSF_SIGMA**2)
+
+
+@pytest.mark.parametrize("shape", [(200, 200), (33, 41), (12, 12)])
 def test_psf_of_any_size(shape, predict, trained, good, image):
-    psf = np.ones(shape)
+    psf = star_of(shape)
     values, flags = predict(make_cutout(image, psf=psf))
     assert flags == 0
     assert_same(values, predict(make_cutout(image))[0])
@@ -352,7 +358,7 @@ def test_psf_that_is_given_comes_first(trained, image):
     cutout = make_cutout(image, psf=np.zeros((3, 3)))
     assert trained.predict([cutout]).flags == Flags.BAD_PSF
     assert trained.predict(cutout).flags == Flags.BAD_PSF
-    assert trained.predict([cutout], psf=[[0, 1, 0], [1, 4, 1], [0, 1, 0]]).flags == 0
+    assert trained.predict([cutout], psf=psf_stamp()).flags == 0
 
 
 def test_psf_that_holds_no_numbers(trained, good):

@@ -32,7 +32,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def results(net, cutouts):
-    return net.predict(list(cutouts.values()))
+    return net.predict(list(cutouts.values()), recenter_psf=False)  # as imfit
 
 
 @pytest.fixture(scope="module")
@@ -115,5 +115,5 @@ def test_a_galaxy_off_center_is_the_same_after_centering(net, cutouts):
     )
     again = center(shifted, size=original.shape[0])
     again.psf = original.psf
-    first, second = net.predict([original, again]).median("mag")
+    first, second = net.predict([original, again], recenter_psf=False).median("mag")
     assert first == pytest.approx(second, abs=0.1)

@@ -11,7 +11,7 @@ from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.stamps import CheckedCutout
 
 UNITS = {"pixel_scale": 0.1, "zeropoint": 25.0}
-PSF = np.ones((3, 3))
+PSF = np.array([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]])
 
 
 def make_images(n, shape=(30, 24)):

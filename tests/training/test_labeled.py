@@ -21,14 +21,15 @@ def moved_star(dx, dy):
 
 
 LARGE = labels_of(snr=300, r_eff=30, n=1, q=0.6, theta=40)
+MEANT = {"recenter": False}
 CASES = {
     "plain": (make_labels(3, 5), star(), {}),
-    "off the middle of its stamp": (make_labels(3, 5), moved_star(1.3, -0.8), {}),
-    "a little off": (make_labels(3, 5), moved_star(0.1, 0.1), {}),
+    "off the middle of its stamp": (make_labels(3, 5), moved_star(1.3, -0.8), MEANT),
+    "a little off": (make_labels(3, 5), moved_star(0.1, 0.1), MEANT),
     "not all of the light": (make_labels(3, 5), 0.8 * star(), {"normalize": False}),
     "oversampled": (make_labels(3, 5), star(2.0, (82, 82), oversampling=2), {"oversampling": 2}),
     "more than the network sees": (make_labels(3, 5), star(7.0, (121, 121), beta=2.0), {}),
-    "binned": ([LARGE], moved_star(1.3, -0.8), {}),
+    "binned": ([LARGE], moved_star(1.3, -0.8), MEANT),
     "binned, oversampled": ([LARGE], star(4.0, (121, 121), oversampling=3), {"oversampling": 3}),
 }
 
@@ -41,6 +42,7 @@ def test_truth_becomes_what_the_network_would_say(case, universal):
     images = render(labels, psf, size=size, oversampling=options.get("oversampling", 1))
     cutouts = [make_cutout(image, psf=psf) for image in add_noise(images)]
     keys = {"oversampling": "psf_oversampling", "normalize": "normalize_psf"}
+    keys["recenter"] = "recenter_psf"
     results = universal.predict(cutouts, **{keys[name]: v for name, v in options.items()})
     rows = np.arange(len(labels))
     drawn = {name: values[:, 0] for name, values in results.samples(1, seed=4).items()}
