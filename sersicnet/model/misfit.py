@@ -137,7 +137,7 @@ def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
     >>> from sersicnet.model import collect_psfs, measure_misfit
     >>> labels = np.array([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]])
     >>> noise = np.random.default_rng(1).normal(size=(1, 64, 64)).astype(np.float32)
-    >>> psfs = collect_psfs([np.ones((3, 3))])
+    >>> psfs = collect_psfs([[[0, 1, 0], [1, 4, 1], [0, 1, 0]]])
     >>> found = measure_misfit(labels, noise, np.ones_like(noise), psfs)
     >>> found.n_pixels
     array([44])

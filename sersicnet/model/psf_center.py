@@ -83,8 +83,8 @@ def shifted_stamp(stamp, step):
     --------
     >>> import numpy as np
     >>> from sersicnet.model.psf_center import shifted_stamp
-    >>> shifted_stamp(np.array([[0.0, 1.0, 0.0]]), (1, 0)).round(3)
-    array([[0., 0., 1.]])
+    >>> shifted_stamp(np.array([[0.0, 1.0, 0.0]]), (1, 0)).argmax()
+    np.int64(2)
     """
     from scipy.ndimage import fourier_shift  # a machine that only trains may lack it
 

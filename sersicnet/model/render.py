@@ -48,7 +48,7 @@ def render_models(labels, rows, psfs, size, *, device):
     >>> import numpy as np
     >>> import torch
     >>> from sersicnet.model import collect_psfs, render_models
-    >>> psfs = collect_psfs([np.ones((3, 3))] * 2)
+    >>> psfs = collect_psfs([[[0, 1, 0], [1, 4, 1], [0, 1, 0]]] * 2)
     >>> labels = np.array([[2.0, 0.3, 1.0, 0.1, 0.0, 0.0, 0.0]] * 2)
     >>> for rows, _, models in render_models(
     ...     labels, np.array([1]), psfs, 64, device=torch.device("cpu")
