@@ -48,7 +48,7 @@ def test_not_far_from_the_truth(expected):
 def test_table(expected):
     table = expected.to_table()
     columns = [name + end for name in SEVEN for end in ("", "_err", "_lo", "_hi")]
-    assert table.colnames == ["id", *columns, "flags"]
+    assert table.colnames == ["id", *columns, "chi2", "n_pixels", "flags"]
     assert table["mag"].unit == u.ABmag
     assert table["r_eff_err"].unit == u.arcsec
     assert len(table) == 6
