@@ -1,6 +1,5 @@
 """The pixels of a survey image, read window by window from memory or from FITS files."""
 
-import logging
 import os
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -36,7 +35,6 @@ from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["FieldImage", "Plane", "open_field"]
 
-_LOG = logging.getLogger("sersicnet")
 # Extensions of a file of weights, and where noise comes from that weights of a file scale.
 _WEIGHTS = WEIGHT_NAMES | UNCERTAINTY_NAMES
 RELATIVE = "WHT"
@@ -153,7 +151,6 @@ class FieldImage:
         if doubt is not None:
             warnings.warn(doubt, AstropyUserWarning, stacklevel=5)
         found = find_zeropoint(self, zeropoint, "image", pixel_scale=pixel_scale)
-        _LOG.info("zero point %.4f from %s", found.value, found.source.removesuffix("="))
         return float(found_scale), float(found.value)
 
     def saturation(self, level):

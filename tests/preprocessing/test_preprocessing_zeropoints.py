@@ -201,17 +201,6 @@ def test_readers_agree_on_hst(bunit, tmp_path):
     assert_allclose(found, 25.946, atol=1e-3)
 
 
-def test_the_source_of_a_zero_point_is_logged(tmp_path, caplog):
-    cards = {"MAGZERO": 29.915, "PIXSCALE": SCALE}
-    path = write_extensions(tmp_path / "image.fits", {"SCI": (np.ones((9, 9)), cards)})
-    with caplog.at_level(logging.INFO, "sersicnet"), open_field(path) as field:
-        field.units(None, None)
-        field.units(None, 25.0)
-    assert "zero point 29.9150 from MAGZERO" in caplog.text
-    assert "zero point 25.0000 from zeropoint" in caplog.text
-    assert "image: zeropoint=25.0 is used, not 29.915, which MAGZERO says" in caplog.text
-
-
 def test_real_images_of_hst(shared):
     """The Frontier Fields spell one unit in two ways; AB zero point of WFC3/IR F105W."""
     found = []
