@@ -3,6 +3,7 @@
 from sersicnet.cli.messages import show_progress
 from sersicnet.cli.options import add_device, add_units, read_named_cutouts, units_of
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_output_folder
 
 __all__ = ["add_demo"]
 
@@ -38,11 +39,13 @@ def add_demo(commands):
 
 def _demo(options):
     """Run the command."""
+    check_output_folder(options.output)
     from sersicnet.cli.demonstration import run_demo
 
     cutouts, names, status = read_named_cutouts(options.cutouts)
     if options.cutouts and not cutouts:
         return status
+    options.names = names
     files = run_demo(
         options.output,
         cutouts=cutouts,

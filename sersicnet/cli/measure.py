@@ -130,14 +130,18 @@ def _measure_all(paths, options):
 def _measure_image(options):
     """Measure an image, and write its table and images."""
     from sersicnet.measure.image import measure_image
+    from sersicnet.measure.models import check_field_model
     from sersicnet.measure.regions import write_regions
 
     given = measuring_of(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
+    net = load_net(options)
+    if options.model_image is not None or options.residual_image is not None:
+        check_field_model(net.parameters_, options.image, options.psf)
     table = measure_image(
         options.image,
-        net=load_net(options),
+        net=net,
         output=options.output,
         background_image=options.background_image,
         segmentation_image=options.segmentation_image,

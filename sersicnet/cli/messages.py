@@ -12,6 +12,8 @@ __all__ = ["in_options", "messages_of", "show_counts", "show_progress", "show_ro
 _OTHER_NAMES = {"name": "weights"}
 # An argument in a message: psf=None, psf_oversampling=0, or psf= with no value behind it.
 _ARGUMENT = re.compile(r"(?<![\w./'\"-])([a-z_]+)=(None\b)?(?=([\w'\"{\[-])?)")
+# A cutout in a message.
+_CUTOUT = re.compile(r"\bcutouts\[(\d+)\]")
 
 
 class _Handler(logging.Handler):
@@ -130,12 +132,14 @@ def in_options(message, options):
     message : str
         The message.
     options : `argparse.Namespace`
-        Options of a command, with its ``parser``: arguments without an option stay as they are.
+        Options of a command, with its ``parser``: arguments without an option stay as they are. If
+        there are cutouts, it has their ``names`` as well.
 
     Returns
     -------
     str
-        ``--psf`` instead of ``psf=``, ``IMAGE`` instead of ``image=``.
+        ``--psf`` instead of ``psf=``, ``IMAGE`` instead of ``image=``, and the name of a cutout
+        instead of its number.
 
     Examples
     --------
@@ -155,7 +159,7 @@ def in_options(message, options):
 
     def translated(found):
         argument, none, value = found.groups()
-        name = names.get(_OTHER_NAMES.get(argument, argument))
+        name = names.get(argument, names.get(_OTHER_NAMES.get(argument)))
         if name is None:
             return found[0]
         if none:
@@ -164,7 +168,16 @@ def in_options(message, options):
             return name
         return f"{name}="
 
-    return _ARGUMENT.sub(translated, message)
+    def named(found):
+        row = int(found[1])
+        if row < len(options.names):
+            return f"CUTOUT {options.names[row]}"
+        return found[0]
+
+    message = _ARGUMENT.sub(translated, message)
+    if getattr(options, "names", None):
+        message = _CUTOUT.sub(named, message)
+    return message
 
 
 def _shown(action):

@@ -71,7 +71,7 @@ def read_named_cutouts(paths, *, mask_bits=None):
 
 def _names_of(paths):
     """The name of each file without its suffix, with its folder where that is needed."""
-    wholes = [re.sub(r"(\.fits?)?(\.[fg]z)?$", "", str(path)) for path in paths]
+    wholes = [re.sub(r"(\.fits?)?(\.[fg]z)?($|(?=\[))", "", str(path)) for path in paths]
     names = [Path(whole).name for whole in wholes]
     counts = Counter(names)
     chosen = []

@@ -73,6 +73,7 @@ def _predict(options):
     cutouts, names, status = read_named_cutouts(options.cutouts, mask_bits=options.mask_bits)
     if not cutouts:
         return status
+    options.names = names
     results = load_net(options).predict(
         cutouts,
         psf=psf,

@@ -5,6 +5,7 @@ from pathlib import Path
 from sersicnet.cli.messages import show_progress
 from sersicnet.cli.options import add_jobs
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_output_folder
 
 __all__ = ["add_simulate"]
 
@@ -53,11 +54,17 @@ def _simulate(options):
     from sersicnet.simulate_catalog.config import SimulationConfig
     from sersicnet.simulate_catalog.render import render_catalog
 
+    check_output_folder(options.output)
     if options.survey in ("candels_f160w", "cosmos_f814w"):
         config = getattr(SimulationConfig, options.survey)()
     else:
         survey, _, band = options.survey.partition(":")
-        config = SimulationConfig.from_survey(survey, band or None)
+        try:
+            config = SimulationConfig.from_survey(survey, band or None)
+        except ValueError as error:
+            reason = str(error).removeprefix(f"name={survey!r} ")
+            msg = f"survey={options.survey!r}: {reason}"
+            raise ValueError(msg) from error
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     check_folder(folder / "cutouts.fits", "output")

@@ -95,4 +95,8 @@ def _client(address):
         return nullcontext()
     from dask.distributed import Client
 
-    return Client(address)
+    try:
+        return Client(address)
+    except (OSError, ValueError) as error:
+        msg = f"scheduler={address!r} cannot be reached: {error}"
+        raise OSError(msg) from error

@@ -5,9 +5,13 @@ from pathlib import Path
 from sersicnet.cli.messages import show_progress
 from sersicnet.cli.options import add_device, add_jobs
 from sersicnet.cli.parser import add_command
+from sersicnet.io.files import check_output_folder
 
 __all__ = ["add_train"]
 
+# Options of the weights universal alone, and the argument where it has another name.
+_OF_UNIVERSAL = ("devices", "init", "batch_size", "learning_rate", "seed")
+_NAMES = {"devices": "n_devices"}
 _EXAMPLE = """\
 examples:
   sersicnet train deeplegato -j 8 -o training
@@ -49,16 +53,18 @@ def add_train(commands):
     )
     add_jobs(parser, dest="n_jobs", help="number of processes that simulate")
     parser.add_argument(
-        "--devices", type=int, default=1, help="number of GPUs (or CPU processes), universal"
+        "--devices", type=int, help="number of GPUs (or CPU processes), universal; default: 1"
     )
     parser.add_argument("--init", metavar="WEIGHTS", help="weights to start from, universal")
     parser.add_argument(
-        "--batch-size", type=int, default=64, help="batch size of each device, universal"
+        "--batch-size", type=int, help="batch size of each device, universal; default: 64"
     )
     parser.add_argument(
-        "--learning-rate", type=float, default=1.5e-3, help="learning rate, universal"
+        "--learning-rate", type=float, help="learning rate, universal; default: 0.0015"
     )
-    parser.add_argument("--seed", type=int, default=1, help="seed of scenes and weights, universal")
+    parser.add_argument(
+        "--seed", type=int, help="seed of scenes and weights, universal; default: 1"
+    )
     add_device(parser)
     parser.add_argument(
         "--precision",
@@ -69,6 +75,8 @@ def add_train(commands):
 
 def _train(options):
     """Run the command."""
+    _check_options(options)
+    check_output_folder(options.output)
     if options.name == "universal":
         return _train_universal(options)
     from sersicnet.cli.recipes import train_recipe
@@ -87,25 +95,37 @@ def _train(options):
     return 0
 
 
+def _check_options(options):
+    """End the process with a message if an option does not belong to the weights."""
+    of_others = {"--epochs": options.max_epochs}
+    if options.name != "universal":
+        of_others = {name: getattr(options, name) for name in _OF_UNIVERSAL}
+        of_others = {f"--{name.replace('_', '-')}": value for name, value in of_others.items()}
+    given = [name for name, value in of_others.items() if value is not None]
+    if given:
+        options.parser.error(f"{options.name} has no {' or '.join(given)}")
+    for name, value in (("-j/--jobs", options.n_jobs), ("--galaxies", options.galaxies)):
+        if value is not None and value < 1:
+            options.parser.error(f"argument {name}: {value} must be 1 or more")
+
+
 def _train_universal(options):
     """Train the universal weights."""
     from sersicnet.training.universal import train_universal
 
-    scenes = {}
+    given = {}
     if options.galaxies is not None:
-        scenes["n_scenes"] = options.galaxies
+        given["n_scenes"] = options.galaxies
+    for name in _OF_UNIVERSAL:
+        if getattr(options, name) is not None:
+            given[_NAMES.get(name, name)] = getattr(options, name)
     path = train_universal(
         Path(options.output) / "universal",
-        init=options.init,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
         device=options.device,
-        n_devices=options.devices,
         n_workers=options.n_jobs,
         precision=options.precision,
         progress_bar=show_progress(options),
-        **scenes,
+        **given,
     )
     if path is not None:  # only the first of several processes writes
         print(f"wrote {path}")

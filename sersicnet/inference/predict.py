@@ -42,7 +42,7 @@ from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
 
-__all__ = ["predict", "predict_normal", "predict_posterior"]
+__all__ = ["check_plain", "predict", "predict_normal", "predict_posterior"]
 
 SEVEN = tuple(PARAMETERS)
 # A galaxy much larger than the stamp is seen to be so when it has been binned once.
@@ -155,7 +155,7 @@ def _measure_with(net, *, points, augment, refine, seed):
     """Return the function that measures a batch with the network."""
     refinement = check_refinement(refine)
     if not isinstance(net.network_, PosteriorNetwork):
-        _check_plain(refine, augment)
+        check_plain(refine, augment)
         return partial(_measure_regression, net)
     return partial(
         _measure_universal,
@@ -167,8 +167,19 @@ def _measure_with(net, *, points, augment, refine, seed):
     )
 
 
-def _check_plain(refine, augment):
-    """Raise ValueError for options that need the posterior network."""
+def check_plain(refine, augment):
+    """Raise ValueError for options that need the posterior network.
+
+    Parameters
+    ----------
+    refine, augment
+        As in `~sersicnet.SersicNet.predict`.
+
+    Raises
+    ------
+    ValueError
+        If there is a refinement, or ``augment`` is True.
+    """
     if refine is not None:
         option = f"refine={refine!r}"
     elif augment:

@@ -173,10 +173,15 @@ def check_folder(path, name="path"):
     if path.is_dir():
         msg = f"{name}={str(path)!r} is a folder: the name of a file is needed"
         raise IsADirectoryError(msg)
+    _check_writable(folder, f"{name}={str(path)!r}")
+
+
+def _check_writable(folder, given):
+    """Raise an OSError unless a file can be made in a folder."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        msg = f"{name}={str(path)!r}: nothing can be written into {str(folder)!r}: {error.strerror}"
+        msg = f"{given}: nothing can be written into {str(folder)!r}: {error.strerror}"
         raise type(error)(error.errno, msg) from error
 
 
@@ -216,6 +221,32 @@ def check_table_path(path, name="path"):
     return path
 
 
+def check_output_folder(path, name="output"):
+    """Raise an error unless a folder exists, or can be made, into which files can be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder.
+    name : str, optional
+        Name of the argument that holds ``path``, for the message.
+
+    Raises
+    ------
+    NotADirectoryError
+        If it, or a folder above it, is a file.
+    OSError
+        If nothing can be written into it.
+    """
+    folder = Path(path)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        msg = f"{name}={str(path)!r}: {str(folder)!r} is a file, and a folder is needed"
+        raise NotADirectoryError(msg)
+    _check_writable(folder, f"{name}={str(path)!r}")
+
+
 def check_image_path(path, name="path"):
     """Raise an error unless an uncompressed FITS file of this name can be written.
 
@@ -235,7 +266,7 @@ def check_image_path(path, name="path"):
     ------
     ValueError
         If the suffix is not that of such a file.
-    FileNotFoundError, IsADirectoryError, PermissionError
+    OSError
         If no file of this name can be written, see `check_folder`.
     """
     path = Path(path)

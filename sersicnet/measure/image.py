@@ -6,6 +6,7 @@ import numpy as np
 
 from sersicnet.estimator import SersicNet
 from sersicnet.inference.flags import warn_if_unresolved
+from sersicnet.inference.predict import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.images import write_background, write_segmentation
@@ -76,8 +77,8 @@ def measure_image(
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If an argument is unknown or impossible, ``output`` is a file that is read, the image has no
-        usable pixel, or no row of ``catalog`` is in it.
+        If an argument is unknown or impossible, a file that is read would be overwritten, the
+        image has no usable pixel, or no row of ``catalog`` is in it.
 
     Warns
     -----
@@ -99,7 +100,7 @@ def measure_image(
     if net is None:
         net = SersicNet.from_pretrained()
     with open_measurement(image, Options(**options), net=net) as measurement:
-        _require_psf(measurement)
+        _check_network(measurement)
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
@@ -119,9 +120,11 @@ def measure_image(
     return table
 
 
-def _require_psf(measurement):
-    """Raise ValueError, before the sky is measured, if the network needs a PSF and has none."""
-    if measurement.psf is None and isinstance(measurement.net.network_, PosteriorNetwork):
+def _check_network(measurement):
+    """Raise ValueError, before the sky is measured, if the network cannot do what was asked."""
+    if not isinstance(measurement.net.network_, PosteriorNetwork):
+        check_plain(measurement.options.refine, measurement.options.augment)
+    elif measurement.psf is None:
         msg = (
             "psf=None and the image has none: this network needs the PSF. Pass a star-like stamp "
             "at the pixel scale of the image as psf=, or an image with its own (slicing drops it)"

@@ -18,7 +18,7 @@ from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.inputs import psf_options_of
 
-__all__ = ["add_stamp", "galaxy_labels", "galaxy_stamps", "write_field_model"]
+__all__ = ["add_stamp", "check_field_model", "galaxy_labels", "galaxy_stamps", "write_field_model"]
 
 # Sides of the stamps that galaxies are drawn on: odd, so that each has a pixel in its middle.
 _SIDES = (33, 49, 65, 97, 193, 385, 769, 1537)
@@ -32,6 +32,7 @@ _UNSEEN = 0.01
 _FAINT = 2000.0
 # Pixels of stamps that are drawn at a time.
 _CHUNK = 512**2
+_NO_PSF = "psf=None and the image has none: an image of galaxies needs the PSF"
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
 
@@ -173,6 +174,39 @@ def add_stamp(canvas, place, stamp):
     canvas[where] += stamp[part]
 
 
+def check_field_model(parameters, image, psf):
+    """Raise ValueError, before an image is measured, if no image of its galaxies can be made.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        The parameters that will be measured.
+    image, psf
+        As for `write_field_model`.
+
+    Raises
+    ------
+    ValueError
+        If parameters or the PSF are missing.
+    """
+    _check_parameters(parameters)
+    if psf is None:
+        with open_field(image) as field:
+            if field.psf is None:
+                raise ValueError(_NO_PSF)
+
+
+def _check_parameters(names):
+    """Raise ValueError unless all parameters are among the names."""
+    missing = [name for name in PARAMETERS if name not in names]
+    if missing:
+        msg = (
+            f"the catalog has no {', '.join(missing)}: an image of galaxies needs all of "
+            f"{', '.join(PARAMETERS)}"
+        )
+        raise ValueError(msg)
+
+
 def write_field_model(
     catalog,
     image,
@@ -221,10 +255,7 @@ def write_field_model(
     ...     table, "field.fits", "residual.fits", psf="star.fits", residual=True
     ... )  # doctest: +SKIP
     """
-    missing = [name for name in PARAMETERS if name not in catalog.colnames]
-    if missing:
-        msg = f"catalog has no {', '.join(missing)}: all of {', '.join(PARAMETERS)} are needed"
-        raise ValueError(msg)
+    _check_parameters(catalog.colnames)
     path = check_image_path(path)
     check_outputs({"path": path}, {"image": image, "psf": psf})
     if pixel_scale is None:
@@ -242,8 +273,7 @@ def write_field_model(
         if psf is None:
             psf = field.psf
         if psf is None:
-            msg = "psf=None and the image has none: an image of galaxies needs the PSF"
-            raise ValueError(msg)
+            raise ValueError(_NO_PSF)
         psf, _ = centered_psf(
             field_psf(psf, oversampling=psf_options.get("oversampling", 1)),
             field.data.shape,

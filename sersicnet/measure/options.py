@@ -21,6 +21,8 @@ BACKGROUND_BOX = 128
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
 _LARGEST_KERNEL = 10
+# Side of the smallest tile: a window is larger by some 200 pixels, and read for each tile.
+_SMALLEST_TILE = 32
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
 _PREDICTING = ("normalize_psf", "augment", "refine", "n_samples", "batch_size", "seed")
 # Line of a docstring that the descriptions of all options stand for.
@@ -194,6 +196,9 @@ class Options:
         check_positive("n_pixels", self.n_pixels)
         check_positive("background_box", self.box_size)
         check_positive("tile_size", self.tile_size)
+        if self.tile_size < _SMALLEST_TILE:
+            msg = f"tile_size={self.tile_size} must be {_SMALLEST_TILE} or more"
+            raise ValueError(msg)
         if not _number("threshold", self.threshold) > 0:
             msg = f"threshold={self.threshold} must be positive"
             raise ValueError(msg)

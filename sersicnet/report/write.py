@@ -102,6 +102,7 @@ def write_report(
         table, truth = split_truth(table)
     elif truth is not None:
         truth = as_table(truth, "truth")
+        _check_truth(truth, table)
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
     if not parameters or not len(table):
         msg = (
@@ -140,6 +141,19 @@ def _fitted_sky(table):
     if "sky" not in table.colnames:
         return np.zeros(len(table))
     return np.nan_to_num(to_floats(table["sky"], table["sky"].unit))
+
+
+def _check_truth(truth, table):
+    """Raise ValueError unless the truth has a parameter, and one row per galaxy."""
+    if not set(truth.colnames) & set(PARAMETERS):
+        msg = (
+            f"truth has the columns {', '.join(truth.colnames)}: one or more out of "
+            f"{', '.join(PARAMETERS)} are needed"
+        )
+        raise ValueError(msg)
+    if len(truth) != len(table):
+        msg = f"truth has {len(truth)} rows, and there are {len(table)} galaxies"
+        raise ValueError(msg)
 
 
 def _collect(results, table, truth, parameters, pictures):

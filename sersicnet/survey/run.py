@@ -16,6 +16,7 @@ from uuid import uuid4
 from tqdm.auto import tqdm
 
 from sersicnet._settings import check_positive
+from sersicnet.io.files import check_output_folder
 from sersicnet.io.paths import check_outputs
 from sersicnet.io.weights import weights_label, weights_path
 from sersicnet.measure.image import measure_image
@@ -285,9 +286,7 @@ def _connected(client, n_workers):
 
 def _check_outputs(tasks, output, manifest):
     """Raise an error if the survey would overwrite a file that it reads, or cannot be written."""
-    if output.exists() and not output.is_dir():
-        msg = f"output={str(output)!r} is a file, and a folder is needed"
-        raise NotADirectoryError(msg)
+    check_output_folder(output)
     inputs = {"image": [task.image for task in tasks]}
     for name in FILES:
         inputs[name] = [getattr(task.options, name) for task in tasks]

@@ -36,6 +36,14 @@ def test_messages_name_what_the_help_names(parse, message, expected):
     assert in_options(message, parse()) == expected
 
 
+def test_messages_name_cutouts(parse):
+    options = parse()
+    message = "cutouts[1] has no pixel scale, cutouts[7] is none"
+    assert in_options(message, options) == message
+    options.names = ["a", "b"]
+    assert in_options(message, options) == "CUTOUT b has no pixel scale, cutouts[7] is none"
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [([], ["--psf info"]), (["--quiet"], []), (["--verbose"], ["debug", "--psf info"])],

@@ -1,5 +1,6 @@
 """The command ``sersicnet simulate``."""
 
+import pytest
 from astropy.table import QTable
 
 from sersicnet.cli.main import main
@@ -22,6 +23,20 @@ def test_simulate_writes_truth_and_cutouts(tmp_path):
     assert [cutout.shape[0] for cutout in cutouts] == list(catalog["size"])
 
 
-def test_simulate_refuses_an_unknown_survey(tmp_path, capsys):
-    assert main(["simulate", "HDFN", "-o", str(tmp_path)]) == 1
-    assert "not a survey" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("survey", "message"),
+    [
+        ("HDFN", "SURVEY='HDFN': is not a survey"),
+        ("LSST", "SURVEY='LSST': band=None must be one of u, g"),
+        ("LSST:q", "SURVEY='LSST:q': band='q' must be one of u, g"),
+    ],
+)
+def test_simulate_refuses_an_unknown_survey(survey, message, tmp_path, capsys):
+    assert main(["simulate", survey, "-o", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_simulate_needs_a_folder(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["simulate", "candels_f160w", "-o", str(tmp_path / "file")]) == 1
+    assert "is a file, and a folder is needed" in capsys.readouterr().err

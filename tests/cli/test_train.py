@@ -1,5 +1,6 @@
 """The command ``sersicnet train``."""
 
+import pytest
 from astropy.table import QTable
 
 from sersicnet import SersicNet
@@ -25,7 +26,7 @@ def test_train_makes_weights_that_load_and_resumes(tmp_path, capsys):
 
 def test_train_refuses_an_unknown_recipe(tmp_path, capsys):
     assert main(["train", "alexnet", "-o", str(tmp_path)]) == 1
-    assert "name='alexnet'" in capsys.readouterr().err
+    assert "NAME='alexnet'" in capsys.readouterr().err
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):
@@ -51,3 +52,24 @@ def test_command_line(tmp_path, capsys, monkeypatch):
         "progress_bar": False,
     }
     assert capsys.readouterr().out == ""  # not the first process
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("universal --epochs 3", "universal has no --epochs"),
+        ("deeplegato --init a.safetensors --seed 3", "deeplegato has no --init or --seed"),
+        ("universal -j 0", "argument -j/--jobs: 0 must be 1 or more"),
+        ("deeplegato --galaxies 0", "argument --galaxies: 0 must be 1 or more"),
+    ],
+)
+def test_options_of_other_weights_are_mistakes(words, message, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *words.split(), "-o", str(tmp_path)])
+    assert message in capsys.readouterr().err
+
+
+def test_train_needs_a_folder(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["train", "deeplegato", "-o", str(tmp_path / "file")]) == 1
+    assert "is a file, and a folder is needed" in capsys.readouterr().err

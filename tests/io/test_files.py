@@ -16,6 +16,7 @@ from sersicnet.io.files import (
     atomic_path,
     check_folder,
     check_image_path,
+    check_output_folder,
     check_table_path,
     write_table,
 )
@@ -97,6 +98,15 @@ def test_what_cannot_be_written(tmp_path):
         check_folder(tmp_path, "output")
     with pytest.raises(ValueError, match=r"model_image='m.png' must end in .fits"):
         check_image_path("m.png", "model_image")
+
+
+def test_folders_to_write_into(tmp_path):
+    check_output_folder(tmp_path)
+    check_output_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "a"):
+        with pytest.raises(NotADirectoryError, match=r"output='.*': '.*file' is a file, and a"):
+            check_output_folder(path)
 
 
 def test_parquet_without_pyarrow(monkeypatch):
@@ -195,6 +205,8 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"output='.*b': nothing can be written into .*: Read-only"):
+        check_output_folder(tmp_path / "a" / "b")
     with pytest.raises(OSError, match=r"path='.*a.txt': nothing can be written .*: Read-only"):
         check_folder(tmp_path / "a.txt")
 

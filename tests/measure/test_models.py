@@ -10,7 +10,7 @@ from helpers.fields import NOISE, SCALE, ZEROPOINT, make_field, make_wcs, render
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.io.cutouts import write_cutout
-from sersicnet.measure.models import write_field_model
+from sersicnet.measure.models import check_field_model, write_field_model
 from sersicnet.parameters import PARAMETERS
 
 
@@ -146,7 +146,7 @@ def test_large_galaxies_have_large_stamps(r_eff, tmp_path):
 
 def test_a_catalog_without_all_parameters(catalog, field, tmp_path):
     del (few := catalog.copy())["theta"]
-    with pytest.raises(ValueError, match="catalog has no theta: all of mag, r_eff"):
+    with pytest.raises(ValueError, match="catalog has no theta: an image of galaxies needs all"):
         write_field_model(few, field, tmp_path / "m.fits", psf=star())
 
 
@@ -164,6 +164,15 @@ def test_the_image_is_not_overwritten(catalog, field, tmp_path):
     with pytest.raises(ValueError, match=r"path='m.png' must end in .fits"):
         write_field_model(catalog, field, "m.png")
     assert (tmp_path / "field.fits").read_bytes() == before
+
+
+def test_what_is_missing_is_said_before_an_image_is_measured(field):
+    check_field_model(tuple(PARAMETERS), field, None)
+    check_field_model(tuple(PARAMETERS), field[:, :], star())
+    with pytest.raises(ValueError, match="psf=None and the image has none: an image of galaxies"):
+        check_field_model(tuple(PARAMETERS), field[:, :], None)
+    with pytest.raises(ValueError, match="the catalog has no n, q, theta, x_0, y_0: an image of"):
+        check_field_model(("mag", "r_eff"), field, None)
 
 
 def test_an_image_without_a_psf(catalog, field, tmp_path):

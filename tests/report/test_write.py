@@ -55,8 +55,10 @@ def test_bad_calls(table, truth, tmp_path):
         write_report(table[:0], path)
     with pytest.raises(ValueError, match="one or more galaxies with columns out of mag"):
         write_report(QTable({"id": [1]}), path)
-    with pytest.raises(ValueError, match="predicted has 3 rows and truth 60"):
+    with pytest.raises(ValueError, match="truth has 60 rows, and there are 3 galaxies"):
         write_report(table[:3], path, truth=truth)
+    with pytest.raises(ValueError, match="truth has the columns a: one or more out of mag, r_eff"):
+        write_report(table, path, truth={"a": np.ones(len(table))})
     assert not path.exists()
 
 

@@ -426,7 +426,7 @@ def test_what_is_read_is_not_overwritten(tmp_path):
     images = [tmp_path / "a.fits"]
     with pytest.raises(ValueError, match=r"output=.* would overwrite catalog=.*a.parquet'"):
         measure_survey(images, output=tmp_path, catalog=part)
-    with pytest.raises(NotADirectoryError, match=r"output=.*a.fits' is a file, and a folder is"):
+    with pytest.raises(NotADirectoryError, match=r"output=.*a.fits' is a file, and a folder"):
         measure_survey(images, output=tmp_path / "a.fits")
     assert part.read_bytes() == b"catalog"
 
