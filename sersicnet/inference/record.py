@@ -25,7 +25,8 @@ def describe_call(net, *, refine, psf_options):
     -------
     dict
         ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and the options of the
-        PSFs, ``PSFSAMP`` (oversampling) and ``PSFNORM`` (whether they are normalized).
+        PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM`` and ``PSFCENT`` (whether they are normalized
+        and centered).
     """
     weights = net.weights_ or "trained, not loaded from a file"
     if refine is None:

@@ -106,7 +106,8 @@ class Inputs(Rows):
         if oversampling is not None:
             check_oversampling(oversampling)
             options["oversampling"] = oversampling
-        (stamp,) = psfs_of(psf, [cutout])
+        how = {name: options[name] for name in ("oversampling", "normalize") if name in options}
+        (stamp,) = psfs_of(psf, [cutout], **how)
         if psf is None and self.psfs[row] is not None:
             stamp = self.psfs[row]
         if stamp is None:

@@ -49,6 +49,16 @@ def test_residuals_are_noise_for_any_sampling_and_normalization(k, share, net, i
     assert_allclose(results.median("mag")[0], magnitude, atol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:.*off the middle")
+@pytest.mark.parametrize("recenter", [True, False])
+def test_residuals_are_noise_for_a_star_off_the_middle_of_its_stamp(recenter, net, image):
+    psf = np.roll(undersampled(2), (2, -3), axis=(0, 1))
+    options = {"psf_oversampling": 2, "recenter_psf": recenter, "refine": "lm"}
+    cutout, results = measure(net, image, psf, **options)
+    assert 0.7 < results.residual(0, cutout)[32:43, 35:46].std() < 1.35
+    assert_allclose(results.median("x_0")[0] - 40, 0 if recenter else 1.5, atol=0.1)
+
+
 def test_psfs_of_the_call_come_before_those_of_the_cutouts(net, image):
     """Slicing and copying drop the PSF of a cutout, which is not needed again."""
     cutout, results = measure(net, image, star(4.0), psf=undersampled(1))
