@@ -1,7 +1,7 @@
 """What the universal network sees of stamps and PSFs.
 
 The network was trained on PSFs of 1.5 pixels FWHM and more. Those of binned images are sharper:
-behind them, it takes galaxies for up to 13 % smaller than they are. So image and PSF are smoothed
+behind them, it takes galaxies for up to 19 % smaller than they are. So image and PSF are smoothed
 by the same kernel until the PSF is wide enough. The noise is then correlated, as in the drizzled
 images that the network was trained on.
 """
