@@ -66,19 +66,13 @@ class SersicNet(Settings):
     record_ : dict
         Record of the training.
     weights_ : str or None
-        Name and SHA-256 of the file that the network was loaded from; None if it was trained
-        since.
+        Name and SHA-256 of the file of the network; None if it was trained since.
 
     Examples
     --------
     >>> from sersicnet import SersicNet
-    >>> from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
-    >>> config = SimulationConfig.candels_f160w()
-    >>> catalog = draw_catalog(3, config, seed=1)
-    >>> net = SersicNet.from_pretrained("deeplegato")
-    >>> results = net.predict(render_catalog(catalog, config, seed=1))
-    >>> results.to_table()["mag"].shape
-    (3,)
+    >>> SersicNet.from_pretrained("deeplegato").parameters_
+    ('mag', 'r_eff', 'n', 'q')
     """
 
     def __init__(
@@ -239,31 +233,27 @@ class SersicNet(Settings):
         psf_oversampling : int
             Pixels of the PSF stamps on a side of a pixel of the data.
         normalize_psf : bool
-            Whether PSF stamps hold all of the light. If not, the sum of a stamp is the share that
-            it holds.
+            Whether PSF stamps hold all of the light; if not, their sum is the share of it.
         recenter_psf : bool
             Whether a star that is more than 0.1 pixel of the data off the middle of its stamp is
             moved there, with a warning. If not, positions are off by the same distance.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
-            AB magnitude of a flux of 1, one for all or one per cutout; by default from the unit or
-            header.
+            AB magnitude of a flux of 1, one for all or per cutout; by default from unit or header.
         mask_bits : int, str or list of them, optional
             The bits that mean bad in masks of integers: their sum, or their names. By default
             those of the mission, where the cutout's header names it, and else all: see
             `~sersicnet.io.read_cutout`.
         augment : bool
-            Whether the universal network sees each stamp in eight orientations (flipped along x,
-            along y, transposed), and the result is the mean of the eight posteriors. This takes
-            six times as long.
+            Whether the universal network sees each stamp in eight orientations (flipped and
+            transposed), and the result is the mean of the posteriors, in six times the time.
         refine : None, ``'lm'`` or ``'importance'``
             Refinement of the universal network's posterior by a fit or by importance sampling. For
             options, a `~sersicnet.inference.LevenbergMarquardt` or
             `~sersicnet.inference.ImportanceSampling`.
         n_samples : int
-            Number of points of the network's posterior that medians and quantiles are computed
-            from.
+            Number of points of the network's posterior, for medians and quantiles.
         batch_size : int
             Number of stamps in a forward pass.
         seed : int
@@ -287,8 +277,7 @@ class SersicNet(Settings):
         Warns
         -----
         `~astropy.utils.exceptions.AstropyUserWarning`
-            If a PSF is doubtful (see `~sersicnet.check_psf`), or most of five galaxies or more
-            are ``UNRESOLVED``.
+            If a PSF is doubtful (see `~sersicnet.check_psf`), or most galaxies are ``UNRESOLVED``.
 
         Examples
         --------
@@ -311,15 +300,13 @@ class SersicNet(Settings):
         check_bool("normalize_psf", normalize_psf)
         check_bool("recenter_psf", recenter_psf)
         self.network_.to(torch_device(self.device))
+        psf_options = {"oversampling": psf_oversampling, "normalize": normalize_psf}
+        psf_options["recenter"] = recenter_psf
         return predict(
             self,
             cutouts,
             psf=psf,
-            psf_options={
-                "oversampling": psf_oversampling,
-                "normalize": normalize_psf,
-                "recenter": recenter_psf,
-            },
+            psf_options=psf_options,
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             mask_bits=mask_bits,
             points=base_points(n_samples, seed),

@@ -13,10 +13,10 @@ from sersicnet.networks.densities import parameter_samples
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
 from sersicnet.preprocessing.drawing import draw_model, sersic2d
 from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.inputs import Inputs
 from sersicnet.preprocessing.pixels import to_skies
 from sersicnet.preprocessing.sources import measure_shape
-from sersicnet.preprocessing.windows import as_nddata
 
 __all__ = ["SersicResults"]
 
@@ -378,7 +378,7 @@ class SersicResults:
             If the cutout is not the one that was measured, there is no PSF, or no prediction.
         """
         check_row(index, len(self))
-        cutout = as_nddata(cutout)
+        cutout = as_image(cutout, "cutout")
         self.inputs.check(index, cutout, self.shapes[index])
         psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
         absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
@@ -394,4 +394,4 @@ class SersicResults:
     def residual(self, index, cutout, *, psf=None, psf_oversampling=None, **known):
         """Return the cutout minus `model_image` with its sky, (ny, nx) `~numpy.ndarray`."""
         image = self.model_image(index, cutout, psf=psf, psf_oversampling=psf_oversampling, **known)
-        return np.asarray(as_nddata(cutout).data, dtype=float) - image
+        return np.asarray(as_image(cutout, "cutout").data, dtype=float) - image

@@ -9,7 +9,7 @@ from sersicnet.io.mask_bits import warn_plain_masks
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import replace, with_plain_mask
 
-__all__ = ["check_cutouts"]
+__all__ = ["as_image", "check_cutouts"]
 
 
 def check_cutouts(cutouts, *, first=0, mask_bits=None):
@@ -54,7 +54,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
             f"not {type(cutouts).__name__}"
         )
         raise TypeError(msg)
-    images = [_as_image(cutout, f"cutouts[{first + i}]") for i, cutout in enumerate(cutouts)]
+    images = [as_image(cutout, f"cutouts[{first + i}]") for i, cutout in enumerate(cutouts)]
     if not images:
         msg = "cutouts is empty: at least one cutout is needed"
         raise ValueError(msg)
@@ -64,7 +64,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
     return images
 
 
-def _as_image(cutout, where):
+def as_image(cutout, where):
     """One image as NDData; raise TypeError or ValueError if it is none."""
     if isinstance(cutout, CheckedCutout):
         return cutout

@@ -3,7 +3,7 @@
 import galsim
 import numpy as np
 import pytest
-from astropy.nddata import CCDData, NDData
+from astropy.nddata import CCDData, Cutout2D, NDData
 from helpers.cutouts import SCALE, UNITS, ZEROPOINT
 from helpers.predicted import LARGE, large
 from helpers.rendered import NOISE, make_cutout, star
@@ -63,7 +63,8 @@ def test_psfs_of_the_call_come_before_those_of_the_cutouts(net, image):
     """Slicing and copying drop the PSF of a cutout, which is not needed again."""
     cutout, results = measure(net, image, star(4.0), psf=undersampled(1))
     expected = results.model_image(0, cutout, psf=undersampled(1))
-    for same in (cutout, image, NDData(image), CCDData(image, unit="adu")):
+    cut = Cutout2D(np.pad(image, 5), (45, 42), image.shape)
+    for same in (cutout, image, cut, NDData(image[None]), CCDData(image, unit="adu")):
         assert_array_equal(results.model_image(0, same), expected)
     given = results.model_image(0, cutout, psf=star(4.0))
     assert given.max() < 0.95 * expected.max()
@@ -118,7 +119,7 @@ def test_another_cutout_is_refused(net, image):
                 draw(0, other)
     with pytest.raises(ValueError, match=r"cutout has the shape \(71, 81\), but that of galaxy 0"):
         results.residual(0, image[2:-2])
-    with pytest.raises(TypeError, match="cutout must be an NDData or a 2-D array, not str"):
+    with pytest.raises(TypeError, match="cutout is of type str: an image is needed"):
         results.residual(0, "galaxy.fits")
 
 
