@@ -3,7 +3,7 @@
 import reprlib
 from pathlib import Path
 
-from sersicnet.cli.options import read_named_cutouts, read_psf
+from sersicnet.cli.options import add_option, read_named_cutouts, read_psf
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder
 from sersicnet.io.paths import check_inputs, check_outputs
@@ -14,6 +14,7 @@ __all__ = ["add_report"]
 _EXAMPLE = """\
 examples:
   sersicnet report measured.ecsv --cutouts galaxies/ -o measured.html
+  sersicnet report catalog.ecsv --image field.fits --psf star.fits -o catalog.html
   sersicnet report measured.ecsv --truth simulation/catalog.ecsv -o measured.html
 
 The page is one HTML file: distributions, errors, calibration where the truth is known, and a
@@ -42,7 +43,16 @@ def add_report(commands):
         metavar="PATH",
         help="FITS files that predict measured, or folders of them, for pictures; matched by id",
     )
-    parser.add_argument("--psf", metavar="FITS", help="star-like stamp, as for predict")
+    parser.add_argument(
+        "--image",
+        metavar="FITS",
+        help="survey image that measure measured, for pictures of its brightest 2000 galaxies and "
+        "for a map",
+    )
+    parser.add_argument(
+        "--psf", metavar="PSF", help="star-like stamp (or PSFEx file, with --image), as for predict"
+    )
+    add_option(parser, "psf_oversampling", type=int, metavar="K")
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel, as for predict")
     parser.add_argument(
         "--zeropoint", type=float, help="AB magnitude of one unit of the data, as for predict"
@@ -63,25 +73,50 @@ def _report(options):
     files = None
     if options.cutouts is not None:
         files = _files(options.cutouts)
-    inputs = {name: getattr(options, name) for name in ("truth", "psf")}
+    if options.image is not None and files is not None:
+        msg = "either --cutouts or --image is needed for pictures, not both"
+        raise ValueError(msg)
+    inputs = {name: getattr(options, name) for name in ("truth", "psf", "image")}
     check_inputs(inputs)
     inputs |= {"catalog": options.catalog, "cutouts": files}
     check_outputs({"output": options.output}, inputs)
     table = _read_catalog(options.catalog)
-    psf = read_psf(options.psf)
     truth = None
     if options.truth is not None:
         truth = read_table(options.truth)
     status = 0
-    chosen = None
+    pictures = {"cutouts": None, "psf_oversampling": options.psf_oversampling}
     if files is not None:
         cutouts, names, status = read_named_cutouts(files)
-        chosen = _match(table, cutouts, names)
-    _write(table, options, truth=truth, cutouts=chosen, psf=psf)
+        pictures |= {"cutouts": _match(table, cutouts, names), "psf": read_psf(options.psf)}
+    if options.image is not None:
+        pictures = _field_pictures(table, options)
+    _write(table, options, truth=truth, **pictures)
     return status
 
 
-def _write(table, options, *, truth, cutouts, psf):
+def _field_pictures(table, options):
+    """Arguments of `~sersicnet.report.write_report` for the pictures of a survey image."""
+    from sersicnet.measure import catalog_cutouts
+
+    field = catalog_cutouts(
+        table,
+        options.image,
+        psf=options.psf,
+        psf_oversampling=options.psf_oversampling,
+        pixel_scale=options.pixel_scale,
+        zeropoint=options.zeropoint,
+    )
+    return {
+        "cutouts": field.cutouts,
+        "corners": field.corners,
+        "image": field.image,
+        "image_shape": field.shape,
+        "psf_oversampling": field.psf_oversampling,
+    }
+
+
+def _write(table, options, *, truth, cutouts, **pictures):
     """Write the page, and print what it shows."""
     from sersicnet.report import write_report
 
@@ -90,10 +125,10 @@ def _write(table, options, *, truth, cutouts, psf):
         options.output,
         truth=truth,
         cutouts=cutouts,
-        psf=psf,
         pixel_scale=options.pixel_scale,
         zeropoint=options.zeropoint,
         title=options.title,
+        **pictures,
     )
     shown = f"{len(table)} galaxies"
     if cutouts is not None:

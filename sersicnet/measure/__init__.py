@@ -3,8 +3,10 @@
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
+    "FieldCutouts": "pictures",
     "FieldPSF": "psf",
     "Options": "options",
+    "catalog_cutouts": "pictures",
     "field_psf": "psf",
     "measure_image": "image",
     "write_field_model": "models",
@@ -12,8 +14,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "FieldCutouts",
     "FieldPSF",
     "Options",
+    "catalog_cutouts",
     "field_psf",
     "measure_image",
     "write_field_model",

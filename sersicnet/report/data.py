@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import astropy.units as u
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binned_statistic, norm
@@ -10,7 +11,8 @@ from sersicnet.diagnostics.columns import column_values
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import LEVELS
-from sersicnet.parameters import PARAMETERS, to_floats, wrap_theta
+from sersicnet.parameters import PARAMETERS, pixel_shape_of, to_floats, wrap_theta
+from sersicnet.report.ellipses import map_columns
 
 # Number of points of a curve.
 N_POINTS = 41
@@ -20,6 +22,10 @@ _REACH = 4.0
 _SMOOTH = 1.5
 # Largest number of samples on a page, of all galaxies together: 1 byte each.
 _MOST_SAMPLES = 1_500_000
+# Prefixes of the columns that compare a parameter with its true value.
+_PREFIXES = ("true", "error", "pull", "sigma")
+# Names that every object of JavaScript has.
+_OF_JAVASCRIPT = ("constructor", "hasOwnProperty", "toString", "valueOf")
 # Standard deviations between median and 84 % quantile.
 _QUANTILE = norm.ppf(LEVELS[2])
 
@@ -46,6 +52,8 @@ class ReportData:
         Samples from `sample_curves`, if they are those of the posteriors themselves.
     pictures : list of str
         One picture per galaxy, as a data URL; empty where there is none.
+    field : tuple or None
+        Small image of the field and its shape, for the map of a survey image.
     """
 
     table: object
@@ -57,6 +65,7 @@ class ReportData:
     heights: np.ndarray
     points: np.ndarray | None
     pictures: list
+    field: tuple | None = None
 
     @property
     def shown(self):
@@ -79,7 +88,8 @@ class ReportData:
                 parameter = parameter.removeprefix(prefix)
             for suffix in ("_err", "_lo", "_hi"):
                 parameter = parameter.removesuffix(suffix)
-            if name not in known and parameter not in PARAMETERS:
+            is_known = name in known or parameter in PARAMETERS
+            if not is_known and not name.startswith("_"):
                 others.append(name)
         return others
 
@@ -129,8 +139,45 @@ def page_columns(table, truth, parameters):
         if name not in columns:
             values = _other_column(table[name])
         if values is not None:
-            columns[name] = values
+            columns[_page_name(name, values, parameters)] = values
+    if is_field(table):
+        columns |= map_columns(table, _ellipses(table))
     return columns | {"flags": [" ".join(decode_flags(value)) for value in flags]}
+
+
+def is_field(table):
+    """Whether a catalog is that of one survey image, whose positions make a map."""
+    if not {"x_0", "y_0", "x_centroid"} <= set(table.colnames):
+        return False
+    return "image" not in table.colnames or len(set(table["image"])) == 1
+
+
+def _ellipses(table):
+    """Find the ellipses of galaxies in pixels of their image, NaN where they are not known."""
+    values = {"x": _finite(table["x_0"], u.pix), "y": _finite(table["y_0"], u.pix)}
+    unknown = np.full(len(table), np.nan)
+    values |= {"r_eff": unknown, "q": unknown, "theta": unknown}
+    scale = table.meta.get("PIXSCALE")
+    if "r_eff" in table.colnames and scale is not None:
+        values["r_eff"] = _finite(table["r_eff"], u.arcsec) / scale
+    for name in ("q", "theta"):
+        if name in table.colnames:
+            values[name] = _finite(table[name], PARAMETERS[name].unit)
+    for name in pixel_shape_of(table):
+        values[name.removesuffix("_pix")] = _finite(table[name], table[name].unit)
+    return values
+
+
+def _page_name(name, values, parameters):
+    """Name of a further column on the page, another one where the page would take it for its own.
+
+    Every object of JavaScript has a ``constructor``; the figures take ``pull_mag`` for numbers.
+    """
+    prefix, _, parameter = name.partition("_")
+    own = prefix in _PREFIXES and parameter in parameters and isinstance(values, list)
+    if own or name in _OF_JAVASCRIPT or name.startswith("_"):
+        return f"column {name}"
+    return name
 
 
 def _error_column(table, column, name):

@@ -25,6 +25,7 @@ from bokeh.models import (
 from bokeh.resources import INLINE
 
 from sersicnet.diagnostics.scores import score_table
+from sersicnet.flags import Flags
 from sersicnet.report.detail import detail_panel, script
 from sersicnet.report.figures import (
     coverage,
@@ -35,6 +36,7 @@ from sersicnet.report.figures import (
     quoted_errors,
     scatter,
 )
+from sersicnet.report.maps import field_map, sky_map
 
 _TABLE_HEIGHT = 640
 # Titles of columns of numbers are on the right, those of texts on the left.
@@ -110,6 +112,12 @@ def _tabs(galaxies, source, view):
     plots = [quoted_errors(source, view, by, name) for name in shown]
     rows = [[errors_with_truth(source, view, along, name) for name in compared], plots]
     tabs.append(TabPanel(title="Errors", child=grid([line for line in rows if line])))
+    if "_x" in galaxies.columns:
+        image, shape = galaxies.field or (None, None)
+        plot = field_map(source, view, image=image, n_pixels=shape)
+        tabs.append(TabPanel(title="Field", child=grid([[plot]])))
+    if {"ra", "dec"} <= set(galaxies.columns):
+        tabs.append(TabPanel(title="Sky", child=grid([[sky_map(source, view)]])))
     if compared:
         tabs.append(TabPanel(title="Calibration", child=_calibration(galaxies)))
     return Tabs(tabs=tabs, sizing_mode="stretch_width"), list(histograms)
@@ -170,10 +178,8 @@ def _table(galaxies, source, view):
     for name in galaxies.others:
         if isinstance(galaxies.columns[name], list):
             columns.append(TableColumn(field=name, title=escape(name), width=80))
-        elif name in ("ra", "dec"):
-            columns.append(_numbers(name, name, 5))
         else:
-            columns.append(_numbers(name, escape(name), 2))
+            columns.append(_numbers(name, escape(name), _decimals(name, galaxies.columns[name])))
     return DataTable(
         source=source,
         # not the view of the plots: its events break a table that is not drawn yet
@@ -199,6 +205,16 @@ def _digits(errors):
     return int(np.clip(1 - np.floor(np.log10(np.percentile(errors, 16))), 0, 4))
 
 
+def _decimals(name, values):
+    """Find the number of decimals of a column without errors: three digits of most values."""
+    if name in ("ra", "dec"):
+        return 5
+    values = np.abs(values[np.isfinite(values) & (values != 0)])
+    if not values.size or (values == np.rint(values)).all():
+        return 0
+    return int(np.clip(2 - np.floor(np.log10(np.median(values))), 0, 6))
+
+
 def _numbers(field, title, digits):
     number_format = "0"
     if digits:
@@ -218,7 +234,7 @@ def _filters(galaxies, source, view, histograms):
     options += [(name, f"{name} ({number})") for name, number in sorted(n_flagged.items())]
     conditions = TextInput(
         title="Conditions on columns",
-        placeholder="mag < 23, n > 2.5, id = 17, flags != LOW_SNR",
+        placeholder="mag < 23 and 2.5 < n < 6 or id = 17, not LOW_SNR",
         name="conditions",
         sizing_mode="stretch_width",
     )
@@ -234,6 +250,7 @@ def _filters(galaxies, source, view, histograms):
         histograms=histograms,
         rows=view.filter,
         count=count,
+        names=[flag.name for flag in Flags],
     )
     only.js_on_change("active", apply)
     conditions.js_on_change("value", apply)

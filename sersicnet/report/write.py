@@ -1,5 +1,6 @@
 """Write a page about a catalog: figures, and a table that opens each galaxy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,9 @@ def write_report(
     recenter_psf=None,
     pixel_scale=None,
     zeropoint=None,
+    corners=None,
+    image=None,
+    image_shape=None,
     title=None,
 ):
     """Write a page about measured galaxies.
@@ -62,6 +66,14 @@ def write_report(
     psf, psf_oversampling, normalize_psf, recenter_psf, pixel_scale, zeropoint
         PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`. The options of the PSFs
         are by default those in the ``meta`` of the catalog; of results, the PSFs as well.
+    corners : (N, 2) array_like, optional
+        x and y of the first pixels of the cutouts in the image that the positions of the catalog
+        refer to, as `~sersicnet.measure.catalog_cutouts` finds them; by default 0.
+    image : 2-D array_like, optional
+        Small image of the field, in units of its noise, for the map of a catalog of one survey
+        image.
+    image_shape : (int, int), optional
+        Rows and columns of the whole image.
     title : str, optional
         Title of the page, by default the name of the file.
 
@@ -112,28 +124,43 @@ def write_report(
         raise ValueError(msg)
     pictures = [""] * len(table)
     if cutouts is not None:
+        options = psf_options_of(
+            table.meta,
+            oversampling=psf_oversampling,
+            normalize=normalize_psf,
+            recenter=recenter_psf,
+        )
+        values, sky = _shown(table, parameters, corners)
         pictures = galaxy_pictures(
-            {name: parameter_values(table, name) for name in parameters}
-            | table_values(table, pixel_shape_of(table)),
+            values,
             cutouts,
             psf=psf,
-            psf_options=psf_options_of(
-                table.meta,
-                oversampling=psf_oversampling,
-                normalize=normalize_psf,
-                recenter=recenter_psf,
-            ),
+            psf_options=options,
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
-            sky=_fitted_sky(table),
+            sky=sky,
             inputs=getattr(results, "inputs", None),
         )
-    galaxies = _collect(results, table, truth, parameters, pictures)
+    galaxies = _last_if_not_measured(_collect(results, table, truth, parameters, pictures))
+    if image is not None:
+        galaxies = replace(galaxies, field=(image, image_shape))
     if title is None:
         title = path.stem
     html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _shown(table, parameters, corners):
+    """Values of galaxies in pixels of their cutouts, and the sky of these."""
+    values = {name: parameter_values(table, name) for name in parameters}
+    values |= table_values(table, pixel_shape_of(table))
+    if corners is None:
+        return values, _fitted_sky(table)
+    corners = np.asarray(corners)
+    for axis, name in enumerate(("x_0", "y_0")):
+        values[name] = values[name] - corners[:, axis]
+    return values, np.zeros(len(table))  # what `catalog_cutouts` cuts out has no sky
 
 
 def _fitted_sky(table):
@@ -168,6 +195,33 @@ def _collect(results, table, truth, parameters, pictures):
         samples = split_normal_samples(table, parameters, _N_SAMPLES)
         limits, heights = quantile_curves(columns, shown)
     return ReportData(table, truth, parameters, columns, samples, limits, heights, points, pictures)
+
+
+def _last_if_not_measured(galaxies):
+    """Put the galaxies that were not measured at the end of the page."""
+    lost = ~np.isfinite(galaxies.columns[galaxies.by])
+    if not lost.any():
+        return galaxies
+    order = np.argsort(lost, kind="stable")
+
+    def ordered(values):
+        if isinstance(values, list):
+            return [values[i] for i in order]
+        return values[order]
+
+    truth = galaxies.truth
+    points = galaxies.points
+    return replace(
+        galaxies,
+        table=galaxies.table[order],
+        truth=None if truth is None else truth[order],
+        columns={name: ordered(values) for name, values in galaxies.columns.items()},
+        samples={name: ordered(values) for name, values in galaxies.samples.items()},
+        limits=galaxies.limits[order],
+        heights=galaxies.heights[order],
+        points=None if points is None else points[order],
+        pictures=ordered(galaxies.pictures),
+    )
 
 
 def _subtitle(galaxies):

@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import QTable
 from helpers.pages import make_scene
 
 pytest.importorskip("bokeh")
@@ -127,6 +129,29 @@ def test_conditions_filter_the_table(page, page_file):
     assert filtered(page, "").startswith("60 of 60")
 
 
+def test_conditions_are_combined(page, page_file):
+    """With words in any case, ranges, and names of flags."""
+    mag = page_file[1]["mag"].value
+    n = page_file[1]["n"].value
+    low, high = np.quantile(mag, [0.2, 0.7])
+    flagged = np.arange(60) % 3 == 0
+    inside = (low < mag) & (mag <= high)
+    cases = {
+        f"{low:.17g} < MAG <= {high:.17g}": inside,
+        f"mag > {low:.17g} AND mag <= {high:.17g}": inside,
+        f"mag <= {low:.17g} or n > {np.median(n):.17g}": (mag <= low) | (n > np.median(n)),
+        "low_snr": flagged,
+        "not LOW_SNR": ~flagged,
+        f"low_snr and mag > {low:.17g} OR id = galaxy1": (flagged & (mag > low))
+        | np.array(["galaxy1" in name for name in page_file[1]["id"]]),
+    }
+    for conditions, shown in cases.items():
+        assert filtered(page, conditions).startswith(f"{shown.sum()} of 60"), conditions
+    for wrong in ("mag <", "constructor = 1", "1 < id < 2", "NO_FLAG"):
+        assert f"not understood: {wrong}" in filtered(page, wrong)
+    filtered(page, "")
+
+
 def test_flags_filter_the_table(page):
     chooser = page.locator("select")
     for option, number in (("LOW_SNR (20)", 20), ("none (40)", 40), ("any", 60)):
@@ -151,3 +176,57 @@ def test_every_tab_can_be_seen(page):
         page.get_by_text(title, exact=True).click()
         page.wait_for_timeout(300)
         assert page.locator(".bk-Figure:visible").count() > 4
+
+
+@pytest.fixture
+def field_page(browser, tmp_path):
+    """The page of a survey image: three galaxies, of which the first was not measured."""
+    flags = [int(Flags.NO_DATA), 0, int(Flags.BLENDED)]
+    table = QTable(
+        {
+            "id": ["lost", "<b>second</b>", "third"],
+            "mag": [np.nan, 20.0, 21.0] * u.ABmag,
+            "mag_err": [np.nan, 0.1, 0.2] * u.mag,
+            "r_eff": [np.nan, 1.0, 0.5] * u.arcsec,
+            "x_0": [np.nan, 30.0, 80.0] * u.pix,
+            "y_0": [np.nan, 40.0, 10.0] * u.pix,
+            "x_centroid": [5.0, 30.0, 80.0] * u.pix,
+            "ra": [np.nan, 150.1, 150.2] * u.deg,
+            "dec": [np.nan, 2.1, 2.2] * u.deg,
+            "flags": flags,
+            "constructor": ["a", "b", "c"],
+            "pull_mag": ["d", "e", "f"],
+            "<i>x</i>": [1.0, 2.0, 3.0],
+        },
+        meta={"PIXSCALE": 0.1},
+    )
+    path = write_report(
+        table,
+        tmp_path / "field.html",
+        title="<script>alert(1)</script>",
+        image=np.ones((50, 50)),
+        image_shape=(100, 100),
+    )
+    page = browser.new_page(viewport={"width": 1500, "height": 1100})
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: troubles.append(dialog.message))
+    page.goto(path.as_uri())
+    page.wait_for_selector("h3")
+    yield page
+    page.close()
+    assert not troubles
+
+
+def test_the_page_of_a_survey_image(field_page):
+    """Maps of the field and of the sky; what was not measured comes last; names are only text."""
+    for title in ("Field", "Sky"):
+        field_page.get_by_text(title, exact=True).click()
+        field_page.wait_for_timeout(300)
+        assert field_page.locator(".bk-Figure:visible").count() >= 1
+    assert ids(field_page) == ["<b>second</b>", "third", "lost"]
+    panel = field_page.locator("div:has(> h3)").inner_text()
+    assert "column constructor = b" in panel
+    assert "column pull_mag = e" in panel
+    assert "<i>x</i> = 2" in panel
+    assert filtered(field_page, "blended").startswith("1 of 3")

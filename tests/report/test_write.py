@@ -104,7 +104,7 @@ def drawn(monkeypatch):
 def test_pictures_have_psfs_and_sky_of_the_prediction(three, galaxies, drawn, tmp_path):
     cutouts = galaxies[0][:3]
     write_report(three, tmp_path / "page.html", cutouts=cutouts)
-    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False}
+    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False, "recenter": True}
     assert drawn["sky"].tolist() == [0, 0.5, 0]
     assert drawn["inputs"] is three.inputs
     write_report(three, tmp_path / "page.html", cutouts=cutouts, psf_oversampling=3)
@@ -115,7 +115,7 @@ def test_pictures_of_a_table_that_was_written(three, galaxies, drawn, tmp_path):
     write_table(three.to_table(), tmp_path / "table.fits")
     table = read_table(tmp_path / "table.fits")
     write_report(table, tmp_path / "page.html", cutouts=galaxies[0][:3])
-    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False}
+    assert drawn["psf_options"] == {"oversampling": 2, "normalize": False, "recenter": True}
 
 
 def test_pictures_of_other_cutouts_are_refused(results, galaxies, tmp_path):

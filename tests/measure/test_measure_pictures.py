@@ -1,0 +1,54 @@
+"""Cutouts of a catalog's galaxies, for pictures."""
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.table import QTable
+from numpy.testing import assert_array_equal
+
+from sersicnet.measure import catalog_cutouts
+
+STAR = np.exp(-0.5 * (np.hypot(*np.mgrid[-9:10, -9:10]) / 1.5) ** 2)
+
+
+@pytest.fixture
+def image():
+    rng = np.random.default_rng(1)
+    data = rng.normal(100, 1, (150, 300))
+    data[20, 40] = 500
+    data[149, 299] = 400
+    return CCDData(data, unit="adu", uncertainty=StdDevUncertainty(np.ones_like(data)))
+
+
+@pytest.fixture
+def catalog():
+    columns = {"mag": [20.0, 21.0, np.nan], "x_0": [40.2, 299.0, 5.0], "y_0": [19.8, 149.0, 5.0]}
+    return QTable(columns, meta={"PIXSCALE": 0.1, "MAGZP": 25.0})
+
+
+def test_each_galaxy_is_in_the_middle_of_its_cutout(image, catalog):
+    field = catalog_cutouts(catalog, image, psf=STAR)
+    assert field.shape == (150, 300)
+    assert field.cutouts[2] is None  # it was not measured
+    for row, value in enumerate([400, 300]):
+        cutout = field.cutouts[row]
+        place = np.unravel_index(np.nanargmax(cutout.data), cutout.shape)
+        assert cutout.shape == (128, 128)
+        assert place == (64, 64)
+        assert abs(cutout.data[place] - value) < 1  # without the sky
+        assert_array_equal(
+            field.corners[row] + place[::-1], np.rint([catalog["x_0"][row], catalog["y_0"][row]])
+        )
+    assert np.isnan(field.cutouts[1].data[65:]).all()  # beyond the image
+
+
+def test_the_brightest_are_cut_out(image, catalog):
+    field = catalog_cutouts(catalog, image, psf=STAR, n_brightest=1)
+    assert [cutout is None for cutout in field.cutouts] == [False, True, True]
+
+
+def test_what_is_missing_is_said(image, catalog):
+    with pytest.raises(ValueError, match="psf=None and the image has none"):
+        catalog_cutouts(catalog, image)
+    with pytest.raises(ValueError, match="catalog has only mag: mag, x_0 and y_0 are needed"):
+        catalog_cutouts(catalog["mag",], image, psf=STAR)
