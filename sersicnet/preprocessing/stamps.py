@@ -231,7 +231,8 @@ def _fill(arrays, cutout, rows, bins, where):
         noise, from_data = _rebuilt_noise(data, noise, good)
         if bins > 1:  # single bad pixels do not show in the flags of a block
             data, noise, masked, usable, good = bin_pixels(data, noise, masked, usable, good, bins)
-            flags = flags & int(Flags.BAD_PIXELS) | pixel_flags(masked, usable, good)
+            flags = flags & int(Flags.BAD_PIXELS | Flags.SATURATED)
+            flags |= pixel_flags(masked, usable, good)
             gaps = block_reduce(gaps, (1, bins, bins), func=np.mean)
         level = _noise_level(noise, good)
         data = np.clip(data / level[:, None, None], -_LARGEST_DATA, _LARGEST_DATA)

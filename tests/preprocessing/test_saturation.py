@@ -64,3 +64,10 @@ def test_a_saturated_cutout_is_flagged_where_it_is_in_the_middle():
         flags.append(Flags(int(stamps.flags[0])))
     assert Flags.SATURATED | Flags.CENTER_MASKED in flags[0]
     assert Flags.SATURATED not in flags[1]
+
+
+def test_the_flag_stays_in_larger_pixels():
+    image = draw_noise(20000 * star(4.0), 100).clip(max=4000)
+    cutout = NDData(image, uncertainty=StdDevUncertainty(np.ones(NONE.shape)))
+    stamps = prepare(cutout, zeropoint=25.0, pixel_scale=0.1, bins=3)
+    assert Flags.SATURATED in Flags(int(stamps.flags[0]))
