@@ -138,7 +138,11 @@ def check_mask_bits(mask_bits):
     """
     if mask_bits is None:
         return
-    for entry in _entries(mask_bits):
+    entries = _entries(mask_bits)
+    if not entries:
+        msg = f"mask_bits={mask_bits!r} has no bits"
+        raise ValueError(msg)
+    for entry in entries:
         if isinstance(entry, bool) or not isinstance(entry, str | int | np.integer):
             msg = (
                 f"mask_bits={mask_bits!r} must be an integer (the sum of bits) or names of bits, "
@@ -159,11 +163,17 @@ def _entries(mask_bits):
         return entries
     if not isinstance(mask_bits, str):
         return [mask_bits]
-    words = [word for word in re.split(r"[\s,|+]+", mask_bits) if word]
-    if not words:
-        msg = f"mask_bits={mask_bits!r} has no bits"
-        raise ValueError(msg)
-    return [int(word, 0) if word[0].isdigit() else word for word in words]
+    return [_word(word) for word in re.split(r"[\s,|+]+", mask_bits) if word]
+
+
+def _word(word):
+    """Return the number that a word is, decimal or with a prefix as 0x10, else the word."""
+    for base in (10, 0):
+        try:
+            return int(word, base)
+        except ValueError:
+            continue
+    return word
 
 
 def warn_plain_masks(masks, mask_bits):
@@ -259,7 +269,9 @@ def _planes(header, prefix):
     planes = {}
     for key in header:
         name = str(key).upper()
-        if name.startswith(prefix) and isinstance(header[key], int | np.integer):
+        if not name.startswith(prefix) or not isinstance(header[key], int | np.integer):
+            continue
+        if 0 <= header[key] < 64:
             planes[name.removeprefix(prefix)] = int(header[key])
     return planes
 

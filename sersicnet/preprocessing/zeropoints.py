@@ -65,10 +65,12 @@ def _read_unit(unit):
         if (unit * u.pix).is_equivalent(_PER_WAVELENGTH) or unit.is_equivalent(_PER_WAVELENGTH):
             return _Unit("wavelength")
         basic = unit.decompose()
-        if set(basic.bases) <= {*_COUNTS, u.s}:
+        powers = dict(zip(basic.bases, basic.powers, strict=True))
+        seconds = powers.pop(u.s, 0)
+        if powers.keys() <= _COUNTS and seconds in (0, -1):
             per_second = None
             if basic.bases:
-                per_second = u.s in basic.bases
+                per_second = seconds == -1
             return _Unit("counts", per_second=per_second, scale=basic.scale)
     msg = (
         f"the unit {unit} is neither a flux density (such as nJy, nanomaggy or MJy/sr) nor counts "
@@ -212,7 +214,7 @@ def _own_zeropoint(cutout, unit, pixel_scale):
 
 def _is_wise_in_vega(cutout):
     """Return whether maggies are those of WISE, which are not AB."""
-    if not cutout.unit.is_equivalent(u.mgy):
+    if not clean_unit(cutout.unit).is_equivalent(u.mgy):
         return False
     mission = find_mission(cutout.meta)
     return mission is not None and mission.vega

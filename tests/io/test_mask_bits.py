@@ -70,6 +70,7 @@ def test_masks_of_floats(cards):
         ("sat, INTRP", [0, 1, 1, 1]),
         (["SAT", 4], [0, 1, 1, 1]),
         ("0x4", [0, 1, 0, 1]),
+        ("004", [0, 1, 0, 1]),
         ("DETECTED", [0, 0, 0, 0]),
     ],
 )
@@ -93,7 +94,7 @@ def test_names_that_the_mask_does_not_have():
         bad_pixels(np.ones(1, int), {}, mask_bits="SAT")
 
 
-@pytest.mark.parametrize("wrong", [0, -4, 2**64, "", " , ", [3, 0]])
+@pytest.mark.parametrize("wrong", [0, -4, 2**64, "", " , ", "-4", [], [3, 0]])
 def test_impossible_bits(wrong):
     with pytest.raises(ValueError, match="mask_bits="):
         check_mask_bits(wrong)
@@ -103,6 +104,16 @@ def test_impossible_bits(wrong):
 def test_bits_of_a_wrong_type(wrong):
     with pytest.raises(TypeError, match=r"mask_bits=.* must be an integer"):
         check_mask_bits(wrong)
+
+
+def test_words_that_are_not_numbers():
+    with pytest.raises(ValueError, match="mask_bits='3a' is not a bit of this mask"):
+        bad_pixels(np.ones(1, int), LSST, mask_bits="3a")
+
+
+def test_cards_of_impossible_bits_are_ignored():
+    with pytest.raises(ValueError, match="mask_bits='FAR' is not a bit of this mask"):
+        bad_pixels(np.ones(1, int), {"MP_BAD": 0, "MP_FAR": 70}, mask_bits="FAR")
 
 
 def test_masks_that_are_not_numbers():

@@ -87,7 +87,7 @@ def test_counts_without_a_zero_point_are_refused(unit):
 
 
 @pytest.mark.parametrize(
-    "unit", ["m", "K", "mag", u.ABmag, "Jy / beam", "Jy / adu", "ct / arcsec2"]
+    "unit", ["m", "K", "s", "adu s", "mag", u.ABmag, "Jy / beam", "Jy / adu", "ct / arcsec2"]
 )
 def test_other_units_are_refused(unit):
     cutout = random_cutout(cls=NDData, unit=unit, uncertainty=None)
@@ -219,3 +219,10 @@ def test_a_real_image_of_decam(shared):
 
 def test_names_of_cards():
     assert {"MAGZP", "MAGZPT", "FLUXMAG0", "MAGZEROP"} <= set(ZEROPOINT_CARDS)
+
+
+def test_wise_whose_unit_astropy_does_not_know():
+    unit = u.Unit("nanomaggies", parse_strict="silent")
+    cutout = NDData(np.ones((5, 5)), unit=unit, meta={"TELESCOP": "WISE"})
+    with pytest.raises(ValueError, match="of WISE is of Vega magnitudes"):
+        find_zeropoint(cutout, None, "cutouts[0]")
