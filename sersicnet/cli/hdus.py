@@ -4,6 +4,7 @@ import sys
 
 from sersicnet.cli.messages import in_options
 from sersicnet.io.paths import path_with, split_path
+from sersicnet.io.tables import stack_tables
 
 __all__ = ["add_hdus", "chosen_images", "measure_each"]
 
@@ -71,7 +72,6 @@ def measure_each(paths, options, **settings):
         If no image can be measured.
     """
     import numpy as np
-    from astropy.table import vstack
 
     from sersicnet.measure.image import measure_image
 
@@ -82,17 +82,12 @@ def measure_each(paths, options, **settings):
         except (ValueError, OSError) as error:
             print(f"sersicnet: {path}: {in_options(str(error), options)}", file=sys.stderr)
             continue
-        table["hdu"] = [_label(path)] * len(table)
+        table["hdu"] = np.full(len(table), _label(path))
         tables.append(table)
     if not tables:
         msg = f"{options.image}: none of its {len(paths)} images can be measured"
         raise ValueError(msg)
-    for name in set().union(*(table.meta for table in tables)):
-        values = [table.meta.get(name) for table in tables]
-        if any(value != values[0] for value in values):  # of one image each
-            for table in tables:
-                table.meta.pop(name, None)
-    together = vstack(tables)
+    together = stack_tables(tables)
     if settings.get("catalog") is None:
         together["id"] = np.arange(len(together))
     return together, int(len(tables) < len(paths))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sersicnet.io.paths import split_path
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "stack_tables"]
 
 # Tables in FITS files of SExtractor, which also hold tables of header cards.
 _SEXTRACTOR_TABLES = ("LDAC_OBJECTS", "OBJECTS")
@@ -63,6 +63,38 @@ def read_table(path):
             reason = "it is text, but in no format of a table"
         msg = f"{path} cannot be read as a table: {reason}"
         raise ValueError(msg) from error
+
+
+def stack_tables(tables):
+    """Join catalogs of several images, one below the other.
+
+    Parameters
+    ----------
+    tables : list of `~astropy.table.QTable`
+        The catalogs.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        All rows. Its ``meta`` has what is the same for all catalogs.
+
+    Examples
+    --------
+    >>> from astropy.table import QTable
+    >>> from sersicnet.io.tables import stack_tables
+    >>> first = QTable({"x": [1.0]}, meta={"MAGZP": 25.0, "REFINE": "none"})
+    >>> second = QTable({"x": [2.0]}, meta={"MAGZP": 26.0, "REFINE": "none"})
+    >>> stack_tables([first, second]).meta
+    {'REFINE': 'none'}
+    """
+    from astropy.table import QTable, vstack
+
+    together = QTable(vstack(tables, metadata_conflicts="silent"))
+    for name in list(together.meta):
+        values = [table.meta.get(name) for table in tables]
+        if any(value != values[0] for value in values):
+            del together.meta[name]
+    return together
 
 
 def _read(file, path):

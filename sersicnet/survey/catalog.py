@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from astropy.table import QTable, vstack
-
-from sersicnet.io.tables import read_table
+from sersicnet.io.tables import read_table, stack_tables
 from sersicnet.survey.run import read_manifest
 
 __all__ = ["read_survey"]
@@ -25,7 +23,7 @@ def read_survey(output):
     -------
     `~astropy.table.QTable`
         Tables of `~sersicnet.measure.measure_image`, one below the other, with the name of the
-        image in the column ``image``.
+        image in the column ``image``. ``meta`` has what is the same for all images.
 
     Raises
     ------
@@ -44,4 +42,4 @@ def read_survey(output):
     if not tables:
         msg = f"output={str(output)!r} is a survey of which no image has been measured"
         raise ValueError(msg)
-    return QTable(vstack(tables, metadata_conflicts="silent"))
+    return stack_tables(tables)

@@ -54,6 +54,19 @@ def test_all_images(chips, seen, tmp_path, capsys):
     assert f"wrote {output}: 4 sources" in printed.out
 
 
+def test_an_image_without_sources(chips, monkeypatch, tmp_path):
+    def measure(image, **_):
+        table = QTable({"id": [0, 1], "flags": [0, 0], "x_0": [1.0, 2.0]})
+        if image.endswith("[S29]"):
+            return table[:0]
+        return table
+
+    monkeypatch.setattr("sersicnet.measure.image.measure_image", measure)
+    output = tmp_path / "out.ecsv"
+    assert main(["measure", str(chips), "-o", str(output), "--all-hdus"]) == 0
+    assert QTable.read(output)["hdu"].tolist() == ["N2", "N2", "S30", "S30"]
+
+
 def test_no_image_can_be_measured(tmp_path, seen, capsys):
     path = write_extensions(tmp_path / "one.fits", {"S29": np.ones((4, 5))})
     assert main(["measure", str(path), "-o", str(tmp_path / "out.ecsv"), "--all-hdus"]) == 1
