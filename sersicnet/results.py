@@ -319,6 +319,9 @@ class SersicResults:
         """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
         check_row(index, len(self))
         in_pixels = {name: known.pop(name) for name in PIXEL_SHAPE if name in known}
+        if len(in_pixels) == 1:
+            msg = f"{next(iter(in_pixels))} is given alone: r_eff_pix and q_pix belong together"
+            raise ValueError(msg)
         frame = self.frame[index]
         if not (in_pixels or frame.is_square or {"r_eff", "q"} & set(known)):
             in_pixels = {name: float(rows[index]) for name, rows in self.pixel_shapes.items()}

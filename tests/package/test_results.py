@@ -597,3 +597,10 @@ def test_covariance_without_an_answer_is_nan():
     covariance = make_results(mag=[18.0, np.nan, 19.0]).covariance(n=10)
     assert np.isnan(covariance[1]).any()
     assert np.isfinite(covariance[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("name", ["r_eff_pix", "q_pix"])
+def test_a_shape_in_pixels_needs_both_numbers(name):
+    results = make_results()
+    with pytest.raises(ValueError, match=f"{name} is given alone"):
+        results.to_model(0, **{name: 0.5})
