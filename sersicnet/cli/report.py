@@ -52,7 +52,14 @@ def add_report(commands):
     parser.add_argument(
         "--psf", metavar="PSF", help="star-like stamp (or PSFEx file, with --image), as for predict"
     )
-    add_option(parser, "psf_oversampling", type=int, metavar="K")
+    add_option(
+        parser,
+        "psf_oversampling",
+        type=int,
+        metavar="K",
+        default=None,
+        help="pixels of the PSF on a side of a pixel of the image; default: that of CATALOG",
+    )
     parser.add_argument("--pixel-scale", type=float, help="arcsec/pixel, as for predict")
     parser.add_argument(
         "--zeropoint", type=float, help="AB magnitude of one unit of the data, as for predict"

@@ -7,9 +7,10 @@ import numpy as np
 from astropy.nddata import CCDData, NoOverlapError, StdDevUncertainty, overlap_slices
 from astropy.stats import sigma_clipped_stats
 
-from sersicnet.measure.field import open_field
+from sersicnet.measure.field import RELATIVE, open_field
 from sersicnet.measure.psf import field_psf
 from sersicnet.parameters import table_values
+from sersicnet.preprocessing.inputs import psf_options_of
 
 __all__ = ["FieldCutouts", "catalog_cutouts"]
 
@@ -50,7 +51,7 @@ def catalog_cutouts(
     image,
     *,
     psf=None,
-    psf_oversampling=1,
+    psf_oversampling=None,
     pixel_scale=None,
     zeropoint=None,
     n_brightest=2000,
@@ -64,8 +65,8 @@ def catalog_cutouts(
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image in which it was measured.
     psf, psf_oversampling, pixel_scale, zeropoint
-        As in `~sersicnet.measure.measure_image`. Pixel scale and zero point are by default those in
-        the ``meta`` of the catalog.
+        As in `~sersicnet.measure.measure_image`. All but the PSF are by default those in the
+        ``meta`` of the catalog.
     n_brightest : int, optional
         Number of galaxies that are cut out, the brightest ones.
 
@@ -92,15 +93,19 @@ def catalog_cutouts(
         pixel_scale = catalog.meta.get("PIXSCALE")
     if zeropoint is None:
         zeropoint = catalog.meta.get("MAGZP")
+    options = psf_options_of(catalog.meta, oversampling=psf_oversampling)
     with open_field(image) as field:
         if psf is None:
             psf = field.psf
         if psf is None:
             msg = "psf=None and the image has none: models of galaxies need the PSF"
             raise ValueError(msg)
-        psf = field_psf(psf, oversampling=psf_oversampling)
+        psf = field_psf(psf, oversampling=options.get("oversampling", 1))
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         meta = {"PIXSCALE": pixel_scale, "MAGZP": zeropoint}
+        noise_scale = 1.0
+        if field.noise_name == RELATIVE:
+            noise_scale = catalog.meta.get("NOISCALE", 1.0)
         values = table_values(catalog, ("mag", "x_0", "y_0"))
         corners = np.zeros((len(catalog), 2), int)
         cutouts = [None] * len(catalog)
@@ -109,7 +114,7 @@ def catalog_cutouts(
             x = values["x_0"][row]
             y = values["y_0"][row]
             with suppress(NoOverlapError):  # the model of a galaxy at the edge may be outside
-                cutouts[row], corners[row] = _cut(field, x, y, psf.at(x, y), meta)
+                cutouts[row], corners[row] = _cut(field, x, y, psf.at(x, y), meta, noise_scale)
         step = max(1, -(-max(field.data.shape) // _MOST_PIXELS))
         small = field.data[::step, ::step].astype(float)
         shape = field.data.shape
@@ -117,7 +122,7 @@ def catalog_cutouts(
     return FieldCutouts(cutouts, corners, (small - level) / noise, shape, psf.oversampling)
 
 
-def _cut(field, x, y, stamp, meta):
+def _cut(field, x, y, stamp, meta, noise_scale):
     """Cut out one galaxy, NaN beyond the image; None where no pixel is left."""
     place = (round(y), round(x))
     corner = (place[1] - _SIDE // 2, place[0] - _SIDE // 2)
@@ -129,7 +134,7 @@ def _cut(field, x, y, stamp, meta):
     _, level, noise = sigma_clipped_stats(data[np.isfinite(data)])
     sigma = np.full(data.shape, noise)
     if field.noise is not None:
-        sigma[part] = field.noise[inside]
+        sigma[part] = noise_scale * field.noise[inside]
     mask = np.zeros(data.shape, bool)
     if field.mask is not None:
         mask[part] = field.mask[inside]

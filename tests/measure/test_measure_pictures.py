@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
-from numpy.testing import assert_array_equal
+from helpers.fits_files import write_extensions
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.measure import catalog_cutouts
 
@@ -45,6 +46,23 @@ def test_each_galaxy_is_in_the_middle_of_its_cutout(image, catalog):
 def test_the_brightest_are_cut_out(image, catalog):
     field = catalog_cutouts(catalog, image, psf=STAR, n_brightest=1)
     assert [cutout is None for cutout in field.cutouts] == [False, True, True]
+
+
+def test_the_options_of_the_measurement(image, catalog):
+    image.uncertainty.array[:] = 5.0
+    catalog.meta |= {"PSFSAMP": 2, "NOISCALE": 0.2}
+    field = catalog_cutouts(catalog, image, psf=STAR)
+    assert field.psf_oversampling == 2
+    assert field.cutouts[0].uncertainty.array[64, 64] == 5  # of an image without relative weights
+    assert catalog_cutouts(catalog, image, psf=STAR, psf_oversampling=1).psf_oversampling == 1
+
+
+def test_relative_weights_are_scaled(image, catalog, tmp_path):
+    weights = np.full(image.shape, 0.04)
+    path = write_extensions(tmp_path / "image.fits", {"SCI": image.data, "WHT": weights})
+    catalog.meta["NOISCALE"] = 0.2
+    field = catalog_cutouts(catalog, path, psf=STAR)
+    assert_allclose(field.cutouts[0].uncertainty.array[64, 64], 1)
 
 
 def test_what_is_missing_is_said(image, catalog):
