@@ -108,7 +108,7 @@ def check_inputs(inputs):
     Parameters
     ----------
     inputs : dict
-        Paths by the name of the argument, also several in a list. What is no path is ignored.
+        Paths by the name of the argument, also several in a list. What is not a path is ignored.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def check_outputs(outputs, inputs):
     Parameters
     ----------
     outputs, inputs : dict
-        Paths by the name of the argument, also several in a list. What is no path is ignored.
+        Paths by the name of the argument, also several in a list. What is not a path is ignored.
 
     Raises
     ------

@@ -4,7 +4,7 @@ The model of a galaxy is subtracted from its image, in units of the noise map, a
 the galaxy is are compared with noise. Three steps make that fair:
 
 - The part that a small error of the parameters or of the sky would leave is subtracted too, by a
-  linear fit of the model's derivatives: an error of the network is no misfit.
+  linear fit of the model's derivatives: an error of the network is not a misfit.
 - The covariance of neighboring pixels is measured where the galaxy is not: drizzled images have
   correlated noise, and noise maps may be wrong.
 - Two numbers are taken from what is left. *Chi2* asks whether the noise map is right.
@@ -254,7 +254,7 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
     ellipse : (N, S, S) bool `~torch.Tensor`
         Pixels that are near the galaxy.
     derivatives : (N, P, T, T) `~torch.Tensor`
-        Changes of the model that are no misfit, in units of the noise map, in the middle
+        Changes of the model that are not a misfit, in units of the noise map, in the middle
         T pixels, which hold the galaxy.
     correlation : (N, 5, 5) `~torch.Tensor`, optional
         Correlation of the noise of pixels up to two apart; by default measured outside of the

@@ -25,7 +25,7 @@ __all__ = ["PSFCheck", "check_psf", "usable_psf", "warn_of_psfs"]
 # Distance of a star from the middle of its stamp, in pixels of the data, that is corrected:
 # asymmetric PSFs of surveys are within 0.07 pixel of it.
 OFF_CENTER = 0.1
-# Side below which a stamp has too few pixels to tell a star from what is none.
+# Side below which a stamp has too few pixels to tell whether it is a star.
 _SMALL = 3
 # A border brighter than this share of the peak is not that of a star.
 _FLAT = 0.5

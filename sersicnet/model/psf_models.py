@@ -56,7 +56,7 @@ def model_psf(model):
     Raises
     ------
     TypeError
-        If ``model`` is no PSF of photutils.
+        If ``model`` is not a PSF of photutils.
     ValueError
         If it is oversampled by different numbers along x and y, or by too many.
 

@@ -1,4 +1,4 @@
-"""Numbers that tell a star from what is none: border, peaks, noise, negative rings, pedestal."""
+"""Measures of how star-like a stamp is: border, peaks, noise, negative rings, pedestal."""
 
 import numpy as np
 
@@ -137,8 +137,8 @@ def pedestal_level(stamp, offset, *, width, noise=0.0):
     """Constant level of a stamp that the fall-off of the star's wings does not explain.
 
     A constant and a power of the distance are fitted to the medians of rings. A wing that is cut
-    off is no negative level, so that the constant lies between zero and the level of the outermost
-    rings.
+    off is not a negative level, so that the constant lies between zero and the level of the
+    outermost rings.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
     Raises
     ------
     TypeError
-        If ``cutouts`` or one of them is no image, or its data are not real numbers.
+        If ``cutouts`` or one of them is not an image, or its data are not real numbers.
     ValueError
         If there is no cutout, or one is not 2-D or has no pixels.
     """
@@ -65,7 +65,7 @@ def check_cutouts(cutouts, *, first=0, mask_bits=None):
 
 
 def as_image(cutout, where):
-    """One image as NDData; raise TypeError or ValueError if it is none."""
+    """Return one image as NDData; raise TypeError or ValueError if it is not an image."""
     if isinstance(cutout, CheckedCutout):
         return cutout
     if isinstance(cutout, Cutout2D):

@@ -14,8 +14,8 @@ from sersicnet.preprocessing.units import SCALE_LIMITS
 __all__ = ["celestial", "find_pixels", "local_pixels", "to_skies", "to_sky"]
 
 _WCS = "the WCS"
-# Relative difference of two pixel scales of one image that is told: nominal scales, such as 0.05
-# for 0.0494 arcsec, are closer.
+# Relative difference of two pixel scales of one image that gives a warning: nominal scales, such as
+# 0.05 for 0.0494 arcsec, are closer.
 _DIFFERENCE = 0.02
 # The same of scales that are equal but for rounding errors of the differences between positions.
 _ROUNDING = 1e-6

@@ -108,7 +108,7 @@ def measure_shape(cutout, *, threshold=2.0, n_pixels=5, contrast=0.005):
         \theta = \tfrac{1}{2} \operatorname{atan2}(2 C_{xy}, C_{xx} - C_{yy}).
 
     The PSF is not corrected for, so ``q`` is too round for a small source. Use it to draw a model
-    where a network predicts neither angle nor center; it is no measurement of the galaxy.
+    where a network predicts neither angle nor center; it is not a measurement of the galaxy.
 
     Parameters
     ----------

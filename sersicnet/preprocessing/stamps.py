@@ -175,7 +175,7 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
             doubts.append(doubt)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
-    if bins == 1:  # else it has been told
+    if bins == 1:  # else the first stamps have warned
         _warn(doubts)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
     return Stamps(frame=frame, wcs=wcs, **arrays)
