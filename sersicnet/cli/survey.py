@@ -63,6 +63,8 @@ def _survey(options):
 
     if bool(options.images) == (options.table is not None):
         options.parser.error("either IMAGE or --table is needed, not both")
+    if options.table is not None and (options.hdu is not None or options.all_hdus):
+        options.parser.error("--hdu and --all-hdus choose images of IMAGE, not of --table")
     check_inputs({"table": options.table})
     images = [image for path in options.images for image in chosen_images(path, options)]
     if options.table is not None:

@@ -115,7 +115,8 @@ def named_errors(path):
 def _of_writing(error, path):
     """Whether an OSError is that of a file that is being written, not of one that is read."""
     if error.filename is not None:
-        return Path(error.filename).parent.parent == path.parent
+        # from Python 3.12 on, temporary folders have absolute names
+        return Path(error.filename).absolute().parent.parent == path.absolute().parent
     return error.errno is not None or any(text in str(error) for text in _FULL)
 
 

@@ -86,6 +86,13 @@ def test_options_that_exclude_each_other(chips, tmp_path, capsys, options, messa
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [["--hdu", "1"], ["--all-hdus"]])
+def test_a_table_of_images_chooses_their_hdus(tmp_path, capsys, options):
+    with pytest.raises(SystemExit, match="2"):
+        main(["survey", "--table", "images.ecsv", "-o", str(tmp_path / "out"), *options])
+    assert "choose images of IMAGE, not of --table" in capsys.readouterr().err
+
+
 def test_images_of_a_survey(chips, monkeypatch, tmp_path):
     pytest.importorskip("dask.distributed")
     seen = []

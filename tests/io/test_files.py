@@ -18,6 +18,7 @@ from sersicnet.io.files import (
     check_image_path,
     check_output_folder,
     check_table_path,
+    named_errors,
     write_table,
 )
 from sersicnet.io.tables import read_table
@@ -238,3 +239,11 @@ def test_no_room_for_a_file(tmp_path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "room")]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == "File too large\n"
+
+
+def test_the_message_names_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hidden = str(tmp_path / ".random.part" / "image.fits")
+    message = r"\] image.fits cannot be written: No space left"
+    with pytest.raises(OSError, match=message), named_errors("image.fits"):
+        raise OSError(errno.ENOSPC, "No space left on device", hidden)
