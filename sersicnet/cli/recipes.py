@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,7 +147,8 @@ def train_recipe(
         resume=folder,
         progress_bar=progress_bar,
     )
-    predicted = net.predict(render_catalog(test, config, **options)).to_table()
+    with closing(render_catalog(test, config, **options)) as cutouts:
+        predicted = net.predict(cutouts).to_table()
     scores = score_table(predicted, test, parameters=recipe.parameters)
     net.record_ |= _record(recipe, config, n_galaxies, scores, device, precision)
     join_truth(predicted, test).write(folder / "test.ecsv", overwrite=True)
@@ -156,8 +158,8 @@ def train_recipe(
 
 def _simulate(catalog, config, directory, options):
     """Make a training set without noise, or reopen the one in ``directory``."""
-    cutouts = render_catalog(catalog, config, noise=False, **options)
-    return build_training_data(cutouts, catalog, stamp_size=128, directory=directory)
+    with closing(render_catalog(catalog, config, noise=False, **options)) as cutouts:
+        return build_training_data(cutouts, catalog, stamp_size=128, directory=directory)
 
 
 def _record(recipe, config, n_galaxies, scores, device, precision):

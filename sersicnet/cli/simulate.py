@@ -1,5 +1,6 @@
 """The command ``sersicnet simulate``."""
 
+from contextlib import closing
 from pathlib import Path
 
 from sersicnet.cli.messages import show_progress
@@ -77,6 +78,7 @@ def _simulate(options):
         n_jobs=options.n_jobs,
         progress_bar=show_progress(options),
     )
-    write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
+    with closing(cutouts):  # whatever interrupts ends the processes as well
+        write_cutouts(cutouts, folder / "cutouts.fits", overwrite=True)
     print(f"wrote {folder / 'catalog.ecsv'}, {folder / 'cutouts.fits'}")
     return 0

@@ -9,6 +9,7 @@ import signal
 import warnings
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import lru_cache
 from itertools import chain
 
@@ -84,12 +85,14 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     tasks = [
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
     ]
-    images = chain.from_iterable(_map(tasks, n_jobs))
-    bar = tqdm(
-        zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar
-    )
-    for row, (data, sigma, mask, flags) in bar:
-        yield _to_cutout(row, config, data, sigma, mask, flags)
+    # closed here: garbage collection would close it in a thread of the processes' own, and hang
+    with closing(_map(tasks, n_jobs)) as chunks:
+        images = chain.from_iterable(chunks)
+        bar = tqdm(
+            zip(rows, images, strict=True), total=len(rows), unit="galaxy", disable=not progress_bar
+        )
+        for row, (data, sigma, mask, flags) in bar:
+            yield _to_cutout(row, config, data, sigma, mask, flags)
 
 
 def _map(tasks, n_jobs):
