@@ -132,7 +132,7 @@ def measure(net, cutouts, truth):
         losses.append(-net.network_(*images).log_prob_unconstrained(to_unconstrained(labels)))
     loss = torch.cat(losses).numpy()
     row = {"loss": loss.mean(), "loss_err": loss.std() / np.sqrt(len(loss))}
-    predicted = net.predict(cutouts).to_table()
+    predicted = net.predict(cutouts, recenter_psf=False).to_table()
     scores = {name: compare(predicted, truth, name) for name in FOUR}
     for name in ("r_eff", "n"):
         row[f"{name}_bias"] = scores[name].bias

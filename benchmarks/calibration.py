@@ -122,7 +122,7 @@ def density_table(net, directory, *, n=None, batch_size=64):
 def measure(net, name, directory, *, n=None):
     """Return the results, the posterior samples and the truth of one set."""
     cutouts, truth = load_set(name, directory, n=n)
-    results = net.predict(cutouts)
+    results = net.predict(cutouts, recenter_psf=False)
     return results.to_table(), results.samples(N_SAMPLES), truth
 
 

@@ -57,14 +57,15 @@ def main(arguments=None):
     parser.add_argument("--refine", choices=("lm",), help="judge fits, not the network")
     options = parser.parse_args(arguments)
     net = SersicNet.load(weights_path(options.weights))
+    settings = {"refine": options.refine, "recenter_psf": False}
     rows = []
     for name in SETS:
         cutouts, truth = load_set(name, options.sets, n=options.n_sets)
-        rows += _set_shares(name, net.predict(cutouts, refine=options.refine).flags, truth["snr"])
+        rows += _set_shares(name, net.predict(cutouts, **settings).flags, truth["snr"])
     for kind in KINDS:
         cutouts = [draw_outlier(kind, i) for i in range(options.n)]
         signal = np.array([cutout.meta["SNR"] for cutout in cutouts])
-        rows.append(_shares(kind, net.predict(cutouts, refine=options.refine).flags, signal))
+        rows.append(_shares(kind, net.predict(cutouts, **settings).flags, signal))
     table = vstack(rows)
     name = "outliers.csv" if options.refine is None else f"outliers_{options.refine}.csv"
     write_rounded(table, options.output / name, decimals=3)

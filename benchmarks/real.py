@@ -45,7 +45,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     names, cutouts = load_cutouts(options.real)
-    results = SersicNet.load(weights_path(options.weights)).predict(cutouts)
+    results = SersicNet.load(weights_path(options.weights)).predict(cutouts, recenter_psf=False)
     measured = results.to_table()
     references = {
         "published": published_values(cutouts),

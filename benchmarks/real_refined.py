@@ -39,9 +39,9 @@ def main(arguments=None):
     net = SersicNet.from_pretrained()
     imfit = published_values(cutouts, cards=IMFIT_CARDS)
     stages = {
-        "network": net.predict(cutouts).to_table(),
-        "lm": net.predict(cutouts, refine="lm").to_table(),
-        "importance": net.predict(cutouts, refine="importance").to_table(),
+        "network": net.predict(cutouts, recenter_psf=False).to_table(),
+        "lm": net.predict(cutouts, refine="lm", recenter_psf=False).to_table(),
+        "importance": net.predict(cutouts, refine="importance", recenter_psf=False).to_table(),
     }
     models = {**stages, "imfit": imfit, "published": published_values(cutouts)}
     table = QTable({"galaxy": names})

@@ -35,7 +35,7 @@ STEPS = {
     "network": ("networks/posterior.py", "forward"),
     "sampling": ("networks/flow_density.py", "flow_labels"),
     "quantiles": ("networks/densities.py", "summarize"),
-    "misfit": ("model/misfit.py", "misfit"),
+    "misfit": ("inference/misfit.py", "judge"),
 }
 
 

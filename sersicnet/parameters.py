@@ -242,7 +242,7 @@ def pixel_shape_of(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Table with or without the columns of `PIXEL_SHAPE`.
+        Table with or without the columns of ``PIXEL_SHAPE``.
 
     Returns
     -------
@@ -271,7 +271,7 @@ def table_values(table, names):
     table : `~astropy.table.Table`
         Columns with or without units.
     names : tuple of str
-        The parameters wanted, or columns of `PIXEL_SHAPE`.
+        The parameters wanted, or columns of ``PIXEL_SHAPE``.
 
     Returns
     -------

@@ -51,7 +51,7 @@ class SersicResults:
         Columns of a refinement, see `to_table`.
     pixel_shapes : dict of (N,) `~numpy.ndarray`
         Medians ``r_eff_pix`` (pixels) and ``q_pix`` of the ellipses in pixels.
-    inputs : `~sersicnet.preprocessing.inputs.Inputs`
+    inputs : Inputs of the call
         The PSFs and checksums of the cutouts, which model images need.
     ids : (N,) int `~numpy.ndarray`
         Places of the galaxies in the input.

@@ -92,12 +92,14 @@ def _report(options):
     if options.truth is not None:
         truth = read_table(options.truth)
     status = 0
-    pictures = {"cutouts": None, "psf_oversampling": options.psf_oversampling}
-    if files is not None:
-        cutouts, names, status = read_named_cutouts(files)
-        pictures |= {"cutouts": _match(table, cutouts, names), "psf": read_psf(options.psf)}
+    pictures = {"cutouts": None}
     if options.image is not None:
         pictures = _field_pictures(table, options)
+    else:
+        pictures |= {"psf": read_psf(options.psf), "psf_oversampling": options.psf_oversampling}
+    if files is not None:
+        cutouts, names, status = read_named_cutouts(files)
+        pictures["cutouts"] = _match(table, cutouts, names)
     _write(table, options, truth=truth, **pictures)
     return status
 

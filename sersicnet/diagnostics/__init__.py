@@ -8,7 +8,7 @@ scores
 calibration
     `coverage_table`, `sbc_table`, `tarp`: tests whether posteriors are calibrated.
 summary
-    `~sersicnet.diagnostics.summary.summarize_rows`: a catalog in one line, for logs.
+    ``summarize_rows``: a catalog in one line, for logs.
 columns, ranks
     What these share: columns as plain arrays, and the rank of the truth among samples.
 """

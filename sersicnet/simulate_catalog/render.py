@@ -85,7 +85,7 @@ def render_catalog(catalog, config, *, seed, n_jobs=1, noise=True, progress_bar=
     tasks = [
         (rows[start : start + _CHUNK], config, seed, noise) for start in range(0, len(rows), _CHUNK)
     ]
-    # closed here: garbage collection would close it in a thread of the processes' own, and hang
+    # ends the processes when this generator is closed, and not when it is collected
     with closing(_map(tasks, n_jobs)) as chunks:
         images = chain.from_iterable(chunks)
         bar = tqdm(

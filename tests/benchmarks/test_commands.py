@@ -262,6 +262,7 @@ def test_figures(tmp_path):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.* sources are UNRESOLVED")
 def test_outliers(validation_directory, tmp_path):
     outliers.main([str(validation_directory), str(tmp_path), "-n", "1", "--n-sets", "2"])
     kinds = list(read(tmp_path, "outliers.csv")["kind"])

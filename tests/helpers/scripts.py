@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 
 from helpers.places import ROOT
 
@@ -37,6 +38,8 @@ def end_command(arguments, number, *, ready, whole_group):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "sersicnet.cli", *map(str, arguments)]
     options = {"env": environment, "text": True, "start_new_session": True}
+    # jobs in the background of a shell ignore Ctrl-C, and so would what they start
+    options["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
     try:
         _wait(lambda: ready() or process.poll() is not None)

@@ -205,6 +205,7 @@ def _share_with(net, kind, flag, n=8):
         ("ring", Flags.MISFIT, 0.5, 1),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.* sources are UNRESOLVED")
 def test_the_networks_flags_find_outliers(net, kind, flag, least, most):
     assert least <= _share_with(net, kind, flag) <= most
 

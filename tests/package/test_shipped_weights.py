@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet import SersicNet
 from sersicnet.cli.recipes import RECIPES
@@ -79,7 +80,8 @@ def test_flips_move_the_answer_as_they_must(galaxies):
 def test_another_pixel_scale_is_flagged(galaxies):
     cutouts, _ = galaxies
     net = SersicNet.from_pretrained("deeplegato")
-    flags = net.predict(cutouts[:3], pixel_scale=[0.06, 0.061, 0.168]).flags
+    with pytest.warns(AstropyUserWarning, match="0.168 arcsec per pixel, which is used"):
+        flags = net.predict(cutouts[:3], pixel_scale=[0.06, 0.061, 0.168]).flags
     assert ((flags & int(Flags.PIXEL_SCALE_MISMATCH)) != 0).tolist() == [False, False, True]
 
 

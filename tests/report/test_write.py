@@ -108,7 +108,7 @@ def test_pictures_have_psfs_and_sky_of_the_prediction(three, galaxies, drawn, tm
     assert drawn["sky"].tolist() == [0, 0.5, 0]
     assert drawn["inputs"] is three.inputs
     write_report(three, tmp_path / "page.html", cutouts=cutouts, psf_oversampling=3)
-    assert drawn["psf_options"] == {"oversampling": 3, "normalize": False}
+    assert drawn["psf_options"] == {"oversampling": 3, "normalize": False, "recenter": True}
 
 
 def test_pictures_of_a_table_that_was_written(three, galaxies, drawn, tmp_path):

@@ -1,5 +1,6 @@
 """Many images on a Dask cluster: processes that die, files that are broken, runs that go on."""
 
+import asyncio
 import os
 import select
 import signal
@@ -316,12 +317,24 @@ def test_strangers_cannot_use_a_cluster_of_ours():
         address = client.scheduler.address
         assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
         assert address.startswith("tls://")
-        with pytest.raises((OSError, TypeError, ValueError)):
-            distributed.Client(address, timeout=5)
-        with pytest.raises((OSError, TypeError, ValueError)):
-            distributed.Client(address.replace("tls", "tcp"), timeout=5)
-        with pytest.raises((OSError, TypeError, ValueError)):
-            distributed.Client(address, timeout=5, security=distributed.Security.temporary())
+        strangers = [
+            (address, None),
+            (address.replace("tls", "tcp"), None),
+            (address, distributed.Security.temporary()),
+        ]
+        for place, security in strangers:
+            options = {}
+            if security is not None:
+                options = security.get_connection_args("client")
+            with pytest.raises((OSError, TypeError, ValueError)):
+                asyncio.run(talk(place, options))
+
+
+async def talk(address, options):
+    """Ask a scheduler who it is."""
+    comm = await distributed.comm.connect(address, timeout=5, **options)
+    await comm.write({"op": "identity", "reply": True})
+    await asyncio.wait_for(comm.read(), timeout=5)
 
 
 def test_a_cluster_of_ours_has_no_status_page(images, tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def test_a_network_knows_the_images_that_it_was_trained_on(known, tmp_path):
 
 def test_a_network_of_an_older_file_is_compared_with_nothing(known):
     older = SersicNet(parameters=("mag",), **QUICK)
-    for name in ("network_", "parameters_", "history_", "label_range_"):
+    for name in ("network_", "parameters_", "history_", "label_range_", "weights_"):
         setattr(older, name, getattr(known, name))
     older.record_ = {}
     assert flags_of(older) == flags_of(older, pixel_scale=0.9, psf=star(5.0))
