@@ -66,16 +66,16 @@ def read_cutout(path, *, hdu=None, mask_bits=None):
     mask_bits : int, str or list of them, optional
         The bits of the mask that mean bad: their sum, or their names (``"BAD,SAT"``), where the
         header or the mission has names. By default those of the mission: JWST, Roman, HST, LSST,
-        HSC, DECam, Euclid, Legacy Surveys, ZTF; of
-        others, all that is not zero is bad, also in masks of floats.
+        HSC, DECam, Euclid, Legacy Surveys, ZTF; of others, all that is not zero is bad, also in
+        masks of floats.
 
     Returns
     -------
     `~astropy.nddata.CCDData`
         The cutout, in native byte order. ``meta`` holds the image's header and the cards that
         only the primary header has; ``wcs`` is set where it is celestial. The unit is that of
-        the card ``BUNIT``, as `~sersicnet.io.parse_unit` reads it, and ``meta['BUNIT']`` keeps the string of the
-        file. Without it, the data are pure numbers.
+        the card ``BUNIT``, as `~sersicnet.io.parse_unit` reads it, and ``meta['BUNIT']`` keeps the
+        string of the file. Without it, the data are pure numbers.
 
     Raises
     ------
