@@ -129,10 +129,7 @@ class SersicResults:
             yield self[row]
 
     def __getitem__(self, rows):
-        """Return the results of some galaxies: of a number, a slice, or an array of either kind.
-
-        They keep their ``ids`` and with them their samples.
-        """
+        """Return the results of some galaxies, which keep their ``ids`` and their samples."""
         chosen = chosen_rows(rows, len(self))
         taken = {name: take_rows(getattr(self, name), chosen) for name in _PER_GALAXY}
         return replace(self, quantiles=self.quantiles[:, :, chosen], **taken)

@@ -344,9 +344,10 @@ def _project(residual, columns):
 def _local_variance(left, signal, variance, correlation):
     """Variance of the noise in each pixel, with the photons that the noise map lacks.
 
-    Theirs is proportional to the signal. How large it is shows in what pixels do not have in
-    common with their neighbors, to which smooth structure adds little, and in the median of bright
-    pixels, to which structure in few of them adds little: the smaller of the two.
+    The variance of these photons is proportional to the signal. Its slope is estimated in two ways:
+    from the part of each residual that its neighbors do not share, to which smooth structure adds
+    little, and from the median of bright pixels, to which structure in few of them adds little.
+    The smaller estimate is used.
     """
     variance = variance[:, None, None]
     shared = (box_sums(box_sums(left)) / 9 - left) / NEIGHBORS.sum()

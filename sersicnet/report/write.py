@@ -107,21 +107,10 @@ def write_report(
     ...     print(path.name, path.stat().st_size > 1000)
     catalog.html True
     """
-    table = as_table(results, "results")
     path = Path(path)
     check_folder(path)
-    if truth is None and any(name.startswith("true_") for name in table.colnames):
-        table, truth = split_truth(table)
-    elif truth is not None:
-        truth = as_table(truth, "truth")
-        _check_truth(truth, table)
+    table, truth = _tables(as_table(results, "results"), truth)
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
-    if not parameters or not len(table):
-        msg = (
-            f"results have {len(table)} rows with columns {', '.join(table.colnames)}: one or more "
-            f"galaxies with columns out of {', '.join(PARAMETERS)} are needed"
-        )
-        raise ValueError(msg)
     pictures = [""] * len(table)
     if cutouts is not None:
         options = psf_options_of(
@@ -149,6 +138,22 @@ def write_report(
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _tables(table, truth):
+    """Separate a catalog from the true values, and check that they can be shown."""
+    if truth is None and any(name.startswith("true_") for name in table.colnames):
+        table, truth = split_truth(table)
+    elif truth is not None:
+        truth = as_table(truth, "truth")
+        _check_truth(truth, table)
+    if not len(table) or not set(table.colnames) & set(PARAMETERS):
+        msg = (
+            f"results have {len(table)} rows with columns {', '.join(table.colnames)}: one or more "
+            f"galaxies with columns out of {', '.join(PARAMETERS)} are needed"
+        )
+        raise ValueError(msg)
+    return table, truth
 
 
 def _shown(table, parameters, corners):
