@@ -79,7 +79,7 @@ def measure_each(paths, options, **settings):
     for path in paths:
         try:
             table = measure_image(path, **settings)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             print(f"sersicnet: {path}: {in_options(str(error), options)}", file=sys.stderr)
             continue
         table["hdu"] = np.full(len(table), _label(path))

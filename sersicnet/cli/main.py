@@ -60,7 +60,7 @@ def main(arguments=None):
         print("sersicnet: terminated", file=sys.stderr)
         return 128 + signal.SIGTERM
     except MemoryError as error:
-        print(f"sersicnet: not enough memory: {error}".removesuffix(": "), file=sys.stderr)
+        print(f"sersicnet: {in_options(_of_memory(error), options)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sersicnet: interrupted", file=sys.stderr)
@@ -95,6 +95,14 @@ def _terminable():
 def _one_line(error):
     """The message of an error without line breaks, or its type where there is none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _of_memory(error):
+    """The message of a MemoryError, which may be one of NumPy."""
+    text = " ".join(str(error).split())
+    if "needs more memory" in text:
+        return text
+    return f"not enough memory: {text}".removesuffix(": ")
 
 
 def _parser():

@@ -57,7 +57,7 @@ def read_named_cutouts(paths, *, mask_bits=None):
         try:
             check_inputs({"CUTOUT": path})
             found = read_cutouts(path, mask_bits=mask_bits)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
             status = 1
             continue
@@ -223,13 +223,14 @@ def read_psf(path):
         If the file is not FITS, or has no 2-D image, or several of which the path chooses none.
     """
     from sersicnet.io.extensions import PSF_NAMES, native
-    from sersicnet.io.fits_files import fits_errors, open_fits
+    from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
     from sersicnet.io.hdus import choose_companion
 
     if path is None:
         return None
     with fits_errors(path, "psf"), open_fits(path) as hdus:
-        return native(choose_companion(hdus, PSF_NAMES, path, argument="psf").data)
+        stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
+        return native(read_pixels(stamp))
 
 
 def add_detection(parser):

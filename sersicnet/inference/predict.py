@@ -21,6 +21,7 @@ from sersicnet.inference.misfit import judge
 from sersicnet.inference.record import describe_call, describe_inputs
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
+from sersicnet.io.memory import enough_memory
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.model.symmetries import (
@@ -91,6 +92,8 @@ def predict(
     ------
     TypeError, ValueError
         If an argument is invalid.
+    MemoryError
+        If there is too little memory.
     """
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     measure = _measure_with(net, points=points, augment=augment, refine=refine, seed=seed)
@@ -106,7 +109,8 @@ def predict(
     parts = []
     scatter = []
     checks = []
-    with tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
+    memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
+    with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
             if batch.first == 0:
                 log_batch(batch, len(batches))

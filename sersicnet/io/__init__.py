@@ -16,6 +16,8 @@ hdus
     Which of several images of a file is read: ``file.fits[2]``.
 extensions
     The extensions that surveys use: image, uncertainty, mask, PSF.
+memory
+    One error for too little memory, with a name.
 files
     `atomic_path`: a file that appears when it is complete. `write_table`.
 tables

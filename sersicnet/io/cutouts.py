@@ -28,7 +28,7 @@ from sersicnet.io.cards import (
 )
 from sersicnet.io.extensions import UNCERTAINTY_CLASSES, native, read_survey, read_uncertainty
 from sersicnet.io.files import atomic_path
-from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.hdus import choose_image, image_paths, selected_version
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits
 from sersicnet.io.paths import path_with
@@ -332,7 +332,7 @@ def _read_own(hdus, path):
     psfs = {}
     for hdu in hdus[1:]:
         if hdu.name == "PSFIMAGE":
-            psfs[hdu.ver] = native(hdu.data)
+            psfs[hdu.ver] = native(read_pixels(hdu))
         else:
             parts.setdefault(hdu.ver, {})[hdu.name] = hdu
     version = selected_version(hdus, path)
@@ -349,14 +349,14 @@ def _build(image, part, psfs, path):
         wcs = WCS(header)
     mask = None
     if "MASK" in part:
-        mask = part["MASK"].data.astype(bool)
+        mask = read_pixels(part["MASK"]).astype(bool)
     meta = clean_meta(header, keep_wcs=wcs is None)
     for card in ("BUNIT", _PSF_CARD, _WCS_FLAG):
         meta.remove(card, ignore_missing=True)
     if _META_BUNIT in meta:
         meta.rename_keyword(_META_BUNIT, "BUNIT")
     return CCDData(
-        native(image.data),
+        native(read_pixels(image)),
         unit=u.Unit(header["BUNIT"]),
         uncertainty=read_uncertainty(part.get("UNCERT"), image, path),
         mask=mask,

@@ -15,6 +15,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
 from sersicnet.io.cards import clean_meta
+from sersicnet.io.fits_files import read_pixels
 from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
 from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
@@ -44,16 +45,16 @@ UNCERTAINTY_CLASSES = {
 def read_survey(hdus, path, *, mask_bits=None):
     """Read the cutout of a file that a survey or `~astropy.nddata.CCDData.write` made."""
     image, noise, mask, psf = find_parts(hdus, path)
-    cutout = CCDData(native(image.data), **describe(hdus, image, path))
+    cutout = CCDData(native(read_pixels(image)), **describe(hdus, image, path))
     if mask is not None:
         cards = mask_cards(hdus, mask, path, others=[image.header])
-        cutout.mask = bad_pixels(native(mask.data), cards, mask_bits=mask_bits)
+        cutout.mask = bad_pixels(native(read_pixels(mask)), cards, mask_bits=mask_bits)
     for hdu in find_coverage(hdus, image):
         if cutout.mask is None:
             cutout.mask = np.zeros(cutout.shape, bool)
-        cutout.mask |= is_unobserved(hdu.data)
+        cutout.mask |= is_unobserved(read_pixels(hdu))
     if psf is not None:
-        cutout.psf = native(psf.data)
+        cutout.psf = native(read_pixels(psf))
     try:
         cutout.uncertainty = read_uncertainty(noise, image, path)
     except u.UnitConversionError as error:
@@ -154,7 +155,7 @@ def read_uncertainty(hdu, image, path):
     if hdu is None:
         return None
     kind, unit = uncertainty_kind(hdu, image, path)
-    return kind(native(hdu.data), unit=unit)
+    return kind(native(read_pixels(hdu)), unit=unit)
 
 
 def uncertainty_kind(hdu, image, path):

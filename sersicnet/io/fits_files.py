@@ -15,7 +15,7 @@ from astropy.wcs import FITSFixedWarning
 
 from sersicnet.io.paths import file_of
 
-__all__ = ["fits_errors", "open_fits"]
+__all__ = ["Pixels", "fits_errors", "open_fits", "read_pixels"]
 
 # What astropy raises, or warns of, when a file is broken.
 _TRUNCATED = ".*(truncated|Error validating header)"
@@ -32,6 +32,13 @@ def fits_errors(path, name="path"):
         The file that is read in the block.
     name : str, optional
         Name of the argument that holds ``path``, for the message if the file does not exist.
+
+    Raises
+    ------
+    OSError
+        If the file does not exist, is not FITS, is cut or damaged.
+    MemoryError
+        If it needs more memory than there is.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
@@ -50,6 +57,9 @@ def fits_errors(path, name="path"):
                 reason = "it does not begin like one"
             msg = f"{path} is not a complete FITS file: {reason}"
             raise OSError(msg) from error
+        except MemoryError as error:
+            msg = f"{path} needs more memory than there is: {error}".removesuffix(": ")
+            raise MemoryError(msg) from error
 
 
 @contextmanager
@@ -64,3 +74,57 @@ def open_fits(path):
         with fits.open(content, memmap=False) as hdus:
             len(hdus)  # reads all headers
             yield hdus
+
+
+def read_pixels(hdu, box=None):
+    """Read the pixels of an HDU, in a block of `fits_errors`.
+
+    Parameters
+    ----------
+    hdu : HDU
+        An image of an open file.
+    box : slices, optional
+        The window to read, by default all.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+
+    Raises
+    ------
+    EOFError
+        If they cannot be read: they cannot be decompressed, or the file has become shorter.
+    """
+    try:
+        if box is None:
+            return hdu.data
+        return hdu.section[box]
+    except MemoryError:
+        raise
+    except Exception as error:  # those who decompress raise what they like
+        msg = f"the pixels of {hdu.name or 'an HDU'} cannot be read: {error}"
+        raise EOFError(msg) from error
+
+
+class Pixels:
+    """The pixels of an HDU of an open file, which are read window by window.
+
+    They are not mapped into memory: a file that becomes shorter while it is read would end the
+    process.
+
+    Parameters
+    ----------
+    hdu : HDU
+        The image.
+    path : str or path-like
+        Its file, for messages.
+    """
+
+    def __init__(self, hdu, path):
+        self.shape = tuple(hdu.shape)
+        self._hdu = hdu
+        self._path = path
+
+    def __getitem__(self, box):
+        with fits_errors(self._path):
+            return read_pixels(self._hdu, box)

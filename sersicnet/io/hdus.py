@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.io.extensions import IMAGE_NAMES, MASK_NAMES, PSF_NAMES, UNCERTAINTY_NAMES
-from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.paths import file_of, split_path
 
 __all__ = [
@@ -310,7 +310,7 @@ def _as_plane(hdu, plane, path):
     header = hdu.header.copy()
     for card in ("BSCALE", "BZERO"):
         header.remove(card, ignore_missing=True)
-    image = fits.ImageHDU(hdu.section[index], header, name=hdu.name, ver=hdu.ver)
+    image = fits.ImageHDU(read_pixels(hdu, index), header, name=hdu.name, ver=hdu.ver)
     buffer = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(buffer, output_verify="ignore")
     buffer.seek(0)

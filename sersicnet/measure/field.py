@@ -24,7 +24,7 @@ from sersicnet.io.extensions import (
     read_unit,
     uncertainty_kind,
 )
-from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.fits_files import Pixels, fits_errors, open_fits, read_pixels
 from sersicnet.io.hdus import choose_companion, choose_image
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
@@ -272,7 +272,7 @@ def _from_file(path, stack, mask_bits):
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
         if psf is not None:
-            psf = native(psf.data)
+            psf = native(read_pixels(psf))
     noise_name = _OWN_NOISE
     if noise is not None:
         if noise.name in WEIGHT_NAMES:
@@ -280,12 +280,12 @@ def _from_file(path, stack, mask_bits):
         kind, unit = uncertainty_kind(noise, image, path)
         # one pixel, as an example of all
         pixel = CCDData([[1.0]], unit=about["unit"], uncertainty=kind(np.ones((1, 1)), unit=unit))
-        noise = Plane(noise.section, _to_noise(pixel)) if has_noise(pixel) else None
+        noise = Plane(Pixels(noise, path), _to_noise(pixel)) if has_noise(pixel) else None
     if noise is None:
         noise_name = _NO_NOISE
     mask = _file_mask(hdus, image, mask, path, mask_bits)
     about |= {"psf": psf, "noise_name": noise_name, "hdu": (image.name, image.ver)}
-    return FieldImage(Plane(image.section), noise, mask, **about)
+    return FieldImage(Plane(Pixels(image, path)), noise, mask, **about)
 
 
 def _file_mask(hdus, image, mask, path, mask_bits):
@@ -293,9 +293,9 @@ def _file_mask(hdus, image, mask, path, mask_bits):
     planes = []
     if mask is not None:
         cards = mask_cards(hdus, mask, path, others=[image.header])
-        planes.append(_mask_plane(mask.section, cards, mask_bits))
+        planes.append(_mask_plane(Pixels(mask, path), cards, mask_bits))
     for hdu in find_coverage(hdus, image):
-        planes.append(_CoveragePlane(hdu.section, image.shape))
+        planes.append(_CoveragePlane(Pixels(hdu, path), image.shape))
     if planes:
         return _AnyOf(planes)
     return None
@@ -319,7 +319,7 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
         with fits_errors(given, name):
             hdus = stack.enter_context(open_fits(given))
             hdu = choose_companion(hdus, hdu_names, given, like=field.hdu, argument=name)
-            pixels = hdu.section
+            pixels = Pixels(hdu, given)
             if hdu_names is MASK_NAMES:
                 cards = mask_cards(hdus, hdu, given, others=[field.meta])
             elif hdu.header.get("BUNIT") is not None:
@@ -344,12 +344,12 @@ def _in_unit(hdu, unit, image_unit, name, path):
     own = read_unit(hdu.header, path)
     # maps of weights repeat the unit of the image, or are of seconds
     if own in (*no_unit, unit, image_unit) or image_unit in no_unit:
-        return hdu.section
+        return Pixels(hdu, path)
     if name == "weight_map" and not own.is_equivalent(unit):
-        return hdu.section
+        return Pixels(hdu, path)
     try:
         factor = own.to(unit)
     except u.UnitConversionError as error:
         msg = f"{name}={str(path)!r} has the unit {own}, and needs {unit}: {error}"
         raise u.UnitConversionError(msg) from error
-    return Plane(hdu.section, lambda window: window * factor)
+    return Plane(Pixels(hdu, path), lambda window: window * factor)

@@ -1,5 +1,6 @@
 """From a survey image to a catalog: detection, cutouts, prediction, tile by tile."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.inference.flags import warn_if_unresolved
 from sersicnet.inference.predict import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
+from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_inputs, log_results, log_sky
@@ -78,7 +80,10 @@ def measure_image(
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If an argument is unknown or impossible, a file that is read would be overwritten, the
-        image has no usable pixel, or no row of ``catalog`` is in it.
+        image has no usable pixel, or no row of ``catalog`` is in it. If a file is damaged, or cut
+        while it is read; the message names it.
+    MemoryError
+        If there is too little memory; the message names the image.
 
     Warns
     -----
@@ -99,7 +104,8 @@ def measure_image(
     _check_paths(output, images, {"image": image, **options})
     if net is None:
         net = SersicNet.from_pretrained()
-    with open_measurement(image, Options(**options), net=net) as measurement:
+    memory = enough_memory(_name_of(image), "a smaller tile_size= needs less")
+    with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement)
         log_inputs(measurement)
         sky = measurement.map_sky()
@@ -118,6 +124,13 @@ def measure_image(
     if output is not None:
         write_table(table, output, overwrite=True)
     return table
+
+
+def _name_of(image):
+    """How a message names an image."""
+    if isinstance(image, str | os.PathLike):
+        return str(image)
+    return "the image"
 
 
 def _check_network(measurement):

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from sersicnet.io.extensions import PSF_NAMES
-from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.hdus import choose_companion
 from sersicnet.model.psf_center import psf_offset, shifted_stamp
 from sersicnet.model.psf_check import usable_psf, warn_of_psfs
@@ -231,7 +231,7 @@ def _read(path):
 
                 return DES_PSFEx(hdu)
         stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
-        return np.asarray(stamp.data, dtype=float)
+        return np.asarray(read_pixels(stamp), dtype=float)
 
 
 def _from_psfex(reader):

@@ -9,6 +9,7 @@ from sersicnet import __version__
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
 from sersicnet.io.files import atomic_path, check_folder
+from sersicnet.io.memory import enough_memory
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values, to_floats
 from sersicnet.preprocessing.inputs import psf_options_of
 from sersicnet.report.data import (
@@ -129,12 +130,13 @@ def write_report(
             sky=sky,
             inputs=getattr(results, "inputs", None),
         )
-    galaxies = _last_if_not_measured(_collect(results, table, truth, parameters, pictures))
-    if image is not None:
-        galaxies = replace(galaxies, field=(image, image_shape))
     if title is None:
         title = path.stem
-    html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
+    with enough_memory(str(path), "fewer galaxies need less"):
+        galaxies = _last_if_not_measured(_collect(results, table, truth, parameters, pictures))
+        if image is not None:
+            galaxies = replace(galaxies, field=(image, image_shape))
+        html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path

@@ -44,10 +44,20 @@ def test_too_little_memory(files, tmp_path, monkeypatch, capsys):
         msg = "Unable to allocate 1.00 PiB"
         raise MemoryError(msg)
 
-    monkeypatch.setattr("sersicnet.io.cutouts.read_cutouts", fail)
-    assert main(["predict", *files, "-o", str(tmp_path / "out.ecsv")]) == 1
+    output = str(tmp_path / "out.ecsv")
+    monkeypatch.setattr("sersicnet.estimator.predict", fail)
+    assert main(["predict", *files, "-o", output]) == 1
     error = capsys.readouterr().err
     assert error == "sersicnet: not enough memory: Unable to allocate 1.00 PiB\n"
+    monkeypatch.setattr("sersicnet.io.fits_files.fits.open", fail)
+    assert main(["measure", files[0], "-o", output]) == 1
+    error = capsys.readouterr().err
+    message = "needs more memory than there is: a smaller --tile-size needs less\n"
+    assert error == f"sersicnet: {files[0]} {message}"
+    assert main(["predict", *files[:2], "-o", output]) == 1  # the others would be measured
+    error = capsys.readouterr().err
+    message = "needs more memory than there is: Unable to allocate 1.00 PiB\n"
+    assert error == "".join(f"sersicnet: {path} {message}" for path in files[:2])
 
 
 with_groups = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")

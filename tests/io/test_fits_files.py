@@ -12,7 +12,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import make_cutout
 
 from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutouts
-from sersicnet.io.fits_files import fits_errors
+from sersicnet.io.fits_files import Pixels, fits_errors, open_fits, read_pixels
 
 
 @pytest.mark.parametrize("read", [read_cutout, read_cutouts])
@@ -71,3 +71,56 @@ def test_warnings_of_ours_pass():
 
     with pytest.raises(AstropyUserWarning, match="several"):  # pytest makes errors of warnings
         warn()
+
+
+def compressed(path, data):
+    """Write a tile-compressed image, and return where its compressed pixels are in the file."""
+    image = fits.CompImageHDU(data, name="SCI", tile_shape=(1, data.shape[1]))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+    with fits.open(path, disable_image_compression=True) as hdus:
+        table = hdus["SCI"]
+        start = table.fileinfo()["datLoc"] + table.header["NAXIS1"] * table.header["NAXIS2"]
+        return start, start + table.header["PCOUNT"]
+
+
+def test_compressed_pixels_that_are_damaged(path):
+    """Those who decompress raise exceptions of their own."""
+    noise = np.random.default_rng(0).normal(0, 100, (64, 64)).astype(np.int32)
+    start, end = compressed(path, noise)
+    content = bytearray(path.read_bytes())
+    content[start:end] = b"\xff" * (end - start)
+    path.write_bytes(content)
+    message = r"cutouts\.fits is not a complete FITS file: the pixels of SCI cannot be read: "
+    with pytest.raises(OSError, match=message):
+        read_cutout(path)
+
+
+@pytest.mark.parametrize("box", [None, np.s_[20:30], np.s_[20:30, 3:5]])
+def test_a_file_that_becomes_shorter_while_it_is_read(box, path):
+    fits.writeto(path, np.ones((100, 100)))
+    content = path.read_bytes()
+
+    def read():
+        with fits_errors(path), open_fits(path) as hdus:
+            path.write_bytes(content[:4000])
+            read_pixels(hdus[0], box)
+
+    message = "not a complete FITS file: the pixels of PRIMARY cannot be read"
+    with pytest.raises(OSError, match=message):
+        read()
+
+
+def test_pixels_that_need_too_much_memory(path):
+    fits.writeto(path, np.ones((4, 4)))
+
+    class Large:
+        name = "SCI"
+        shape = (1, 1)
+
+        @property
+        def section(self):
+            msg = "Unable to allocate 1 TiB"
+            raise MemoryError(msg)
+
+    with pytest.raises(MemoryError, match=r"cutouts\.fits needs more memory than there is: Unable"):
+        Pixels(Large(), path)[0]

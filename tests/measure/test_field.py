@@ -1,5 +1,7 @@
 """Survey images in memory and in files, and their noise."""
 
+import os
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -108,6 +110,23 @@ def test_files_without_an_image(tmp_path, field, net):
 
 
 DQ = np.array([[0, 4, 1], [5, 2, 0]])
+
+
+@pytest.mark.parametrize("name", ["image", "rms", "weight_map", "mask"])
+def test_files_that_become_shorter_while_they_are_read(name, tmp_path):
+    """They are no memory maps, which would end the process."""
+    files = {}
+    for key in {"image", "mask", "rms", name} - ({"rms"} if name == "weight_map" else set()):
+        files[key] = tmp_path / f"{key}.fits"
+        fits.writeto(files[key], np.ones((300, 300)))
+    image = files.pop("image")
+    plane = {"image": "data", "mask": "mask"}.get(name, "noise")
+    with open_field(image, **files) as field:
+        getattr(field, plane)[:10, :10]
+        os.truncate(tmp_path / f"{name}.fits", 8000)
+        message = rf"{name}\.fits is not a complete FITS file: the pixels of PRIMARY cannot be read"
+        with pytest.raises(OSError, match=message):
+            getattr(field, plane)[200:300, 200:300]
 
 
 def test_mask_bits_of_an_image_in_memory():
