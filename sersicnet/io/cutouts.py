@@ -56,8 +56,10 @@ def read_cutout(path, *, hdu=None, mask_bits=None):
         the extensions that surveys use: the image in ``SCI``, ``DATA``, ``IMAGE`` or the
         primary HDU (else the first image with another name); its uncertainty in ``UNCERT``,
         ``ERR``, ``ERROR``, ``RMS`` or ``SIGMA`` (1 sigma), ``VAR`` or ``VARIANCE``, ``IVAR`` or
-        ``INVVAR``, else relative weights in ``WHT`` or ``WEIGHT``, which are scaled to the scatter
-        of the border; ``MASK``, ``DQ``, ``FLG`` or ``MASKBITS``; ``PSF`` or ``PSFIMAGE``. Of
+        ``INVVAR``, else relative weights in ``WHT``, ``WEIGHT`` or ``WGT``, which are scaled to
+        the scatter of the border; ``MASK``, ``DQ``, ``FLG``, ``MASKBITS``, ``FLAGS``, ``FLAG``,
+        ``MSK``, ``BPM`` or ``BADPIX``; ``PSF`` or ``PSFIMAGE``. The first of these is used, and
+        the log names other masks, and integers that may be one. Of
         several images, the path chooses one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or
         ``'file.fits[SCI,2]'``; of a cube, it chooses a plane, as ``'cube.fits[1][0]'``.
     hdu : int, str or (str, int), optional

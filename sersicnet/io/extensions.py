@@ -1,5 +1,6 @@
 """Read cutouts from the FITS extensions that surveys use."""
 
+import logging
 import warnings
 
 import astropy.units as u
@@ -20,6 +21,7 @@ from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
 from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
 
+_LOG = logging.getLogger("sersicnet")
 # Accepted names of extensions; the first one found is used.
 IMAGE_NAMES = ("SCI", "DATA", "IMAGE", "PRIMARY")
 UNCERTAINTY_NAMES = {
@@ -29,8 +31,8 @@ UNCERTAINTY_NAMES = {
 }
 # Relative weights, where there is no uncertainty: in drizzled images, inverse variances as often as
 # exposure times.
-WEIGHT_NAMES = dict.fromkeys(("WHT", "WEIGHT"), InverseVariance)
-MASK_NAMES = ("MASK", "DQ", "FLG", "MASKBITS")
+WEIGHT_NAMES = dict.fromkeys(("WHT", "WEIGHT", "WGT"), InverseVariance)
+MASK_NAMES = ("MASK", "DQ", "FLG", "MASKBITS", "FLAGS", "FLAG", "MSK", "BPM", "BADPIX")
 # Weights and the numbers of images that are in a pixel of a mosaic, in one or several planes: where
 # all are 0, nothing was observed, or all of it was rejected, as in cores of stars.
 COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")
@@ -77,7 +79,26 @@ def find_parts(hdus, path):
         if hdu is not None and hdu.shape != image.shape:
             msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
             raise ValueError(msg)
+    if mask is not None:
+        others = [hdu.name for hdu in hdus if hdu.name in MASK_NAMES and hdu is not mask]
+        tell_unused(others, path, f"the mask is {mask.name}")
     return image, noise, mask, psf
+
+
+def tell_unused(names, path, reason):
+    """Log which extensions of a file are not used, if there are any.
+
+    Parameters
+    ----------
+    names : list of str
+        Their names.
+    path : path
+        The file, for the message.
+    reason : str
+        Why they are not used.
+    """
+    if names:
+        _LOG.warning("%s: not used: %s (%s)", path, ", ".join(names), reason)
 
 
 def find_coverage(hdus, image):

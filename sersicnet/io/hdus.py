@@ -11,7 +11,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.io.extensions import IMAGE_NAMES, MASK_NAMES, PSF_NAMES, UNCERTAINTY_NAMES
+from sersicnet.io.extensions import (
+    IMAGE_NAMES,
+    MASK_NAMES,
+    PSF_NAMES,
+    UNCERTAINTY_NAMES,
+    WEIGHT_NAMES,
+    tell_unused,
+)
 from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.paths import file_of, split_path
 
@@ -24,12 +31,12 @@ __all__ = [
 
 # Extensions that are neither images nor parts of one that we read.
 _OTHERS = {
-    *("WHT", "WEIGHT", "EXP", "EXPMAP", "CON", "CTX", "COVERAGE", "AREA", "NUMFRAMES"),
+    *("EXP", "EXPMAP", "CON", "CTX", "COVERAGE", "AREA", "NUMFRAMES"),
     *("VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "VAR_SKY", "ERR_EMPIRICAL"),
     *("SKY", "BKG", "BACKGROUND", "MODEL", "RESIDUAL", "SEG", "SEGM", "SEGMENTATION"),
-    *("FLAG", "FLAGS", "FLG", "MASKBITS", "SAMP", "TIME", "D2IMARR", "WCSDVARR"),
+    *("SAMP", "TIME", "D2IMARR", "WCSDVARR"),
 }
-_PARTS = {*UNCERTAINTY_NAMES, *MASK_NAMES, *PSF_NAMES, *_OTHERS}
+_PARTS = {*UNCERTAINTY_NAMES, *WEIGHT_NAMES, *MASK_NAMES, *PSF_NAMES, *_OTHERS}
 # Name that astropy gives to compressed images without a name.
 _NAMELESS = ("", "COMPRESSED_IMAGE")
 
@@ -67,6 +74,8 @@ def choose_image(hdus, path):
         chosen = _first(hdus, images, path)
     if chosen is None:
         return hdus
+    maps = [_label(hdu, hdus) for hdu in images if _may_be_mask(hdu, chosen)]
+    tell_unused(maps, path, f"integers of the shape of {_label(chosen, hdus)}")
     kept = []
     for hdu in hdus:
         if hdu is chosen:
@@ -208,6 +217,11 @@ def _is_image(hdu):
     if not hdu.is_image or hdu.size == 0 or len(hdu.shape) < 2:
         return False
     return _kind(hdu) not in _PARTS
+
+
+def _may_be_mask(hdu, chosen):
+    """Return whether an HDU has integers of the shape of an image of floats."""
+    return hdu.shape == chosen.shape and hdu.header["BITPIX"] > 0 > chosen.header["BITPIX"]
 
 
 def _selected(hdus, selection, path):

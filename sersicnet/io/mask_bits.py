@@ -1,8 +1,8 @@
 """Which bits of a mask image mean bad pixels, for the masks of known missions.
 
 Most bits of an observatory's mask do not mean that a pixel is bad: corrected jumps, detected
-sources, pixels near a detector's edge. The bits that do are listed here, by product; of an unknown
-product all are bad. The lists of LSST, HSC and Euclid NISP are of names, whose bits the header has.
+sources, pixels near a detector's edge. The module ``mask_tables`` has the bits, and where they are
+published; here stands which are bad, by product. Of an unknown product all are.
 """
 
 import re
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
+
+from sersicnet.io import mask_tables as tables
 
 __all__ = [
     "MaskBits",
@@ -24,60 +26,6 @@ __all__ = [
 _ALL = 2**64 - 1
 # Product of a mask that is recognized by its layout alone.
 GUESSED = "32 bits in DQ, like those of JWST"
-# LSST and HSC, bits in the cards MP_<name>. A pixel with INTRP alone was interpolated well.
-_LSST_BAD = ("BAD", "SAT", "SUSPECT", "NO_DATA", "CROSSTALK", "UNMASKEDNAN", "CR", "EDGE")
-# Euclid NISP, bits in the cards MSK_FLAG_<name>; all others are bad.
-_NISP_GOOD = ("NLINEAR", "DARKNODET", "OBMASK", "STARSIGNAL")
-# JWST and Roman: the pipeline sets DO_NOT_USE wherever one of the other bits matters.
-_JWST = {
-    "DO_NOT_USE": 0,
-    "SATURATED": 1,
-    "JUMP_DET": 2,
-    "DROPOUT": 3,
-    "OUTLIER": 4,
-    "PERSISTENCE": 5,
-    "NON_SCIENCE": 9,
-    "DEAD": 10,
-    "HOT": 11,
-    "WARM": 12,
-}
-# HST: lost data, filled, bad detector pixel, unstable, hot, saturated, bad flat field, signal in
-# the zero read (or saturated converter), cosmic rays; not warm (64) and stable (32, 128) pixels.
-_HST_BAD = 1 | 2 | 4 | 8 | 16 | 256 | 512 | 2048 | 4096 | 8192
-# Euclid VIS: light of a star (STARSIGNAL) and of objects (OBMASK); all others are bad.
-_VIS_GOOD = {"STARSIGNAL": 18, "OBMASK": 24}
-# DECam's community pipeline from V3.5.0 on: codes, not bits; the streaks (8) have too many pixels.
-_DECAM_CODES = {
-    "BAD": 1,
-    "NO_VALUE": 2,
-    "SATURATED": 3,
-    "BLEED": 4,
-    "COSMIC_RAY": 5,
-    "LOW_WEIGHT": 6,
-    "TRANSIENT": 7,
-    "STREAK": 8,
-}
-# The same before: bits.
-_DECAM_BITS = {
-    "BAD": 0,
-    "SATURATED": 1,
-    "INTERPOLATED": 2,
-    "COSMIC_RAY": 4,
-    "BLEED": 6,
-    "TRANSIENT": 7,
-}
-_LEGACY_NAMES = (
-    "NPRIMARY BRIGHT SATUR_G SATUR_R SATUR_Z ALLMASK_G ALLMASK_R ALLMASK_Z WISEM1 WISEM2 BAILOUT "
-    "MEDIUM GALAXY CLUSTER SATUR_I ALLMASK_I SUB_BLOB"
-)
-_LEGACY = {name: bit for bit, name in enumerate(_LEGACY_NAMES.split())}
-# Overlap of bricks, WISE, stars that are not bright, other galaxies.
-_LEGACY_GOOD = ("NPRIMARY", "WISEM1", "WISEM2", "MEDIUM", "GALAXY", "SUB_BLOB")
-_ZTF_NAMES = (
-    "TRACKS SEXSOURCES LOWRESPONSIVITY HIGHRESPONSIVITY NOISY GHOSTS SPILLAGE SPIKES SATURATED "
-    "DEAD NAN PSFSOURCES BRIGHTSTARHALO"
-)
-_ZTF = {name: bit for bit, name in enumerate(_ZTF_NAMES.split())}
 
 
 @dataclass(frozen=True)
@@ -214,33 +162,67 @@ def mask_bits_of(header):
     Examples
     --------
     >>> from sersicnet.io.mask_bits import mask_bits_of
-    >>> mask_bits_of({"TELESCOP": "HST"}).product
-    'HST'
+    >>> mask_bits_of({"TELESCOP": "HST", "INSTRUME": "ACS"}).product
+    'HST ACS'
     """
     planes = _planes(header, "MP_")
     if planes:
-        good = [name for name in planes if name not in _LSST_BAD]
-        return MaskBits("LSST", _all_but(planes, good), planes)
+        return MaskBits("LSST", _lsst_bits(planes), planes)
     planes = _planes(header, "MSK_FLAG_")
     if planes:
-        return MaskBits("Euclid NISP", _all_but(planes, _NISP_GOOD), planes)
+        return MaskBits("Euclid NISP", _all_but(planes, tables.NISP_GOOD), planes)
     if _card(header, "IMTYPE") == "MASKBITS" or _card(header, "EXTNAME") == "MASKBITS":
-        return MaskBits("Legacy Surveys", _all_but(_LEGACY, _LEGACY_GOOD), _LEGACY)
+        return _named("Legacy Surveys", tables.LEGACY, tables.LEGACY_GOOD)
+    rule = _bits_of_instrument(header)
+    if rule is None and _looks_like_jwst(header):
+        return MaskBits(GUESSED, 1, tables.JWST)
+    return rule or MaskBits("unknown product")
+
+
+def _bits_of_instrument(header):
+    """Find the bits by telescope and instrument; None where they are not known."""
     telescope = _card(header, "TELESCOP")
     instrument = _card(header, "INSTRUME")
-    if telescope in ("JWST", "ROMAN"):
-        return MaskBits(telescope, 1, _JWST)
+    if telescope == "JWST":
+        return MaskBits("JWST", 1, tables.JWST)
+    if telescope == "ROMAN":
+        return MaskBits("ROMAN", 1, tables.ROMAN)
     if telescope == "HST":
-        return MaskBits("HST", _HST_BAD)
+        return _hst_bits(instrument, _card(header, "DETECTOR"))
     if instrument.startswith("VIS") and telescope.startswith("EUCLID"):
-        return MaskBits("Euclid VIS", _all_but(_VIS_GOOD, _VIS_GOOD), _VIS_GOOD)
+        return _named("Euclid VIS", tables.VIS, tables.VIS_GOOD)
     if instrument.startswith("ZTF"):
-        return MaskBits("ZTF", _all_but(_ZTF, ("SEXSOURCES", "PSFSOURCES")), _ZTF)
+        return _named("ZTF", tables.ZTF, ("SEXSOURCES", "PSFSOURCES"))
     if instrument == "DECAM":
         return _decam_bits(_card(header, "PLVER"))
-    if _looks_like_jwst(header):
-        return MaskBits(GUESSED, 1, _JWST)
-    return MaskBits("unknown product")
+    return None
+
+
+def _named(product, names, good=()):
+    """Make the rule of a mask of which all bits are bad but some."""
+    return MaskBits(product, _all_but(names, good), names)
+
+
+def _lsst_bits(planes):
+    """Add up the bad bits of LSST or HSC; a coadd has planes that a single visit has not."""
+    bad = tables.LSST_BAD
+    if "SENSOR_EDGE" not in planes:
+        bad = (*bad, *tables.LSST_ONE_VISIT)
+    return _all_but(planes, [name for name in planes if name not in bad])
+
+
+def _hst_bits(instrument, detector):
+    """Find the bits of an instrument of HST."""
+    match instrument, detector:
+        case "WFC3", "IR":
+            return _named("HST WFC3/IR", tables.WFC3_IR, ("WARM", "ZEROSIG"))
+        case "WFC3", _:
+            return _named("HST WFC3/UVIS", tables.WFC3_UVIS, ("WARM",))
+        case (("ACS" | ""), _):
+            return _named("HST ACS", tables.ACS, ("WARM",))
+        case "WFPC2", _:
+            return _named("HST WFPC2", tables.WFPC2, ("REPAIRED_WARM",))
+    return MaskBits(f"HST {instrument}")
 
 
 def _looks_like_jwst(header):
@@ -255,8 +237,9 @@ def _decam_bits(version):
     if found is None:
         return MaskBits("DECam of an unknown pipeline")
     if tuple(int(number) for number in found.groups()) >= (3, 5):
-        return MaskBits("DECam", _all_but(_DECAM_CODES, ("STREAK",)), _DECAM_CODES, codes=True)
-    return MaskBits("DECam before V3.5", _all_but(_DECAM_BITS, ()), _DECAM_BITS)
+        bad = _all_but(tables.DECAM_CODES, ("STREAK",))
+        return MaskBits("DECam", bad, tables.DECAM_CODES, codes=True)
+    return _named("DECam before V3.5", tables.DECAM_BITS)
 
 
 def _card(header, name):

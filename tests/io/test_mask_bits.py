@@ -13,18 +13,26 @@ from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, cutout_mask, mas
 
 LSST = {"MP_BAD": 0, "MP_SAT": 1, "MP_INTRP": 2, "MP_CR": 3, "MP_EDGE": 4, "MP_DETECTED": 5}
 LSST |= {"MP_DETECTED_NEGATIVE": 6, "MP_SUSPECT": 7, "MP_NO_DATA": 8, "MP_INEXACT_PSF": 10}
-LSST |= {"MP_SENSOR_EDGE": 14}
+COADD = LSST | {"MP_SENSOR_EDGE": 14, "MP_CROSSTALK": 9}
 NISP = {"MSK_FLAG_INVALID": 0, "MSK_FLAG_HOT": 7, "MSK_FLAG_SATUR": 10, "MSK_FLAG_NLINEAR": 11}
 NISP |= {"MSK_FLAG_PERSIST": 13, "MSK_FLAG_DARKNODET": 15, "MSK_FLAG_COSMIC": 16}
 DECAM = {"INSTRUME": "DECam", "PLVER": "V4.8.2"}
+HST = {"TELESCOP": "HST"}
+VIS = {"TELESCOP": "EUCLID", "INSTRUME": "VIS"}
 # Cards of a mask, values that are bad, and values that are not.
 PRODUCTS = [
     ({"TELESCOP": "JWST"}, [1, 5, 2**31 + 1], [2, 4, 4 + 1024, 2**31]),
     ({"TELESCOP": "ROMAN"}, [1], [2, 4]),
-    ({"TELESCOP": "HST  "}, [1, 2, 4, 8, 16, 256, 512, 2048, 4096, 8192, 4128], [32, 64, 128, 224]),
-    (LSST, [1, 2, 8, 16, 128, 256, 33, 1 << 20], [4, 32, 64, 1 << 10, 1 << 14, 96]),
+    ({"TELESCOP": "HST  "}, [1, 2, 4, 8, 16, 32, 128, 256, 512, 1024, 2048, 8192, 4160], [64]),
+    (HST | {"INSTRUME": "ACS"}, [16, 32, 128, 256, 1024, 2048, 4096, 1 << 14], [64]),
+    (HST | {"INSTRUME": "WFC3", "DETECTOR": "UVIS"}, [32, 1024, 2048], [64]),
+    (HST | {"INSTRUME": "WFC3", "DETECTOR": "IR"}, [4, 32, 256, 512, 2304], [64, 2048, 2112]),
+    (HST | {"INSTRUME": "WFPC2"}, [2, 8, 32, 512], [1024]),
+    (HST | {"INSTRUME": "NICMOS"}, [1, 64, 1024], []),
+    (LSST, [1, 2, 8, 16, 128, 256, 33, 1 << 20], [4, 32, 64, 1 << 10, 96]),
+    (COADD, [1, 2, 128, 256, 33], [4, 8, 16, 32, 64, 1 << 9, 1 << 10, 1 << 14, 24]),
     (NISP, [1, 1 << 7, 1 << 10, 1 << 13, 1 << 16, 3 << 10], [1 << 11, 1 << 15]),
-    ({"TELESCOP": "EUCLID", "INSTRUME": "VIS"}, [1, 8, 0x40001], [0x40000, 0x1000000, 0x1040000]),
+    (VIS, [1, 8, 1 << 22, 0x40001], [0x40000, 0x1000000, 0x1040000, 1 << 13, 1 << 20]),
     (DECAM, [1, 2, 3, 4, 5, 6, 7], [8]),
     (DECAM | {"PLVER": "V2.8.2A"}, [1, 2, 4, 16, 64, 128, 3], []),
     (DECAM | {"PLVER": ""}, [1, 8], []),
@@ -177,3 +185,20 @@ def test_integer_masks_are_written_as_booleans(path):
 
 def test_product_of_the_guess_is_named():
     assert mask_bits_of({"TELESCOP": "ESO-VLT"}).product == "unknown product"
+
+
+@pytest.mark.parametrize("name", ["FLAG", "FLAGS", "MSK", "BPM", "BADPIX"])
+def test_masks_of_other_names(path, name):
+    write(path, MASK.astype(np.int32), name=name)
+    np.testing.assert_array_equal(read_cutout(path).mask, MASK > 0)
+
+
+def test_a_second_mask_and_unknown_integers_are_named(path, caplog):
+    write(path, MASK.astype(np.int16))
+    fits.append(path, MASK, fits.Header({"EXTNAME": "FLAGS"}))
+    fits.append(path, MASK, fits.Header({"EXTNAME": "QUALITY"}))
+    fits.append(path, MASK.astype(float), fits.Header({"EXTNAME": "VAR_FLAT"}))
+    np.testing.assert_array_equal(read_cutout(path).mask, MASK > 0)
+    assert "not used: FLAGS (the mask is DQ)" in caplog.text
+    assert "not used: QUALITY (integers of the shape of SCI)" in caplog.text
+    assert "VAR_FLAT" not in caplog.text

@@ -151,10 +151,10 @@ def test_mask_bits_of_a_mask_in_a_file(tmp_path, telescope):
     cards = fits.Header({"TELESCOP": "HST"})
     headers = {"image": None, "mask": None} | {telescope: cards}
     fits.writeto(tmp_path / "image.fits", np.ones(DQ.shape), headers["image"])
-    fits.writeto(tmp_path / "mask.fits", 16 * DQ.astype(np.int16), headers["mask"])
+    fits.writeto(tmp_path / "mask.fits", 64 * DQ.astype(np.int16), headers["mask"])
     with open_field(tmp_path / "image.fits", mask=tmp_path / "mask.fits") as opened:
         mask = opened.mask[0:2, 0:3]
-    assert (mask == (DQ & 1 > 0)).all()  # 16 is a hot pixel, 32 and 64 are not bad
+    assert (mask == (DQ & 6 > 0)).all()  # 64 is a warm pixel, 128 and 256 are bad
 
 
 def test_bits_without_a_mask_of_integers():

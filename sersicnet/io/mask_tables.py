@@ -1,0 +1,103 @@
+"""Bits of the masks of missions, as they are published.
+
+=============== ====================================================================================
+JWST            https://jwst-pipeline.readthedocs.io/en/latest/jwst/references_general/, and
+                ``stdatamodels.jwst.datamodels.dqflags``
+Roman           ``roman_datamodels.dqflags``; bits 4 and 7 differ from those of JWST
+HST: ACS        https://www.stsci.edu/hst/instrumentation/acs/data-analysis/dq-flag-definitions
+HST: WFC3       ``wf3dq.h`` and ``pixok.c`` of https://github.com/spacetelescope/hstcal
+HST: WFPC2      https://www.stsci.edu/hst/wfpc2/analysis/WFPC2_flags.html
+LSST, HSC       https://dp1.lsst.io/products/images/mask_planes.html
+Euclid VIS      https://euclid.esac.esa.int/msp/dpdd/live/visdpd/dpcards/vis_flagmap.html
+Euclid NISP     the header of each mask; which bits are good as in ``euclid.py`` of
+                https://github.com/legacysurvey/legacypipe
+DECam           https://community.lsst.org/t/decam-data-quality-masks/133
+Legacy Surveys  https://www.legacysurvey.org/dr10/bitmasks/
+ZTF             ``ztfimg.science`` of https://github.com/MickaelRigault/ztfimg
+=============== ====================================================================================
+"""
+
+__all__ = [
+    "ACS",
+    "DECAM_BITS",
+    "DECAM_CODES",
+    "JWST",
+    "LEGACY",
+    "LEGACY_GOOD",
+    "LSST_BAD",
+    "LSST_ONE_VISIT",
+    "NISP_GOOD",
+    "ROMAN",
+    "VIS",
+    "VIS_GOOD",
+    "WFC3_IR",
+    "WFC3_UVIS",
+    "WFPC2",
+    "ZTF",
+]
+
+
+def _numbered(names):
+    """Number names by their place, without dots, which stand for bits without a name."""
+    return {name: bit for bit, name in enumerate(names.split()) if name != "."}
+
+
+# The pipelines set DO_NOT_USE wherever one of the other bits matters.
+JWST = _numbered(
+    "DO_NOT_USE SATURATED JUMP_DET DROPOUT OUTLIER PERSISTENCE AD_FLOOR CHARGELOSS "
+    "UNRELIABLE_ERROR NON_SCIENCE DEAD HOT WARM LOW_QE RC TELEGRAPH NONLINEAR BAD_REF_PIXEL "
+    "NO_FLAT_FIELD NO_GAIN_VALUE NO_LIN_CORR NO_SAT_CHECK UNRELIABLE_BIAS UNRELIABLE_DARK "
+    "UNRELIABLE_SLOPE UNRELIABLE_FLAT OPEN ADJ_OPEN UNRELIABLE_RESET MSA_FAILED_OPEN "
+    "OTHER_BAD_PIXEL REFERENCE_PIXEL"
+)
+ROMAN = _numbered(
+    "DO_NOT_USE SATURATED JUMP_DET DROPOUT GW_AFFECTED_DATA PERSISTENCE AD_FLOOR OUTLIER "
+    "UNRELIABLE_ERROR NON_SCIENCE DEAD HOT WARM LOW_QE . TELEGRAPH NONLINEAR BAD_REF_PIXEL "
+    "NO_FLAT_FIELD NO_GAIN_VALUE NO_LIN_CORR NO_SAT_CHECK UNRELIABLE_BIAS UNRELIABLE_DARK "
+    "UNRELIABLE_SLOPE UNRELIABLE_FLAT . . UNRELIABLE_RESET . OTHER_BAD_PIXEL REFERENCE_PIXEL"
+)
+# Of CCDs, all but warm pixels are bad: their dark current is subtracted well. AstroDrizzle also
+# uses hot pixels (16) and full wells (256), because it has other exposures, and keeps the flux.
+ACS = _numbered(
+    "LOST FILLED BADPIX MASKED HOT UNSTABLE WARM BIAS SATURATED BADFLAT TRAP ATODSAT CRDRIZ CRREJ "
+    "USER"
+)
+WFC3_UVIS = _numbered(
+    "LOST FILLED BADPIX MASKED HOT UNSTABLE WARM BIAS SATURATED BADFLAT TRAP ATODSAT CRDRIZ CRREJ "
+    "CROSSTALK"
+)
+# The light of bright sources in the zeroth read (ZEROSIG) is corrected for.
+WFC3_IR = _numbered(
+    "LOST FILLED BADPIX BADZERO HOT UNSTABLE WARM BADREF SATURATED BADFLAT SPIKE ZEROSIG CRDRIZ "
+    "CRREJ CROSSTALK"
+)
+WFPC2 = _numbered(
+    "LOST CALIBRATION DEFECT SATURATED MISSING BADPIX . TRAP QUESTIONABLE WARM REPAIRED_WARM CHIP"
+)
+# LSST and HSC have the bits in the cards MP_<name>. A pixel with INTRP alone was interpolated well.
+LSST_BAD = ("BAD", "SAT", "SUSPECT", "NO_DATA", "UNMASKEDNAN")
+# In coadds, these say that one of many visits was left out, or was interpolated.
+LSST_ONE_VISIT = ("CR", "CROSSTALK", "EDGE", "STREAK")
+# Euclid VIS: the light of stars and of objects is no fault, nor is a correction.
+VIS = _numbered(
+    "INVALID HOT COLD SAT COSMIC GHOST QUADEDGE BAD_COLUMN BAD_CLUSTER CR_REGION . . OVRCOL EXTOBJ "
+    "SCATLIGHT CHARINJ . SATXTALKGHOST STARSIGNAL SATURATEDSTAR CTICORRECTION ADCMAX NO_DATA "
+    "STITCHBLOCK OBJECTS"
+)
+VIS_GOOD = ("EXTOBJ", "STARSIGNAL", "CTICORRECTION", "OBJECTS")
+# Euclid NISP has the bits in the cards MSK_FLAG_<name>; all others are bad.
+NISP_GOOD = ("NLINEAR", "DARKNODET", "OBMASK", "STARSIGNAL")
+# DECam's community pipeline from V3.5.0 on: codes, not bits; the streaks (8) have too many pixels.
+DECAM_CODES = _numbered(". BAD NO_VALUE SATURATED BLEED COSMIC_RAY LOW_WEIGHT TRANSIENT STREAK")
+# The same before: bits.
+DECAM_BITS = _numbered("BAD SATURATED INTERPOLATED . COSMIC_RAY . BLEED TRANSIENT")
+LEGACY = _numbered(
+    "NPRIMARY BRIGHT SATUR_G SATUR_R SATUR_Z ALLMASK_G ALLMASK_R ALLMASK_Z WISEM1 WISEM2 BAILOUT "
+    "MEDIUM GALAXY CLUSTER SATUR_I ALLMASK_I SUB_BLOB"
+)
+# Overlap of bricks, WISE, stars that are not bright, other galaxies.
+LEGACY_GOOD = ("NPRIMARY", "WISEM1", "WISEM2", "MEDIUM", "GALAXY", "SUB_BLOB")
+ZTF = _numbered(
+    "TRACKS SEXSOURCES LOWRESPONSIVITY HIGHRESPONSIVITY NOISY GHOSTS SPILLAGE SPIKES SATURATED "
+    "DEAD NAN PSFSOURCES BRIGHTSTARHALO"
+)
