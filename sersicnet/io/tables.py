@@ -76,7 +76,9 @@ def stack_tables(tables):
     Returns
     -------
     `~astropy.table.QTable`
-        All rows. Its ``meta`` has what is the same for all catalogs.
+        All rows and columns, NaN where a catalog lacks a column of numbers. ``meta`` has what is
+        the same for all catalogs. Columns in units of images that cannot be converted are in nJy,
+        by the zero points of the catalogs. Names and numbers in one column become names.
 
     Examples
     --------
@@ -87,14 +89,44 @@ def stack_tables(tables):
     >>> stack_tables([first, second]).meta
     {'REFINE': 'none'}
     """
+    import numpy as np
     from astropy.table import QTable, vstack
 
+    tables = [QTable(table, copy=False) for table in tables]
+    for name in dict.fromkeys(name for table in tables for name in table.colnames):
+        _unify(name, [table for table in tables if name in table.colnames])
     together = QTable(vstack(tables, metadata_conflicts="silent"))
+    for name in together.colnames:
+        column = together[name]
+        if hasattr(column, "mask") and column.dtype.kind == "f":
+            together[name] = column.filled(np.nan)
     for name in list(together.meta):
         values = [table.meta.get(name) for table in tables]
         if any(value != values[0] for value in values):
             del together.meta[name]
     return together
+
+
+def _unify(name, tables):
+    """Give a column of several tables one unit and one type, in place."""
+    import astropy.units as u
+    import numpy as np
+
+    texts = [table[name].dtype.kind in "UO" for table in tables]
+    if any(texts) and not all(texts):
+        for table in tables:
+            table[name] = np.asarray(table[name]).astype(str)
+    units = {table[name].unit for table in tables} - {None, u.dimensionless_unscaled}
+    if not units:
+        return
+    for table in tables:
+        if table[name].unit is None:
+            table[name] = u.Quantity(table[name], u.dimensionless_unscaled)
+    first = tables[0][name].unit
+    if not all(table[name].unit.is_equivalent(first) for table in tables):
+        for table in tables:
+            flux_of_1 = (table.meta["MAGZP"] * u.ABmag).to(u.nJy)
+            table[name] = table[name].value * flux_of_1
 
 
 def _read(file, path):

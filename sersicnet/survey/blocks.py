@@ -27,6 +27,7 @@ from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
 from sersicnet.measure.tiles import open_measurement
+from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.tasks import Task
 
 __all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
@@ -100,7 +101,7 @@ def write_part(task, table, output):
     task : `~sersicnet.survey.tasks.Task`
         The image.
     table : `~astropy.table.QTable`
-        Catalog of the image; the column ``image`` is added.
+        Catalog of the image; the columns ``image`` and those that all parts have are added.
     output : `~pathlib.Path`
         Folder of the survey.
 
@@ -110,6 +111,7 @@ def write_part(task, table, output):
         Entries of the image's record: file, size in bytes, number of sources, of those without a
         result and with each flag, version.
     """
+    table = complete_columns(table, task.refinements)
     table.add_column(np.full(len(table), task.name), name="image", index=0)
     part = output / task.part
     write_table(table, part, overwrite=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sersicnet.diagnostics.schema import describe
 from sersicnet.io.tables import read_table, stack_tables
 from sersicnet.survey.run import read_manifest
 
@@ -42,4 +43,6 @@ def read_survey(output):
     if not tables:
         msg = f"output={str(output)!r} is a survey of which no image has been measured"
         raise ValueError(msg)
-    return stack_tables(tables)
+    table = stack_tables(tables)
+    describe(table)
+    return table

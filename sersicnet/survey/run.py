@@ -103,7 +103,9 @@ def measure_survey(
     Notes
     -----
     A part is the table of `~sersicnet.measure.measure_image` with the name of the image in the
-    column ``image``. Its file appears when it is complete.
+    column ``image``. All parts have the same columns: ``ra``, ``dec`` and ``pa``, which are NaN
+    without a WCS, ``r_eff_pix`` and ``q_pix``, and those of the refinements of all images. The file
+    of a part appears when it is complete.
 
     Examples
     --------

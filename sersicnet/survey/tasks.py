@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,14 @@ class Task:
         Absolute path of the image.
     options : `~sersicnet.measure.Options`
         How it is measured; files are absolute paths.
+    refinements : tuple
+        The refinements of all images of the call, whose columns each part has.
     """
 
     name: str
     image: str
     options: Options
+    refinements: tuple = ()
 
     @property
     def part(self):
@@ -103,6 +106,8 @@ def make_tasks(images, common):
     if not tasks:
         msg = "images is empty: at least one is needed"
         raise ValueError(msg)
+    refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
+    tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
     if n_images > 1:
         msg = f"images has {n_images} with the name {name!r}: give each its own in 'name'"

@@ -7,6 +7,7 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 
 from sersicnet.io import read_table, write_table
+from sersicnet.io.tables import stack_tables
 
 ASCII_HEAD = """\
 #   1 NUMBER                 Running object number
@@ -112,3 +113,36 @@ def test_a_real_catalog(shared):
     """FITS_1.0 of SExtractor: the header cards are the pixels of the primary HDU."""
     table = read_table(shared / "fields" / "macs1149_stars.fits")
     assert {"NUMBER", "MAG_AUTO"} <= set(table.colnames)
+
+
+def stack(*columns, zeropoints=(25.0, 26.0)):
+    tables = [QTable(each, meta={"MAGZP": z}) for each, z in zip(columns, zeropoints, strict=True)]
+    return stack_tables(tables)
+
+
+def test_stacked_tables_keep_all_columns():
+    """NaN with the unit, whichever table comes first."""
+    full = {"id": [1], "mag": [20.0] * u.ABmag, "ra": [3.0] * u.deg, "n": [2.0]}
+    for parts in ([full, {"id": [2]}], [{"id": [2]}, full]):
+        table = stack(*parts)
+        assert (table["mag"].unit, table["ra"].unit) == (u.ABmag, u.deg)
+        lost = np.asarray(table["id"]) == 2
+        for name in ("mag", "ra", "n"):
+            np.testing.assert_array_equal(np.isnan(table[name]), lost)
+
+
+@pytest.mark.parametrize("units", [(u.adu, u.nJy), (u.nJy, u.adu), (None, u.adu), (u.adu, None)])
+def test_stacked_columns_of_other_units(units):
+    """By the zero points: 1 is 23 mag(AB) brighter than 1 nJy, or equal to it."""
+    parts = []
+    zeropoints = []
+    for unit in units:
+        parts.append({"sky": [1.0, 2.0] if unit is None else [1.0, 2.0] * unit})
+        zeropoints.append(31.4 if unit == u.nJy else 8.4)
+    table = stack(*parts, zeropoints=zeropoints)
+    expected = [[1.0, 2.0] if unit == u.nJy else [10**9.2, 2 * 10**9.2] for unit in units]
+    np.testing.assert_allclose(table["sky"].to_value(u.nJy), np.ravel(expected), rtol=1e-3)
+
+
+def test_stacked_columns_of_names_and_numbers():
+    assert list(stack({"id": [1, 2]}, {"id": ["a", "b"]})["id"]) == ["1", "2", "a", "b"]

@@ -20,6 +20,7 @@ from sersicnet.io.weights import weights_path
 from sersicnet.measure.image import measure_image
 from sersicnet.survey import blocks as _survey_blocks
 from sersicnet.survey.blocks import Blocks, count_blocks
+from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.run import measure_survey, read_manifest
 from sersicnet.survey.tasks import make_tasks
 
@@ -108,6 +109,7 @@ def assert_serial(output, serial):
     assert {path.stem for path in (output / "parts").iterdir()} == set(serial)
     for name, expected in serial.items():
         found = QTable.read(output / "parts" / f"{name}.parquet")
+        expected = complete_columns(expected)
         assert found.colnames == ["image", *expected.colnames]
         assert (found["image"] == name).all()
         assert found.meta == expected.meta
