@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from sphinx_astropy.conf.v3 import *
 
 from sersicnet.flags import flag_table
-from sersicnet.io.zeropoints import MISSIONS
+from sersicnet.io.missions import MISSIONS
 from sersicnet.parameters import PARAMETERS
 
 project = "sersicnet"

@@ -1,17 +1,23 @@
-"""Zero points in the headers of images, and which mission writes which card.
+"""Zero points in the headers of images.
 
 A zero point is the AB magnitude of one count. It may hold for the pixel values as they are, for the
-counts of one exposure, or for counts per second: `MISSIONS` says which, mission by mission.
+counts of one exposure, or for counts per second: `sersicnet.io.missions` says which.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sersicnet.io.cards import header_number
+from sersicnet.io.missions import Card, find_mission
 
-__all__ = ["MISSIONS", "ZEROPOINT_CARDS", "Card", "Mission", "ZeroPoint", "header_zeropoint"]
+__all__ = [
+    "ZEROPOINT_CARDS",
+    "ZeroPoint",
+    "header_zeropoint",
+    "unused_cards",
+]
 
 # Magnitudes of one count that are possible; other numbers, such as 0 and -999, are placeholders.
 _LOWEST = 5.0
@@ -20,6 +26,8 @@ _HIGHEST = 50.0
 _TOLERANCE = 0.02
 # The two cards of HST that are a zero point together.
 _HST = "PHOTFLAM and PHOTPLAM"
+# Names of drizzled images of HST, which are counts per second.
+_DRIZZLED = re.compile(r"_dr[zc](\.|$)")
 # Cards that name the system of the magnitudes.
 _SYSTEM_CARDS = ("MAGSYS", "PHOTSYS", "ZPSYS", "MAGTYPE")
 
@@ -34,114 +42,14 @@ class ZeroPoint:
         AB magnitude of a flux of 1 in the unit of the data.
     source : str
         Where it comes from: cards of the header, the unit, or an argument.
+    doubt : str or None
+        Sentence for a warning, if it may be another one.
     """
 
     value: float
     source: str
+    doubt: str | None = field(default=None, repr=False)
 
-
-@dataclass(frozen=True)
-class Card:
-    """A header card that holds a zero point.
-
-    Attributes
-    ----------
-    name : str
-        Keyword of the card.
-    of : {"data", "exposure", "second"}
-        What has one count: the pixel values as they are, the counts of the exposure, or the counts
-        of one second. The last two are converted by ``EXPTIME`` where the unit of the data asks for
-        it.
-    is_flux : bool
-        Whether the card holds the counts of magnitude 0.
-    """
-
-    name: str
-    of: str = "data"
-    is_flux: bool = False
-
-
-@dataclass(frozen=True)
-class Mission:
-    """The zero points of one mission.
-
-    Attributes
-    ----------
-    name : str
-        Name of the mission or of its product.
-    known_by : dict
-        Regular expression for the values of cards, any of which shows the mission.
-    cards : tuple of Card
-        Its own zero points; the general ones are read as well.
-    vega : bool
-        Whether its magnitudes are Vega magnitudes.
-    remark : str
-        What else there is to know.
-    """
-
-    name: str
-    known_by: dict
-    cards: tuple = ()
-    vega: bool = False
-    remark: str = ""
-
-
-MISSIONS = (
-    Mission(
-        "WISE",
-        {"TELESCOP": "(UN|NEO)?WISE.*", "BAND": "W[1-4]", "FILTER": "W[1-4]"},
-        vega=True,
-        remark="the nanomaggies of the Legacy Surveys' W1 to W4 too",
-    ),
-    Mission("2MASS", {"TELESCOP": ".*2MASS.*", "ORIGIN": "2MASS.*"}, vega=True),
-    Mission("UKIDSS", {"INSTRUME": "WFCAM"}, (Card("MAGZPT", "second"),), vega=True),
-    Mission("VISTA", {"INSTRUME": "VIRCAM"}, (Card("MAGZPT", "second"),), vega=True),
-    Mission(
-        "HST",
-        {"TELESCOP": "HST", "PHOTMODE": "(ACS|WFC3|WFPC2|NICMOS).*"},
-        remark="PHOTFLAM and PHOTPLAM, of counts per second",
-    ),
-    Mission("JWST", {"TELESCOP": "JWST"}, remark="MJy/sr with the area of the pixel"),
-    Mission("Roman", {"TELESCOP": "ROMAN"}, remark="MJy/sr with the area of the pixel"),
-    Mission(
-        "Euclid",
-        {"TELESCOP": "EUCLID", "INSTRUME": "(VIS|NISP)"},
-        (Card("MAGZEROP", "second"), Card("ZPAB"), Card("MAGZERO")),
-        remark="MAGZEROP (a string) of VIS frames, ZPAB of NISP frames, MAGZERO of mosaics",
-    ),
-    Mission(
-        "LSST, HSC",
-        {"TELESCOP": "(LSST|RUBIN|SUBARU).*", "INSTRUME": "(HSC|HYPER SUPRIME-CAM|LSST.*)"},
-        (Card("FLUXMAG0", "exposure", is_flux=True),),
-        remark="nJy, or the counts of magnitude 0",
-    ),
-    Mission(
-        "DECam",
-        {"INSTRUME": "DECAM"},
-        (Card("MAGZERO", "exposure"), Card("MAGZPT", "second")),
-        remark="MAGZERO = MAGZPT + 2.5 log10 EXPTIME",
-    ),
-    Mission("CFHT MegaPipe", {"TELESCOP": "CFHT.*", "INSTRUME": "MEGAPRIME"}, (Card("PHOTZP"),)),
-    Mission(
-        "KiDS",
-        {"INSTRUME": "OMEGACAM", "TELESCOP": "(ESO-)?VST"},
-        (Card("PHOTZP"),),
-        remark="magnitude 0 is a flux of 1: a zero point of 0 is a number here",
-    ),
-    Mission("Legacy Surveys, SDSS", {}, remark="nanomaggies: 22.5"),
-    Mission(
-        "Pan-STARRS",
-        {"TELESCOP": "PS1", "INSTRUME": "GPC1", "FPA.TELESCOPE": "PS1"},
-        (Card("FPA.ZP", "second"),),
-        remark="stacks with BSOFTEN and BOFFSET hold asinh values and are refused",
-    ),
-    Mission(
-        "ZTF",
-        {"INSTRUME": "ZTF.*", "TELESCOP": "PALOMAR.*|P48"},
-        (Card("MAGZP", "exposure"),),
-        remark="without the color term",
-    ),
-)
 
 # Cards of other images: the magnitude of one count of the data, except for MAGZPT, which is of one
 # count per second wherever it is used.
@@ -161,15 +69,6 @@ _GENERAL = (
 
 # Names of the header cards that hold a zero point.
 ZEROPOINT_CARDS = (*(card.name for card in _GENERAL), "MAGZEROP", "FPA.ZP")
-
-
-def find_mission(header):
-    """Return the mission that wrote a header, None if it is none of `MISSIONS`."""
-    for mission in MISSIONS:
-        for card, pattern in mission.known_by.items():
-            if re.fullmatch(pattern, str(header.get(card, "")).strip(), re.IGNORECASE):
-                return mission
-    return None
 
 
 def header_zeropoint(header, *, per_second):
@@ -195,8 +94,8 @@ def header_zeropoint(header, *, per_second):
 
     Notes
     -----
-    Without a unit, the data are counts of the exposure, but counts per second for ``PHOTFLAM`` and
-    ``PHOTPLAM`` of HST::
+    Without a unit, the data are what drizzling says (``D001OUUN``), else counts of the exposure,
+    but counts per second for ``PHOTFLAM`` and ``PHOTPLAM`` of HST::
 
         -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408
 
@@ -214,6 +113,8 @@ def header_zeropoint(header, *, per_second):
             "convert them, and pass zeropoint="
         )
         raise ValueError(msg)
+    if per_second is None:
+        per_second = _drizzled_per_second(header)
     stated = _stated(header)
     found = []
     for value, name, of in stated:
@@ -271,18 +172,91 @@ def _possible(value, mission):
 
 def _of_the_data(value, name, of, header, per_second):
     """Convert a zero point to that of the data, None where this needs an exposure time."""
-    if name == _HST and per_second is None:
-        per_second = True  # as in drizzled images
+    seconds = header_number(header, "EXPTIME")
+    if seconds is not None and seconds <= 0:
+        seconds = None
+    doubt = None
+    if per_second is None and of == "second":
+        per_second = name == _HST  # as in drizzled images
+        if seconds is not None and not _is_own(name, header):
+            doubt = _no_unit(value, name, seconds, per_second)
     if of == "second" and not per_second:
         sign = 1
     elif of == "exposure" and per_second:
         sign = -1
     else:
-        return ZeroPoint(value, name)
-    seconds = header_number(header, "EXPTIME")
-    if seconds is None or seconds <= 0:
+        return ZeroPoint(value, name, doubt)
+    if seconds is None:
         return None
-    return ZeroPoint(float(value + sign * 2.5 * np.log10(seconds)), f"{name} with EXPTIME")
+    value = float(value + sign * 2.5 * np.log10(seconds))
+    return ZeroPoint(value, f"{name} with EXPTIME", doubt)
+
+
+def _is_own(name, header):
+    """Return whether a card is one of those of the mission, whose images are known."""
+    mission = find_mission(header)
+    return mission is not None and name in [card.name for card in mission.cards]
+
+
+def _no_unit(value, name, seconds, per_second):
+    """Sentence about data that may be counts or counts per second, None where it is the same."""
+    if abs(2.5 * np.log10(seconds)) < _TOLERANCE:
+        return None
+    of_exposure = value + 2.5 * np.log10(seconds)
+    kinds = {True: "counts per second", False: f"counts in EXPTIME = {seconds:g} s"}
+    values = {True: value, False: of_exposure}
+    return (
+        f"the data have no unit, and are taken as {kinds[per_second]}, with a zero point of "
+        f"{values[per_second]:.3f} ({name}); if they are {kinds[not per_second]}, it is "
+        f"{values[not per_second]:.3f}: give them a unit (electron or electron/s), or pass "
+        "zeropoint="
+    )
+
+
+def _drizzled_per_second(header):
+    """Return whether a drizzled image has counts per second, None where its header is silent."""
+    unit = str(header.get("D001OUUN", "")).strip().lower()
+    if unit in ("cps", "counts"):
+        return unit == "cps"
+    if _DRIZZLED.search(str(header.get("FILENAME", "")).lower()):
+        return True
+    return None
+
+
+def unused_cards(header):
+    """Say why the zero points of a header are not used.
+
+    Parameters
+    ----------
+    header : mapping
+        Header cards, in which `header_zeropoint` finds nothing.
+
+    Returns
+    -------
+    str
+        Empty if there are none.
+
+    Examples
+    --------
+    >>> from sersicnet.io.zeropoints import unused_cards
+    >>> unused_cards({"MAGZP": 0})
+    'MAGZP = 0 is not a magnitude from 5 to 50'
+    """
+    reasons = []
+    for card in ZEROPOINT_CARDS:
+        if header.get(card) is None:
+            continue
+        number = header_number(header, card)
+        reason = f"is not a magnitude from {_LOWEST:g} to {_HIGHEST:g}"
+        if card == "FLUXMAG0":
+            reason = "is not the number of counts of magnitude 0"
+        elif number is not None and _LOWEST <= number <= _HIGHEST:
+            reason = "counts for the images of its mission alone"
+        reasons.append(f"{card} = {header[card]!r} {reason}")
+    if header.get("PHOTFLAM") is not None:
+        pair = f"PHOTFLAM = {header['PHOTFLAM']!r} and PHOTPLAM = {header.get('PHOTPLAM')!r}"
+        reasons.append(f"{pair} are not both positive numbers of HST")
+    return "; ".join(reasons)
 
 
 def _check_system(header, mission, name, value):
@@ -295,7 +269,7 @@ def _check_system(header, mission, name, value):
             reason = f"{keyword} = {text!r}"
     if system is None and mission is not None and mission.vega:
         system = "VEGA"
-        reason = mission.name
+        reason = f"{mission.name}, and no card such as MAGSYS says AB"
     if system is None or system.startswith("AB"):
         return
     kind = "Vega"

@@ -151,6 +151,8 @@ class FieldImage:
         if doubt is not None:
             warnings.warn(doubt, AstropyUserWarning, stacklevel=5)
         found = find_zeropoint(self, zeropoint, "image", pixel_scale=pixel_scale)
+        if found.doubt is not None:
+            warnings.warn(f"image: {found.doubt}", AstropyUserWarning, stacklevel=5)
         return float(found_scale), float(found.value)
 
     def saturation(self, level):

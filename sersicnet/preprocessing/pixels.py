@@ -14,6 +14,9 @@ from sersicnet.preprocessing.units import SCALE_LIMITS
 __all__ = ["celestial", "find_pixels", "local_pixels", "to_skies", "to_sky"]
 
 _WCS = "the WCS"
+_CARD = "the card PIXSCALE"
+# Arcsec per pixel from which on the card is in other units, such as milliarcsec.
+_LARGEST_CARD = 10.0
 # Relative difference of two pixel scales of one image that gives a warning: nominal scales, such as
 # 0.05 for 0.0494 arcsec, are closer.
 _DIFFERENCE = 0.02
@@ -65,7 +68,7 @@ def find_pixels(cutout, given, where):
         known[_WCS] = float(scales[0])
     card = header_number(cutout.meta, "PIXSCALE")
     if card is not None and card > 0:
-        known["the card PIXSCALE"] = card
+        known[_CARD] = card
     if not known:
         msg = (
             f"{where} has no pixel scale: pass pixel_scale= (arcsec per pixel), give it a "
@@ -74,17 +77,26 @@ def find_pixels(cutout, given, where):
         raise ValueError(msg)
     names = list(known)
     scale = known[names[0]]
-    if not _is_possible(scale):
+    lowest, highest = _limits(names[0])
+    if not _is_possible(scale, names[0]):
         msg = (
             f"{where}: {names[0]} has {scale:.6g} arcsec per pixel, which must be "
-            f"{SCALE_LIMITS[0]} to {SCALE_LIMITS[1]:g}: pass pixel_scale= (arcsec per pixel)"
+            f"{lowest} to {highest:g}: pass pixel_scale= (arcsec per pixel)"
         )
         raise ValueError(msg)
     return scale, stretch, _doubt(known, where) or _sip_doubt(cutout.wcs, where)
 
 
-def _is_possible(scale):
-    return bool(np.all((scale >= SCALE_LIMITS[0]) & (scale <= SCALE_LIMITS[1])))
+def _limits(name):
+    """Return the smallest and largest possible pixel scale of a source."""
+    if name == _CARD:
+        return SCALE_LIMITS[0], _LARGEST_CARD
+    return SCALE_LIMITS
+
+
+def _is_possible(scale, name):
+    lowest, highest = _limits(name)
+    return bool(np.all((scale >= lowest) & (scale <= highest)))
 
 
 def _doubt(known, where):
@@ -93,7 +105,7 @@ def _doubt(known, where):
     if _WCS not in names or len(names) == 1:
         return None
     used, other = names[:2]
-    if used == _WCS and not _is_possible(known[other]):
+    if used == _WCS and not _is_possible(known[other], other):
         return None  # cards hold anything
     scale = np.ravel(known[used])[0]
     if abs(known[other] / scale - 1) < _DIFFERENCE:

@@ -162,12 +162,15 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     arrays["stretch"] = np.zeros((n_cutouts, 2, 2))
     doubts = []
+    zeropoint_doubts = []
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
         scale = rows_or_none(pixel_scale, rows)
         given = rows_or_none(zeropoint, rows)
         found = find_zeropoint(cutout, given, where, pixel_scale=scale)
         arrays["zeropoint"][rows] = found.value
+        if found.doubt is not None:
+            zeropoint_doubts.append(f"{where}: {found.doubt}")
         scale, stretch, doubt = find_pixels(cutout, scale, where)
         arrays["pixel_scale"][rows] = scale
         arrays["stretch"][rows] = stretch
@@ -177,12 +180,13 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     if bins == 1:  # else the first stamps have warned
         _warn(doubts)
+        _warn(zeropoint_doubts)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
     return Stamps(frame=frame, wcs=wcs, **arrays)
 
 
 def _warn(doubts):
-    """Warn of the first of some cutouts whose pixel scales are doubtful."""
+    """Warn of the first of some cutouts whose pixel scales or zero points are doubtful."""
     if not doubts:
         return
     msg = doubts[0]

@@ -9,6 +9,9 @@ __all__ = ["SCALE_LIMITS", "per_cutout"]
 # extremely large telescope, and more than those of wide-field monitors. A scale in degrees or in
 # milliarcsec, or the 3600 arcsec of a WCS without one, is mostly outside.
 SCALE_LIMITS = (1e-3, 30.0)
+# AB magnitudes of one count are smaller in size: a watt per square meter and hertz is -56.1, but
+# has a unit, and an erg per second, square centimeter and hertz is -48.6.
+_LARGEST_ZEROPOINT = 50.0
 
 
 def per_cutout(value, n_cutouts, name):
@@ -31,8 +34,8 @@ def per_cutout(value, n_cutouts, name):
     Raises
     ------
     ValueError
-        If a value is not finite, a pixel scale is not within `SCALE_LIMITS`, or their number is
-        wrong.
+        If a zero point is not between -50 and 50, a pixel scale is not within `SCALE_LIMITS`, or
+        their number is wrong.
     TypeError
         If it is not a number.
     `~astropy.units.UnitConversionError`
@@ -49,8 +52,8 @@ def per_cutout(value, n_cutouts, name):
         needed = f"{lowest} to {highest:g} arcsec per pixel"
         good = (values >= lowest) & (values <= highest)
     else:
-        needed = "finite"
-        good = np.isfinite(values)
+        needed = f"between -{_LARGEST_ZEROPOINT:g} and {_LARGEST_ZEROPOINT:g} (AB magnitude of one)"
+        good = np.abs(values) < _LARGEST_ZEROPOINT
     if not np.all(good):
         msg = f"{name}={value!r} must be {needed}"
         raise ValueError(msg)

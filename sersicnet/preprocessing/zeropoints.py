@@ -11,14 +11,10 @@ from astropy.nddata import NDData
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.io.cards import header_number
+from sersicnet.io.missions import find_mission
 from sersicnet.io.units import clean_unit
-from sersicnet.io.zeropoints import (
-    ZEROPOINT_CARDS,
-    ZeroPoint,
-    find_mission,
-    header_zeropoint,
-)
-from sersicnet.preprocessing.pixels import find_pixels
+from sersicnet.io.zeropoints import ZEROPOINT_CARDS, ZeroPoint, header_zeropoint, unused_cards
+from sersicnet.preprocessing.pixels import celestial, find_pixels
 
 __all__ = ["ZEROPOINT_CARDS", "check_unit", "find_zeropoint"]
 
@@ -131,7 +127,8 @@ def find_zeropoint(cutout, given, where, *, pixel_scale=None):
     Returns
     -------
     `~sersicnet.io.zeropoints.ZeroPoint`
-        The value, a float or `~numpy.ndarray` as ``given``, and where it comes from.
+        The value, a float or `~numpy.ndarray` as ``given``, where it comes from, and a doubt if
+        the header says another one, or not whether the data are counts per second.
 
     Raises
     ------
@@ -171,10 +168,9 @@ def _nothing_found(cutout, where):
     unit = "no unit"
     if cutout.unit not in (None, u.dimensionless_unscaled):
         unit = f"the unit {cutout.unit}"
-    placeholders = ""
-    for card in ZEROPOINT_CARDS:
-        if cutout.meta.get(card) is not None:
-            placeholders = f" ({card} = {cutout.meta[card]} is not a possible one)"
+    placeholders = unused_cards(cutout.meta)
+    if placeholders:
+        placeholders = f" ({placeholders})"
     return (
         f"{where} has {unit} and no zero point{placeholders}: pass zeropoint= (AB magnitude of one "
         f"count), give it a unit such as nJy, or a header card out of {', '.join(ZEROPOINT_CARDS)}"
@@ -182,12 +178,33 @@ def _nothing_found(cutout, where):
 
 
 def _of_unit(cutout, unit, given):
-    """Return the zero point of a flux density, and warn if another one was given."""
+    """Return the zero point of a flux density, and warn if another one was given or is stated."""
     source = f"the unit {cutout.unit}"
     if given is not None and np.any(np.abs(given - unit.zeropoint) > _TOLERANCE):
         msg = f"zeropoint= is ignored: {source} of the data sets it ({unit.zeropoint:.3f})"
         warnings.warn(msg, AstropyUserWarning, stacklevel=4)
-    return ZeroPoint(unit.zeropoint, source)
+    doubt = None
+    if given is None:
+        doubt = _other_card(cutout, unit)
+    return ZeroPoint(unit.zeropoint, source, doubt)
+
+
+def _other_card(cutout, unit):
+    """Sentence about a zero point in the header that is not that of the unit, None without."""
+    found = []
+    for per_second in (None, True, False):
+        try:
+            found.append(header_zeropoint(cutout.meta, per_second=per_second))
+        except ValueError:  # Vega magnitudes, or no exposure time
+            continue
+    found = [one for one in found if one is not None]
+    if not found or any(abs(one.value - unit.zeropoint) <= _TOLERANCE for one in found):
+        return None
+    return (
+        f"the unit {cutout.unit} of the data has a zero point of {unit.zeropoint:.3f}, which is "
+        f"used, but {found[0].source} says {found[0].value:.3f}: correct one of them, or pass "
+        f"zeropoint={unit.zeropoint:.3f}"
+    )
 
 
 def _own_zeropoint(cutout, unit, pixel_scale):
@@ -239,27 +256,38 @@ def _from_wavelength(cutout):
 def _pixel_area(cutout, pixel_scale):
     """Return the area of a pixel in steradian, and where it comes from.
 
-    That of the WCS, because the cards stay what they were when an image is resampled.
+    That of the WCS, because the cards stay what they were when an image is resampled; the user's
+    where it is another one.
     """
-    stated = None
-    for card, unit in (("PIXAR_SR", u.sr), ("PIXAR_A2", u.arcsec**2)):
-        value = header_number(cutout.meta, card)
-        if stated is None and value is not None and value > 0:  # not a placeholder
-            stated = (float((value * unit).to_value(u.sr)), card)
-    celestial = cutout.wcs is not None and getattr(cutout.wcs, "has_celestial", True)
-    if celestial:
-        pixel_scale = None  # rounded, often
-    elif stated is not None:
-        return stated
-    scale, _, _ = find_pixels(cutout, pixel_scale, "it")
+    card, stated = _stated_area(cutout.meta)
+    wcs = celestial(cutout.wcs)
+    has_scale = pixel_scale is not None or header_number(cutout.meta, "PIXSCALE") is not None
+    if stated is not None and wcs is None and not has_scale:
+        return stated, card
+    scale, _, doubt = find_pixels(cutout, pixel_scale, "it")
+    if wcs is not None and doubt is None:
+        scale, _, _ = find_pixels(cutout, None, "it")  # the user's is rounded, often
     area = (scale * u.arcsec).to_value(u.rad) ** 2
-    if stated is not None and np.any(np.abs(area / stated[0] - 1) > _AREA_TOLERANCE):
+    if stated is None:
+        return area, "the area of a pixel"
+    if np.any(np.abs(area / stated - 1) > _AREA_TOLERANCE):
         msg = (
-            f"{stated[1]} says pixels of {stated[0]:.4g} sr, the pixel scale pixels of {area:.4g} "
-            "sr: pass zeropoint= (AB magnitude of one)"
+            f"{card} says pixels of {stated:.4g} sr, the pixel scale of {np.ravel(scale)[0]:.4g} "
+            f"arcsec pixels of {np.ravel(area)[0]:.4g} sr: pass zeropoint= (AB magnitude of one)"
         )
         raise ValueError(msg)
-    return area, "the pixel scale"
+    if wcs is None:
+        return stated, card
+    return area, "the area of a pixel"
+
+
+def _stated_area(meta):
+    """Return the card with the area of a pixel, and its value in steradian; None without."""
+    for card, unit in (("PIXAR_SR", u.sr), ("PIXAR_A2", u.arcsec**2)):
+        value = header_number(meta, card)
+        if value is not None and value > 0:  # not a placeholder
+            return card, float((value * unit).to_value(u.sr))
+    return None, None
 
 
 def _log_ignored_cards(cutout, unit, given, where):

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
-from sersicnet.io.zeropoints import MISSIONS, ZEROPOINT_CARDS, find_mission, header_zeropoint
+from sersicnet.io.zeropoints import ZEROPOINT_CARDS, header_zeropoint, unused_cards
 
 # An ACS/WFC F814W image; STScI's calculator gives 25.94 to 25.96 over the years.
 HST = {"TELESCOP": "HST", "PHOTFLAM": 7.0332e-20, "PHOTPLAM": 8045.0, "PHOTZPT": -21.1}
@@ -42,11 +41,19 @@ VIS = {"TELESCOP": "Euclid", "INSTRUME": "VIS", "MAGZEROP": "24.566", "EXPTIME":
         ({"INSTRUME": "ZTF/MOSAIC", "MAGZP": 26.2, "EXPTIME": 30.0}, False, 26.2),
         # a system that is named AB
         ({"INSTRUME": "VIRCAM", "ZEROPNT": 30.0, "PHOTSYS": "AB"}, None, 30.0),
+        ({"INSTRUME": "WIRCam", "PHOTZP": 30.0, "MAGSYS": "AB"}, None, 30.0),
+        # the card of Pan-STARRS, alone
+        ({"FPA.ZP": 25.0, "EXPTIME": 100.0}, False, 30.0),
+        # drizzled images of HST without a unit
+        (HST | {"EXPTIME": 2000.0, "D001OUUN": "cps"}, None, 25.946),
+        (HST | {"EXPTIME": 2000.0, "D001OUUN": "counts"}, None, 25.946 + 2.5 * np.log10(2000)),
+        (HST | {"EXPTIME": 2000.0, "FILENAME": "j8xi0x010_drc.fits"}, None, 25.946),
     ],
 )
 def test_zero_points_of_missions(header, per_second, zeropoint):
     found = header_zeropoint(header, per_second=per_second)
     assert found.value == pytest.approx(zeropoint, abs=0.01)
+    assert found.doubt is None
 
 
 @pytest.mark.parametrize("card", [card for card in ZEROPOINT_CARDS if card != "FLUXMAG0"])
@@ -97,6 +104,14 @@ def test_cards_that_contradict_each_other():
         ({"ORIGIN": "2MASS", "MAGZP": 20.9}, "2MASS"),
         ({"INSTRUME": "WFCAM", "MAGZPT": 23.4, "EXPTIME": 10.0}, "UKIDSS"),
         ({"INSTRUME": "VIRCAM", "MAGZPT": 23.4}, "VISTA"),
+        ({"TELESCOP": "WISE", "UNW_VER": "1", "MAGZP": 22.5}, "WISE"),
+        ({"UNW_SKY": 0.3, "MAGZP": 22.5}, "unWISE"),
+        ({"INSTRUME": "newfirm", "MAGZERO": 23.4}, "NEWFIRM, and no card such as MAGSYS says AB"),
+        ({"INSTRUME": "WIRCam", "PHOTZP": 25.0}, "WIRCam"),
+        ({"INSTRUME": "HAWKI", "ZP": 25.0}, "HAWK-I"),
+        ({"INSTRUME": "MOSFIRE", "MAGZP": 25.0}, "MOSFIRE"),
+        ({"INSTRUME": "FourStar", "MAGZP": 25.0}, "FourStar"),
+        ({"INSTRUME": "ISPI", "MAGZP": 25.0}, "other infrared cameras"),
         ({"MAGZP": 25.0, "MAGSYS": "Vega"}, "MAGSYS = 'VEGA'"),
         ({"PHOTZP": 25.0, "PHOTSYS": "VEGAMAG"}, "PHOTSYS"),
         ({"MAGZP": 25.0, "MAGSYS": "STMAG"}, "is a ST magnitude"),
@@ -113,14 +128,34 @@ def test_asinh_values_are_refused():
         header_zeropoint(header, per_second=None)
 
 
-def test_fits_headers():
-    header = fits.Header({"INSTRUME": "DECam  ", "MAGZERO": 29.915})
-    header["HIERARCH FPA.ZP"] = 25.0
-    assert find_mission(header).name == "DECam"
-    assert find_mission(fits.Header()) is None
-    assert header_zeropoint(header, per_second=False).source == "MAGZERO"
+@pytest.mark.parametrize(
+    ("header", "zeropoint", "other"),
+    [
+        (HST | {"EXPTIME": 1000.0}, 25.946, "counts in EXPTIME = 1000 s, it is 33.446"),
+        ({"MAGZPT": 25.0, "EXPTIME": 1000.0}, 32.5, "counts per second, it is 25.000"),
+    ],
+)
+def test_no_unit_and_an_exposure_time(header, zeropoint, other):
+    """Counts or counts per second: 7.5 mag."""
+    found = header_zeropoint(header, per_second=None)
+    assert found.value == pytest.approx(zeropoint, abs=0.01)
+    assert f"no unit, and are taken as counts {'per' if zeropoint < 30 else 'in'}" in found.doubt
+    assert f"if they are {other}: give them a unit" in found.doubt
+    for per_second in (True, False):
+        assert header_zeropoint(header, per_second=per_second).doubt is None
+    assert header_zeropoint(header | {"EXPTIME": 1.0}, per_second=None).doubt is None
 
 
-def test_names_of_missions():
-    names = [mission.name for mission in MISSIONS]
-    assert len(set(names)) == len(names)
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({}, ""),
+        ({"MAGZP": 0, "ZP": "none"}, "MAGZP = 0 is not a magnitude from 5 to 50; ZP = 'none' is"),
+        ({"MAGZEROP": "24.6"}, "MAGZEROP = '24.6' counts for the images of its mission alone"),
+        ({"FLUXMAG0": 0.0}, "FLUXMAG0 = 0.0 is not the number of counts of magnitude 0"),
+        ({"PHOTFLAM": 1e-20}, "PHOTFLAM = 1e-20 and PHOTPLAM = None are not both positive"),
+    ],
+)
+def test_why_zero_points_are_not_used(header, reason):
+    assert header_zeropoint(header, per_second=None) is None
+    assert unused_cards(header).startswith(reason)

@@ -82,7 +82,7 @@ def test_counts_without_a_zero_point_are_refused(unit):
     cutout = random_cutout(cls=NDData, unit=unit, meta={})
     with pytest.raises(ValueError, match=r"cutouts\[1\] has .* and no zero point: pass zeropoint="):
         prepare([random_cutout(), cutout], pixel_scale=SCALE)
-    with pytest.raises(ValueError, match=r"no zero point \(MAGZP = 0 is not a possible one\)"):
+    with pytest.raises(ValueError, match=r"no zero point \(MAGZP = 0 is not a magnitude from 5 to"):
         zeropoint_of(MAGZP=0)
 
 
@@ -112,6 +112,32 @@ def test_a_zero_point_that_the_unit_sets_is_ignored_with_a_warning():
         zeropoint_of(unit="nJy", given=31.4)  # the same
 
 
+def test_a_flux_density_whose_header_says_another_zero_point():
+    """The unit counts, and the call says so."""
+    with pytest.warns(
+        AstropyUserWarning, match=r"the unit nJy .* 31\.400, which is used, but MAGZP"
+    ):
+        frame = prepare(random_cutout(unit="nJy")).frame
+    assert_allclose(frame.zeropoint, 31.4, atol=1e-3)
+    for cards in ({"MAGZP": 31.4}, {"MAGZP": 0}, {"MAGZPT": 26.4, "EXPTIME": 100.0}):
+        assert zeropoint_of(unit="nJy", **cards).doubt is None
+    assert zeropoint_of(unit="nJy", given=31.4, MAGZP=25.0).doubt is None
+
+
+def test_counts_or_counts_per_second():
+    """One warning for all cutouts, and for a survey image."""
+    meta = {"PHOTFLAM": 7.0332e-20, "PHOTPLAM": 8045.0, "EXPTIME": 507.0, "PIXSCALE": SCALE}
+    cutouts = [random_cutout(cls=NDData, unit=None, meta=meta) for _ in range(2)]
+    message = r"cutouts\[0\]: the data have no unit, .*; 2 cutouts are like that"
+    with pytest.warns(AstropyUserWarning, match=message):
+        prepare(cutouts)
+    with (
+        pytest.warns(AstropyUserWarning, match="image: the data have no unit"),
+        open_field(cutouts[0]) as field,
+    ):
+        assert_allclose(field.units(None, None)[1], 25.94, atol=0.02)
+
+
 def test_units_that_astropy_misreads():
     """DN/S is per second, not per siemens, and an unrecognized unit is read again."""
     for unit in (u.Unit("DN/S"), u.Unit("ELECTRONS/S", parse_strict="silent")):
@@ -136,12 +162,15 @@ def test_area_of_a_pixel_of_jwst():
         zeropoint_of(unit="MJy/sr", PIXAR_SR=AREA),
         zeropoint_of(unit="MJy/sr", PIXAR_SR=-99999.0, **square),  # a placeholder
         zeropoint_of(unit="MJy/sr", wcs=make_wcs()),
-        zeropoint_of(unit="MJy/sr", wcs=make_wcs(), PIXAR_SR=AREA, pixel_scale=0.05),
+        zeropoint_of(unit="MJy/sr", wcs=make_wcs(), PIXAR_SR=AREA, pixel_scale=0.0595),  # rounded
+        zeropoint_of(unit="MJy/sr", PIXAR_SR=AREA, pixel_scale=0.0595),
+        zeropoint_of(unit="MJy/sr", wcs=make_wcs(scale=0.05), pixel_scale=SCALE),
         zeropoint_of(unit="MJy/sr", pixel_scale=SCALE),
     ]
     assert_allclose([way.value for way in ways], right, rtol=0, atol=1e-3)
-    with pytest.raises(ValueError, match=r"PIXAR_SR says pixels of .* sr, the pixel scale"):
-        zeropoint_of(unit="MJy/sr", wcs=make_wcs(), PIXAR_SR=4 * AREA)  # drizzled to finer pixels
+    for other in ({"wcs": make_wcs()}, {"pixel_scale": SCALE}, {"PIXSCALE": SCALE}):
+        with pytest.raises(ValueError, match=r"PIXAR_SR says pixels of .* sr, the pixel scale of"):
+            zeropoint_of(unit="MJy/sr", PIXAR_SR=4 * AREA, **other)  # drizzled to finer pixels
     with pytest.raises(ValueError, match=r"cutouts\[0\]: it has no pixel scale"):
         zeropoint_of(unit="MJy/sr")
     assert zeropoint_of(unit="MJy/sr", given=28.0).value == 28

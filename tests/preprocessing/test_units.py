@@ -78,6 +78,31 @@ def test_other_zero_points_are_refused(zeropoint, match):
         prepare(random_cutout(), zeropoint=zeropoint)
 
 
+@pytest.mark.parametrize("zeropoint", [6e10, -50, 50.0, np.nan, -np.inf, -999 * u.ABmag])
+def test_zero_points_that_no_image_has(zeropoint):
+    message = r"zeropoint=.* must be between -50 and 50 \(AB magnitude of one\)"
+    with pytest.raises(ValueError, match=message):
+        prepare(random_cutout(), zeropoint=zeropoint)
+
+
+@pytest.mark.parametrize("zeropoint", [0, -48.6, 31.4])
+def test_zero_points_that_images_have(zeropoint):
+    """KiDS has 0; an erg per second, square centimeter and hertz is -48.6."""
+    assert prepare(random_cutout(), zeropoint=zeropoint).frame.zeropoint[0] == zeropoint
+
+
+@pytest.mark.parametrize("value", [20.0, 60, 5e-4])
+def test_a_card_in_other_units_is_no_pixel_scale(value):
+    """As the milliarcsec of some drizzled images; with a WCS, the card does not count."""
+    message = (
+        rf"cutouts\[0\]: the card PIXSCALE has {value:g} arcsec per pixel, which must be 0.001"
+    )
+    with pytest.raises(ValueError, match=f"{message} to 10: pass pixel_scale="):
+        prepare(random_cutout(meta={"MAGZP": 25, "PIXSCALE": value}))
+    cutout = random_cutout(meta={"MAGZP": 25, "PIXSCALE": value}, wcs=make_wcs())
+    assert_allclose(prepare(cutout).frame.pixel_scale, SCALE)
+
+
 def test_no_pixel_scale():
     with pytest.raises(ValueError, match=r"cutouts\[0\] has no pixel scale: pass pixel_scale="):
         prepare(random_cutout(meta={"MAGZP": 25}))
