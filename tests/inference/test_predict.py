@@ -150,7 +150,8 @@ def test_flux_unit(net, images, expected):
     ]
     assert_same(net.predict(brighter), expected)
     to_njy = 10 ** (-0.4 * (ZEROPOINT - (1 * u.nJy).to_value(u.ABmag)))
-    flux = [make_cutout(to_njy * image, noise=to_njy * NOISE, unit="nJy") for image in images]
+    options = {"noise": to_njy * NOISE, "unit": "nJy", "meta": {"PIXSCALE": SCALE}}
+    flux = [make_cutout(to_njy * image, **options) for image in images]
     assert_same(net.predict(flux), expected)
 
 
