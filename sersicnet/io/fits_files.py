@@ -19,6 +19,8 @@ __all__ = ["Pixels", "fits_errors", "open_fits", "read_pixels"]
 
 # What astropy raises, or warns of, when a file is broken.
 _TRUNCATED = ".*(truncated|Error validating header)"
+# What it warns of in damaged headers, besides the error that names the file, and mends in others.
+_MENDED = "(non-ASCII characters|Header block contains null bytes|The following header keyword)"
 _BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
 
 
@@ -43,6 +45,7 @@ def fits_errors(path, name="path"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         warnings.simplefilter("ignore", u.UnitsWarning)
+        warnings.filterwarnings("ignore", _MENDED, AstropyWarning)
         warnings.filterwarnings("error", _TRUNCATED, AstropyWarning)
         try:
             yield

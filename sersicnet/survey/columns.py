@@ -37,11 +37,8 @@ def complete_columns(table, refinements=()):
     >>> from astropy.table import QTable
     >>> from sersicnet.survey.columns import complete_columns
     >>> table = QTable({"r_eff": [0.3] * u.arcsec, "flags": [0]}, meta={"PIXSCALE": 0.1})
-    >>> print(complete_columns(table))
-    r_eff   ra deg r_eff_pix flags
-    arcsec deg deg    pix
-    ------ --- --- --------- -----
-       0.3 nan nan     3.000     0
+    >>> complete_columns(table).colnames
+    ['r_eff', 'ra', 'dec', 'r_eff_pix', 'flags']
     """
     table = table.copy(copy_data=False)
     added = []

@@ -95,6 +95,17 @@ def test_compressed_pixels_that_are_damaged(path):
         read_cutout(path)
 
 
+def test_a_damaged_header_is_one_error(path):
+    """Without the warnings of bytes that are no text."""
+    path.write_bytes(b"")
+    write_cutouts([make_cutout(shape=(40, 40))], path, overwrite=True)
+    content = bytearray(path.read_bytes())
+    content[2880:5760] = content[2880:3360] + bytes(1200) + b"\xff" * 1200
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"cutouts\.fits is not a complete FITS file"):
+        read_cutout(path)
+
+
 @pytest.mark.parametrize("box", [None, np.s_[20:30], np.s_[20:30, 3:5]])
 def test_a_file_that_becomes_shorter_while_it_is_read(box, path):
     fits.writeto(path, np.ones((100, 100)))
