@@ -116,7 +116,7 @@ def compare(net, galaxies, row, *, n_live):
     psf = galaxies["psf"][row]
     begin = time.process_time()
     sampling = ImportanceSampling(ess=3000, max_samples=30_000, n_kept=10_000)
-    results = net.predict(stack, psf=psf, refine=sampling, **UNITS)
+    results = net.predict(stack, psf=psf, refine=sampling, sky="free", **UNITS)
     own_seconds = time.process_time() - begin
     own = results.posterior.labels[0].astype(float)
     begin = time.process_time()
@@ -208,8 +208,8 @@ def _log_density(likelihood):
         density = log_prior(labels)
         inside = torch.isfinite(density)
         parts = labels[inside].float().split(32)
-        chi2 = torch.cat([likelihood.chi2(part) for part in parts if len(part)] or [density[:0]])
-        density[inside] += 0.5 * torch.log(2 * np.pi / likelihood.sky_information) - 0.5 * chi2
+        found = [likelihood.marginal(part)[0] for part in parts if len(part)] or [density[:0]]
+        density[inside] += torch.cat(found)
         return density.nan_to_num(nan=-1e300, neginf=-1e300).numpy()
 
     return log_density

@@ -23,7 +23,6 @@ from benchmarks.common.command import add_cache, add_weights, make_parser
 from benchmarks.common.tables import NMAD_FACTOR, print_table, write_rounded
 from sersicnet import SersicNet
 from sersicnet.diagnostics import compare, score_table
-from sersicnet.inference import ImportanceSampling
 from sersicnet.io.weights import weights_path
 from sersicnet.model import image_and_jacobian, psf_transform
 from sersicnet.model.labels import (
@@ -72,13 +71,12 @@ def main(arguments=None):
 
 def _measure_all(bench, peers, weights):
     """Return the tables of all codes."""
-    known_sky = ImportanceSampling(sky=False)
     return {
         "universal": _measure(bench, weights),
         "universal, augmented": _measure(bench, weights, augment=True),
         "universal, lm": _measure(bench, weights, refine="lm"),
         "universal, importance": _measure(bench, weights, refine="importance"),
-        "the same, sky known": _measure(bench, weights, refine=known_sky),
+        "the same, sky known": _measure(bench, weights, refine="importance", sky="fixed"),
         "deeplegato": _measure(bench, "deeplegato"),
         "imfit": _peer_table(peers, "imfit"),
         "sextractor": _peer_table(peers, "sextractor"),

@@ -160,7 +160,7 @@ def cramer_rao(galaxies):
         transform = psf_transform(torch.from_numpy(psf).double(), SIZE)
         image = torch.from_numpy(data[None]).double()
         likelihood = StampLikelihood(image, torch.ones_like(image), transform)
-        _, _, curvature = likelihood.normal_equations(label)
+        curvature = likelihood.normal_equations(label).curvature
         covariance = torch.linalg.inv(curvature)[0].numpy()
         slopes = _slopes(label[0].numpy())
         variances.append(np.einsum("pi,ij,pj->p", slopes, covariance, slopes))
@@ -193,7 +193,8 @@ def _measure(net, galaxies, refine):
     noise = StdDevUncertainty(np.ones_like(galaxies["data"]))
     stack = NDData(galaxies["data"], uncertainty=noise)
     units = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT}
-    return net.predict(stack, psf=galaxies["psf"], refine=refine, **units).to_table()
+    options = {"refine": refine, "sky": "free"}
+    return net.predict(stack, psf=galaxies["psf"], **options, **units).to_table()
 
 
 def _interval(table, name):

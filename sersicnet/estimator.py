@@ -11,6 +11,7 @@ from sersicnet._settings import (
     hides_unknown,
 )
 from sersicnet.diagnostics.scores import score_table
+from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.predict import predict
 from sersicnet.io.weights import list_pretrained, pretrained_path
 from sersicnet.networks.flow_density import base_points
@@ -30,9 +31,8 @@ class SersicNet(Settings):
         Parameters to estimate, out of ``mag``, ``r_eff``, ``n``, ``q``, ``theta``, ``x_0``,
         ``y_0`` (see `~sersicnet.parameters.PARAMETERS`).
     network : str
-        Kind of network: ``'cnn'``, a convolutional network for one instrument, whose PSF it
-        learns from the training set; ``'posterior'``, the network for all instruments, which is
-        loaded by `from_pretrained` and which `fit` adapts.
+        Kind of network: ``'cnn'``, a convolutional network that learns one instrument and its PSF;
+        ``'posterior'``, that for all instruments, which `from_pretrained` loads and `fit` adapts.
     stamp_size : int
         Pixels on a side of the stamps that the network sees; cutouts are cropped or padded.
     max_epochs : int
@@ -128,25 +128,21 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts : iterable of `~astropy.nddata.NDData`, 3-D NDData, or (N, ny, nx) array
-            Cutouts of known galaxies. An iterator need not fit in memory: prepared stamps are kept
-            on disk. For ``'cnn'`` also a `~sersicnet.training.TrainingData` prepared before.
+            Cutouts of known galaxies, also an iterator that does not fit in memory. For ``'cnn'``
+            also a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
-            One row per cutout; columns named as ``parameters`` (and ``q`` if ``theta`` is
-            one). None for a `~sersicnet.training.TrainingData`.
+            One row per cutout, with the columns ``parameters`` (and ``q`` where ``theta`` is one).
         psf, psf_oversampling, normalize_psf
             As in `predict`, for ``network='posterior'``; ``'cnn'`` does not use them.
         validation : tuple of (cutouts, truth), optional
-            Validation set that decides which epoch was best; by default a tenth of the training
-            set.
+            Set that decides which epoch was best; by default a tenth of the training set.
         noise_kernel : (K, K) array_like, optional
-            If given, cutouts are taken to be free of noise, and noise of their
-            ``uncertainty``, correlated by this kernel of unit sum of squares (``[[1]]``: white
-            noise), is drawn anew whenever a galaxy is seen. For ``'cnn'``.
+            If given, cutouts are free of noise, and noise of their ``uncertainty``, correlated by
+            this kernel of unit sum of squares, is drawn anew whenever a galaxy is seen (``'cnn'``).
         pixel_scale, zeropoint
             As in `~sersicnet.SersicNet.predict`.
         warm_start : bool
-            Whether to continue from the present network instead of from random weights. True to
-            adapt.
+            Whether to continue from the present network, as to adapt it, not from random weights.
         resume : path, optional
             Directory for stamps and checkpoints, from which a run that was killed continues.
         progress_bar : bool
@@ -211,6 +207,8 @@ class SersicNet(Settings):
         mask_bits=None,
         augment=False,
         refine=None,
+        sky="prior",
+        sky_err=None,
         n_samples=64,
         batch_size=64,
         seed=0,
@@ -228,8 +226,7 @@ class SersicNet(Settings):
         psf : (K, L) array_like, photutils model or list of them, optional
             Star-like stamps (with the pixel's response), one for all or one per cutout; by default
             those of the cutouts. A model, such as `~photutils.psf.ImagePSF`, has its own
-            oversampling. The universal network needs them; a network without a PSF input
-            checks them, but does not use them.
+            oversampling. A network without a PSF input checks them, but does not use them.
         psf_oversampling : int
             Pixels of the PSF stamps on a side of a pixel of the data.
         normalize_psf : bool
@@ -242,23 +239,25 @@ class SersicNet(Settings):
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one for all or per cutout; by default from unit or header.
         mask_bits : int, str or list of them, optional
-            The bits that mean bad in masks of integers: their sum, or their names. By default
-            those of the mission, where the cutout's header names it, and else all: see
-            `~sersicnet.io.read_cutout`.
+            The bits that mean bad in masks of integers: their sum, or their names, by default
+            those of the mission that the header names, else all: see `~sersicnet.io.read_cutout`.
         augment : bool
-            Whether the universal network sees each stamp in eight orientations (flipped and
-            transposed), and the result is the mean of the posteriors, in six times the time.
+            Whether the universal network sees each stamp in eight orientations, and the result is
+            the mean of the posteriors, in six times the time.
         refine : None, ``'lm'`` or ``'importance'``
-            Refinement of the universal network's posterior by a fit or by importance sampling. For
-            options, a `~sersicnet.inference.LevenbergMarquardt` or
-            `~sersicnet.inference.ImportanceSampling`.
+            Refinement of the network's posterior by a fit or by importance sampling; for options,
+            `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
+        sky : {'prior', 'free', 'fixed'}
+            What a refinement assumes of the sky that is left: 0 within ``sky_err``, any, or none.
+        sky_err : float or `~astropy.units.Quantity`, optional
+            Standard deviation of that sky in each pixel, in units of the median noise or in the
+            unit of the data, one for all or one per cutout; by default 0.03.
         n_samples : int
             Number of points of the network's posterior, for medians and quantiles.
         batch_size : int
             Number of stamps in a forward pass.
         seed : int
-            Seed of these points, which are the same for each galaxy, and of the draws of
-            ``'importance'``, which depend on a galaxy's pixels as well.
+            Seed of these points, the same for each galaxy, and of the draws of ``'importance'``.
         progress_bar : bool
             Whether to show a progress bar.
 
@@ -312,6 +311,7 @@ class SersicNet(Settings):
             points=base_points(n_samples, seed),
             augment=augment,
             refine=refine,
+            assumptions=Assumptions(sky=sky, sky_err=sky_err),
             seed=seed,
             batch_size=batch_size,
             progress_bar=progress_bar,

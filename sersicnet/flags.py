@@ -55,6 +55,7 @@ class Flags(IntFlag):
     SMALL_CUTOUT = 67108864
     BEYOND_TRAINING = 134217728
     NOISE_FROM_DATA = 268435456
+    SKY_DEGENERATE = 536870912
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -93,6 +94,7 @@ _DESCRIPTIONS = {
     Flags.SMALL_CUTOUT: "the cutout is smaller than those that the network was trained on",
     Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
+    Flags.SKY_DEGENERATE: "the fit cannot tell the sky from the galaxy: the cutout is too small",
 }
 
 

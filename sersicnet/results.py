@@ -232,7 +232,8 @@ class SersicResults:
         -------
         dict of (N, n) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix`` (pixels) and
-            ``q_pix`` of the ellipses in pixels where pixels are not square.
+            ``q_pix`` of the ellipses in pixels where pixels are not square, and ``sky``, in the
+            unit of the image, where it was fitted.
         """
         samples = self._samples_in_pixels(n, seed)
         if self.frame.is_square.all():
@@ -247,7 +248,10 @@ class SersicResults:
     def _samples_in_pixels(self, n, seed):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
         labels = self.posterior.draw(np.arange(len(self)), n, seed, numbers=self.ids)
-        return parameter_samples(labels, self.frame, self.parameters)
+        samples = parameter_samples(labels, self.frame, self.parameters)
+        if "sky" in labels:
+            samples["sky"] = self.frame[:, None].sky_in_image(labels["sky"])
+        return samples
 
     def covariance(self, *, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.

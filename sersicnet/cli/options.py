@@ -159,6 +159,21 @@ def add_refine(parser):
     """Add the options that take time for better posteriors."""
     add_option(parser, "augment", action="store_true")
     add_option(parser, "refine", choices=("lm", "importance"))
+    add_option(
+        parser,
+        "sky",
+        choices=("prior", "free", "fixed"),
+        help="with --refine, the sky that is left: 0 within --sky-err, anything, or none; "
+        "default: %(default)s",
+    )
+    add_option(
+        parser,
+        "sky_err",
+        type=float,
+        metavar="SIGMA",
+        help="standard deviation of that sky, in units of the noise of a pixel; default: 0.03, or "
+        "the error of the sky that was subtracted",
+    )
 
 
 def add_recenter(parser):

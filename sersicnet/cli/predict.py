@@ -53,11 +53,6 @@ def add_predict(commands):
     add_mask_bits(parser)
     add_recenter(parser)
     add_refine(parser)
-    parser.add_argument(
-        "--no-sky",
-        action="store_true",
-        help="with --refine, the sky of the cutouts is exactly 0 and is not fitted",
-    )
     add_units(parser)
     add_device(parser)
 
@@ -68,7 +63,6 @@ def _predict(options):
     check_inputs({"psf": options.psf})
     inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
     check_outputs({"output": options.output}, inputs)
-    refine = _refinement(options)
     psf = read_psf(options.psf)
     cutouts, names, status = read_named_cutouts(options.cutouts, mask_bits=options.mask_bits)
     if not cutouts:
@@ -80,7 +74,9 @@ def _predict(options):
         psf_oversampling=options.psf_oversampling,
         recenter_psf=options.recenter_psf,
         augment=options.augment,
-        refine=refine,
+        refine=options.refine,
+        sky=options.sky,
+        sky_err=options.sky_err,
         progress_bar=show_progress(options),
         **units_of(options),
     )
@@ -89,16 +85,3 @@ def _predict(options):
     write_table(table, options.output, overwrite=True)
     print(f"wrote {options.output}: {len(table)} rows")
     return max(status, show_rows(table))
-
-
-def _refinement(options):
-    """The argument ``refine`` of `~sersicnet.SersicNet.predict`."""
-    if not options.no_sky:
-        return options.refine
-    if options.refine is None:
-        options.parser.error("--no-sky needs --refine: the network alone fits no sky")
-    from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
-
-    if options.refine == "lm":
-        return LevenbergMarquardt(sky=False)
-    return ImportanceSampling(sky=False)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sersicnet.flags import Flags
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
-from sersicnet.inference.refined import FitDensity, fit_quantiles
-from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
+from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
+from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
@@ -25,6 +26,10 @@ _N_POINTS = 64
 # Distance between the medians of network and fit, in units of both errors, beyond which a fit must
 # be better within the galaxy, and not at a bound.
 _FAR = 5.0
+# A sky that a fit without its prior would find this many widths from 0 cannot be told from the
+# galaxy, nor can any in a cutout whose shorter side is less than this many half-light radii.
+_FAR_SKY = 3.0
+_SIDES = 6.0
 
 
 def median_labels(quantiles, stamps, psfs):
@@ -49,7 +54,7 @@ def median_labels(quantiles, stamps, psfs):
     return stack_labels(labels)
 
 
-def fit_batch(quantiles, stamps, psfs, *, prior, sky, device):
+def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
     """Fit all galaxies of a batch, with PSFs that are binned and centered as each needs them.
 
     A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
@@ -59,7 +64,9 @@ def fit_batch(quantiles, stamps, psfs, *, prior, sky, device):
     ----------
     quantiles, stamps, psfs
         As in `median_labels`: fits start at the medians.
-    prior, sky, device
+    pixels : `~sersicnet.inference.assumptions.PixelModel`
+        What is known of sky and noise.
+    prior, device
         As in `~sersicnet.inference.fit_stamps`.
 
     Returns
@@ -81,13 +88,13 @@ def fit_batch(quantiles, stamps, psfs, *, prior, sky, device):
                 stamps.weight[rows],
                 group_psfs,
                 prior=prior,
-                sky=sky,
+                sky_err=pixels.sky_err[rows],
                 device=device,
             )
         )
     order = np.argsort(np.concatenate([rows for rows, _ in groups]))
     fit = Fit.concatenate(fits)[order]
-    refined = FitDensity(None, fit.mean, fit.covariance, psfs.log_light, offset)
+    refined = FitDensity(None, fit.mean, fit.covariance, psfs.log_light, offset, None)
     far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
     converged = fit.converged & ~(far & (~fit.closer | fit.held.any(axis=1)))
     kept = {"converged": converged}
@@ -144,7 +151,25 @@ class BatchFit:
         """
         fit = self.fit
         sky = np.select([~refined, fit.converged], [fit.start_sky, fit.sky], np.nan)
-        return {"sky": sky * stamps.frame.noise_level / stamps.frame.bins**2}
+        return {"sky": stamps.frame.sky_in_image(sky)}
+
+    def skies(self):
+        """Return the skies of the fits, a `~sersicnet.inference.FitSkies`."""
+        fit = self.fit
+        sky = np.where(fit.converged, fit.sky, fit.start_sky)
+        err = np.where(fit.converged, fit.sky_err, 0.0)
+        return FitSkies(sky, np.where(fit.converged[:, None], fit.sky_slope, 0.0), err)
+
+    def sky_flags(self, stamps, pixels):
+        """Return the flag of fits that cannot tell the sky from the galaxy, (N,) int."""
+        fit = self.fit
+        width = np.hypot(pixels.expected_sky, fit.free_sky_err)
+        shorter = stamps.shapes.min(axis=1) / stamps.frame.bins
+        r_eff = 10 ** from_unconstrained(torch.from_numpy(fit.mean)).numpy()[:, LOG_R_EFF]
+        with np.errstate(invalid="ignore"):  # NaN where there is no fit
+            degenerate = np.abs(fit.free_sky) > _FAR_SKY * width
+            degenerate |= shorter < _SIDES * r_eff
+        return np.where(fit.converged & degenerate, int(Flags.SKY_DEGENERATE), 0)
 
     def widened(self, posterior, seed):
         """Return covariances that cover the network's answer where a label is at its bound.
@@ -177,7 +202,7 @@ class BatchFit:
         covariance[rows] += np.swapaxes(away, 1, 2) @ away / _N_POINTS
         return covariance
 
-    def likelihoods(self, stamps, *, sky, device):
+    def likelihoods(self, stamps, pixels, *, device):
         """Yield row and likelihood of each galaxy that has labels and a PSF."""
         for rows, psfs in self.groups:
             found = likelihoods(
@@ -186,7 +211,7 @@ class BatchFit:
                 stamps.weight[rows],
                 psfs,
                 chunk=1,
-                sky=sky,
+                sky_err=pixels.sky_err[rows],
                 device=device,
             )
             for place, likelihood in found:

@@ -10,7 +10,8 @@ from sersicnet.model.prior import log_prior
 from sersicnet.model.render import n_together
 from sersicnet.model.unconstrained import from_unconstrained, log_volume
 
-__all__ = ["FlowProposal", "StudentProposal", "WeightedSamples", "log_posterior", "sample"]
+__all__ = ["FlowProposal", "PosteriorDensity", "StudentProposal", "WeightedSamples"]
+__all__ += ["log_posterior", "sample"]
 
 # Degrees of freedom: heavy tails bound the weights where a proposal is too narrow.
 _DOF = 8.0
@@ -142,8 +143,8 @@ def log_posterior(likelihood, values):
     Returns
     -------
     (S,) float64 `~torch.Tensor`
-        Without the factor of the noise alone. The prior is normalized; that of the sky is
-        flat, with a density of 1 per unit of the noise level.
+        Without the factor of the noise alone. The prior is normalized; that of a sky of which
+        nothing is known has a density of 1 per unit of the noise level.
 
     Examples
     --------
@@ -159,19 +160,55 @@ def log_posterior(likelihood, values):
     >>> bool(faint > bright)
     True
     """
-    good = torch.isfinite(values).all(dim=1)
-    values = torch.where(good[:, None], values, 0.0)
-    labels = from_unconstrained(values)
-    images = likelihood.data
-    step = n_together(
-        _CHUNKS[images.device.type], images.shape[-1], likelihood.oversampling, images.device
-    )
-    parts = labels.to(images.device, images.dtype).split(step)
-    target = -0.5 * torch.cat([likelihood.chi2(part) for part in parts]).to(values.device)
-    if likelihood.sky:
-        target = target + 0.5 * torch.log(2 * np.pi / likelihood.sky_information.to(values.device))
-    target = _never_nan(target + log_prior(labels) + log_volume(values))
-    return torch.where(good, target, -torch.inf)
+    return PosteriorDensity(likelihood)(values)
+
+
+class PosteriorDensity:
+    """`log_posterior` of one stamp, which keeps the best sky of each galaxy that it was asked for.
+
+    Parameters
+    ----------
+    likelihood : `~sersicnet.model.StampLikelihood`
+        Likelihood of one stamp.
+    """
+
+    def __init__(self, likelihood):
+        self.likelihood = likelihood
+        self.skies = []
+
+    def __call__(self, values):
+        """Return the logarithm of the density at unconstrained labels, (S,) for (S, 7)."""
+        good = torch.isfinite(values).all(dim=1)
+        values = torch.where(good[:, None], values, 0.0)
+        labels = from_unconstrained(values)
+        images = self.likelihood.data
+        oversampling = self.likelihood.oversampling
+        most = _CHUNKS[images.device.type]
+        step = n_together(most, images.shape[-1], oversampling, images.device)
+        parts = labels.to(images.device, images.dtype).split(step)
+        found = [self.likelihood.marginal(part) for part in parts]
+        target = torch.cat([part for part, _ in found]).to(values.device)
+        self.skies += [sky.cpu() for _, sky in found]
+        target = _never_nan(target + log_prior(labels) + log_volume(values))
+        return torch.where(good, target, -torch.inf)
+
+    def draw_skies(self, chosen, generator):
+        """Draw a sky for some of the galaxies so far, in the order in which they were asked for.
+
+        Parameters
+        ----------
+        chosen : (M,) int `~numpy.ndarray`
+            Their numbers.
+        generator : `~torch.Generator`
+            Generator of the draws.
+
+        Returns
+        -------
+        (M,) float64 `~torch.Tensor`
+        """
+        means = torch.cat(self.skies)[torch.from_numpy(chosen)]
+        width = self.likelihood.sky_precision.rsqrt().cpu()
+        return means + width * torch.randn(len(means), generator=generator, dtype=width.dtype)
 
 
 def _never_nan(log_density):

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
-from sersicnet.model.labels import DX, DY, ELLIPTICITY, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
+from sersicnet.inference.prior_terms import LOGITS, prior_terms
+from sersicnet.model.labels import ELLIPTICITY, LOG_FLUX, N_LABELS
 from sersicnet.model.likelihood import likelihoods
-from sersicnet.model.prior import E_MAX, SNR_LIMITS, log_snr
+from sersicnet.model.prior import SNR_LIMITS, log_snr
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
@@ -31,10 +32,6 @@ _BOUND = 7.0
 _DISK_BOUND = 4.0
 # A logit whose error is larger may be anywhere in its range.
 _UNKNOWN = 3.0
-# Softens the cusp that the prior of the ellipticity has at round galaxies.
-_SOFT = 0.05
-# Labels whose unconstrained values are logits.
-_LOGITS = [LOG_R_EFF, SERSIC_N, DX, DY]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +48,12 @@ class Fit(Rows):
         Chi2 at the optimum.
     sky : (N,) `~numpy.ndarray`
         Fitted sky, in units of the data of the stamps.
+    sky_slope : (N, 7) `~numpy.ndarray`
+        Derivatives of the best sky by the unconstrained labels.
+    sky_err : (N,) `~numpy.ndarray`
+        Error of the sky of a known galaxy.
+    free_sky, free_sky_err : (N,) `~numpy.ndarray`
+        The sky that a fit without its prior would find, and its error, to first order.
     start_sky : (N,) `~numpy.ndarray`
         The same for the labels that the fit started from.
     closer : (N,) bool `~numpy.ndarray`
@@ -71,6 +74,10 @@ class Fit(Rows):
     covariance: np.ndarray
     chi2: np.ndarray
     sky: np.ndarray
+    sky_slope: np.ndarray
+    sky_err: np.ndarray
+    free_sky: np.ndarray
+    free_sky_err: np.ndarray
     start_sky: np.ndarray
     closer: np.ndarray
     n_pixels: np.ndarray
@@ -79,7 +86,7 @@ class Fit(Rows):
     held: np.ndarray
 
 
-def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"):
+def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, device="cpu"):
     """Fit galaxies, starting from given labels.
 
     Parameters
@@ -93,8 +100,9 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
     prior : bool
         Whether the prior counts (maximum a posteriori) or not (maximum likelihood). Its density
         is that of the logits, of the length of the unconstrained ellipticity and of its angle.
-    sky : bool
-        Whether a constant sky is fitted too.
+    sky_err : (N,) `~numpy.ndarray`, optional
+        Standard deviation of the prior of the sky, in units of the data: 0 for no sky, infinite
+        (the default) where nothing is known of it.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -126,6 +134,10 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
         "covariance": np.full((n, N_LABELS, N_LABELS), np.nan),
         "chi2": np.full(n, np.nan),
         "sky": np.full(n, np.nan),
+        "sky_slope": np.full((n, N_LABELS), np.nan),
+        "sky_err": np.full(n, np.nan),
+        "free_sky": np.full(n, np.nan),
+        "free_sky_err": np.full(n, np.nan),
         "start_sky": np.full(n, np.nan),
         "closer": np.zeros(n, dtype=bool),
         "n_pixels": np.zeros(n, dtype=np.int64),
@@ -133,7 +145,7 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky=True, device="cpu"
         "converged": np.zeros(n, dtype=bool),
         "held": np.zeros((n, N_LABELS), dtype=bool),
     }
-    options = {"chunk": _CHUNKS[device.type], "sky": sky, "device": device}
+    options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "device": device}
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
@@ -203,7 +215,8 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     end = from_unconstrained(values)
     inside = 10 ** log_snr(end) > SNR_LIMITS[0]
-    return _compare(likelihood, labels, end) | {
+    found = _compare(likelihood, labels, end) | _sky_terms(likelihood, state, covariance)
+    return found | {
         "mean": values,
         "covariance": covariance,
         "chi2": state["chi2"],
@@ -225,10 +238,30 @@ def _compare(likelihood, start, end):
     }
 
 
+def _sky_terms(likelihood, state, covariance):
+    """Return the fields of `Fit` that say how the sky depends on the galaxy.
+
+    With the labels integrated over, pixels alone leave the sky the information ``alone``.
+    """
+    precision = likelihood.sky_precision
+    response = state["sky_response"].double()
+    explained = (response[:, None] @ covariance @ response[:, :, None])[:, 0, 0]
+    # with the sky as free as the labels, instead of projected out
+    explained = explained / (1 + explained / precision)
+    alone = (likelihood.sky_information - explained).clamp(min=1e-12)
+    sky = state["sky_total"].double() / precision
+    return {
+        "sky_slope": -response / precision[:, None],
+        "sky_err": precision.rsqrt(),
+        "free_sky": (state["sky_total"] - explained * sky) / alone,
+        "free_sky_err": alone.rsqrt(),
+    }
+
+
 def _within(values):
     """Return values, moved to their bounds where they are beyond."""
     values = values.clone()
-    values[:, _LOGITS] = values[:, _LOGITS].clamp(-_BOUND, _BOUND)
+    values[:, LOGITS] = values[:, LOGITS].clamp(-_BOUND, _BOUND)
     length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
     values[:, ELLIPTICITY] = values[:, ELLIPTICITY] * (_DISK_BOUND / length.clamp(min=_DISK_BOUND))
     return values
@@ -261,8 +294,8 @@ def _step(values, state, damping):
 
 def _directions(values):
     """Return unit vectors along which labels can be at a bound, (N, 5, 7), the disk's last."""
-    directions = values.new_zeros(len(values), len(_LOGITS) + 1, N_LABELS)
-    for number, column in enumerate(_LOGITS):
+    directions = values.new_zeros(len(values), len(LOGITS) + 1, N_LABELS)
+    for number, column in enumerate(LOGITS):
         directions[:, number, column] = 1
     length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
     directions[:, -1, ELLIPTICITY] = values[:, ELLIPTICITY] / length.clamp(min=1e-9)
@@ -272,7 +305,7 @@ def _directions(values):
 def _stuck(values, gradient):
     """Return which directions are at their bound and point beyond it, (N, 5)."""
     along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
-    logits = values[:, _LOGITS]
+    logits = values[:, LOGITS]
     there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :-1] > 0)
     disk = (values[:, ELLIPTICITY].norm(dim=1) >= 0.999 * _DISK_BOUND) & (along[:, -1] > 0)
     return torch.cat([there, disk[:, None]], dim=1)
@@ -284,58 +317,28 @@ def _evaluate(likelihood, values, prior):
     ``information`` is the curvature that errors follow from.
     """
     labels = from_unconstrained(values)
-    chi2, gradient, curvature = likelihood.normal_equations(labels)
+    equations = likelihood.normal_equations(labels)
     slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(values)
-    gradient = (slopes.transpose(1, 2) @ gradient[:, :, None])[:, :, 0]
-    curvature = slopes.transpose(1, 2) @ curvature @ slopes
-    cost = 0.5 * chi2
+    gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
+    curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
+    response = (slopes.transpose(1, 2) @ equations.sky_response[:, :, None])[:, :, 0]
+    cost = 0.5 * equations.chi2
     information = curvature
     if prior:
-        log_prior, slope, along, across = _prior_terms(values)
+        log_prior, slope, along, across = prior_terms(values)
         cost = cost - log_prior
         gradient = gradient + slope
         information = curvature + along
         curvature = information + across
     return {
         "cost": cost,
-        "chi2": chi2,
+        "chi2": equations.chi2,
         "gradient": gradient,
         "curvature": curvature,
         "information": information,
+        "sky_total": equations.sky_total,
+        "sky_response": response,
     }
-
-
-def _prior_terms(values):
-    """Return the logarithm of the prior, its gradient, and minus its curvature in two parts.
-
-    The logit labels follow a logistic distribution each, as they are uniform within their limits.
-    The ellipticity is taken in polar coordinates, where a uniform axis ratio has no pole at round
-    galaxies. The second part of the curvature is that across its direction: the prior of the length
-    holds no information about the angle, but steps need it. The limits of the flux are left out.
-    """
-    half = torch.tanh(values / 2)
-    slope = -half
-    bend = 0.5 * (1 - half**2)
-    logits = (-2 * torch.log(torch.cosh(values / 2)))[:, _LOGITS].sum(dim=1)
-    length = torch.sqrt(values[:, ELLIPTICITY].square().sum(dim=1) + _SOFT**2)
-    tanh = torch.tanh(length)
-    size = E_MAX * tanh
-    change = E_MAX * (1 - tanh**2)
-    log_prior = logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
-    radial = -2 * tanh - 2 * change / (1 + size)
-    bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
-    slope[:, LOG_FLUX] = 0
-    bend[:, LOG_FLUX] = 0
-    bend[:, ELLIPTICITY] = 0
-    slope[:, ELLIPTICITY] = (radial / length)[:, None] * values[:, ELLIPTICITY]
-    direction = torch.zeros_like(values)
-    direction[:, ELLIPTICITY] = values[:, ELLIPTICITY] / length[:, None]
-    outer = direction[:, :, None] * direction[:, None, :]
-    along = torch.diag_embed(bend) + outer * (-bent).clamp(min=0)[:, None, None]
-    disk = values.new_zeros(N_LABELS)
-    disk[ELLIPTICITY] = 1
-    across = (torch.diag(disk) - outer) * (-radial / length)[:, None, None]
-    return log_prior, slope, along, across
 
 
 def _covariance(values, state):
@@ -361,6 +364,6 @@ def _covariance(values, state):
     covariance = torch.where(bad[:, None, None], torch.nan, covariance)
     wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
     held = wide
-    held[:, _LOGITS] |= stuck[:, :-1] > 0
+    held[:, LOGITS] |= stuck[:, :-1] > 0
     held[:, ELLIPTICITY] |= (stuck[:, -1:] > 0) | wide[:, ELLIPTICITY].any(dim=1, keepdim=True)
     return covariance, held

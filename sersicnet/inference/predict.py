@@ -61,6 +61,7 @@ def predict(
     points,
     augment,
     refine,
+    assumptions,
     seed,
     batch_size,
     progress_bar,
@@ -79,6 +80,8 @@ def predict(
         ``pixel_scale`` and ``zeropoint``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
+    assumptions : `~sersicnet.inference.assumptions.Assumptions`
+        What fits assume about the pixels.
     batch_size : int
         Number of stamps in a forward pass.
     progress_bar : bool
@@ -96,7 +99,9 @@ def predict(
         If there is too little memory.
     """
     needs_psf = isinstance(net.network_, PosteriorNetwork)
-    measure = _measure_with(net, points=points, augment=augment, refine=refine, seed=seed)
+    measure = _measure_with(
+        net, points=points, augment=augment, refine=refine, assumptions=assumptions, seed=seed
+    )
     batches = open_cutouts(
         cutouts,
         stamp_size=net.stamp_size,
@@ -106,6 +111,7 @@ def predict(
         mask_bits=mask_bits,
         **units,
     )
+    assumptions.check_length(len(batches))
     parts = []
     scatter = []
     checks = []
@@ -125,18 +131,20 @@ def predict(
             checks += batch.psfs.checks
             bar.update(len(batch))
     warn_of_noise(np.concatenate(scatter), stacklevel=3)
-    results = _join(net, batches, parts, refine=refine)
+    results = _join(net, batches, parts, refine=refine, assumptions=assumptions)
     if needs_psf and not batches.is_checked:
         warn_of_psfs(checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
 
 
-def _join(net, batches, parts, *, refine):
+def _join(net, batches, parts, *, refine, assumptions):
     """Join the results of all batches, and describe and log them."""
     results = SersicResults.concatenate(parts)
     results.meta.update(describe_inputs(batches.cutouts, results.frame))
-    results.meta.update(describe_call(net, refine=refine, psf_options=batches.psf_options))
+    results.meta.update(
+        describe_call(net, refine=refine, assumptions=assumptions, psf_options=batches.psf_options)
+    )
     log_results(batches.cutouts, results)
     return results
 
@@ -155,7 +163,7 @@ def _noise_scatter(batch):
     return scatter
 
 
-def _measure_with(net, *, points, augment, refine, seed):
+def _measure_with(net, *, points, augment, refine, assumptions, seed):
     """Return the function that measures a batch with the network."""
     refinement = check_refinement(refine)
     if not isinstance(net.network_, PosteriorNetwork):
@@ -167,6 +175,7 @@ def _measure_with(net, *, points, augment, refine, seed):
         points=points,
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
         refinement=refinement,
+        assumptions=assumptions,
         seed=seed,
     )
 
@@ -194,7 +203,7 @@ def check_plain(refine, augment):
     raise ValueError(msg)
 
 
-def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_size):
+def _measure_universal(network, batch, *, points, ways, refinement, assumptions, seed, batch_size):
     """Measure a batch with the posterior network.
 
     Returns its stamps, with binned ones and all flags, the posterior, refined if asked, quantiles,
@@ -207,8 +216,9 @@ def _measure_universal(network, batch, *, points, ways, refinement, seed, batch_
     columns = {}
     of_network = np.ones(len(stamps), dtype=bool)
     if refinement is not None:
+        pixels = assumptions.of(batch, stamps)
         posterior, quantiles, columns, flags = refinement(
-            posterior, quantiles, stamps, batch.psfs, seed=seed, device=device
+            posterior, quantiles, stamps, batch.psfs, pixels=pixels, seed=seed, device=device
         )
         stamps = stamps.with_flags(flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0

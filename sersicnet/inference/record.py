@@ -9,7 +9,7 @@ from sersicnet.preprocessing.inputs import PSF_KEYS
 __all__ = ["describe_call", "describe_inputs"]
 
 
-def describe_call(net, *, refine, psf_options):
+def describe_call(net, *, refine, assumptions, psf_options):
     """Describe what measured, for ``meta`` and the headers of FITS files.
 
     Parameters
@@ -18,23 +18,28 @@ def describe_call(net, *, refine, psf_options):
         The network.
     refine : None, str or refinement
         As in `~sersicnet.SersicNet.predict`.
+    assumptions : `~sersicnet.inference.assumptions.Assumptions`
+        What fits assume about the pixels.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
 
     Returns
     -------
     dict
-        ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, and the options of the
-        PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM`` and ``PSFCENT`` (whether they are normalized
-        and centered).
+        ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, ``SKY`` and ``SKYERR``
+        (what a fit assumed), and the options of the PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM``
+        and ``PSFCENT`` (whether they are normalized and centered).
     """
     weights = net.weights_ or "trained, not loaded from a file"
+    assumed = assumptions.describe()
     if refine is None:
         refine = "none"
+        assumed = dict.fromkeys(assumed, "not used")
     record = {
         "VERSION": f"sersicnet {__version__}",
         "WEIGHTS": weights.encode("ascii", "replace").decode(),
         "REFINE": str(refine),
+        **assumed,
     }
     for option, key in PSF_KEYS.items():
         if option in psf_options:

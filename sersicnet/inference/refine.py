@@ -2,7 +2,6 @@
 
 import zlib
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from sersicnet._settings import check_bool, check_positive
 from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import fit_batch
-from sersicnet.inference.importance import log_posterior, sample
+from sersicnet.inference.importance import PosteriorDensity, sample
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
@@ -37,31 +36,27 @@ class LevenbergMarquardt:
     prior : bool
         Whether the universal prior counts (see `~sersicnet.inference.fit_stamps`): the
         maximum of the posterior, else of the likelihood.
-    sky : bool
-        Whether a constant sky is fitted too.
 
     Raises
     ------
     ValueError
-        If one of them is neither True nor False.
+        If it is neither True nor False.
 
     Examples
     --------
     >>> from sersicnet.inference import LevenbergMarquardt
     >>> LevenbergMarquardt(prior=False)  # for SersicNet.predict(..., refine=...)
-    LevenbergMarquardt(prior=False, sky=True)
+    LevenbergMarquardt(prior=False)
     """
 
     prior: bool = True
-    sky: bool = True
 
     columns = (*_FIT_COLUMNS, COLUMNS["n_iter"])
 
     def __post_init__(self):
         check_bool("prior", self.prior)
-        check_bool("sky", self.sky)
 
-    def __call__(self, posterior, quantiles, stamps, psfs, *, seed, device):
+    def __call__(self, posterior, quantiles, stamps, psfs, *, pixels, seed, device):
         """Refine the posteriors of some galaxies.
 
         Parameters
@@ -74,6 +69,8 @@ class LevenbergMarquardt:
             Stamps that they are of.
         psfs : `~sersicnet.model.PSFs`
             PSFs of the cutouts, before any binning.
+        pixels : `~sersicnet.inference.assumptions.PixelModel`
+            What is known of sky and noise.
         seed : int
             Seed of random draws.
         device : str or `~torch.device`
@@ -88,16 +85,19 @@ class LevenbergMarquardt:
         columns : dict of (N,) `~numpy.ndarray`
             ``sky`` and ``n_iter``.
         flags : (N,) int `~numpy.ndarray`
-            ``NOT_REFINED`` and ``AT_BOUND``.
+            ``NOT_REFINED``, ``AT_BOUND`` and ``SKY_DEGENERATE``.
         """
-        fits = fit_batch(quantiles, stamps, psfs, prior=self.prior, sky=self.sky, device=device)
+        fits = fit_batch(quantiles, stamps, psfs, pixels, prior=self.prior, device=device)
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        flags |= fits.sky_flags(stamps, pixels)
         covariance = fits.widened(posterior, seed)
-        refined = FitDensity(posterior, fit.mean, covariance, fits.log_light, fits.offset)
+        refined = FitDensity(
+            posterior, fit.mean, covariance, fits.log_light, fits.offset, fits.skies()
+        )
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
         fitted = np.where(fit.converged, fitted, quantiles)
         columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
@@ -117,16 +117,13 @@ class ImportanceSampling:
     min_ess : float
         Effective sample size below which a galaxy is flagged.
     n_kept : int
-        Number of draws that the results keep, equally likely: 28 bytes each.
-    sky : bool
-        Whether a constant sky of unknown level is integrated over.
+        Number of draws that the results keep, equally likely: 32 bytes each.
 
     Raises
     ------
     ValueError
-        If a number is not positive, ``max_samples`` or ``n_kept`` is not an integer, ``sky`` is
-        neither True nor False, or ``ess`` or ``max_samples`` is below ``min_ess``, which would
-        flag every galaxy.
+        If a number is not positive, ``max_samples`` or ``n_kept`` is not an integer, or ``ess`` or
+        ``max_samples`` is below ``min_ess``, which would flag every galaxy.
 
     Examples
     --------
@@ -139,7 +136,6 @@ class ImportanceSampling:
     max_samples: int = 4096
     min_ess: float = 100.0
     n_kept: int = 500
-    sky: bool = True
 
     columns = (
         *_FIT_COLUMNS,
@@ -157,22 +153,21 @@ class ImportanceSampling:
             if not number or not 0 < value < np.inf:
                 msg = f"{name}={value!r} must be a positive, finite number"
                 raise ValueError(msg)
-        check_bool("sky", self.sky)
         for name in ("ess", "max_samples"):
             if getattr(self, name) < self.min_ess:
                 msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
                 raise ValueError(msg)
 
-    def __call__(self, posterior, quantiles, stamps, psfs, *, seed, device):
+    def __call__(self, posterior, quantiles, stamps, psfs, *, pixels, seed, device):
         """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
         The refined posterior is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
-        ``n_samples``, ``log_evidence``, and ``sky`` of the best fit; the flags are ``LOW_ESS`` and
-        ``NOT_REFINED``.
+        ``n_samples``, ``log_evidence``, and ``sky`` of the best fit; the flags are ``LOW_ESS``,
+        ``NOT_REFINED`` and ``SKY_DEGENERATE``.
         """
-        fits = fit_batch(quantiles, stamps, psfs, prior=True, sky=self.sky, device=device)
-        labels, refined, columns = self._sample_all(
-            fits, posterior, quantiles, stamps, seed=seed, device=device
+        fits = fit_batch(quantiles, stamps, psfs, pixels, prior=True, device=device)
+        labels, skies, refined, columns = self._sample_all(
+            fits, posterior, quantiles, stamps, pixels, seed=seed, device=device
         )
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         ess = np.nan_to_num(columns["ess"])
@@ -182,24 +177,29 @@ class ImportanceSampling:
         flags[kept] |= int(Flags.NOT_REFINED)
         drawn = posterior.draw(kept, self.n_kept, seed)
         labels[kept] = stack_labels(drawn)
+        skies[kept] = fits.fit.start_sky[kept, None]
+        flags |= fits.sky_flags(stamps, pixels)
         columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
-        return SampleDensity(labels), refined, columns, flags
+        return SampleDensity(labels, skies), refined, columns, flags
 
-    def _sample_all(self, fits, posterior, quantiles, stamps, *, seed, device):
-        """Return labels of draws, quantiles and columns.
+    def _sample_all(self, fits, posterior, quantiles, stamps, pixels, *, seed, device):
+        """Return labels and skies of draws, quantiles and columns.
 
         Labels are NaN, and quantiles those of the network, where the draws are too few.
         """
         n = len(stamps)
         labels = np.full((n, self.n_kept, N_LABELS), np.nan, np.float32)
+        skies = np.full((n, self.n_kept), np.nan, np.float32)
         columns = {
             "ess": np.full(n, np.nan),
             "log_evidence": np.full(n, np.nan),
             "n_samples": np.zeros(n, dtype=np.int64),
         }
         refined = quantiles.copy()
-        for row, likelihood in fits.likelihoods(stamps, sky=self.sky, device=device):
-            samples = self._sample(likelihood, fits.proposals(posterior, row), seed)
+        for row, likelihood in fits.likelihoods(stamps, pixels, device=device):
+            target = PosteriorDensity(likelihood)
+            generator = _own_generator(likelihood, seed)
+            samples = self._sample(target, fits.proposals(posterior, row), generator)
             columns["ess"][row] = samples.ess
             columns["n_samples"][row] = len(samples.values)
             if samples.ess < _FEWEST_EFFECTIVE:
@@ -207,24 +207,29 @@ class ImportanceSampling:
             columns["log_evidence"][row] = samples.log_evidence
             values = fits.labels(samples.values, row)
             weights = samples.weights.numpy()
-            labels[row] = values[_resampled(weights, self.n_kept)]
+            chosen = _resampled(weights, self.n_kept)
+            labels[row] = values[chosen]
+            skies[row] = target.draw_skies(chosen, generator).numpy()
             drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
             refined[:, :, [row]] = summarize(drawn, SEVEN, weights=weights)
-        return labels, refined, columns
+        return labels, skies, refined, columns
 
-    def _sample(self, likelihood, proposals, seed):
+    def _sample(self, target, proposals, generator):
         """Return weighted draws of one galaxy."""
-        # Seeded by the pixels: no draw depends on other galaxies of the call.
-        own_seed = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
-        state = np.random.SeedSequence([seed, own_seed]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
         return sample(
-            partial(log_posterior, likelihood),
+            target,
             proposals,
             ess=self.ess,
             max_samples=self.max_samples,
             generator=generator,
         )
+
+
+def _own_generator(likelihood, seed):
+    """Return a generator that is seeded by the pixels: no draw depends on other galaxies."""
+    own_seed = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
+    state = np.random.SeedSequence([seed, own_seed]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 _KINDS = {"lm": LevenbergMarquardt, "importance": ImportanceSampling}

@@ -23,7 +23,29 @@ from sersicnet.networks.densities import LEVELS
 from sersicnet.networks.flow_density import FlowDensity, label_dict
 from sersicnet.parameters import wrap_theta
 
-__all__ = ["FitDensity", "SampleDensity", "fit_quantiles"]
+__all__ = ["FitDensity", "FitSkies", "SampleDensity", "fit_quantiles"]
+
+# Added to the seed of draws of the sky: those of the galaxies are others.
+_SKY_SEED = 1_000_003
+
+
+@dataclass(frozen=True, eq=False)
+class FitSkies(Rows):
+    """The skies of N fits, in units of the data of the stamps.
+
+    Attributes
+    ----------
+    sky : (N,) `~numpy.ndarray`
+        Best sky at the optimum.
+    slope : (N, 7) `~numpy.ndarray`
+        Its derivatives by the unconstrained labels.
+    err : (N,) `~numpy.ndarray`
+        Error of the sky of a known galaxy.
+    """
+
+    sky: np.ndarray
+    slope: np.ndarray
+    err: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +65,8 @@ class FitDensity(Rows):
         ``log_flux``.
     offset : (N, 2) `~numpy.ndarray`
         Shift of the PSF to the middle of its stamp, subtracted from ``dx`` and ``dy``.
+    skies : FitSkies or None
+        The fitted skies.
     """
 
     network: FlowDensity
@@ -50,6 +74,7 @@ class FitDensity(Rows):
     covariance: np.ndarray
     log_light: np.ndarray
     offset: np.ndarray
+    skies: FitSkies | None
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with a generator of its own.
@@ -68,6 +93,7 @@ class FitDensity(Rows):
         Returns
         -------
         dict of (R, n) `~numpy.ndarray`
+            The labels, and ``sky`` where there are skies.
         """
         rows = np.asarray(rows)
         numbers = rows if numbers is None else np.asarray(numbers)
@@ -77,8 +103,13 @@ class FitDensity(Rows):
         values, vectors = np.linalg.eigh(covariance[good])
         root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
         normal = own_normal(numbers, (n, N_LABELS), seed)
-        values = self.mean[rows, None] + normal @ np.swapaxes(root, 1, 2)
-        drawn = label_dict(self.labels(values, rows))
+        away = normal @ np.swapaxes(root, 1, 2)
+        drawn = label_dict(self.labels(self.mean[rows, None] + away, rows))
+        if self.skies is not None:
+            skies = self.skies[rows]
+            moved = np.nan_to_num(away @ skies.slope[:, :, None])[:, :, 0]
+            own = own_normal(numbers, (n,), seed + _SKY_SEED) * skies.err[:, None]
+            drawn["sky"] = skies.sky[:, None] + moved + own
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
         network = self.network.draw(rows[missing], n, seed, numbers=numbers[missing])
         for name, values in network.items():
@@ -101,9 +132,12 @@ class SampleDensity(Rows):
     ----------
     labels : (N, S, 7) `~numpy.ndarray`
         The draws; NaN for a galaxy without a posterior.
+    skies : (N, S) `~numpy.ndarray`
+        Their skies, in units of the data of the stamps.
     """
 
     labels: np.ndarray
+    skies: np.ndarray
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
@@ -116,8 +150,9 @@ class SampleDensity(Rows):
             # each as often as any other, before the rest is drawn
             order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
             chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
-        picked = self.labels[np.asarray(rows, dtype=int)[:, None], chosen]
-        return label_dict(picked.astype(float))
+        picked = np.asarray(rows, dtype=int)[:, None], chosen
+        drawn = label_dict(self.labels[picked].astype(float))
+        return drawn | {"sky": self.skies[picked].astype(float)}
 
 
 def fit_quantiles(posterior, held, frame):
@@ -147,7 +182,7 @@ def fit_quantiles(posterior, held, frame):
     >>> from sersicnet.preprocessing import StampFrame
     >>> frame = StampFrame(*np.array([[1.0], [25.0], [0.1], [1.0], [63.5], [63.5]]))
     >>> mean = np.array([[2.0, 0, 0, 0.5, 0, 0, 0]])
-    >>> fits = FitDensity(None, mean, 0.01 * np.eye(7)[None], np.zeros(1), np.zeros((1, 2)))
+    >>> fits = FitDensity(None, mean, 0.01 * np.eye(7)[None], np.zeros(1), np.zeros((1, 2)), None)
     >>> quantiles = fit_quantiles(fits, np.zeros((1, 7), bool), frame)
     >>> print(np.round(quantiles[0, :, 0], 2))  # of the magnitude
     [19.75 20.   20.25]

@@ -21,6 +21,8 @@ _GROW = 2
 _SKY_RADIUS = 0.75
 # Fewest pixels that a local sky is measured from.
 _SKY_PIXELS = 500
+# Error of a median over that of a mean.
+_MEDIAN_ERROR = np.sqrt(np.pi / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +88,14 @@ def cut_source(sources, source, *, local_background, others=0.0):
     if (_widened(part(window.gone, True)) & own).any():
         flags |= Flags.EDGE
     data = part(window.data, 0.0) - others
-    subtracted = 0.0
-    if local_background:
-        subtracted = _local_background(data, part(sources.sky, False))
     noise = part(window.noise, np.inf)
+    subtracted = 0.0
+    sky_err = None
+    if local_background:
+        subtracted, sky_err = _local_background(data, part(sources.sky, False), noise)
     mask = part(window.hidden, True) | (neighbors & ~own)
-    return SourceCutout(CheckedCutout(data - subtracted, noise, mask), subtracted, int(flags))
+    pixels = CheckedCutout(data - subtracted, noise, mask, sky_err=sky_err)
+    return SourceCutout(pixels, subtracted, int(flags))
 
 
 def _widened(pixels):
@@ -101,15 +105,19 @@ def _widened(pixels):
     return ndimage.binary_dilation(pixels, iterations=_GROW)
 
 
-def _local_background(data, free):
-    """Median of the free pixels around the middle of a cutout; 0 where they are few."""
+def _local_background(data, free, noise):
+    """Median of the free pixels around the middle of a cutout, and its error.
+
+    Where they are few, 0 and None.
+    """
     ny, nx = data.shape
     y, x = np.ogrid[:ny, :nx]
     radius = np.hypot(y - (ny - 1) / 2, x - (nx - 1) / 2)
     around = free & (radius > _SKY_RADIUS * ny / 2)
     if around.sum() < _SKY_PIXELS:
-        return 0.0
-    return float(finite_median(data[around]))
+        return 0.0, None
+    error = _MEDIAN_ERROR * finite_median(noise[around]) / np.sqrt(around.sum())
+    return float(finite_median(data[around])), float(error)
 
 
 def shift_centers(table, part):

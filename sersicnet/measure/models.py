@@ -11,9 +11,9 @@ from sersicnet.measure.images import blank_image
 from sersicnet.measure.psf import centered_psf, field_psf
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
-from sersicnet.model.likelihood import visible_radius
 from sersicnet.model.profile import psf_transform, sersic_images
 from sersicnet.model.psf_stamp import unit_stamp
+from sersicnet.model.sizes import visible_radius
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.inputs import psf_options_of

@@ -7,9 +7,9 @@ survey and their record. Nothing slow is imported before an option needs it.
 from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
 from numbers import Real
-from textwrap import fill
 
 from sersicnet._settings import check_names
+from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
 
 __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
@@ -24,9 +24,8 @@ _LARGEST_KERNEL = 10
 # Side of the smallest tile: a window is larger by some 200 pixels, and read for each tile.
 _SMALLEST_TILE = 32
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
-_PREDICTING = ("normalize_psf", "augment", "refine", "n_samples", "batch_size", "seed")
-# Line of a docstring that the descriptions of all options stand for.
-_PLACE = "    {options}\n"
+_PREDICTING = ("normalize_psf", "augment", "refine", "sky", "sky_err", "n_samples", "batch_size")
+_PREDICTING += ("seed",)
 
 
 def _option(default, kind, summary, details=""):
@@ -180,6 +179,18 @@ class Options:
         "Also a `~sersicnet.inference.LevenbergMarquardt` or "
         "`~sersicnet.inference.ImportanceSampling`.",
     )
+    sky: str = _option(
+        "prior",
+        "{'prior', 'free', 'fixed'}, optional",
+        "What a refinement assumes about the sky that is left: 0 within sky_err (prior), anything "
+        "(free), or none (fixed).",
+    )
+    sky_err: object = _option(
+        None,
+        "float or `~astropy.units.Quantity`, optional",
+        "Standard deviation of that sky, in units of the noise of a pixel or in that of the image.",
+        "By default the error of the local sky, and at least 0.03 of the noise.",
+    )
     n_samples: int = _option(
         64, "int, optional", "Samples of the network's posterior for medians and quantiles."
     )
@@ -190,6 +201,7 @@ class Options:
 
     def __post_init__(self):
         from sersicnet._settings import check_bool, check_positive
+        from sersicnet.inference.assumptions import check_sky
         from sersicnet.io.mask_bits import check_mask_bits
 
         check_mask_bits(self.mask_bits)
@@ -215,6 +227,7 @@ class Options:
         check_bool("augment", self.augment)
         check_bool("normalize_psf", self.normalize_psf)
         check_bool("recenter_psf", self.recenter_psf)
+        check_sky(self.sky, self.sky_err, n_values=1)
         if self.refine is not None:
             from sersicnet.inference.refine import check_refinement
 
@@ -230,6 +243,12 @@ class Options:
     def predicting(self):
         """Those that `~sersicnet.SersicNet.predict` takes for each cutout, by name."""
         return {name: getattr(self, name) for name in _PREDICTING}
+
+    def assumptions(self):
+        """What fits assume, a `~sersicnet.inference.assumptions.Assumptions`."""
+        from sersicnet.inference.assumptions import Assumptions
+
+        return Assumptions(sky=self.sky, sky_err=self.sky_err)
 
     def changed(self):
         """Those that differ from the default, by name."""
@@ -362,29 +381,8 @@ def takes_options(function):
     for option in fields(Options):
         own.append(Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default))
     function.__signature__ = Signature(own)
-    function.__doc__ = _documented(function.__doc__)
+    function.__doc__ = documented(function.__doc__, fields(Options))
     return function
 
 
-def _documented(docstring):
-    """The docstring with the descriptions of all options; None where Python has dropped it."""
-    if docstring is None:
-        return None
-    lines = []
-    for option in fields(Options):
-        lines.append(f"    {option.name} : {option.metadata['kind']}")
-        text = f"{option.metadata['summary']} {option.metadata['details']}"
-        margin = 8 * " "
-        lines.append(
-            fill(
-                text,
-                width=100,
-                initial_indent=margin,
-                subsequent_indent=margin,
-                break_on_hyphens=False,
-            )
-        )
-    return docstring.replace(_PLACE, "\n".join(lines) + "\n")
-
-
-Options.__doc__ = _documented(Options.__doc__)
+Options.__doc__ = documented(Options.__doc__, fields(Options))

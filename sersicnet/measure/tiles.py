@@ -28,6 +28,7 @@ from astropy.table import vstack
 
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
+from sersicnet.inference.assumptions import plain_width
 from sersicnet.inference.record import describe_call
 from sersicnet.measure.catalog import (
     catalog_positions,
@@ -115,6 +116,7 @@ def open_measurement(image, options, *, net):
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
+        options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
         pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         yield Measurement(
             field=field,
@@ -293,7 +295,10 @@ class Measurement:
         if self.psf is not None:
             psf_options["oversampling"] = self.psf.oversampling
         record = {"PIXSCALE": self.pixel_scale, "MAGZP": self.zeropoint}
-        record |= describe_call(self.net, refine=options.refine, psf_options=psf_options)
+        assumptions = options.assumptions()
+        record |= describe_call(
+            self.net, refine=options.refine, assumptions=assumptions, psf_options=psf_options
+        )
         return record | {"THRESH": options.threshold}
 
     def _blank_rows(self, rows):

@@ -16,6 +16,7 @@ module              content
 ``psf_models``      Stamps of the PSF models of photutils.
 ``psf_resampling``  PSFs centered, binned, and as the network sees them.
 ``render``          Images of many galaxies, each behind its own PSF.
+``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
 ``noise``           The correlation of the noise of neighboring pixels.
 ``misfit``          Residuals that one Sersic galaxy cannot explain.
@@ -31,6 +32,7 @@ _HOMES = {
     "ORIENTATIONS": "symmetries",
     "Labels": "labels",
     "Misfit": "misfit",
+    "NormalEquations": "likelihood",
     "PSFCheck": "psf_check",
     "PSFs": "psf",
     "StampLikelihood": "likelihood",
@@ -64,11 +66,11 @@ _HOMES = {
     "sersic_images": "profile",
     "split_labels": "labels",
     "stack_labels": "labels",
-    "stamp_sizes": "likelihood",
+    "stamp_sizes": "sizes",
     "to_unconstrained": "unconstrained",
     "unit_stamp": "psf_stamp",
     "usable_psf": "psf_check",
-    "visible_radius": "likelihood",
+    "visible_radius": "sizes",
 }
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "ORIENTATIONS",
     "Labels",
     "Misfit",
+    "NormalEquations",
     "PSFCheck",
     "PSFs",
     "StampLikelihood",

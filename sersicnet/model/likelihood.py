@@ -1,30 +1,50 @@
 """The likelihood of stamps under one PSF-convolved Sersic galaxy and a constant sky."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from sersicnet.model.jacobian import image_and_jacobian
-from sersicnet.model.labels import CENTER, axis_ratio, length, split_labels
 from sersicnet.model.profile import sersic_images
 from sersicnet.model.render import n_together, psf_transforms
+from sersicnet.model.sizes import stamp_sizes
 
-__all__ = ["StampLikelihood", "likelihoods", "stamp_sizes", "visible_radius"]
+__all__ = ["NormalEquations", "StampLikelihood", "likelihoods"]
 
-# Sides of the stamps that galaxies are fitted on.
-_SIZES = (32, 48, 64, 96, 128)
-# A stamp reaches to where the galaxy is this many sigma per pixel, and this many FWHM further.
-_FAINTEST = 0.03
-_WIDTHS = 3.0
+
+class NormalEquations(NamedTuple):
+    """The terms of a Gauss-Newton step for N galaxies, with the sky projected out.
+
+    Attributes
+    ----------
+    chi2 : (N,) `~torch.Tensor`
+        Sum of squared residuals over the noise, at the best sky, and of the squared sky over that
+        of its prior.
+    gradient : (N, P) `~torch.Tensor`
+        Derivative of minus half of chi2 by the labels.
+    curvature : (N, P, P) `~torch.Tensor`
+        Fisher matrix of the labels.
+    sky_total : (N,) `~torch.Tensor`
+        Derivative of minus half of chi2 by the sky, where the sky is 0.
+    sky_response : (N, P) `~torch.Tensor`
+        Elements of the Fisher matrix for the sky and each label.
+    """
+
+    chi2: torch.Tensor
+    gradient: torch.Tensor
+    curvature: torch.Tensor
+    sky_total: torch.Tensor
+    sky_response: torch.Tensor
 
 
 @dataclass(eq=False)
 class StampLikelihood:
     """Gaussian likelihood of stamps of one size.
 
-    The sky is a constant that is fitted along with the galaxy, or integrated over: it is linear,
-    so it costs nothing.
+    The sky is a constant with a normal prior around 0 that is fitted along with the galaxy, or
+    integrated over: it is linear, so it costs nothing.
 
     Parameters
     ----------
@@ -35,8 +55,9 @@ class StampLikelihood:
         Transform of the PSF of all stamps or of each, from `~sersicnet.model.psf_transform`.
     oversampling : int
         PSF pixels per image pixel on a side.
-    sky : bool
-        Whether to fit a constant sky; it is zero otherwise.
+    sky_err : (N,) `~torch.Tensor`, optional
+        Standard deviation of the prior of the sky, in units of the data: 0 where there is no sky,
+        infinite (the default) where nothing is known of it.
     outside : (N, 4) `~torch.Tensor`, optional
         Sums over the pixels around the stamps, which only constrain the sky: the number of good
         pixels, and the sums of squared weights, of these times the data, and of these times the
@@ -56,10 +77,12 @@ class StampLikelihood:
     weight: torch.Tensor
     transform: torch.Tensor
     oversampling: int = 1
-    sky: bool = True
+    sky_err: torch.Tensor | None = None
     outside: torch.Tensor | None = None
 
     def __post_init__(self):
+        if self.sky_err is None:
+            self.sky_err = self.data.new_full((len(self.data),), torch.inf, dtype=torch.float64)
         if self.outside is None:
             self.outside = self.data.new_zeros(len(self.data), 4, dtype=torch.float64)
 
@@ -73,7 +96,7 @@ class StampLikelihood:
             self.weight[rows],
             transform,
             self.oversampling,
-            self.sky,
+            self.sky_err[rows],
             self.outside[rows],
         )
 
@@ -87,8 +110,13 @@ class StampLikelihood:
 
     @property
     def sky_information(self):
-        """Sum of the squared weights, (N,): one over the variance of the sky."""
+        """Sum of the squared weights, (N,): one over the variance of a sky without a prior."""
         return self.weight.square().sum(dim=(1, 2), dtype=torch.float64) + self.outside[:, 1]
+
+    @property
+    def sky_precision(self):
+        """One over the variance of the sky of a known galaxy, (N,): of the pixels and the prior."""
+        return self.sky_information.clamp(min=1e-12) + self.sky_err.to(torch.float64) ** -2
 
     def chi2(self, labels):
         """Return the sum of squared residuals over the noise, at the best sky.
@@ -104,6 +132,29 @@ class StampLikelihood:
         """
         return self._chi2(*self._residual(self._model(labels)))
 
+    def marginal(self, labels):
+        """Return the logarithm of the likelihood with the sky integrated over, and the best sky.
+
+        Parameters
+        ----------
+        labels : (N, 7) `~torch.Tensor`
+            As in `chi2`.
+
+        Returns
+        -------
+        log_likelihood : (N,) float64 `~torch.Tensor`
+            Without the factor of the noise alone. The prior of the sky is normalized, or has a
+            density of 1 per unit of the data where nothing is known of it.
+        sky : (N,) float64 `~torch.Tensor`
+            Mean of the sky, which has the variance 1 / `sky_precision`.
+        """
+        residual, total = self._residual(self._model(labels))
+        log_likelihood = -0.5 * self._chi2(residual, total)
+        known = -torch.log1p(self.sky_err**2 * self.sky_information)
+        unknown = torch.log(2 * np.pi / self.sky_information)
+        volume = torch.where(self.sky_err.isinf(), unknown, known)
+        return log_likelihood + 0.5 * volume, self._sky(total)
+
     def compare(self, labels):
         """Compare the images with galaxies of these labels, at the best sky.
 
@@ -115,13 +166,13 @@ class StampLikelihood:
         Returns
         -------
         sky : (N,) `~torch.Tensor`
-            Most likely sky in units of the data; 0 where no sky is fitted.
+            Most likely sky in units of the data.
         signal, residual : (N, S, S) `~torch.Tensor`
             The galaxies without the sky and the residuals with it, over the noise.
         """
         model = self._model(labels)
         residual, total = self._residual(model)
-        sky = self._sky(total).to(model.dtype) * self.sky
+        sky = self._sky(total).to(model.dtype)
         residual = residual.view(model.shape) - sky[:, None, None] * self.weight
         return sky, model * self.weight, residual
 
@@ -141,14 +192,12 @@ class StampLikelihood:
 
     def _sky(self, total):
         """The most likely sky from the sum of weighted residuals times the weights."""
-        return (total + self.outside[:, 2]) / self.sky_information.clamp(min=1e-12)
+        return (total + self.outside[:, 2]) / self.sky_precision
 
     def _chi2(self, residual, total):
         """Chi2 from weighted residuals and their sum times the weights."""
         chi2 = residual.square().sum(dim=1, dtype=torch.float64) + self.outside[:, 3]
-        if self.sky:
-            chi2 = chi2 - (total + self.outside[:, 2]) * self._sky(total)
-        return chi2
+        return chi2 - (total + self.outside[:, 2]) * self._sky(total)
 
     def normal_equations(self, labels):
         """Return the terms of a Gauss-Newton step, with the sky projected out.
@@ -160,12 +209,7 @@ class StampLikelihood:
 
         Returns
         -------
-        chi2 : (N,) `~torch.Tensor`
-            Sum of squared residuals over the noise, at the best sky.
-        gradient : (N, 7) `~torch.Tensor`
-            Derivative of minus half of chi2 by the labels.
-        curvature : (N, 7, 7) `~torch.Tensor`
-            Fisher matrix of the labels.
+        NormalEquations
         """
         image, jacobian = image_and_jacobian(
             labels,
@@ -179,76 +223,14 @@ class StampLikelihood:
         chi2 = self._chi2(residual, total)
         gradient = (jacobian @ residual[:, :, None])[:, :, 0]
         curvature = jacobian @ jacobian.transpose(1, 2)
-        if self.sky:
-            known = self.sky_information.clamp(min=1e-12).to(residual.dtype)
-            response = (jacobian @ weight[:, :, None])[:, :, 0]
-            gradient = gradient - response * self._sky(total).to(residual.dtype)[:, None]
-            curvature = curvature - response[:, :, None] * (response / known[:, None])[:, None]
-        return chi2, gradient, curvature
+        known = self.sky_precision.to(residual.dtype)
+        response = (jacobian @ weight[:, :, None])[:, :, 0]
+        gradient = gradient - response * self._sky(total).to(residual.dtype)[:, None]
+        curvature = curvature - response[:, :, None] * (response / known[:, None])[:, None]
+        return NormalEquations(chi2, gradient, curvature, total + self.outside[:, 2], response)
 
 
-def stamp_sizes(labels, fwhm):
-    """Return the side of the stamp that holds the visible part of each galaxy.
-
-    The pixels outside of it still constrain the sky.
-
-    Parameters
-    ----------
-    labels : (N, 7) `~numpy.ndarray`
-        Labels, in the order of `~sersicnet.model.LABELS`.
-    fwhm : (N,) `~numpy.ndarray`
-        FWHM of the PSF, in pixels.
-
-    Returns
-    -------
-    (N,) int `~numpy.ndarray`
-        One of 32, 48, 64, 96 and 128.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sersicnet.model import stamp_sizes
-    >>> stamp_sizes(np.array([[2.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]]), np.array([3.0]))
-    array([48])
-    """
-    off_middle = np.abs(labels[:, CENTER]).max(axis=1)
-    reach = visible_radius(labels, _FAINTEST)
-    needed = 2 * (reach + _WIDTHS * fwhm + off_middle)
-    return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
-
-
-def visible_radius(labels, faintest):
-    """Return the radius at which galaxies have a given surface brightness, without the PSF.
-
-    Parameters
-    ----------
-    labels : (N, 7) `~numpy.ndarray`
-        Labels, in the order of `~sersicnet.model.LABELS`.
-    faintest : float
-        Surface brightness, in the unit of the flux per pixel.
-
-    Returns
-    -------
-    (N,) `~numpy.ndarray`
-        Radius along the major axis, in pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sersicnet.model import visible_radius
-    >>> visible_radius(np.array([[2.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0]]), 0.03).round(1)
-    array([9.8])
-    """
-    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
-    r_eff = 10**log_r_eff
-    q = axis_ratio(length(e1, e2))
-    b = 2 * n - 1 / 3 + 0.01 / n  # Ciotti & Bertin 1999
-    # Brightness at r_eff for a flux spread as for n = 1 to 4: within a few tenths.
-    brightness = 10**log_flux / (2 * np.pi * r_eff**2 * q * 1.9)
-    return r_eff * np.maximum(1 + np.log(brightness / faintest) / b, 0.5) ** n
-
-
-def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
+def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, device="cpu"):
     """Group galaxies that are fitted together, and make the likelihood of each group.
 
     Parameters
@@ -261,8 +243,8 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
         PSFs of the galaxies.
     chunk : int
         Largest number of galaxies in a group.
-    sky : bool
-        Whether to fit a constant sky; it is zero otherwise.
+    sky_err : (N,) `~numpy.ndarray`, optional
+        Standard deviations of the prior of the sky, as in `StampLikelihood`.
     device : str or `~torch.device`
         Device that renders.
 
@@ -275,6 +257,8 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
     """
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     widths = psfs.widths()
+    if sky_err is None:
+        sky_err = np.full(len(labels), np.inf)
     whole = data.shape[-1]
     sizes = np.minimum(stamp_sizes(labels, widths), whole)
     for size in np.unique(sizes[good]):
@@ -292,7 +276,7 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky=True, device="cpu"):
                     weight=torch.from_numpy(weight[rows, inner, inner]).contiguous().to(device),
                     transform=psf_transforms(psfs, psfs.which[rows], int(size), device),
                     oversampling=psfs.oversampling,
-                    sky=sky,
+                    sky_err=torch.from_numpy(sky_err[rows]).to(device),
                     outside=_outside(
                         labels[rows], data[rows], weight[rows], psfs[rows], size, device
                     ),

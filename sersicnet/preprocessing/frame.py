@@ -63,6 +63,10 @@ class StampFrame(Rows):
         """Whether one pixel scale describes all directions, (N,) bool `~numpy.ndarray`."""
         return self.elongation < 1 + TOLERANCE
 
+    def sky_in_image(self, sky):
+        """Convert the level of the sky in stamps to that in a pixel of the image, in its unit."""
+        return sky * self.noise_level / self.bins**2
+
     def on_sky(self, values):
         """Convert ellipses in pixels to ellipses on the sky.
 

@@ -61,12 +61,15 @@ class CheckedCutout:
         True is bad.
     stretch : (2, 2) `~numpy.ndarray`, optional
         Shape of its pixels, as in `~sersicnet.preprocessing.StampFrame`.
+    sky_err : float, optional
+        Error of the sky that was subtracted, in the unit of the image, where known.
     """
 
     data: np.ndarray
     noise: np.ndarray
     mask: np.ndarray
     stretch: np.ndarray = None
+    sky_err: float = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None

@@ -11,7 +11,6 @@ from astropy.table import QTable
 
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
-from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
 from sersicnet.io.cutouts import read_cutout, write_cutout
 
 
@@ -104,14 +103,14 @@ def test_options_of_refinement_and_psf(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr(SersicNet, "predict", predict)
     arguments = ["predict", *files, "-o", str(tmp_path / "x.ecsv"), "--device", "cpu"]
-    assert main([*arguments, "--refine", "lm", "--no-sky", "--psf-oversampling", "2"]) == 1
-    assert seen["refine"] == LevenbergMarquardt(sky=False)
+    assert main([*arguments, "--refine", "lm", "--sky", "fixed", "--psf-oversampling", "2"]) == 1
+    assert (seen["refine"], seen["sky"], seen["sky_err"]) == ("lm", "fixed", None)
     assert seen["psf_oversampling"] == 2
     assert seen["device"] == "cpu"
-    main([*arguments, "--refine", "importance", "--no-sky"])
-    assert seen["refine"] == ImportanceSampling(sky=False)
+    main([*arguments, "--refine", "importance", "--sky-err", "0.1"])
+    assert (seen["refine"], seen["sky"], seen["sky_err"]) == ("importance", "prior", 0.1)
     with pytest.raises(SystemExit, match="2"):
-        main([*arguments, "--no-sky"])
+        main([*arguments, "--sky", "none"])
 
 
 def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):

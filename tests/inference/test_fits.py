@@ -30,7 +30,8 @@ def test_the_sky_that_was_fitted_is_told(net, refined, scale):
     large = labels_of(snr=2000, r_eff=40, n=1)
     images = [render([TABLE[0]], star())[0], render([large], star(), size=256)[0]]
     images = [scale * (add_noise(image) + sky) for image in images]
-    found = net.predict([make_cutout(image, noise=scale * NOISE) for image in images], refine="lm")
+    cutouts = [make_cutout(image, noise=scale * NOISE) for image in images]
+    found = net.predict(cutouts, refine="lm", sky="free")
     assert [bool(flag & int(Flags.BINNED)) for flag in found.flags] == [False, True]
     assert_allclose(found.columns["sky"] / scale, sky, atol=0.1 * NOISE)
     assert abs(refined["lm"].columns["sky"]).max() < 0.1 * NOISE
@@ -38,14 +39,14 @@ def test_the_sky_that_was_fitted_is_told(net, refined, scale):
 
 def test_the_optimum_is_one(net, four):
     """No step away from the fit along any parameter makes chi2 smaller."""
-    found = net.predict(four, refine=LevenbergMarquardt(prior=False))
+    found = net.predict(four, refine=LevenbergMarquardt(prior=False), sky="free")
     stamps = prepare(four)
     psfs = collect_psfs([cutout.psf for cutout in four])
     labels = torch.from_numpy(median_labels(found.quantiles, stamps, psfs))
     transform = psf_transform(torch.from_numpy(star()), 128)
     data, weight = (torch.tensor(part).double() for part in (stamps.data, stamps.weight))
     likelihood = StampLikelihood(data, weight, transform)
-    _, _, curvature = likelihood.normal_equations(labels)
+    curvature = likelihood.normal_equations(labels).curvature
     best, width = likelihood.chi2(labels), torch.diagonal(curvature, dim1=1, dim2=2).rsqrt()
     for column in range(N_LABELS):
         for sign in (-1, 1):
@@ -90,7 +91,7 @@ def test_what_is_not_refined_has_the_chi2_and_sky_of_what_it_shows(net, four, mo
     """Those of the model at the network's medians."""
     plain = net.predict(four)
     monkeypatch.setattr("sersicnet.inference.levenberg_marquardt.MAX_ITERATIONS", 0)
-    found = net.predict(four, refine="lm")
+    found = net.predict(four, refine="lm", sky="free")
     assert (found.flags & int(Flags.NOT_REFINED) != 0).all()
     assert_array_equal(found.quantiles, plain.quantiles)
     stamps = prepare(four)

@@ -15,6 +15,7 @@ def test_meta_of_a_prediction(net, images):
     assert meta["VERSION"].startswith("sersicnet ")
     assert meta["WEIGHTS"].startswith("universal")
     assert meta["REFINE"] == "none"
+    assert meta["SKY"] == "not used"
     assert meta["PSFSAMP"] == 1
     assert meta["PSFNORM"] is True
     assert (meta["PIXSCALE"], meta["MAGZP"]) == (SCALE, ZEROPOINT)
@@ -24,12 +25,13 @@ def test_meta_of_a_prediction(net, images):
 
 
 def test_meta_of_options_and_of_an_array_of_planes(net, images):
-    refine = LevenbergMarquardt(sky=False)
+    refine = LevenbergMarquardt(prior=False)
     options = {"psf_oversampling": 2, "normalize_psf": False, "refine": refine}
     units = {"pixel_scale": [0.1, 0.2], "zeropoint": 25.0}
     stamp = star(shape=(83, 83), oversampling=2)
     meta = net.predict(images[:2], psf=stamp, **options, **units).to_table().meta
     assert meta["REFINE"] == repr(refine)
+    assert (meta["SKY"], "SKYERR" in meta) == ("prior", False)
     assert (meta["PSFSAMP"], meta["PSFNORM"]) == (2, False)
     assert "PIXSCALE" not in meta
     assert meta["INPUT"] == f"array of shape {images[:2].shape}: 2 galaxies"

@@ -12,6 +12,7 @@ from helpers.measured import has, one_star, value
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
+from sersicnet.measure.cutouts import _local_background
 from sersicnet.measure.image import measure_image
 from sersicnet.parameters import PARAMETERS
 
@@ -51,3 +52,16 @@ def test_a_saturated_star(net):
     unknown = measure_image(field, psf=None, net=net, catalog=position, saturation=1e9)
     assert not has(unknown, Flags.SATURATED).any()
     assert abs(value(unknown["mag"]) - value(found["mag"])) > 0.1
+
+
+def test_the_error_of_the_local_sky():
+    """It is that of a median, where there are enough pixels to measure one."""
+    rng = np.random.default_rng(1)
+    noise = np.full((60, 60), 3.0)
+    free = np.ones(noise.shape, bool)
+    skies = [
+        _local_background(noise * rng.normal(size=noise.shape), free, noise) for _ in range(90)
+    ]
+    levels, errors = np.transpose(skies)
+    assert 0.8 < levels.std() / errors[0] < 1.2
+    assert _local_background(noise, np.zeros_like(free), noise) == (0.0, None)

@@ -21,7 +21,7 @@ from sersicnet.measure.option_json import from_json, to_json
         "star.fits",
         0.1 * u.arcsec,
         25 * u.ABmag,
-        LevenbergMarquardt(sky=False),
+        LevenbergMarquardt(prior=False),
         ImportanceSampling(ess=200.0),
     ],
 )

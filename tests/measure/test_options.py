@@ -22,6 +22,7 @@ CHANGED = {
     "augment": True,
     "refine": ImportanceSampling(ess=200.0),
     "n_passes": 3,
+    "sky_err": 2 * u.nJy,
 }
 
 
@@ -74,6 +75,9 @@ def test_an_unknown_name():
         ({"kernel_fwhm": 11.0}, "kernel_fwhm=11.0 must be positive and at most 10"),
         ({"augment": 1}, "augment=1 must be True or False"),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
+        ({"sky": "flat"}, "sky='flat' must be 'prior', 'free' or 'fixed'"),
+        ({"sky_err": -1}, "sky_err=-1 must be positive and finite"),
+        ({"sky_err": [0.1, 0.2]}, r"sky_err has shape \(2,\): one value, or one for each of 1"),
     ],
 )
 def test_impossible_values(options, message):

@@ -57,5 +57,6 @@ def test_bits_stay_what_they_are():
         "SMALL_CUTOUT": 67108864,
         "BEYOND_TRAINING": 134217728,
         "NOISE_FROM_DATA": 268435456,
+        "SKY_DEGENERATE": 536870912,
     }
     assert {name: int(Flags[name]) for name in written} == written

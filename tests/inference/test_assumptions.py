@@ -1,0 +1,135 @@
+"""What fits assume about the sky: the prior, its width, and the flag of a sky that is too far."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.nddata import NDData
+from helpers.cutouts import UNITS
+from helpers.refined import KINDS, kinds
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
+from numpy.testing import assert_allclose
+
+from sersicnet import SersicNet
+from sersicnet.flags import Flags
+from sersicnet.inference.assumptions import Assumptions, plain_width
+from sersicnet.preprocessing.batches import open_cutouts
+from sersicnet.preprocessing.stamps import CheckedCutout
+
+
+def widths(cutouts, *, bins=1, **options):
+    """Widths of the priors of some cutouts, in units of the data of the stamps."""
+    (batch,) = open_cutouts(cutouts, stamp_size=64 // bins, psf=star(), **UNITS)
+    stamps = batch.prepare(np.arange(len(batch)), bins=bins)
+    return Assumptions(**options).of(batch, stamps).sky_err
+
+
+@pytest.mark.parametrize("sky", ["flat", "PRIOR", None, True])
+def test_unknown_skies(sky):
+    with pytest.raises(ValueError, match=rf"sky={sky!r} must be 'prior', 'free' or 'fixed'"):
+        Assumptions(sky=sky)
+
+
+@pytest.mark.parametrize("sky_err", [0.0, -1.0, np.nan, np.inf, [0.1, -0.1], True, -1 * u.nJy])
+def test_widths_that_are_none(sky_err):
+    with pytest.raises(ValueError, match=r"sky_err=.* must be positive and finite"):
+        Assumptions(sky_err=sky_err)
+
+
+@pytest.mark.parametrize("sky_err", ["wide", [None], {"g": 1}])
+def test_widths_that_are_no_numbers(sky_err):
+    with pytest.raises(TypeError, match=r"sky_err=.* must be a number, a Quantity"):
+        Assumptions(sky_err=sky_err)
+
+
+@pytest.mark.parametrize("sky", ["free", "fixed"])
+def test_a_width_needs_a_prior(sky):
+    with pytest.raises(ValueError, match=r"sky_err=0.1 is the width of a prior: it needs sky="):
+        Assumptions(sky=sky, sky_err=0.1)
+
+
+def test_a_width_for_each_cutout():
+    images = np.ones((3, 64, 64))
+    assert_allclose(widths(images, sky_err=[0.1, 0.2, 0.3]), [0.1, 0.2, 0.3])
+    net = SersicNet.from_pretrained()
+    with pytest.raises(ValueError, match=r"sky_err has shape \(2,\): one value, or one for each"):
+        net.predict(images, psf=star(), sky_err=[0.1, 0.2], **UNITS)
+
+
+def test_widths_in_stamps():
+    """In units of the median noise, or in the unit of the data; also where pixels are binned."""
+    noisy = [make_cutout(np.zeros((64, 64)), noise=5.0)]
+    assert widths(noisy, sky="free") == np.inf
+    assert widths(noisy, sky="fixed") == 0
+    assert_allclose(widths(noisy), 0.03)
+    assert_allclose(widths(noisy, sky_err=0.1 * u.adu), 0.02)
+    # sums of 4 x 4 pixels have 16 times their sky and 4 times their noise
+    assert_allclose(widths(noisy, bins=4), 0.12)
+    assert_allclose(widths(noisy, bins=4, sky_err=0.1 * u.adu), 0.08)
+
+
+def test_widths_in_another_unit():
+    with pytest.raises(u.UnitConversionError, match="has another unit than the data, adu"):
+        widths([make_cutout(np.zeros((64, 64)))], sky_err=1 * u.nJy)
+    assert_allclose(plain_width(1 * u.uJy, u.nJy), 1000)
+    with pytest.raises(u.UnitConversionError, match="has another unit than the data, None"):
+        plain_width(1 * u.uJy, None)
+
+
+def test_windows_know_the_error_of_their_sky():
+    """The larger one of that and of 0.03."""
+    pixels = np.ones((64, 64)), np.full((64, 64), 2.0), np.zeros((64, 64), bool)
+    windows = [CheckedCutout(*pixels, sky_err=err) for err in (None, 0.001, 0.2)]
+    assert_allclose(widths(windows), [0.03, 0.03, 0.1])
+
+
+@kinds
+def test_skies_are_in_the_samples(net, four, refined, kind):
+    """Their mean is that of the fit, their scatter at most that of the prior."""
+    drawn = refined[kind].samples(400)["sky"] / NOISE
+    assert drawn.shape == (4, 400)
+    fitted = refined["lm"].columns["sky"] / NOISE
+    assert_allclose(drawn.mean(axis=1), fitted, atol=0.005)
+    assert (drawn.std(axis=1) < 0.035).all()
+    tight = net.predict(four, refine=KINDS[kind], sky_err=1e-4).samples(400)["sky"] / NOISE
+    assert np.abs(tight).max() < 1e-3
+    assert (net.predict(four, refine=KINDS[kind], sky="fixed").samples(10)["sky"] == 0).all()
+
+
+def test_a_sample_of_the_sky_belongs_to_its_galaxy(net):
+    """A brighter galaxy leaves less sky, where both are uncertain."""
+    image = add_noise(render([labels_of(snr=60, r_eff=8, n=2)], star(), size=64))[0]
+    found = net.predict([make_cutout(image)], refine="lm", sky="free")
+    drawn = found.samples(1000)
+    assert np.corrcoef(drawn["mag"][0], drawn["sky"][0])[0, 1] > 0.3
+    assert_allclose(drawn["sky"].mean(), found.columns["sky"][0], atol=0.1 * drawn["sky"].std())
+
+
+def test_a_fit_of_an_array_has_skies_as_well(net):
+    images = add_noise(render([labels_of(snr=60)], star()))
+    found = net.predict(NDData(images, unit="adu"), psf=star(), refine="lm", **UNITS)
+    assert np.isfinite(found.samples(3)["sky"]).all()
+
+
+@pytest.mark.parametrize("sky", ["prior", "free", "fixed"])
+def test_a_sky_that_is_too_far_is_told(net, sky):
+    """By the sky that a fit without a prior would find, whatever was assumed."""
+    images = render([labels_of(snr=100, r_eff=3)] * 3, star())
+    images = add_noise(images + np.array([0, 0.3, 100])[:, None, None])
+    found = net.predict([make_cutout(image) for image in images], refine="lm", sky=sky)
+    told = (found.flags & int(Flags.SKY_DEGENERATE | Flags.NOT_REFINED)) != 0
+    assert told.tolist() == [False, True, True]
+
+
+def test_a_cutout_that_is_too_small_for_its_galaxy_is_told(net):
+    image = add_noise(render([labels_of(snr=200, r_eff=8, n=1)], star()))[0]
+    cutouts = [make_cutout(image[cut, cut]) for cut in (slice(None), slice(42, 86))]
+    found = net.predict(cutouts, refine="lm")
+    assert ((found.flags & int(Flags.SKY_DEGENERATE)) != 0).tolist() == [False, True]
+
+
+def test_the_network_alone_uses_no_sky(net, four):
+    found = net.predict(four[:1], sky="free")
+    assert found.meta["SKY"] == "not used"
+    assert "sky" not in found.samples(2)
+    described = net.predict(four[:1], refine="lm", sky_err=0.1).meta
+    assert (described["SKY"], described["SKYERR"]) == ("prior", "0.1")
