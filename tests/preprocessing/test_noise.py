@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import NDData, UnknownUncertainty
-from helpers.noisy import KINDS, KNOWN, assert_same_stamps, random_cutout
+from helpers.noisy import KINDS, KNOWN, SCALE, assert_same_stamps, random_cutout
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
@@ -65,11 +65,12 @@ def test_estimate_noise_refuses():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("unit", ["nJy", "Jy"])
 def test_uncertainty_kinds(kind, unit):
-    reference = random_cutout(unit="nJy")
+    meta = {"PIXSCALE": SCALE}
+    reference = random_cutout(unit="nJy", meta=meta)
     sigma = reference.uncertainty.array * u.nJy.to(unit)
     power = KINDS[kind]
     uncertainty = kind(sigma**power, unit=u.Unit(unit) ** power)
-    other = random_cutout(unit="nJy", uncertainty=uncertainty)
+    other = random_cutout(unit="nJy", uncertainty=uncertainty, meta=meta)
     assert_same_stamps(prepare(reference), prepare(other), rtol=1e-6)
 
 
