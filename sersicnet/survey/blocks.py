@@ -28,6 +28,7 @@ from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
+from sersicnet.survey.manifest import checksum
 from sersicnet.survey.tasks import Task
 
 __all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
@@ -108,8 +109,8 @@ def write_part(task, table, output):
     Returns
     -------
     dict
-        Entries of the image's record: file, size in bytes, number of sources, of those without a
-        result and with each flag, version.
+        Entries of the image's record: file, size in bytes, checksum, number of sources, of those
+        without a result and with each flag, version.
     """
     table = complete_columns(table, task.refinements)
     table.add_column(np.full(len(table), task.name), name="image", index=0)
@@ -118,6 +119,7 @@ def write_part(task, table, output):
     return {
         "part": task.part,
         "part_bytes": part.stat().st_size,
+        "sha256": checksum(part),
         "n_sources": len(table),
         "n_without_result": int(without_result(table).sum()),
         "flags": count_flags(table["flags"]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sersicnet.diagnostics.schema import describe
 from sersicnet.io.tables import read_table, stack_tables
-from sersicnet.survey.run import read_manifest
+from sersicnet.survey.manifest import Manifest
 
 __all__ = ["read_survey"]
 
@@ -31,15 +31,15 @@ def read_survey(output):
     FileNotFoundError
         If the folder has no record, or a part is missing.
     ValueError
-        If no image has been measured.
+        If the record or a part is damaged: the checksum of a part is not that of the file that was
+        written. If no image has been measured.
 
     Examples
     --------
     >>> from sersicnet.survey import read_survey
     >>> table = read_survey("measured")  # doctest: +SKIP
     """
-    parts = read_manifest(output)["part"]
-    tables = [read_table(Path(output) / part) for part in parts if part]
+    tables = [read_table(part) for part in Manifest.existing(Path(output)).parts()]
     if not tables:
         msg = f"output={str(output)!r} is a survey of which no image has been measured"
         raise ValueError(msg)

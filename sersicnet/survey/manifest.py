@@ -1,14 +1,18 @@
 """The record of what a survey has measured: one line of JSON per image, only appended to."""
 
-import json
+import warnings
 
 import numpy as np
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.io.files import atomic_path
+from sersicnet.io.files import atomic_path, named_errors
+from sersicnet.survey.records import checksum, read_records, record_line
 
 __all__ = ["Manifest"]
 
+# Number of changed parts that a warning names.
+_N_SHOWN = 5
 # Shown for options that are not recorded; None can be a value of its own (background_box).
 _DEFAULT = "the default"
 
@@ -27,17 +31,44 @@ class Manifest:
         File of the records.
     records : dict of dict
         Records of the images, by name.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged. A line at its end that is not complete is that of a run that was
+        killed, and is no damage.
     """
 
     def __init__(self, output):
         self._output = output
         self.path = output / "manifest.jsonl"
-        text = ""
+        self.records = {}
         if self.path.exists():
-            text = self.path.read_text(encoding="utf-8")
-        # a run that was killed may have left an incomplete line at the end
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        self.records = {record["name"]: record for record in map(json.loads, lines)}
+            self.records = read_records(self.path)
+
+    @classmethod
+    def existing(cls, output):
+        """Read the records of a survey that has been begun.
+
+        Parameters
+        ----------
+        output : `~pathlib.Path`
+            Folder of the survey.
+
+        Returns
+        -------
+        Manifest
+
+        Raises
+        ------
+        FileNotFoundError
+            If there are none.
+        """
+        manifest = cls(output)
+        if not manifest.path.exists():
+            msg = f"output={str(output)!r} has no {manifest.path.name}: nothing was measured there"
+            raise FileNotFoundError(msg)
+        return manifest
 
     def check_unchanged(self, tasks, weights):
         """Check that images were measured with the same options and weights.
@@ -84,14 +115,77 @@ class Manifest:
         Returns
         -------
         list of `~sersicnet.survey.tasks.Task`
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If parts are not what was written, or there are parts and no records.
         """
-        return [task for task in tasks if not self._is_done(task)]
+        missing = []
+        changed = []
+        for task in tasks:
+            if not self._has_same_files(task):
+                missing.append(task)
+            elif not self.is_intact(self.records[task.name]):
+                missing.append(task)
+                changed.append(task.part)
+        self._warn_of(changed)
+        return missing
+
+    def is_intact(self, record):
+        """Decide whether the part of an image is what was written.
+
+        Parameters
+        ----------
+        record : dict
+            Record of an image that was measured.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        part = self._output / record["part"]
+        return part.stat().st_size == record["part_bytes"] and checksum(part) == record["sha256"]
+
+    def parts(self):
+        """List the parts of all images that have been measured, after a look at their bytes.
+
+        Returns
+        -------
+        list of `~pathlib.Path`
+
+        Raises
+        ------
+        FileNotFoundError
+            If a part does not exist.
+        ValueError
+            If a part is not what was written.
+        """
+        again = "measure_survey with the same arguments measures its image again"
+        parts = []
+        for record in self.records.values():
+            if record["error"] is not None:
+                continue
+            part = self._output / record["part"]
+            if not part.exists():
+                msg = f"{part} does not exist: {again}"
+                raise FileNotFoundError(msg)
+            if not self.is_intact(record):
+                msg = f"{part} is not the file that was written (another checksum): {again}"
+                raise ValueError(msg)
+            parts.append(part)
+        return parts
 
     def begin(self):
         """Make the folders, and write the file anew with one line per image."""
         (self._output / "parts").mkdir(parents=True, exist_ok=True)
         with atomic_path(self.path) as partial:
-            partial.write_text("".join(map(_line, self.records.values())), encoding="utf-8")
+            partial.write_text("".join(map(record_line, self.records.values())), encoding="utf-8")
 
     def add(self, task, weights, *, error=None, **result):
         """Add the record of an image.
@@ -110,8 +204,8 @@ class Manifest:
         options = self._described(task, weights)
         record = {"name": task.name, "options": options, "error": error, **result}
         self.records[task.name] = record
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        with named_errors(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(record_line(record))
 
     def to_table(self, names):
         """Make a table of the records of some images.
@@ -141,16 +235,30 @@ class Manifest:
             }
         )
 
-    def _is_done(self, task):
+    def _has_same_files(self, task):
+        """Whether an image was measured, its part exists, and no file has changed since."""
         record = self.records.get(task.name)
         if record is None or record["error"] is not None:
             return False
-        part = self._output / record["part"]
+        if not (self._output / record["part"]).exists():
+            return False
         try:
-            is_complete = part.stat().st_size == record["part_bytes"]
-            return is_complete and task.file_states() == record["files"]
+            return task.file_states() == record["files"]
         except OSError:  # one of the files does not exist any more
             return False
+
+    def _warn_of(self, changed):
+        """Warn of parts that have changed, and of an empty file beside parts."""
+        if changed:
+            names = ", ".join(changed[:_N_SHOWN]) + ", ..." * (len(changed) > _N_SHOWN)
+            msg = (
+                f"output={str(self._output)!r}: {names}: not what was written (another checksum); "
+                "measured again"
+            )
+            warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+        if self.path.exists() and not self.records and any((self._output / "parts").glob("*")):
+            msg = f"{self.path} has no record, although there are parts: all are measured again"
+            warnings.warn(msg, AstropyUserWarning, stacklevel=4)
 
     @staticmethod
     def _described(task, weights):
@@ -160,8 +268,3 @@ class Manifest:
 def _column(records, name, dtype, *, missing=None):
     """One entry of each record, as an array."""
     return np.array([record.get(name, missing) for record in records], dtype=dtype)
-
-
-def _line(record):
-    """One line of the file."""
-    return json.dumps(record) + "\n"

@@ -93,12 +93,17 @@ def measure_survey(
     ------
     TypeError, ValueError, OSError
         If an argument is invalid, ``output`` holds images that were measured with other options or
-        weights, or a file that is read would be overwritten. An image that cannot be measured
-        raises nothing: see ``error``.
+        weights, its record is damaged, or a file that is read would be overwritten. An image that
+        cannot be measured raises nothing: see ``error``.
     ImportError
         If Dask or pyarrow is not installed.
     RuntimeError
         If the cluster was lost. All measured images are kept.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If a part is not what was written, by its checksum: its image is measured again.
 
     Notes
     -----
@@ -154,16 +159,15 @@ def read_manifest(output):
     ------
     FileNotFoundError
         If the folder has no record.
+    ValueError
+        If the record is damaged.
 
     Examples
     --------
     >>> from sersicnet.survey import read_manifest
     >>> table = read_manifest("measured")  # doctest: +SKIP
     """
-    manifest = Manifest(Path(output))
-    if not manifest.path.exists():
-        msg = f"output={str(output)!r} has no {manifest.path.name}: nothing was measured there"
-        raise FileNotFoundError(msg)
+    manifest = Manifest.existing(Path(output))
     return manifest.to_table(manifest.records)
 
 

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.surveyed import names
 
+from sersicnet.survey import read_survey
 from sersicnet.survey.run import read_manifest
 
 pytest.importorskip("dask.distributed")
@@ -24,15 +26,71 @@ def test_what_changed_is_measured_again(measure, measured, three, tmp_path):
     assert sorted(names(measured)) == ["a", "c"]
 
 
-def test_a_part_that_is_not_whole_is_measured_again(measure, measured, three, tmp_path):
+@pytest.mark.parametrize("damage", [lambda part: part[:-10], lambda part: b"PAR2" + part[4:]])
+def test_a_part_that_is_damaged(damage, measure, measured, three, tmp_path):
+    """Its catalog is refused, and it is measured again, whatever its length."""
     measure(three)
     measured.clear()
-    part = tmp_path / "output" / "parts" / "b.parquet"
+    output = tmp_path / "output"
+    part = output / "parts" / "b.parquet"
     whole = part.read_bytes()
-    part.write_bytes(whole[:-10])
+    part.write_bytes(damage(whole))
+    message = (
+        r"b\.parquet is not the file that was written \(another checksum\): measure_survey with"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_survey(output)
+    message = r"parts/b\.parquet: not what was written \(another checksum\); measured again"
+    with pytest.warns(AstropyUserWarning, match=message):
+        measure(three)
+    assert names(measured) == ["b"]
+    assert len(read_survey(output)) == 6
+
+
+def test_a_part_that_is_gone(measure, measured, three, tmp_path):
+    measure(three)
+    measured.clear()
+    output = tmp_path / "output"
+    (output / "parts" / "b.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b\.parquet does not exist: measure_survey with"):
+        read_survey(output)
     measure(three)
     assert names(measured) == ["b"]
-    assert len(part.read_bytes()) == len(whole)
+
+
+def test_many_damaged_parts_are_one_line(measure, measured, tmp_path):
+    paths = []
+    for number in range(7):
+        paths.append(tmp_path / f"{number}.fits")
+        paths[-1].write_text("good")
+    measure(paths)
+    for part in (tmp_path / "output" / "parts").iterdir():
+        part.write_text("")
+    with pytest.warns(AstropyUserWarning, match=r"parts/4\.parquet, \.\.\.: not what was"):
+        measure(paths)
+
+
+@pytest.mark.parametrize("content", ["garbage", "[1]\n", '{"name": "a", "opt\n'])
+def test_a_damaged_record_is_named(content, measure, measured, three, tmp_path):
+    measure(three)
+    measured.clear()
+    path = tmp_path / "output" / "manifest.jsonl"
+    path.write_text(content)
+    message = r"manifest\.jsonl is damaged: line 1 is not the record of an image"
+    for call in (lambda _: measure(three), read_manifest, read_survey):
+        with pytest.raises(ValueError, match=message):
+            call(tmp_path / "output")
+    assert path.read_text() == content
+    assert not measured
+
+
+def test_an_empty_record_beside_parts(measure, measured, three, tmp_path):
+    measure(three)
+    measured.clear()
+    (tmp_path / "output" / "manifest.jsonl").write_text("")
+    with pytest.warns(AstropyUserWarning, match=r"manifest\.jsonl has no record, although there"):
+        measure(three)
+    assert sorted(names(measured)) == ["a", "b", "c"]
 
 
 def test_a_line_that_was_being_written(measure, measured, three, tmp_path):
