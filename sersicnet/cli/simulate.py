@@ -52,20 +52,11 @@ def _simulate(options):
     from sersicnet.io.cutouts import write_cutouts
     from sersicnet.io.files import check_folder, write_table
     from sersicnet.simulate_catalog.catalog import draw_catalog
-    from sersicnet.simulate_catalog.config import SimulationConfig
+    from sersicnet.simulate_catalog.named import named_config
     from sersicnet.simulate_catalog.render import render_catalog
 
     check_output_folder(options.output)
-    if options.survey in ("candels_f160w", "cosmos_f814w"):
-        config = getattr(SimulationConfig, options.survey)()
-    else:
-        survey, _, band = options.survey.partition(":")
-        try:
-            config = SimulationConfig.from_survey(survey, band or None)
-        except ValueError as error:
-            reason = str(error).removeprefix(f"name={survey!r} ")
-            msg = f"survey={options.survey!r}: {reason}"
-            raise ValueError(msg) from error
+    config = named_config(options.survey)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     check_folder(folder / "cutouts.fits", "output")

@@ -7,6 +7,8 @@ scores
     `split_truth`: predictions and truth in one table.
 calibration
     `coverage_table`, `sbc_table`, `tarp`: tests whether posteriors are calibrated.
+injections
+    `injection_summary`: completeness and errors of galaxies that were injected into an image.
 summary
     ``summarize_rows``: a catalog in one line, for logs.
 columns, ranks
@@ -21,6 +23,7 @@ _HOMES = {
     "chance_deviation": "calibration",
     "compare": "comparison",
     "coverage_table": "calibration",
+    "injection_summary": "injections",
     "join_truth": "scores",
     "parameter_values": "scores",
     "sbc_ranks": "calibration",
@@ -37,6 +40,7 @@ __all__ = [
     "chance_deviation",
     "compare",
     "coverage_table",
+    "injection_summary",
     "join_truth",
     "parameter_values",
     "sbc_ranks",

@@ -179,8 +179,8 @@ def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
 
     Parameters
     ----------
-    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
-        The image.
+    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray`, path or FieldImage
+        The image; one that is open already stays as it is.
     rms, weight_map, mask : 2-D array_like or path, optional
         Standard deviations, inverse variances and bad pixels, instead of those of the image.
     mask_bits : int, str or list of them, optional
@@ -208,7 +208,9 @@ def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
         raise ValueError(msg)
     check_mask_bits(mask_bits)
     with ExitStack() as stack:
-        if _is_path(image):
+        if isinstance(image, FieldImage):
+            field = image
+        elif _is_path(image):
             field = _from_file(image, stack, mask_bits)
         else:
             field = _from_memory(image, mask_bits)

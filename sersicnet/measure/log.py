@@ -121,7 +121,7 @@ def _bad_share(measurement):
 
 
 @contextmanager
-def tile_progress(n_tiles, *, progress_bar):
+def tile_progress(n_tiles, *, progress_bar, unit="tile"):
     """Show or log the progress of a measurement.
 
     Parameters
@@ -130,6 +130,8 @@ def tile_progress(n_tiles, *, progress_bar):
         Number of tiles that will be measured.
     progress_bar : bool
         Whether to show a progress bar; else the log has a line for each tenth of the tiles.
+    unit : str, optional
+        What is counted.
 
     Yields
     ------
@@ -144,17 +146,18 @@ def tile_progress(n_tiles, *, progress_bar):
     ...         progress.update()
     """
     if progress_bar:
-        with tqdm(total=n_tiles, unit="tile") as bar:
+        with tqdm(total=n_tiles, unit=unit) as bar:
             yield bar
     else:
-        yield _LoggedProgress(n_tiles)
+        yield _LoggedProgress(n_tiles, unit)
 
 
 class _LoggedProgress:
     """Progress that is logged, in place of a progress bar."""
 
-    def __init__(self, n_tiles):
+    def __init__(self, n_tiles, unit):
         self._n_tiles = n_tiles
+        self._unit = unit
         self._n_done = 0
         self._start = perf_counter()
 
@@ -164,7 +167,8 @@ class _LoggedProgress:
         self._n_done += 1
         if self._n_done * _N_REPORTS // self._n_tiles > before and self._n_done < self._n_tiles:
             seconds = perf_counter() - self._start
-            _LOG.info("%d of %d tiles in %.0f s", self._n_done, self._n_tiles, seconds)
+            done = (self._n_done, self._n_tiles, self._unit, seconds)
+            _LOG.info("%d of %d %ss in %.0f s", *done)
 
 
 def log_results(table):

@@ -1,0 +1,172 @@
+"""Galaxies injected into a small survey image, measured as it is."""
+
+import logging
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable
+from helpers.fields import NOISE, make_field, render, truth_table
+from helpers.measured import value
+from numpy.testing import assert_array_equal
+
+from sersicnet.diagnostics import injection_summary
+from sersicnet.io.cutouts import write_cutout
+from sersicnet.measure import inject_galaxies, measure_image
+from sersicnet.measure.injection import _silence
+
+SHAPE = (240, 240)
+TABLE = {"mag": [15.0], "r_eff": [0.4], "n": [1.0], "q": [0.7]}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A corner of the survey image, which has a few sources."""
+    return make_field(render(truth_table())[: SHAPE[0], : SHAPE[1]])
+
+
+def galaxies():
+    """Bright galaxies, one of them too faint to be found."""
+    n = 12
+    rng = np.random.default_rng(3)
+    mag = np.append(rng.uniform(14.5, 16.5, n - 1), 23.0)
+    table = {"mag": mag, "r_eff": rng.uniform(0.3, 0.6, n)}
+    return table | {"n": rng.uniform(0.8, 2, n), "q": rng.uniform(0.4, 1, n)}
+
+
+@pytest.fixture(scope="module")
+def injected(small, net, tmp_path_factory):
+    output = tmp_path_factory.mktemp("injected") / "injected.ecsv"
+    before = small.data.copy()
+    table = inject_galaxies(
+        small, galaxies(), net=net, min_distance=50, gain=10.0, output=output, seed=3
+    )
+    assert_array_equal(small.data, before)
+    return table, output
+
+
+def test_bright_galaxies_are_found_and_measured(injected):
+    table, _ = injected
+    assert not table["detected"][-1]
+    assert np.isnan(table["mag"][-1])
+    alone = table[:-1][table["source_distance"][:-1].value > 20]
+    assert alone["detected"].all()
+    assert (alone["distance"].value < 1).all()
+    for name, limit in (("mag", 0.15), ("x_0", 0.5), ("y_0", 0.5)):
+        error = value(alone[name]) - value(alone[f"true_{name}"])
+        assert np.median(np.abs(error)) < limit
+    ratio = injection_summary(alone)["error_ratio_mag"][0]
+    assert 0.3 < ratio < 3
+
+
+def test_the_table_says_what_was_done(injected, small):
+    table, output = injected
+    assert table.meta["NINJECT"] == len(table) == 12
+    assert table.meta["NROUNDS"] == table["round"].max() + 1 > 1
+    assert table.meta["GAIN"] == 10
+    assert not table.meta["PHOTMAP"]
+    assert table.meta["REFINE"] == "none"
+    good = np.sum(~small.mask)
+    assert table.meta["AREA"] == pytest.approx(good * (0.1 / 60) ** 2, rel=0.01)
+    for name in table.colnames:
+        assert table[name].info.description, name
+    again = QTable.read(output)
+    assert_array_equal(again["true_mag"].value, table["true_mag"].value)
+    assert_array_equal(again["detected"], table["detected"])
+
+
+def test_a_file_is_measured_like_the_image(injected, small, net, tmp_path):
+    """Noise and mask in files of their own; the files stay as they are."""
+    table, _ = injected
+    plain = make_field(np.zeros(SHAPE), uncertainty=None, mask=None)
+    plain.data = small.data
+    write_cutout(plain, tmp_path / "field.fits")
+    fits.writeto(tmp_path / "rms.fits", np.full(SHAPE, NOISE))
+    fits.writeto(tmp_path / "mask.fits", small.mask.astype(np.uint8))
+    before = (tmp_path / "field.fits").read_bytes()
+    found = inject_galaxies(
+        tmp_path / "field.fits",
+        galaxies(),
+        rms=tmp_path / "rms.fits",
+        mask=tmp_path / "mask.fits",
+        net=net,
+        min_distance=50,
+        gain=10.0,
+        seed=3,
+    )
+    assert (tmp_path / "field.fits").read_bytes() == before
+    assert_array_equal(found["detected"], table["detected"])
+    np.testing.assert_allclose(value(found["mag"]), value(table["mag"]), atol=5e-3)
+
+
+def test_galaxies_on_sources_are_told_apart(small, net):
+    """A faint galaxy on a bright source is not what is found there, a bright one is."""
+    sources = measure_image(small, net=net)
+    source = sources[np.nanargmin(sources["mag"].value)]
+    place = {f"{axis}_0": [source[f"{axis}_centroid"].value] * 2 for axis in "xy"}
+    faint = source["mag"].value + 3
+    table = {name: values * 2 for name, values in TABLE.items()} | place
+    table |= {"mag": [faint, faint - 7]}
+    found = inject_galaxies(small, table, net=net)
+    assert found["on_source"].all()
+    assert_array_equal(found["round"], [0, 1])
+    assert_array_equal(found["detected"], [False, True])
+    assert found["source_mag"].value == pytest.approx(source["mag"].value)
+
+
+def test_the_log_says_it_once(small, net, caplog):
+    with caplog.at_level(logging.INFO, logger="sersicnet"):
+        inject_galaxies(small, TABLE, net=net, n_galaxies=2, min_distance=200)
+    text = caplog.text
+    assert text.count("sky: median level") == 1
+    assert "2 galaxies in 2 rounds; the image has" in text
+    assert "no noise of their own (the gain is not known)" in text
+    assert "of 2 injected galaxies were detected" in text
+
+
+def test_silence_ends_with_an_error():
+    level = logging.getLogger("sersicnet").level
+    with pytest.raises(RuntimeError), _silence():
+        raise RuntimeError
+    assert logging.getLogger("sersicnet").level == level
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "hexagons"}, "layout='hexagons' must be one of grid, random"),
+        ({"min_distance": 0}, "min_distance=0 must be a positive number of pixels"),
+        ({"match_radius": -1}, "match_radius=-1 must be a positive number of pixels"),
+        ({"min_distance": 5, "match_radius": 3}, "min_distance=5 must be at least twice"),
+        ({"catalog": QTable()}, "catalog= gives the positions of sources"),
+        ({"n_galaxies": 0}, "n_galaxies=0 must be a positive integer"),
+        ({"gain": 0}, "gain=0 must be a positive number"),
+        ({"output": "injected.csv"}, "output='injected.csv' must end in"),
+    ],
+)
+def test_impossible_settings(options, message, small, net):
+    with pytest.raises(ValueError, match=message):
+        inject_galaxies(small, TABLE, net=net, **options)
+
+
+def test_an_unknown_option_is_suggested(small):
+    with pytest.raises(TypeError, match="did you mean match_radius"):
+        inject_galaxies(small, TABLE, match_radiu=3)
+
+
+def test_the_psf_is_needed(net):
+    image = make_field(np.zeros(SHAPE), psf=None)
+    with pytest.raises(ValueError, match="galaxies cannot be injected without the PSF"):
+        inject_galaxies(image, TABLE, net=net)
+
+
+def test_a_large_galaxy(small, net):
+    with pytest.raises(ValueError, match="r_eff=40 arcsec is too large for an image of 240 x 240"):
+        inject_galaxies(small, TABLE | {"r_eff": [40.0]}, net=net)
+
+
+def test_the_population_is_not_overwritten(small, net, tmp_path):
+    path = tmp_path / "galaxies.ecsv"
+    QTable(TABLE).write(path)
+    with pytest.raises(ValueError, match="would overwrite population="):
+        inject_galaxies(small, path, net=net, output=path)
