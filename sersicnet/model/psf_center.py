@@ -42,6 +42,8 @@ def psf_offset(psf, oversampling):
     for _ in range(_MAX_STEPS):
         window = psf * np.exp(-0.5 * ((x - at_x) ** 2 + (y - at_y) ** 2) / width2)
         total = window.sum()
+        if not total > 0:  # negative pixels, or far outside
+            return np.zeros(2)
         # twice: the window pulls back half of the distance
         step_x = 2 * ((window * x).sum() / total - at_x)
         step_y = 2 * ((window * y).sum() / total - at_y)
@@ -50,7 +52,7 @@ def psf_offset(psf, oversampling):
         if max(abs(step_x), abs(step_y)) < 1e-4 * oversampling:
             break
     inside = abs(at_x) < psf.shape[1] / 2 and abs(at_y) < psf.shape[0] / 2
-    if inside:  # False for NaN, too
+    if inside:
         return np.array([at_x, at_y]) / oversampling
     return np.zeros(2)
 

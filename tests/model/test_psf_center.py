@@ -57,3 +57,12 @@ def test_light_that_leaves_the_stamp_is_lost():
 def test_a_stamp_of_noise_is_not_moved_out_of_itself():
     noise = np.random.default_rng(1).normal(size=(31, 31)) + 0.01
     assert np.abs(psf_offset(noise / noise.sum(), 1)).max() <= 15.5
+
+
+def test_a_centroid_that_runs_away_is_lost():
+    """The centroid of a star beside a hole is far outside, where the window holds no light."""
+    y, x = np.mgrid[-20:21, -20:21]
+    star = np.exp(-(x**2 + y**2) / 4)
+    hole = np.exp(-((x - 1) ** 2 + y**2) / 4)
+    psf = star - 0.95 * hole
+    assert_allclose(psf_offset(psf / np.abs(psf).sum(), 1), 0)
