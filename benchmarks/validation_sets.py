@@ -246,7 +246,8 @@ def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
 def _check_settings(path, settings):
     """Write the settings of a set; raise ValueError if the set exists with other settings."""
     if not path.exists():
-        path.write_text(json.dumps(settings))
+        with atomic_path(path) as partial:
+            partial.write_text(json.dumps(settings))
     elif json.loads(path.read_text()) != settings:
         msg = f"{path} has other contaminants or another version: use another directory"
         raise ValueError(msg)

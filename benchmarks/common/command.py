@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from sersicnet.io.files import check_output_folder
+
 __all__ = ["add_cache", "add_count", "add_weights", "make_parser"]
 
 _INPUTS = {
@@ -43,13 +45,22 @@ def make_parser(doc, *inputs, choices=None, output="required", default_output=No
     text = "directory to write to"
     if default_output is not None:
         text = f"{text}, by default {default_output}"
-        default = Path(default_output)
-        parser.add_argument("output", nargs="?", type=Path, default=default, help=text)
+        options = {"nargs": "?", "default": default_output}
+        parser.add_argument("output", type=_output, help=text, **options)
     elif output == "optional":
-        parser.add_argument("output", nargs="?", type=Path, help=text)
+        parser.add_argument("output", nargs="?", type=_output, help=text)
     elif output == "required":
-        parser.add_argument("output", type=Path, help=text)
+        parser.add_argument("output", type=_output, help=text)
     return parser
+
+
+def _output(text):
+    """The path of the output; it is a mistake if nothing can be written there."""
+    try:
+        check_output_folder(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(text)
 
 
 def add_count(parser, text, *, default=None):

@@ -4,6 +4,8 @@ from io import BytesIO
 
 from PIL import Image
 
+from sersicnet.io import atomic_path
+
 
 def save_small_png(figure, path, *, dpi=100, colors=128):
     """Write a figure to a PNG file with few colors.
@@ -25,4 +27,5 @@ def save_small_png(figure, path, *, dpi=100, colors=128):
     figure.savefig(buffer, dpi=dpi)
     image = Image.open(buffer).convert("RGB")
     image = image.quantize(colors, Image.Quantize.MAXCOVERAGE)
-    image.save(path, optimize=True)
+    with atomic_path(path) as partial:
+        image.save(partial, optimize=True)

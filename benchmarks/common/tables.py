@@ -5,6 +5,7 @@ import csv
 import numpy as np
 
 from sersicnet.diagnostics import binned_score, score_table
+from sersicnet.io import atomic_path
 
 # Standard deviation of a normal distribution over its median absolute deviation.
 NMAD_FACTOR = 1.4826
@@ -64,7 +65,7 @@ def write_rounded(table, path, *, decimals=4):
         Number of digits after the decimal point.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
+    with atomic_path(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.colnames)
         for row in table:

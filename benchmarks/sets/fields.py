@@ -17,6 +17,7 @@ from astropy.table import Table
 
 from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.psfs import draw_galaxy, draw_star, survey_profile
+from sersicnet.io import atomic_path
 
 SEED = 61
 MAGNITUDES = (18.0, 27.0)
@@ -80,7 +81,8 @@ def load_scene(kind, *, side, cache=None):
         arrays = _draw_field(kind, side)
         if path is not None:
             cache.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **arrays)
+            with atomic_path(path) as partial:
+                np.savez(partial, **arrays)
     else:
         with np.load(path) as file:
             arrays = dict(file)

@@ -39,8 +39,9 @@ def add_demo(commands):
 
 def _demo(options):
     """Run the command."""
-    check_output_folder(options.output)
-    from sersicnet.cli.demonstration import run_demo
+    from sersicnet.cli.demonstration import FILES, run_demo
+
+    check_output_folder(options.output, files=FILES)
 
     cutouts, names, status = read_named_cutouts(options.cutouts)
     if options.cutouts and not cutouts:

@@ -9,6 +9,7 @@ from sersicnet.diagnostics.scores import join_truth, parameter_values
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.io.cards import header_number
+from sersicnet.io.files import atomic_path, check_output_folder, write_table
 from sersicnet.io.weights import weights_path
 from sersicnet.parameters import PARAMETERS, wrap_theta
 from sersicnet.plotting import plot_predicted_vs_true, plot_residuals
@@ -20,6 +21,8 @@ __all__ = ["run_demo"]
 
 # Header cards with the parameters of a published fit, see `published_values`.
 REFERENCE_CARDS = {"mag": "REFMAG", "r_eff": "REFRE", "n": "REFN", "q": "REFQ", "theta": "REFTHETA"}
+# The files that are written.
+FILES = ("measured.ecsv", "residuals.png", "comparison.png")
 # Number of simulated galaxies, and largest number of galaxies in the figure of residuals.
 N_SIMULATED = 200
 N_SHOWN = 6
@@ -64,11 +67,17 @@ def run_demo(
     list of `~pathlib.Path`
         The written files.
 
+    Raises
+    ------
+    OSError
+        If they cannot be written, before anything is measured.
+
     Examples
     --------
     >>> from sersicnet.cli.demonstration import run_demo
     >>> files = run_demo("demo")  # doctest: +SKIP
     """
+    check_output_folder(directory, "directory", files=FILES)
     if cutouts:
         truth = published_values(cutouts)
         reference = "published"
@@ -85,7 +94,7 @@ def run_demo(
     directory.mkdir(parents=True, exist_ok=True)
     measured = results.to_table()
     measured["id"] = names
-    join_truth(measured, truth).write(directory / "measured.ecsv", overwrite=True)
+    write_table(join_truth(measured, truth), directory / "measured.ecsv", overwrite=True)
     figures = {}
     shown = [i for i in range(len(names)) if _has_model(results, cutouts, i)]
     if shown:
@@ -95,7 +104,8 @@ def run_demo(
         axes = plot_predicted_vs_true(measured, truth, parameters=known, reference=reference)
         figures["comparison.png"] = axes[0].figure
     for name, figure in figures.items():
-        figure.savefig(directory / name, dpi=120)
+        with atomic_path(directory / name) as partial:
+            figure.savefig(partial, dpi=120)
     return [directory / "measured.ecsv", *(directory / name for name in figures)]
 
 

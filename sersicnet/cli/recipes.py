@@ -11,10 +11,12 @@ import torch
 from sersicnet import __version__
 from sersicnet.diagnostics.scores import join_truth, score_table
 from sersicnet.estimator import SersicNet
+from sersicnet.io.files import check_output_folder, write_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.simulate_catalog.catalog import draw_catalog, split_catalog
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.render import render_catalog
+from sersicnet.training.checkpoints import CHECKPOINTS
 from sersicnet.training.prepared import build_training_data
 
 __all__ = ["RECIPES", "Recipe", "train_recipe"]
@@ -111,6 +113,8 @@ def train_recipe(
     ------
     ValueError
         If ``name`` is not a recipe.
+    OSError
+        If files cannot be written, before anything is simulated.
 
     Examples
     --------
@@ -127,6 +131,8 @@ def train_recipe(
         max_epochs = recipe.max_epochs
     config = recipe.survey()
     folder = Path(directory) / name
+    check_output_folder(folder, "directory", files=("test.ecsv", f"{name}.safetensors"))
+    check_output_folder(folder / "checkpoints", "directory", files=CHECKPOINTS)
     options = {"seed": recipe.seed, "n_jobs": n_jobs, "progress_bar": progress_bar}
     catalog = draw_catalog(n_galaxies, config, seed=recipe.seed)
     train, validation, test = split_catalog(catalog, seed=recipe.seed)
@@ -151,7 +157,7 @@ def train_recipe(
         predicted = net.predict(cutouts).to_table()
     scores = score_table(predicted, test, parameters=recipe.parameters)
     net.record_ |= _record(recipe, config, n_galaxies, scores, device, precision)
-    join_truth(predicted, test).write(folder / "test.ecsv", overwrite=True)
+    write_table(join_truth(predicted, test), folder / "test.ecsv", overwrite=True)
     net.save(folder / f"{name}.safetensors")
     return net, scores
 

@@ -50,16 +50,15 @@ def add_simulate(commands):
 def _simulate(options):
     """Run the command."""
     from sersicnet.io.cutouts import write_cutouts
-    from sersicnet.io.files import check_folder, write_table
+    from sersicnet.io.files import write_table
     from sersicnet.simulate_catalog.catalog import draw_catalog
     from sersicnet.simulate_catalog.named import named_config
     from sersicnet.simulate_catalog.render import render_catalog
 
-    check_output_folder(options.output)
+    check_output_folder(options.output, files=("catalog.ecsv", "cutouts.fits"))
     config = named_config(options.survey)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
-    check_folder(folder / "cutouts.fits", "output")
     catalog = draw_catalog(options.n, config, seed=options.seed)
     write_table(catalog, folder / "catalog.ecsv", overwrite=True)
     cutouts = render_catalog(

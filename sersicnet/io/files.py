@@ -18,6 +18,7 @@ __all__ = [
     "atomic_path",
     "check_folder",
     "check_image_path",
+    "check_output_folder",
     "check_table_path",
     "named_errors",
     "write_table",
@@ -53,7 +54,8 @@ def atomic_path(path):
     Raises
     ------
     OSError
-        If the file cannot be written, such as on a full disk; the message has its name.
+        If the file cannot be written, such as on a full disk; the message has its name. If there is
+        no such folder, it is read-only, or ``path`` is a folder: before the block begins.
 
     Examples
     --------
@@ -69,6 +71,7 @@ def atomic_path(path):
     False complete
     """
     path = Path(path)
+    check_folder(path)
     with named_errors(path):
         folder = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=path.parent))
         try:
@@ -222,7 +225,7 @@ def check_table_path(path, name="path"):
     return path
 
 
-def check_output_folder(path, name="output"):
+def check_output_folder(path, name="output", *, files=()):
     """Raise an error unless a folder exists, or can be made, into which files can be written.
 
     Parameters
@@ -231,11 +234,15 @@ def check_output_folder(path, name="output"):
         The folder.
     name : str, optional
         Name of the argument that holds ``path``, for the message.
+    files : iterable of str, optional
+        Names of files that will be written into it.
 
     Raises
     ------
     NotADirectoryError
         If it, or a folder above it, is a file.
+    IsADirectoryError
+        If one of the files is a folder.
     OSError
         If nothing can be written into it.
     """
@@ -245,6 +252,10 @@ def check_output_folder(path, name="output"):
     if not folder.is_dir():
         msg = f"{name}={str(path)!r}: {str(folder)!r} is a file, and a folder is needed"
         raise NotADirectoryError(msg)
+    for file in files:
+        if (Path(path) / file).is_dir():
+            msg = f"{name}={str(path)!r}: {file!r} in it is a folder, and would be a file"
+            raise IsADirectoryError(msg)
     _check_writable(folder, f"{name}={str(path)!r}")
 
 

@@ -9,8 +9,10 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet.io.files import atomic_path, named_errors
 from sersicnet.survey.records import checksum, read_records, record_line
 
-__all__ = ["Manifest"]
+__all__ = ["MANIFEST", "Manifest"]
 
+# Name of the file in the folder of a survey.
+MANIFEST = "manifest.jsonl"
 # Number of changed parts that a warning names.
 _N_SHOWN = 5
 # Shown for options that are not recorded; None can be a value of its own (background_box).
@@ -41,7 +43,7 @@ class Manifest:
 
     def __init__(self, output):
         self._output = output
-        self.path = output / "manifest.jsonl"
+        self.path = output / MANIFEST
         self.records = {}
         if self.path.exists():
             self.records = read_records(self.path)

@@ -23,7 +23,7 @@ from sersicnet.measure.image import measure_image
 from sersicnet.measure.options import FILES
 from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_network, write_part
 from sersicnet.survey.log import log_image, log_start, log_survey
-from sersicnet.survey.manifest import Manifest
+from sersicnet.survey.manifest import MANIFEST, Manifest
 from sersicnet.survey.tasks import make_tasks
 
 __all__ = ["measure_survey", "read_manifest"]
@@ -123,8 +123,8 @@ def measure_survey(
     output = Path(output).absolute()
     weights = weights_path(weights).absolute()
     weights_id = weights_label(weights)
+    _check_outputs(tasks, output)
     manifest = Manifest(output)
-    _check_outputs(tasks, output, manifest)
     manifest.check_unchanged(tasks, weights_id)
     missing = {task.name: task for task in manifest.missing(tasks)}
     log_start(len(tasks), len(missing))
@@ -290,14 +290,16 @@ def _connected(client, n_workers):
         yield client
 
 
-def _check_outputs(tasks, output, manifest):
+def _check_outputs(tasks, output):
     """Raise an error if the survey would overwrite a file that it reads, or cannot be written."""
-    check_output_folder(output)
+    check_output_folder(output, files=(MANIFEST, *(task.part for task in tasks)))
+    check_output_folder(output / "parts")
+    check_output_folder(output / "blocks")
     inputs = {"image": [task.image for task in tasks]}
     for name in FILES:
         inputs[name] = [getattr(task.options, name) for task in tasks]
     parts = [output / task.part for task in tasks]
-    check_outputs({"output": [*parts, manifest.path]}, inputs)
+    check_outputs({"output": [*parts, output / MANIFEST]}, inputs)
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from sersicnet.io.files import atomic_path
 
-__all__ = ["WholeCheckpoints", "find_checkpoint", "read_checkpoint"]
+__all__ = ["CHECKPOINTS", "WholeCheckpoints", "find_checkpoint", "read_checkpoint"]
 
+# Files of the checkpoints.
+CHECKPOINTS = ("last.ckpt", "best.ckpt")
 # What torch raises for a file that is cut, damaged or not a checkpoint.
 _UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from sersicnet._settings import check_positive
+from sersicnet.io.files import check_output_folder
 from sersicnet.networks.registry import build_network, torch_device
 from sersicnet.parameters import check_parameters, label_names
 from sersicnet.training.adapt import adapt
+from sersicnet.training.checkpoints import CHECKPOINTS
 from sersicnet.training.data import check_kernel
 from sersicnet.training.prepared import as_training_data, check_pair, split_rows
 from sersicnet.training.regression import train_network
@@ -69,8 +71,13 @@ def fit(
     ------
     TypeError, ValueError
         If an argument is invalid, as for `~sersicnet.SersicNet.fit`.
+    OSError
+        If files cannot be written into ``resume``, before the training.
     """
     parameters = _check_settings(net)
+    if resume is not None:
+        check_output_folder(resume, "resume")
+        check_output_folder(Path(resume) / "checkpoints", "resume", files=CHECKPOINTS)
     if net.network == "posterior":
         _check_adaptation(start, noise_kernel)
         run_options = {"validation": validation, "resume": resume, "progress_bar": progress_bar}

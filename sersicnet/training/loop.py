@@ -15,7 +15,13 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from sersicnet.training.checkpoints import WholeCheckpoints, find_checkpoint, read_checkpoint
+from sersicnet.io.files import check_output_folder
+from sersicnet.training.checkpoints import (
+    CHECKPOINTS,
+    WholeCheckpoints,
+    find_checkpoint,
+    read_checkpoint,
+)
 
 __all__ = ["Checkpoint", "History", "run_trainer", "train_module", "warmup_cosine"]
 
@@ -139,6 +145,7 @@ def run_trainer(module, loaders=(), *, directory, callbacks, progress_bar, **opt
     `~lightning.Trainer`
         After training.
     """
+    check_output_folder(directory, "directory", files=CHECKPOINTS)
     callbacks = [*callbacks, Checkpoint(directory, "last", enable_version_counter=False)]
     if progress_bar is not None:
         callbacks.append(progress_bar)

@@ -98,7 +98,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     ------
     ValueError
         If the number of cutouts is not that of the rows, the truth has no parameter, or the stamps
-        in ``directory`` have another size or are of another truth.
+        in ``directory`` have another size, are of another truth, or are damaged.
     """
     directory = Path(directory)
     if truth is not None:
@@ -112,19 +112,43 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
         if not stored.exists() or stored.read_text() != _fingerprint(truth):
             msg = f"{directory} holds the stamps of another truth: use another folder, or empty it"
             raise ValueError(msg)
-    data = np.load(directory / "data.npy", mmap_mode="r")
-    weight = np.load(directory / "weight.npy", mmap_mode="r")
+    data = _stored(directory / "data.npy", mmap_mode="r")
+    weight = _stored(directory / "weight.npy", mmap_mode="r")
     if data.shape[-1] != stamp_size:
         msg = f"{directory} holds stamps of {data.shape[-1]} pixels, not of stamp_size={stamp_size}"
         raise ValueError(msg)
-    columns = np.load(directory / "labels.npy")
+    columns = _stored(directory / "labels.npy")
     names = columns.dtype.names
     labels = columns.view((np.float32, len(names)))
     n = len(labels)
     images = {}
     if (directory / _IMAGES).exists():
-        images = json.loads((directory / _IMAGES).read_text())
+        images = _stored_text(directory / _IMAGES)
     return TrainingData(data[:n], weight[:n], labels, names, images=images)
+
+
+def _stored(path, **options):
+    """Open an array that was prepared before."""
+    try:
+        return np.load(path, **options)
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(_damaged(path, error)) from error
+
+
+def _stored_text(path):
+    """Read JSON that was written before."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(_damaged(path, error)) from error
+
+
+def _damaged(path, error):
+    """The message of a file that cannot be read again."""
+    return (
+        f"{path} is damaged ({error}): remove the folder {path.parent}, and the stamps are "
+        "prepared again"
+    )
 
 
 def _fill(directory, chunks, truth, size, units):

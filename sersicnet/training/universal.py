@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, Timer, TQDMProgressBar
 
 from sersicnet import __version__
+from sersicnet.io.files import check_output_folder
 from sersicnet.io.weights import read_weights, weights_path, write_weights
 from sersicnet.model.labels import LABELS, N_LABELS
 from sersicnet.model.prior import log_snr
@@ -171,7 +172,8 @@ def train_universal(
     Parameters
     ----------
     directory : path
-        Folder of the checkpoints and of the weights, ``universal.safetensors``.
+        Folder of the checkpoints and of the weights, ``universal.safetensors``. If they cannot be
+        written there, an OSError is raised before the training.
     n_scenes : int
         Number of scenes seen in this run, all processes together.
     batch_size : int
@@ -292,8 +294,9 @@ class _WeightsFile:
     """The file of the weights, with the history and the time of the training."""
 
     def __init__(self, directory, module, n_devices, record):
-        directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / "universal.safetensors"
+        check_output_folder(directory, "directory", files=[self.path.name])
+        directory.mkdir(parents=True, exist_ok=True)
         self.network = module.network
         self.record = record
         self.epoch_scenes = module.n_batches * module.batch_size * n_devices

@@ -1,5 +1,6 @@
 """The command line, the demonstration and the recipes: run as a user would."""
 
+import errno
 import os
 import signal
 
@@ -58,6 +59,85 @@ def test_too_little_memory(files, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     message = "needs more memory than there is: Unable to allocate 1.00 PiB\n"
     assert error == "".join(f"sersicnet: {path} {message}" for path in files[:2])
+
+
+# What each command writes with the arguments before, and the function in which its work begins.
+OUTPUTS = [
+    (["predict", "{file}", "-o"], "out.ecsv", "sersicnet.io.cutouts.read_cutouts"),
+    (["measure", "{file}", "-o"], "out.ecsv", "sersicnet.measure.image.open_measurement"),
+    (["report", "{table}", "-o"], "out.html", "sersicnet.cli.report.read_table"),
+]
+IMAGES = ("model-image", "residual-image", "background-image", "segmentation-image", "regions")
+FOLDERS = [
+    (["survey", "{file}", "-o"], "manifest.jsonl", "sersicnet.survey.run._connected"),
+    (["survey", "{file}", "-o"], "parts/galaxy0.parquet", "sersicnet.survey.run._connected"),
+    (["simulate", "candels_f160w", "-o"], "cutouts.fits", "sersicnet.cli.simulate.closing"),
+    (["simulate", "candels_f160w", "-o"], "catalog.ecsv", "sersicnet.cli.simulate.closing"),
+    (["demo", "{file}", "-o"], "residuals.png", "sersicnet.io.cutouts.read_cutouts"),
+    (["train", "cosmos", "-o"], "cosmos/test.ecsv", "sersicnet.cli.recipes.draw_catalog"),
+    (["train", "cosmos", "-o"], "cosmos/cosmos.safetensors", "sersicnet.cli.recipes.draw_catalog"),
+    (["train", "cosmos", "-o"], "cosmos/checkpoints/last.ckpt", "sersicnet.cli.recipes.fit"),
+    (["train", "universal", "-o"], "universal/universal.safetensors", "lightning.Trainer"),
+    (["train", "universal", "-o"], "universal/last.ckpt", "lightning.Trainer"),
+]
+
+
+@pytest.fixture
+def refused(files, tmp_path, monkeypatch, capsys):
+    """The one line of a command that cannot write; it ends before its work."""
+    table = tmp_path / "table.ecsv"
+    table.write_text("")
+
+    def run(arguments, work, output):
+        def begun(*_, **__):
+            pytest.fail("the work has begun")
+
+        monkeypatch.setattr(work, begun, raising=False)
+        arguments = [word.format(file=files[0], table=table) for word in arguments]
+        assert main([*arguments, str(output)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("sersicnet: ")
+        return line
+
+    return run
+
+
+@pytest.mark.parametrize(("arguments", "name", "work"), OUTPUTS)
+def test_files_that_cannot_be_written(arguments, name, work, refused, tmp_path, monkeypatch):
+    missing = tmp_path / "no" / name
+    assert f"={str(missing)!r}: there is no folder" in refused(arguments, work, missing)
+    folder = tmp_path / name
+    folder.mkdir()
+    assert f"={str(folder)!r} is a folder" in refused(arguments, work, folder)
+    monkeypatch.setattr("sersicnet.io.files.tempfile.TemporaryFile", no_file)
+    other = tmp_path / f"other-{name}"
+    assert "nothing can be written into" in refused(arguments, work, other)
+
+
+@pytest.mark.parametrize("option", IMAGES)
+def test_images_that_cannot_be_written(option, refused, tmp_path):
+    arguments = ["measure", "{file}", "-o", str(tmp_path / "out.ecsv"), f"--{option}"]
+    path = tmp_path / "no" / "image.fits"
+    line = refused(arguments, "sersicnet.measure.image.open_measurement", path)
+    assert line.startswith(f"sersicnet: --{option}={str(path)!r}: there is no folder")
+
+
+@pytest.mark.parametrize(("arguments", "name", "work"), FOLDERS)
+def test_folders_that_cannot_be_written(arguments, name, work, refused, tmp_path, monkeypatch):
+    """They are files, below a file, read-only, or have a folder in the place of a file."""
+    file = tmp_path / "file"
+    file.write_text("")
+    for output in (file, file / "below"):
+        assert "is a file, and a folder is needed" in refused(arguments, work, output)
+    (tmp_path / "output" / name).mkdir(parents=True)
+    assert "is a folder, and would be a file" in refused(arguments, work, tmp_path / "output")
+    monkeypatch.setattr("sersicnet.io.files.tempfile.TemporaryFile", no_file)
+    assert "nothing can be written into" in refused(arguments, work, tmp_path / "new")
+
+
+def no_file(**_):
+    """As in a folder that is read-only, which none is for root."""
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 with_groups = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")

@@ -101,6 +101,40 @@ def test_what_cannot_be_written(tmp_path):
         check_image_path("m.png", "model_image")
 
 
+def test_a_file_is_not_begun_where_it_cannot_be_written(tmp_path):
+    """In the block is the work."""
+
+    def write(path):
+        with atomic_path(path):
+            pytest.fail("the work has begun")
+
+    with pytest.raises(FileNotFoundError, match=r"path='.*a.fits': there is no folder '.*no'"):
+        write(tmp_path / "no" / "a.fits")
+    with pytest.raises(IsADirectoryError, match=r"path='.*' is a folder: the name of a file is"):
+        write(tmp_path)
+
+
+def test_a_folder_that_is_read_only(tmp_path, monkeypatch):
+    """Root may write anywhere, so that no folder is read-only for all."""
+
+    def refuse(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("sersicnet.io.files.tempfile.TemporaryFile", refuse)
+    message = "nothing can be written into '.*': Permission denied"
+    with pytest.raises(PermissionError, match=rf"path='.*a.fits': {message}"):
+        check_folder(tmp_path / "a.fits")
+    with pytest.raises(PermissionError, match=f"output='.*': {message}"):
+        check_output_folder(tmp_path / "a")
+
+
+def test_files_that_are_folders(tmp_path):
+    (tmp_path / "a.fits").mkdir()
+    check_output_folder(tmp_path, files=["b.fits"])
+    with pytest.raises(IsADirectoryError, match=r"output='.*': 'a.fits' in it is a folder, and"):
+        check_output_folder(tmp_path, files=["a.fits", "b.fits"])
+
+
 def test_folders_to_write_into(tmp_path):
     check_output_folder(tmp_path)
     check_output_folder(tmp_path / "a" / "b")

@@ -1,5 +1,7 @@
 """Cutouts and truth that are prepared once for a training."""
 
+import os
+
 import numpy as np
 import pytest
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
@@ -40,6 +42,17 @@ def test_preparation_that_was_killed_begins_again(galaxies, tmp_path):
     with pytest.raises(OSError, match="disk"):
         as_training_data(broken(), truth, **options)
     assert len(as_training_data(iter(cutouts), truth, **options)) == 60
+
+
+@pytest.mark.parametrize("name", ["data.npy", "weight.npy", "labels.npy", "images.json"])
+@pytest.mark.parametrize("length", [0, 60])
+def test_damaged_stamps_are_named(name, length, galaxies, tmp_path):
+    cutouts, truth = galaxies
+    build_training_data(cutouts[:3], truth[:3], stamp_size=32, directory=tmp_path)
+    os.truncate(tmp_path / name, length)
+    message = rf"{name} is damaged \(.*\): remove the folder .*, and the stamps are prepared again"
+    with pytest.raises(ValueError, match=message):
+        build_training_data(cutouts[:3], truth[:3], stamp_size=32, directory=tmp_path)
 
 
 def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
