@@ -3,10 +3,7 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from sersicnet.estimator import SersicNet
-from sersicnet.inference.flags import warn_if_unresolved
 from sersicnet.inference.predict import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
@@ -91,8 +88,8 @@ def measure_image(
         If the given noise is less than half of the scatter of the pixels of the sky, or more than
         2.7 times that: it may be of another kind or unit. If the header card ``SATURATE`` is not
         above the sky. If the WCS does not agree with ``pixel_scale``, or with the card
-        ``PIXSCALE``. If the PSF is doubtful (see `~sersicnet.check_psf`), or most sources are
-        ``UNRESOLVED``.
+        ``PIXSCALE``. If the PSF is doubtful (see `~sersicnet.check_psf`), most sources are
+        ``UNRESOLVED``, or some have half-light radii above a fifth of ``background_box``.
 
     Examples
     --------
@@ -119,8 +116,6 @@ def measure_image(
     if sky.noise_scale != 1:
         table.meta["NOISCALE"] = sky.noise_scale
     log_results(table)
-    if net.network == "posterior":
-        warn_if_unresolved(np.asarray(table["flags"]), stacklevel=2)
     if output is not None:
         write_table(table, output, overwrite=True)
     return table

@@ -6,11 +6,11 @@ survey and their record. Nothing slow is imported before an option needs it.
 
 from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
-from numbers import Real
 
 from sersicnet._settings import check_names
 from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
+from sersicnet.measure.option_values import check_values
 
 __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
 
@@ -18,11 +18,6 @@ __all__ = ["FILES", "Options", "check_keywords", "summary", "takes_options"]
 FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
-# FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
-# cutouts that makes the catalog independent of the tiles.
-_LARGEST_KERNEL = 10
-# Side of the smallest tile: a window is larger by some 200 pixels, and read for each tile.
-_SMALLEST_TILE = 32
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
 _PREDICTING = ("normalize_psf", "augment", "refine", "sky", "sky_err", "n_samples", "batch_size")
 _PREDICTING += ("seed",)
@@ -106,8 +101,9 @@ class Options:
     saturation: float | None = _option(
         None,
         "float, optional",
-        "Value from which on pixels are saturated, in the unit of the image; by default that of "
-        "the header card SATURATE, if there is one.",
+        "Value of a pixel from which on it is saturated, with the sky, in the unit of the image; "
+        "by default the header card SATURATE, if there is one.",
+        "Flat tops of sources are saturated in any case.",
     )
     zeropoint: object = _option(
         None,
@@ -149,7 +145,8 @@ class Options:
     background_box: int | None = _option(
         BACKGROUND_BOX,
         "int or None, optional",
-        "Pixels on a side of the boxes in which the sky is measured.",
+        "Pixels on a side of the boxes in which the sky is measured, 16 or more.",
+        "They are to have five times the half-light radius of the largest galaxies. "
         "None: the image has no sky any more, and nothing is subtracted (noise, where it is not "
         "given, is measured all the same).",
     )
@@ -200,38 +197,7 @@ class Options:
     )
 
     def __post_init__(self):
-        from sersicnet._settings import check_bool, check_positive
-        from sersicnet.inference.assumptions import check_sky
-        from sersicnet.io.mask_bits import check_mask_bits
-
-        check_mask_bits(self.mask_bits)
-        check_positive("n_pixels", self.n_pixels)
-        check_positive("background_box", self.box_size)
-        check_positive("tile_size", self.tile_size)
-        if self.tile_size < _SMALLEST_TILE:
-            msg = f"tile_size={self.tile_size} must be {_SMALLEST_TILE} or more"
-            raise ValueError(msg)
-        if not _number("threshold", self.threshold) > 0:
-            msg = f"threshold={self.threshold} must be positive"
-            raise ValueError(msg)
-        if not 0 < _number("kernel_fwhm", self.kernel_fwhm) <= _LARGEST_KERNEL:
-            msg = f"kernel_fwhm={self.kernel_fwhm} must be positive and at most {_LARGEST_KERNEL}"
-            raise ValueError(msg)
-        if not 0 <= _number("contrast", self.contrast) <= 1:
-            msg = f"contrast={self.contrast} must be between 0 and 1"
-            raise ValueError(msg)
-        if self.n_passes is not None:
-            check_positive("n_passes", self.n_passes)
-        check_positive("batch_size", self.batch_size)
-        check_positive("n_samples", self.n_samples)
-        check_bool("augment", self.augment)
-        check_bool("normalize_psf", self.normalize_psf)
-        check_bool("recenter_psf", self.recenter_psf)
-        check_sky(self.sky, self.sky_err, n_values=1)
-        if self.refine is not None:
-            from sersicnet.inference.refine import check_refinement
-
-            check_refinement(self.refine)
+        check_values(self)
 
     @property
     def box_size(self):
@@ -305,14 +271,6 @@ class Options:
     def replace(self, **changes):
         """A copy with some other values."""
         return replace(self, **changes)
-
-
-def _number(name, value):
-    """Return the value of an option that is a number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        msg = f"{name}={value!r} must be a number"
-        raise TypeError(msg)
-    return value
 
 
 def summary(name):

@@ -42,6 +42,7 @@ from sersicnet.measure.catalog import (
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.cutouts import cut_source, shift_centers
 from sersicnet.measure.detection import find_sources
+from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import (
@@ -272,7 +273,7 @@ class Measurement:
         Returns
         -------
         `~astropy.table.QTable`
-            The catalog that `~sersicnet.measure.measure_image` returns.
+            The catalog that `~sersicnet.measure.measure_image` returns, with its warnings.
         """
         nowhere = outside(self.positions, self.field.data.shape)
         columns = catalog_columns(
@@ -286,6 +287,7 @@ class Measurement:
         table = vstack([*tables, self._blank_rows(nowhere)])
         table = finish_table(table, columns, self.field.wcs, self.options.catalog)
         table.meta = self._describe()
+        warn_of_catalog(table, self, stacklevel=3)
         return table
 
     def _describe(self):

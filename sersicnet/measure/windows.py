@@ -97,7 +97,8 @@ def read_window(field, sky, box, *, saturation):
     good = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
     good &= ~lone_weights(noise, good)
     bad = masked | missing | ~good
-    saturated = (raw >= usable_saturation(saturation, sky)) | flat_tops(data, noise, masked | ~good)
+    saturated = flat_tops(data, noise, masked | ~good, raw=raw)
+    saturated |= raw >= usable_saturation(saturation, sky)
     gone = ndimage.binary_opening(bad, np.ones((_WIDE, _WIDE)))
     return Window(
         box=box,

@@ -30,6 +30,7 @@ from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.manifest import checksum
 from sersicnet.survey.tasks import Task
+from sersicnet.survey.warned import recorded_warnings
 
 __all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
 
@@ -235,7 +236,10 @@ class Blocks:
         with _opened(self.task, self.weights) as measurement:
             shares = (self._share(measurement.places, number) for number in range(self.n_blocks))
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
-            return measurement.check(sky)
+            with recorded_warnings() as texts:
+                sky = measurement.check(sky)
+        self._warnings.write_text(json.dumps(texts), encoding="utf-8")
+        return sky
 
     def measure_block(self, number, sky, _):
         """Measure and write a block; from the second pass on, neighbors are subtracted."""
@@ -262,8 +266,13 @@ class Blocks:
     def unite(self, _):
         """Write the part of the image when all of its blocks are complete; return its record."""
         table, seconds = self._catalog(self.n_passes)
-        with _opened(self.task, self.weights) as measurement:
-            record = write_part(self.task, measurement.finish([table]), self.output)
+        texts = []
+        if self._warnings.exists():  # its sky was measured for a block
+            texts = json.loads(self._warnings.read_text(encoding="utf-8"))
+        with recorded_warnings() as others, _opened(self.task, self.weights) as measurement:
+            table = measurement.finish([table])
+        record = write_part(self.task, table, self.output)
+        record["warnings"] = texts + others
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
     def _catalog(self, n_passes):
@@ -280,6 +289,11 @@ class Blocks:
             else:
                 replace_rows(catalog, measured)
         return catalog, seconds
+
+    @property
+    def _warnings(self):
+        """File of the warnings about image, noise and saturation."""
+        return self.folder / "warnings.json"
 
     def _models(self, n_before):
         return self.folder / f"models-{n_before}.parquet"

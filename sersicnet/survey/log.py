@@ -22,7 +22,7 @@ def log_start(n_images, n_missing):
 
 
 def log_image(name, result, place):
-    """Log the end of an image.
+    """Log the end of an image, and its warnings.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def log_image(name, result, place):
     else:
         text = "%s (%s): %d sources in %.0f s"
         _LOG.info(text, name, place, result["n_sources"], result["seconds"])
+    for text in result.get("warnings", []):
+        _LOG.warning("%s: %s", name, text)
 
 
 def log_survey(records):

@@ -225,6 +225,7 @@ class Manifest:
         records = [self.records[name] for name in names]
         options = [record["options"] for record in records]
         errors = [record["error"] or "" for record in records]
+        texts = ["; ".join(record.get("warnings", [])) for record in records]
         return Table(
             {
                 "name": _column(records, "name", str),
@@ -234,6 +235,7 @@ class Manifest:
                 "n_without_result": _column(records, "n_without_result", int, missing=0),
                 "seconds": _column(records, "seconds", float, missing=np.nan),
                 "error": np.array(errors, dtype=str),
+                "warnings": np.array(texts, dtype=str),
             }
         )
 

@@ -25,6 +25,7 @@ from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_net
 from sersicnet.survey.log import log_image, log_start, log_survey
 from sersicnet.survey.manifest import MANIFEST, Manifest
 from sersicnet.survey.tasks import make_tasks
+from sersicnet.survey.warned import recorded_warnings
 
 __all__ = ["measure_survey", "read_manifest"]
 
@@ -87,7 +88,8 @@ def measure_survey(
     -------
     `~astropy.table.Table`
         One row per image: ``name``, ``image``, ``part``, ``n_sources``, ``n_without_result``,
-        ``seconds`` of work (the sum over its blocks), and ``error``, empty if there was none.
+        ``seconds`` of work (the sum over its blocks), ``error`` and ``warnings``, empty if there
+        was none.
 
     Raises
     ------
@@ -195,9 +197,11 @@ def measure_task(task, output, weights, tiles_per_task=None):
     if n_blocks > 1:
         return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
     options = vars(task.read_options())
-    table = measure_image(task.image, net=load_network(weights), **options)
+    with recorded_warnings() as texts:
+        table = measure_image(task.image, net=load_network(weights), **options)
     record = write_part(task, table, output)
-    return {"files": files, "seconds": round(perf_counter() - start, 3), **record}
+    seconds = round(perf_counter() - start, 3)
+    return {"files": files, "seconds": seconds, "warnings": texts, **record}
 
 
 @dataclass(frozen=True)

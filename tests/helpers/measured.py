@@ -45,5 +45,10 @@ def assert_same(table, expected, *, rounding=ROUNDING):
 
 
 def one_star(x, y, **changes):
-    truth = {name: np.array([number]) for name, number in {"x_0": x, "y_0": y, "flux": 2e4}.items()}
-    return make_field(render(truth | {"r_eff": np.zeros(1)}, (150, 150)), **changes)
+    return one_galaxy(x, y, r_eff=0.0, **changes)
+
+
+def one_galaxy(x, y, *, r_eff, n=1.0, q=0.8, flux=2e4, side=150, **changes):
+    truth = {"x_0": x, "y_0": y, "flux": flux, "r_eff": r_eff, "n": n, "q": q, "theta": 20.0}
+    truth = {name: np.array([number]) for name, number in truth.items()}
+    return make_field(render(truth, (side, side)), **changes)

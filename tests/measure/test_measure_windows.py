@@ -10,7 +10,7 @@ from helpers.fields import (
     ZEROPOINT,
     star,
 )
-from helpers.measured import assert_same, has, nearest, one_star, value
+from helpers.measured import assert_same, has, nearest, one_galaxy, one_star, value
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
@@ -89,6 +89,23 @@ def test_a_flat_top_is_saturated_without_a_card(net):
     assert has(found, Flags.SATURATED).all()
     field.meta["SATURATE"] = 0.999 * top
     assert_same(measure_image(field, net=net), found)
+
+
+def test_an_image_that_was_clipped_at_a_low_signal(net):
+    """At half of a peak of about 25 sigma; the sky has a slope."""
+    field = one_galaxy(70.0, 70.0, r_eff=3.0, flux=2.4e3, mask=None)
+    there = {"x_0": np.array([70.0]), "y_0": np.array([70.0])}
+    expected = measure_image(field, net=net)
+    assert not has(expected, Flags.SATURATED).any()
+    sky = np.median(field.data[60:80, :40])
+    assert 15 < (field.data.max() - sky) / NOISE < 35
+    field.data = np.minimum(field.data, (field.data.max() + sky) / 2)
+    found = measure_image(field, net=net)
+    (row,), _ = nearest(found, there)
+    (same,), _ = nearest(expected, there)
+    assert has(found, Flags.SATURATED)[row]
+    off = value(found["mag"])[row] - value(expected["mag"])[same]
+    assert np.abs(off) < 3 * value(found["mag_err"])[row]
 
 
 def write_weighted(path, field, weights, **cards):

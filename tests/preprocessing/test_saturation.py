@@ -47,6 +47,34 @@ def test_saturated_stars(fwhm, wobble):
     np.testing.assert_array_equal(flat_tops(image, np.ones(image.shape), NONE), full)
 
 
+@pytest.mark.parametrize("fwhm", [2.0, 4.0, 8.0])
+def test_images_that_were_clipped_at_a_low_signal(fwhm):
+    """Half the peak of a star of 25 sigma; the sky that is subtracted has a slope."""
+    image = 25 * star(fwhm) + np.random.default_rng(100).normal(size=NONE.shape)
+    assert not flat_tops(image, 1.0, NONE).any()
+    clipped = image.clip(max=12.5)
+    found = flat_tops(clipped - 1e-3 * X, 1.0, NONE, raw=clipped)
+    full = clipped == 12.5
+    assert not (found & ~full).any()
+    assert found.sum() > 0.7 * full.sum()
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 5.0])
+def test_peaks_of_few_counts_are_not_clipped(sigma):
+    """Integers have equal neighbors by chance."""
+    rng = np.random.default_rng(100)
+    for _ in range(30):
+        image = np.round(sigma * (20 * star(4.0) + rng.normal(size=NONE.shape)))
+        assert not flat_tops(image, sigma, NONE).any()
+
+
+def test_symmetric_images_are_not_clipped():
+    """Four pixels in the middle are equal."""
+    x = np.arange(64) - 31.5
+    for image in (np.exp(-np.hypot(x, x[:, None]) / 8), np.exp(-(x**2 + x[:, None] ** 2) / 20)):
+        assert not flat_tops(100 * image, 1.0, image < 0).any()
+
+
 def test_bad_pixels_are_left_out():
     image = draw_noise(20000 * star(4.0), 100).clip(max=4000)
     bad = image == 4000

@@ -122,12 +122,28 @@ def assert_serial(output, serial):
             assert_array_equal(found[column], expected[column])
 
 
+def test_warnings_of_images_in_blocks(measure, tmp_path, caplog):
+    """Of the noise, of one task; of all rows together, as `measure_image` gives them."""
+    stars = {name: values[:4] for name, values in truth_table().items()}
+    stars = {name: np.tile(values, 2) for name, values in stars.items()} | {"r_eff": np.zeros(8)}
+    stars["x_0"][4:] = SIDE - stars["x_0"][4:]
+    field = make_field(render(stars))
+    field.uncertainty.array *= 5
+    write_cutout(field, tmp_path / "stars.fits")
+    (text,) = measure([tmp_path / "stars.fits"])["warnings"]
+    assert "times the scatter of the sky" in text
+    assert "sources are UNRESOLVED" in text
+    assert "stars: " in caplog.text
+    assert "sources are UNRESOLVED" in caplog.text
+
+
 def test_blocks_together_are_the_image(measure, images, numbers, output, serial, capsys):
     table = measure(images, progress_bar=True)
     assert sorted(numbers) == ALL
     assert len(serial["large"]) > 15
     assert_serial(output, serial)
     assert list(table["error"]) == ["", ""]
+    assert list(table["warnings"]) == ["", ""]
     assert list(table["n_sources"]) == [len(serial["large"]), len(serial["small"])]
     assert (table["seconds"] > 0).all()
     schemas = [parquet.read_schema(output / table["part"][row]) for row in (0, 1)]

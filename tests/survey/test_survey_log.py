@@ -1,8 +1,13 @@
 """What is logged about a survey."""
 
 import logging
+import warnings
 
 import pytest
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
+
+from sersicnet.survey import run as survey_run
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("pandas")  # reads Parquet
@@ -32,3 +37,14 @@ def test_images_and_their_rows_are_counted(measure, measured, three, caplog):
     assert lines[0] == "3 images, 1 of them to measure"
     assert lines[-1] == "6 rows, 3 without a result; flags: NO_DATA 3"
     assert list(table["n_without_result"]) == [1, 1, 1]
+
+
+def test_warnings_of_images(measure, measured, three, caplog, monkeypatch):
+    def measure_doubtful(image, **options):
+        warnings.warn("the noise is doubtful", AstropyUserWarning, stacklevel=1)
+        return QTable({"id": [0], "mag": [20.0], "flags": [0]})
+
+    monkeypatch.setattr(survey_run, "measure_image", measure_doubtful)
+    table = measure(three[:1])
+    assert list(table["warnings"]) == ["the noise is doubtful"]
+    assert "a: the noise is doubtful" in own_lines(caplog)

@@ -1,0 +1,87 @@
+"""The values that options of `~sersicnet.measure.measure_image` may have."""
+
+from math import isnan
+from numbers import Real
+
+from sersicnet._settings import check_bool, check_positive
+
+__all__ = ["check_values"]
+
+# FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
+# cutouts that makes the catalog independent of the tiles.
+_LARGEST_KERNEL = 10
+# Side of the smallest tile: a window is larger by some 200 pixels, and read for each tile.
+_SMALLEST_TILE = 32
+# Side of the smallest box of the sky: in smaller ones, a star is most of the box.
+_SMALLEST_BOX = 16
+
+
+def check_values(options):
+    """Raise an error if an option has an impossible value.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        The options.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the name of the option, its value, and what is needed.
+    """
+    from sersicnet.inference.assumptions import check_sky
+    from sersicnet.io.mask_bits import check_mask_bits
+
+    check_mask_bits(options.mask_bits)
+    check_sky(options.sky, options.sky_err, n_values=1)
+    _check_sizes(options)
+    _check_numbers(options)
+    check_bool("augment", options.augment)
+    check_bool("normalize_psf", options.normalize_psf)
+    check_bool("recenter_psf", options.recenter_psf)
+    if options.refine is not None:
+        from sersicnet.inference.refine import check_refinement
+
+        check_refinement(options.refine)
+
+
+def _check_sizes(options):
+    """Check the options that are counts of pixels or of anything else."""
+    for name in ("n_pixels", "tile_size", "batch_size", "n_samples"):
+        check_positive(name, getattr(options, name))
+    for name in ("background_box", "n_passes"):
+        if getattr(options, name) is not None:
+            check_positive(name, getattr(options, name))
+    if options.tile_size < _SMALLEST_TILE:
+        msg = f"tile_size={options.tile_size} must be {_SMALLEST_TILE} or more"
+        raise ValueError(msg)
+    if options.box_size < _SMALLEST_BOX:
+        msg = (
+            f"background_box={options.background_box} must be {_SMALLEST_BOX} pixels or more, and "
+            "several times larger than the galaxies, whose light it takes for sky otherwise"
+        )
+        raise ValueError(msg)
+
+
+def _check_numbers(options):
+    """Check the options that are numbers with a unit or none."""
+    if not _number("threshold", options.threshold) > 0:
+        msg = f"threshold={options.threshold} must be positive"
+        raise ValueError(msg)
+    if not 0 < _number("kernel_fwhm", options.kernel_fwhm) <= _LARGEST_KERNEL:
+        msg = f"kernel_fwhm={options.kernel_fwhm} must be positive and at most {_LARGEST_KERNEL}"
+        raise ValueError(msg)
+    if not 0 <= _number("contrast", options.contrast) <= 1:
+        msg = f"contrast={options.contrast} must be between 0 and 1"
+        raise ValueError(msg)
+    if options.saturation is not None and isnan(_number("saturation", options.saturation)):
+        msg = f"saturation={options.saturation} must be a number: the value of saturated pixels"
+        raise ValueError(msg)
+
+
+def _number(name, value):
+    """Return the value of an option that is a number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        msg = f"{name}={value!r} must be a number"
+        raise TypeError(msg)
+    return value

@@ -1,0 +1,37 @@
+"""Impossible values of options."""
+
+import pytest
+
+from sersicnet.measure.options import Options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_samples": 0}, "n_samples=0 must be a positive integer"),
+        ({"batch_size": -1}, "batch_size=-1 must be a positive integer"),
+        ({"n_passes": 0}, "n_passes=0 must be a positive integer"),
+        ({"n_pixels": None}, "n_pixels=None must be a positive integer"),
+        ({"tile_size": 31}, "tile_size=31 must be 32 or more"),
+        ({"kernel_fwhm": 0}, "kernel_fwhm=0 must be positive and at most 10"),
+        ({"kernel_fwhm": 11.0}, "kernel_fwhm=11.0 must be positive and at most 10"),
+        ({"background_box": 3}, "background_box=3 must be 16 pixels or more"),
+        ({"saturation": float("nan")}, "saturation=nan must be a number"),
+        ({"augment": 1}, "augment=1 must be True or False"),
+        ({"refine": "best"}, "refine='best' must be None, 'lm'"),
+        ({"sky": "flat"}, "sky='flat' must be 'prior', 'free' or 'fixed'"),
+        ({"sky_err": -1}, "sky_err=-1 must be positive and finite"),
+        ({"sky_err": [0.1, 0.2]}, r"sky_err has shape \(2,\): one value, or one for each of 1"),
+    ],
+)
+def test_impossible_values(options, message):
+    """Others are those of `test_bad_calls` of `measure_image`."""
+    with pytest.raises(ValueError, match=message):
+        Options(**options)
+
+
+@pytest.mark.parametrize("name", ["threshold", "contrast", "kernel_fwhm"])
+@pytest.mark.parametrize("value", ["2", None, True])
+def test_numbers_are_no_words(name, value):
+    with pytest.raises(TypeError, match=f"{name}={value!r} must be a number"):
+        Options(**{name: value})
