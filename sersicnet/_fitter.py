@@ -34,8 +34,12 @@ class SersicNetFitter(Fitter):
     psf : (K, L) array_like, optional
         Star-like stamp, with the response of the pixel. A network without a PSF input does not
         need it.
-    psf_oversampling : int
-        Pixels of the PSF stamp on a side of a pixel of the image.
+    psf_oversampling : int, optional
+        Pixels of the PSF stamp on a side of a pixel of the image; by default what the card
+        ``OVERSAMP`` of a CCDData says, else 1.
+    recenter_psf : bool
+        Whether a star that is off the middle of its stamp is moved there, as in
+        `~sersicnet.SersicNet.predict`.
     net : `~sersicnet.SersicNet`, optional
         Network of all seven parameters, by default that of the weights ``universal``.
     refine : str, optional
@@ -82,9 +86,12 @@ class SersicNetFitter(Fitter):
     supported_constraints = ["bounds"]  # noqa: RUF012 -- astropy's interface
     """Kinds of constraints of a model that are honored."""
 
-    def __init__(self, psf=None, *, psf_oversampling=1, net=None, refine=None):
+    def __init__(
+        self, psf=None, *, psf_oversampling=None, recenter_psf=True, net=None, refine=None
+    ):
         self.psf = psf
         self.psf_oversampling = psf_oversampling
+        self.recenter_psf = recenter_psf
         self.net = net
         self.refine = refine
         self.fit_info = None
@@ -163,6 +170,7 @@ class SersicNetFitter(Fitter):
         """Predict one image, with a flux unit of magnitude 0 and pixels of 1 arcsec."""
         from astropy.nddata import InverseVariance, NDData
 
+        from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
         from sersicnet.parameters import PARAMETERS
 
         net = _universal() if self.net is None else self.net
@@ -177,10 +185,13 @@ class SersicNetFitter(Fitter):
         if weights is not None:
             uncertainty = InverseVariance(weights**2)
         image = NDData(np.ma.getdata(z), mask=np.ma.getmaskarray(z), uncertainty=uncertainty)
+        # the pixel scale of a PSF has nothing to be compared with
+        oversampling, _ = find_oversampling(sampling_of(self.psf), self.psf_oversampling, None)
         return net.predict(
             image,
-            psf=self.psf,
-            psf_oversampling=self.psf_oversampling,
+            psf=split_psf(self.psf)[0],
+            psf_oversampling=oversampling,
+            recenter_psf=self.recenter_psf,
             pixel_scale=1.0,
             zeropoint=0.0,
             refine=self.refine,

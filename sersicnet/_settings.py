@@ -70,6 +70,13 @@ def check_bool(name, value):
         raise ValueError(msg)
 
 
+def psf_options(oversampling, normalize, recenter):
+    """Return the options of `~sersicnet.model.collect_psfs`; the oversampling is checked later."""
+    check_bool("normalize_psf", normalize)
+    check_bool("recenter_psf", recenter)
+    return {"oversampling": oversampling, "normalize": normalize, "recenter": recenter}
+
+
 def check_unchanged(present, trained):
     """Raise ValueError unless the settings are those that a network was trained with.
 

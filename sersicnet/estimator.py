@@ -9,6 +9,7 @@ from sersicnet._settings import (
     check_positive,
     check_unchanged,
     hides_unknown,
+    psf_options,
 )
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.inference.assumptions import Assumptions
@@ -112,8 +113,9 @@ class SersicNet(Settings):
         truth=None,
         *,
         psf=None,
-        psf_oversampling=1,
+        psf_oversampling=None,
         normalize_psf=True,
+        recenter_psf=True,
         validation=None,
         noise_kernel=None,
         pixel_scale=None,
@@ -132,7 +134,7 @@ class SersicNet(Settings):
             also a `~sersicnet.training.TrainingData` prepared before.
         truth : `~astropy.table.Table` or dict
             One row per cutout, with the columns ``parameters`` (and ``q`` where ``theta`` is one).
-        psf, psf_oversampling, normalize_psf
+        psf, psf_oversampling, normalize_psf, recenter_psf
             As in `predict`, for ``network='posterior'``; ``'cnn'`` does not use them.
         validation : tuple of (cutouts, truth), optional
             Set that decides which epoch was best; by default a tenth of the training set.
@@ -181,7 +183,7 @@ class SersicNet(Settings):
             cutouts,
             truth,
             psf=psf,
-            psf_options={"oversampling": psf_oversampling, "normalize": normalize_psf},
+            psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
             validation=validation,
             noise_kernel=noise_kernel,
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
@@ -199,7 +201,7 @@ class SersicNet(Settings):
         cutouts,
         *,
         psf=None,
-        psf_oversampling=1,
+        psf_oversampling=None,
         normalize_psf=True,
         recenter_psf=True,
         pixel_scale=None,
@@ -223,12 +225,13 @@ class SersicNet(Settings):
             Cutouts, each with a galaxy in its middle (for the universal network to within 3
             pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ. Those in a list
             may also be `~astropy.nddata.Cutout2D` or 2-D arrays, masked or with a unit.
-        psf : (K, L) array_like, photutils model or list of them, optional
+        psf : (K, L) array_like, CCDData, photutils model or list of them, optional
             Star-like stamps (with the pixel's response), one for all or one per cutout; by default
             those of the cutouts. A model, such as `~photutils.psf.ImagePSF`, has its own
             oversampling. A network without a PSF input checks them, but does not use them.
-        psf_oversampling : int
-            Pixels of the PSF stamps on a side of a pixel of the data.
+        psf_oversampling : int, optional
+            Pixels of the PSF stamps on a side of a pixel of the data; by default what a CCDData
+            (`sersicnet.io.read_psf`) says of its pixels, else 1.
         normalize_psf : bool
             Whether PSF stamps hold all of the light; if not, their sum is the share of it.
         recenter_psf : bool
@@ -296,16 +299,12 @@ class SersicNet(Settings):
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)
         check_bool("augment", augment)
-        check_bool("normalize_psf", normalize_psf)
-        check_bool("recenter_psf", recenter_psf)
         self.network_.to(torch_device(self.device))
-        psf_options = {"oversampling": psf_oversampling, "normalize": normalize_psf}
-        psf_options["recenter"] = recenter_psf
         return predict(
             self,
             cutouts,
             psf=psf,
-            psf_options=psf_options,
+            psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             mask_bits=mask_bits,
             points=base_points(n_samples, seed),

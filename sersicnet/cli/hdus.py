@@ -9,19 +9,22 @@ from sersicnet.io.tables import stack_tables
 __all__ = ["add_hdus", "chosen_images", "measure_each"]
 
 
-def add_hdus(parser):
+def add_hdus(parser, file="IMAGE"):
     """Add the options that choose images of a file.
 
     Parameters
     ----------
     parser : `argparse.ArgumentParser`
         The command.
+    file : str, optional
+        What it calls the file.
     """
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--hdu",
         metavar="HDU",
-        help="number, NAME or NAME,VERSION of the HDU of IMAGE, as IMAGE[HDU]; default: the first",
+        help=f"number, NAME or NAME,VERSION of the HDU of {file}, as {file}[HDU]; default: the "
+        "first",
     )
     which.add_argument("--all-hdus", action="store_true", help="measure all images of the file")
 

@@ -1,12 +1,13 @@
 """Files with the options of a measurement: written by ``--dump-options``, read by ``--options``."""
 
 import json
+import os
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 from sersicnet.measure.option_json import to_json
-from sersicnet.measure.options import Options
+from sersicnet.measure.options import FILES, Options
 
 __all__ = ["add_option_file", "dump_options", "read_options"]
 
@@ -23,7 +24,8 @@ def add_option_file(parser):
         "--options",
         metavar="FILE",
         help="file with options by their names in Python (JSON, as sersicnet measure "
-        "--dump-options prints it, or .toml); what the command line says comes first",
+        "--dump-options prints it, or .toml), files relative to its folder; what the command line "
+        "says comes first",
     )
 
 
@@ -34,7 +36,7 @@ def read_options(path):
     ----------
     path : str or path-like
         File as `dump_options` writes it; the options that it does not name keep their defaults. A
-        file that ends in ``.toml`` is TOML.
+        file that ends in ``.toml`` is TOML. Paths in it are relative to its folder.
 
     Returns
     -------
@@ -72,11 +74,12 @@ def read_options(path):
     except (TypeError, ValueError) as error:
         msg = f"options={str(path)!r}: {error}"
         raise type(error)(msg) from error
-    return {name: getattr(options, name) for name in found}
+    values = {name: getattr(options, name) for name in found}
+    return _with_paths(values, lambda file: path.parent / file)
 
 
 def dump_options(options):
-    """Write all options of a measurement as JSON.
+    """Write all options of a measurement as JSON, with absolute paths.
 
     Parameters
     ----------
@@ -93,10 +96,19 @@ def dump_options(options):
     >>> print(dump_options({"threshold": 2.5})[:41])
     {
       "psf": null,
-      "psf_oversampling": 1,
+      "psf_oversampling": null,
     """
-    checked = Options.from_dict(options)
+    checked = Options.from_dict(_with_paths(options, Path.absolute))
     described = {}
     for option in fields(Options):
         described[option.name] = to_json(option.name, getattr(checked, option.name))
     return json.dumps(described, indent=2)
+
+
+def _with_paths(values, change):
+    """Return options by name with other paths of files."""
+    changed = dict(values)
+    for name in FILES:
+        if isinstance(values.get(name), str | os.PathLike):
+            changed[name] = str(change(Path(values[name])))
+    return changed

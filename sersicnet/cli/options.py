@@ -28,13 +28,15 @@ __all__ = [
 TABLE_HELP = "table to write: .ecsv, .fits, .vot or .parquet; an existing file is replaced"
 
 
-def read_named_cutouts(paths, *, mask_bits=None):
+def read_named_cutouts(paths, *, hdu=None, mask_bits=None):
     """Read cutouts from files, and report the files that cannot be read.
 
     Parameters
     ----------
     paths : list of str
         FITS files.
+    hdu : str, optional
+        Which image of each file, ``"all"`` for all.
     mask_bits : str, optional
         As in `~sersicnet.io.read_cutouts`.
 
@@ -43,8 +45,8 @@ def read_named_cutouts(paths, *, mask_bits=None):
     cutouts : list of `~astropy.nddata.CCDData`
         The cutouts of all readable files.
     names : list of str
-        Their names: the name of the file, with its folder if several files have that name, and
-        with a number if it holds several.
+        Their names, all different: the name of the file, with its folder if several files have
+        that name, and with a number if it holds several or is given again.
     status : int
         Exit status: 1 if a file cannot be read, else 0.
     """
@@ -56,7 +58,7 @@ def read_named_cutouts(paths, *, mask_bits=None):
     for path, name in zip(paths, _names_of(paths), strict=True):
         try:
             check_inputs({"CUTOUT": path})
-            found = read_cutouts(path, mask_bits=mask_bits)
+            found = read_cutouts(path, hdu=hdu, mask_bits=mask_bits)
         except (OSError, ValueError, MemoryError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
             status = 1
@@ -66,7 +68,23 @@ def read_named_cutouts(paths, *, mask_bits=None):
             names.append(name)
         else:
             names += [f"{name}-{i}" for i in range(len(found))]
-    return cutouts, names, status
+    return cutouts, _all_different(names), status
+
+
+def _all_different(names):
+    """Add a number to names that occur again."""
+    taken = set(names)
+    chosen = []
+    seen = set()
+    for name in names:
+        new = name
+        number = 1
+        while new in seen or (new != name and new in taken):
+            number += 1
+            new = f"{name}-{number}"
+        seen.add(new)
+        chosen.append(new)
+    return chosen
 
 
 def _names_of(paths):
@@ -221,31 +239,12 @@ def load_net(options):
 
 
 def read_psf(path):
-    """Read the 2-D image of a FITS file as a PSF: that called PSF, or the only one.
-
-    Parameters
-    ----------
-    path : str or None
-        The file, or None if the PSF is that of the cutouts.
-
-    Returns
-    -------
-    2-D `~numpy.ndarray` or None
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file is not FITS, or has no 2-D image, or several of which the path chooses none.
-    """
-    from sersicnet.io.extensions import PSF_NAMES, native
-    from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
-    from sersicnet.io.hdus import choose_companion
-
+    """Read a PSF, None if it is that of the cutouts: see `sersicnet.io.read_psf`."""
     if path is None:
         return None
-    with fits_errors(path, "psf"), open_fits(path) as hdus:
-        stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
-        return native(read_pixels(stamp))
+    from sersicnet.io.psf_files import read_psf
+
+    return read_psf(path)
 
 
 def add_detection(parser):

@@ -1,5 +1,6 @@
 """The command ``sersicnet predict``."""
 
+from sersicnet.cli.hdus import add_hdus
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.options import (
     TABLE_HELP,
@@ -24,8 +25,8 @@ _EXAMPLE = """\
 example:
   sersicnet predict galaxies/*.fits --psf star.fits --zeropoint 25.946 --refine lm -o out.ecsv
 
-The column id has the name of the file. Angles are in degrees, radii in arcsec, magnitudes AB,
-positions 0-based pixels of the cutout (x_0, y_0).
+The column id has the name of the file, with a number where it occurs again. Angles are in
+degrees, radii in arcsec, magnitudes AB, positions 0-based pixels of the cutout (x_0, y_0).
 """
 
 
@@ -39,6 +40,7 @@ def add_predict(commands):
         run=_predict,
     )
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
+    add_hdus(parser, "CUTOUT")
     parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
         "--psf", metavar="FITS", help="star-like stamp for all cutouts; default: their own"
@@ -48,7 +50,8 @@ def add_predict(commands):
         "psf_oversampling",
         type=int,
         metavar="K",
-        help="pixels of a PSF stamp on a side of a pixel of the cutout; default: %(default)s",
+        help="pixels of a PSF stamp on a side of a pixel of the cutout; default: what the file "
+        "of the PSF says, else 1",
     )
     add_mask_bits(parser)
     add_recenter(parser)
@@ -64,7 +67,10 @@ def _predict(options):
     inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
     check_outputs({"output": options.output}, inputs)
     psf = read_psf(options.psf)
-    cutouts, names, status = read_named_cutouts(options.cutouts, mask_bits=options.mask_bits)
+    hdu = "all" if options.all_hdus else options.hdu
+    cutouts, names, status = read_named_cutouts(
+        options.cutouts, hdu=hdu, mask_bits=options.mask_bits
+    )
     if not cutouts:
         return status
     options.names = names

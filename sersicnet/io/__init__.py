@@ -8,7 +8,7 @@ cards
     Numbers of header cards; units, headers and WCS as cards, without loss.
 units
     `parse_unit`: units as archives write them.
-zeropoints
+missions, zeropoints
     Zero points in headers, mission by mission.
 fits_files, paths
     FITS files with clear errors, and paths that choose a part of a file.
@@ -16,6 +16,8 @@ hdus
     Which of several images of a file is read: ``file.fits[2]``.
 extensions
     The extensions that surveys use: image, uncertainty, mask, PSF.
+psf_files, psf_sampling
+    `read_psf`: the PSF of a file; what its header says of its pixels.
 memory
     One error for too little memory, with a name.
 files
@@ -36,6 +38,7 @@ _HOMES = {
     "parse_unit": "units",
     "read_cutout": "cutouts",
     "read_cutouts": "cutouts",
+    "read_psf": "psf_files",
     "read_table": "tables",
     "read_weights": "weights",
     "write_cutout": "cutouts",
@@ -51,6 +54,7 @@ __all__ = [
     "parse_unit",
     "read_cutout",
     "read_cutouts",
+    "read_psf",
     "read_table",
     "read_weights",
     "write_cutout",

@@ -17,6 +17,7 @@ from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.pixels import celestial, local_pixels, to_sky
 
 __all__ = [
+    "FAR",
     "catalog_positions",
     "check_noise",
     "check_positions",
@@ -28,7 +29,7 @@ __all__ = [
 
 _LOG = logging.getLogger("sersicnet")
 # Stands for positions that are NaN or farther away: an integer number of pixels from any image.
-_FAR = 1e8
+FAR = 1e8
 # Ratio of the given noise to the scatter of the sky outside of which the noise is doubted. Pixels
 # of drizzled images scatter by up to 2.3 times less than their correlated noise, so a map may be
 # larger by that. Of the 35 real cutouts (docs/trust/real_galaxies.rst), each taken as an image, the
@@ -96,7 +97,7 @@ def catalog_positions(catalog, wcs):
 
 def _far_for_nan(positions):
     """Positions without NaN, and without numbers that would not fit into an integer."""
-    return np.clip(np.nan_to_num(positions, nan=_FAR), -_FAR, _FAR)
+    return np.clip(np.nan_to_num(positions, nan=FAR), -FAR, FAR)
 
 
 def _pixels_of(ra, dec, wcs):
@@ -163,7 +164,8 @@ def _numbers(catalog, name, unit):
         msg = f"catalog: the column {name!r} has the unit {catalog[name].unit}, and needs {unit}"
         raise u.UnitConversionError(msg) from error
     except (TypeError, ValueError) as error:
-        msg = f"catalog: the column {name!r} must be of numbers: {error}"
+        needed = "degrees, as in 150.1163 for 10:00:27.9" if unit == u.deg else "pixels"
+        msg = f"catalog: the column {name!r} must hold numbers ({needed}): {error}"
         raise ValueError(msg) from error
 
 

@@ -24,9 +24,11 @@ from sersicnet.io.extensions import (
     read_unit,
     uncertainty_kind,
 )
-from sersicnet.io.fits_files import Pixels, fits_errors, open_fits, read_pixels
+from sersicnet.io.fits_files import Pixels, fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion, choose_image
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
+from sersicnet.io.psf_files import psf_of_hdu
+from sersicnet.io.psf_sampling import own_psf
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
 from sersicnet.preprocessing.pixels import find_pixels
 from sersicnet.preprocessing.units import per_cutout
@@ -263,7 +265,7 @@ def _from_memory(image, mask_bits):
         unit=image.unit,
         wcs=image.wcs,
         meta=image.meta,
-        psf=image.psf,
+        psf=own_psf(image),
         noise_name=noise_name,
     )
 
@@ -276,7 +278,7 @@ def _from_file(path, stack, mask_bits):
         image, noise, mask, psf = find_parts(hdus, path)
         about = describe(hdus, image, path)
         if psf is not None:
-            psf = native(read_pixels(psf))
+            psf = psf_of_hdu(psf)
     noise_name = _OWN_NOISE
     if noise is not None:
         if noise.name in WEIGHT_NAMES:
@@ -336,6 +338,8 @@ def _pixels(given, name, hdu_names, field, stack, unit=None):
             raise u.UnitConversionError(msg) from error
     else:
         pixels = np.asarray(given)
+    if isinstance(pixels, np.ndarray) and pixels.shape == (1, *field.data.shape):
+        pixels = pixels[0]
     if tuple(pixels.shape) != field.data.shape:
         msg = f"{name}= has shape {tuple(pixels.shape)}, the image {field.data.shape}"
         raise ValueError(msg)

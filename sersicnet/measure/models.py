@@ -8,6 +8,7 @@ from sersicnet.io.files import atomic_path, check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.images import blank_image
+from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import centered_psf, field_psf
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
@@ -245,7 +246,7 @@ def write_field_model(
     ------
     TypeError, ValueError, OSError
         If one of the seven parameters, the PSF or the folder of ``path`` is missing, an argument is
-        impossible, or ``path`` is a file that is read.
+        impossible, the catalog was measured in another image, or ``path`` is a file that is read.
 
     Examples
     --------
@@ -270,17 +271,19 @@ def write_field_model(
     )
     normalize_psf = psf_options.get("normalize", True)
     with open_field(image) as field:
+        check_grid(catalog, field.wcs)
         if psf is None:
             psf = field.psf
         if psf is None:
             raise ValueError(_NO_PSF)
+        pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
+        oversampling = psf_options.get("oversampling")
         psf, _ = centered_psf(
-            field_psf(psf, oversampling=psf_options.get("oversampling", 1)),
+            field_psf(psf, oversampling=oversampling, pixel_scale=pixel_scale),
             field.data.shape,
             normalize=normalize_psf,
             recenter=psf_options.get("recenter", True),
         )
-        pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         _, places, labels = galaxy_labels(catalog, pixel_scale, zeropoint)
         with atomic_path(path) as partial:
             canvas = blank_image(partial, field)

@@ -60,8 +60,13 @@ class Options:
         "PSF of the image: a star-like stamp or a PSFEx file; by default that of the image.",
         "For models of photutils and functions of x and y, see `~sersicnet.measure.field_psf`.",
     )
-    psf_oversampling: int = _option(
-        1, "int, optional", "Pixels of a PSF stamp on a side of a pixel of the image."
+    psf_oversampling: int | None = _option(
+        None,
+        "int, optional",
+        "Pixels of a PSF stamp on a side of a pixel of the image; by default what the file of the "
+        "PSF says, else 1.",
+        "A file says it by its pixel scale (a WCS, PIXELSCL or PIXSCALE) and that of the image, or "
+        "by OVERSAMP. A CCDData may have a header and a WCS as well.",
     )
     normalize_psf: bool = _option(
         True,

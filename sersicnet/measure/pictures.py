@@ -8,6 +8,7 @@ from astropy.nddata import CCDData, NoOverlapError, StdDevUncertainty, overlap_s
 from astropy.stats import sigma_clipped_stats
 
 from sersicnet.measure.field import RELATIVE, open_field
+from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import field_psf
 from sersicnet.parameters import table_values
 from sersicnet.preprocessing.inputs import psf_options_of
@@ -95,13 +96,15 @@ def catalog_cutouts(
         zeropoint = catalog.meta.get("MAGZP")
     options = psf_options_of(catalog.meta, oversampling=psf_oversampling)
     with open_field(image) as field:
+        check_grid(catalog, field.wcs)
         if psf is None:
             psf = field.psf
         if psf is None:
             msg = "psf=None and the image has none: models of galaxies need the PSF"
             raise ValueError(msg)
-        psf = field_psf(psf, oversampling=options.get("oversampling", 1))
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
+        oversampling = options.get("oversampling")
+        psf = field_psf(psf, oversampling=oversampling, pixel_scale=pixel_scale)
         meta = {"PIXSCALE": pixel_scale, "MAGZP": zeropoint}
         noise_scale = 1.0
         if field.noise_name == RELATIVE:

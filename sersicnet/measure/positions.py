@@ -1,13 +1,25 @@
 """Positions in the catalogs of other programs: which columns, and which pixel is the first."""
 
+import logging
 import os
+import warnings
 
+import astropy.units as u
+import numpy as np
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.io.tables import read_table
+from sersicnet.measure.catalog import FAR, catalog_positions
+from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.pixels import celestial
 
-__all__ = ["with_positions"]
+__all__ = ["check_grid", "grid_doubt", "with_positions"]
+
+_LOG = logging.getLogger("sersicnet")
+# Pixels by which positions may differ that are meant to be the same: rounded ones, or those of a
+# centroid and of a model.
+_ONE_PIXEL = 1.0
 
 # Columns of sky positions, in lower case: of SExtractor, VizieR, Gaia and Euclid.
 _SKY = (
@@ -46,7 +58,8 @@ def with_positions(catalog, wcs):
     -------
     `~astropy.table.Table`
         The catalog itself if it has these columns, or if it has no other known ones. Else a copy
-        in which they are added, and ``id`` where SExtractor has ``NUMBER``.
+        in which they are added, and ``id`` where SExtractor has ``NUMBER``. Of ``x_0``, ``y_0``,
+        ``ra`` and ``dec``, the first two are left out if they are pixels of another image.
 
     Raises
     ------
@@ -54,6 +67,12 @@ def with_positions(catalog, wcs):
         If the file cannot be read.
     TypeError
         If ``catalog`` is neither a table nor a path.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If ``x_0`` and ``y_0`` differ from ``ra`` and ``dec`` in this image by more than a pixel,
+        and it is not a catalog of `~sersicnet.measure.measure_image`, of which the log says it.
 
     Examples
     --------
@@ -74,6 +93,8 @@ def with_positions(catalog, wcs):
     for name in reversed(catalog.colnames):
         names[name.lower()] = name
     own = set(catalog.colnames)
+    if {"x_0", "y_0", "ra", "dec"} <= own:
+        return _on_this_grid(catalog, wcs)
     if {"x_0", "y_0"} <= own or {"ra", "dec"} <= own:
         return catalog
     found = _sky_columns(catalog, names)
@@ -87,6 +108,77 @@ def with_positions(catalog, wcs):
     if "number" in names and "id" not in names:
         catalog["id"] = catalog[names["number"]]
     return catalog
+
+
+def _on_this_grid(catalog, wcs):
+    """Leave out the pixels of a catalog if they are those of another image: see `grid_doubt`."""
+    doubt = grid_doubt(catalog, wcs)
+    if doubt is None:
+        return catalog
+    msg = f"catalog: {doubt}: ra and dec are used"
+    if "WEIGHTS" in catalog.meta:  # a catalog of ours, which is carried to another image
+        _LOG.info(msg)
+    else:
+        warnings.warn(msg, AstropyUserWarning, stacklevel=5)
+    catalog = catalog.copy(copy_data=False)
+    catalog.remove_columns(["x_0", "y_0"])
+    return catalog
+
+
+def grid_doubt(catalog, wcs):
+    """Say whether the pixels of a catalog are those of another image than its sky positions.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        Table with ``x_0`` and ``y_0``, and perhaps ``ra`` and ``dec``.
+    wcs : WCS or None
+        WCS of the image.
+
+    Returns
+    -------
+    str or None
+        Sentence about them; None where they agree to a pixel, or one of them is missing.
+    """
+    wcs = celestial(wcs)
+    if wcs is None or not {"x_0", "y_0", "ra", "dec"} <= set(catalog.colnames):
+        return None
+    pixels = catalog_positions(catalog["x_0", "y_0"], None)
+    sky = catalog_positions(catalog["ra", "dec"], wcs)
+    stated = [to_floats(catalog[name], u.deg) for name in ("ra", "dec")]
+    known = (np.abs(pixels) < FAR).all(axis=0) & np.isfinite(stated).all(axis=0)
+    there = known & (np.abs(sky) < FAR).all(axis=0)  # not where a distortion does not converge
+    if 2 * there.sum() >= known.sum():
+        known = there
+    distance = np.hypot(*(pixels - sky))[known]
+    n_different = np.count_nonzero(distance > _ONE_PIXEL)
+    if n_different == 0:
+        return None
+    return (
+        f"x_0 and y_0 of {n_different} of {len(distance)} rows are not the pixels of ra and dec in "
+        "this image"
+    )
+
+
+def check_grid(catalog, wcs):
+    """Raise ValueError if the pixels of a catalog are those of another image.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`
+        A catalog that `~sersicnet.measure.measure_image` made.
+    wcs : WCS or None
+        WCS of the image in which its galaxies are shown.
+
+    Raises
+    ------
+    ValueError
+        If pixels and sky positions differ by more than a pixel.
+    """
+    doubt = grid_doubt(catalog, wcs)
+    if doubt is not None:
+        msg = f"catalog: {doubt}: pass the image that it was measured in"
+        raise ValueError(msg)
 
 
 def _sky_columns(catalog, names):

@@ -1,15 +1,17 @@
 """The PSF of a survey image: one stamp, or a different one at each place."""
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.io.extensions import PSF_NAMES
-from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
-from sersicnet.io.hdus import choose_companion
+from sersicnet.io.fits_files import fits_errors, open_fits
+from sersicnet.io.psf_files import read_psf
+from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
 from sersicnet.model.psf_center import psf_offset, shifted_stamp
 from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 from sersicnet.model.psf_models import is_model, model_psf
@@ -61,13 +63,13 @@ class _Centered:
         return given.sum() * shifted_stamp(stamp, -self.psf.oversampling * offset)
 
 
-def field_psf(psf, *, oversampling=1):
+def field_psf(psf, *, oversampling=None, pixel_scale=None):
     """Find the PSF at each place of an image.
 
     Parameters
     ----------
     psf : 2-D array_like, photutils model, `~galsim.des.DES_PSFEx`, path, callable or FieldPSF
-        - a star-like stamp, the same everywhere;
+        - a star-like stamp, the same everywhere, also as a `~astropy.nddata.CCDData`;
         - a `~photutils.psf.ImagePSF` or `~photutils.psf.GriddedPSFModel`, whose oversampling is its
           own, or another model of `photutils.psf`, such as `~photutils.psf.MoffatPSF`;
         - a file of PSFEx, or GalSim's reader of it (as fine as it is sampled, rounded up to a whole
@@ -75,7 +77,10 @@ def field_psf(psf, *, oversampling=1):
         - a FITS file with a stamp;
         - a function of ``x, y`` (0-based pixels) that returns a stamp.
     oversampling : int, optional
-        Pixels of a stamp on a side of a pixel of the image.
+        Pixels of a stamp on a side of a pixel of the image; by default what the file of the stamp
+        says, else 1.
+    pixel_scale : float, optional
+        Arcsec per pixel of the image, with which that of the file is compared.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def field_psf(psf, *, oversampling=1):
         If ``psf`` is none of these.
     ValueError
         If a stamp cannot be used (`~sersicnet.model.unit_stamp`), or is oversampled
-        by different numbers along x and y.
+        by different numbers along x and y, or not by a whole number.
     OSError
         If a file is not there, or not FITS.
 
@@ -102,27 +107,46 @@ def field_psf(psf, *, oversampling=1):
     >>> found.oversampling, found.at(100, 200).shape
     (2, (41, 41))
     """
+    found, doubt = _find_psf(psf, oversampling, pixel_scale)
+    if doubt is not None:
+        warnings.warn(f"psf: {doubt}", AstropyUserWarning, stacklevel=2)
+    return found
+
+
+def _find_psf(psf, oversampling, pixel_scale):
+    """Return the FieldPSF, and a sentence for a warning or None."""
     if isinstance(psf, FieldPSF):
-        return psf
+        return psf, None
+    if oversampling is not None:
+        check_oversampling(oversampling)
     if isinstance(psf, str | os.PathLike):
         psf = _read(psf)
     if is_model(psf):
         stamp, own = model_psf(psf)
-        if oversampling not in (1, own):
-            msg = f"psf_oversampling={oversampling}, but psf is a model with one of {own}"
-            raise ValueError(msg)
-        return FieldPSF(stamp if callable(stamp) else _Same(stamp), own)
-    check_oversampling(oversampling)
+        _check_same(oversampling, own, "a model")
+        return FieldPSF(stamp if callable(stamp) else _Same(stamp), own), None
     if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
-        return _from_psfex(psf)
+        found = _from_psfex(psf)
+        _check_same(oversampling, found.oversampling, "a PSF of PSFEx")
+        return found, None
     if callable(psf):
-        return FieldPSF(psf, oversampling)
+        return FieldPSF(psf, oversampling or 1), None
+    sampling = sampling_of(psf)
+    psf, _ = split_psf(psf)
     try:
         unit_stamp(psf)
     except TypeError as error:
         msg = f"psf must be a stamp, a model of photutils, a path or a function, not {psf!r}"
         raise TypeError(msg) from error
-    return FieldPSF(_Same(psf), oversampling)
+    oversampling, doubt = find_oversampling(sampling, oversampling, pixel_scale)
+    return FieldPSF(_Same(psf), oversampling), doubt
+
+
+def _check_same(given, own, kind):
+    """Raise ValueError if the user gives another oversampling than that which a PSF has."""
+    if given not in (None, 1, own):
+        msg = f"psf_oversampling={given}, but psf is {kind} with one of {own}"
+        raise ValueError(msg)
 
 
 def centered_psf(psf, shape, *, normalize=True, recenter=True):
@@ -178,32 +202,41 @@ def centered_psf(psf, shape, *, normalize=True, recenter=True):
     return FieldPSF(at, psf.oversampling), checks
 
 
-def open_psf(psf, shape, options, *, stacklevel):
+def open_psf(field, options, pixel_scale, *, stacklevel):
     """Find, check and center the PSF of an image, and warn of one that is doubtful.
 
     Parameters
     ----------
-    psf
-        As for `field_psf`.
-    shape : (int, int)
-        Shape (ny, nx) of the image.
+    field : `~sersicnet.measure.field.FieldImage`
+        The image, whose own PSF is used where the options have none.
     options : `~sersicnet.measure.Options`
         Of which those of the PSF count.
+    pixel_scale : float
+        Arcsec per pixel of the image.
     stacklevel : int
         As in `warnings.warn`, counted from the caller of this function.
 
     Returns
     -------
-    FieldPSF
+    FieldPSF or None
+        None where there is no PSF.
 
     Raises
     ------
     TypeError, ValueError, OSError
         As `field_psf` and `centered_psf`.
     """
+    psf = options.psf
+    if psf is None:
+        psf = field.psf
+    if psf is None:
+        return None
+    psf, doubt = _find_psf(psf, options.psf_oversampling, pixel_scale)
+    if doubt is not None:
+        warnings.warn(f"psf: {doubt}", AstropyUserWarning, stacklevel=stacklevel + 1)
     psf, checks = centered_psf(
-        field_psf(psf, oversampling=options.psf_oversampling),
-        shape,
+        psf,
+        field.data.shape,
         normalize=options.normalize_psf,
         recenter=options.recenter_psf,
     )
@@ -230,8 +263,7 @@ def _read(path):
                 from galsim.des import DES_PSFEx
 
                 return DES_PSFEx(hdu)
-        stamp = choose_companion(hdus, PSF_NAMES, path, argument="psf")
-        return np.asarray(read_pixels(stamp), dtype=float)
+    return read_psf(path)
 
 
 def _from_psfex(reader):

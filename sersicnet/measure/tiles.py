@@ -107,18 +107,14 @@ def open_measurement(image, options, *, net):
     names = ("rms", "weight_map", "mask", "mask_bits")
     planes = {name: getattr(options, name) for name in names}
     with open_field(image, **planes) as field:
-        psf = options.psf
-        if psf is None:
-            psf = field.psf
-        if psf is not None:
-            psf = open_psf(psf, field.data.shape, options, stacklevel=4)
+        pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
+        psf = open_psf(field, options, pixel_scale, stacklevel=4)
         positions = None
         if options.catalog is not None:
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
         options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
-        pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         yield Measurement(
             field=field,
             options=options,

@@ -131,9 +131,9 @@ def psfs_of(psf, cutouts, *, oversampling=1, normalize=True):
     if psf is None and not is_list and np.ndim(cutouts.psf) == 3:
         psf = cutouts.psf
     if psf is None and is_list:
-        psfs = [each.psf for each in cutouts]
+        psfs = [_stamp_of(each.psf) for each in cutouts]
     elif psf is None:
-        psfs = [cutouts.psf] * n_cutouts
+        psfs = [_stamp_of(cutouts.psf)] * n_cutouts
     elif is_list_of_stamps(psf):
         psfs = list(psf)
     else:
@@ -143,6 +143,15 @@ def psfs_of(psf, cutouts, *, oversampling=1, normalize=True):
         msg = f"psf has {len(psfs)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
         raise ValueError(msg)
     return psfs
+
+
+def _stamp_of(psf):
+    """The pixels of a stamp that is an NDData, or the stamp itself."""
+    if psf is None or isinstance(psf, np.ndarray) or not hasattr(psf, "uncertainty"):
+        return psf
+    from sersicnet.io.psf_sampling import split_psf  # a machine that only trains lacks astropy
+
+    return split_psf(psf)[0]
 
 
 def require_psfs(psfs):

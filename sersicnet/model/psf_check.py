@@ -46,6 +46,9 @@ _SKY = 0.8
 # smallest is a doubt.
 _LARGEST_SHARE = 1.1
 _SMALLEST_SHARE = 0.4
+# FWHM in pixels of the data of the sharpest images, with the response of the pixel: 0.9 in those
+# of JWST and Roman at their shortest wavelengths; a point in the middle of one pixel is 0.66.
+_SHARPEST = 0.85
 # A source this much narrower than its PSF shows that the PSF has another pixel scale.
 _NARROW = 0.7
 
@@ -132,18 +135,21 @@ class PSFCheck:
         return self.faults + self.doubts
 
 
-def check_psf(psf, *, oversampling=1, cutout=None):
+def check_psf(psf, *, oversampling=None, cutout=None, pixel_scale=None):
     """Describe a PSF stamp, and what is wrong with it.
 
     Parameters
     ----------
-    psf : (K, L) array_like or photutils model
-        Star-like stamp, with the response of the pixel.
+    psf : (K, L) array_like, `~astropy.nddata.CCDData` or photutils model
+        Star-like stamp, with the response of the pixel. `sersicnet.io.read_psf` reads it with what
+        its header says of its pixels.
     oversampling : int, optional
-        PSF pixels per pixel of the data on a side.
+        PSF pixels per pixel of the data on a side; by default what the PSF says, else 1.
     cutout : `~astropy.nddata.NDData` or 2-D array_like, optional
         Cutout with a bright galaxy or star in its middle. One that is narrower than the PSF shows
         that the PSF is of another pixel scale.
+    pixel_scale : float, optional
+        Arcsec per pixel of the data, with which that of the PSF is compared.
 
     Returns
     -------
@@ -170,14 +176,21 @@ def check_psf(psf, *, oversampling=1, cutout=None):
     >>> check_psf(np.ones((9, 9))).faults
     ('is flat: its border is at 100 % of its peak',)
     """
-    check_oversampling(oversampling)
+    from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
+
+    if oversampling is not None:
+        check_oversampling(oversampling)
     try:
-        psf, oversampling = plain_psf(psf, oversampling)
+        oversampling, doubt = find_oversampling(sampling_of(psf), oversampling, pixel_scale)
+        psf, oversampling = plain_psf(split_psf(psf)[0], oversampling)
         stamp = unit_stamp(psf)
     except (TypeError, ValueError) as error:
         unknown = dict.fromkeys(("fwhm", "sampling", "light", "border", "pedestal"), np.nan)
-        return PSFCheck(**unknown, faults=(str(error).removeprefix("psf "),))
+        fault = str(error).removeprefix("psf").lstrip(": ")
+        return PSFCheck(**unknown, faults=(fault,))
     check = _describe(stamp, oversampling, light=float(np.asarray(psf, dtype=float).sum()))
+    if doubt is not None:
+        check = replace(check, doubts=(doubt, *check.doubts))
     if cutout is not None:
         image = cutout if isinstance(cutout, np.ndarray) else cutout.data
         image = np.ma.filled(np.ma.masked_invalid(image), 0.0)
@@ -275,7 +288,7 @@ def _describe(stamp, oversampling, *, light):
     width = float(sharpness_width(stamp))
     found = {"fwhm": width / oversampling, "sampling": width, "light": light}
     if min(stamp.shape) < _SMALL:
-        return PSFCheck(**found)
+        return PSFCheck(**found, doubts=_too_sharp(found["fwhm"], oversampling))
     peak = float(stamp.max())
     offset = star_offset(stamp)
     noise = noise_level(stamp)
@@ -294,7 +307,8 @@ def _describe(stamp, oversampling, *, light):
         signal_to_noise=peak / noise if noise > 0 else np.inf,
     )
     is_cut = is_at_edge(stamp, offset, half_width(stamp))
-    return replace(check, faults=_faults(check, is_cut=is_cut), doubts=_doubts(check))
+    doubts = _doubts(check) + _too_sharp(check.fwhm, oversampling)
+    return replace(check, faults=_faults(check, is_cut=is_cut), doubts=doubts)
 
 
 def _faults(check, *, is_cut):
@@ -330,6 +344,16 @@ def _doubts(check):
     if check.negative > _SLIGHTLY_NEGATIVE:
         doubts.append(f"negative rings take away {100 * check.negative:.0f} % of the light")
     return tuple(doubts)
+
+
+def _too_sharp(fwhm, oversampling):
+    """Why a PSF cannot be that of an image, at its oversampling."""
+    if fwhm >= _SHARPEST:
+        return ()
+    doubt = f"its FWHM is {fwhm:.2f} pixels of the data, sharper than any image of a telescope"
+    if oversampling > 1:
+        doubt += f": is it oversampled by {oversampling}?"
+    return (doubt,)
 
 
 def _compare(source, psf):

@@ -174,7 +174,8 @@ def _one_stamp(model):
     if callable(stamp):
         msg = (
             "psf is a GriddedPSFModel, which depends on the place in the image: pass "
-            "psf=[sersicnet.measure.field_psf(model).at(x, y), ...] with the place of each cutout"
+            "psf=[sersicnet.measure.field_psf(model).at(x, y), ...] with the place of each cutout "
+            f"in the image (pixels from 0), and psf_oversampling={oversampling}"
         )
         raise ValueError(msg)
     return stamp, oversampling

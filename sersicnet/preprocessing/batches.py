@@ -12,6 +12,7 @@ from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
 from sersicnet.model.psf_models import plain_psf
 from sersicnet.model.psf_stamp import check_oversampling
 from sersicnet.preprocessing.images import check_cutouts
+from sersicnet.preprocessing.psf_pixels import find_psf_sampling
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps, rows_or_none
 from sersicnet.preprocessing.units import per_cutout
 from sersicnet.preprocessing.windows import replace
@@ -159,7 +160,8 @@ def open_cutouts(
     psf : (K, L) array_like, photutils model, list of them, or None, optional
         As in `~sersicnet.SersicNet.predict`.
     psf_options : dict, optional
-        ``oversampling``, ``normalize`` and ``recenter``, as in `~sersicnet.model.collect_psfs`.
+        ``oversampling``, ``normalize`` and ``recenter``, as in `~sersicnet.model.collect_psfs`;
+        without the first, it is what the PSFs say, else 1.
     needs_psf : bool, optional
         Whether a call without any PSF is an error.
     pixel_scale, zeropoint : float, `~astropy.units.Quantity` or array, optional
@@ -194,9 +196,15 @@ def open_cutouts(
         _LOG.info("cutouts has shape %s: each of the %d planes is one galaxy", shape, shape[0])
     if psf_options is None:
         psf_options = {}
-    oversampling = psf_options.get("oversampling", 1)
-    check_oversampling(oversampling)
-    psf, oversampling = plain_psf(psf, oversampling)
+    n_cutouts = len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)
+    pixel_scale = per_cutout(pixel_scale, n_cutouts, "pixel_scale")
+    given = psf_options.get("oversampling")
+    if given is not None:
+        check_oversampling(given)
+    psf, oversampling = find_psf_sampling(
+        psf, cutouts, given=given, pixel_scale=pixel_scale, stacklevel=4
+    )
+    psf, oversampling = plain_psf(psf, oversampling or 1)
     normalize = psf_options.get("normalize", True)
     psfs = psfs_of(psf, cutouts, oversampling=oversampling, normalize=normalize)
     psfs, oversampling = plain_psf(psfs, oversampling)
@@ -206,8 +214,8 @@ def open_cutouts(
         cutouts,
         psfs,
         psf_options | {"oversampling": oversampling},
-        per_cutout(pixel_scale, len(psfs), "pixel_scale"),
-        per_cutout(zeropoint, len(psfs), "zeropoint"),
+        pixel_scale,
+        per_cutout(zeropoint, n_cutouts, "zeropoint"),
         stamp_size,
     )
 

@@ -7,7 +7,7 @@ from astropy.nddata import Cutout2D, NDData
 
 from sersicnet.io.mask_bits import warn_plain_masks
 from sersicnet.preprocessing.stamps import CheckedCutout
-from sersicnet.preprocessing.windows import replace, with_plain_mask
+from sersicnet.preprocessing.windows import only_plane, with_plain_mask
 
 __all__ = ["as_image", "check_cutouts"]
 
@@ -81,7 +81,7 @@ def as_image(cutout, where):
         raise TypeError(msg)
     _check_dtype(cutout.data, where)
     if np.ndim(cutout.data) == 3 and len(cutout.data) == 1:
-        cutout = _only_plane(cutout)
+        cutout = only_plane(cutout)
     if np.ndim(cutout.data) != 2 or 0 in cutout.data.shape:
         msg = f"{where} has shape {np.shape(cutout.data)}: a 2-D image with pixels is needed"
         raise ValueError(msg)
@@ -105,17 +105,3 @@ def _from_cutout2d(cutout):
         outside |= image.mask
     image.mask = outside
     return image
-
-
-def _only_plane(cube):
-    """The image in a cube of one plane."""
-    changes = {"data": cube.data[0]}
-    if cube.mask is not None:
-        changes["mask"] = np.broadcast_to(cube.mask, cube.data.shape)[0]
-    noise = cube.uncertainty
-    if noise is not None and noise.array is not None:
-        array = np.broadcast_to(noise.array, cube.data.shape)[0]
-        changes["uncertainty"] = type(noise)(array, unit=noise.unit)
-    if np.ndim(cube.psf) == 3:
-        changes["psf"] = cube.psf[0]
-    return replace(cube, **changes)

@@ -9,6 +9,7 @@ from astropy.nddata import NDData
 from sersicnet._rows import Rows
 from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.model.psf_stamp import check_oversampling
+from sersicnet.preprocessing.psf_pixels import find_psf_sampling
 
 __all__ = ["PSF_KEYS", "Inputs", "psf_options_of"]
 
@@ -105,6 +106,11 @@ class Inputs(Rows):
         options = dict(self.psf_options)
         if oversampling is not None:
             check_oversampling(oversampling)
+        if psf is not None:
+            psf, oversampling = find_psf_sampling(
+                psf, [cutout], given=oversampling, pixel_scale=None, stacklevel=4
+            )
+        if oversampling is not None:
             options["oversampling"] = oversampling
         how = {name: options[name] for name in ("oversampling", "normalize") if name in options}
         (stamp,) = psfs_of(psf, [cutout], **how)

@@ -15,6 +15,7 @@ __all__ = [
     "cut",
     "cut_cutout",
     "middle_origin",
+    "only_plane",
     "overlap",
     "with_plain_mask",
 ]
@@ -165,10 +166,38 @@ def as_nddata(cutout, *, mask_bits=None):
         raise TypeError(msg)
     if not isinstance(cutout, NDData):
         cutout = NDData(cutout)
+    if cutout.data.ndim == 3 and len(cutout.data) == 1:
+        cutout = only_plane(cutout)
     if cutout.data.ndim != 2 or 0 in cutout.data.shape:
         msg = f"cutout has shape {cutout.data.shape}: one 2-D image with pixels is needed"
         raise ValueError(msg)
     return with_plain_mask(cutout, "cutout", mask_bits=mask_bits)
+
+
+def only_plane(cube):
+    """Return the image in a cube of one plane.
+
+    Parameters
+    ----------
+    cube : `~astropy.nddata.NDData`
+        Data of shape (1, ny, nx).
+
+    Returns
+    -------
+    `~astropy.nddata.NDData`
+    """
+    changes = {"data": cube.data[0]}
+    if cube.mask is not None:
+        changes["mask"] = np.broadcast_to(cube.mask, cube.data.shape)[0]
+    noise = cube.uncertainty
+    if noise is not None and noise.array is not None:
+        array = np.broadcast_to(noise.array, cube.data.shape)[0]
+        changes["uncertainty"] = type(noise)(array, unit=noise.unit)
+    if np.ndim(cube.psf) == 3:
+        changes["psf"] = cube.psf[0]
+    if isinstance(cube.wcs, WCS) and cube.wcs.naxis > 2:
+        changes["wcs"] = cube.wcs.celestial if cube.wcs.has_celestial else None
+    return replace(cube, **changes)
 
 
 def with_plain_mask(cutout, where, *, mask_bits=None):

@@ -8,6 +8,7 @@ from sersicnet.flags import FAILED
 from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.prior import log_prior
 from sersicnet.model.psf import PSF_SIZE
+from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.networks.inputs import network_input
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.batches import open_cutouts
@@ -68,13 +69,16 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
         msg = f"truth has {max(lengths)} rows, but there are {len(batches)} cutouts"
         raise ValueError(msg)
     parts = []
+    checks = []
     left_out = dict.fromkeys(_REASONS, 0)
     for batch in batches:
+        checks += batch.psfs.checks
         part = {name: column[batch.rows] for name, column in values.items()}
         scenes, places = _scenes(batch, part)
         for place, reason in enumerate(_REASONS, start=1):
             left_out[reason] += int((places == place).sum())
         parts.append(scenes[torch.from_numpy(places == 0)])
+    warn_of_psfs(checks, recenter=psf_options.get("recenter", True), stacklevel=5)
     return Scenes.concatenate(parts), left_out
 
 

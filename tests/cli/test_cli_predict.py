@@ -11,7 +11,7 @@ from astropy.table import QTable
 
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
-from sersicnet.io.cutouts import read_cutout, write_cutout
+from sersicnet.io.cutouts import read_cutout, write_cutout, write_cutouts
 
 
 def test_predict_writes_one_row_a_file(files, tmp_path, capsys):
@@ -91,6 +91,44 @@ def test_files_of_one_name_have_their_folder_as_well(files, tmp_path):
     assert main(["predict", *map(str, [*paths, other]), "-o", str(output)]) == 0
     names = [str(path.with_suffix("")) for path in paths]
     assert list(QTable.read(output)["id"]) == [*names, "other"]
+
+
+def test_images_of_a_file(files, tmp_path):
+    path = str(tmp_path / "two.fits")
+    write_cutouts([read_cutout(file) for file in files], path)
+    output = tmp_path / "measured.ecsv"
+    tables = []
+    for options in ([], ["--all-hdus"], ["--hdu", "SCI,2"]):
+        assert main(["predict", path, "-o", str(output), *options]) == 0
+        tables.append(QTable.read(output))
+    ids = [list(table["id"]) for table in tables]
+    assert ids == [["two-0", "two-1"], ["two-0", "two-1"], ["two"]]
+    np.testing.assert_allclose(tables[2]["mag"].value, tables[0]["mag"].value[1:], rtol=1e-3)
+
+
+def test_each_row_has_an_id_of_its_own(files, tmp_path):
+    """Also of files that are given again."""
+    output = tmp_path / "measured.ecsv"
+    assert main(["predict", files[0], files[1], files[0], "-o", str(output)]) == 0
+    found = [Path(name).name for name in QTable.read(output)["id"]]
+    assert found == ["galaxy0", "galaxy1", "galaxy0-2"]
+
+
+def test_a_psf_file_that_says_its_oversampling(files, tmp_path):
+    """As with --psf-oversampling, and a warning where that says something else."""
+    cutout = read_cutout(files[0])
+    fine = np.kron(cutout.psf, np.ones((2, 2)))
+    scale = cutout.meta["PIXSCALE"]
+    fits.writeto(tmp_path / "fine.fits", fine, fits.Header({"PIXELSCL": scale / 2}))
+    fits.writeto(tmp_path / "plain.fits", fine)
+    output = tmp_path / "out.ecsv"
+    tables = []
+    for words in (["fine.fits"], ["plain.fits", "--psf-oversampling", "2"]):
+        psf = str(tmp_path / words[0])
+        assert main(["predict", files[0], "--psf", psf, *words[1:], "-o", str(output)]) == 0
+        tables.append(QTable.read(output))
+    assert tables[0].meta["PSFSAMP"] == tables[1].meta["PSFSAMP"] == 2
+    np.testing.assert_allclose(tables[0]["mag"].value, tables[1]["mag"].value)
 
 
 def test_options_of_refinement_and_psf(files, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Files with options: what is written is read, and what cannot be read is one line."""
 
 import json
+from pathlib import Path
 
 import pytest
 from astropy.table import Table
@@ -50,6 +51,21 @@ def test_a_file_is_used_and_the_command_line_comes_first(seen, tmp_path):
     run_measure(tmp_path, "--options", path, "--contrast", "0.2")
     assert {name: seen[name] for name in options} == options | {"contrast": 0.2}
     assert seen["tile_size"] == 1024
+
+
+def test_paths_are_relative_to_the_file(seen, tmp_path, monkeypatch, capsys):
+    """Not to the present folder; those that are dumped can be used from anywhere."""
+    (tmp_path / "star.fits").write_bytes(b"pixels")
+    (tmp_path / "elsewhere").mkdir()
+    path = write(tmp_path, json.dumps({"psf": "star.fits", "threshold": 2.0}))
+    monkeypatch.chdir(tmp_path)
+    assert main(["measure", "--dump-options", "--psf", "star.fits"]) == 0
+    dumped = write(tmp_path / "elsewhere", capsys.readouterr().out)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for each in (path, dumped):
+        assert read_options(each)["psf"] == str(tmp_path / "star.fits")
+    run_measure(tmp_path, "--options", "../options.json")
+    assert Path(seen["psf"]).samefile(tmp_path / "star.fits")
 
 
 def test_toml_and_objects(seen, tmp_path):

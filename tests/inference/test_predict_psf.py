@@ -9,8 +9,10 @@ from helpers.predicted import SEVEN, TABLE, assert_same, difference, of_rows, st
 from helpers.psfs import moffat_star, no_stars, with_level
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose
+from photutils.psf import GriddedPSFModel
 
 from sersicnet.flags import Flags
+from sersicnet.measure import field_psf
 
 
 def test_no_psf_at_all(net, images):
@@ -239,6 +241,62 @@ def test_an_oversampled_psf_that_does_not_say_so(net):
         net.predict(data_of(data), psf=fine, **UNITS)
     results = net.predict(data_of(data), psf=fine, psf_oversampling=3, **UNITS)
     assert not (results.flags & int(Flags.UNRESOLVED)).any()
+
+
+@pytest.mark.parametrize("how", ["argument", "OVERSAMP", "list", "own"])
+def test_an_oversampled_psf_whose_header_says_so(how, net):
+    """As if the user said it: 0.34 mag and all UNRESOLVED before."""
+    data = add_noise(render([labels_of(snr=100)] * 3, star()))
+    fine = star(shape=(82, 82), oversampling=2)
+    right = net.predict(data_of(data), psf=fine, psf_oversampling=2, **UNITS)
+    psf = NDData(fine, meta={"PIXELSCL": UNITS["pixel_scale"] / 2, "OVERSAMP": 4})
+    cutouts = data_of(data)
+    match how:
+        case "OVERSAMP":
+            psf = NDData(fine, meta={"OVERSAMP": 2})
+        case "list":
+            psf = [psf, psf, fine]
+        case "own":
+            cutouts = [make_cutout(image, psf=fine) for image in data]
+            for cutout in cutouts:
+                cutout.meta["PSFSCALE"] = UNITS["pixel_scale"] / 2
+            psf = None
+    results = net.predict(cutouts, psf=psf, **UNITS)
+    assert_same(results, right)
+    assert results.meta["PSFSAMP"] == 2
+
+
+def test_an_oversampling_that_the_psf_contradicts(net, images):
+    """The user's counts: the card may be wrong."""
+    psf = NDData(star(), meta={"PIXSCALE": UNITS["pixel_scale"]})
+    right = net.predict(images, psf=star(), psf_oversampling=2, **UNITS)
+    message = r"psf: psf_oversampling=2 is used, but PIXSCALE says pixels of 0.1 arcsec, the image"
+    with pytest.warns(AstropyUserWarning, match=message) as caught:
+        assert_same(net.predict(images, psf=psf, psf_oversampling=2, **UNITS), right)
+    assert caught[0].filename == __file__
+    with pytest.raises(ValueError, match="which is no whole number: draw the PSF in pixels of"):
+        net.predict(images, psf=psf, pixel_scale=0.15, zeropoint=25.0)
+
+
+def test_a_psf_that_is_sharper_than_any_image(net, images):
+    """A normal one that is said to be oversampled."""
+    message = r"psf: its FWHM is 0\.\d\d pixels of the data, .*: is it oversampled by 5\?"
+    with pytest.warns(AstropyUserWarning, match=message):
+        net.predict(images, psf=star(), psf_oversampling=5, **UNITS)
+
+
+def test_the_advice_for_a_grid_of_psfs(net, images):
+    """It is what the message says, word by word."""
+    fine = 4 * star(shape=(82, 82), oversampling=2)
+    meta = {"grid_xypos": [(0, 0), (99, 0), (0, 99), (99, 99)], "oversampling": 2}
+    model = GriddedPSFModel(NDData(np.array([fine] * 4), meta=meta))
+    message = r"field_psf\(model\).at\(x, y\), .* \(pixels from 0\), and psf_oversampling=2"
+    with pytest.raises(ValueError, match=message):
+        net.predict(images, psf=model, **UNITS)
+    psf = [field_psf(model).at(x, 50) for x in np.arange(len(images))]
+    results = net.predict(images, psf=psf, psf_oversampling=2, **UNITS)
+    right = net.predict(images, psf=fine, psf_oversampling=2, **UNITS)
+    assert_allclose(results.median("mag"), right.median("mag"), atol=0.001)
 
 
 def test_a_share_of_more_than_all_the_light(net, images):

@@ -6,9 +6,10 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
+from astropy.nddata import CCDData, InverseVariance, NDData, StdDevUncertainty
 from astropy.table import QTable, Table
 from astropy.utils.exceptions import AstropyUserWarning
+from astropy.wcs import WCS
 from helpers.fields import (
     NOISE,
     SCALE,
@@ -189,3 +190,20 @@ def test_corrected_jumps_on_bright_cores_lose_no_galaxy(net, tmp_path):
     assert len(expected) == 1
     assert_same(measure_image(path, **known), expected)
     assert_same(measure_image(path, mask_bits="DO_NOT_USE", **known), expected)
+
+
+def test_a_cube_of_one_plane_in_memory():
+    """An image with its mask, noise and WCS, as in predict."""
+    image = CCDData(np.arange(20.0).reshape(1, 4, 5), unit="adu", mask=np.zeros((1, 4, 5), bool))
+    image.wcs = WCS(naxis=3)
+    image.wcs.wcs.ctype = "RA---TAN", "DEC--TAN", "FREQ"
+    for given in (image, image.data):
+        with open_field(given, rms=np.ones((1, 4, 5))) as field:
+            np.testing.assert_array_equal(field.data[:, :], image.data[0])
+            assert field.noise[:, :].shape == (4, 5)
+    with open_field(image) as field:
+        assert field.wcs.naxis == 2
+        assert field.mask[:, :].shape == (4, 5)
+    planes = np.ones((2, 4, 5))
+    with pytest.raises(ValueError, match=r"\(2, 4, 5\): one 2-D image"), open_field(planes):
+        pass

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.modeling.models import Gaussian2D
-from astropy.nddata import NDData
+from astropy.nddata import CCDData, NDData
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 from galsim.des import DES_PSFEx
@@ -14,9 +14,16 @@ from helpers.fits_files import write_extensions
 from numpy.testing import assert_allclose, assert_array_equal
 from photutils.psf import CircularGaussianPRF, GriddedPSFModel, ImagePSF
 
+from sersicnet.measure.field import open_field
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, centered_psf, field_psf, open_psf
+
+
+def opened(psf, **options):
+    """The PSF of an image of pixels of 0.1 arcsec."""
+    with open_field(np.zeros((100, 100))) as field:
+        return open_psf(field, Options(psf=psf, **options), 0.1, stacklevel=1)
 
 
 def test_a_stamp_is_the_same_everywhere():
@@ -205,7 +212,7 @@ def test_a_centered_psf_stays_as_it_is():
 def test_a_constant_level_warns():
     level = 1e-3 * star().max()
     with pytest.warns(AstropyUserWarning, match=r"psf: a constant level of 0\.1 % of the peak"):
-        open_psf(star() + level, (100, 100), Options(), stacklevel=1)
+        opened(star() + level)
 
 
 @pytest.mark.parametrize("psf", [np.ones((21, 21)), lambda x, y: np.ones((21, 21))])
@@ -216,7 +223,7 @@ def test_what_is_no_star(psf):
 
 def test_a_share_of_more_than_all_the_light():
     with pytest.raises(ValueError, match=r"psf has the sum 4, which normalize_psf=False"):
-        open_psf(4 * star(), (100, 100), Options(normalize_psf=False), stacklevel=1)
+        opened(4 * star(), normalize_psf=False)
 
 
 def test_a_model_has_its_own_oversampling():
@@ -236,3 +243,54 @@ def test_the_psf_of_the_image_is_the_default():
     field = make_field(render(truth_table()), psf=star(5.0))
     own, given = (measure_image(field, psf=psf) for psf in (None, star(5.0)))
     assert_allclose(own["r_eff"].value, given["r_eff"].value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("where", ["file", "CCDData", "image", "image in a file"])
+def test_an_oversampled_psf_whose_header_says_so(where, tmp_path):
+    """A psf of half the pixels of its image."""
+    cards = {"PIXELSCL": 0.05, "OVERSAMP": 4}
+    fine = star(oversampling=2)
+    psf = CCDData(fine, unit="", meta=cards)
+    image = CCDData(np.zeros((100, 100)), unit="adu", meta={"PIXSCALE": 0.1})
+    if where == "file":
+        psf = write_extensions(tmp_path / "psf.fits", {"PSF": (fine, cards)})
+    if where == "image":
+        image.psf = fine
+        image.meta["PSFSCALE"] = 0.05
+        psf = None
+    if where == "image in a file":
+        parts = {"SCI": (image.data, {"PIXSCALE": 0.1}), "PSF": (fine, cards)}
+        image = write_extensions(tmp_path / "image.fits", parts)
+        psf = None
+    with open_field(image) as field:
+        found = open_psf(field, Options(psf=psf), 0.1, stacklevel=1)
+        assert found.oversampling == 2
+        assert_allclose(found.at(3, 4), fine)
+        with pytest.warns(
+            AstropyUserWarning, match="psf: psf_oversampling=1 is used, but PIXELSCL"
+        ):
+            assert open_psf(field, Options(psf=psf, psf_oversampling=1), 0.1, stacklevel=1)
+        with pytest.raises(ValueError, match="which is no whole number"):
+            open_psf(field, Options(psf=psf), 0.08, stacklevel=1)
+
+
+def test_no_psf():
+    assert opened(None) is None
+
+
+def test_a_psf_of_psfex_has_its_own_oversampling(monkeypatch):
+    class Reader:
+        getPSFArray = None
+
+    found = FieldPSF(lambda x, y: star(), 2)
+    monkeypatch.setattr("sersicnet.measure.psf._from_psfex", lambda reader: found)
+    assert field_psf(Reader()) is found
+    with pytest.raises(ValueError, match="psf_oversampling=3, but psf is a PSF of PSFEx with one"):
+        field_psf(Reader(), oversampling=3)
+
+
+def test_field_psf_warns_of_a_contradiction():
+    psf = CCDData(star(), unit="", meta={"PIXELSCL": 0.1})
+    with pytest.warns(AstropyUserWarning, match="psf_oversampling=2 is used, but PIXELSCL"):
+        assert field_psf(psf, oversampling=2, pixel_scale=0.1).oversampling == 2
+    assert field_psf(psf).oversampling == 1

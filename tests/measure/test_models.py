@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.measure.models import check_field_model, write_field_model
+from sersicnet.measure.pictures import catalog_cutouts
 from sersicnet.parameters import PARAMETERS
 
 
@@ -82,6 +83,32 @@ def test_options_of_the_psf_are_those_of_the_catalog(catalog, field, tmp_path):
     write_field_model(measured, field, tmp_path / "a.fits", psf=fine)
     write_field_model(catalog, field, tmp_path / "b.fits", psf=fine, **given)
     assert_array_equal(*(fits.getdata(tmp_path / f"{name}.fits") for name in "ab"))
+
+
+def test_a_star_off_the_middle_stays_there_if_the_catalog_says_so(catalog, field, tmp_path):
+    """Measured with ``recenter_psf=False``, positions are off by as much: the model is not."""
+    moved = np.roll(star(), 2, axis=1)
+    table = catalog.copy()
+    table["x_0"] -= 2
+    images = []
+    for meta, psf in (({}, star()), ({"PSFCENT": False}, moved)):
+        table.meta.update(meta)
+        write_field_model(table if meta else catalog, field, tmp_path / "model.fits", psf=psf)
+        images.append(fits.getdata(tmp_path / "model.fits"))
+    assert_allclose(images[1], images[0], atol=1e-3 * images[0].max())
+
+
+def test_a_catalog_of_another_image(catalog, field, tmp_path):
+    """Its pixels are not those of its galaxies here."""
+    moved = catalog.copy()
+    moved["ra"], moved["dec"] = field.wcs.pixel_to_world_values(
+        catalog["x_0"].value + 5, catalog["y_0"].value
+    )
+    message = r"catalog: x_0 and y_0 of \d+ of \d+ rows are not .*: pass the image that it was"
+    with pytest.raises(ValueError, match=message):
+        write_field_model(moved, field, tmp_path / "model.fits", psf=star())
+    with pytest.raises(ValueError, match=message):
+        catalog_cutouts(moved, field, psf=star())
 
 
 def test_a_psf_at_each_place(catalog, field, tmp_path):

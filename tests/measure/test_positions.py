@@ -1,13 +1,16 @@
 """Columns of positions in the catalogs of other programs."""
 
+import logging
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Column, QTable, Table
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import make_wcs
 
 from sersicnet.measure.catalog import catalog_positions
-from sersicnet.measure.positions import with_positions
+from sersicnet.measure.positions import check_grid, grid_doubt, with_positions
 
 X, Y = np.array([3.5, 7.0]), np.array([2.0, 5.25])
 
@@ -87,3 +90,44 @@ def test_catalogs_without_positions():
         with_positions({"x_0": X, "y_0": Y}, None)
     with pytest.raises(ValueError, match="no celestial WCS"):
         positions(Table({"RA": X, "DEC": Y}))
+
+
+def both(wcs, *, moved=0.0, **meta):
+    """A catalog with pixels, moved by some, and sky positions."""
+    ra, dec = wcs.pixel_to_world_values(X, Y)
+    table = QTable({"x_0": (X + moved) * u.pix, "y_0": Y * u.pix, "ra": ra, "dec": dec})
+    table.meta.update(meta)
+    return table
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.4])
+def test_pixels_and_sky_that_agree(moved, wcs):
+    """Pixels are exact."""
+    np.testing.assert_array_equal(positions(both(wcs, moved=moved), wcs), [X + moved, Y])
+
+
+def test_pixels_of_another_image(wcs, caplog):
+    """The sky counts; of a catalog of ours, which is carried to it, only the log says so."""
+    message = "catalog: x_0 and y_0 of 2 of 2 rows are not the pixels of ra and dec in this image: "
+    with pytest.warns(AstropyUserWarning, match=f"{message}ra and dec are used"):
+        np.testing.assert_allclose(positions(both(wcs, moved=3.0), wcs), [X, Y], atol=1e-6)
+    own = both(wcs, moved=3.0, WEIGHTS="universal")
+    with caplog.at_level(logging.INFO, "sersicnet"):
+        np.testing.assert_allclose(positions(own, wcs), [X, Y], atol=1e-6)
+    assert message in caplog.text
+    with pytest.raises(ValueError, match=f"{message}pass the image that it was measured in"):
+        check_grid(own, wcs)
+
+
+def test_an_image_of_another_place(wcs):
+    """Where the WCS has no pixel for the sky, pixels are wrong as well."""
+    away = make_wcs(crval=(330.0, -2.3))
+    assert grid_doubt(both(wcs), away) is not None
+    assert grid_doubt(both(wcs), None) is None
+
+
+def test_a_row_without_a_position_says_nothing(wcs):
+    catalog = both(wcs)
+    catalog["x_0"][0] = np.nan
+    catalog["ra"][1] = np.nan
+    assert grid_doubt(catalog, wcs) is None

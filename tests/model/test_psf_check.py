@@ -15,7 +15,7 @@ from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 
 PROFILES = {
     "Gaussian": galsim.Gaussian(fwhm=2.5),
-    "narrow Gaussian": galsim.Gaussian(fwhm=0.3),
+    "narrow Gaussian": galsim.Gaussian(fwhm=0.8),
     "Moffat 3.5": galsim.Moffat(3.5, fwhm=3),
     "Moffat 2.2": galsim.Moffat(2.2, fwhm=3),
     "broad Moffat 2.2": galsim.Moffat(2.2, fwhm=5),
@@ -125,7 +125,7 @@ def test_masked_pixels():
     assert check_psf(stamp).faults == ("has masked pixels: all must be usable",)
 
 
-@pytest.mark.parametrize("stamp", [[[1.0]], [[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.ones((1, 1))])
+@pytest.mark.parametrize("stamp", [np.ones((2, 2)), [[0, 1, 0], [1, 4, 1], [0, 1, 0]]])
 def test_very_small_stamps(stamp):
     assert check_psf(stamp).messages == ()
 
@@ -197,3 +197,33 @@ def test_a_real_star_off_the_middle(shared):
     check = check_psf(fits.getdata(shared / "fields" / "f105w_psf.fits.gz").astype(float))
     assert_allclose(check.offset, (-0.84, -0.33), atol=0.05)
     assert check.doubts == ()
+
+
+def test_a_psf_that_says_its_oversampling():
+    fine = NDData(moffat_star(size=123, oversampling=3), meta={"PIXELSCL": 0.02, "OVERSAMP": 3})
+    assert check_psf(fine).fwhm == pytest.approx(check_psf(fine.data, oversampling=3).fwhm)
+    assert check_psf(fine, pixel_scale=0.06).messages == ()
+    (doubt,) = check_psf(fine, oversampling=2, pixel_scale=0.06).doubts
+    assert doubt.startswith("psf_oversampling=2 is used, but PIXELSCL says pixels of 0.02 arcsec")
+    (fault,) = check_psf(fine, pixel_scale=0.05).faults
+    assert fault.startswith("PIXELSCL says pixels of 0.02 arcsec, the image has 0.05: 2.5 of them")
+
+
+def test_sharper_than_any_image():
+    """A star of 3 pixels that is not oversampled, and a point."""
+    assert not check_psf(moffat_star(), oversampling=2).doubts
+    (doubt,) = check_psf(moffat_star(), oversampling=5).doubts
+    assert "sharper than any image of a telescope: is it oversampled by 5?" in doubt
+    point = np.zeros((9, 9))
+    point[4, 4] = 1.0
+    for stamp in (point, np.ones((1, 1))):
+        assert check_psf(stamp).doubts[0].startswith("its FWHM is 0.66 pixels of the data, sharper")
+
+
+@pytest.mark.parametrize(("wavelength", "meters", "pixel"), [(704, 6.5, 0.031), (620, 2.36, 0.11)])
+def test_the_sharpest_images_there_are(wavelength, meters, pixel):
+    """JWST and Roman, at their shortest wavelengths."""
+    optics = galsim.Airy(lam=wavelength, diam=meters, obscuration=0.2)
+    star = galsim.Convolve(optics, galsim.Pixel(pixel))
+    image = star.drawImage(nx=51, ny=51, scale=pixel, method="no_pixel").array
+    assert not [doubt for doubt in check_psf(image).doubts if "sharper" in doubt]

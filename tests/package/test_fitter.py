@@ -13,7 +13,7 @@ import pytest
 from astropy.convolution import Gaussian2DKernel
 from astropy.modeling.fitting import UnsupportedConstraintError
 from astropy.modeling.models import Const2D, GeneralSersic2D, Sersic2D
-from astropy.nddata import NDData, StdDevUncertainty
+from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.places import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
@@ -198,6 +198,24 @@ def test_oversampled_psf(net, fitted, image):
     fine = Gaussian2DKernel(2 * SIGMA, x_size=51, y_size=51).array
     fitter = SersicNetFitter(fine, psf_oversampling=2, net=net)
     assert_same(fitter(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted, part=0.3)
+
+
+def test_a_psf_that_says_its_oversampling(net, fitted, image):
+    """By a card alone: the pixels of a fit have no size on the sky."""
+    fine = Gaussian2DKernel(2 * SIGMA, x_size=51, y_size=51).array
+    psf = CCDData(fine, unit="", meta={"OVERSAMP": 2, "PIXELSCL": 0.013})
+    fitter = SersicNetFitter(psf, net=net)
+    assert_same(fitter(Sersic2D(), X, Y, image, weights=1 / NOISE), fitted, part=0.3)
+
+
+def test_a_psf_off_the_middle_on_purpose(net, fitted, image):
+    moved = np.roll(PSF, 2, axis=1)
+    fitter = SersicNetFitter(moved, recenter_psf=False, net=net)
+    left = fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert abs(left.x_0 - fitted.x_0 + 2) < 0.05
+    with pytest.warns(AstropyUserWarning, match=r"psf: the star is 2\.00 pixels of the data off"):
+        found = SersicNetFitter(moved, net=net)(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert abs(found.x_0 - fitted.x_0) < 0.05
 
 
 def test_kernel_of_astropy_as_psf(net, fitted, image):
