@@ -153,7 +153,7 @@ def _read_catalog(path):
         check_inputs({"catalog": path})
         return read_table(path)
     if not (folder / "manifest.jsonl").is_file():
-        msg = f"catalog={path!r} is a folder without manifest.jsonl: it is no survey"
+        msg = f"catalog={path!r} is a folder without manifest.jsonl, which each survey has"
         raise IsADirectoryError(msg)
     from sersicnet.survey import read_survey
 

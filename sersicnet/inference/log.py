@@ -33,9 +33,7 @@ def log_batch(batch, n_cutouts):
     first = batch.cutouts
     if isinstance(first, list):
         first = first[0]
-    unit = first.unit
-    if unit is None:
-        unit = "no unit"
+    unit = str(first.unit or "") or "no unit"
     of = ""
     if len(batch) < n_cutouts:
         of = f" (first {len(batch)})"

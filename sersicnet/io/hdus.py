@@ -235,6 +235,9 @@ def _selected(hdus, selection, path):
     if not hdu.is_image or hdu.size == 0 or len(hdu.shape) < 2:
         msg = f"{path}: this HDU is not a 2-D image"
         raise ValueError(msg)
+    if isinstance(selection, str):
+        same = [other for other in hdus if other.name == hdu.name and other.size > 0]
+        _warn_of_others(same, hdus, path)
     return hdu
 
 
@@ -250,15 +253,21 @@ def _first(hdus, images, path):
             if name == "PRIMARY":
                 candidates = [*named, *(hdu for hdu in images if hdu not in named)]
             break
-    if len(candidates) > 1:
-        labels = [_label(hdu, hdus) for hdu in candidates]
-        shown = ", ".join(labels[:5]) + ", ..." * (len(labels) > 5)
-        msg = (
-            f"{path} has {len(labels)} images ({shown}), of which {labels[0]} is taken: choose one "
-            f"with hdu=, or as '{path}[{labels[0]}]'"
-        )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=3)
+    _warn_of_others(candidates, hdus, path)
     return candidates[0]
+
+
+def _warn_of_others(candidates, hdus, path):
+    """Warn if an image is the first of several that may be meant."""
+    if len(candidates) == 1:
+        return
+    labels = [_label(hdu, hdus) for hdu in candidates]
+    shown = ", ".join(labels[:5]) + ", ..." * (len(labels) > 5)
+    msg = (
+        f"{path} has {len(labels)} images ({shown}), of which {labels[0]} is taken: choose one "
+        f"with hdu=, or as '{file_of(path)}[{labels[0]}]'"
+    )
+    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
 
 
 def _label(hdu, hdus):

@@ -33,9 +33,7 @@ def log_inputs(measurement):
         return
     field = measurement.field
     n_y, n_x = field.data.shape
-    unit = field.unit
-    if unit is None:
-        unit = "no unit"
+    unit = str(field.unit or "") or "no unit"
     _LOG.info(
         "image: %d x %d pixels (x, y), %s, zero point %.4f%s, %.5g arcsec per pixel",
         n_x,

@@ -108,7 +108,7 @@ def test_the_folder_of_a_survey(folder, capsys):
     ("words", "message"),
     [
         (["absent.ecsv"], "CATALOG='absent.ecsv' does not exist"),
-        (["."], "CATALOG='.' is a folder without manifest.jsonl: it is no survey"),
+        (["."], "CATALOG='.' is a folder without manifest.jsonl, which each survey has"),
         (["catalog.ecsv", "--truth", "absent.ecsv"], "--truth='absent.ecsv' does not exist"),
         (["catalog.ecsv", "--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
         (["catalog.ecsv", "--psf", "catalog.fits"], "--psf='catalog.fits' has no 2-D image"),

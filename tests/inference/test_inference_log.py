@@ -43,6 +43,16 @@ def test_a_stack_is_one_input(net, caplog):
     assert "2 cutouts: no unit, zero point 25.0000" in caplog.text
 
 
+def test_words_for_units(net, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    data = cutouts()[0].data
+    psf = cutouts()[0].psf
+    net.predict([CCDData(data, unit="", meta={"PIXSCALE": 0.1, "MAGZP": 25.0}, psf=psf)])
+    assert "1 cutouts: no unit, zero point 25.0000 (MAGZP)" in caplog.text
+    net.predict([CCDData(data, unit="MJy / sr", meta={"PIXSCALE": 0.1}, psf=psf)])
+    assert "(the unit MJy / sr and the area of a pixel), 0.1 arcsec per pixel" in caplog.text
+
+
 def test_nothing_is_logged_without_being_asked(net, caplog):
     net.predict(cutouts()[:1])
     assert not caplog.records

@@ -102,6 +102,14 @@ def test_noise_and_mask_of_the_chosen_image(pairs, version):
         assert field.noise[0, 0] == 10 * version
 
 
+def test_a_name_that_several_images_have(pairs):
+    message = r"has 2 images \(SCI,1, SCI,2\), of which SCI,1 is taken: .* as '[^\[]*\[SCI,1\]'"
+    with pytest.warns(AstropyUserWarning, match=message):
+        assert read_cutout(f"{pairs}[SCI]").data[0, 0] == 1
+    with pytest.warns(AstropyUserWarning, match=message), open_field(f"{pairs}[SCI]") as field:
+        assert field.noise[0, 0] == 10
+
+
 def test_parts_of_an_image_by_the_name_before_the_point(path):
     """Euclid VIS: one quadrant a group of HDUs."""
     extensions = {}
@@ -197,6 +205,10 @@ def test_a_plane_of_a_cube_is_chosen(path):
 
 def test_files_of_our_own(path):
     write_cutouts([make_cutout(seed=seed) for seed in range(3)], path)
+    with pytest.warns(
+        AstropyUserWarning, match=r"3 images \(SCI,1, SCI,2, SCI,3\), of which SCI,1"
+    ):
+        assert read_cutout(path, hdu="SCI").meta["SEED"] == 0
     assert read_cutout(path, hdu=("SCI", 3)).meta["SEED"] == 2
     assert read_cutout(f"{path}[SCI,2]").meta["SEED"] == 1
     assert image_paths(path) == [f"{path}[SCI,{i}]" for i in (1, 2, 3)]

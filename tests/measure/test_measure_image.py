@@ -240,12 +240,12 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
         (
             {"catalog": Table({"x_0": ["a"], "y_0": [1]})},
             ValueError,
-            "catalog: the column 'x_0' must be of numbers: could not convert",
+            "catalog: the column 'x_0' must hold numbers .pixels.: could not convert",
         ),
         (
             {"catalog": Table({"ra": [1.0], "dec": ["2d"]})},
             ValueError,
-            "catalog: the column 'dec' must be of numbers",
+            "catalog: the column 'dec' must hold numbers .degrees, as in",
         ),
         (
             {"catalog": QTable({"x_0": [1] * u.s, "y_0": [1] * u.pix})},
