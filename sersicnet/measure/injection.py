@@ -19,7 +19,7 @@ from sersicnet.measure.injection_places import LAYOUTS, given_rounds, good_pixel
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_population
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.options import Options, check_keywords, takes_options
-from sersicnet.measure.psf import centered_psf, field_psf
+from sersicnet.measure.psf import open_psf
 
 __all__ = ["inject_galaxies"]
 
@@ -182,18 +182,12 @@ class _Injector:
         self.field = field
         self.net = net
         self.options = options
-        psf = options.psf
-        if psf is None:
-            psf = field.psf
-        if psf is None:
+        with _silence():  # the measurement of the image as it is says the same
+            pixel_scale, _ = field.units(options.pixel_scale, options.zeropoint)
+            self.psf = open_psf(field, options, pixel_scale, stacklevel=1)
+        if self.psf is None:
             msg = "psf=None and the image has none: galaxies cannot be injected without the PSF"
             raise ValueError(msg)
-        self.psf, _ = centered_psf(
-            field_psf(psf, oversampling=options.psf_oversampling),
-            field.data.shape,
-            normalize=options.normalize_psf,
-            recenter=options.recenter_psf,
-        )
 
     def measure(self, field):
         """Measure the image, or the image with galaxies."""
