@@ -5,6 +5,7 @@ import sys
 from contextlib import contextmanager
 
 from sersicnet.cli.demo import add_demo
+from sersicnet.cli.inject import add_inject
 from sersicnet.cli.measure import add_measure
 from sersicnet.cli.messages import in_options, messages_of
 from sersicnet.cli.option_files import read_options
@@ -118,6 +119,7 @@ def _parser():
         add_predict,
         add_measure,
         add_survey,
+        add_inject,
         add_simulate,
         add_train,
         add_report,

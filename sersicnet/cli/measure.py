@@ -8,6 +8,7 @@ from sersicnet.cli.options import (
     add_device,
     add_measuring,
     add_option,
+    add_planes,
     load_net,
     measuring_of,
 )
@@ -43,10 +44,7 @@ def add_measure(commands):
         "image", nargs="?", metavar="IMAGE", help="FITS file, read a tile at a time"
     )
     add_hdus(parser)
-    noise = parser.add_mutually_exclusive_group()
-    add_option(noise, "rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
-    add_option(noise, "weight_map", metavar="WEIGHT", help="noise (FITS): inverse variances")
-    add_option(parser, "mask", metavar="MASK", help="bad pixels (FITS): not zero")
+    add_planes(parser)
     add_option(
         parser,
         "catalog",

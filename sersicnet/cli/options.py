@@ -15,6 +15,7 @@ __all__ = [
     "add_mask_bits",
     "add_measuring",
     "add_option",
+    "add_planes",
     "add_recenter",
     "add_refine",
     "add_units",
@@ -202,6 +203,14 @@ def add_recenter(parser):
         action="store_false",
         help="leave the star where it is on its PSF stamp: positions are off by its offset",
     )
+
+
+def add_planes(parser):
+    """Add the options for noise and mask of an image in files of their own."""
+    noise = parser.add_mutually_exclusive_group()
+    add_option(noise, "rms", metavar="RMS", help="noise (FITS): 1 sigma, in the unit of IMAGE")
+    add_option(noise, "weight_map", metavar="WEIGHT", help="noise (FITS): inverse variances")
+    add_option(parser, "mask", metavar="MASK", help="bad pixels (FITS): not zero")
 
 
 def add_measuring(parser):

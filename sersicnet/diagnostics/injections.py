@@ -23,6 +23,7 @@ _MOST_BINS = 10
 # & Croux 1993, JASA 88, 1273).
 _OF_MEDIAN = 1.2533
 _OF_NMAD = 1.1664
+_FORMAT = ".4f"
 
 
 def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameters=None):
@@ -73,9 +74,9 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
     >>> print(summary["by", "n_injected", "completeness"][:3])
      by n_injected completeness
     --- ---------- ------------
-    all          4         0.75
-    mag          2          1.0
-    mag          2          0.5
+    all          4       0.7500
+    mag          2       1.0000
+    mag          2       0.5000
     """
     injections = as_table(injections, "injections")
     if not len(injections):
@@ -212,15 +213,24 @@ def _nmad(values):
 def _with_units(rows, comparisons):
     """The table of the rows, with units."""
     table = QTable(rows=rows)
+    for name in table.colnames:
+        if table[name].dtype.kind == "f":
+            table[name].info.format = _FORMAT
     units = {name: PARAMETERS[name].err_unit for name in comparisons}
     if "r_eff" in units:
         units["r_eff"] = u.dex
     for name in ("mag", "r_eff"):
         for side in ("lower", "upper"):
-            table[f"{name}_{side}"] = table[f"{name}_{side}"] * PARAMETERS[name].unit
+            _set_unit(table, f"{name}_{side}", PARAMETERS[name].unit)
     for name, unit in units.items():
         for kind in ("bias", "scatter", "quoted"):
             for column in (f"{kind}_{name}", f"{kind}_{name}_err"):
                 if unit is not None and column in table.colnames:
-                    table[column] = table[column] * unit
+                    _set_unit(table, column, unit)
     return table
+
+
+def _set_unit(table, name, unit):
+    """Give a column its unit."""
+    table[name] = table[name] * unit
+    table[name].info.format = _FORMAT

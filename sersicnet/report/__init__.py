@@ -9,6 +9,8 @@ data
     The contents of the page as plain arrays: columns, samples, curves.
 page, figures, detail
     The parts of the page: table and filters, figures of all galaxies, the panel of one galaxy.
+injections
+    Completeness, bias and errors of galaxies that were injected into an image.
 pictures
     Image, model and residual of each galaxy as a small PNG.
 static

@@ -32,10 +32,10 @@ def axis_label(name):
     """Write the name and the unit of a column."""
     if name.startswith("true_"):
         return f"true {axis_label(name.removeprefix('true_'))}"
-    return _plain(AXIS_NAMES.get(name, name))
+    return plain_name(AXIS_NAMES.get(name, name))
 
 
-def _plain(text):
+def plain_name(text):
     """Write a name of matplotlib's without its mathematics, which Bokeh spells otherwise."""
     return text.replace("$", "").replace("_0", "₀")
 
@@ -168,13 +168,13 @@ def scatter(source, view, x, y, *, y_label=None, **options):
 
 def quoted_errors(source, view, x, name):
     """Draw the quoted errors of one parameter along ``x``, and their medians."""
-    label = f"quoted error of {_plain(ERROR_NAMES[name])}"
+    label = f"quoted error of {plain_name(ERROR_NAMES[name])}"
     plot = scatter(source, view, x, f"sigma_{name}", y_label=label, y_axis_type="log")
     along = source.data[x]
     sigma = source.data[f"sigma_{name}"]
     edges = equal_bins(along)
     _steps(plot, edges, binned("median", along, sigma, edges), "median", color=VERMILION)
-    return _with_legend(plot)
+    return with_legend(plot)
 
 
 def errors_with_truth(source, view, x, name):
@@ -186,7 +186,7 @@ def errors_with_truth(source, view, x, name):
     if np.isfinite(errors).any():
         reach = 1.4 * np.nanpercentile(np.abs(errors), 98)
     y_range = Range1d(-(reach or 1), reach or 1)
-    label = f"error of {_plain(ERROR_NAMES[name])}"
+    label = f"error of {plain_name(ERROR_NAMES[name])}"
     plot = scatter(source, view, x, f"error_{name}", y_label=label, y_range=y_range)
     plot.add_layout(Span(location=0, dimension="width", line_color="#444444"))
     edges = equal_bins(along)
@@ -196,7 +196,7 @@ def errors_with_truth(source, view, x, name):
     for sign in (-1, 1):
         _steps(plot, edges, middle + sign * nmad, "median ± NMAD", color="black")
         _steps(plot, edges, sign * expected, "quoted (median)", color=VERMILION, dash="dashed")
-    return _with_legend(plot)
+    return with_legend(plot)
 
 
 def pull_histogram(columns, name):
@@ -206,13 +206,15 @@ def pull_histogram(columns, name):
     edges = np.linspace(-5, 5, 41)
     counts = np.histogram(pulls.clip(-5, 5), edges)[0]
     density = counts / max(len(pulls), 1) / np.diff(edges)
-    plot = make_figure(x_label=f"error / quoted error of {_plain(NAMES[name])}", y_label="density")
+    plot = make_figure(
+        x_label=f"error / quoted error of {plain_name(NAMES[name])}", y_label="density"
+    )
     plot.quad(
         top=density, bottom=0, left=edges[:-1], right=edges[1:], color=BLUE, line_color="white"
     )
     x = np.linspace(-5, 5, 101)
     plot.line(x, norm.pdf(x), color=VERMILION, line_width=2, legend_label="unit normal")
-    return _with_legend(plot)
+    return with_legend(plot)
 
 
 def coverage(samples, truth, parameters):
@@ -231,11 +233,11 @@ def coverage(samples, truth, parameters):
         x = np.array(rows["level"])
         y = np.array(rows["coverage"])
         error = np.array(rows["coverage_err"])
-        options = {"color": COLORS[name], "legend_label": _plain(NAMES[name])}
+        options = {"color": COLORS[name], "legend_label": plain_name(NAMES[name])}
         plot.line(x, y, line_width=1.5, **options)
         plot.scatter(x, y, size=5, **options)
         plot.segment(x, y - error, x, y + error, color=COLORS[name])
-    return _with_legend(plot, place="bottom_right")
+    return with_legend(plot, place="bottom_right")
 
 
 def _steps(plot, edges, values, label, *, color, dash="solid"):
@@ -246,7 +248,7 @@ def _steps(plot, edges, values, label, *, color, dash="solid"):
         plot.line(x, y, color=color, line_width=2, line_dash=dash, legend_label=label)
 
 
-def _with_legend(plot, *, place="top_left"):
+def with_legend(plot, *, place="top_left"):
     """Make the legend of a figure small, if it has one."""
     if plot.legend:
         plot.legend.location = place

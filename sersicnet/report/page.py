@@ -36,6 +36,7 @@ from sersicnet.report.figures import (
     quoted_errors,
     scatter,
 )
+from sersicnet.report.injections import injection_panel, is_injections
 from sersicnet.report.maps import field_map, sky_map
 
 _TABLE_HEIGHT = 640
@@ -120,6 +121,9 @@ def _tabs(galaxies, source, view):
         tabs.append(TabPanel(title="Sky", child=grid([[sky_map(source, view)]])))
     if compared:
         tabs.append(TabPanel(title="Calibration", child=_calibration(galaxies)))
+    if is_injections(galaxies.table, galaxies.truth):
+        panel = injection_panel(galaxies.table, galaxies.truth)
+        tabs.insert(0, TabPanel(title="Injections", child=panel))
     return Tabs(tabs=tabs, sizing_mode="stretch_width"), list(histograms)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sersicnet import __version__
 from sersicnet.cli.main import main
 
-COMMANDS = ("demo", "predict", "measure", "survey", "simulate", "train", "report")
+COMMANDS = ("demo", "predict", "measure", "survey", "inject", "simulate", "train", "report")
 
 
 def run(arguments, capsys):
