@@ -4,6 +4,7 @@
 
     python -m benchmarks.validation_sets --directory DIR
     python -m benchmarks.validation_sets --directory DIR --n 100 prior-clean euclid-contaminated
+    python -m benchmarks.validation_sets --directory OTHER --seed 100 euclid-clean
 
 The sets are drawn from the prior of the universal network (any instrument) and from those of four
 surveys. There is one file per galaxy: a run that was stopped continues where it ended. A galaxy
@@ -54,7 +55,7 @@ SMALLEST = 48
 LARGEST = 160
 
 
-def draw_cutout(name, index, *, contaminants=None):
+def draw_cutout(name, index, *, contaminants=None, seed=None):
     """Draw one galaxy of a set.
 
     Parameters
@@ -65,6 +66,8 @@ def draw_cutout(name, index, *, contaminants=None):
         Number of the galaxy; it may be larger than the usual length of the set.
     contaminants : Contaminants, optional
         Contaminants of a contaminated set, by default all.
+    seed : int, optional
+        Seed of the galaxies, by default that of ``SEEDS``.
 
     Returns
     -------
@@ -85,11 +88,12 @@ def draw_cutout(name, index, *, contaminants=None):
     kind, state = name.split("-")
     config = config_of(kind)
     contaminants = Contaminants() if contaminants is None else contaminants
+    seed = SEEDS[kind] if seed is None else seed
     for attempt in range(100):
-        seed = SEEDS[kind], index, attempt
-        galaxy, view = draw_view(kind, np.random.default_rng([*seed, 0]))
-        spoilers = contaminants.draw((*seed, 2)) if state == "contaminated" else {}
-        rng = np.random.default_rng([*seed, 1])
+        seeds = seed, index, attempt
+        galaxy, view = draw_view(kind, np.random.default_rng([*seeds, 0]))
+        spoilers = contaminants.draw((*seeds, 2)) if state == "contaminated" else {}
+        rng = np.random.default_rng([*seeds, 1])
         try:
             side = _side(state, galaxy, spoilers, rng)
             arrays, extra = _render(galaxy, view, spoilers, side, rng)
@@ -206,7 +210,7 @@ def _row(config, galaxy, view, side):
     }
 
 
-def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
+def make_set(name, directory, *, n=None, contaminants=None, seed=None, progress_bar=False):
     """Draw the galaxies of a set that are not yet in its directory.
 
     Parameters
@@ -219,6 +223,8 @@ def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
         Number of galaxies, by default that of ``N_GALAXIES``.
     contaminants : Contaminants, optional
         Contaminants of a contaminated set, by default all.
+    seed : int, optional
+        Seed of the galaxies, by default that of ``SEEDS``.
     progress_bar : bool
         Whether to show a progress bar.
 
@@ -226,7 +232,7 @@ def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
     ------
     ValueError
         If ``name`` is not one of ``SETS``, or the directory has a set of this name with other
-        contaminants or of another version.
+        contaminants, of another seed or of another version.
     """
     if name not in SETS:
         msg = f"name={name!r} must be one of {', '.join(SETS)}"
@@ -234,12 +240,15 @@ def make_set(name, directory, *, n=None, contaminants=None, progress_bar=False):
     contaminants = Contaminants() if contaminants is None else contaminants
     folder = Path(directory) / name
     folder.mkdir(parents=True, exist_ok=True)
-    _check_settings(folder / "settings.json", {"version": VERSION, **asdict(contaminants)})
+    settings = {"version": VERSION, **asdict(contaminants)}
+    if seed is not None:
+        settings["seed"] = seed
+    _check_settings(folder / "settings.json", settings)
     n = N_GALAXIES[name.split("-")[0]] if n is None else n
     for index in tqdm(range(n), desc=name, mininterval=10, disable=not progress_bar):
         path = folder / f"{index:05d}.npz"
         if not path.exists():
-            arrays, row = draw_cutout(name, index, contaminants=contaminants)
+            arrays, row = draw_cutout(name, index, contaminants=contaminants, seed=seed)
             _write(path, arrays, row)
 
 
@@ -249,7 +258,7 @@ def _check_settings(path, settings):
         with atomic_path(path) as partial:
             partial.write_text(json.dumps(settings))
     elif json.loads(path.read_text()) != settings:
-        msg = f"{path} has other contaminants or another version: use another directory"
+        msg = f"{path} has other contaminants, another seed or version: use another directory"
         raise ValueError(msg)
 
 
@@ -344,13 +353,16 @@ def main(arguments=None):
     add_count(parser, "galaxies of each set, by default those of the documentation")
     text = "contaminants to draw, joined by commas, by default all"
     parser.add_argument("--contaminants", help=text)
+    text = "seed of the galaxies, by default that of the documentation"
+    parser.add_argument("--seed", type=int, help=text)
     options = parser.parse_args(arguments)
     contaminants = None
     if options.contaminants is not None:
         contaminants = Contaminants.only(*filter(None, options.contaminants.split(",")))
+    settings = {"n": options.n, "contaminants": contaminants, "seed": options.seed}
     for name in options.names or SETS:
         start = time.perf_counter()
-        make_set(name, options.directory, n=options.n, contaminants=contaminants, progress_bar=True)
+        make_set(name, options.directory, **settings, progress_bar=True)
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
 
 

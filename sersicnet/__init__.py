@@ -41,6 +41,7 @@ except ModuleNotFoundError:  # a source tree that was never built or installed
 
 _HOMES = {
     "Flags": "flags",
+    "Population": "inference.population",
     "SersicNet": "estimator",
     "SersicResults": "results",
     "check_psf": "model.psf_check",
@@ -55,6 +56,7 @@ _HOMES = {
 
 __all__ = [
     "Flags",
+    "Population",
     "SersicNet",
     "SersicResults",
     "check_psf",

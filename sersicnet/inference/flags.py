@@ -24,6 +24,7 @@ __all__ = [
     "network_flags",
     "normal_flags",
     "posterior_flags",
+    "range_flags",
     "warn_if_unresolved",
 ]
 
@@ -151,7 +152,7 @@ def normal_flags(posterior, stamps, *, label_range=None, trained=None, psf_fwhm=
         flags[stamps.frame.elongation > _ELONGATION] |= int(Flags.PIXEL_SCALE_MISMATCH)
     if "log_r_eff" in names:
         r_eff = 10 ** mean[:, names.index("log_r_eff")]
-        flags[_large(r_eff, stamps)] |= int(Flags.EXCEEDS_CUTOUT)
+        flags[_large(r_eff, stamps.frame, stamps.shapes)] |= int(Flags.EXCEEDS_CUTOUT)
     return flags
 
 
@@ -170,9 +171,9 @@ def _image_flags(stamps, trained, psf_fwhm):
     return flags
 
 
-def _large(r_eff, stamps):
+def _large(r_eff, frame, shapes):
     """Return whether the half-light diameter, in stamp pixels, is larger than the cutout."""
-    return 2 * r_eff * stamps.frame.bins > stamps.shapes.min(axis=1)
+    return 2 * r_eff * frame.bins > shapes.min(axis=1)
 
 
 def posterior_flags(quantiles, stamps, psfs):
@@ -191,14 +192,36 @@ def posterior_flags(quantiles, stamps, psfs):
     -------
     (N,) int `~numpy.ndarray`
     """
-    medians = dict(zip(PARAMETERS, quantiles[:, 1], strict=True))
-    frame = stamps.frame
-    labels = frame.to_labels(medians, tuple(PARAMETERS))
-    flags = np.zeros(len(stamps), dtype=np.int64)
-    width = psfs.widths() * frame.pixel_scale
+    flags = range_flags(quantiles, stamps.frame, stamps.shapes)
+    width = psfs.widths() * stamps.frame.pixel_scale
     with np.errstate(invalid="ignore"):  # NaN where there is no posterior
-        flags[_large(10 ** labels["log_r_eff"], stamps)] |= int(Flags.EXCEEDS_CUTOUT)
-        flags[medians["r_eff"] < _UNRESOLVED * width] |= int(Flags.UNRESOLVED)
+        unresolved = quantiles[SEVEN.index("r_eff"), 1] < _UNRESOLVED * width
+    flags[unresolved] |= int(Flags.UNRESOLVED)
+    return flags
+
+
+def range_flags(quantiles, frame, shapes):
+    """Return the flags of medians that are at the limits of the prior, or of the cutout.
+
+    Parameters
+    ----------
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Quantiles of all parameters at 16, 50 and 84 %, of ellipses in pixels.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+    shapes : (N, 2) int `~numpy.ndarray`
+        Rows and columns of the cutouts.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        ``EXCEEDS_CUTOUT``, ``OUT_OF_RANGE``, ``OFF_CENTER`` and ``LOW_SNR``.
+    """
+    medians = dict(zip(PARAMETERS, quantiles[:, 1], strict=True))
+    labels = frame.to_labels(medians, SEVEN)
+    flags = np.zeros(len(frame), dtype=np.int64)
+    with np.errstate(invalid="ignore"):  # NaN where there is no posterior
+        flags[_large(10 ** labels["log_r_eff"], frame, shapes)] |= int(Flags.EXCEEDS_CUTOUT)
         smallest, largest = LOG_R_EFF_LIMITS
         outside = labels["log_r_eff"] > largest - _EDGE * (largest - smallest)
         lowest, highest = N_LIMITS

@@ -6,7 +6,10 @@ from astropy.nddata import NDData
 from sersicnet import __version__
 from sersicnet.preprocessing.inputs import PSF_KEYS
 
-__all__ = ["describe_call", "describe_inputs"]
+__all__ = ["UNIVERSAL", "describe_call", "describe_inputs"]
+
+# ``PRIOR`` of results whose posteriors have the universal prior.
+UNIVERSAL = "universal"
 
 
 def describe_call(net, *, refine, assumptions, psf_options):
@@ -26,9 +29,10 @@ def describe_call(net, *, refine, assumptions, psf_options):
     Returns
     -------
     dict
-        ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``REFINE``, ``SKY`` and ``SKYERR``
-        (what a fit assumed), and the options of the PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM``
-        and ``PSFCENT`` (whether they are normalized and centered).
+        ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``PRIOR`` (``universal``, or that
+        of the galaxies of a training or an adaptation), ``REFINE``, ``SKY`` and ``SKYERR`` (what a
+        fit assumed), and the options of the PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM`` and
+        ``PSFCENT`` (whether they are normalized and centered).
     """
     weights = net.weights_ or "trained, not loaded from a file"
     assumed = assumptions.describe()
@@ -38,6 +42,7 @@ def describe_call(net, *, refine, assumptions, psf_options):
     record = {
         "VERSION": f"sersicnet {__version__}",
         "WEIGHTS": weights.encode("ascii", "replace").decode(),
+        "PRIOR": _prior_of(net),
         "REFINE": str(refine),
         **assumed,
     }
@@ -45,6 +50,15 @@ def describe_call(net, *, refine, assumptions, psf_options):
         if option in psf_options:
             record[key] = psf_options[option]
     return record
+
+
+def _prior_of(net):
+    """Name the prior of the posteriors of a network."""
+    if net.network != "posterior":
+        return "training set"
+    if "n_left_out" in net.record_:  # an adaptation
+        return "adapted"
+    return UNIVERSAL
 
 
 def describe_inputs(cutouts, frame):

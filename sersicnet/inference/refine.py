@@ -17,7 +17,7 @@ from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
 
-__all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
+__all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement", "resampled"]
 
 SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's posterior is kept: medians would be off by more than
@@ -95,8 +95,9 @@ class LevenbergMarquardt:
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
         flags |= fits.sky_flags(stamps, pixels)
         covariance = fits.widened(posterior, seed)
+        shifts = fits.log_light, fits.offset
         refined = FitDensity(
-            posterior, fit.mean, covariance, fits.log_light, fits.offset, fits.skies()
+            posterior, fit.mean, covariance, *shifts, fits.skies(), prior=self.prior
         )
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
         fitted = np.where(fit.converged, fitted, quantiles)
@@ -207,7 +208,7 @@ class ImportanceSampling:
             columns["log_evidence"][row] = samples.log_evidence
             values = fits.labels(samples.values, row)
             weights = samples.weights.numpy()
-            chosen = _resampled(weights, self.n_kept)
+            chosen = resampled(weights, self.n_kept)
             labels[row] = values[chosen]
             skies[row] = target.draw_skies(chosen, generator).numpy()
             drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
@@ -263,7 +264,19 @@ def check_refinement(refine):
     raise ValueError(msg)
 
 
-def _resampled(weights, n):
-    """Return numbers of draws, each as often as its weight says (systematic resampling)."""
+def resampled(weights, n):
+    """Return numbers of draws, each as often as its weight says (systematic resampling).
+
+    Parameters
+    ----------
+    weights : (S,) `~numpy.ndarray`
+        Weights of the draws.
+    n : int
+        Number of numbers to return.
+
+    Returns
+    -------
+    (n,) int `~numpy.ndarray`
+    """
     edges = np.cumsum(weights)
     return np.searchsorted(edges / edges[-1], (np.arange(n) + 0.5) / n).clip(max=len(weights) - 1)

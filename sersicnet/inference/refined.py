@@ -67,7 +67,12 @@ class FitDensity(Rows):
         Shift of the PSF to the middle of its stamp, subtracted from ``dx`` and ``dy``.
     skies : FitSkies or None
         The fitted skies.
+    prior : bool
+        Whether the prior counts (see `~sersicnet.inference.fit_stamps`): if not, the
+        distribution is that of the likelihood.
     """
+
+    shared = ("prior",)
 
     network: FlowDensity
     mean: np.ndarray
@@ -75,6 +80,7 @@ class FitDensity(Rows):
     log_light: np.ndarray
     offset: np.ndarray
     skies: FitSkies | None
+    prior: bool = True
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with a generator of its own.
@@ -111,6 +117,8 @@ class FitDensity(Rows):
             own = own_normal(numbers, (n,), seed + _SKY_SEED) * skies.err[:, None]
             drawn["sky"] = skies.sky[:, None] + moved + own
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
+        if not len(missing):
+            return drawn
         network = self.network.draw(rows[missing], n, seed, numbers=numbers[missing])
         for name, values in network.items():
             drawn[name][missing] = values
@@ -132,12 +140,12 @@ class SampleDensity(Rows):
     ----------
     labels : (N, S, 7) `~numpy.ndarray`
         The draws; NaN for a galaxy without a posterior.
-    skies : (N, S) `~numpy.ndarray`
+    skies : (N, S) `~numpy.ndarray` or None
         Their skies, in units of the data of the stamps.
     """
 
     labels: np.ndarray
-    skies: np.ndarray
+    skies: np.ndarray | None = None
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
@@ -152,7 +160,9 @@ class SampleDensity(Rows):
             chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
         picked = np.asarray(rows, dtype=int)[:, None], chosen
         drawn = label_dict(self.labels[picked].astype(float))
-        return drawn | {"sky": self.skies[picked].astype(float)}
+        if self.skies is not None:
+            drawn["sky"] = self.skies[picked].astype(float)
+        return drawn
 
 
 def fit_quantiles(posterior, held, frame):

@@ -69,6 +69,7 @@ _HOMES = {
     "stamp_sizes": "sizes",
     "to_unconstrained": "unconstrained",
     "unit_stamp": "psf_stamp",
+    "unlimited_log_prior": "prior",
     "usable_psf": "psf_check",
     "visible_radius": "sizes",
 }
@@ -116,6 +117,7 @@ __all__ = [
     "stamp_sizes",
     "to_unconstrained",
     "unit_stamp",
+    "unlimited_log_prior",
     "usable_psf",
     "visible_radius",
 ]

@@ -10,7 +10,7 @@ import torch
 
 from sersicnet.model.labels import axis_ratio, ellipticity, length, split_labels, stack_labels
 
-__all__ = ["draw_labels", "log_prior", "log_snr"]
+__all__ = ["draw_labels", "log_prior", "log_snr", "unlimited_log_prior"]
 
 # Half-light radii from far below any PSF to larger than the stamp, in pixels.
 LOG_R_EFF_LIMITS = (math.log10(0.2), math.log10(40.0))
@@ -151,9 +151,37 @@ def log_prior(labels):
         & (signal > math.log10(SNR_LIMITS[0]))
         & (signal < math.log10(SNR_LIMITS[1]))
     )
-    density = -0.5 * torch.log(n.clamp(min=1e-3))
+    return torch.where(inside, unlimited_log_prior(labels), -torch.inf)
+
+
+def unlimited_log_prior(labels):
+    """Return the logarithm of the prior density, continued beyond the limits of the prior.
+
+    A flow reaches beyond these limits, by a little: this is what its draws are divided by.
+
+    Parameters
+    ----------
+    labels : (..., 7) `~torch.Tensor`
+        Any labels, in the order of `~sersicnet.model.LABELS`.
+
+    Returns
+    -------
+    (...) `~torch.Tensor`
+        That of `log_prior` within the limits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import log_prior, unlimited_log_prior
+    >>> bright = torch.tensor([9.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0])
+    >>> float(log_prior(bright)), round(float(unlimited_log_prior(bright)), 2)
+    (-inf, -4.39)
+    """
+    columns = split_labels(labels)
+    size = length(columns.e1, columns.e2)
+    density = -0.5 * torch.log(columns.n.clamp(min=1e-3))
     density = density - 0.5 * torch.log(size**2 + ROUND**2) - 2 * torch.log1p(size)
-    return torch.where(inside, density - _log_normalization(), -torch.inf)
+    return density - _log_normalization()
 
 
 @lru_cache

@@ -97,7 +97,7 @@ def summarize(values, parameters, *, weights=None):
         Samples in the units of `~sersicnet.parameters.PARAMETERS`.
     parameters : tuple of str
         Names of P parameters.
-    weights : (S,) `~numpy.ndarray`, optional
+    weights : (S,) or (N, S) `~numpy.ndarray`, optional
         Weights of the samples, by default all the same.
 
     Returns
@@ -133,7 +133,14 @@ def _quantiles(values, weights):
     """
     if weights is None:
         return np.quantile(values, LEVELS, axis=1, method="hazen")
-    return np.quantile(values, LEVELS, axis=1, method="inverted_cdf", weights=weights)
+    if np.ndim(weights) == 1:
+        return np.quantile(values, LEVELS, axis=1, method="inverted_cdf", weights=weights)
+    # NumPy takes a hundred times as long where each row has weights of its own.
+    order = np.argsort(values, axis=1)
+    edges = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    places = [(edges < level * edges[:, -1:]).sum(axis=1) for level in LEVELS]
+    chosen = np.take_along_axis(order, np.stack(places, axis=1), axis=1)
+    return np.take_along_axis(values, chosen, axis=1).T
 
 
 def _angle_quantiles(theta, weights):

@@ -13,8 +13,9 @@ from sersicnet.networks.posterior import Posterior
 
 __all__ = ["FlowDensity", "base_points", "flow_labels", "label_dict"]
 
-# Samples that are drawn at a time: 64 MB of the flow's intermediate numbers.
-_CHUNK = 2**16
+# Samples that are drawn at a time: few enough for the flow's intermediate numbers to stay in the
+# cache of a CPU, where twice as many a second are drawn as with 2**16.
+_CHUNK = 2**12
 
 
 @dataclass(frozen=True, eq=False)

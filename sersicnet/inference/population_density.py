@@ -1,0 +1,132 @@
+"""A smooth density of galaxies: a mixture of normal distributions in unbounded coordinates.
+
+The coordinates are the magnitude, the decimal logarithm of the half-light radius in arcsec, and the
+logits of the root of the Sersic index and of the axis ratio within their limits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit, logsumexp
+
+from sersicnet.model.prior import N_LIMITS, Q_LIMITS
+
+__all__ = ["N_COORDINATES", "Mixture", "from_unbounded", "log_slope", "to_unbounded"]
+
+N_COORDINATES = 4
+_ROOT_N_LIMITS = tuple(np.sqrt(N_LIMITS))
+# Nearest to the limits of an index or axis ratio, as a share of their range.
+_EDGE = 1e-4
+
+
+def to_unbounded(values):
+    """Transform galaxies to coordinates that may be any number.
+
+    Parameters
+    ----------
+    values : (..., 4) `~numpy.ndarray`
+        Magnitude, decimal logarithm of the radius in arcsec, Sersic index and axis ratio. Indices
+        and axis ratios beyond their limits are moved to the edge.
+
+    Returns
+    -------
+    (..., 4) `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.population_density import from_unbounded, to_unbounded
+    >>> unbounded = to_unbounded(np.array([22.0, -0.5, 1.0, 0.525]))
+    >>> from_unbounded(unbounded).round(3).tolist()
+    [22.0, -0.5, 1.0, 0.525]
+    """
+    mag, log_r_eff, n, q = np.moveaxis(values, -1, 0)
+    share_n, share_q = _shares(n, q)
+    return np.stack([mag, log_r_eff, logit(share_n), logit(share_q)], axis=-1)
+
+
+def from_unbounded(unbounded):
+    """Invert `to_unbounded`, (..., 4) `~numpy.ndarray` for (..., 4)."""
+    mag, log_r_eff, logit_n, logit_q = np.moveaxis(unbounded, -1, 0)
+    low, high = _ROOT_N_LIMITS
+    n = (low + (high - low) * expit(logit_n)) ** 2
+    q = Q_LIMITS[0] + (Q_LIMITS[1] - Q_LIMITS[0]) * expit(logit_q)
+    return np.stack([mag, log_r_eff, n, q], axis=-1)
+
+
+def log_slope(values):
+    """Return the logarithm of the determinant of the derivative of `to_unbounded`, (...)."""
+    n, q = values[..., 2], values[..., 3]
+    share_n, share_q = _shares(n, q)
+    n = np.clip(n, *N_LIMITS)
+    slopes = share_n * (1 - share_n) * share_q * (1 - share_q)
+    ranges = (_ROOT_N_LIMITS[1] - _ROOT_N_LIMITS[0]) * (Q_LIMITS[1] - Q_LIMITS[0])
+    return -np.log(2 * np.sqrt(n) * slopes * ranges)
+
+
+def _shares(n, q):
+    """Return the places of the root of the index and of the axis ratio within their limits."""
+    low, high = _ROOT_N_LIMITS
+    share_n = (np.sqrt(np.maximum(n, 0)) - low) / (high - low)
+    share_q = (q - Q_LIMITS[0]) / (Q_LIMITS[1] - Q_LIMITS[0])
+    return np.clip(share_n, _EDGE, 1 - _EDGE), np.clip(share_q, _EDGE, 1 - _EDGE)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture of K normal distributions of D numbers.
+
+    Attributes
+    ----------
+    weights : (K,) `~numpy.ndarray`
+        Shares of the components, of sum 1.
+    means : (K, D) `~numpy.ndarray`
+        Their means.
+    covariances : (K, D, D) `~numpy.ndarray`
+        Their covariances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.population_density import Mixture
+    >>> normal = Mixture(np.ones(1), np.zeros((1, 4)), np.eye(4)[None])
+    >>> normal.n_degrees, round(float(normal.log_density(np.zeros(4))), 2)
+    (14, -3.68)
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+
+    def __len__(self):
+        return len(self.weights)
+
+    @property
+    def n_degrees(self):
+        """Number of degrees of freedom: free weights, means and covariances."""
+        n_components, n = self.means.shape
+        return n_components * (1 + n + n * (n + 1) // 2) - 1
+
+    def log_density(self, points):
+        """Return the logarithm of the density, (...) for points of shape (..., D)."""
+        points = np.asarray(points, dtype=float)
+        flat = points.reshape(-1, points.shape[-1])
+        return logsumexp(self.log_parts(flat), axis=1).reshape(points.shape[:-1])
+
+    def log_parts(self, points):
+        """Return the logarithm of the density of each component, (M, K) for (M, D) points."""
+        parts = np.empty((len(points), len(self)))
+        for number, (weight, mean) in enumerate(zip(self.weights, self.means, strict=True)):
+            root = np.linalg.cholesky(self.covariances[number])
+            white = np.linalg.solve(root, (points - mean).T)
+            constant = np.log(weight) - np.log(np.diagonal(root)).sum()
+            constant -= 0.5 * len(mean) * np.log(2 * np.pi)
+            parts[:, number] = constant - 0.5 * np.square(white).sum(axis=0)
+        return parts
+
+    def sample(self, n, rng):
+        """Draw points, (n, D), with the generator ``rng``."""
+        which = rng.choice(len(self), size=n, p=self.weights)
+        roots = np.linalg.cholesky(self.covariances)
+        normal = rng.standard_normal((n, self.means.shape[1]))
+        return self.means[which] + np.einsum("nij,nj->ni", roots[which], normal)

@@ -1,0 +1,291 @@
+"""Expectation maximization of a population, from draws of the posteriors of its galaxies.
+
+The likelihood of galaxy i is the mean, over its draws s, of P(z_is) / prior(z_is), where P is the
+density of the population: extreme deconvolution (Bovy, Hogg & Roweis 2011, AnAS 5, 1657) with draws
+in the place of Gaussian errors, as in Hogg, Myers & Bovy (2010, ApJ 725, 2166). Each galaxy shares
+itself among all pairs of a draw and a component, and components are fitted to these shares.
+
+Components are added one by one: the largest is split along one of its axes, the best one. Their
+number is that with the highest likelihood of galaxies that were held out.
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from sersicnet.inference.population_density import Mixture
+
+__all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
+
+# The covariance of a component counts as much as that of this many galaxies of the whole
+# population, scaled to the volume of a component (Fraley & Raftery 2007, J. Classif. 24, 155).
+_PRIOR_GALAXIES = 5.0
+_MOST_COMPONENTS = 16
+# Galaxies for each component, at least.
+_FEWEST_GALAXIES = 15
+_N_FOLDS = 4
+# Growth of the mean log likelihood of a galaxy at which a fit ends.
+_TOLERANCE = 5e-5
+_MOST_STEPS = 100
+# Factor by which steps grow, and the longest, in units of those of expectation maximization.
+_GROWTH = 1.4
+_LONGEST = 10.0
+# Steps after which the best of the splits is chosen.
+_TRIAL_STEPS = 6
+# Power of its number by which the share of a batch falls.
+_FORGETTING = 0.7
+# Numbers of components without a better one after which no more are tried.
+_PATIENCE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What galaxies say of a population.
+
+    Attributes
+    ----------
+    features : (N, S, F) `~numpy.ndarray`
+        1, the coordinates of each draw and their products, so that log densities of normal
+        distributions, and their moments, are products of matrices.
+    log_weights : (N, S) `~numpy.ndarray`
+        Logarithm of 1 over the prior, -inf for draws that do not count.
+    """
+
+    features: np.ndarray
+    log_weights: np.ndarray
+
+    @classmethod
+    def of(cls, points, log_weights):
+        """Make it from the coordinates of draws, (N, S, D)."""
+        rows, columns = np.triu_indices(points.shape[-1])
+        products = points[..., rows] * points[..., columns]
+        ones = np.ones((*points.shape[:-1], 1))
+        return cls(np.concatenate([ones, points, products], axis=-1), log_weights)
+
+    def __len__(self):
+        return len(self.log_weights)
+
+    def __getitem__(self, rows):
+        return Evidence(self.features[rows], self.log_weights[rows])
+
+    @property
+    def n_coordinates(self):
+        """Number of coordinates D."""
+        return int((np.sqrt(8 * self.features.shape[-1] + 1) - 3) / 2)
+
+    def shares(self, mixture):
+        """Return the log likelihood of each galaxy, (N,), and its shares, (N, S, K)."""
+        log_parts = self.features @ _coefficients(mixture).T + self.log_weights[:, :, None]
+        highest = np.maximum(log_parts.max(axis=(1, 2), keepdims=True), -1e300)
+        shares = np.exp(log_parts - highest)
+        total = shares.sum(axis=(1, 2), keepdims=True)
+        log_likelihood = np.log(total) + highest - np.log(self.log_weights.shape[1])
+        return log_likelihood[:, 0, 0], shares / total
+
+    def moments(self, mixture):
+        """Return the mean log likelihood, and moments of each component for a galaxy, (K, F)."""
+        log_likelihood, shares = self.shares(mixture)
+        flat = shares.reshape(-1, shares.shape[-1])
+        features = self.features.reshape(len(flat), -1)
+        return log_likelihood.mean(), flat.T @ features / len(self)
+
+
+def _coefficients(mixture):
+    """Return by what features are multiplied to give log densities, (K, F)."""
+    n = mixture.means.shape[1]
+    rows, columns = np.triu_indices(n)
+    inverse = np.linalg.inv(mixture.covariances)
+    linear = np.einsum("kij,kj->ki", inverse, mixture.means)
+    quadratic = -inverse[:, rows, columns] * np.where(rows == columns, 0.5, 1.0)
+    _, log_volume = np.linalg.slogdet(mixture.covariances)
+    constant = np.log(mixture.weights) - 0.5 * (log_volume + n * np.log(2 * np.pi))
+    constant -= 0.5 * (linear * mixture.means).sum(axis=1)
+    return np.concatenate([constant[:, None], linear, quadratic], axis=1)
+
+
+def _maximized(moments, n_galaxies, spread):
+    """Return the mixture that fits moments best, regularized by the spread of the population."""
+    n = len(spread)
+    counts = n_galaxies * moments[:, 0]
+    weights = (counts + 1) / (counts.sum() + len(counts))
+    means = moments[:, 1 : n + 1] / moments[:, :1]
+    rows, columns = np.triu_indices(n)
+    second = np.empty((len(counts), n, n))
+    second[:, rows, columns] = moments[:, n + 1 :] / moments[:, :1]
+    second[:, columns, rows] = second[:, rows, columns]
+    within = second - means[:, :, None] * means[:, None, :]
+    scaled = spread / len(counts) ** (2 / n)
+    total = counts[:, None, None] * within + _PRIOR_GALAXIES * scaled
+    return Mixture(weights, means, total / (counts + _PRIOR_GALAXIES)[:, None, None])
+
+
+def _improved(evidence, mixture, spread, n_steps):
+    """Return a mixture after some steps, and its mean log likelihood.
+
+    Steps grow as long as the likelihood does (adaptive overrelaxation, Salakhutdinov & Roweis
+    2003, ICML): plain ones need hundreds where errors are as wide as the population.
+    """
+    present = _moments_of(mixture)
+    likelihood, target = evidence.moments(mixture)
+    stretch = 1.0
+    for _ in range(n_steps):
+        moved = present + stretch * (target - present)
+        trial = _maximized(moved, len(evidence), spread)
+        found, after = _tried(evidence, trial)
+        gain = found - likelihood
+        if gain < 0 and stretch > 1:
+            stretch = 1.0
+            continue
+        if gain < 0:
+            break
+        present, mixture, likelihood, target = moved, trial, found, after
+        if gain < _TOLERANCE:
+            break
+        stretch = min(_GROWTH * stretch, _LONGEST)
+    return mixture, likelihood
+
+
+def _tried(evidence, mixture):
+    """Return the moments of a mixture, with a likelihood of -inf where it is none."""
+    if (mixture.weights <= 0).any() or (np.linalg.eigvalsh(mixture.covariances) <= 0).any():
+        return -np.inf, None
+    return evidence.moments(mixture)
+
+
+def _moments_of(mixture):
+    """Return the moments of the components of a mixture, (K, F)."""
+    rows, columns = np.triu_indices(mixture.means.shape[1])
+    means = mixture.means
+    second = mixture.covariances[:, rows, columns] + means[:, rows] * means[:, columns]
+    ones = np.ones((len(mixture), 1))
+    return mixture.weights[:, None] * np.concatenate([ones, means, second], axis=1)
+
+
+def _split(mixture, axis):
+    """Return a mixture whose largest component is two, apart along one of its axes."""
+    largest = np.argmax(mixture.weights)
+    values, vectors = np.linalg.eigh(mixture.covariances[largest])
+    step = 0.8 * np.sqrt(values[axis]) * vectors[:, axis]
+    half = mixture.covariances[largest] - 0.75 * np.outer(step, step)
+    weights = np.append(mixture.weights, mixture.weights[largest] / 2)
+    weights[largest] /= 2
+    means = np.vstack([mixture.means, mixture.means[largest] + step])
+    means[largest] -= step
+    covariances = np.concatenate([mixture.covariances, half[None]])
+    covariances[largest] = half
+    return Mixture(weights, means, covariances)
+
+
+def _single(evidence):
+    """Return the one normal distribution of the population."""
+    n = evidence.n_coordinates
+    everything = evidence.features.mean(axis=(0, 1))[None]
+    start = _maximized(everything, len(evidence), np.zeros((n, n)))
+    return _improved(evidence, start, start.covariances[0], _MOST_STEPS)[0]
+
+
+def _path(evidence):
+    """Yield mixtures of 1, 2, ... components."""
+    mixture = _single(evidence)
+    spread = mixture.covariances[0]
+    while True:
+        yield mixture
+        trials = []
+        for axis in range(evidence.n_coordinates):
+            trials.append(_improved(evidence, _split(mixture, axis), spread, _TRIAL_STEPS))
+        best = max(trials, key=lambda trial: trial[1])[0]
+        mixture = _improved(evidence, best, spread, _MOST_STEPS)[0]
+
+
+def fit_mixture(evidence, n_components):
+    """Fit a mixture of a given number of components.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What the galaxies say.
+    n_components : int
+        Number of components.
+
+    Returns
+    -------
+    `~sersicnet.inference.population_density.Mixture`
+    """
+    return next(islice(_path(evidence), n_components - 1, None))
+
+
+def choose_mixture(evidence, rng):
+    """Fit a mixture whose number of components is that which predicts galaxies best.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What the galaxies say.
+    rng : `~numpy.random.Generator`
+        Random numbers, which choose the galaxies that are held out.
+
+    Returns
+    -------
+    mixture : `~sersicnet.inference.population_density.Mixture`
+        Fitted to all galaxies.
+    scores : list of float
+        Mean log likelihood of galaxies that were held out, for 1, 2, ... components.
+    """
+    folds = np.array_split(rng.permutation(len(evidence)), _N_FOLDS)
+    order = np.argsort(np.concatenate(folds))
+    paths = []
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(evidence)), fold)
+        paths.append(_path(evidence[rest]))
+    most = min(_MOST_COMPONENTS, max(1, len(evidence) // _FEWEST_GALAXIES))
+    scores = []
+    while len(scores) < most:
+        found = []
+        for fold, path in zip(folds, paths, strict=True):
+            log_likelihood, _ = evidence[fold].shares(next(path))
+            found.append(log_likelihood)
+        scores.append(np.concatenate(found)[order])
+        if len(scores) - 1 - np.argmax(np.mean(scores, axis=1)) >= _PATIENCE:
+            break
+    scores = np.array(scores)
+    return fit_mixture(evidence, _fewest_needed(scores)), scores.mean(axis=1)
+
+
+def _fewest_needed(scores):
+    """Return the smallest number of components that is within the error of the best one."""
+    better = scores[np.argmax(scores.mean(axis=1))] - scores
+    error = better.std(axis=1) / np.sqrt(scores.shape[1])
+    return int(np.argmax(better.mean(axis=1) <= error)) + 1
+
+
+def fit_all(mixture, first, rest, n_galaxies):
+    """Fit a mixture to galaxies that come in batches, by stepwise expectation maximization.
+
+    Moments are averaged over the batches, the later ones with a smaller share (Cappe & Moulines
+    2009, JRSS B 71, 593), so that memory is bounded whatever the number of galaxies.
+
+    Parameters
+    ----------
+    mixture : `~sersicnet.inference.population_density.Mixture`
+        Fitted to the first batch.
+    first : Evidence
+        What the galaxies of the first batch say.
+    rest : iterable of Evidence
+        The other batches.
+    n_galaxies : int
+        Number of all galaxies.
+
+    Returns
+    -------
+    `~sersicnet.inference.population_density.Mixture`
+    """
+    moments = None
+    for number, evidence in enumerate(rest, start=1):
+        if moments is None:
+            spread = _single(first).covariances[0]
+            moments = first.moments(mixture)[1]
+        share = len(evidence) / len(first) * (number + 1) ** -_FORGETTING
+        moments = (1 - share) * moments + share * evidence.moments(mixture)[1]
+        mixture = _maximized(moments, n_galaxies, spread)
+    return mixture

@@ -1,0 +1,77 @@
+"""Expectation maximization on draws."""
+
+import numpy as np
+
+from sersicnet.inference.population_density import Mixture
+from sersicnet.inference.population_fit import Evidence, choose_mixture, fit_all, fit_mixture
+
+MEANS = np.array([[-1.5, 0.0, 0.5, 0.0], [1.5, 0.0, -0.5, 0.0]])
+TRUE = Mixture(np.array([0.5, 0.5]), MEANS, np.stack(2 * [0.15 * np.eye(4)]))
+
+
+def evidence_of(n, *, mixture=TRUE, error=0.5, n_draws=64, seed=0):
+    """Galaxies with normal errors: draws of their likelihoods, which have no prior."""
+    rng = np.random.default_rng(seed)
+    seen = mixture.sample(n, rng) + error * rng.normal(size=(n, 4))
+    points = seen[:, None] + error * rng.normal(size=(n, n_draws, 4))
+    return Evidence.of(points, np.zeros((n, n_draws)))
+
+
+def test_log_likelihood_is_the_mean_over_draws():
+    evidence = evidence_of(5)
+    points = evidence.features[:, :, 1:5]
+    expected = np.log(np.exp(TRUE.log_density(points)).mean(axis=1))
+    found, shares = evidence.shares(TRUE)
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(shares.sum(axis=(1, 2)), 1)
+    assert (len(evidence), evidence.n_coordinates) == (5, 4)
+
+
+def test_noise_is_taken_out():
+    """The variance of the population, not that of the estimates, which is twice as large."""
+    single = Mixture(np.ones(1), np.zeros((1, 4)), 0.25 * np.eye(4)[None])
+    found = fit_mixture(evidence_of(1500, mixture=single, n_draws=128), 1)
+    np.testing.assert_allclose(np.diagonal(found.covariances[0]), 0.25, atol=0.06)
+
+
+def test_two_modes_are_found():
+    mixture, scores = choose_mixture(evidence_of(400), np.random.default_rng(0))
+    assert len(mixture) == 2
+    assert scores[1] > scores[0] + 0.1
+    ordered = mixture.means[np.argsort(mixture.means[:, 0])]
+    np.testing.assert_allclose(ordered, MEANS, atol=0.25)
+    np.testing.assert_allclose(mixture.weights, 0.5, atol=0.1)
+
+
+def test_few_galaxies_do_not_overfit():
+    """Of fifty, one component; the held-out likelihood is no worse than by chance."""
+    single = Mixture(np.ones(1), np.zeros((1, 4)), np.eye(4)[None])
+    for seed in range(3):
+        mixture, _ = choose_mixture(
+            evidence_of(50, mixture=single, seed=seed), np.random.default_rng(0)
+        )
+        assert len(mixture) == 1
+        others = evidence_of(500, mixture=single, seed=100 + seed)
+        loss = others.shares(single)[0].mean() - others.shares(mixture)[0].mean()
+        assert loss < 3 * mixture.n_degrees / 2 / 50
+
+
+def test_draws_without_weight_do_not_count():
+    evidence = evidence_of(50)
+    evidence.log_weights[:, 40:] = -np.inf
+    fewer = Evidence(evidence.features[:, :40], evidence.log_weights[:, :40])
+    whole, part = fit_mixture(evidence, 1), fit_mixture(fewer, 1)
+    np.testing.assert_allclose(whole.means, part.means, atol=0.1)
+
+
+def test_batches_refine_the_first():
+    """Later galaxies count: means are nearer to the truth than those of the first batch."""
+    first = evidence_of(60, seed=1)
+    start = fit_mixture(first, 2)
+    found = fit_all(start, first, (evidence_of(60, seed=2 + i) for i in range(40)), 41 * 60)
+
+    def error(mixture):
+        return np.abs(mixture.means[np.argsort(mixture.means[:, 0])] - MEANS).mean()
+
+    assert error(found) < 0.6 * error(start)
+    assert fit_all(start, first, iter(()), 60) is start
