@@ -22,8 +22,9 @@ __all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
 # population, scaled to the volume of a component (Fraley & Raftery 2007, J. Classif. 24, 155).
 _PRIOR_GALAXIES = 5.0
 _MOST_COMPONENTS = 16
-# Galaxies for each component, at least.
-_FEWEST_GALAXIES = 15
+# Galaxies for each component, at least: with fewer, held-out likelihoods favor components that are
+# too narrow, which posteriors then are as well.
+_FEWEST_GALAXIES = 100
 _N_FOLDS = 4
 # Growth of the mean log likelihood of a galaxy at which a fit ends.
 _TOLERANCE = 5e-5

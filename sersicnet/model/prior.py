@@ -175,7 +175,7 @@ def unlimited_log_prior(labels):
     >>> from sersicnet.model import log_prior, unlimited_log_prior
     >>> bright = torch.tensor([9.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0])
     >>> float(log_prior(bright)), round(float(unlimited_log_prior(bright)), 2)
-    (-inf, -4.39)
+    (-inf, -6.16)
     """
     columns = split_labels(labels)
     size = length(columns.e1, columns.e2)
