@@ -118,7 +118,7 @@ def measure(net, cutouts, truth):
         scatter of ``r_eff`` and ``n``; and ``coverage``, the mean of that of the 68 % intervals of
         four parameters.
     """
-    scenes, _ = labeled_scenes(
+    scenes, *_ = labeled_scenes(
         cutouts,
         truth,
         psf=None,

@@ -103,7 +103,7 @@ def density_table(net, directory, *, n=None, batch_size=64):
     """
     rows = []
     for name in SETS:
-        scenes, _ = labeled_scenes(
+        scenes, *_ = labeled_scenes(
             *load_set(name, directory, n=n),
             psf=None,
             psf_options={"oversampling": 1, "normalize": True},

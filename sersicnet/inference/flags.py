@@ -90,8 +90,8 @@ def misfit_flags(found, quantiles, fitted):
     return flags
 
 
-def network_flags(stamps, psfs):
-    """Return the flags of what the universal network was not trained on.
+def network_flags(stamps, psfs, *, adapted=None):
+    """Return the flags of what the universal network was not trained on, or not adapted to.
 
     A fit does not depend on it: these flags are for rows that show the network's answer.
 
@@ -99,16 +99,22 @@ def network_flags(stamps, psfs):
     ----------
     stamps, psfs
         As in `posterior_flags`.
+    adapted : dict of [float, float], optional
+        Ranges of the images that ``fit`` has adapted it to, as in `normal_flags`.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
-        ``SMALL_CUTOUT`` and ``BEYOND_TRAINING``.
+        ``SMALL_CUTOUT``, ``BEYOND_TRAINING`` and ``PIXEL_SCALE_MISMATCH``.
     """
     side = stamps.shapes.min(axis=1) / stamps.frame.bins
     flags = np.where(side < _SMALLEST, int(Flags.SMALL_CUTOUT), 0)
     widths = psfs.widths() / stamps.frame.bins
-    return flags | np.where(widths > _WIDEST, int(Flags.BEYOND_TRAINING), 0)
+    flags |= np.where(widths > _WIDEST, int(Flags.BEYOND_TRAINING), 0)
+    if adapted:
+        measured = stamps.flags & int(FAILED) == 0
+        flags |= np.where(measured, _image_flags(stamps, adapted, psfs.widths()), 0)
+    return flags
 
 
 def normal_flags(posterior, stamps, *, label_range=None, trained=None, psf_fwhm=None):

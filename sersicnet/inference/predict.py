@@ -38,7 +38,7 @@ from sersicnet.networks.registry import predict_labels
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
-from sersicnet.preprocessing.inputs import Inputs
+from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
 from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
@@ -141,6 +141,9 @@ def predict(
 def _join(net, batches, parts, *, refine, assumptions):
     """Join the results of all batches, and describe and log them."""
     results = SersicResults.concatenate(parts)
+    width = psf_width(batches.psfs, batches.psf_options)
+    if width is not None:
+        results.meta[PSF_WIDTH] = width
     results.meta.update(describe_inputs(batches.cutouts, results.frame))
     results.meta.update(
         describe_call(net, refine=refine, assumptions=assumptions, psf_options=batches.psf_options)
@@ -171,7 +174,7 @@ def _measure_with(net, *, points, augment, refine, assumptions, seed):
         return partial(_measure_regression, net)
     return partial(
         _measure_universal,
-        net.network_,
+        net,
         points=points,
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
         refinement=refinement,
@@ -203,15 +206,15 @@ def check_plain(refine, augment):
     raise ValueError(msg)
 
 
-def _measure_universal(network, batch, *, points, ways, refinement, assumptions, seed, batch_size):
+def _measure_universal(net, batch, *, points, ways, refinement, assumptions, seed, batch_size):
     """Measure a batch with the posterior network.
 
     Returns its stamps, with binned ones and all flags, the posterior, refined if asked, quantiles,
     and columns of the misfit and of the refinement.
     """
-    device = network.whiten.weight.device
+    device = net.network_.whiten.weight.device
     stamps, posterior, quantiles = predict_posterior(
-        network, batch, points=points, ways=ways, batch_size=batch_size
+        net.network_, batch, points=points, ways=ways, batch_size=batch_size
     )
     columns = {}
     of_network = np.ones(len(stamps), dtype=bool)
@@ -225,7 +228,8 @@ def _measure_universal(network, batch, *, points, ways, refinement, assumptions,
     stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs))
     judged = judge(quantiles, stamps, batch, device=device)
     stamps = stamps.with_flags(misfit_flags(judged, quantiles, ~of_network))
-    stamps = stamps.with_flags(of_network * network_flags(stamps, batch.psfs))
+    flags = network_flags(stamps, batch.psfs, adapted=net.record_.get("images"))
+    stamps = stamps.with_flags(of_network * flags)
     hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns

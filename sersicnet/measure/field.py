@@ -4,6 +4,7 @@ import os
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -113,6 +114,8 @@ class FieldImage:
         Where the noise comes from, for messages.
     hdu : (str, int) or None
         Name and version of its HDU in a file.
+    name : str or None
+        Name of its file.
     """
 
     data: Plane
@@ -124,6 +127,7 @@ class FieldImage:
     psf: object
     noise_name: str
     hdu: tuple | None = None
+    name: str | None = None
 
     def units(self, pixel_scale, zeropoint):
         """Find pixel scale and zero point.
@@ -291,6 +295,7 @@ def _from_file(path, stack, mask_bits):
         noise_name = _NO_NOISE
     mask = _file_mask(hdus, image, mask, path, mask_bits)
     about |= {"psf": psf, "noise_name": noise_name, "hdu": (image.name, image.ver)}
+    about["name"] = Path(path).name
     return FieldImage(Plane(Pixels(image, path)), noise, mask, **about)
 
 

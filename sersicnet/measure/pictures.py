@@ -10,6 +10,7 @@ from astropy.stats import sigma_clipped_stats
 from sersicnet.measure.field import RELATIVE, open_field
 from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import field_psf
+from sersicnet.measure.record import check_image
 from sersicnet.parameters import table_values
 from sersicnet.preprocessing.inputs import psf_options_of
 
@@ -79,7 +80,12 @@ def catalog_cutouts(
     Raises
     ------
     ValueError
-        If the catalog has no positions in an image, or the PSF is missing.
+        If the catalog has no positions in this image, or the PSF is missing.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If the file of the image has another name than the one in which it was measured.
 
     Examples
     --------
@@ -97,6 +103,7 @@ def catalog_cutouts(
     options = psf_options_of(catalog.meta, oversampling=psf_oversampling)
     with open_field(image) as field:
         check_grid(catalog, field.wcs)
+        check_image(catalog, field, stacklevel=2)
         if psf is None:
             psf = field.psf
         if psf is None:

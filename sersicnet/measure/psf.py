@@ -17,7 +17,7 @@ from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 from sersicnet.model.psf_models import is_model, model_psf
 from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
-__all__ = ["FieldPSF", "centered_psf", "field_psf", "open_psf"]
+__all__ = ["FieldPSF", "centered_psf", "field_psf", "open_psf", "stamps_at"]
 
 # Places on a side of an image where its PSF is checked.
 _PLACES = 3
@@ -187,7 +187,7 @@ def centered_psf(psf, shape, *, normalize=True, recenter=True):
     checks = []
     errors = []
     options = {"oversampling": psf.oversampling, "normalize": normalize}
-    for stamp in _stamps_at(psf, shape):
+    for stamp in stamps_at(psf, shape):
         try:
             checks.append(usable_psf(stamp, **options)[1])
         except (TypeError, ValueError) as error:
@@ -244,8 +244,21 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
     return psf
 
 
-def _stamps_at(psf, shape):
-    """The different stamps at some places of an image."""
+def stamps_at(psf, shape):
+    """Return the different stamps at some places of an image.
+
+    Parameters
+    ----------
+    psf : FieldPSF
+        The PSF.
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    list of `~numpy.ndarray`
+        One, if the PSF is the same everywhere.
+    """
     if isinstance(psf.at, _Same):
         return [psf.at.stamp]
     stamps = []

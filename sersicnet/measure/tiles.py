@@ -29,7 +29,6 @@ from astropy.table import vstack
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import plain_width
-from sersicnet.inference.record import describe_call
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -57,6 +56,7 @@ from sersicnet.measure.options import Options
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, open_psf
+from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -282,22 +282,9 @@ class Measurement:
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
         table = finish_table(table, columns, self.field.wcs, self.options.catalog)
-        table.meta = self._describe()
+        table.meta = describe_measurement(self)
         warn_of_catalog(table, self, stacklevel=3)
         return table
-
-    def _describe(self):
-        """What measured the image, as a FITS header can hold it."""
-        options = self.options
-        psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
-        if self.psf is not None:
-            psf_options["oversampling"] = self.psf.oversampling
-        record = {"PIXSCALE": self.pixel_scale, "MAGZP": self.zeropoint}
-        assumptions = options.assumptions()
-        record |= describe_call(
-            self.net, refine=options.refine, assumptions=assumptions, psf_options=psf_options
-        )
-        return record | {"THRESH": options.threshold}
 
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""

@@ -1,20 +1,29 @@
 """What results remember of the cutouts that they are of, so that models can be drawn in them."""
 
+import warnings
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.nddata import NDData
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet._rows import Rows
 from sersicnet.model.psf import collect_psfs, psfs_of
 from sersicnet.model.psf_stamp import check_oversampling
 from sersicnet.preprocessing.psf_pixels import find_psf_sampling
 
-__all__ = ["PSF_KEYS", "Inputs", "psf_options_of"]
+__all__ = ["PSF_KEYS", "PSF_WIDTH", "Inputs", "psf_options_of", "psf_width", "warn_of_width"]
 
 # Keys of the options of `~sersicnet.model.collect_psfs` in the ``meta`` of a table.
 PSF_KEYS = {"oversampling": "PSFSAMP", "normalize": "PSFNORM", "recenter": "PSFCENT"}
+
+# Key of the FWHM of the PSF in pixels of the image, and the relative difference up to which two are
+# the same.
+PSF_WIDTH = "PSFFWHM"
+_ONE_WIDTH = 0.05
+# Number of different stamps whose widths are compared.
+_N_STAMPS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +163,61 @@ def psf_options_of(meta, **given):
         elif key in meta:
             options[option] = meta[key]
     return options
+
+
+def psf_width(stamps, options):
+    """Find the FWHM of PSFs that are of one width.
+
+    Parameters
+    ----------
+    stamps : sequence of array or None
+        PSF stamps.
+    options : dict
+        Options of `~sersicnet.model.collect_psfs`.
+
+    Returns
+    -------
+    float or None
+        In pixels of the image; None if they differ by more than 5 %, or none is usable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing.inputs import psf_width
+    >>> y, x = np.mgrid[-9:10, -9:10]
+    >>> round(psf_width([np.exp(-(x**2 + y**2) / 8)], {}), 1)
+    4.7
+    """
+    different = list({id(stamp): stamp for stamp in stamps if stamp is not None}.values())
+    step = max(1, len(different) // _N_STAMPS)
+    widths = collect_psfs(different[::step], **options).fwhm()
+    if not len(widths) or np.ptp(widths) > _ONE_WIDTH * np.median(widths):
+        return None
+    return float(np.median(widths))
+
+
+def warn_of_width(meta, stamps, options, *, stacklevel):
+    """Warn if PSFs are not as wide as those that a table was measured with.
+
+    Parameters
+    ----------
+    meta : dict
+        The ``meta`` of the table.
+    stamps, options
+        As for `psf_width`.
+    stacklevel : int
+        As in `warnings.warn`, counted from the caller of this function.
+    """
+    before = meta.get(PSF_WIDTH)
+    if before is None:
+        return
+    width = psf_width(stamps, options)
+    if width is not None and abs(width - before) > _ONE_WIDTH * before:
+        msg = (
+            f"psf has a FWHM of {width:.3g} pixels, and the catalog was measured with one of "
+            f"{before:.3g}: models of its galaxies differ from what was measured"
+        )
+        warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
 
 
 def _checksum(cutout):

@@ -3,7 +3,8 @@
 Programs fill what was not observed by a constant, 0 or -99: beyond the edge of a mosaic, or of the
 image that `~astropy.nddata.Cutout2D` cut a cutout from. Noise never gives an area of equal values,
 unless it is made of few integers: an image of counts of a faint sky has many equal neighbors by
-chance. An image without noise, such as a model, may have such areas and lacks nothing.
+chance, but no solid squares of them. An image without noise, such as a model, may have such areas
+and lacks nothing.
 """
 
 import numpy as np
@@ -19,8 +20,15 @@ _MOST_VALUES = 16
 # Of 1e8 random pixels with a tenth of each value, fewer than one in 1e4 images has 32 connected
 # ones: there are about 4.1^m shapes of m connected pixels.
 _TIES = 0.1
-# An image of few integers has a fill only this many standard deviations outside of its range.
+# An image of few integers has a fill only this many standard deviations outside of its range, or
+# at its lower end, where it is 0 counts.
 _FAR = 5.0
+# Of a value that is common in the rest of an image, only solid squares are a fill: there is one by
+# chance in fewer than one in 1e4 images, also if squares of 2 x 2 pixels are equal.
+_BY_CHANCE = 1e-4
+_CLUMP = 2
+# Largest side of such a square, of values that are nearly all of an image.
+_LARGEST_SQUARE = 41
 # Least scatter of second differences over the noise that they would have if it were white: noise
 # that is correlated over two pixels, in a noise map that is too large by two, has still more.
 _SCATTER = 0.03
@@ -116,8 +124,7 @@ def fill_values(data, *, noise=None):
     -------
     list of float
     """
-    values = _common_values(data)
-    areas = filled_areas(data, values)
+    areas = filled_areas(data, _common_values(data))
     if not areas.any():
         return []
     rest = np.where(areas, np.nan, data)
@@ -130,16 +137,18 @@ def fill_values(data, *, noise=None):
     across, down = _equal_neighbors(rest)
     integers = across.sum() + down.sum() > _TIES * 2 * known.size
     fills = []
-    for value in values:
+    for value in np.unique(data[areas]):
         far = not lowest <= value <= highest
         rare = not integers and np.mean(known == value) <= _TIES
-        if far or rare:
-            fills.append(value)
+        if far or rare or value <= known.min():
+            fills.append(float(value))
     return fills
 
 
 def filled_areas(data, values):
     """Find the pixels of connected areas of some values, of at least 32 pixels.
+
+    Of a value that is common elsewhere in the image, the areas are solid squares.
 
     Parameters
     ----------
@@ -154,11 +163,40 @@ def filled_areas(data, values):
     """
     areas = np.zeros(data.shape, bool)
     for value in values:
-        labels, _ = ndimage.label(data == value)
+        equal = data == value
+        share = _share_elsewhere(equal, np.isfinite(data))
+        if share > _TIES:
+            areas |= _squares(equal, _side_of_squares(share, data.size))
+            continue
+        labels, _ = ndimage.label(equal)
         large = np.bincount(labels.ravel()) >= LEAST_AREA
         large[0] = False
         areas |= large[labels]
     return areas
+
+
+def _share_elsewhere(equal, known):
+    """Return the share of pixels of a value outside of its largest areas."""
+    others = known & ~_squares(equal, _LARGEST_SQUARE // 2)
+    if not others.any():
+        return 0.0
+    return float(equal[others].mean())
+
+
+def _side_of_squares(share, n_pixels):
+    """Return the side of a square that is not filled by chance with a value of some share."""
+    if share >= 1:
+        return _LARGEST_SQUARE
+    pixels = np.log(n_pixels / _BY_CHANCE) / -np.log(share)
+    side = _CLUMP * int(np.ceil(np.sqrt(pixels))) + 1
+    return min(side, _LARGEST_SQUARE)
+
+
+def _squares(equal, side):
+    """Return the pixels of squares in which all pixels are True."""
+    side = side // 2 * 2 + 1  # an even one would move
+    inside = ndimage.minimum_filter(equal, side, mode="nearest")
+    return ndimage.maximum_filter(inside, side, mode="nearest") & equal
 
 
 def is_noisy(data, *, noise=None):

@@ -92,7 +92,8 @@ def page_html(galaxies, *, title, subtitle):
     )
     document = Document()
     document.add_root(column(head, body, tabs, sizing_mode="stretch_width", spacing=10))
-    document.js_on_event("document_ready", fill_panel)  # opens the first galaxy
+    # opens the first galaxy
+    document.js_on_event("document_ready", fill_panel, script("nan_last", table=table))
     source.selected.indices = [0]
     return file_html(document, INLINE, title, template=_TEMPLATE)
 

@@ -15,6 +15,7 @@ from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
 from sersicnet.preprocessing.batches import open_cutouts
+from sersicnet.preprocessing.inputs import warn_of_width
 from sersicnet.preprocessing.sources import measure_shape
 
 SEVEN = tuple(PARAMETERS)
@@ -41,7 +42,7 @@ _BAD = len(_IMAGE_COLORS) + len(_RESIDUAL_COLORS)
 _EMPTY = NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
 
 
-def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, inputs=None):
+def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, inputs=None, meta=None):
     """Draw image, model and residual of each galaxy side by side.
 
     Parameters
@@ -59,6 +60,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, input
         Sky that was fitted with each galaxy, in the unit of its cutout; by default 0.
     inputs : `~sersicnet.preprocessing.inputs.Inputs`, optional
         What is known of the cutouts that were measured, and their PSFs.
+    meta : dict, optional
+        The ``meta`` of the catalog, which knows the width of the PSF.
 
     Returns
     -------
@@ -80,6 +83,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, input
     if len(batches) != n_galaxies:
         msg = f"cutouts ({len(batches)}) must be as many as the rows of the catalog ({n_galaxies})"
         raise ValueError(msg)
+    if meta is not None:
+        warn_of_width(meta, batches.psfs, batches.psf_options, stacklevel=3)
     if inputs is not None:
         _check_measured(inputs, batches.cutouts)
     if sky is None:

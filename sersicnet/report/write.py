@@ -1,9 +1,12 @@
 """Write a page about a catalog: figures, and a table that opens each galaxy."""
 
+import reprlib
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet import __version__
 from sersicnet.diagnostics.columns import as_table
@@ -59,8 +62,8 @@ def write_report(
     path : str or path-like
         The HTML file. An existing file is replaced.
     truth : `~astropy.table.Table` or dict, optional
-        True values, one row per galaxy in the same order. By default those in columns
-        ``true_<p>`` of the catalog, if it has any.
+        True values, one row per galaxy in the same order, or with the same ``id``. By default
+        those in columns ``true_<p>`` of the catalog, if it has any.
     cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array, optional
         Cutouts in which the galaxies were measured, in the same order, for pictures of image,
         model and residual; None where there is no cutout.
@@ -87,13 +90,20 @@ def write_report(
     ------
     ValueError
         If the catalog has no galaxies or none of the parameters, there is not one row of
-        ``truth`` and one of ``cutouts`` per galaxy, or a cutout is not the one that was measured.
+        ``truth`` and one of ``cutouts`` per galaxy, some ids of ``truth`` are those of other
+        galaxies, or a cutout is not the one that was measured.
     TypeError, `~astropy.units.UnitConversionError`
         If a column has a wrong unit, or the cutouts are not images.
     FileNotFoundError
         If the folder of ``path`` does not exist.
     ImportError
         If Bokeh is not installed.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If ``truth`` has other ids than the catalog, or ``psf`` another FWHM than the PSF of the
+        measurement.
 
     Examples
     --------
@@ -129,6 +139,7 @@ def write_report(
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
             sky=sky,
             inputs=getattr(results, "inputs", None),
+            meta=table.meta,
         )
     if title is None:
         title = path.stem
@@ -149,6 +160,7 @@ def _tables(table, truth):
     elif truth is not None:
         truth = as_table(truth, "truth")
         _check_truth(truth, table)
+        truth = _same_order(truth, table)
     if not len(table) or not set(table.colnames) & set(PARAMETERS):
         msg = (
             f"results have {len(table)} rows with columns {', '.join(table.colnames)}: one or more "
@@ -188,6 +200,37 @@ def _check_truth(truth, table):
     if len(truth) != len(table):
         msg = f"truth has {len(truth)} rows, and there are {len(table)} galaxies"
         raise ValueError(msg)
+
+
+def _same_order(truth, table):
+    """Return the truth in the order of the ids of a catalog, where both have these.
+
+    Raises
+    ------
+    ValueError
+        If some ids are the same, but not all.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If none are: the rows are taken as they are.
+    """
+    if not {"id"} <= set(truth.colnames) & set(table.colnames):
+        return truth
+    true_ids = [str(value) for value in truth["id"]]
+    ids = [str(value) for value in table["id"]]
+    if true_ids == ids:
+        return truth
+    rows = {value: row for row, value in enumerate(true_ids)}
+    if sorted(true_ids) == sorted(ids) and len(rows) == len(ids):
+        return truth[[rows[value] for value in ids]]
+    found = f"truth has the ids {reprlib.repr(true_ids)}, the catalog {reprlib.repr(ids)}"
+    if set(true_ids) & set(ids):
+        msg = f"{found}: the same galaxies are needed, one row each"
+        raise ValueError(msg)
+    msg = f"{found}: rows are compared in their order"
+    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+    return truth
 
 
 def _collect(results, table, truth, parameters, pictures):

@@ -190,7 +190,7 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
     TypeError, ValueError
         If an argument is invalid, as for `~sersicnet.SersicNet.fit`.
     """
-    labeled, left_out = labeled_scenes(cutouts, truth, psf=psf, **options)
+    labeled, left_out, images = labeled_scenes(cutouts, truth, psf=psf, **options)
     _check_number("cutouts", labeled, left_out, needed=2)
     if validation is None:
         kept, left = split_rows(len(labeled), fraction=_HELD_OUT, seed=net.seed)
@@ -230,7 +230,9 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # the caller of SersicNet.fit
         module.network.load_state_dict(start.state_dict())
-    record = _record(net, module, losses, left_out, seconds, learned=learned)
+    if not learned:
+        images = net.record_.get("images", {})
+    record = _record(net, module, losses, left_out, seconds, images, learned=learned)
     return module.network.eval(), SEVEN, history, None, record
 
 
@@ -238,12 +240,12 @@ def _validation_scenes(validation, psf, options):
     """Scenes of the user's validation set; a list of PSFs is that of the training set alone."""
     if is_list_of_stamps(psf):
         psf = None
-    held_out, left_out = labeled_scenes(*check_pair(validation), psf=psf, **options)
+    held_out, left_out, _ = labeled_scenes(*check_pair(validation), psf=psf, **options)
     _check_number("validation", held_out, left_out, needed=1)
     return held_out
 
 
-def _record(net, module, losses, left_out, seconds, *, learned):
+def _record(net, module, losses, left_out, seconds, images, *, learned):
     """Facts about the adaptation, which are stored with the weights."""
     before = net.record_
     n = len(module.labeled)
@@ -259,6 +261,7 @@ def _record(net, module, losses, left_out, seconds, *, learned):
         "n_train": n_train,
         "n_validation": len(module.held_out),
         "n_left_out": left_out,
+        "images": images,
         "validation_loss": losses,
         "learning_rate": module.learning_rate,
         "batch_size": net.batch_size,

@@ -13,6 +13,7 @@ from sersicnet.networks.inputs import network_input
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, groups_by_bins, needed_bins
+from sersicnet.preprocessing.ranges import image_ranges, join_ranges
 from sersicnet.preprocessing.stamps import Stamps
 from sersicnet.training.data import Scenes, TrainingData
 
@@ -50,6 +51,9 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     left_out : dict of int
         Number of other galaxies by reason: the ``'image or PSF'`` cannot be measured, the
         ``'truth'`` is not finite, or it is outside of the ``'prior'``.
+    images : dict of [float, float]
+        Ranges of ``pixel_scale`` and ``psf_fwhm`` of the usable ones, from
+        `~sersicnet.preprocessing.ranges.image_ranges`.
 
     Raises
     ------
@@ -70,6 +74,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
         raise ValueError(msg)
     parts = []
     checks = []
+    ranges = []
     left_out = dict.fromkeys(_REASONS, 0)
     for batch in batches:
         checks += batch.psfs.checks
@@ -78,8 +83,12 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
         for place, reason in enumerate(_REASONS, start=1):
             left_out[reason] += int((places == place).sum())
         parts.append(scenes[torch.from_numpy(places == 0)])
+        usable = np.flatnonzero(places == 0)
+        ranges.append(image_ranges(batch.stamps[usable], batch.psfs[usable]))
     warn_of_psfs(checks, recenter=psf_options.get("recenter", True), stacklevel=5)
-    return Scenes.concatenate(parts), left_out
+    images = join_ranges(ranges)
+    images.pop("side", None)  # the network knows smaller cutouts from its training
+    return Scenes.concatenate(parts), left_out, images
 
 
 def _scenes(batch, truth):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import write_extensions
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -70,3 +71,22 @@ def test_what_is_missing_is_said(image, catalog):
         catalog_cutouts(catalog, image)
     with pytest.raises(ValueError, match="catalog has only mag: mag, x_0 and y_0 are needed"):
         catalog_cutouts(catalog["mag",], image, psf=STAR)
+
+
+def test_an_image_that_is_smaller_than_the_catalog(image, catalog):
+    catalog["x_centroid"] = catalog["x_0"]
+    catalog["y_centroid"] = catalog["y_0"]
+    with pytest.raises(ValueError, match=r"1 of 2 galaxies .* outside of the image, which has 200"):
+        catalog_cutouts(catalog, image[:, :200], psf=STAR)
+
+
+def test_an_image_of_another_file(image, catalog, tmp_path):
+    write_extensions(tmp_path / "a.fits", {"SCI": (image.data, {"BUNIT": "adu"})})
+    catalog.meta["IMAGE"] = "a.fits"
+    catalog_cutouts(catalog, tmp_path / "a.fits", psf=STAR)
+    catalog.meta["IMAGE"] = "b.fits"
+    with pytest.warns(
+        AstropyUserWarning, match=r"image is a.fits, .* measured in b.fits"
+    ) as caught:
+        catalog_cutouts(catalog, tmp_path / "a.fits", psf=STAR)
+    assert caught[0].filename == __file__

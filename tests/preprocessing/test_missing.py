@@ -109,3 +109,21 @@ def test_a_fill_is_no_source():
     x, y = find_center(NDData(data, uncertainty=StdDevUncertainty(np.ones(data.shape))))
     assert abs(x - 39.5) < 1
     assert abs(y - 39.5) < 1
+
+
+@pytest.mark.parametrize("counts", [0.5, 1.0, 2.0, 5.0])
+def test_a_fill_of_zero_among_real_zeros(counts):
+    """A sky of few counts has many zeros, but no solid square of them."""
+    rng = np.random.default_rng(100)
+    for _ in range(10):
+        image = rng.poisson(counts, (100, 120)).astype(float)
+        assert missing_pixels(image, noise=np.sqrt(counts)) is None
+        image[:, :30] = 0
+        image[70:, 80:] = 0
+        found = missing_pixels(image, noise=np.sqrt(counts))
+        filled = np.zeros(image.shape, bool)
+        filled[:, :30] = True
+        filled[70:, 80:] = True
+        assert found[filled].all()
+        assert found[~filled].mean() < 0.005  # zeros that touch a fill
+    assert not fill_values(np.round(rng.normal(0, 0.4, (100, 120))))

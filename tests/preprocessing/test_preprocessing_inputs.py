@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from astropy.nddata import CCDData, NDData
+from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.preprocessing.inputs import Inputs
+from sersicnet.preprocessing.inputs import Inputs, psf_width, warn_of_width
 
 IMAGE = np.arange(-6.0, 6.0).reshape(3, 4)
 
@@ -59,3 +60,17 @@ def test_nothing_is_known_of_results_from_elsewhere():
     inputs.check(1, NDData(IMAGE), IMAGE.shape)
     with pytest.raises(ValueError, match=r"cutout has the shape \(3, 4\), .* was \(9, 9\)"):
         inputs.check(1, NDData(IMAGE), (9, 9))
+
+
+def test_a_psf_of_another_width():
+    y, x = np.mgrid[-9:10, -9:10]
+    stars = [np.exp(-(x**2 + y**2) / (2 * sigma**2)) for sigma in (1.5, 1.53, 1.8)]
+    width = psf_width([stars[0], None, stars[0]], {})
+    assert abs(width - 1.5 * np.sqrt(8 * np.log(2))) < 0.02
+    assert psf_width(stars, {}) is None
+    assert psf_width([None], {}) is None
+    for star in stars[:2]:
+        warn_of_width({"PSFFWHM": width}, [star], {}, stacklevel=1)
+    warn_of_width({}, stars[2:], {}, stacklevel=1)
+    with pytest.warns(AstropyUserWarning, match=r"FWHM of 4.24 pixels, .* with one of 3.53"):
+        warn_of_width({"PSFFWHM": width}, stars[2:], {}, stacklevel=1)

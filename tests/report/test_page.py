@@ -38,6 +38,7 @@ def page_file(results, truth, tmp_path_factory):
     table["flags"] = np.where(np.arange(60) % 3, 0, int(Flags.LOW_SNR))
     table["id"] = [f"galaxy{i}" for i in range(60)]
     cutouts = [make_scene(size=40)[0]] + [None] * 59
+    del table.meta["PSFFWHM"]  # that of the picture is another
     path = tmp_path_factory.mktemp("report") / "page.html"
     return write_report(table, path, truth=truth, cutouts=cutouts), table
 
@@ -106,6 +107,26 @@ def test_click_on_a_name_sorts(page, page_file):
         header.click()
         page.wait_for_timeout(200)
         assert ids(page)[:10] == [f"galaxy{i}" for i in expected[:10]]
+
+
+def test_rows_without_a_value_are_last_in_both_directions(browser, results, tmp_path):
+    table = results.to_table()[:10]
+    table["id"] = [f"galaxy{i}" for i in range(10)]
+    table["mag"][[2, 5]] = np.nan
+    path = write_report(table, tmp_path / "page.html")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("h3")
+    order = [i for i in np.argsort(table["mag"].value) if i not in (2, 5)]
+    for expected in (order, order[::-1]):
+        page.locator(".slick-header-column").filter(has_text="mag").click()
+        page.wait_for_timeout(200)
+        found = ids(page)
+        assert found[:8] == [f"galaxy{i}" for i in expected]
+        assert set(found[8:]) == {"galaxy2", "galaxy5"}
+    filtered(page, "n > 0")
+    assert set(ids(page)[-2:]) == {"galaxy2", "galaxy5"}
+    page.close()
 
 
 def test_click_on_a_row_opens_the_galaxy(page):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 
 pytest.importorskip("bokeh")
 
@@ -62,6 +63,25 @@ def test_bad_calls(table, truth, tmp_path):
     assert not path.exists()
 
 
+def page_of(table, truth, path):
+    return write_report(table, path, truth=truth).read_text(encoding="utf-8")
+
+
+def test_true_values_are_found_by_their_ids(table, truth, tmp_path):
+    path = tmp_path / "page.html"
+    truth = QTable(truth | {"id": table["id"]})
+    expected = page_of(table, truth, path)
+    assert page_of(table, truth[::-1], path) == expected
+    truth["id"][:3] = [997, 998, 999]
+    with pytest.raises(
+        ValueError, match=r"truth has the ids \['997', .*, the catalog \['0', '1', "
+    ):
+        write_report(table, path, truth=truth)
+    truth["id"] = [f"galaxy {row}" for row in range(len(table))]
+    with pytest.warns(AstropyUserWarning, match=r"truth has the ids \['galaxy 0'.*in their order"):
+        write_report(table, path, truth=truth)
+
+
 def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
     for name in [*sys.modules]:
         if name.split(".")[0] == "bokeh" or name.startswith("sersicnet.report."):
@@ -108,6 +128,7 @@ def test_pictures_have_psfs_and_sky_of_the_prediction(three, galaxies, drawn, tm
     assert drawn["sky"].tolist() == [0, 0.5, 0]
     assert drawn["inputs"] is three.inputs
     write_report(three, tmp_path / "page.html", cutouts=cutouts, psf_oversampling=3)
+    assert drawn["meta"]["PSFSAMP"] == 2
     assert drawn["psf_options"] == {"oversampling": 3, "normalize": False, "recenter": True}
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from astropy.utils.exceptions import AstropyUserWarning
+from helpers.cutouts import SCALE
 from helpers.rendered import make_cutout
 from helpers.surveys import SEVEN, SILENT, make_net, make_survey, scenes_of
 from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
 
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
 from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.unconstrained import to_unconstrained
 from sersicnet.training.adapt import AdaptationModule, MixedStream
@@ -80,6 +82,8 @@ def test_record(adapted, universal, tmp_path):
     record = adapted.record_
     assert (record["n_train"], record["n_validation"]) == (36, 4)
     assert record["description"].endswith(", adapted to 36 galaxies")
+    assert record["images"]["pixel_scale"] == [SCALE, SCALE]
+    assert set(record["images"]) == {"pixel_scale", "psf_fwhm"}
     assert record["n_left_out"] == {"image or PSF": 0, "truth": 0, "prior": 0}
     assert record["validation_loss"]["after"] < record["validation_loss"]["before"]
     assert record["learning_rate"] == 5e-5
@@ -87,6 +91,22 @@ def test_record(adapted, universal, tmp_path):
     assert record["contaminants"] == vars(Contaminants(**universal.record_["contaminants"]))
     assert adapted.label_range_ is None
     assert adapted.parameters_ == SEVEN
+
+
+def test_images_that_it_was_not_adapted_to(adapted, universal, survey):
+    """Another pixel scale, and another width of the PSF; a fit does not depend on it."""
+    cutouts = survey[0][:2]
+    wide = gaussian_filter(cutouts[0].psf, 1)
+    other = int(Flags.PIXEL_SCALE_MISMATCH | Flags.BEYOND_TRAINING)
+
+    def flags_of(net, **options):
+        return [Flags(int(value) & other) for value in net.predict(cutouts, **options).flags]
+
+    assert flags_of(adapted) == [0, 0]
+    assert flags_of(adapted, pixel_scale=2 * SCALE) == 2 * [Flags.PIXEL_SCALE_MISMATCH]
+    assert flags_of(adapted, psf=wide) == 2 * [Flags.BEYOND_TRAINING]
+    assert flags_of(adapted, psf=wide, refine="lm") == [0, 0]
+    assert flags_of(universal, psf=wide, pixel_scale=2 * SCALE) == [0, 0]
 
 
 def test_save_and_load(adapted, survey, tmp_path):
