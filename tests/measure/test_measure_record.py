@@ -12,7 +12,7 @@ def test_the_name_of_the_image_and_the_width_of_the_psf(net, tmp_path):
     image = one_star(70.0, 70.0)
     table = measure_image(image, net=net)
     assert "IMAGE" not in table.meta
-    assert abs(table.meta["PSFFWHM"] - 3.3) < 0.4
+    assert 3 < table.meta["PSFFWHM"] < 4.5  # of 3 pixels and the pixel
     write_cutout(image, tmp_path / "image.fits")
     meta = measure_image(tmp_path / "image.fits", net=net).meta
     assert meta == table.meta | {"IMAGE": "image.fits"}
