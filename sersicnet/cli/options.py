@@ -228,7 +228,7 @@ def add_measuring(parser):
         "saturation",
         type=float,
         metavar="LEVEL",
-        help="value from which on pixels are saturated, in the unit of IMAGE; default: SATURATE",
+        help="value of saturated pixels, with the sky, in the unit of IMAGE; default: SATURATE",
     )
     add_mask_bits(parser)
     add_detection(parser)
