@@ -12,6 +12,7 @@ pytest.importorskip("bokeh")
 from sersicnet.cli.main import main
 from sersicnet.io.cutouts import write_cutout, write_cutouts
 from sersicnet.io.files import write_table
+from sersicnet.survey.records import checksum
 
 
 @pytest.fixture
@@ -94,7 +95,10 @@ def test_the_folder_of_a_survey(folder, capsys):
         table["id"] = [0, 1]
         (survey / "parts").mkdir(parents=True, exist_ok=True)
         write_table(table, survey / part)
-        records.append({"name": image, "options": {"image": image}, "error": None, "part": part})
+        record = {"name": image, "options": {"image": image}, "error": None, "part": part}
+        record |= {"part_bytes": (survey / part).stat().st_size}
+        record |= {"sha256": checksum(survey / part), "files": {}, "flags": {}}
+        records.append(record | {"n_sources": 2, "n_without_result": 0, "seconds": 1.0})
     text = "".join(json.dumps(record) + "\n" for record in records)
     (survey / "manifest.jsonl").write_text(text)
     output = folder / "page.html"
