@@ -213,7 +213,8 @@ def _same_order(truth, table):
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
-        If none are: the rows are taken as they are.
+        If none are: the rows are taken as they are. Names of files and numbers of rows, as those
+        of simulations, are no contradiction.
     """
     if not {"id"} <= set(truth.colnames) & set(table.colnames):
         return truth
@@ -228,9 +229,16 @@ def _same_order(truth, table):
     if set(true_ids) & set(ids):
         msg = f"{found}: the same galaxies are needed, one row each"
         raise ValueError(msg)
-    msg = f"{found}: rows are compared in their order"
-    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+    if not _are_rows_and_names(true_ids, ids) and not _are_rows_and_names(ids, true_ids):
+        msg = f"{found}: rows are compared in their order"
+        warnings.warn(msg, AstropyUserWarning, stacklevel=4)
     return truth
+
+
+def _are_rows_and_names(numbers, names):
+    """Whether ids are the numbers of rows, and others are names."""
+    rows = [str(row) for row in range(len(numbers))]
+    return numbers == rows and not any(name.isdigit() for name in names)
 
 
 def _collect(results, table, truth, parameters, pictures):

@@ -80,9 +80,11 @@ def test_true_values_are_found_by_their_ids(table, truth, tmp_path, monkeypatch)
         ValueError, match=r"truth has the ids \['997', .*, the catalog \['0', '1', "
     ):
         write_report(table, path, truth=truth)
-    truth["id"] = [f"galaxy {row}" for row in range(len(table))]
-    with pytest.warns(AstropyUserWarning, match=r"truth has the ids \['galaxy 0'.*in their order"):
+    truth["id"] = np.arange(len(table)) + 500
+    with pytest.warns(AstropyUserWarning, match=r"truth has the ids \['500', .*in their order"):
         write_report(table, path, truth=truth)
+    truth["id"] = [f"galaxy {row}" for row in range(len(table))]  # and the others number rows
+    write_report(table, path, truth=truth)
 
 
 def test_without_bokeh_the_message_says_what_to_install(monkeypatch):
