@@ -111,8 +111,9 @@ def named_errors(path):
     except OSError as error:
         if not _of_writing(error, Path(path)):
             raise
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise OSError(error.errno or errno.ENOSPC, msg) from error
+        number = error.errno or errno.ENOSPC
+        msg = f"{path} cannot be written: {os.strerror(number)}"
+        raise OSError(number, msg) from error
 
 
 def _of_writing(error, path):

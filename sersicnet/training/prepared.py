@@ -1,5 +1,6 @@
 """Cutouts and their truth, prepared for training: arrays on disk that need not fit in memory."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -106,7 +107,8 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
         units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        _fill(directory, _chunks_of(cutouts, CHUNK), truth, stamp_size, units)
+        with _removed_unless_whole(directory / "data.npy", directory / "weight.npy"):
+            _fill(directory, _chunks_of(cutouts, CHUNK), truth, stamp_size, units)
     elif truth is not None:
         stored = directory / "truth.sha256"
         if not stored.exists() or stored.read_text() != _fingerprint(truth):
@@ -125,6 +127,17 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
     if (directory / _IMAGES).exists():
         images = _stored_text(directory / _IMAGES)
     return TrainingData(data[:n], weight[:n], labels, names, images=images)
+
+
+@contextlib.contextmanager
+def _removed_unless_whole(*paths):
+    """Remove files that a block which fails, or is interrupted, has begun."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _stored(path, **options):

@@ -114,20 +114,6 @@ def test_a_file_is_not_begun_where_it_cannot_be_written(tmp_path):
         write(tmp_path)
 
 
-def test_a_folder_that_is_read_only(tmp_path, monkeypatch):
-    """Root may write anywhere, so that no folder is read-only for all."""
-
-    def refuse(**_):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr("sersicnet.io.files.tempfile.TemporaryFile", refuse)
-    message = "nothing can be written into '.*': Permission denied"
-    with pytest.raises(PermissionError, match=rf"path='.*a.fits': {message}"):
-        check_folder(tmp_path / "a.fits")
-    with pytest.raises(PermissionError, match=f"output='.*': {message}"):
-        check_output_folder(tmp_path / "a")
-
-
 def test_files_that_are_folders(tmp_path):
     (tmp_path / "a.fits").mkdir()
     check_output_folder(tmp_path, files=["b.fits"])
@@ -196,6 +182,7 @@ def test_permissions_are_those_of_any_file(tmp_path):
 FULL = [
     OSError(errno.ENOSPC, "No space left on device"),
     OSError(errno.EFBIG, "File too large"),
+    OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left"),
     OSError("Not enough space on disk: requested 5760, available 0."),
     OSError("100 requested and 0 written"),
 ]
@@ -207,7 +194,7 @@ def test_the_message_of_a_full_disk_names_the_file(error, tmp_path):
         with atomic_path(tmp_path / "notes.txt"):
             raise error
 
-    with pytest.raises(OSError, match=r"notes.txt cannot be written: (No space|File too|.* req)"):
+    with pytest.raises(OSError, match=r"notes.txt cannot be written: (No space|File too)"):
         write()
     assert list(tmp_path.iterdir()) == []
 

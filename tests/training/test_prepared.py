@@ -41,6 +41,7 @@ def test_preparation_that_was_killed_begins_again(galaxies, tmp_path):
 
     with pytest.raises(OSError, match="disk"):
         as_training_data(broken(), truth, **options)
+    assert list(tmp_path.iterdir()) == []  # half of the stamps are of no use
     assert len(as_training_data(iter(cutouts), truth, **options)) == 60
 
 
