@@ -251,3 +251,70 @@ def test_the_page_of_a_survey_image(field_page):
     assert "column pull_mag = e" in panel
     assert "<i>x</i> = 2" in panel
     assert filtered(field_page, "blended").startswith("1 of 3")
+
+
+# Texts that would run, if a page took them for more than text.
+HOSTILE = (
+    "</script><script>window.ran = 1</script>",
+    "<img src=x onerror='window.ran = 1'>",
+    '"><svg onload="window.ran = 1">',
+    "';window.ran=1;//",
+    "${window.ran = 1}{{window.ran = 1}}<%= window.ran = 1 %>",
+    "<!--<script>\u2028]]>&lt;b&gt;\\u003cscript\\u003e",
+    "javascript:window.ran=1",
+    "__proto__",
+)
+
+
+@pytest.fixture
+def hostile_page(browser, tmp_path):
+    """A page whose ids, columns, values, header cards, options and title are hostile."""
+    n = len(HOSTILE)
+    columns = {"id": HOSTILE, "mag": np.linspace(20, 21, n) * u.ABmag, "flags": [1] * n}
+    columns |= {"mag_err": [0.1] * n * u.mag, "ra": [150.1] * n * u.deg, "dec": [2.1] * n * u.deg}
+    columns |= {"r_eff": [0.5] * n * u.arcsec, "name": HOSTILE}
+    columns |= dict.fromkeys(("x_0", "y_0", "x_centroid"), np.arange(n) * u.pix)
+    columns |= {f"{text} {number}": HOSTILE for number, text in enumerate(HOSTILE)}
+    meta = {"PIXSCALE": 0.1, "OBJECT": HOSTILE[1], "comments": list(HOSTILE)}
+    meta |= dict.fromkeys(("WEIGHTS", "REFINE", "VERSION", "THRESH", "TELESCOP"), HOSTILE[0])
+    table = QTable(columns, meta=meta)
+    cutouts = [make_scene(size=40)[0] for _ in range(n)]
+    for cutout in cutouts:
+        cutout.meta |= {"OBJECT": HOSTILE[0], "FILTER": HOSTILE[1]}
+    path = tmp_path / "page.html"
+    options = {"image": np.ones((50, 50)), "image_shape": (100, 100)}
+    write_report(table, path, cutouts=cutouts, title=" ".join(HOSTILE), **options)
+    page = browser.new_page(viewport={"width": 1500, "height": 1100})
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: troubles.append(dialog.message))
+    page.on("request", lambda request: troubles.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("h3")
+    yield page
+    page.close()
+    kinds = {trouble.split(":")[0] for trouble in troubles}
+    assert kinds <= {"file", "data", "blob"}, troubles
+
+
+def test_hostile_texts_are_only_text(hostile_page):
+    """In the title, the table, the panel, tooltips, and what is typed into the filter."""
+    page = hostile_page
+    assert HOSTILE[0] in page.title()
+    assert set(ids(page)) == set(HOSTILE)
+    for text in HOSTILE[:3]:
+        page.get_by_text(text, exact=True).first.click()
+        page.wait_for_timeout(100)
+        assert page.locator("h3").inner_text() == text
+        assert text in page.locator("div:has(> h3)").inner_text()
+    for text in HOSTILE:
+        for conditions in (text, f"id = {text}", f"{text} < 3", f"mag < {text}"):
+            filtered(page, conditions)
+    filtered(page, "")
+    for title in ("Field", "Sky", "Errors", "Distributions"):
+        page.get_by_text(title, exact=True).click()
+        page.wait_for_timeout(200)
+        for x in range(100, 1400, 100):  # over points, which show tooltips
+            page.mouse.move(x, 800)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("[onerror], [onload]").count() == 0
