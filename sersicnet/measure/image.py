@@ -14,7 +14,7 @@ from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
-__all__ = ["measure_image"]
+__all__ = ["measure_image", "name_of"]
 
 # Keyword arguments that are no options.
 _OWN = ("net", "output", "background_image", "segmentation_image", "progress_bar")
@@ -101,7 +101,7 @@ def measure_image(
     _check_paths(output, images, {"image": image, **options})
     if net is None:
         net = SersicNet.from_pretrained()
-    memory = enough_memory(_name_of(image), "a smaller tile_size= needs less")
+    memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement)
         log_inputs(measurement)
@@ -121,8 +121,18 @@ def measure_image(
     return table
 
 
-def _name_of(image):
-    """How a message names an image."""
+def name_of(image):
+    """Return how a message names an image.
+
+    Parameters
+    ----------
+    image : object
+        A path, or an image in memory.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(image, str | os.PathLike):
         return str(image)
     return "the image"

@@ -10,9 +10,10 @@ from astropy.table import vstack
 
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import check_table_path, write_table
+from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
-from sersicnet.measure.image import measure_image
+from sersicnet.measure.image import measure_image, name_of
 from sersicnet.measure.injected_field import field_gain, with_galaxies
 from sersicnet.measure.injection_match import injection_table, match_injections
 from sersicnet.measure.injection_places import LAYOUTS, given_rounds, good_pixels, place_galaxies
@@ -150,7 +151,8 @@ def inject_galaxies(
     if net is None:
         net = SersicNet.from_pretrained()
     planes = {name: getattr(options, name) for name in _PLANES}
-    with open_field(image, **planes) as field:
+    memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
+    with memory, open_field(image, **planes) as field:
         injector = _Injector(field, options, net)
         existing = injector.measure(field)
         check_sizes(truth, field.data.shape, existing.meta["PIXSCALE"])
