@@ -32,6 +32,7 @@ from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.hdus import choose_image, image_paths, selected_version
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits
 from sersicnet.io.paths import path_with
+from sersicnet.io.psf_sampling import psf_cards, sampling_of
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
 
@@ -315,6 +316,7 @@ def _to_header(cutout):
     header = meta_header(cutout.meta)
     for card in (*FILE_CARDS, _PSF_CARD, _WCS_FLAG, _META_BUNIT):
         header.remove(card, ignore_missing=True, remove_all=True)
+    header.update(psf_cards(sampling_of(cutout.psf)))
     if "BUNIT" in header:
         header.rename_keyword("BUNIT", _META_BUNIT)
     header["BUNIT"] = unit_string(cutout.unit)

@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from sersicnet.io.cards import clean_meta
 from sersicnet.io.fits_files import read_pixels
 from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
-from sersicnet.io.psf_sampling import psf_cards
+from sersicnet.io.psf_sampling import header_sampling, psf_cards
 from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
 
@@ -58,7 +58,7 @@ def read_survey(hdus, path, *, mask_bits=None):
         cutout.mask |= is_unobserved(read_pixels(hdu))
     if psf is not None:
         cutout.psf = native(read_pixels(psf))
-        cutout.meta.update(psf_cards(psf.header))
+        cutout.meta.update(psf_cards(header_sampling(psf.header)))
     try:
         cutout.uncertainty = read_uncertainty(noise, image, path)
     except u.UnitConversionError as error:

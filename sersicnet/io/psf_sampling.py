@@ -82,9 +82,8 @@ def header_wcs(header):
     return wcs
 
 
-def psf_cards(header):
-    """Return the cards of a cutout's ``meta`` that keep what the header of its PSF says."""
-    sampling = header_sampling(header)
+def psf_cards(sampling):
+    """Return the cards of a cutout's ``meta`` that keep what its PSF says, a `PSFSampling`."""
     cards = {}
     if sampling is not None and sampling.pixel_scale is not None:
         cards[_OWN_SCALE] = sampling.pixel_scale

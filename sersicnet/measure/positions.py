@@ -93,14 +93,14 @@ def with_positions(catalog, wcs):
     for name in reversed(catalog.colnames):
         names[name.lower()] = name
     own = set(catalog.colnames)
-    if {"x_0", "y_0", "ra", "dec"} <= own:
-        return _on_this_grid(catalog, wcs)
-    if {"x_0", "y_0"} <= own or {"ra", "dec"} <= own:
-        return catalog
-    found = _sky_columns(catalog, names)
-    if celestial(wcs) is None or not found:
-        found = _pixel_columns(catalog, names) or found
-    if not found:
+    sky = _sky_columns(catalog, names)
+    if {"x_0", "y_0"} <= own:
+        return _on_this_grid(catalog, sky, wcs)
+    pixels = _pixel_columns(catalog, names)
+    found = sky
+    if pixels and (celestial(wcs) is None or not sky):
+        found = pixels
+    if not found or set(found) <= own:
         return catalog
     catalog = catalog.copy(copy_data=False)
     for name, values in found.items():
@@ -110,18 +110,22 @@ def with_positions(catalog, wcs):
     return catalog
 
 
-def _on_this_grid(catalog, wcs):
-    """Leave out the pixels of a catalog if they are those of another image: see `grid_doubt`."""
-    doubt = grid_doubt(catalog, wcs)
+def _on_this_grid(catalog, sky, wcs):
+    """Take the sky positions of a catalog if its pixels are those of another image."""
+    if not sky:
+        return catalog
+    doubt = grid_doubt(Table({"x_0": catalog["x_0"], "y_0": catalog["y_0"], **sky}), wcs)
     if doubt is None:
         return catalog
     msg = f"catalog: {doubt}: ra and dec are used"
     if "WEIGHTS" in catalog.meta:  # a catalog of ours, which is carried to another image
         _LOG.info(msg)
     else:
-        warnings.warn(msg, AstropyUserWarning, stacklevel=5)
+        warnings.warn(msg, AstropyUserWarning, stacklevel=6)
     catalog = catalog.copy(copy_data=False)
     catalog.remove_columns(["x_0", "y_0"])
+    for name, values in sky.items():
+        catalog[name] = values
     return catalog
 
 

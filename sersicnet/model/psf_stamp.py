@@ -45,7 +45,7 @@ def unit_stamp(psf, *, max_size=MAX_PSF_SIZE):
     except (TypeError, ValueError) as error:
         msg = (
             f"psf={reprlib.repr(psf)} must be a 2-D array of numbers: of a FITS file, "
-            "astropy.io.fits.getdata reads one"
+            "sersicnet.io.read_psf reads one"
         )
         raise TypeError(msg) from error
     if np.ma.is_masked(psf):

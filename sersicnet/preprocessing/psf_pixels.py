@@ -37,13 +37,14 @@ def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
     Raises
     ------
     ValueError
-        If the pixels of an image are no whole number of those of its PSF, or PSFs of one call have
-        different ones.
+        If the pixels of the images are no whole number of those of the PSF, or PSFs of one call
+        have different ones.
 
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
-        If the user says another oversampling than the PSF.
+        If the user says another oversampling than the PSF, or the pixels of one of several images
+        are no whole number of those of its PSF, which is left out.
     """
     images = cutouts
     if isinstance(cutouts, NDData):
@@ -52,20 +53,14 @@ def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
         samplings = [sampling_of(own_psf(image)) for image in images]
     else:
         psf, samplings = split_psf(psf)
-    if len(samplings) == 1:
+    if len(samplings) == 1 and len(images) > 1:
         samplings = samplings * len(images)
-    found = {}
-    doubts = []
-    # lists of another length are an error that `psfs_of` raises
-    for row, (image, sampling) in enumerate(zip(images, samplings, strict=False)):
-        if sampling is None:
-            continue
-        oversampling, doubt = find_oversampling(sampling, given, _scale(image, pixel_scale, row))
-        found[oversampling] = row
+    found, doubts, errors = _decide(samplings, images, given, pixel_scale)
+    if errors:
+        psf, doubt = _without(psf, images, errors, is_usable=bool(found))
         doubts.append(doubt)
-    doubts = [doubt for doubt in doubts if doubt is not None]
     if doubts:
-        warnings.warn(f"psf: {doubts[0]}", AstropyUserWarning, stacklevel=stacklevel + 1)
+        warnings.warn(doubts[0], AstropyUserWarning, stacklevel=stacklevel + 1)
     if not found:
         return psf, given
     if len(found) > 1:
@@ -73,6 +68,44 @@ def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
         msg = f"psf: stamps of one call need one oversampling, and theirs are {steps}"
         raise ValueError(msg)
     return psf, next(iter(found))
+
+
+def _decide(samplings, images, given, pixel_scale):
+    """Return a row by oversampling, sentences for warnings, and errors by row."""
+    found = {}
+    doubts = []
+    errors = {}
+    # lists of another length are an error that `psfs_of` raises
+    for row, (image, sampling) in enumerate(zip(images, samplings, strict=False)):
+        if sampling is None:
+            continue
+        scale = _scale(image, pixel_scale, row)
+        try:
+            oversampling, doubt = find_oversampling(sampling, given, scale)
+        except ValueError as error:
+            errors[row] = str(error)
+            continue
+        found[oversampling] = row
+        if doubt is not None:
+            doubts.append(f"psf: {doubt}")
+    return found, doubts, errors
+
+
+def _without(psf, images, errors, *, is_usable):
+    """Return a list of PSFs without those of some cutouts, and a sentence for a warning.
+
+    Raises ValueError if there is one PSF for all, or no other that can be used.
+    """
+    row, error = next(iter(errors.items()))
+    if not is_usable or not (psf is None or isinstance(psf, list | tuple)):
+        raise ValueError(error)
+    if psf is None:
+        psf = [image.psf for image in images]
+    psf = [None if row in errors else each for row, each in enumerate(psf)]
+    doubt = f"cutouts[{row}] has BAD_PSF: {error}"
+    if len(errors) > 1:
+        doubt += f"; {len(errors)} cutouts are like that"
+    return psf, doubt
 
 
 def _scale(image, pixel_scale, row):

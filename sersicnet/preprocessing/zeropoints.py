@@ -191,6 +191,8 @@ def _of_unit(cutout, unit, given):
 
 def _other_card(cutout, unit):
     """Sentence about a zero point in the header that is not that of the unit, None without."""
+    if not any(card in cutout.meta for card in (*ZEROPOINT_CARDS, "PHOTFLAM")):
+        return None
     found = []
     for per_second in (None, True, False):
         try:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import NDData
 from helpers.fits_files import make_wcs, write_extensions
 
 from sersicnet.io import read_cutout, read_psf, write_cutout
@@ -34,6 +35,16 @@ def test_a_cutout_with_its_psf(path, tmp_path):
         assert isinstance(each.psf, np.ndarray)
         assert sampling_of(own_psf(each)).pixel_scale == 0.02
         assert sampling_of(own_psf(each)).oversampling == 3
+
+
+def test_a_cutout_with_a_psf_of_a_file(path, tmp_path):
+    """An NDData takes it; a CCDData takes arrays alone."""
+    write_extensions(path, {"PSF": (STAMP, {"PIXELSCL": 0.02})})
+    cutout = NDData(np.ones((5, 5)), unit="nJy", psf=read_psf(path))
+    write_cutout(cutout, tmp_path / "cutout.fits")
+    again = read_cutout(tmp_path / "cutout.fits")
+    assert again.psf.tolist() == STAMP.tolist()
+    assert sampling_of(own_psf(again)).pixel_scale == 0.02
 
 
 def test_no_psf(tmp_path):

@@ -50,7 +50,7 @@ def test_cards(header, scale, oversampling):
 def test_nothing_is_said(header):
     assert sampling_of(NDData(STAMP, meta=header)) is None
     assert sampling_of(STAMP) is None
-    assert psf_cards(fits.Header(header)) == {}
+    assert psf_cards(header_sampling(fits.Header(header))) == {}
 
 
 def test_a_wcs():
@@ -63,7 +63,8 @@ def test_a_wcs():
 
 
 def test_cutouts_keep_what_their_psf_says():
-    cutout = CCDData(STAMP, unit="nJy", psf=STAMP, meta=psf_cards(fits.Header(FINE)))
+    meta = psf_cards(header_sampling(fits.Header(FINE)))
+    cutout = CCDData(STAMP, unit="nJy", psf=STAMP, meta=meta)
     assert sampling_of(own_psf(cutout)).pixel_scale == 0.0157
     assert sampling_of(own_psf(cutout)).oversampling == 4
     assert own_psf(CCDData(STAMP, unit="nJy", psf=STAMP)) is STAMP

@@ -152,6 +152,24 @@ def test_a_catalog_says_where(table, field, net):
     assert_allclose(value(sky["mag"]), value(found["mag"]), rtol=1e-5)
 
 
+def test_a_catalog_is_carried_to_another_image_by_the_sky(table, field, net, caplog):
+    """Here a part of it, with other pixels."""
+    part = field[30:, 40:]
+    caplog.set_level("INFO", "sersicnet")
+    found = measure_image(part, psf=star(), net=net, catalog=table)
+    there = (value(table["x_0"]) > 60) & (value(table["y_0"]) > 50)
+    assert there.sum() > 10
+    for name, shift in (("x_0", 40), ("y_0", 30)):
+        difference = value(found[name]) + shift - value(table[name])
+        assert np.abs(difference[there]).max() < 0.5, name
+    assert f"x_0 and y_0 of {len(table)} of {len(table)} rows are not the pixels of" in caplog.text
+    foreign = table["id", "x_0", "y_0", "ra", "dec"]
+    foreign.meta.clear()
+    with pytest.warns(AstropyUserWarning, match="catalog: .*: ra and dec are used") as caught:
+        measure_image(part, psf=star(), net=net, catalog=foreign[there][:1])
+    assert caught[0].filename == __file__
+
+
 def test_rows_of_a_catalog_that_are_nowhere(table, field, net):
     """A row comes back for each, in the same order: NaN outside, faint on an empty sky."""
     x, y = value(table["x_0"])[0], value(table["y_0"])[0]

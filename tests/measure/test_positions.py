@@ -119,6 +119,16 @@ def test_pixels_of_another_image(wcs, caplog):
         check_grid(own, wcs)
 
 
+def test_sky_positions_under_other_names(wcs):
+    catalog = both(wcs, moved=3.0)
+    catalog.rename_columns(["ra", "dec"], ["ALPHA_J2000", "DELTA_J2000"])
+    with pytest.warns(AstropyUserWarning, match="catalog: .*: ra and dec are used"):
+        np.testing.assert_allclose(positions(catalog, wcs), [X, Y], atol=1e-6)
+    np.testing.assert_array_equal(positions(catalog), [X + 3, Y])  # without a WCS
+    catalog = Table({"ra": catalog["ALPHA_J2000"], "dec": Y, "X_IMAGE": X + 1, "Y_IMAGE": Y + 1})
+    np.testing.assert_allclose(positions(catalog), [X, Y])
+
+
 def test_an_image_of_another_place(wcs):
     """Where the WCS has no pixel for the sky, pixels are wrong as well."""
     away = make_wcs(crval=(330.0, -2.3))

@@ -49,7 +49,7 @@ def test_possible_oversampling(oversampling):
 )
 def test_what_holds_no_numbers(psf):
     """Python's own message does not know of a PSF."""
-    message = r"psf=.* must be a 2-D array of numbers: .*fits.getdata"
+    message = r"psf=.* must be a 2-D array of numbers: .*io.read_psf reads"
     with pytest.raises(TypeError, match=message):
         unit_stamp(psf)
 

@@ -42,6 +42,16 @@ def test_what_psfs_say():
 def test_contradictions():
     with pytest.warns(AstropyUserWarning, match="psf: psf_oversampling=1 is used, but PIXELSCL"):
         assert find(psf(0.03), [cutout()] * 2, given=1)[1] == 1
+    message = r"cutouts\[1\] has BAD_PSF: psf: PIXELSCL says .* no whole number: .*; 2 cutouts are"
+    with pytest.warns(AstropyUserWarning, match=message):
+        stamps, step = find([psf(0.03), psf(0.04), psf(0.05)], [cutout()] * 3)
+    assert (step, stamps[1:]) == (2, [None, None])
+    with pytest.warns(AstropyUserWarning, match=r"cutouts\[0\] has BAD_PSF"):
+        stamps, step = find(None, [cutout(PSFSCALE=0.04), cutout(PSFSCALE=0.03)])
+    assert (step, stamps[0], stamps[1] is STAMP) == (2, None, True)
+    for wrong in (psf(0.04), [psf(0.04)] * 2):
+        with pytest.raises(ValueError, match="which is no whole number"):
+            find(wrong, [cutout()] * 2)
     message = r"one oversampling, and theirs are 1 \(cutouts\[1\]\), 2 \(cutouts\[0\]\)"
     with pytest.raises(ValueError, match=message):
         find([psf(0.03), psf(0.06)], [cutout()] * 2)
