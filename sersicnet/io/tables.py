@@ -145,6 +145,8 @@ def _read(file, path):
         raise ValueError(msg)
     if b"<VOTABLE" in start:
         return read_votable(file)
+    if file.suffix == ".parquet":  # whatever its first bytes are, it is not text
+        return QTable.read(file, format="parquet")
     if _ASCII_HEAD.match(start):
         return QTable.read(file, format="ascii.sextractor")
     try:

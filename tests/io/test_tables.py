@@ -99,6 +99,15 @@ def test_a_truncated_table(tmp_path, stars):
         read_table(path)
 
 
+def test_damaged_parquet_is_not_read_as_text(tmp_path):
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")
+    path = tmp_path / "table.parquet"
+    path.write_text("damaged")
+    with pytest.raises(ValueError, match=r"table\.parquet cannot be read as a table"):
+        read_table(path)
+
+
 def test_images_and_absent_files(tmp_path):
     fits.writeto(tmp_path / "image.fits", np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"image\.fits cannot be read as a table: it has images"):

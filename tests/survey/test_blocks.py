@@ -236,6 +236,16 @@ def test_blocks_are_of_one_way_to_measure(change, images, output):
     assert folder(threshold=1.5) == folder()  # which is the default
 
 
+def test_a_damaged_block_is_named(images, output):
+    """Its image cannot be completed; without it, it is measured again."""
+    (task,) = make_tasks(images[:1], OPTIONS)
+    blocks = Blocks(task, 2, 1, {"image": [1, 2]}, output, weights_path("universal"), "universal")
+    blocks.folder.mkdir(parents=True)
+    (blocks.folder / "0.parquet").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"0\.parquet cannot be read as a table"):
+        blocks.unite([])
+
+
 def test_a_broken_file_is_reported_once(measure, images, output, tmp_path, serial):
     broken = tmp_path / "broken.fits"
     broken.write_bytes(images[0].read_bytes()[:-200_000])
