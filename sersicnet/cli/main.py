@@ -1,5 +1,6 @@
 """The command ``sersicnet``: a thin layer over the Python API."""
 
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -56,7 +57,9 @@ def main(arguments=None):
                 check_inputs({"options": options.options})
                 options.parser.set_defaults(**read_options(options.options))
                 options = parse(parser, arguments)  # what is given comes before the new defaults
-            return options.run(options)
+            status = options.run(options)
+            _flush()
+            return status
     except Terminated:
         print("sersicnet: terminated", file=sys.stderr)
         return 128 + signal.SIGTERM
@@ -69,6 +72,16 @@ def main(arguments=None):
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"sersicnet: {in_options(_one_line(error), options)}", file=sys.stderr)
         return 1
+
+
+def _flush():
+    """Write out what was printed: a full disk, or a reader that has gone, is an error as well."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more
+        msg = f"what is printed cannot be written: {error.strerror}"
+        raise OSError(msg) from error
 
 
 class Terminated(KeyboardInterrupt):

@@ -3,8 +3,12 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from helpers.places import ROOT
 from helpers.scripts import end_command
 
 from sersicnet.cli.main import Terminated, main
@@ -61,8 +65,24 @@ def test_too_little_memory(files, tmp_path, monkeypatch, capsys):
     assert error == "".join(f"sersicnet: {path} {message}" for path in files[:2])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_what_is_printed_is_written():
+    """On a full disk, the exit status is not 0."""
+    command = [sys.executable, "-m", "sersicnet.cli", "measure", "--dump-options"]
+    options = {"stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    options["env"] = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(command, stdout=full, check=False, **options)
+    assert run.returncode == 1
+    assert run.stderr == "sersicnet: what is printed cannot be written: No space left on device\n"
+
+
 # What each command writes with the arguments before, and the function in which its work begins.
+INJECT = ["inject", "{file}", "--population", "candels_f160w", "-o"]
 OUTPUTS = [
+    (INJECT, "out.ecsv", "sersicnet.measure.injection.open_field"),
+    ([*INJECT, "in.ecsv", "--summary"], "out.ecsv", "sersicnet.measure.injection.open_field"),
+    ([*INJECT, "in.ecsv", "--page"], "out.html", "sersicnet.measure.injection.open_field"),
     (["predict", "{file}", "-o"], "out.ecsv", "sersicnet.io.cutouts.read_cutouts"),
     (["measure", "{file}", "-o"], "out.ecsv", "sersicnet.measure.image.open_measurement"),
     (["report", "{table}", "-o"], "out.html", "sersicnet.cli.report.read_table"),

@@ -33,6 +33,9 @@ def measured(monkeypatch):
         if Path(image).read_text() == "bad":
             msg = "it is bad"
             raise OSError(msg)
+        if Path(image).read_text() == "large":
+            msg = f"{image} needs more memory than there is"
+            raise MemoryError(msg)
         return QTable({"id": [0, 1], "mag": [20.0, np.nan], "flags": [0, int(Flags.NO_DATA)]})
 
     monkeypatch.setattr(survey_run, "measure_image", measure)

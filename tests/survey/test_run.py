@@ -371,6 +371,14 @@ def test_what_failed_is_tried_again_a_few_times(measure, measured, three):
     assert list(measure(three)["n_sources"]) == [2, 2, 2]
 
 
+def test_an_image_that_needs_too_much_memory(measure, measured, three):
+    """The others are measured."""
+    three[1].write_text("large")
+    table = measure(three, retries=0)
+    assert list(table["error"] == "") == [True, False, True]
+    assert "b.fits needs more memory than there is" in table["error"][1]
+
+
 def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):
     """What was recorded is kept, nothing is taken for an image that cannot be measured."""
     started, go_on = Event(), Event()
