@@ -20,13 +20,15 @@ __all__ = ["add_inject"]
 
 _EXAMPLE = """\
 examples:
-  sersicnet inject field.fits --psf star.fits --population LSST:i --magnitudes 20 27 \\
+  sersicnet inject field.fits --psf star.fits --galaxies LSST:i --magnitudes 20 27 \\
       -o injected.ecsv --summary summary.ecsv --page injected.html
-  sersicnet inject field.fits --psf star.fits --population galaxies.ecsv -o injected.ecsv
+  sersicnet inject field.fits --psf star.fits --galaxies galaxies.ecsv -o injected.ecsv
 
 IMAGE is not changed. It is measured as it is, and once more with each set of galaxies that are far
 from each other. A table of galaxies has mag (AB), r_eff (arcsec, major axis), n and q.
 """
+# Galaxies with pictures on the page, the brightest ones.
+_N_PICTURES = 500
 _SHOWN = ("mag_lower", "mag_upper", "n_injected", "completeness", "bias_mag", "error_ratio_mag")
 
 
@@ -41,11 +43,11 @@ def add_inject(commands):
     )
     parser.add_argument("image", metavar="IMAGE", help="FITS file, which is not changed")
     parser.add_argument(
-        "--population",
+        "--galaxies",
         required=True,
-        metavar="NAME|TABLE",
-        help="galaxies: candels_f160w, cosmos_f814w, a survey of surveycodex such as LSST:i, or a "
-        "table of galaxies",
+        metavar="NAME|FILE",
+        help="what is injected: candels_f160w, cosmos_f814w, a survey of surveycodex such as "
+        "LSST:i, a table of galaxies, or the file of a population (.safetensors)",
     )
     parser.add_argument(
         "--magnitudes",
@@ -119,11 +121,12 @@ def _inject(options):
         from sersicnet.report import write_report  # raises without Bokeh, before hours of work
     from sersicnet.diagnostics.injections import injection_summary
     from sersicnet.measure.injection import inject_galaxies
+    from sersicnet.measure.pictures import catalog_cutouts
 
     names = ("n_galaxies", "magnitudes", "layout", "min_distance", "match_radius", "gain", "output")
     table = inject_galaxies(
         options.image,
-        options.population,
+        options.galaxies,
         net=load_net(options),
         progress_bar=show_progress(options),
         **{name: getattr(options, name) for name in names},
@@ -137,7 +140,17 @@ def _inject(options):
         write_table(summary, options.summary, overwrite=True)
         print(f"wrote {options.summary}")
     if options.page is not None:
-        print(f"wrote {write_report(table, options.page)}")
+        field = catalog_cutouts(
+            table,
+            options.image,
+            psf=options.psf,
+            psf_oversampling=options.psf_oversampling,
+            pixel_scale=options.pixel_scale,
+            n_brightest=_N_PICTURES,
+        )
+        pictures = {"cutouts": field.cutouts, "corners": field.corners}
+        pictures["psf_oversampling"] = field.psf_oversampling
+        print(f"wrote {write_report(table, options.page, **pictures)}")
     return 0
 
 
@@ -150,6 +163,6 @@ def _check_paths(options):
         check_table_path(options.summary, "summary")
     if options.page is not None:
         check_folder(options.page, "page")
-    others = {name: getattr(options, name) for name in ("population", "weights", "options")}
+    others = {name: getattr(options, name) for name in ("galaxies", "weights", "options")}
     outputs = {name: getattr(options, name) for name in ("output", "summary", "page")}
     check_outputs(outputs, inputs | others)

@@ -68,7 +68,7 @@ class Sources:
     table: Table
 
 
-def find_sources(read, tile, shape, options, *, positions=None, reach):
+def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, reach):
     """Find the sources of a tile, in a window that is large enough for them.
 
     Parameters
@@ -83,6 +83,8 @@ def find_sources(read, tile, shape, options, *, positions=None, reach):
         Detection settings: ``threshold``, ``kernel_fwhm``, ``n_pixels`` and ``contrast``.
     positions : (2, M) `~numpy.ndarray`, optional
         Positions to measure, x and y in the image, instead of the detected sources.
+    is_wanted : callable, optional
+        Function of positions that tells which sources are in the table, by default all.
     reach : int
         Pixels that the window may at most be larger than the tile, to each side.
 
@@ -131,6 +133,8 @@ def find_sources(read, tile, shape, options, *, positions=None, reach):
             lacking = max(lacking, shortage(wanted, window.box, shape))
         if last or lacking <= 0:
             light = ndimage.maximum_filter(islands > 0, size=2 * _FREE + 1)
+            if is_wanted is not None:
+                table = table[is_wanted(table["x"], table["y"])]
             return Sources(window, labels, ~light & ~window.bad, table)
         margin = min(margin + lacking, reach)
 

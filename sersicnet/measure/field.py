@@ -116,6 +116,8 @@ class FieldImage:
         Name and version of its HDU in a file.
     name : str or None
         Name of its file.
+    is_wanted : callable or None
+        Function of positions ``x, y`` that tells which sources are measured; None for all.
     """
 
     data: Plane
@@ -128,6 +130,7 @@ class FieldImage:
     noise_name: str
     hdu: tuple | None = None
     name: str | None = None
+    is_wanted: object = None
 
     def units(self, pixel_scale, zeropoint):
         """Find pixel scale and zero point.

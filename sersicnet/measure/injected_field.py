@@ -6,12 +6,13 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
+from sersicnet.diagnostics.scores import split_truth
 from sersicnet.io.cards import header_number
 from sersicnet.measure.models import galaxy_labels, galaxy_stamps
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.preprocessing.frame import StampFrame
 
-__all__ = ["Gain", "field_gain", "with_galaxies"]
+__all__ = ["Gain", "field_gain", "injected_rounds", "with_galaxies"]
 
 # Brightest sources by which a noise map is compared with their photons, and the half side of the
 # window around each whose median is the noise of the sky.
@@ -243,6 +244,41 @@ def with_galaxies(field, truth, psf, *, pixel_scale, zeropoint, normalize_psf, g
 
         noise = _AddedPlane(noise, corners, photons, widened)
     return replace(field, data=data, noise=noise)
+
+
+def injected_rounds(field, injections, rows, psf, **options):
+    """Add the galaxies of a table of injections to an image again, round by round.
+
+    Parameters
+    ----------
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+    injections : `~astropy.table.Table`
+        Table of `~sersicnet.measure.inject_galaxies`; of another catalog, nothing is injected.
+    rows : (M,) int `~numpy.ndarray`
+        Rows of the table that are wanted.
+    psf, **options
+        The PSF, and ``pixel_scale``, ``zeropoint`` and ``normalize_psf``, as for `with_galaxies`.
+
+    Yields
+    ------
+    rows : int `~numpy.ndarray`
+        Some of the rows.
+    field : `~sersicnet.measure.field.FieldImage`
+        The image in which they were measured.
+    """
+    meta = injections.meta
+    if "NINJECT" not in meta or "round" not in injections.colnames:
+        yield rows, field
+        return
+    gain = Gain(meta.get("GAIN"), bool(meta.get("PHOTMAP")), meta.get("NOISCALE", 1.0))
+    _, truth = split_truth(injections)
+    truth["id"] = injections["id"]
+    rounds = np.asarray(injections["round"])
+    for number in np.unique(rounds[rows]):
+        part = truth[rounds == number]
+        injected = with_galaxies(field, part, psf, gain=gain, seed=meta["SEED"], **options)
+        yield rows[rounds[rows] == number], injected
 
 
 def _in_pixels(field, truth, pixel_scale):

@@ -3,10 +3,12 @@
 import logging
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
 from astropy.table import vstack
+from scipy.spatial import KDTree
 
 from sersicnet.estimator import SersicNet
 from sersicnet.io.files import check_table_path, write_table
@@ -17,8 +19,9 @@ from sersicnet.measure.image import measure_image, name_of
 from sersicnet.measure.injected_field import field_gain, with_galaxies
 from sersicnet.measure.injection_match import injection_table, match_injections
 from sersicnet.measure.injection_places import LAYOUTS, given_rounds, good_pixels, place_galaxies
-from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_population
+from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.measure.log import tile_progress
+from sersicnet.measure.neighbors import count_passes
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.psf import open_psf
 
@@ -44,7 +47,7 @@ _PLANES = ("rms", "weight_map", "mask", "mask_bits")
 @takes_options
 def inject_galaxies(
     image,
-    population,
+    galaxies,
     *,
     n_galaxies=None,
     magnitudes=None,
@@ -62,22 +65,23 @@ def inject_galaxies(
     What is found of them, and how well, is the completeness, bias and scatter of the catalog of
     this image, as Balrog (Suchyta et al. 2016, MNRAS 457, 786) and SynPipe (Huang et al. 2018, PASJ
     70, S6) measure them for their surveys. The image itself is not changed. It is measured once as
-    it is, and once in each round with galaxies that are far from each other, all with the same
-    options.
+    it is (by the network alone), and once in each round with galaxies that are far from each other,
+    with your options.
 
     Parameters
     ----------
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image, as for `~sersicnet.measure.measure_image`. It needs a PSF.
-    population : str, `~sersicnet.simulate_catalog.SimulationConfig`, table, path or object
-        The galaxies:
+    galaxies : str, `~sersicnet.simulate_catalog.SimulationConfig`, table, path or object
+        What is injected:
 
         - a simulated survey, or its name, such as ``'candels_f160w'`` or ``'LSST:i'``;
         - a table, a dict of columns or a file of them, with ``mag``, ``r_eff`` (arcsec, major
           axis), ``n``, ``q``, and if they are known ``theta`` (degrees), ``x_0`` and ``y_0``
           (pixels of the image). Angles and positions are random where they are missing;
-        - an object with a method ``sample(n)``, or ``sample(n, seed=...)``, that returns such a
-          table, and, if it has one, a method ``log_density`` that takes the table.
+        - a `~sersicnet.Population` that was inferred, its file (``.safetensors``), or another
+          object with a method ``sample(n)`` or ``sample(n, seed=...)`` that returns such a table,
+          and, if it has one, a method ``log_density(mag, log_r_eff, n, q)``.
     n_galaxies : int, optional
         Number of galaxies, by default 1000, or all rows of a table. More than it has are drawn
         several times.
@@ -117,9 +121,9 @@ def inject_galaxies(
         - all columns of `~sersicnet.measure.measure_image`, NaN where it was not detected.
 
         ``meta`` has that of the catalog, and ``NINJECT``, ``NROUNDS``, ``AREA`` (square arcmin of
-        good pixels), ``MATCHRAD`` and ``MINDIST`` (pixels), ``POPNAME``, ``SEED``, ``NSOURCES`` (of
-        the image as it is), and ``GAIN`` and ``PHOTMAP`` (whether the noise map has the photons of
-        sources), if they are known.
+        good pixels), ``MATCHRAD`` and ``MINDIST`` (pixels), ``GALAXIES`` (their name), ``SEED``,
+        ``NSOURCES`` (of the image as it is), and ``GAIN`` and ``PHOTMAP`` (whether the noise map
+        has the photons of sources), if they are known.
         `~sersicnet.diagnostics.injection_summary` makes completeness, bias and errors of it.
 
     Raises
@@ -145,8 +149,8 @@ def inject_galaxies(
     check_keywords("inject_galaxies", options, own=_OWN)
     options = Options(**options)
     _check_settings(options, layout, min_distance, match_radius)
-    _check_output(output, {"image": image, "population": population} | vars(options))
-    source, name = open_population(population, magnitudes=magnitudes)
+    _check_output(output, {"image": image, "galaxies": galaxies} | vars(options))
+    source, name = open_galaxies(galaxies, magnitudes=magnitudes)
     truth = draw_truth(source, n_galaxies, seed=options.seed)
     if net is None:
         net = SersicNet.from_pretrained()
@@ -154,7 +158,7 @@ def inject_galaxies(
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_field(image, **planes) as field:
         injector = _Injector(field, options, net)
-        existing = injector.measure(field)
+        existing = injector.measure(field, refine=None)
         check_sizes(truth, field.data.shape, existing.meta["PIXSCALE"])
         gain = field_gain(field, gain, existing, existing.meta.get("NOISCALE", 1.0))
         good = good_pixels(field, options)
@@ -163,11 +167,13 @@ def inject_galaxies(
         tables = []
         for number in _rounds(truth, progress_bar):
             part = truth[truth["round"] == number]
-            catalog = injector.measure_with(part, existing.meta["MAGZP"], gain)
+            catalog = injector.measure_with(part, existing.meta["MAGZP"], gain, radius=match_radius)
             matches = match_injections(part, catalog, existing, radius=match_radius)
             tables.append(injection_table(part, matches, catalog))
     table = _stacked(tables)
-    table.meta = existing.meta | _described(gain) | {"POPNAME": name, "SEED": options.seed}
+    table.meta = (
+        existing.meta | catalog.meta | _described(gain) | {"GALAXIES": name, "SEED": options.seed}
+    )
     table.meta |= {"NSOURCES": len(existing), "NINJECT": len(table), "NROUNDS": len(tables)}
     table.meta |= {"MINDIST": float(min_distance), "MATCHRAD": float(match_radius)}
     table.meta["AREA"] = good.number * (existing.meta["PIXSCALE"] / 60) ** 2
@@ -191,12 +197,12 @@ class _Injector:
             msg = "psf=None and the image has none: galaxies cannot be injected without the PSF"
             raise ValueError(msg)
 
-    def measure(self, field):
+    def measure(self, field, **changes):
         """Measure the image, or the image with galaxies."""
-        options = self.options.replace(**dict.fromkeys(_PLANES))  # the field has them
+        options = self.options.replace(**dict.fromkeys(_PLANES), **changes)  # the field has planes
         return measure_image(field, net=self.net, **vars(options))
 
-    def measure_with(self, truth, zeropoint, gain):
+    def measure_with(self, truth, zeropoint, gain, *, radius):
         """Measure the image with galaxies, without saying again what it is like."""
         injected = with_galaxies(
             self.field,
@@ -209,7 +215,21 @@ class _Injector:
             seed=self.options.seed,
         )
         with _silence():
+            if count_passes(self.options, self.net, self.psf) == 1:  # no need of others' models
+                injected = replace(injected, is_wanted=_Near(truth, radius))
             return self.measure(injected)
+
+
+class _Near:
+    """Whether positions are near an injected galaxy: other sources need not be measured again."""
+
+    def __init__(self, truth, radius):
+        self._places = KDTree(np.column_stack([truth["x_0"].value, truth["y_0"].value]))
+        self._radius = radius
+
+    def __call__(self, x, y):
+        distance, _ = self._places.query(np.column_stack([x, y]))
+        return distance <= self._radius
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def given_rounds(x, y, shape, *, min_distance):
     if outside.any():
         row = np.flatnonzero(outside)[0]
         msg = (
-            f"population: {outside.sum()} of {len(x)} positions are not in the image, such as "
+            f"galaxies: {outside.sum()} of {len(x)} positions are not in the image, such as "
             f"x_0={x[row]:g}, y_0={y[row]:g}: it has {nx} x {ny} pixels (x, y)"
         )
         raise ValueError(msg)

@@ -10,13 +10,14 @@ from astropy.table import QTable
 
 from sersicnet._settings import check_positive
 from sersicnet.diagnostics.columns import as_table, column_values
+from sersicnet.inference.population import Population
 from sersicnet.io.paths import file_of
 from sersicnet.io.tables import read_table
 from sersicnet.parameters import PARAMETERS, Prior, wrap_theta
 from sersicnet.simulate_catalog.config import SimulationConfig
 from sersicnet.simulate_catalog.named import named_config
 
-__all__ = ["check_sizes", "draw_truth", "log_density_of", "open_population"]
+__all__ = ["check_sizes", "draw_truth", "log_density_of", "open_galaxies"]
 
 # What a population has to say about a galaxy, and what is drawn at random where it does not.
 NEEDED = ("mag", "r_eff", "n", "q")
@@ -24,12 +25,12 @@ NEEDED = ("mag", "r_eff", "n", "q")
 _N_GALAXIES = 1000
 
 
-def open_population(population, *, magnitudes=None):
-    """Find the population that a user names.
+def open_galaxies(galaxies, *, magnitudes=None):
+    """Find the galaxies that a user names.
 
     Parameters
     ----------
-    population : object
+    galaxies : object
         As for `~sersicnet.measure.inject_galaxies`.
     magnitudes : (float, float), optional
         Range of magnitudes, instead of that of a simulated survey.
@@ -37,7 +38,7 @@ def open_population(population, *, magnitudes=None):
     Returns
     -------
     source : `~sersicnet.simulate_catalog.SimulationConfig`, `~astropy.table.Table` or object
-        The population; an object of another kind has a method ``sample``.
+        The galaxies; an object of another kind has a method ``sample``.
     name : str
         What it is called.
 
@@ -52,36 +53,38 @@ def open_population(population, *, magnitudes=None):
 
     Examples
     --------
-    >>> from sersicnet.measure.injection_truth import open_population
-    >>> config, name = open_population("candels_f160w", magnitudes=(22, 27))
+    >>> from sersicnet.measure.injection_truth import open_galaxies
+    >>> config, name = open_galaxies("candels_f160w", magnitudes=(22, 27))
     >>> config.priors["mag"].upper, name
     (27.0, 'candels_f160w')
     """
-    name = type(population).__name__
-    if isinstance(population, str | os.PathLike):
-        name = str(population)
-        population = _named(population)
-    if isinstance(population, SimulationConfig):
-        name = population.name
+    name = type(galaxies).__name__
+    if isinstance(galaxies, str | os.PathLike):
+        name = str(galaxies)
+        galaxies = _named(galaxies)
+    if isinstance(galaxies, SimulationConfig):
+        name = galaxies.name
         if magnitudes is not None:
-            population = population.replace(priors={"mag": _range(magnitudes)})
+            galaxies = galaxies.replace(priors={"mag": _range(magnitudes)})
     elif magnitudes is not None:
         msg = f"magnitudes={magnitudes}: only a simulated survey takes them, not {name}"
         raise ValueError(msg)
-    elif not hasattr(population, "sample"):
-        population = as_table(population, "population")
-    return population, name
+    elif not hasattr(galaxies, "sample"):
+        galaxies = as_table(galaxies, "galaxies")
+    return galaxies, name
 
 
-def _named(population):
-    """The survey or the table of a name."""
-    if Path(file_of(population)).is_file():
-        return read_table(population)
-    name = str(population)
+def _named(galaxies):
+    """The survey, the table or the population of a name."""
+    if Path(file_of(galaxies)).is_file():
+        if Path(galaxies).suffix == ".safetensors":
+            return Population.load(galaxies)
+        return read_table(galaxies)
+    name = str(galaxies)
     if Path(name).suffix or os.sep in name:
-        msg = f"population={name!r} does not exist"
+        msg = f"galaxies={name!r} does not exist"
         raise FileNotFoundError(msg)
-    return named_config(name, "population")
+    return named_config(name, "galaxies")
 
 
 def _range(magnitudes):
@@ -99,7 +102,7 @@ def draw_truth(source, n_galaxies, *, seed):
     Parameters
     ----------
     source : object
-        Population from `open_population`.
+        Galaxies from `open_galaxies`.
     n_galaxies : int or None
         Number of galaxies; None for 1000, or all rows of a table.
     seed : int
@@ -130,7 +133,7 @@ def draw_truth(source, n_galaxies, *, seed):
         return _from_survey(source, n_galaxies or _N_GALAXIES, rng)
     if hasattr(source, "sample"):
         return _from_sampler(source, n_galaxies or _N_GALAXIES, seed, rng)
-    return _from_table(as_table(source, "population"), n_galaxies, rng)
+    return _from_table(as_table(source, "galaxies"), n_galaxies, rng)
 
 
 def _from_survey(config, n, rng):
@@ -186,13 +189,14 @@ def _from_sampler(population, n, seed, rng):
     options = {}
     if "seed" in inspect.signature(population.sample).parameters:
         options["seed"] = seed
-    drawn = as_table(population.sample(n, **options), "population.sample")
+    drawn = as_table(population.sample(n, **options), "galaxies.sample")
     if len(drawn) != n:
-        msg = f"population.sample({n}) returned {len(drawn)} galaxies"
+        msg = f"galaxies.sample({n}) returned {len(drawn)} galaxies"
         raise ValueError(msg)
     values = _values(drawn)
     if hasattr(population, "log_density"):
-        values["log_density"] = np.asarray(population.log_density(drawn), dtype=float)
+        numbers = (values["mag"], np.log10(values["r_eff"]), values["n"], values["q"])
+        values["log_density"] = np.asarray(population.log_density(*numbers), dtype=float)
     return _checked(values, rng)
 
 
@@ -201,7 +205,7 @@ def _from_table(table, n, rng):
     values = _values(table)
     n_rows = len(table)
     if n_rows == 0:
-        msg = "population has no rows"
+        msg = "galaxies has no rows"
         raise ValueError(msg)
     for name in ("x_0", "y_0", "log_density"):
         if name in table.colnames:
@@ -217,7 +221,7 @@ def _values(table):
     missing = [name for name in NEEDED if name not in table.colnames]
     if missing:
         msg = (
-            f"population has no column {', '.join(missing)}, only {', '.join(table.colnames)}: "
+            f"galaxies has no column {', '.join(missing)}, only {', '.join(table.colnames)}: "
             f"{', '.join(NEEDED)} are needed"
         )
         raise ValueError(msg)
@@ -230,12 +234,12 @@ def _values(table):
 def _column(table, name):
     """A column as floats in its unit."""
     try:
-        return column_values(table, name, name, "population")
+        return column_values(table, name, name, "galaxies")
     except u.UnitConversionError as error:
-        msg = f"population: the column {name!r}: {error}"
+        msg = f"galaxies: the column {name!r}: {error}"
         raise u.UnitConversionError(msg) from error
     except (TypeError, ValueError) as error:
-        msg = f"population: the column {name!r} must be of numbers: {error}"
+        msg = f"galaxies: the column {name!r} must be of numbers: {error}"
         raise ValueError(msg) from error
 
 
@@ -244,7 +248,7 @@ def _checked(values, rng):
     for name in values:
         lost = ~np.isfinite(values[name])
         if name != "log_density" and lost.any():
-            msg = f"population: {lost.sum()} of {len(lost)} values of {name} are not finite"
+            msg = f"galaxies: {lost.sum()} of {len(lost)} values of {name} are not finite"
             raise ValueError(msg)
     for name in ("r_eff", "n", "q"):
         _check_limits(name, values[name])
@@ -270,7 +274,7 @@ def _check_limits(name, values):
         if np.isfinite(upper):
             needed = f"from {lower:g} to {upper:g}"
         msg = (
-            f"population: {name}={values[outside][0]:g} must be {needed} ({outside.sum()} of "
+            f"galaxies: {name}={values[outside][0]:g} must be {needed} ({outside.sum()} of "
             f"{len(values)} are not)"
         )
         raise ValueError(msg)
@@ -296,7 +300,7 @@ def check_sizes(truth, shape, pixel_scale):
     largest = np.max(truth["r_eff"].value)
     if 2 * largest / pixel_scale > min(shape):
         msg = (
-            f"population: r_eff={largest:g} arcsec is too large for an image of {shape[1]} x "
+            f"galaxies: r_eff={largest:g} arcsec is too large for an image of {shape[1]} x "
             f"{shape[0]} pixels (x, y) of {pixel_scale:.4g} arcsec"
         )
         raise ValueError(msg)

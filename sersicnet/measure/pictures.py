@@ -8,6 +8,7 @@ from astropy.nddata import CCDData, NoOverlapError, StdDevUncertainty, overlap_s
 from astropy.stats import sigma_clipped_stats
 
 from sersicnet.measure.field import RELATIVE, open_field
+from sersicnet.measure.injected_field import injected_rounds
 from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.record import check_image
@@ -63,7 +64,8 @@ def catalog_cutouts(
     Parameters
     ----------
     catalog : `~astropy.table.Table`
-        Catalog of `~sersicnet.measure.measure_image`.
+        Catalog of `~sersicnet.measure.measure_image`, or table of
+        `~sersicnet.measure.inject_galaxies`, whose galaxies are injected again.
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image in which it was measured.
     psf, psf_oversampling, pixel_scale, zeropoint
@@ -96,6 +98,7 @@ def catalog_cutouts(
     if not {"mag", "x_0", "y_0"} <= set(catalog.colnames):
         msg = f"catalog has only {', '.join(catalog.colnames)}: mag, x_0 and y_0 are needed"
         raise ValueError(msg)
+    given_scale = pixel_scale
     if pixel_scale is None:
         pixel_scale = catalog.meta.get("PIXSCALE")
     if zeropoint is None:
@@ -120,11 +123,15 @@ def catalog_cutouts(
         corners = np.zeros((len(catalog), 2), int)
         cutouts = [None] * len(catalog)
         known = np.flatnonzero(np.isfinite(list(values.values())).all(axis=0))
-        for row in known[np.argsort(values["mag"][known])[:n_brightest]]:
-            x = values["x_0"][row]
-            y = values["y_0"][row]
-            with suppress(NoOverlapError):  # the model of a galaxy at the edge may be outside
-                cutouts[row], corners[row] = _cut(field, x, y, psf.at(x, y), meta, noise_scale)
+        chosen = known[np.argsort(values["mag"][known])[:n_brightest]]
+        again = {"pixel_scale": given_scale, "zeropoint": zeropoint}
+        again["normalize_psf"] = options.get("normalize", True)
+        for rows, shown in injected_rounds(field, catalog, chosen, psf, **again):
+            for row in rows:
+                x = values["x_0"][row]
+                y = values["y_0"][row]
+                with suppress(NoOverlapError):  # the model of a galaxy at the edge may be outside
+                    cutouts[row], corners[row] = _cut(shown, x, y, psf.at(x, y), meta, noise_scale)
         step = max(1, -(-max(field.data.shape) // _MOST_PIXELS))
         small = field.data[::step, ::step].astype(float)
         shape = field.data.shape

@@ -302,6 +302,7 @@ class Measurement:
             self.field.data.shape,
             self.options,
             positions=self.positions,
+            is_wanted=self.field.is_wanted,
             reach=max(self.options.tile_size, _LEAST_REACH),
         )
 

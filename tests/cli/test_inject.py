@@ -24,8 +24,8 @@ def folder(tmp_path_factory):
 
 
 def command(folder, *words):
-    population = ["--population", str(folder / "galaxies.ecsv")]
-    return ["inject", str(folder / "field.fits"), *population, *words]
+    galaxies = ["--galaxies", str(folder / "galaxies.ecsv")]
+    return ["inject", str(folder / "field.fits"), *galaxies, *words]
 
 
 def test_table_summary_and_page(folder, tmp_path, capsys):
@@ -59,8 +59,8 @@ def test_table_summary_and_page(folder, tmp_path, capsys):
 def test_options_are_passed_on(folder, tmp_path, monkeypatch):
     seen = {}
 
-    def inject(image, population, **options):
-        seen.update(options, population=population)
+    def inject(image, galaxies, **options):
+        seen.update(options, galaxies=galaxies)
         galaxy = {"true_mag": [20.0], "true_r_eff": [0.5], "detected": [False]}
         return QTable(galaxy)
 
@@ -72,14 +72,14 @@ def test_options_are_passed_on(folder, tmp_path, monkeypatch):
     expected |= {"gain": 2.5, "background_box": None, "match_radius": 2, "min_distance": 80}
     for name, value in expected.items():
         assert seen[name] == value
-    assert seen["population"].endswith("galaxies.ecsv")
+    assert seen["galaxies"].endswith("galaxies.ecsv")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--population", "absent.ecsv"], "--population='absent.ecsv' does not exist"),
-        (["--population", "LSST"], "--population='LSST': band=None must be one of"),
+        (["--galaxies", "absent.ecsv"], "--galaxies='absent.ecsv' does not exist"),
+        (["--galaxies", "LSST"], "--galaxies='LSST': band=None must be one of"),
         (["--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
         (["-n", "0"], "--n-galaxies=0 must be a positive integer"),
         (["--min-distance", "4"], "--min-distance=4.0 must be at least twice"),
@@ -104,5 +104,5 @@ def test_inputs_are_not_overwritten(option, folder, tmp_path, capsys):
     before = (folder / "galaxies.ecsv").read_bytes()
     words = ["-o", str(tmp_path / "out.ecsv"), option, str(folder / "galaxies.ecsv")]
     assert main(command(folder, *words)) == 1
-    assert "galaxies.ecsv' would overwrite --population=" in capsys.readouterr().err
+    assert "galaxies.ecsv' would overwrite --galaxies=" in capsys.readouterr().err
     assert (folder / "galaxies.ecsv").read_bytes() == before

@@ -10,10 +10,15 @@ from helpers.fields import NOISE, make_field, render, truth_table
 from helpers.measured import value
 from numpy.testing import assert_array_equal
 
-from sersicnet.diagnostics import injection_summary
+from sersicnet.diagnostics import injection_summary, split_truth
 from sersicnet.io.cutouts import write_cutout
-from sersicnet.measure import inject_galaxies, measure_image
+from sersicnet.io.tables import read_table
+from sersicnet.measure import catalog_cutouts, inject_galaxies, measure_image
+from sersicnet.measure.field import open_field
+from sersicnet.measure.injected_field import Gain, with_galaxies
 from sersicnet.measure.injection import _silence
+from sersicnet.measure.injection_match import match_injections
+from sersicnet.measure.psf import field_psf
 
 SHAPE = (240, 240)
 TABLE = {"mag": [15.0], "r_eff": [0.4], "n": [1.0], "q": [0.7]}
@@ -114,6 +119,40 @@ def test_galaxies_on_sources_are_told_apart(small, net):
     assert found["source_mag"].value == pytest.approx(source["mag"].value)
 
 
+def test_only_sources_near_galaxies_are_measured(injected, small, net):
+    """The values are those of a measurement of all sources."""
+    table, _ = injected
+    number = table["round"][0]
+    truth, part = split_truth(table[table["round"] == number])[::-1]
+    truth["id"] = part["id"]
+    psf = field_psf(small.psf)
+    options = {"pixel_scale": None, "zeropoint": 25.0, "normalize_psf": True, "seed": 3}
+    with open_field(small) as field:
+        image = with_galaxies(field, truth, psf, gain=Gain(10.0), **options)
+        catalog = measure_image(image, net=net, seed=3)
+    matches = match_injections(truth, catalog, catalog[:0], radius=3)
+    assert len(catalog) > len(truth)
+    found = matches["row"] >= 0
+    assert_array_equal(found[part["detected"]], True)
+    expected = catalog[matches["row"][part["detected"]]]
+    np.testing.assert_allclose(
+        value(part["mag"][part["detected"]]), value(expected["mag"]), atol=1e-3
+    )
+
+
+def test_pictures_are_of_the_image_with_galaxies(injected, small):
+    """The brightest pixel of a bright galaxy is where it was injected, in its round."""
+    table, output = injected
+    for catalog in (table, read_table(output)):
+        found = catalog_cutouts(catalog, small)
+        for row in np.flatnonzero(table["detected"]):
+            place = [round(table[f"true_{axis}_0"][row].value) for axis in "xy"]
+            x, y = place - found.corners[row]
+            middle = found.cutouts[row].data[y - 2 : y + 3, x - 2 : x + 3]
+            assert np.nanmean(middle) > NOISE
+        assert found.cutouts[-1] is None
+
+
 def test_the_log_says_it_once(small, net, caplog):
     with caplog.at_level(logging.INFO, logger="sersicnet"):
         inject_galaxies(small, TABLE, net=net, n_galaxies=2, min_distance=200)
@@ -165,8 +204,8 @@ def test_a_large_galaxy(small, net):
         inject_galaxies(small, TABLE | {"r_eff": [40.0]}, net=net)
 
 
-def test_the_population_is_not_overwritten(small, net, tmp_path):
+def test_the_table_of_galaxies_is_not_overwritten(small, net, tmp_path):
     path = tmp_path / "galaxies.ecsv"
     QTable(TABLE).write(path)
-    with pytest.raises(ValueError, match="would overwrite population="):
+    with pytest.raises(ValueError, match="would overwrite galaxies="):
         inject_galaxies(small, path, net=net, output=path)

@@ -6,7 +6,9 @@ import pytest
 from astropy.table import QTable
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_population
+from sersicnet import Population
+from sersicnet.inference.population_density import Mixture
+from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.parameters import Prior
 from sersicnet.simulate_catalog import SimulationConfig
 
@@ -18,7 +20,7 @@ def galaxies(number=5, **columns):
 
 
 def test_a_survey_is_drawn_from_its_priors():
-    source, name = open_population("candels_f160w", magnitudes=(24, 27))
+    source, name = open_galaxies("candels_f160w", magnitudes=(24, 27))
     truth = draw_truth(source, 500, seed=1)
     assert name == "candels_f160w"
     assert truth["mag"].unit == u.ABmag
@@ -77,16 +79,31 @@ class Sampler:
     def sample(self, n, *, seed):
         return galaxies(n, mag=20 + np.random.default_rng(seed).random(n))
 
-    def log_density(self, table):
-        return -np.asarray(table["mag"])
+    def log_density(self, mag, log_r_eff, n, q):
+        return -mag + log_r_eff + n + q
 
 
 def test_an_object_that_draws():
-    source, name = open_population(Sampler())
+    source, name = open_galaxies(Sampler())
     truth = draw_truth(source, 7, seed=3)
     assert (len(truth), name) == (7, "Sampler")
-    assert_allclose(truth["log_density"], -truth["mag"].value)
+    expected = -truth["mag"].value + np.log10(0.5) + 1.5 + 0.6
+    assert_allclose(truth["log_density"], expected)
     assert len(draw_truth(source, None, seed=3)) == 1000
+
+
+def test_a_population_and_its_file(tmp_path):
+    """The density of draws is that of the population."""
+    disks = Mixture(np.ones(1), np.array([[22.0, -0.4, -0.5, 0.5]]), 0.05 * np.eye(4)[None])
+    population = Population._of(disks, {"n_galaxies": 100})
+    population.save(tmp_path / "population.safetensors")
+    source, _ = open_galaxies(tmp_path / "population.safetensors")
+    truth = draw_truth(source, 50, seed=1)
+    values = [truth[name] for name in ("mag", "r_eff", "n", "q")]
+    values = [getattr(column, "value", column) for column in values]
+    expected = population.log_density(values[0], np.log10(values[1]), *values[2:])
+    assert_allclose(truth["log_density"], expected, rtol=1e-6)
+    assert np.mean(values[0]) == pytest.approx(22, abs=5 * np.sqrt(0.05 / 50))
 
 
 def test_a_sampler_without_a_seed():
@@ -102,13 +119,13 @@ def test_a_sampler_must_draw_as_many_as_asked():
         def sample(self, n):
             return galaxies(n - 1)
 
-    with pytest.raises(ValueError, match=r"population.sample\(5\) returned 4 galaxies"):
+    with pytest.raises(ValueError, match=r"galaxies.sample\(5\) returned 4 galaxies"):
         draw_truth(Lazy(), 5, seed=1)
 
 
 def test_a_file(tmp_path):
     galaxies().write(tmp_path / "galaxies.ecsv")
-    source, name = open_population(tmp_path / "galaxies.ecsv")
+    source, name = open_galaxies(tmp_path / "galaxies.ecsv")
     assert len(source) == 5
     assert name.endswith("galaxies.ecsv")
 
@@ -130,40 +147,40 @@ def test_the_number_of_galaxies_is_positive(n):
     ],
 )
 def test_impossible_galaxies(columns, message):
-    with pytest.raises(ValueError, match=f"population: {message}"):
+    with pytest.raises(ValueError, match=f"galaxies: {message}"):
         draw_truth(galaxies(**columns), None, seed=1)
 
 
 def test_columns_are_needed():
     table = galaxies()["mag", "r_eff"]
-    with pytest.raises(ValueError, match="population has no column n, q, only mag, r_eff"):
+    with pytest.raises(ValueError, match="galaxies has no column n, q, only mag, r_eff"):
         draw_truth(table, None, seed=1)
-    with pytest.raises(ValueError, match="population has no rows"):
+    with pytest.raises(ValueError, match="galaxies has no rows"):
         draw_truth(galaxies(0), None, seed=1)
-    with pytest.raises(u.UnitConversionError, match="population: the column 'r_eff'"):
+    with pytest.raises(u.UnitConversionError, match="galaxies: the column 'r_eff'"):
         draw_truth(galaxies(r_eff=np.ones(5) * u.mag), None, seed=1)
     with pytest.raises(ValueError, match="must be of numbers"):
         draw_truth(galaxies(n=["one"] * 5), None, seed=1)
 
 
-def test_what_is_no_population():
-    with pytest.raises(TypeError, match="population must be a table or a dict of columns, not int"):
-        open_population(5)
-    with pytest.raises(FileNotFoundError, match=r"population='absent.ecsv' does not exist"):
-        open_population("absent.ecsv")
-    with pytest.raises(ValueError, match="population='nonsense': is not a survey"):
-        open_population("nonsense")
+def test_what_are_no_galaxies():
+    with pytest.raises(TypeError, match="galaxies must be a table or a dict of columns, not int"):
+        open_galaxies(5)
+    with pytest.raises(FileNotFoundError, match=r"galaxies='absent.ecsv' does not exist"):
+        open_galaxies("absent.ecsv")
+    with pytest.raises(ValueError, match="galaxies='nonsense': is not a survey"):
+        open_galaxies("nonsense")
 
 
 @pytest.mark.parametrize("magnitudes", [(25, 20), (20, np.nan), 3.0])
 def test_magnitudes_are_a_range(magnitudes):
     with pytest.raises(ValueError, match=r"magnitudes=.* must be two increasing numbers"):
-        open_population("candels_f160w", magnitudes=magnitudes)
+        open_galaxies("candels_f160w", magnitudes=magnitudes)
 
 
 def test_magnitudes_are_those_of_a_survey():
     with pytest.raises(ValueError, match="only a simulated survey takes them, not QTable"):
-        open_population(galaxies(), magnitudes=(20, 25))
+        open_galaxies(galaxies(), magnitudes=(20, 25))
 
 
 def test_galaxies_fit_into_the_image():
