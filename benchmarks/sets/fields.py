@@ -140,18 +140,22 @@ def _draw_truth(rng, config, side):
     counts = 10 ** (COUNT_SLOPE * (np.array(MAGNITUDES) - 25))
     mag = 25 + np.log10(rng.uniform(*counts, n)) / COUNT_SLOPE
     mag = np.where(star, rng.uniform(brightest, FAINTEST_STAR, n), mag)
-    disk = 1.678 * np.exp(-1.145 - 0.269 * (mag - 23))
     index = INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n))
     index = np.clip(index, *_ends(config.priors["n"]))
     q = rng.uniform(*_ends(config.priors["q"]), n)
     theta = rng.uniform(*_ends(config.priors["theta"]), n)
     x, y = rng.uniform(-0.5, side - 0.5, (2, n))
-    size = disk * 10 ** (SIZE_SCATTER * rng.standard_normal(n))
+    size = median_radius(mag) * 10 ** (SIZE_SCATTER * rng.standard_normal(n))
     # GalSim needs time to prepare each new index, and keeps a hundred of them.
     index = np.round(index, 1)
     r_eff = np.where(star, 0.0, size)
     columns = {"x_0": x, "y_0": y, "mag": mag, "r_eff": r_eff, "n": index, "q": q, "theta": theta}
     return Table(columns)
+
+
+def median_radius(mag):
+    """Return the median half-light radius of galaxies of a magnitude, in arcsec."""
+    return 1.678 * np.exp(-1.145 - 0.269 * (mag - 23))
 
 
 def _ends(prior):
