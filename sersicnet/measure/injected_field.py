@@ -10,6 +10,7 @@ from sersicnet.diagnostics.scores import split_truth
 from sersicnet.io.cards import header_number
 from sersicnet.measure.models import galaxy_labels, galaxy_stamps
 from sersicnet.measure.pixels import pixels_at
+from sersicnet.measure.psf import centered_psf
 from sersicnet.preprocessing.frame import StampFrame
 
 __all__ = ["Gain", "field_gain", "injected_rounds", "with_galaxies"]
@@ -246,7 +247,7 @@ def with_galaxies(field, truth, psf, *, pixel_scale, zeropoint, normalize_psf, g
     return replace(field, data=data, noise=noise)
 
 
-def injected_rounds(field, injections, rows, psf, **options):
+def injected_rounds(field, injections, rows, psf, *, pixel_scale, zeropoint, psf_options):
     """Add the galaxies of a table of injections to an image again, round by round.
 
     Parameters
@@ -257,8 +258,10 @@ def injected_rounds(field, injections, rows, psf, **options):
         Table of `~sersicnet.measure.inject_galaxies`; of another catalog, nothing is injected.
     rows : (M,) int `~numpy.ndarray`
         Rows of the table that are wanted.
-    psf, **options
-        The PSF, and ``pixel_scale``, ``zeropoint`` and ``normalize_psf``, as for `with_galaxies`.
+    psf, pixel_scale, zeropoint
+        As for `with_galaxies`; the PSF as it was given to the measurement.
+    psf_options : dict
+        Options of the PSF, ``normalize`` and ``recenter``, True where they are missing.
 
     Yields
     ------
@@ -271,6 +274,14 @@ def injected_rounds(field, injections, rows, psf, **options):
     if "NINJECT" not in meta or "round" not in injections.colnames:
         yield rows, field
         return
+    normalize = psf_options.get("normalize", True)
+    psf, _ = centered_psf(
+        psf,
+        field.data.shape,
+        normalize=normalize,
+        recenter=psf_options.get("recenter", True),
+    )
+    options = {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "normalize_psf": normalize}
     gain = Gain(meta.get("GAIN"), bool(meta.get("PHOTMAP")), meta.get("NOISCALE", 1.0))
     _, truth = split_truth(injections)
     truth["id"] = injections["id"]

@@ -124,8 +124,7 @@ def catalog_cutouts(
         cutouts = [None] * len(catalog)
         known = np.flatnonzero(np.isfinite(list(values.values())).all(axis=0))
         chosen = known[np.argsort(values["mag"][known])[:n_brightest]]
-        again = {"pixel_scale": given_scale, "zeropoint": zeropoint}
-        again["normalize_psf"] = options.get("normalize", True)
+        again = {"pixel_scale": given_scale, "zeropoint": zeropoint, "psf_options": options}
         for rows, shown in injected_rounds(field, catalog, chosen, psf, **again):
             for row in rows:
                 x = values["x_0"][row]

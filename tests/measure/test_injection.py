@@ -153,6 +153,18 @@ def test_pictures_are_of_the_image_with_galaxies(injected, small):
         assert found.cutouts[-1] is None
 
 
+def test_pictures_have_the_psf_in_the_middle(injected, small):
+    """A star that is off the middle of its stamp is moved there, as in the measurement."""
+    table = injected[0].copy()
+    del table.meta["GAIN"]  # whose noise would differ
+    straight = catalog_cutouts(table, small)
+    shifted = catalog_cutouts(table, small, psf=np.pad(small.psf, ((2, 0), (2, 0))))
+    row = np.flatnonzero(table["detected"])[0]
+    difference = shifted.cutouts[row].data - straight.cutouts[row].data
+    brightest = np.nanmax(straight.cutouts[row].data)
+    assert np.nanmax(np.abs(difference)) < 0.05 * brightest
+
+
 def test_the_log_says_it_once(small, net, caplog):
     with caplog.at_level(logging.INFO, logger="sersicnet"):
         inject_galaxies(small, TABLE, net=net, n_galaxies=2, min_distance=200)
