@@ -53,6 +53,12 @@ def add_measure(commands):
         "SExtractor",
     )
     add_measuring(parser)
+    parser.add_argument(
+        "--population",
+        metavar="infer|FILE",
+        help="population of the sources, taken as their prior in further columns: infer it, or "
+        "read it from a file",
+    )
     add_device(parser)
     add_option_file(parser)
     parser.add_argument(
@@ -97,6 +103,8 @@ def _measure(options):
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
     inputs = {name: getattr(options, name) for name in ("image", *FILES)}
+    if options.population != "infer":
+        inputs["population"] = options.population
     check_inputs(inputs)
     check_table_path(options.output, "output")
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
@@ -113,7 +121,7 @@ def _measure_all(paths, options):
     for name in (*_IMAGES, "regions"):
         if getattr(options, name) is not None:
             options.parser.error("--all-hdus writes a table and nothing else")
-    given = measuring_of(options)
+    given = measuring_of(options) | {"population": options.population}
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)
@@ -131,7 +139,7 @@ def _measure_image(options):
     from sersicnet.measure.models import check_field_model
     from sersicnet.measure.regions import write_regions
 
-    given = measuring_of(options)
+    given = measuring_of(options) | {"population": options.population}
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)

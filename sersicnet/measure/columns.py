@@ -11,6 +11,7 @@ from astropy.table import QTable
 from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
+from sersicnet.measure.populations import population_columns
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
 __all__ = ["blank_table", "catalog_columns", "source_columns"]
@@ -32,7 +33,7 @@ _KEY = (
 )
 
 
-def source_columns(parameters, refine=None, *, judged=False):
+def source_columns(parameters, refine=None, *, judged=False, population=False):
     """Columns of the sources of tiles, before the catalog is finished.
 
     Parameters
@@ -43,6 +44,8 @@ def source_columns(parameters, refine=None, *, judged=False):
         As in `~sersicnet.SersicNet.predict`.
     judged : bool, optional
         Whether the models are compared with the image, as those of the universal network are.
+    population : bool, optional
+        Whether there are columns with a population as prior.
 
     Returns
     -------
@@ -54,14 +57,21 @@ def source_columns(parameters, refine=None, *, judged=False):
     >>> [column.name for column in source_columns(("n",))][:6]
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
-    measured = _measured_columns(parameters, refine, judged)
+    measured = _measured_columns(parameters, refine, judged, population)
     measured += _shape_columns(parameters)
     photometry = [COLUMNS[name] for name in _PHOTOMETRY]
     return [COLUMNS["id"], *measured, COLUMNS["flags"], *photometry, *_KEY]
 
 
 def catalog_columns(
-    parameters, refine=None, *, judged=False, unit=None, celestial=False, one_pixel_scale=True
+    parameters,
+    refine=None,
+    *,
+    judged=False,
+    population=False,
+    unit=None,
+    celestial=False,
+    one_pixel_scale=True,
 ):
     """Columns of the catalog of an image, in their order.
 
@@ -71,7 +81,7 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged : bool, optional
+    judged, population : bool, optional
         As in `source_columns`.
     unit : `~astropy.units.UnitBase`, optional
         Unit of the image.
@@ -90,7 +100,7 @@ def catalog_columns(
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged)]
+    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population)]
     if celestial:
         columns += [COLUMNS["ra"], COLUMNS["dec"]]
     if celestial and "theta" in parameters:
@@ -102,11 +112,13 @@ def catalog_columns(
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 
 
-def _measured_columns(parameters, refine, judged):
-    """Columns of the parameters, of the misfit, and of the refinement."""
+def _measured_columns(parameters, refine, judged, population):
+    """Columns of the parameters, also with a population, of the misfit, and of the refinement."""
     columns = []
     for name in parameters:
         columns += PARAMETERS[name].columns
+    if population:
+        columns += population_columns()
     if judged:
         columns += MISFIT_COLUMNS
     refinement = check_refinement(refine)

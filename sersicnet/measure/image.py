@@ -11,13 +11,14 @@ from sersicnet.io.paths import check_outputs
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_inputs, log_results, log_sky
 from sersicnet.measure.options import Options, check_keywords, takes_options
+from sersicnet.measure.populations import check_population, with_population
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["measure_image", "name_of"]
 
 # Keyword arguments that are no options.
-_OWN = ("net", "output", "background_image", "segmentation_image", "progress_bar")
+_OWN = ("net", "population", "output", "background_image", "segmentation_image", "progress_bar")
 
 
 @takes_options
@@ -25,6 +26,7 @@ def measure_image(
     image,
     *,
     net=None,
+    population=None,
     output=None,
     background_image=None,
     segmentation_image=None,
@@ -45,6 +47,12 @@ def measure_image(
         tile at a time is read (extensions as for `~sersicnet.io.read_cutout`).
     net : `~sersicnet.SersicNet`, optional
         The network; by default that of the universal weights.
+    population : None, ``'infer'``, path or `~sersicnet.Population`, optional
+        Population of the sources, which is taken as the prior of each in further columns:
+        ``mag_population``, its error and quantiles, and the same for ``r_eff``, ``n`` and ``q``,
+        ``ess_population`` and ``flags_population``. ``'infer'`` infers it from the sources of
+        tiles in random order, at least 2000 of them or all: these are measured twice, and the
+        population depends on the tiles.
     output : path, optional
         File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
         ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces
@@ -98,15 +106,17 @@ def measure_image(
     """
     check_keywords("measure_image", options, own=_OWN)
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
-    _check_paths(output, images, {"image": image, **options})
+    _check_paths(output, images, {"image": image, "population": population, **options})
+    population = check_population(population)
     if net is None:
         net = SersicNet.from_pretrained()
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
-        _check_network(measurement)
+        _check_network(measurement, population)
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
+        measurement = with_population(measurement, population, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])
         if background_image is not None:
@@ -138,10 +148,13 @@ def name_of(image):
     return "the image"
 
 
-def _check_network(measurement):
+def _check_network(measurement, population):
     """Raise ValueError, before the sky is measured, if the network cannot do what was asked."""
     if not isinstance(measurement.net.network_, PosteriorNetwork):
         check_plain(measurement.options.refine, measurement.options.augment)
+        if population is not None:
+            msg = "population= needs the posterior network: use the weights 'universal'"
+            raise ValueError(msg)
     elif measurement.psf is None:
         msg = (
             "psf=None and the image has none: this network needs the PSF. Pass a star-like stamp "

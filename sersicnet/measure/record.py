@@ -26,7 +26,8 @@ def describe_measurement(measurement):
     -------
     dict
         ``IMAGE`` (name of its file), ``PIXSCALE``, ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels,
-        where it is the same all over the image), and what `describe_call` has.
+        where it is the same all over the image), ``POPULATN`` (where the population comes from, if
+        there is one), and what `describe_call` has.
     """
     options = measurement.options
     psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
@@ -46,6 +47,8 @@ def describe_measurement(measurement):
         assumptions=options.assumptions(),
         psf_options=psf_options,
     )
+    if measurement.population is not None:
+        record["POPULATN"] = measurement.population.about
     return record | {"THRESH": options.threshold}
 
 

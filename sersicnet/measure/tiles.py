@@ -22,13 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-import astropy.units as u
 import numpy as np
 from astropy.table import vstack
 
 from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import plain_width
+from sersicnet.inference.population import Population
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -39,7 +39,7 @@ from sersicnet.measure.catalog import (
     outside,
 )
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
-from sersicnet.measure.cutouts import cut_source, shift_centers
+from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
@@ -58,9 +58,9 @@ from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, open_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
+from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
-from sersicnet.parameters import PIXEL_SHAPE
 from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["Measurement", "open_measurement"]
@@ -150,6 +150,8 @@ class Measurement:
         Value from which on pixels are saturated.
     n_passes : int
         Largest number of times that sources are measured.
+    population : `~sersicnet.Population` or None
+        Population of the sources, with which they are measured too.
     """
 
     field: FieldImage
@@ -161,6 +163,7 @@ class Measurement:
     positions: np.ndarray
     saturation: float
     n_passes: int
+    population: Population | None = None
 
     @property
     def has_sky(self):
@@ -251,9 +254,11 @@ class Measurement:
         if not self.has_sky:
             sky = sky.without_level()
         tables = [self._blank_rows([])]  # all columns where there is no source
+        units = {"zeropoint": self.zeropoint, "noise_known": self.field.noise is not None}
         for tile in tiles:
             sources = self.find_sources(tile, sky)
-            tables += self._measure_sources(sources, models)
+            for results, part in self.results_of(sources, models):
+                tables.append(source_table(results, part, population=self.population, **units))
             if bar is not None:
                 bar.update()
         return vstack(tables)
@@ -276,6 +281,7 @@ class Measurement:
             self.net.parameters_,
             self.options.refine,
             judged=self._judged,
+            population=self.population is not None,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
@@ -288,7 +294,8 @@ class Measurement:
 
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""
-        columns = source_columns(self.net.parameters_, self.options.refine, judged=self._judged)
+        options = {"judged": self._judged, "population": self.population is not None}
+        columns = source_columns(self.net.parameters_, self.options.refine, **options)
         table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)
@@ -306,9 +313,23 @@ class Measurement:
             reach=max(self.options.tile_size, _LEAST_REACH),
         )
 
-    def _measure_sources(self, sources, models):
-        """Tables of the sources of a tile, or of those whose neighbors have changed."""
-        tables = []
+    def results_of(self, sources, models=()):
+        """Measure the sources of a tile, or those whose neighbors have changed, in parts.
+
+        Parameters
+        ----------
+        sources : `~sersicnet.measure.detection.Sources`
+            Sources from `find_sources`.
+        models : list of `~astropy.table.Table`, optional
+            As in `measure`.
+
+        Yields
+        ------
+        results : `~sersicnet.SersicResults`
+            Results of some sources.
+        part : `~astropy.table.QTable`
+            Their rows of detection.
+        """
         for start in range(0, len(sources.table), _BATCH):
             part = sources.table[start : start + _BATCH]
             neighbors = None
@@ -328,8 +349,7 @@ class Measurement:
             if cuts:
                 part["local_background"] = [cut.local_background for cut in cuts]
                 part["flags"] = [cut.flags for cut in cuts]
-                tables.append(self._predict([cut.pixels for cut in cuts], part))
-        return tables
+                yield self._predict([cut.pixels for cut in cuts], part), part
 
     def _cut(self, sources, source, neighbors):
         """The cutout of a source, None where it need not be measured again."""
@@ -342,7 +362,7 @@ class Measurement:
         return None
 
     def _predict(self, cutouts, part):
-        """The table of some sources from their cutouts and their rows of detection."""
+        """The results of some sources from their cutouts and their rows of detection."""
         psfs = None
         oversampling = 1
         if self.psf is not None:
@@ -351,7 +371,7 @@ class Measurement:
         pixel_scale, stretch = pixels_at(
             self.field, np.asarray(part["x"]), np.asarray(part["y"]), self.options.pixel_scale
         )
-        results = self.net.predict(
+        return self.net.predict(
             [replace(cutout, stretch=own) for cutout, own in zip(cutouts, stretch, strict=True)],
             psf=psfs,
             psf_oversampling=oversampling,
@@ -359,27 +379,3 @@ class Measurement:
             zeropoint=self.zeropoint,
             **self.options.predicting(),
         )
-        table = results.to_table()
-        table.meta.clear()  # that of the catalog comes from `_describe`
-        for name, values in results.pixel_shapes.items():
-            table[name] = PIXEL_SHAPE[name].with_unit(values)
-        table["flags"] |= np.asarray(part["flags"])
-        if self.field.noise is None:
-            table["flags"] |= int(Flags.NOISE_ESTIMATED)
-        shift_centers(table, part)
-        self._add_photometry(table, part, pixel_scale)
-        for name in ("local_background", "row", "peak_y", "peak_x"):
-            table[name] = part[name]
-        return table
-
-    def _add_photometry(self, table, part, pixel_scale):
-        """Add what photutils measured, in the units of the parameters."""
-        flux = part["kron_flux"]
-        with np.errstate(invalid="ignore", divide="ignore"):  # of negative fluxes
-            table["kron_mag"] = (self.zeropoint - 2.5 * np.log10(flux)) * u.ABmag
-            relative_error = np.abs(part["kron_flux_err"] / flux)
-            table["kron_mag_err"] = 2.5 / np.log(10) * relative_error * u.mag
-        table["half_light_radius"] = part["half_light_radius"] * pixel_scale * u.arcsec
-        table["area"] = part["area"] * u.pix**2
-        table["x_centroid"] = part["x"] * u.pix
-        table["y_centroid"] = part["y"] * u.pix

@@ -11,6 +11,8 @@ scores
     `plot_predicted_vs_true`, `plot_binned_score`, `plot_history`: how good predictions are.
 posteriors
     `plot_corner`, `plot_coverage`, `plot_sbc`, `plot_tarp`: posteriors and their calibration.
+populations
+    `plot_population`: distributions of galaxies.
 axes, style
     Where is drawn; colors and names.
 """
@@ -23,6 +25,7 @@ _HOMES = {
     "plot_coverage": "posteriors",
     "plot_history": "scores",
     "plot_mosaic": "images",
+    "plot_population": "populations",
     "plot_predicted_vs_true": "scores",
     "plot_residuals": "images",
     "plot_sbc": "posteriors",
@@ -35,6 +38,7 @@ __all__ = [
     "plot_coverage",
     "plot_history",
     "plot_mosaic",
+    "plot_population",
     "plot_predicted_vs_true",
     "plot_residuals",
     "plot_sbc",

@@ -85,6 +85,9 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert seen.pop("recenter_psf") is False
     assert seen.pop("refine") == "lm"
     assert seen.pop("background_box") is None
+    assert seen.pop("population") is None
+    assert main([*arguments, "--population", "infer"]) == 0
+    assert seen.pop("population") == "infer"
     assert main(arguments) == 0
     assert seen["refine"] is None
     assert seen["n_passes"] is None
@@ -98,6 +101,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     [
         (["--psf", "absent.fits"], "--psf='absent.fits' does not exist"),
         (["--catalog", "absent.ecsv"], "--catalog='absent.ecsv' does not exist"),
+        (["--population", "absent.st"], "--population='absent.st' does not exist"),
         (["--threshold", "0"], "--threshold=0.0 must be positive"),
         (["--model-image", "no/m.fits"], "--model-image='no/m.fits': there is no folder 'no'"),
         (

@@ -1,0 +1,134 @@
+"""The population of the sources of an image, and the columns that it adds to their catalog."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from sersicnet.inference.population import Population
+from sersicnet.parameters import PARAMETERS, Column
+
+__all__ = ["add_population", "check_population", "population_columns", "with_population"]
+
+INFER = "infer"
+# Parameters that a population has a distribution of.
+_PARAMETERS = ("mag", "r_eff", "n", "q")
+# Sources from which it is inferred, at least, where the image has as many.
+_ENOUGH = 2000
+_NOTE = "with the population as prior"
+_OTHERS = (
+    Column("ess_population", None, "effective number of samples, " + _NOTE, format=".1f"),
+    Column("flags_population", None, "bits of sersicnet.Flags, " + _NOTE, int),
+)
+
+
+def check_population(population):
+    """Return what the argument ``population`` stands for.
+
+    Parameters
+    ----------
+    population : None, ``'infer'``, path or `~sersicnet.Population`
+        The user's argument.
+
+    Returns
+    -------
+    None, ``'infer'`` or `~sersicnet.Population`
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    OSError, ValueError
+        If there is no such file, or it does not hold a population.
+    """
+    if population is None or population == INFER or isinstance(population, Population):
+        return population
+    if isinstance(population, str | os.PathLike):
+        return Population.load(population)
+    msg = f"population={population!r} must be None, 'infer', a path or a Population"
+    raise TypeError(msg)
+
+
+def with_population(measurement, population, sky):
+    """Return a measurement that reweights its sources, which a population may be inferred from.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    population : None, ``'infer'`` or `~sersicnet.Population`
+        From `check_population`.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky.
+
+    Returns
+    -------
+    `~sersicnet.measure.tiles.Measurement`
+
+    Raises
+    ------
+    ValueError
+        If the image has too few sources to infer a population.
+    """
+    if isinstance(population, str):
+        population = Population.infer(_sample(measurement, sky), seed=measurement.options.seed)
+    return replace(measurement, population=population)
+
+
+def _sample(measurement, sky):
+    """Return the results of the sources of tiles in random order, until there are enough."""
+    if not measurement.has_sky:
+        sky = sky.without_level()
+    tiles = measurement.tiles
+    found = []
+    for number in np.random.default_rng(measurement.options.seed).permutation(len(tiles)):
+        sources = measurement.find_sources(tiles[number], sky)
+        for results, part in measurement.results_of(sources):
+            found.append(replace(results, flags=results.flags | np.asarray(part["flags"])))
+        if sum(map(len, found)) >= _ENOUGH:
+            break
+    return found
+
+
+def population_columns():
+    """Return the columns that a population adds, a list of `~sersicnet.parameters.Column`.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.populations import population_columns
+    >>> [column.name for column in population_columns()][:4]
+    ['mag_population', 'mag_population_err', 'mag_population_lo', 'mag_population_hi']
+    """
+    columns = []
+    for name in _PARAMETERS:
+        for column in PARAMETERS[name].columns:
+            renamed = column.name.replace(name, f"{name}_population", 1)
+            about = f"{column.description}, {_NOTE}"
+            columns.append(replace(column, name=renamed, description=about))
+    return [*columns, *_OTHERS]
+
+
+def add_population(table, results, part, population):
+    """Add the columns of a population to the table of some sources.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        The table, which is changed in place.
+    results : `~sersicnet.SersicResults`
+        What was measured.
+    part : `~astropy.table.QTable`
+        Their rows of detection: the place of a source in the image seeds its draws, so that they
+        do not depend on the tiles.
+    population : `~sersicnet.Population`
+        The population.
+    """
+    places = (np.asarray(part["peak_y"], int) << 24) + np.asarray(part["peak_x"], int)
+    found = population.reweight(replace(results, ids=places))
+    reweighted = found.to_table()
+    for name in _PARAMETERS:
+        for column in PARAMETERS[name].columns:
+            renamed = column.name.replace(name, f"{name}_population", 1)
+            table[renamed] = reweighted[column.name]
+    table["ess_population"] = reweighted["ess"]
+    table["flags_population"] = found.flags | np.asarray(part["flags"])

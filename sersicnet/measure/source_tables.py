@@ -1,0 +1,60 @@
+"""The table of some sources of an image: what the network and what photutils measured."""
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet.flags import Flags
+from sersicnet.measure.cutouts import shift_centers
+from sersicnet.measure.populations import add_population
+from sersicnet.parameters import PIXEL_SHAPE
+
+__all__ = ["source_table"]
+
+
+def source_table(results, part, *, zeropoint, noise_known, population):
+    """Make the table of some sources, with the columns of `~sersicnet.measure.columns`.
+
+    Parameters
+    ----------
+    results : `~sersicnet.SersicResults`
+        Results of N sources, in pixels of their cutouts.
+    part : `~astropy.table.QTable`
+        Their rows of detection.
+    zeropoint : float
+        AB magnitude of a flux of 1.
+    noise_known : bool
+        Whether the noise of the image was given.
+    population : `~sersicnet.Population` or None
+        Population of the sources, with which they are measured too.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
+    table = results.to_table()
+    table.meta.clear()  # that of the catalog comes from the whole measurement
+    for name, values in results.pixel_shapes.items():
+        table[name] = PIXEL_SHAPE[name].with_unit(values)
+    table["flags"] |= np.asarray(part["flags"])
+    if not noise_known:
+        table["flags"] |= int(Flags.NOISE_ESTIMATED)
+    shift_centers(table, part)
+    _add_photometry(table, part, zeropoint, results.frame.pixel_scale)
+    for name in ("local_background", "row", "peak_y", "peak_x"):
+        table[name] = part[name]
+    if population is not None:
+        add_population(table, results, part, population)
+    return table
+
+
+def _add_photometry(table, part, zeropoint, pixel_scale):
+    """Add what photutils measured, in the units of the parameters."""
+    flux = part["kron_flux"]
+    with np.errstate(invalid="ignore", divide="ignore"):  # of negative fluxes
+        table["kron_mag"] = (zeropoint - 2.5 * np.log10(flux)) * u.ABmag
+        relative_error = np.abs(part["kron_flux_err"] / flux)
+        table["kron_mag_err"] = 2.5 / np.log(10) * relative_error * u.mag
+    table["half_light_radius"] = part["half_light_radius"] * pixel_scale * u.arcsec
+    table["area"] = part["area"] * u.pix**2
+    table["x_centroid"] = part["x"] * u.pix
+    table["y_centroid"] = part["y"] * u.pix
