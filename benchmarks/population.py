@@ -77,7 +77,7 @@ def write_surveys(net, options):
                 truth = draw_catalog(n, config_of(survey), seed=seed)
                 results = measure(net, survey, truth, seed, options)
                 scores = score(results, truth, known_population(survey))
-                for name, value in (("seed", seed), ("n", n), ("survey", survey)):
+                for name, value in (("seed", seed), ("galaxies", n), ("survey", survey)):
                     scores.add_column(np.full(len(scores), value), name=name, index=0)
                 print_table(scores)
                 parts.append(scores)
@@ -159,15 +159,15 @@ def score(results, truth, known):
 def loss_table(scores):
     """Return what R2 an inferred population loses to the known one, mean and error over seeds."""
     rows = []
-    for survey, n in dict.fromkeys(zip(scores["survey"], scores["n"], strict=True)):
-        part = scores[(scores["survey"] == survey) & (scores["n"] == n)]
+    for survey, n in dict.fromkeys(zip(scores["survey"], scores["galaxies"], strict=True)):
+        part = scores[(scores["survey"] == survey) & (scores["galaxies"] == n)]
         known = part[part["population"] == "known"]
         inferred = part[part["population"] == "inferred"]
-        row = {"survey": survey, "n": n, "seeds": len(known)}
+        row = {"survey": survey, "galaxies": n, "seeds": len(known)}
         for name in FOUR:
             loss = np.array(known[f"r2_{name}"]) - np.array(inferred[f"r2_{name}"])
-            row[name] = loss.mean()
-            row[f"{name}_err"] = loss.std() / np.sqrt(max(len(loss) - 1, 1))
+            row[f"loss_{name}"] = loss.mean()
+            row[f"loss_{name}_err"] = loss.std() / np.sqrt(max(len(loss) - 1, 1))
         rows.append(row)
     return QTable(rows=rows)
 
