@@ -5,12 +5,14 @@ Virtual Observatory by which TOPCAT and other programs know what a column is
 (https://www.ivoa.net/documents/UCD1+/).
 """
 
+from dataclasses import replace
+
 import astropy.units as u
 
 from sersicnet._settings import similar_names
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["COLUMNS", "check_columns", "describe"]
+__all__ = ["COLUMNS", "POPULATION_COLUMNS", "check_columns", "describe"]
 
 _OTHERS = (
     Column(
@@ -70,7 +72,29 @@ _OTHERS = (
     ),
 )
 
+# What a population adds to a catalog: the parameters that it is a distribution of, once more.
+_NOTE = "with the population as prior"
+_OF_POPULATIONS = (
+    Column("ess_population", None, f"effective number of samples, {_NOTE}", format=".1f"),
+    Column("flags_population", None, f"bits of sersicnet.Flags, {_NOTE}", int, ucd="meta.code"),
+)
+
+
+def _population_columns():
+    """Make the columns of the parameters with a population as prior."""
+    columns = []
+    for name in ("mag", "r_eff", "n", "q"):
+        for column in PARAMETERS[name].columns:
+            renamed = column.name.replace(name, f"{name}_population", 1)
+            about = f"{column.description}, {_NOTE}"
+            columns.append(replace(column, name=renamed, description=about))
+    return (*columns, *_OF_POPULATIONS)
+
+
+POPULATION_COLUMNS = _population_columns()
+
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
+COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
 for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from astropy.table import QTable
 
-from sersicnet.diagnostics.schema import COLUMNS
+from sersicnet.diagnostics.schema import COLUMNS, POPULATION_COLUMNS
 from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
-from sersicnet.measure.populations import population_columns
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
 __all__ = ["blank_table", "catalog_columns", "source_columns"]
@@ -118,7 +117,7 @@ def _measured_columns(parameters, refine, judged, population):
     for name in parameters:
         columns += PARAMETERS[name].columns
     if population:
-        columns += population_columns()
+        columns += POPULATION_COLUMNS
     if judged:
         columns += MISFIT_COLUMNS
     refinement = check_refinement(refine)

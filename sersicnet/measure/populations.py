@@ -5,21 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.inference.population import Population
-from sersicnet.parameters import PARAMETERS, Column
 
-__all__ = ["add_population", "check_population", "population_columns", "with_population"]
+__all__ = ["add_population", "check_population", "with_population"]
 
 INFER = "infer"
-# Parameters that a population has a distribution of.
-_PARAMETERS = ("mag", "r_eff", "n", "q")
 # Sources from which it is inferred, at least, where the image has as many.
 _ENOUGH = 2000
-_NOTE = "with the population as prior"
-_OTHERS = (
-    Column("ess_population", None, "effective number of samples, " + _NOTE, format=".1f"),
-    Column("flags_population", None, "bits of sersicnet.Flags, " + _NOTE, int),
-)
 
 
 def check_population(population):
@@ -90,24 +83,6 @@ def _sample(measurement, sky):
     return found
 
 
-def population_columns():
-    """Return the columns that a population adds, a list of `~sersicnet.parameters.Column`.
-
-    Examples
-    --------
-    >>> from sersicnet.measure.populations import population_columns
-    >>> [column.name for column in population_columns()][:4]
-    ['mag_population', 'mag_population_err', 'mag_population_lo', 'mag_population_hi']
-    """
-    columns = []
-    for name in _PARAMETERS:
-        for column in PARAMETERS[name].columns:
-            renamed = column.name.replace(name, f"{name}_population", 1)
-            about = f"{column.description}, {_NOTE}"
-            columns.append(replace(column, name=renamed, description=about))
-    return [*columns, *_OTHERS]
-
-
 def add_population(table, results, part, population):
     """Add the columns of a population to the table of some sources.
 
@@ -126,9 +101,6 @@ def add_population(table, results, part, population):
     places = (np.asarray(part["peak_y"], int) << 24) + np.asarray(part["peak_x"], int)
     found = population.reweight(replace(results, ids=places))
     reweighted = found.to_table()
-    for name in _PARAMETERS:
-        for column in PARAMETERS[name].columns:
-            renamed = column.name.replace(name, f"{name}_population", 1)
-            table[renamed] = reweighted[column.name]
-    table["ess_population"] = reweighted["ess"]
-    table["flags_population"] = found.flags | np.asarray(part["flags"])
+    reweighted["flags"] |= np.asarray(part["flags"])
+    for column in POPULATION_COLUMNS:
+        table[column.name] = reweighted[column.name.replace("_population", "")]

@@ -20,10 +20,9 @@ def fake_measure(net, name, truth, seed, options):
     return measure(columns | {"n": np.array(truth["n"]), "q": np.array(truth["q"])}, error=0.1)
 
 
-@pytest.mark.filterwarnings("ignore:.*mean of empty slice")
 def test_command(tmp_path, monkeypatch):
     monkeypatch.setattr(population, "measure", fake_measure)
-    options = ["--n", "40", "--seeds", "1", "2", "--surveys", "candels"]
+    options = ["--n", "25", "--seeds", "1", "2", "--surveys", "candels"]
     population.main([str(tmp_path), *options])
     scores = QTable.read(tmp_path / "surveys.csv")
     assert list(scores["population"]) == 2 * ["none", "known", "inferred"]

@@ -7,9 +7,9 @@ from helpers.measured import value
 from helpers.populations import draw_truth, measure
 
 from sersicnet import Population, SersicNet
+from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.measure import measure_image
 from sersicnet.measure.columns import blank_table, catalog_columns
-from sersicnet.measure.populations import population_columns
 
 GALAXY = {"x_0": 40.0, "y_0": 45.0, "flux": 5e3, "r_eff": 3.0, "n": 1.0, "q": 0.8, "theta": 0.0}
 
@@ -30,7 +30,7 @@ def test_inferred_population(field, net, table):
     for name in table.colnames:
         np.testing.assert_array_equal(value(found[name]), value(table[name]))
     assert set(found.colnames) - set(table.colnames) == {
-        column.name for column in population_columns()
+        column.name for column in POPULATION_COLUMNS
     }
     assert found.meta["POPULATN"].startswith("inferred from ")
     measured = np.isfinite(value(found["mag"]))
@@ -52,7 +52,7 @@ def test_known_population_and_tiles(image, net):
     galaxy = np.argmin(np.abs(value(found["x_0"]) - GALAXY["x_0"]))
     assert value(found["n_population"])[galaxy] == pytest.approx(1, abs=0.05)
     assert value(found["n_population_err"])[galaxy] < 0.03
-    for column in population_columns():
+    for column in POPULATION_COLUMNS:
         one, two = value(found[column.name]), value(tiled[column.name])
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
 
