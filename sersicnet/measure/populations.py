@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from sersicnet.diagnostics.schema import POPULATION_COLUMNS
+from sersicnet.flags import Flags
 from sersicnet.inference.population import Population
 
 __all__ = ["add_population", "check_population", "with_population"]
@@ -102,5 +103,6 @@ def add_population(table, results, part, population):
     found = population.reweight(replace(results, ids=places))
     reweighted = found.to_table()
     reweighted["flags"] |= np.asarray(part["flags"])
+    reweighted["flags"] |= table["flags"] & int(Flags.NOISE_ESTIMATED)
     for column in POPULATION_COLUMNS:
         table[column.name] = reweighted[column.name.replace("_population", "")]
