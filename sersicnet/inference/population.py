@@ -9,6 +9,7 @@ from astropy.table import QTable
 
 from sersicnet._settings import check_positive
 from sersicnet.flags import FAILED, Flags
+from sersicnet.inference.population_counts import CountedMixture, fit_counts
 from sersicnet.inference.population_density import (
     N_COORDINATES,
     Mixture,
@@ -24,7 +25,7 @@ from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Population"]
 
-# Galaxies without which nothing can be said of a distribution with 14 degrees of freedom.
+# Galaxies without which nothing can be said of a distribution with 17 degrees of freedom.
 _FEWEST = 20
 # Galaxies on which the number of components is chosen, draws of these, and draws of each.
 _CHOOSING = 2048
@@ -50,8 +51,8 @@ class Population:
     ----------
     function : callable
         Logarithm of the density, see `known`.
-    mixture : `~sersicnet.inference.population_density.Mixture`, optional
-        The mixture of normal distributions that was inferred.
+    mixture : `~sersicnet.inference.population_counts.CountedMixture`, optional
+        The mixture of normal distributions, with counts by magnitude, that was inferred.
     record : dict
         How it was inferred: ``n_galaxies``, ``n_components``, ``n_degrees`` (of freedom) and
         ``scores``, the mean logarithm of the density of galaxies that were held out, for 1, 2, ...
@@ -63,7 +64,8 @@ class Population:
     radius in arcsec), ``n`` and ``q``. Angles and centers keep the universal prior. An inferred
     population is a mixture of normal distributions of the magnitude, the logarithm of the radius,
     and the logits of the root of the index and of the axis ratio within the limits of the
-    universal prior. :doc:`/user_guide/population` says how it is fitted.
+    universal prior, times a function of the magnitude. :doc:`/user_guide/population` says how it
+    is fitted.
 
     Examples
     --------
@@ -76,7 +78,7 @@ class Population:
     """
 
     function: object
-    mixture: Mixture | None = None
+    mixture: CountedMixture | None = None
     record: dict = field(default_factory=dict)
 
     @classmethod
@@ -150,7 +152,7 @@ class Population:
         first = _evidence(parts, next(batches), n_draws, seed)
         chosen, scores = choose_mixture(first, rng)
         rest = (_evidence(parts, batch, n_draws, seed) for batch in batches)
-        mixture = fit_all(chosen, first, rest, n_galaxies)
+        mixture = fit_counts(first, fit_all(chosen, first, rest, n_galaxies))
         record = {
             "n_galaxies": n_galaxies,
             "n_components": len(mixture),
@@ -273,9 +275,9 @@ class Population:
             If the population is known by a function alone.
         """
         mixture = self._inferred("save")
-        tensors = {}
+        tensors = {"log_factors": torch.from_numpy(mixture.log_factors)}
         for name in ("weights", "means", "covariances"):
-            tensors[name] = torch.from_numpy(getattr(mixture, name))
+            tensors[name] = torch.from_numpy(getattr(mixture.mixture, name))
         write_weights(path, tensors, {"population": self.record})
 
     @classmethod
@@ -320,6 +322,7 @@ def _read_mixture(path, tensors):
     n_components = len(tensors.get("weights", ()))
     shapes = {"weights": (n_components,), "means": (n_components, n)}
     shapes["covariances"] = (n_components, n, n)
+    shapes["log_factors"] = (max(2, len(tensors.get("log_factors", ()))),)
     arrays = {}
     for name, shape in shapes.items():
         array = tensors.get(name, torch.zeros(0)).double().numpy()
@@ -332,7 +335,8 @@ def _read_mixture(path, tensors):
     if not positive or not np.isclose(weights.sum(), 1):
         msg = f"{path} does not hold a Population: its weights or covariances are not positive"
         raise ValueError(msg)
-    return Mixture(**arrays)
+    log_factors = arrays.pop("log_factors")
+    return CountedMixture(Mixture(**arrays), log_factors)
 
 
 def _usable_rows(results):

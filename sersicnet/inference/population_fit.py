@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from scipy.special import logsumexp
 
+from sersicnet.inference.population_counts import fit_counts
 from sersicnet.inference.population_density import Mixture
 
 __all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
@@ -74,6 +76,21 @@ class Evidence:
     def n_coordinates(self):
         """Number of coordinates D."""
         return int((np.sqrt(8 * self.features.shape[-1] + 1) - 3) / 2)
+
+    @property
+    def mag(self):
+        """Magnitudes of the draws, (N, S)."""
+        return self.features[:, :, 1]
+
+    def log_joint(self, mixture):
+        """Return the logarithm of the density of each draw over its prior, (N, S)."""
+        log_parts = self.features @ _coefficients(mixture).T
+        return logsumexp(log_parts, axis=2) + self.log_weights
+
+    def log_likelihood(self, counted):
+        """Return the log likelihood of each galaxy, (N,), of a `CountedMixture`."""
+        log_joint = self.log_joint(counted.mixture) + counted.log_factor(self.mag)
+        return logsumexp(log_joint, axis=1) - np.log(log_joint.shape[1])
 
     def shares(self, mixture):
         """Return the log likelihood of each galaxy, (N,), and its shares, (N, S, K)."""
@@ -231,21 +248,20 @@ def choose_mixture(evidence, rng):
     mixture : `~sersicnet.inference.population_density.Mixture`
         Fitted to all galaxies.
     scores : list of float
-        Mean log likelihood of galaxies that were held out, for 1, 2, ... components.
+        Mean log likelihood of galaxies that were held out, for 1, 2, ... components, each with
+        counts of its own.
     """
     folds = np.array_split(rng.permutation(len(evidence)), _N_FOLDS)
     order = np.argsort(np.concatenate(folds))
-    paths = []
-    for fold in folds:
-        rest = np.setdiff1d(np.arange(len(evidence)), fold)
-        paths.append(_path(evidence[rest]))
+    rest = [np.setdiff1d(order, fold) for fold in folds]
+    paths = [_path(evidence[rows]) for rows in rest]
     most = min(_MOST_COMPONENTS, max(1, len(evidence) // _FEWEST_GALAXIES))
     scores = []
     while len(scores) < most:
         found = []
         for fold, path in zip(folds, paths, strict=True):
-            log_likelihood, _ = evidence[fold].shares(next(path))
-            found.append(log_likelihood)
+            counted = fit_counts(evidence[rest[len(found)]], next(path))
+            found.append(evidence[fold].log_likelihood(counted))
         scores.append(np.concatenate(found)[order])
         if len(scores) - 1 - np.argmax(np.mean(scores, axis=1)) >= _PATIENCE:
             break
