@@ -5,7 +5,7 @@ import numpy as np
 from sersicnet.inference.population_density import Mixture
 from sersicnet.inference.population_fit import Evidence, choose_mixture, fit_all, fit_mixture
 
-MEANS = np.array([[-1.5, 0.0, 0.5, 0.0], [1.5, 0.0, -0.5, 0.0]])
+MEANS = np.array([[0.0, 0.5, -1.5, 0.0], [0.0, -0.5, 1.5, 0.0]])
 TRUE = Mixture(np.array([0.5, 0.5]), MEANS, np.stack(2 * [0.15 * np.eye(4)]))
 
 
@@ -38,7 +38,7 @@ def test_two_modes_are_found():
     mixture, scores = choose_mixture(evidence_of(400), np.random.default_rng(0))
     assert len(mixture) == 2
     assert scores[1] > scores[0] + 0.1
-    ordered = mixture.means[np.argsort(mixture.means[:, 0])]
+    ordered = mixture.means[np.argsort(mixture.means[:, 2])]
     np.testing.assert_allclose(ordered, MEANS, atol=0.25)
     np.testing.assert_allclose(mixture.weights, 0.5, atol=0.1)
 
@@ -71,7 +71,7 @@ def test_batches_refine_the_first():
     found = fit_all(start, first, (evidence_of(60, seed=2 + i) for i in range(40)), 41 * 60)
 
     def error(mixture):
-        return np.abs(mixture.means[np.argsort(mixture.means[:, 0])] - MEANS).mean()
+        return np.abs(mixture.means[np.argsort(mixture.means[:, 2])] - MEANS).mean()
 
     assert error(found) < 0.6 * error(start)
     assert fit_all(start, first, iter(()), 60) is start
