@@ -4,10 +4,10 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
+from helpers import populations
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Population
-from sersicnet.inference.population_density import Mixture
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.parameters import Prior
 from sersicnet.simulate_catalog import SimulationConfig
@@ -93,17 +93,16 @@ def test_an_object_that_draws():
 
 
 def test_a_population_and_its_file(tmp_path):
-    """The density of draws is that of the population."""
-    disks = Mixture(np.ones(1), np.array([[22.0, -0.4, -0.5, 0.5]]), 0.05 * np.eye(4)[None])
-    population = Population._of(disks, {"n_galaxies": 100})
+    """Galaxies and their density are those of the population."""
+    population = Population.infer(populations.measure(populations.draw_truth(60, seed=1), seed=1))
     population.save(tmp_path / "population.safetensors")
     source, _ = open_galaxies(tmp_path / "population.safetensors")
     truth = draw_truth(source, 50, seed=1)
-    values = [truth[name] for name in ("mag", "r_eff", "n", "q")]
-    values = [getattr(column, "value", column) for column in values]
-    expected = population.log_density(values[0], np.log10(values[1]), *values[2:])
-    assert_allclose(truth["log_density"], expected, rtol=1e-6)
-    assert np.mean(values[0]) == pytest.approx(22, abs=5 * np.sqrt(0.05 / 50))
+    drawn = population.sample(50, seed=1)
+    assert_allclose(truth["mag"].value, drawn["mag"].value)
+    log_r_eff = np.log10(drawn["r_eff"].value)
+    expected = population.log_density(drawn["mag"].value, log_r_eff, drawn["n"], drawn["q"])
+    assert_allclose(truth["log_density"], expected)
 
 
 def test_a_sampler_without_a_seed():
