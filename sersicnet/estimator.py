@@ -211,6 +211,7 @@ class SersicNet(Settings):
         refine=None,
         sky="prior",
         sky_err=None,
+        noise_correlation="measure",
         n_samples=64,
         batch_size=64,
         seed=0,
@@ -235,8 +236,8 @@ class SersicNet(Settings):
         normalize_psf : bool
             Whether PSF stamps hold all of the light; if not, their sum is the share of it.
         recenter_psf : bool
-            Whether a star that is more than 0.1 pixel of the data off the middle of its stamp is
-            moved there, with a warning. If not, positions are off by the same distance.
+            Whether a star more than 0.1 pixel off the middle of its stamp is moved there, with a
+            warning. If not, positions are off by the same distance.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
@@ -253,8 +254,10 @@ class SersicNet(Settings):
         sky : {'prior', 'free', 'fixed'}
             What a refinement assumes of the sky that is left: 0 within ``sky_err``, any, or none.
         sky_err : float or `~astropy.units.Quantity`, optional
-            Standard deviation of that sky in each pixel, in units of the median noise or in the
-            unit of the data, one for all or one per cutout; by default 0.03.
+            Its standard deviation, in units of the median noise (default 0.03), one or per cutout.
+        noise_correlation : 'measure', None, (K, K) array_like or path
+            Correlation of the noise of two pixels at each distance: that of the cutout, none, or a
+            known one, with distance 0 in its middle (in a FITS file).
         n_samples : int
             Number of points of the network's posterior, for medians and quantiles.
         batch_size : int
@@ -310,7 +313,7 @@ class SersicNet(Settings):
             points=base_points(n_samples, seed),
             augment=augment,
             refine=refine,
-            assumptions=Assumptions(sky=sky, sky_err=sky_err),
+            assumptions=Assumptions(sky, sky_err, noise_correlation),
             seed=seed,
             batch_size=batch_size,
             progress_bar=progress_bar,
@@ -335,13 +338,7 @@ class SersicNet(Settings):
         return score_table(table, truth, parameters=self.parameters_)
 
     def save(self, path):
-        """Write the trained network to a safetensors file that `load` reads.
-
-        Parameters
-        ----------
-        path : str or path
-            Path of the file.
-        """
+        """Write the trained network to ``path``, a safetensors file that `load` reads."""
         self._check_fitted()
         write_net(self, path)
 

@@ -56,6 +56,7 @@ class Flags(IntFlag):
     BEYOND_TRAINING = 134217728
     NOISE_FROM_DATA = 268435456
     SKY_DEGENERATE = 536870912
+    CORRELATION_UNKNOWN = 1073741824
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -95,6 +96,7 @@ _DESCRIPTIONS = {
     Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
     Flags.SKY_DEGENERATE: "the fit cannot tell the sky from the galaxy: the cutout is too small",
+    Flags.CORRELATION_UNKNOWN: "too few pixels show the noise; a fit took it as uncorrelated",
 }
 
 

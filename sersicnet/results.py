@@ -115,10 +115,8 @@ class SersicResults:
 
     def __repr__(self):
         n_failed = np.count_nonzero(np.isnan(self.quantiles[:, 1]).any(axis=0))
-        return (
-            f"<SersicResults: {len(self)} galaxies; {', '.join(self.parameters)}; "
-            f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
-        )
+        text = f"<SersicResults: {len(self)} galaxies; {', '.join(self.parameters)}; "
+        return text + f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
 
     def __len__(self):
         return len(self.flags)
@@ -148,7 +146,7 @@ class SersicResults:
 
     def error(self, name):
         """Return half the width of `interval`, (N,) `~numpy.ndarray`."""
-        low, high = self.interval(name)
+        low, _, high = self._row(name)
         return (high - low) / 2
 
     def _row(self, name):
@@ -232,8 +230,7 @@ class SersicResults:
         -------
         dict of (N, n) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix`` (pixels) and
-            ``q_pix`` of the ellipses in pixels where pixels are not square, and ``sky``, in the
-            unit of the image, where it was fitted.
+            ``q_pix`` where pixels are not square, and ``sky`` (of the image) where it was fitted.
         """
         samples = self._samples_in_pixels(n, seed)
         if self.frame.is_square.all():
@@ -388,7 +385,7 @@ class SersicResults:
         absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
         if absent:
             shape = measure_shape(cutout)
-            known = known | {name: shape[name] for name in absent}
+            known |= {name: shape[name] for name in absent}
         values = self._values_in_pixels(index, **known)
         image = draw_model(values, self.frame[[index]], psfs, cutout.data.shape)
         if sky and "sky" in self.columns:

@@ -193,6 +193,19 @@ def add_refine(parser):
         help="standard deviation of that sky, in units of the noise of a pixel; default: 0.03, or "
         "the error of the sky that was subtracted",
     )
+    add_option(
+        parser,
+        "noise_correlation",
+        type=_noise_correlation,
+        metavar="FITS",
+        help="with --refine, the correlation of the noise: measure, none, or a file with the "
+        "correlation at each distance; default: %(default)s",
+    )
+
+
+def _noise_correlation(word):
+    """The argument ``noise_correlation`` of a word."""
+    return None if word == "none" else word
 
 
 def add_recenter(parser):

@@ -83,6 +83,7 @@ def _predict(options):
         refine=options.refine,
         sky=options.sky,
         sky_err=options.sky_err,
+        noise_correlation=options.noise_correlation,
         progress_bar=show_progress(options),
         **units_of(options),
     )

@@ -1,4 +1,4 @@
-"""What fits assume about the pixels beside the galaxy: the sky."""
+"""What fits assume about the pixels: the sky, and the correlation of the noise."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,15 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._rows import Rows
+from sersicnet.flags import FAILED, Flags
+from sersicnet.inference.noise_filters import filter_of, middle_of
+from sersicnet.model.stamp_groups import NoiseFilters
+from sersicnet.model.whitening import FILTER_REACH
+from sersicnet.preprocessing.correlation import NoiseCorrelation, find_correlation, small_parts
+from sersicnet.preprocessing.known_correlation import read_correlation
 from sersicnet.preprocessing.stamps import CheckedCutout
 
-__all__ = ["Assumptions", "PixelModel", "check_sky", "plain_width"]
+__all__ = ["Assumptions", "PixelModel", "check_sky", "known_correlation", "plain_width"]
 
 SKIES = ("prior", "free", "fixed")
 # Least standard deviation of what is left of the sky after its subtraction, in units of the median
@@ -67,10 +73,19 @@ class PixelModel(Rows):
         there is no sky, infinite where nothing is known of it.
     expected_sky : (N,) `~numpy.ndarray`
         What is left of the sky, as far as is known: that of the prior, if there is one.
+    noise : `~sersicnet.model.NoiseFilters`
+        How the noise is whitened.
+    correlation : (N, 17, 17) `~numpy.ndarray`
+        Correlation of pixels of the image, NaN where the noise is white.
+    flags : (N,) int `~numpy.ndarray`
+        ``CORRELATION_UNKNOWN``.
     """
 
     sky_err: np.ndarray
     expected_sky: np.ndarray
+    noise: NoiseFilters
+    correlation: np.ndarray
+    flags: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,26 +94,28 @@ class Assumptions:
 
     Parameters
     ----------
-    sky, sky_err
+    sky, sky_err, noise_correlation
         As in `~sersicnet.SersicNet.predict`.
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, OSError
         If they do not make sense.
 
     Examples
     --------
     >>> from sersicnet.inference.assumptions import Assumptions
     >>> Assumptions(sky="free").describe()
-    {'SKY': 'free'}
+    {'SKY': 'free', 'NOISECOR': 'measure'}
     """
 
     sky: str = "prior"
     sky_err: object = None
+    noise_correlation: object = "measure"
 
     def __post_init__(self):
         check_sky(self.sky, self.sky_err)
+        object.__setattr__(self, "known", known_correlation(self.noise_correlation))
 
     def check_length(self, n_cutouts):
         """Raise ValueError unless ``sky_err`` is one number, or one for each cutout."""
@@ -106,7 +123,9 @@ class Assumptions:
 
     def describe(self):
         """Describe them, as a FITS header can hold them."""
-        record = {"SKY": self.sky}
+        record = {"SKY": self.sky, "NOISECOR": "given"}
+        if self.noise_correlation is None or isinstance(self.noise_correlation, str):
+            record["NOISECOR"] = str(self.noise_correlation).lower()
         if self.sky_err is not None:
             one = np.size(self.sky_err) == 1
             record["SKYERR"] = str(self.sky_err) if one else "one for each cutout"
@@ -135,7 +154,41 @@ class Assumptions:
                 width = np.zeros(len(stamps))
             case _:
                 width = in_stamps
-        return PixelModel(width, in_stamps)
+        return PixelModel(width, in_stamps, *self._noise(batch, stamps))
+
+    def _noise(self, batch, stamps):
+        """The filters, the correlations and the flags of a batch."""
+        n = len(stamps)
+        side = 2 * FILTER_REACH + 1
+        filters = np.zeros((n, side, side), dtype=np.float32)
+        correlation = np.full((n, side, side), np.nan)
+        flags = np.zeros(n, dtype=np.int64)
+        made = {}
+        for row in np.flatnonzero(stamps.flags & int(FAILED) == 0):
+            found = self._correlation(batch, row)
+            flags[row] = 0 if found.is_known else int(Flags.CORRELATION_UNKNOWN)
+            if found.values is None:
+                continue
+            correlation[row] = middle_of(found.values, FILTER_REACH)
+            bins = int(stamps.frame.bins[row])
+            key = (id(found), bins)
+            if key not in made:
+                made[key] = found, filter_of(found.values, found.error, bins)
+            filters[row] = made[key][1]
+        small = np.zeros(stamps.weight.shape, dtype=bool)
+        colored = filters.any(axis=(1, 2))
+        small[colored] = small_parts(stamps.weight[colored] == 0)
+        return NoiseFilters(filters, small), correlation, flags
+
+    def _correlation(self, batch, row):
+        """The correlation of the noise of a cutout, a `NoiseCorrelation`."""
+        if self.known is not None:
+            return self.known
+        cutout = batch.cutouts[row] if isinstance(batch.cutouts, list) else None
+        if isinstance(cutout, CheckedCutout) and cutout.noise_correlation is not None:
+            return cutout.noise_correlation
+        weight = batch.stamps.weight[row]
+        return find_correlation(batch.stamps.data[row] * weight, weight > 0)
 
     def _widths(self, batch):
         """Standard deviations of what is left of the sky, in the units of the images, (N,)."""
@@ -153,6 +206,31 @@ class Assumptions:
         for value, cutout in zip(given, _listed(batch), strict=True):
             widths.append(plain_width(value, cutout.unit).value)
         return np.array(widths)
+
+
+def known_correlation(noise_correlation):
+    """Check the argument ``noise_correlation``.
+
+    Parameters
+    ----------
+    noise_correlation
+        As in `~sersicnet.SersicNet.predict`.
+
+    Returns
+    -------
+    `~sersicnet.preprocessing.correlation.NoiseCorrelation` or None
+        None where it is measured.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        If it is neither a correlation nor the file of one.
+    """
+    if isinstance(noise_correlation, str) and noise_correlation == "measure":
+        return None
+    if noise_correlation is None:
+        return NoiseCorrelation(None, 0.0)
+    return NoiseCorrelation(read_correlation(noise_correlation), 0.0)
 
 
 def _listed(batch):

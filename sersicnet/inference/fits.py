@@ -10,8 +10,8 @@ from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
 from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, stack_labels
-from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.psf_resampling import centered_psfs
+from sersicnet.model.stamp_groups import likelihoods
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
@@ -89,6 +89,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
                 group_psfs,
                 prior=prior,
                 sky_err=pixels.sky_err[rows],
+                noise=pixels.noise[rows],
                 device=device,
             )
         )
@@ -212,6 +213,7 @@ class BatchFit:
                 psfs,
                 chunk=1,
                 sky_err=pixels.sky_err[rows],
+                noise=pixels.noise[rows],
                 device=device,
             )
             for place, likelihood in found:

@@ -41,6 +41,8 @@ _UNRESOLVED = 0.25
 _SMALLEST = 40
 # FWHM of the widest PSF there: of a Gaussian as sharp as a Moffat profile of 8 pixels.
 _WIDEST = 10.0
+# Correlation of the noise of next neighbors there: that of a smoothing of 0.8 pixels is 0.67.
+_MOST_ALIKE = 0.75
 # Structure of the residuals, or their chi2, above noise by more than this many times its scatter.
 _SIGNIFICANCE = 4.0
 # What is sharper than the PSF, as a cosmic ray, may leave residuals of alternating signs, which are
@@ -90,7 +92,7 @@ def misfit_flags(found, quantiles, fitted):
     return flags
 
 
-def network_flags(stamps, psfs, *, adapted=None):
+def network_flags(stamps, psfs, found, *, adapted=None):
     """Return the flags of what the universal network was not trained on, or not adapted to.
 
     A fit does not depend on it: these flags are for rows that show the network's answer.
@@ -99,6 +101,8 @@ def network_flags(stamps, psfs, *, adapted=None):
     ----------
     stamps, psfs
         As in `posterior_flags`.
+    found : `~sersicnet.model.Misfit`
+        Residuals of the galaxies, with the correlation of the noise.
     adapted : dict of [float, float], optional
         Ranges of the images that ``fit`` has adapted it to, as in `normal_flags`.
 
@@ -110,7 +114,9 @@ def network_flags(stamps, psfs, *, adapted=None):
     side = stamps.shapes.min(axis=1) / stamps.frame.bins
     flags = np.where(side < _SMALLEST, int(Flags.SMALL_CUTOUT), 0)
     widths = psfs.widths() / stamps.frame.bins
-    flags |= np.where(widths > _WIDEST, int(Flags.BEYOND_TRAINING), 0)
+    with np.errstate(invalid="ignore"):  # NaN where it is not known
+        unknown = (widths > _WIDEST) | (found.neighbors > _MOST_ALIKE)
+    flags |= np.where(unknown, int(Flags.BEYOND_TRAINING), 0)
     if adapted:
         measured = stamps.flags & int(FAILED) == 0
         flags |= np.where(measured, _image_flags(stamps, adapted, psfs.widths()), 0)
@@ -182,7 +188,7 @@ def _large(r_eff, frame, shapes):
     return 2 * r_eff * frame.bins > shapes.min(axis=1)
 
 
-def posterior_flags(quantiles, stamps, psfs):
+def posterior_flags(quantiles, stamps, psfs, correlation=None):
     """Return the flags of the universal network that follow from its medians.
 
     Parameters
@@ -193,12 +199,14 @@ def posterior_flags(quantiles, stamps, psfs):
         Stamps of the galaxies.
     psfs : `~sersicnet.model.PSFs`
         PSFs of their cutouts.
+    correlation : (N, K, K) `~numpy.ndarray`, optional
+        Correlation of the noise of pixels of the image, NaN where it is white.
 
     Returns
     -------
     (N,) int `~numpy.ndarray`
     """
-    flags = range_flags(quantiles, stamps.frame, stamps.shapes)
+    flags = range_flags(quantiles, stamps.frame, stamps.shapes, correlation)
     width = psfs.widths() * stamps.frame.pixel_scale
     with np.errstate(invalid="ignore"):  # NaN where there is no posterior
         unresolved = quantiles[SEVEN.index("r_eff"), 1] < _UNRESOLVED * width
@@ -206,7 +214,7 @@ def posterior_flags(quantiles, stamps, psfs):
     return flags
 
 
-def range_flags(quantiles, frame, shapes):
+def range_flags(quantiles, frame, shapes, correlation=None):
     """Return the flags of medians that are at the limits of the prior, or of the cutout.
 
     Parameters
@@ -217,6 +225,8 @@ def range_flags(quantiles, frame, shapes):
         Units of the stamps.
     shapes : (N, 2) int `~numpy.ndarray`
         Rows and columns of the cutouts.
+    correlation : (N, K, K) `~numpy.ndarray`, optional
+        As in `posterior_flags`.
 
     Returns
     -------
@@ -239,8 +249,23 @@ def range_flags(quantiles, frame, shapes):
         signal = 10 ** log_snr(torch.from_numpy(stack_labels(labels))).numpy()
         outside |= signal > SNR_LIMITS[1]
         flags[outside] |= int(Flags.OUT_OF_RANGE)
+        if correlation is not None:
+            signal = signal / _excess_noise(correlation, medians, frame.pixel_scale)
         flags[signal < 5] |= int(Flags.LOW_SNR)
     return flags
+
+
+def _excess_noise(correlation, medians, pixel_scale):
+    """Noise of the flux of galaxies over that in white noise, (N,).
+
+    For a Gaussian aperture as large as that of `~sersicnet.model.log_snr`.
+    """
+    width2 = (medians["q"] * (medians["r_eff"] / pixel_scale) ** 2 + 4) / 2
+    reach = correlation.shape[-1] // 2
+    steps2 = np.arange(-reach, reach + 1) ** 2
+    shared = np.exp(-(steps2[:, None] + steps2) / (4 * width2[:, None, None]))
+    variance = (correlation * shared).sum(axis=(1, 2))
+    return np.sqrt(np.where(np.isnan(variance), 1.0, np.maximum(variance, 1.0)))
 
 
 def warn_if_unresolved(flags, *, stacklevel):

@@ -8,8 +8,8 @@ import torch
 from sersicnet._rows import Rows
 from sersicnet.inference.prior_terms import LOGITS, prior_terms
 from sersicnet.model.labels import ELLIPTICITY, LOG_FLUX, N_LABELS
-from sersicnet.model.likelihood import likelihoods
 from sersicnet.model.prior import SNR_LIMITS, log_snr
+from sersicnet.model.stamp_groups import likelihoods
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
@@ -86,7 +86,7 @@ class Fit(Rows):
     held: np.ndarray
 
 
-def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, device="cpu"):
+def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, noise=None, device="cpu"):
     """Fit galaxies, starting from given labels.
 
     Parameters
@@ -103,6 +103,8 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, device="
     sky_err : (N,) `~numpy.ndarray`, optional
         Standard deviation of the prior of the sky, in units of the data: 0 for no sky, infinite
         (the default) where nothing is known of it.
+    noise : `~sersicnet.model.NoiseFilters`, optional
+        Correlation of the noise; by default pixels are independent.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -145,7 +147,7 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, device="
         "converged": np.zeros(n, dtype=bool),
         "held": np.zeros((n, N_LABELS), dtype=bool),
     }
-    options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "device": device}
+    options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels

@@ -6,6 +6,7 @@ from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import CENTER, LOG_R_EFF
 from sersicnet.model.misfit import Misfit, measure_misfit
+from sersicnet.model.noise import REACH
 
 __all__ = ["MISFIT_COLUMNS", "judge"]
 
@@ -18,7 +19,7 @@ _SIDES = np.array([128, 192, 256, 384, 512, 768, 1024])
 _RADII = 2.5
 
 
-def judge(quantiles, stamps, batch, *, device):
+def judge(quantiles, stamps, batch, *, correlation=None, device):
     """Compare galaxies at their medians with their images.
 
     Galaxies that were binned are compared on the pixels of the image, one by one.
@@ -31,6 +32,8 @@ def judge(quantiles, stamps, batch, *, device):
         Stamps of the galaxies.
     batch : `~sersicnet.preprocessing.batches.Batch`
         Their cutouts and PSFs.
+    correlation : (N, K, K) `~numpy.ndarray`, optional
+        Correlation of the noise of pixels of the image, NaN where it is not known.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -41,15 +44,24 @@ def judge(quantiles, stamps, batch, *, device):
     labels = median_labels(quantiles, stamps, batch.psfs)
     binned = stamps.frame.bins > 1
     labels[binned] = np.nan
-    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, device=device)
+    if correlation is not None:
+        middle = correlation.shape[-1] // 2
+        near = slice(middle - REACH, middle + REACH + 1)
+        correlation = correlation[:, near, near]
+    options = {"correlation": correlation, "device": device}
+    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, **options)
     rows = np.flatnonzero(binned)
     if not len(rows):
         return found
-    large = [_judge_large(quantiles[:, :, [row]], batch, row, device) for row in rows]
+    large = []
+    for row in rows:
+        if correlation is not None:
+            options["correlation"] = correlation[[row]]
+        large.append(_judge_large(quantiles[:, :, [row]], batch, row, options))
     return found.with_rows(rows, Misfit.concatenate(large))
 
 
-def _judge_large(quantiles, batch, row, device):
+def _judge_large(quantiles, batch, row, options):
     """Compare one galaxy with its image, before any binning."""
     rows = np.array([row])
     psfs = batch.psfs[rows]
@@ -59,4 +71,4 @@ def _judge_large(quantiles, batch, row, device):
     side = _SIDES[np.searchsorted(_SIDES[:-1], wanted)]
     stamps = batch.prepare(rows, bins=1, stamp_size=int(side))
     labels = median_labels(quantiles, stamps, psfs)
-    return measure_misfit(labels, stamps.data, stamps.weight, psfs, device=device)
+    return measure_misfit(labels, stamps.data, stamps.weight, psfs, **options)

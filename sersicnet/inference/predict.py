@@ -11,13 +11,13 @@ from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import (
     misfit_flags,
     network_flags,
-    normal_flags,
     posterior_flags,
     warn_if_unresolved,
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.misfit import judge
+from sersicnet.inference.one_survey import measure_regression
 from sersicnet.inference.record import describe_call, describe_inputs
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
@@ -30,12 +30,11 @@ from sersicnet.model.symmetries import (
     orient_images,
     orient_labels,
 )
-from sersicnet.networks.densities import NormalDensity, parameter_samples, summarize
+from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import FlowDensity, flow_labels, label_dict
 from sersicnet.networks.inputs import network_input
 from sersicnet.networks.posterior import PosteriorNetwork
-from sersicnet.networks.registry import predict_labels
-from sersicnet.parameters import PARAMETERS, label_names
+from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
 from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
@@ -43,7 +42,7 @@ from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
 
-__all__ = ["check_plain", "predict", "predict_normal", "predict_posterior"]
+__all__ = ["check_plain", "predict", "predict_posterior"]
 
 SEVEN = tuple(PARAMETERS)
 # A galaxy much larger than the stamp is seen to be so when it has been binned once.
@@ -120,13 +119,9 @@ def predict(
         for batch in batches:
             if batch.first == 0:
                 log_batch(batch, len(batches))
-            stamps, posterior, quantiles, columns = measure(batch, batch_size=batch_size)
-            kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
-            shapes = shapes_in_pixels(quantiles, stamps.frame, net.parameters_)
-            quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, net.parameters_)
             inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
-            found = posterior, quantiles, *kept, shapes, inputs
-            parts.append(SersicResults(net.parameters_, *found))
+            found = measure(batch, batch_size=batch_size)
+            parts.append(_results_of(net.parameters_, *found, inputs))
             scatter.append(_noise_scatter(batch))
             checks += batch.psfs.checks
             bar.update(len(batch))
@@ -136,6 +131,14 @@ def predict(
         warn_of_psfs(checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
+
+
+def _results_of(parameters, stamps, posterior, quantiles, columns, inputs):
+    """Return the results of a batch, with shapes on the sky and in pixels."""
+    kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
+    shapes = shapes_in_pixels(quantiles, stamps.frame, parameters)
+    quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, parameters)
+    return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 
 def _join(net, batches, parts, *, refine, assumptions):
@@ -171,7 +174,7 @@ def _measure_with(net, *, points, augment, refine, assumptions, seed):
     refinement = check_refinement(refine)
     if not isinstance(net.network_, PosteriorNetwork):
         check_plain(refine, augment)
-        return partial(_measure_regression, net)
+        return partial(measure_regression, net)
     return partial(
         _measure_universal,
         net,
@@ -217,87 +220,25 @@ def _measure_universal(net, batch, *, points, ways, refinement, assumptions, see
         net.network_, batch, points=points, ways=ways, batch_size=batch_size
     )
     columns = {}
+    correlation = None
     of_network = np.ones(len(stamps), dtype=bool)
     if refinement is not None:
         pixels = assumptions.of(batch, stamps)
+        correlation = pixels.correlation
         posterior, quantiles, columns, flags = refinement(
             posterior, quantiles, stamps, batch.psfs, pixels=pixels, seed=seed, device=device
         )
-        stamps = stamps.with_flags(flags)
+        stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
-    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs))
-    judged = judge(quantiles, stamps, batch, device=device)
+    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs, correlation))
+    judged = judge(quantiles, stamps, batch, correlation=correlation, device=device)
     stamps = stamps.with_flags(misfit_flags(judged, quantiles, ~of_network))
-    flags = network_flags(stamps, batch.psfs, adapted=net.record_.get("images"))
+    flags = network_flags(stamps, batch.psfs, judged, adapted=net.record_.get("images"))
     stamps = stamps.with_flags(of_network * flags)
     hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
     return stamps, posterior, quantiles, columns
-
-
-def _measure_regression(net, batch, *, batch_size):
-    """Do the same with a network that does not look at PSFs; one that is missing is no fault."""
-    bad_psf = batch.psfs.flags() & int(Flags.BAD_PSF)
-    stamps = batch.stamps.with_flags(bad_psf * batch.has_psf)
-    posterior, quantiles, flags = predict_normal(
-        net.network_,
-        net.parameters_,
-        stamps,
-        batch_size=batch_size,
-        label_range=net.label_range_,
-        trained=_trained(net.record_),
-        psf_fwhm=batch.psfs.widths(),
-    )
-    return judge_gaps(stamps.with_flags(flags)), posterior, quantiles, {}
-
-
-def _trained(record):
-    """Return the ranges of the images that a network was trained on, as far as a record has them.
-
-    Records of simulations before version 1.0 have the pixel scale alone.
-    """
-    ranges = dict(record.get("images", {}))
-    scale = record.get("simulation", {}).get("pixel_scale")
-    if scale is not None:
-        ranges.setdefault("pixel_scale", [scale, scale])
-    return ranges
-
-
-def predict_normal(network, parameters, stamps, *, batch_size, **options):
-    """Evaluate a network of independent normal distributions.
-
-    Parameters
-    ----------
-    network : `~torch.nn.Module`
-        Network in evaluation mode.
-    parameters : tuple of str
-        Parameters that it predicts.
-    stamps : `~sersicnet.preprocessing.Stamps`
-        Stamps of N galaxies.
-    batch_size : int
-        Number of stamps in a forward pass.
-    **options
-        Options of `~sersicnet.inference.flags.normal_flags`.
-
-    Returns
-    -------
-    posterior : `~sersicnet.networks.NormalDensity`
-        Densities of the labels.
-    quantiles : (P, 3, N) `~numpy.ndarray`
-        Quantiles of the parameters at 16, 50 and 84 %.
-    flags : (N,) int `~numpy.ndarray`
-        Flags that follow from them.
-    """
-    mean, scale = predict_labels(network, stamps.data, stamps.weight, batch_size=batch_size)
-    lost = ~np.isfinite(mean + scale).all(axis=1)
-    flags = np.where(lost, int(Flags.PREDICTION_FAILED), 0)
-    lost |= (stamps.flags & int(FAILED)) != 0
-    mean[lost] = np.nan
-    scale[lost] = np.nan
-    posterior = NormalDensity(label_names(parameters), mean, scale)
-    flags |= normal_flags(posterior, stamps.with_flags(flags), **options)
-    return posterior, posterior.quantiles(stamps.frame, parameters), flags
 
 
 def predict_posterior(network, batch, *, points, ways, batch_size):

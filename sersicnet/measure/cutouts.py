@@ -94,7 +94,14 @@ def cut_source(sources, source, *, local_background, others=0.0):
     if local_background:
         subtracted, sky_err = _local_background(data, part(sources.sky, False), noise)
     mask = part(window.hidden, True) | (neighbors & ~own)
-    pixels = CheckedCutout(data - subtracted, noise, mask, sky_err=sky_err)
+    correlation = None
+    if window.correlation is not None:
+        correlation = window.correlation.at(source["y"], source["x"])
+        if sky_err is not None and correlation.values is not None:
+            sky_err *= np.sqrt(max(correlation.values.sum(), 1.0))
+    pixels = CheckedCutout(
+        data - subtracted, noise, mask, sky_err=sky_err, noise_correlation=correlation
+    )
     return SourceCutout(pixels, subtracted, int(flags))
 
 

@@ -78,8 +78,10 @@ def measure_image(
         ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
         and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and
-        normalization of the PSF), ``THRESH``, and ``NOISCALE``, the factor of the noise of relative
-        weights. Each column has a description and a UCD.
+        normalization of the PSF), ``SKY``, ``SKYERR`` and ``NOISECOR`` (what a fit assumed),
+        ``THRESH``, ``NOISCALE``, the factor of the noise of relative weights, and ``NOISNEXT`` and
+        ``NOISSUM``, the correlation of the noise of next neighbors and its sum over all distances,
+        where it was measured. Each column has a description and a UCD.
 
     Raises
     ------
@@ -125,6 +127,8 @@ def measure_image(
             write_segmentation(measurement, sky, Path(segmentation_image))
     if sky.noise_scale != 1:
         table.meta["NOISCALE"] = sky.noise_scale
+    if sky.correlation is not None:
+        table.meta |= sky.correlation.describe()
     log_results(table)
     if output is not None:
         write_table(table, output, overwrite=True)

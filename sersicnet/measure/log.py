@@ -96,10 +96,29 @@ def log_sky(measurement, sky):
     if not measurement.has_sky:
         text += " (not subtracted)"
     _LOG.info(text, level, scatter, *sky.sides[::-1])
+    if sky.correlation is not None:
+        _log_correlation(sky.correlation)
     _LOG.info("mask: about %.2g %% of the pixels are bad", 100 * _bad_share(measurement))
     options = measurement.options
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold
+    )
+
+
+def _log_correlation(found):
+    """Log the correlation of the noise, and whether it changes over the image."""
+    if not found.whole.is_known:
+        _LOG.info("noise: too few pixels show whether it is correlated")
+        return
+    changes = ""
+    if found.parts:
+        changes = f", changes between {len(found.parts)} places"
+    described = found.describe()
+    _LOG.info(
+        "noise: correlation of next neighbors %.2f, sum over all distances %.1f%s",
+        described["NOISNEXT"],
+        described["NOISSUM"],
+        changes,
     )
 
 

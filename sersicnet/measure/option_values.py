@@ -29,11 +29,12 @@ def check_values(options):
     TypeError, ValueError
         With the name of the option, its value, and what is needed.
     """
-    from sersicnet.inference.assumptions import check_sky
+    from sersicnet.inference.assumptions import check_sky, known_correlation
     from sersicnet.io.mask_bits import check_mask_bits
 
     check_mask_bits(options.mask_bits)
     check_sky(options.sky, options.sky_err, n_values=1)
+    known_correlation(options.noise_correlation)
     _check_sizes(options)
     _check_numbers(options)
     check_bool("augment", options.augment)

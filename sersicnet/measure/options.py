@@ -20,7 +20,7 @@ FILES = ("psf", "rms", "weight_map", "mask", "catalog")
 BACKGROUND_BOX = 128
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
 _PREDICTING = ("normalize_psf", "augment", "refine", "sky", "sky_err", "n_samples", "batch_size")
-_PREDICTING += ("seed",)
+_PREDICTING += ("seed", "noise_correlation")
 
 
 def _option(default, kind, summary, details=""):
@@ -193,6 +193,13 @@ class Options:
         "Standard deviation of that sky, in units of the noise of a pixel or in that of the image.",
         "By default the error of the local sky, and at least 0.03 of the noise.",
     )
+    noise_correlation: object = _option(
+        "measure",
+        "'measure', None, (K, K) array_like or path, optional",
+        "Correlation of the noise of two pixels at each distance, that a refinement assumes: that "
+        "of the image (measure), none, or a known one.",
+        "An array has distance 0 in its middle; a path is that of a FITS file with such an array.",
+    )
     n_samples: int = _option(
         64, "int, optional", "Samples of the network's posterior for medians and quantiles."
     )
@@ -219,7 +226,13 @@ class Options:
         """What fits assume, a `~sersicnet.inference.assumptions.Assumptions`."""
         from sersicnet.inference.assumptions import Assumptions
 
-        return Assumptions(sky=self.sky, sky_err=self.sky_err)
+        return Assumptions(self.sky, self.sky_err, self.noise_correlation)
+
+    @property
+    def measures_correlation(self):
+        """Whether the correlation of the noise is measured: the network alone does not use it."""
+        measured = isinstance(self.noise_correlation, str) and self.noise_correlation == "measure"
+        return measured and self.refine is not None
 
     def changed(self):
         """Those that differ from the default, by name."""
@@ -228,8 +241,8 @@ class Options:
             value = getattr(self, option.name)
             if value is option.default:
                 continue
-            # where None is the default, the value may be an array
-            if option.default is None or value != option.default:
+            # the value may be an array
+            if option.default is None or hasattr(value, "shape") or value != option.default:
                 changed[option.name] = value
         return changed
 

@@ -37,6 +37,8 @@ class SkyMap:
         Values of areas of the image where nothing was observed.
     noise_scale : float
         Factor of the noise map of the image, where that is relative.
+    correlation : `~sersicnet.measure.noise.CorrelationMap` or None
+        Correlation of the noise, where it was measured.
     """
 
     level: np.ndarray
@@ -44,6 +46,7 @@ class SkyMap:
     sides: tuple
     fills: tuple = ()
     noise_scale: float = 1.0
+    correlation: object = None
 
     def level_in(self, box):
         """Interpolate the sky level in a window, a pair of slices."""

@@ -52,6 +52,7 @@ from sersicnet.measure.neighbors import (
     next_models,
     replace_rows,
 )
+from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
@@ -98,9 +99,8 @@ def open_measurement(image, options, *, net):
     >>> from sersicnet import SersicNet
     >>> from sersicnet.measure import Options
     >>> from sersicnet.measure.tiles import open_measurement
-    >>> options = Options(psf="star.fits")
-    >>> net = SersicNet.from_pretrained()
-    >>> with open_measurement("field.fits", options, net=net) as measurement:  # doctest: +SKIP
+    >>> given = {"options": Options(psf="star.fits"), "net": SersicNet.from_pretrained()}
+    >>> with open_measurement("field.fits", **given) as measurement:  # doctest: +SKIP
     ...     sky = measurement.map_sky()
     ...     first = measurement.measure(measurement.tiles[:1], sky)
     """
@@ -202,6 +202,8 @@ class Measurement:
         if self.has_sky or self.field.noise_name == RELATIVE:
             sky = check_noise(self.field, sky, self.mesh)
         check_saturation(self.saturation, sky, given=self.options.saturation is not None)
+        if self.options.measures_correlation:
+            sky = replace(sky, correlation=map_correlation(self.field, sky))
         return sky
 
     def measure_all(self, sky, *, progress_bar):

@@ -33,6 +33,8 @@ class Window:
         Pixels that are masked, not finite, or without noise, or with far less than those around.
     gone : 2-D bool `~numpy.ndarray`
         Bad areas of 5 x 5 pixels and more, which their neighbors cannot replace.
+    correlation : `~sersicnet.measure.noise.CorrelationMap` or None
+        Correlation of the noise of the image, where it was measured.
     """
 
     box: tuple
@@ -42,6 +44,7 @@ class Window:
     saturated: np.ndarray
     bad: np.ndarray
     gone: np.ndarray
+    correlation: object = None
 
     @property
     def origin(self):
@@ -108,6 +111,7 @@ def read_window(field, sky, box, *, saturation):
         saturated=saturated,
         bad=bad,
         gone=gone,
+        correlation=sky.correlation,
     )
 
 

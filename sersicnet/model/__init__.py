@@ -18,7 +18,10 @@ module              content
 ``render``          Images of many galaxies, each behind its own PSF.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
+``stamp_groups``    Galaxies that are fitted together, and their likelihoods.
 ``noise``           The correlation of the noise of neighboring pixels.
+``whitening``       Stamps with correlated noise, made such that their noise is white.
+``masked``          Masked pixels of such stamps, which are projected out.
 ``misfit``          Residuals that one Sersic galaxy cannot explain.
 ``symmetries``      The eight orientations of a stamp.
 =================== ==============================================================================
@@ -32,6 +35,7 @@ _HOMES = {
     "ORIENTATIONS": "symmetries",
     "Labels": "labels",
     "Misfit": "misfit",
+    "NoiseFilters": "stamp_groups",
     "NormalEquations": "likelihood",
     "PSFCheck": "psf_check",
     "PSFs": "psf",
@@ -50,7 +54,7 @@ _HOMES = {
     "image_and_jacobian": "jacobian",
     "inverse_orientation": "symmetries",
     "is_list_of_stamps": "psf",
-    "likelihoods": "likelihood",
+    "likelihoods": "stamp_groups",
     "log_prior": "prior",
     "log_snr": "prior",
     "log_volume": "unconstrained",
@@ -72,6 +76,8 @@ _HOMES = {
     "unlimited_log_prior": "prior",
     "usable_psf": "psf_check",
     "visible_radius": "sizes",
+    "whitened_likelihood": "whitening",
+    "whitening_filters": "whitening",
 }
 
 __all__ = [
@@ -80,6 +86,7 @@ __all__ = [
     "ORIENTATIONS",
     "Labels",
     "Misfit",
+    "NoiseFilters",
     "NormalEquations",
     "PSFCheck",
     "PSFs",
@@ -120,6 +127,8 @@ __all__ = [
     "unlimited_log_prior",
     "usable_psf",
     "visible_radius",
+    "whitened_likelihood",
+    "whitening_filters",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 
 from sersicnet.model.jacobian import image_and_jacobian
+from sersicnet.model.masked import MaskedParts
 from sersicnet.model.profile import sersic_images
-from sersicnet.model.render import n_together, psf_transforms
-from sersicnet.model.sizes import stamp_sizes
 
-__all__ = ["NormalEquations", "StampLikelihood", "likelihoods"]
+__all__ = ["NormalEquations", "StampLikelihood"]
 
 
 class NormalEquations(NamedTuple):
@@ -62,6 +61,13 @@ class StampLikelihood:
         Sums over the pixels around the stamps, which only constrain the sky: the number of good
         pixels, and the sums of squared weights, of these times the data, and of these times the
         squared data.
+    sky_column : (N, S, S) `~torch.Tensor`, optional
+        Image of a sky of 1 over the noise; by default the weights. This and what follows are for
+        whitened stamps (`~sersicnet.model.whitened_likelihood`), whose data and PSFs are filtered.
+    masked : `~sersicnet.model.masked.MaskedParts`, optional
+        Masked pixels whose filtered images are projected out.
+    gain : float or (N,) `~torch.Tensor`, optional
+        Factors by which the PSFs multiply a uniform image.
 
     Examples
     --------
@@ -79,8 +85,13 @@ class StampLikelihood:
     oversampling: int = 1
     sky_err: torch.Tensor | None = None
     outside: torch.Tensor | None = None
+    sky_column: torch.Tensor | None = None
+    masked: MaskedParts | None = None
+    gain: torch.Tensor | float = 1.0
 
     def __post_init__(self):
+        if self.sky_column is None:
+            self.sky_column = self.weight
         if self.sky_err is None:
             self.sky_err = self.data.new_full((len(self.data),), torch.inf, dtype=torch.float64)
         if self.outside is None:
@@ -91,6 +102,12 @@ class StampLikelihood:
         transform = self.transform
         if transform.dim() == 3:
             transform = transform[rows]
+        masked = self.masked
+        if masked is not None:
+            masked = masked[rows]
+        gain = self.gain
+        if torch.is_tensor(gain):
+            gain = gain[rows]
         return StampLikelihood(
             self.data[rows],
             self.weight[rows],
@@ -98,6 +115,9 @@ class StampLikelihood:
             self.oversampling,
             self.sky_err[rows],
             self.outside[rows],
+            self.sky_column[rows],
+            masked,
+            gain,
         )
 
     def __len__(self):
@@ -106,12 +126,19 @@ class StampLikelihood:
     @property
     def n_pixels(self):
         """Number of good pixels of each galaxy, (N,)."""
-        return (self.weight > 0).sum(dim=(1, 2)) + self.outside[:, 0].long()
+        n_pixels = (self.weight > 0).sum(dim=(1, 2)) + self.outside[:, 0].long()
+        if self.masked is not None:
+            n_pixels = n_pixels - self.masked.n_pixels
+        return n_pixels
 
     @property
     def sky_information(self):
         """Sum of the squared weights, (N,): one over the variance of a sky without a prior."""
-        return self.weight.square().sum(dim=(1, 2), dtype=torch.float64) + self.outside[:, 1]
+        column = self.sky_column
+        known = column.square().sum(dim=(1, 2), dtype=torch.float64) + self.outside[:, 1]
+        if self.masked is not None:
+            known = known - self.masked.sky.square().sum(dim=(1, 2))
+        return known
 
     @property
     def sky_precision(self):
@@ -130,7 +157,8 @@ class StampLikelihood:
         -------
         (N,) float64 `~torch.Tensor`
         """
-        return self._chi2(*self._residual(self._model(labels)))
+        residual, total, masked = self._residual(self.model(labels))
+        return self._chi2(residual, total, masked)
 
     def marginal(self, labels):
         """Return the logarithm of the likelihood with the sky integrated over, and the best sky.
@@ -148,8 +176,8 @@ class StampLikelihood:
         sky : (N,) float64 `~torch.Tensor`
             Mean of the sky, which has the variance 1 / `sky_precision`.
         """
-        residual, total = self._residual(self._model(labels))
-        log_likelihood = -0.5 * self._chi2(residual, total)
+        residual, total, masked = self._residual(self.model(labels))
+        log_likelihood = -0.5 * self._chi2(residual, total, masked)
         known = -torch.log1p(self.sky_err**2 * self.sky_information)
         unknown = torch.log(2 * np.pi / self.sky_information)
         volume = torch.where(self.sky_err.isinf(), unknown, known)
@@ -170,33 +198,53 @@ class StampLikelihood:
         signal, residual : (N, S, S) `~torch.Tensor`
             The galaxies without the sky and the residuals with it, over the noise.
         """
-        model = self._model(labels)
-        residual, total = self._residual(model)
+        model = self.model(labels)
+        residual, total, masked = self._residual(model)
         sky = self._sky(total).to(model.dtype)
-        residual = residual.view(model.shape) - sky[:, None, None] * self.weight
+        if masked is not None:
+            masked = masked - sky[:, None, None] * self.masked.sky
+            residual = residual - self.masked.explained(masked[:, 0], residual.shape[1])
+        residual = residual.view(model.shape) - sky[:, None, None] * self.sky_column
         return sky, model * self.weight, residual
 
-    def _model(self, labels):
-        """Images of the galaxies without a sky, (N, S, S)."""
+    def model(self, labels):
+        """Return images of galaxies without a sky, (N, S, S) `~torch.Tensor`."""
         return sersic_images(
             labels,
             self.transform,
             stamp_size=self.data.shape[-1],
             oversampling=self.oversampling,
+            gain=self.gain,
         )
 
     def _residual(self, model):
-        """Weighted residuals without a sky, (N, S * S), and their sums times the weights, (N,)."""
+        """Weighted residuals without a sky, (N, S * S), their products with that of the sky, (N,).
+
+        Also what masked pixels explain of them, (N, 1, M), or None.
+        """
         residual = ((self.data - model) * self.weight).flatten(1)
-        return residual, (residual * self.weight.flatten(1)).sum(dim=1)
+        total = (residual * self.sky_column.flatten(1)).sum(dim=1)
+        if self.masked is None:
+            return residual, total, None
+        masked = self._coordinates(residual[:, None])
+        return residual, total - (masked * self.masked.sky).sum(dim=(1, 2)), masked
+
+    def _coordinates(self, images):
+        """What masked pixels explain of images, (N, B, M) for (N, B, P), also of a single stamp."""
+        if len(self) == len(images):
+            return self.masked.coordinates(images)
+        found = self.masked.coordinates(images.flatten(0, 1)[None])
+        return found.view(*images.shape[:2], -1)
 
     def _sky(self, total):
         """The most likely sky from the sum of weighted residuals times the weights."""
         return (total + self.outside[:, 2]) / self.sky_precision
 
-    def _chi2(self, residual, total):
-        """Chi2 from weighted residuals and their sum times the weights."""
+    def _chi2(self, residual, total, masked):
+        """Chi2 from what `_residual` returns."""
         chi2 = residual.square().sum(dim=1, dtype=torch.float64) + self.outside[:, 3]
+        if masked is not None:
+            chi2 = chi2 - masked.square().sum(dim=(1, 2))
         return chi2 - (total + self.outside[:, 2]) * self._sky(total)
 
     def normal_equations(self, labels):
@@ -216,89 +264,20 @@ class StampLikelihood:
             self.transform,
             stamp_size=self.data.shape[-1],
             oversampling=self.oversampling,
+            gain=self.gain,
         )
-        residual, total = self._residual(image)
-        weight = self.weight.flatten(1)
-        jacobian = jacobian.flatten(2) * weight[:, None]
-        chi2 = self._chi2(residual, total)
+        residual, total, masked = self._residual(image)
+        jacobian = jacobian.flatten(2) * self.weight.flatten(1)[:, None]
+        chi2 = self._chi2(residual, total, masked)
         gradient = (jacobian @ residual[:, :, None])[:, :, 0]
         curvature = jacobian @ jacobian.transpose(1, 2)
+        response = (jacobian @ self.sky_column.flatten(1)[:, :, None])[:, :, 0]
+        if masked is not None:
+            parts = self._coordinates(jacobian)
+            gradient = gradient - (parts @ masked.transpose(1, 2))[:, :, 0]
+            curvature = curvature - parts @ parts.transpose(1, 2)
+            response = response - (parts @ self.masked.sky.transpose(1, 2))[:, :, 0]
         known = self.sky_precision.to(residual.dtype)
-        response = (jacobian @ weight[:, :, None])[:, :, 0]
         gradient = gradient - response * self._sky(total).to(residual.dtype)[:, None]
         curvature = curvature - response[:, :, None] * (response / known[:, None])[:, None]
         return NormalEquations(chi2, gradient, curvature, total + self.outside[:, 2], response)
-
-
-def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, device="cpu"):
-    """Group galaxies that are fitted together, and make the likelihood of each group.
-
-    Parameters
-    ----------
-    labels : (N, 7) `~numpy.ndarray`
-        Labels that the fit starts from; galaxies with NaN are left out.
-    data, weight : (N, S, S) `~numpy.ndarray`
-        Images and weights of even size, as in `~sersicnet.preprocessing.Stamps`.
-    psfs : `~sersicnet.model.PSFs`
-        PSFs of the galaxies.
-    chunk : int
-        Largest number of galaxies in a group.
-    sky_err : (N,) `~numpy.ndarray`, optional
-        Standard deviations of the prior of the sky, as in `StampLikelihood`.
-    device : str or `~torch.device`
-        Device that renders.
-
-    Yields
-    ------
-    rows : (M,) `~numpy.ndarray`
-        Numbers of the galaxies of a group.
-    likelihood : StampLikelihood
-        Likelihood of the group.
-    """
-    good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
-    widths = psfs.widths()
-    if sky_err is None:
-        sky_err = np.full(len(labels), np.inf)
-    whole = data.shape[-1]
-    sizes = np.minimum(stamp_sizes(labels, widths), whole)
-    for size in np.unique(sizes[good]):
-        chosen = np.flatnonzero(good & (sizes == size))
-        chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
-        edge = (whole - size) // 2
-        inner = slice(edge, edge + size)
-        step = n_together(chunk, whole, psfs.oversampling, device)
-        for start in range(0, len(chosen), step):
-            rows = chosen[start : start + step]
-            yield (
-                rows,
-                StampLikelihood(
-                    data=torch.from_numpy(data[rows, inner, inner]).contiguous().to(device),
-                    weight=torch.from_numpy(weight[rows, inner, inner]).contiguous().to(device),
-                    transform=psf_transforms(psfs, psfs.which[rows], int(size), device),
-                    oversampling=psfs.oversampling,
-                    sky_err=torch.from_numpy(sky_err[rows]).to(device),
-                    outside=_outside(
-                        labels[rows], data[rows], weight[rows], psfs[rows], size, device
-                    ),
-                ),
-            )
-
-
-def _outside(labels, data, weight, psfs, size, device):
-    """Sums over the pixels around the stamps, with the light of ``labels`` subtracted, (N, 4)."""
-    whole = data.shape[-1]
-    data = torch.from_numpy(data).to(device).double()
-    weight = torch.from_numpy(weight).to(device).double()
-    edge = (whole - int(size)) // 2
-    weight[:, edge : whole - edge, edge : whole - edge] = 0
-    if edge:
-        model = sersic_images(
-            torch.from_numpy(labels).float().to(device),
-            psf_transforms(psfs, psfs.which, whole, device),
-            stamp_size=whole,
-            oversampling=psfs.oversampling,
-        )
-        data = data - model
-    square = weight.square()
-    parts = ((weight > 0).double(), square, square * data, square * data**2)
-    return torch.stack([part.sum(dim=(1, 2)) for part in parts], dim=1)

@@ -92,6 +92,8 @@ class Misfit(Rows):
         The same in units of its scatter.
     signal : (N,) `~numpy.ndarray`
         Sum of the squared model in the same unit.
+    neighbors : (N,) `~numpy.ndarray`
+        Correlation of the noise of next neighbors; NaN where too few pixels show it.
     """
 
     chi2: np.ndarray
@@ -101,6 +103,7 @@ class Misfit(Rows):
     structure: np.ndarray
     significance: np.ndarray
     signal: np.ndarray
+    neighbors: np.ndarray
 
     @classmethod
     def unknown(cls, n):
@@ -111,7 +114,7 @@ class Misfit(Rows):
 
 
 @torch.no_grad()
-def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
+def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"):
     """Compare images with the models of their galaxies.
 
     Parameters
@@ -123,6 +126,8 @@ def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
         Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
         PSFs of the galaxies.
+    correlation : (N, 5, 5) `~numpy.ndarray`, optional
+        As in `compare_residuals`.
     device : str or `~torch.device`
         Device that renders the models.
 
@@ -146,6 +151,8 @@ def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
     found = Misfit.unknown(len(labels))
     judged = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
+    if correlation is None:
+        correlation = np.full((len(labels), 2 * REACH + 1, 2 * REACH + 1), np.nan)
     sizes, inner = _sides(labels, widths, data.shape[-1])
     for size, side in np.unique(np.stack([sizes, inner], axis=1)[judged], axis=0):
         rows = np.flatnonzero(judged & (sizes == size) & (inner == side))
@@ -156,6 +163,7 @@ def measure_misfit(labels, data, weight, psfs, *, device="cpu"):
                 _middle(torch.from_numpy(weight[part]), size).to(device),
                 chosen,
                 torch.from_numpy(widths[part]).float().to(device),
+                torch.from_numpy(correlation[part]).float().to(device),
                 int(side),
             )
             found = found.with_rows(part, values)
@@ -179,7 +187,7 @@ def _middle(images, size):
     return images[..., edge : edge + size, edge : edge + size].contiguous()
 
 
-def _compare(image, model, weight, labels, fwhm, side):
+def _compare(image, model, weight, labels, fwhm, correlation, side):
     """Compare images with models of single galaxies, which are in the middle ``side`` pixels."""
     x, y = _positions(labels, image.shape[-1])
     ellipse = _inside(x, y, labels, fwhm)
@@ -191,6 +199,7 @@ def _compare(image, model, weight, labels, fwhm, side):
         good=weight > 0,
         ellipse=ellipse,
         derivatives=derivatives * _middle(weight, side)[:, None],
+        correlation=correlation,
     )
 
 
@@ -257,16 +266,19 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
         Changes of the model that are not a misfit, in units of the noise map, in the middle
         T pixels, which hold the galaxy.
     correlation : (N, 5, 5) `~torch.Tensor`, optional
-        Correlation of the noise of pixels up to two apart; by default measured outside of the
-        ellipse.
+        Correlation of the noise of pixels up to two apart; where it is NaN, and by default, it is
+        measured outside of the ellipse.
 
     Returns
     -------
     Misfit
     """
     variance, measured, n_empty = _noise(signal, residual, good, ellipse)
+    neighbors = (measured[:, REACH, REACH + 1] + measured[:, REACH + 1, REACH]) / 2
+    neighbors = torch.where(n_empty.isinf(), torch.nan, neighbors)
     if correlation is None:
         correlation = measured
+    correlation = torch.where(correlation.isnan(), measured, correlation)
     side = derivatives.shape[-1]
     galaxy = _middle(good & ellipse & (signal > _LEVEL), side)
     signal = _middle(signal, side) * galaxy
@@ -290,6 +302,7 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
         "structure": (power - mean) / NEIGHBORS.sum(),
         "significance": torch.where(judged, (power - mean) / scatter, torch.nan),
         "signal": (signal.square() / noise).sum(dim=(1, 2)),
+        "neighbors": neighbors,
     }
     return Misfit(**{name: value.cpu().numpy() for name, value in values.items()})
 

@@ -94,7 +94,7 @@ def psf_transform(psf, stamp_size, *, oversampling=1):
     return torch.fft.rfft2(psf, s=(size, size)) * (phase_y[:, None] * phase_x)
 
 
-def sersic_images(labels, transform, *, stamp_size, oversampling=1):
+def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
     """Render images of Sersic galaxies seen through a PSF.
 
     Parameters
@@ -109,6 +109,8 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
         Pixels S on a side of the images.
     oversampling : int
         PSF pixels per image pixel on a side.
+    gain : float or (N,) `~torch.Tensor`
+        Factors by which the PSFs multiply a uniform image, where they are filtered.
 
     Returns
     -------
@@ -152,7 +154,7 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1):
     spectrum = move_to_center(profile * transform, labels, kx, ky, stamp_size, oversampling)
     image = torch.fft.irfft2(spectrum, s=(size, size))
     image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
-    image = image * oversampling**2 - wrapped_light(labels, coarse, stamp_size)
+    image = image * oversampling**2 - wrapped_light(labels, coarse, stamp_size, gain=gain)
     return image * (10**log_flux)[:, None, None]
 
 
@@ -259,7 +261,7 @@ def _interpolate(table, slopes, kappa2):
     return value.view(kappa2.shape)
 
 
-def wrapped_light(labels, period, stamp_size):
+def wrapped_light(labels, period, stamp_size, *, gain=1.0):
     """Light per pixel that periodic copies of a galaxy of unit flux put into the stamp.
 
     The nearest copies are computed one by one, without a PSF, at a few points between which they
@@ -281,7 +283,10 @@ def wrapped_light(labels, period, stamp_size):
     copies = copies.view(len(labels), _POINTS, side, _POINTS, side)
     nearest = copies[:, :, _RINGS, :, _RINGS]
     total = copies.sum(dim=(2, 4)) - nearest + _far(n, xx, xy, yy, side * period) / period**2
-    return weights @ total @ weights.T
+    light = weights @ total @ weights.T
+    if torch.is_tensor(gain):
+        light = light * gain[:, None, None]
+    return light
 
 
 @lru_cache(maxsize=8)

@@ -20,7 +20,7 @@ __all__ = [
 # A robust sigma of fewer pixels says little; the whole cutout is tried instead.
 _MIN_PIXELS = 16
 # Standard deviation of a Gaussian over its median absolute deviation, 1 / Phi^-1(3/4).
-_SIGMA_PER_MAD = 1.482602218505602
+SIGMA_PER_MAD = 1.482602218505602
 
 # Powers that turn what an uncertainty holds into a standard deviation.
 _POWERS = {"std": 1, "var": 0.5, "ivar": -0.5}
@@ -251,7 +251,7 @@ def _robust_sigma(values):
         return np.full(len(values), np.nan)
     with np.errstate(all="ignore"):
         deviation = np.abs(values - finite_median(values)[:, None])
-        sigma = _SIGMA_PER_MAD * finite_median(deviation)
+        sigma = SIGMA_PER_MAD * finite_median(deviation)
         flat = sigma == 0
         if flat.any():
             sigma[flat] = np.std(values[flat], axis=1)

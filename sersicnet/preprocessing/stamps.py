@@ -63,6 +63,8 @@ class CheckedCutout:
         Shape of its pixels, as in `~sersicnet.preprocessing.StampFrame`.
     sky_err : float, optional
         Error of the sky that was subtracted, in the unit of the image, where known.
+    noise_correlation : `~sersicnet.preprocessing.correlation.NoiseCorrelation`, optional
+        Correlation of its noise, where it was measured from more than its own pixels.
     """
 
     data: np.ndarray
@@ -70,6 +72,7 @@ class CheckedCutout:
     mask: np.ndarray
     stretch: np.ndarray = None
     sky_err: float = None
+    noise_correlation: object = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None

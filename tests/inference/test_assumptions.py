@@ -1,13 +1,15 @@
-"""What fits assume about the sky: the prior, its width, and the flag of a sky that is too far."""
+"""What fits assume about the pixels: the prior of the sky, and the correlation of the noise."""
 
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.nddata import NDData
+from helpers.correlated import gaussian_correlation, smoothed
 from helpers.cutouts import UNITS
 from helpers.refined import KINDS, kinds
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, star
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
@@ -133,3 +135,113 @@ def test_the_network_alone_uses_no_sky(net, four):
     assert "sky" not in found.samples(2)
     described = net.predict(four[:1], refine="lm", sky_err=0.1).meta
     assert (described["SKY"], described["SKYERR"]) == ("prior", "0.1")
+
+
+# --- the noise ----------------------------------------------------------------------------------
+
+
+def in_smoothed_noise(n, sigma, *, side=64, masked=0.0, snr=80):
+    """Cutouts of the same galaxy in smoothed noise, with some masked pixels."""
+    images = render([labels_of(snr=snr, r_eff=3, n=1.5)] * n, star(), size=side)
+    images = NOISE * (images + smoothed(n, side, sigma))
+    masks = np.random.default_rng(2).random(images.shape) < masked
+    return [make_cutout(image, mask=mask) for image, mask in zip(images, masks, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def thirty():
+    return in_smoothed_noise(30, 1.0, masked=0.005)
+
+
+def pulls(found):
+    truth = {"n": 1.5, "q": 0.6, "r_eff": 0.3}
+    each = [(found.median(name) - value) / found.error(name) for name, value in truth.items()]
+    return np.array(each)
+
+
+def test_errors_hold_in_correlated_noise(net, thirty):
+    """Measured from each cutout; those of white noise are too small by a factor of two or more."""
+    measured = net.predict(thirty, refine="lm")
+    white = net.predict(thirty, refine="lm", noise_correlation=None)
+    assert 0.7 < np.sqrt(np.mean(pulls(measured) ** 2)) < 1.4
+    assert np.sqrt(np.mean(pulls(white) ** 2)) > 1.6
+    for name in ("mag", "r_eff", "n", "q"):
+        assert np.median(measured.error(name) / white.error(name)) > 1.4
+    assert not (measured.flags & int(Flags.CORRELATION_UNKNOWN)).any()
+
+
+def test_a_correlation_that_is_known(net, thirty, tmp_path):
+    correlation = gaussian_correlation(1.0)
+    fits.writeto(tmp_path / "noise.fits", correlation)
+    some = thirty[:6]
+    given = net.predict(some, refine="lm", noise_correlation=correlation)
+    read = net.predict(some, refine="lm", noise_correlation=tmp_path / "noise.fits")
+    measured = net.predict(some, refine="lm")
+    assert_allclose(given.quantiles, read.quantiles)
+    assert_allclose(given.error("r_eff"), measured.error("r_eff"), rtol=0.35)
+    assert given.meta["NOISECOR"] == read.meta["NOISECOR"] == "given"
+    assert measured.meta["NOISECOR"] == "measure"
+
+
+def test_importance_sampling_knows_the_correlation_as_well(net, thirty):
+    some = thirty[:3]
+    fitted = net.predict(some, refine="lm")
+    found = net.predict(some, refine=KINDS["importance"])
+    assert_allclose(found.error("mag"), fitted.error("mag"), rtol=0.5)
+    assert (found.columns["ess"] > 20).all()
+
+
+def test_white_noise_is_fitted_as_white(net, four):
+    measured = net.predict(four, refine="lm")
+    white = net.predict(four, refine="lm", noise_correlation=None)
+    assert_array_equal(measured.quantiles, white.quantiles)
+    assert_array_equal(measured.flags, white.flags)
+
+
+def test_a_galaxy_does_not_depend_on_the_noise_of_others(net, thirty, four):
+    alone = net.predict(thirty[:2], refine="lm")
+    mixed = net.predict([four[0], thirty[0], four[1], thirty[1]], refine="lm")
+    for name in ("mag", "r_eff", "n"):
+        apart = np.abs(mixed.median(name)[[1, 3]] - alone.median(name))
+        assert (apart < 0.05 * alone.error(name)).all()
+
+
+def test_too_few_pixels_for_the_correlation_are_told(net):
+    (cutout,) = in_smoothed_noise(1, 1.0, side=25)
+    found = net.predict([cutout], refine="lm")
+    assert found.flags[0] & int(Flags.CORRELATION_UNKNOWN)
+    given = net.predict([cutout], refine="lm", noise_correlation=gaussian_correlation(1.0))
+    assert not given.flags[0] & int(Flags.CORRELATION_UNKNOWN)
+    assert given.error("mag")[0] > 1.3 * found.error("mag")[0]
+    assert not net.predict([cutout]).flags[0] & int(Flags.CORRELATION_UNKNOWN)
+
+
+def test_a_network_has_not_seen_noise_that_is_as_smooth(net):
+    cutouts = in_smoothed_noise(1, 0.7, side=128) + in_smoothed_noise(1, 1.3, side=128)
+    flags = net.predict(cutouts).flags & int(Flags.BEYOND_TRAINING) != 0
+    assert flags.tolist() == [False, True]
+    assert not (net.predict(cutouts, refine="lm").flags & int(Flags.BEYOND_TRAINING)).any()
+
+
+def test_the_signal_is_less_in_correlated_noise(net):
+    """A S/N of 7 by the noise map is below 5."""
+    cutouts = in_smoothed_noise(4, 1.0, side=128, snr=7)
+    known = {"refine": "lm", "noise_correlation": gaussian_correlation(1.0)}
+    assert (net.predict(cutouts, **known).flags & int(Flags.LOW_SNR) != 0).all()
+
+
+def test_binned_galaxies_in_correlated_noise(net):
+    image = render([labels_of(snr=300, r_eff=30, n=1)], star(), size=384)[0]
+    cutout = make_cutout(NOISE * (image + smoothed(1, 384, 1.0)[0]))
+    found = net.predict([cutout], refine="lm", noise_correlation=gaussian_correlation(1.0))
+    white = net.predict([cutout], refine="lm", noise_correlation=None)
+    assert found.flags[0] & int(Flags.BINNED)
+    assert 1.5 < found.error("r_eff")[0] / white.error("r_eff")[0] < 5
+    assert abs(found.median("r_eff")[0] - 3.0) < 4 * found.error("r_eff")[0]
+
+
+def test_a_correlation_of_nothing(net, four):
+    with pytest.raises(ValueError, match="noise_correlation has shape"):
+        net.predict(four, noise_correlation=np.ones((2, 2)))
+    with pytest.raises(FileNotFoundError, match="noise_correlation"):
+        net.predict(four, noise_correlation="white")

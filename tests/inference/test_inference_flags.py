@@ -1,7 +1,5 @@
 """Flags that follow from what the network says: each has its cause."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,7 @@ from helpers.rendered import add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_array_equal
 
 from sersicnet.flags import Flags
-from sersicnet.inference.predict import predict_normal, predict_posterior
-from sersicnet.networks.cnn import RegressionCNN
-from sersicnet.parameters import label_names
-from sersicnet.preprocessing import prepare
+from sersicnet.inference.predict import predict_posterior
 from sersicnet.preprocessing.batches import open_cutouts
 
 
@@ -38,24 +33,6 @@ def test_answer_of_the_flow_that_is_not_finite(value, net, images):
     assert failed.tolist() == [False, True, False, False, False, False]
     assert_array_equal(np.isnan(quantiles).all(axis=(0, 1)), failed)
     assert_array_equal(np.isnan(answer.mean).all(axis=(1, 2)), failed)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("column", [2, 6])
-def test_answer_of_a_regression_that_is_not_finite(value, column, images, monkeypatch):
-    """The same for networks of one survey: a mean or a width."""
-    numbers = np.random.default_rng(1).uniform(0.1, 1, (6, 8))
-    numbers[1, column] = value
-    answers = lambda *_, **__: (numbers[:, :4].copy(), numbers[:, 4:].copy())  # noqa: E731
-    monkeypatch.setattr("sersicnet.inference.predict.predict_labels", answers)
-    four = ("mag", "r_eff", "n", "q")
-    stamps = replace(prepare(images, **UNITS), flags=np.zeros(6, dtype=int))
-    answer, quantiles, flags = predict_normal(RegressionCNN(4), four, stamps, batch_size=64)
-    assert flags.tolist() == [0, Flags.PREDICTION_FAILED, 0, 0, 0, 0]
-    assert answer.names == label_names(four)
-    lost = [False, True, False, False, False, False]
-    assert np.isnan(quantiles).all(axis=(0, 1)).tolist() == lost
-    assert np.isnan(answer.mean).all(axis=1).tolist() == np.isnan(answer.scale).all(axis=1).tolist()
 
 
 def flags_of(net, image, **changes):

@@ -122,6 +122,7 @@ def numbers(**changes):
         "structure": 0.0,
         "significance": 0.0,
         "signal": 1e6,
+        "neighbors": 0.0,
     }
     return Misfit(**{name: np.array([value]) for name, value in (values | changes).items()})
 

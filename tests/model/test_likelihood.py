@@ -4,11 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from helpers.small import moffat, noisy, small_galaxies
-
-from sersicnet.model.likelihood import StampLikelihood, likelihoods
-from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.model.psf import collect_psfs
+from helpers.small import noisy, small_galaxies
 
 
 def test_sky_is_projected_out():
@@ -57,30 +53,3 @@ def test_sky_with_a_prior_is_integrated_over():
     torch.testing.assert_close(sky, torch.softmax(densities, dim=0).T @ steps, rtol=0, atol=1e-3)
     scatter = torch.softmax(densities, dim=0).T @ steps**2 - sky**2
     torch.testing.assert_close(scatter.sqrt(), prior.sky_precision.rsqrt(), rtol=0.03, atol=0)
-
-
-def test_pixels_outside_of_the_stamp_tell_the_sky():
-    """Errors on a cut stamp are nearly those on the whole one."""
-    psf = moffat().double().numpy()
-    labels = small_galaxies(12, log_flux=2.5, log_r_eff=0.3, n=1.5, dx=0.0, dy=0.0)
-    transform = psf_transform(moffat(), 128)
-    image = sersic_images(labels, transform, stamp_size=128)
-    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
-    data = (image + noise).numpy()
-    psfs = collect_psfs([psf] * len(labels))
-    whole = StampLikelihood(torch.from_numpy(data), torch.ones_like(image), transform)
-    groups = likelihoods(labels.double().numpy(), data, np.ones_like(data), psfs, chunk=32)
-    for rows, cut in groups:
-        assert cut.data.shape[-1] < 128
-        assert (cut.n_pixels == 128**2).all()
-        part = whole[torch.from_numpy(rows)]
-        errors = [
-            torch.linalg.inv(each.normal_equations(labels[rows]).curvature.double()).diagonal(
-                dim1=1, dim2=2
-            )
-            for each in (cut, part)
-        ]
-        torch.testing.assert_close(errors[0], errors[1], rtol=0.05, atol=0)
-        torch.testing.assert_close(
-            cut.chi2(labels[rows]), part.chi2(labels[rows]), rtol=1e-3, atol=1.0
-        )

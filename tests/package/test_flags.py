@@ -58,5 +58,6 @@ def test_bits_stay_what_they_are():
         "BEYOND_TRAINING": 134217728,
         "NOISE_FROM_DATA": 268435456,
         "SKY_DEGENERATE": 536870912,
+        "CORRELATION_UNKNOWN": 1073741824,
     }
     assert {name: int(Flags[name]) for name in written} == written

@@ -1,0 +1,134 @@
+"""Galaxies of a batch in groups that are fitted together, each with its likelihood."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+
+from sersicnet._rows import Rows
+from sersicnet.model.likelihood import StampLikelihood
+from sersicnet.model.profile import sersic_images
+from sersicnet.model.render import n_together, psf_transforms
+from sersicnet.model.sizes import stamp_sizes
+from sersicnet.model.whitening import whitened_likelihood
+
+__all__ = ["NoiseFilters", "likelihoods"]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseFilters(Rows):
+    """How the noise of N stamps is whitened.
+
+    Attributes
+    ----------
+    filters : (N, 17, 17) float32 `~numpy.ndarray`
+        Filters of `~sersicnet.model.whitening_filters`; 0 where the noise is white.
+    small : (N, S, S) bool `~numpy.ndarray`
+        Pixels without data in small parts, which are projected out.
+    """
+
+    filters: np.ndarray
+    small: np.ndarray
+
+    @property
+    def is_white(self):
+        """Whether the noise is white, (N,) bool `~numpy.ndarray`."""
+        return ~self.filters.any(axis=(1, 2))
+
+
+def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, noise=None, device="cpu"):
+    """Group galaxies that are fitted together, and make the likelihood of each group.
+
+    Parameters
+    ----------
+    labels : (N, 7) `~numpy.ndarray`
+        Labels that the fit starts from; galaxies with NaN are left out.
+    data, weight : (N, S, S) `~numpy.ndarray`
+        Images and weights of even size, as in `~sersicnet.preprocessing.Stamps`.
+    psfs : `~sersicnet.model.PSFs`
+        PSFs of the galaxies.
+    chunk : int
+        Largest number of galaxies in a group.
+    sky_err : (N,) `~numpy.ndarray`, optional
+        Standard deviations of the prior of the sky, as in `~sersicnet.model.StampLikelihood`.
+    noise : `NoiseFilters`, optional
+        Correlation of the noise; by default pixels are independent.
+    device : str or `~torch.device`
+        Device that renders.
+
+    Yields
+    ------
+    rows : (M,) `~numpy.ndarray`
+        Numbers of the galaxies of a group.
+    likelihood : `~sersicnet.model.StampLikelihood`
+        Likelihood of the group.
+    """
+    good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
+    widths = psfs.widths()
+    if sky_err is None:
+        sky_err = np.full(len(labels), np.inf)
+    white = np.ones(len(labels), dtype=bool)
+    if noise is not None:
+        white = noise.is_white
+    whole = data.shape[-1]
+    sizes = np.minimum(stamp_sizes(labels, widths), whole)
+    for size, alike in product(np.unique(sizes[good]), (True, False)):
+        chosen = np.flatnonzero(good & (sizes == size) & (white == alike))
+        chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
+        step = n_together(chunk, whole, psfs.oversampling, device)
+        for start in range(0, len(chosen), step):
+            rows = chosen[start : start + step]
+            stamps = labels[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
+            if alike:
+                yield rows, _white(*stamps, size=int(size), device=device)
+            else:
+                yield rows, _colored(*stamps, noise[rows], size=int(size), device=device)
+
+
+def _white(labels, data, weight, psfs, sky_err, *, size, device):
+    """The likelihood of some galaxies with white noise."""
+    edge = (data.shape[-1] - size) // 2
+    inner = (slice(None), slice(edge, edge + size), slice(edge, edge + size))
+    return StampLikelihood(
+        data=torch.from_numpy(data[inner]).contiguous().to(device),
+        weight=torch.from_numpy(weight[inner]).contiguous().to(device),
+        transform=psf_transforms(psfs, psfs.which, size, device),
+        oversampling=psfs.oversampling,
+        sky_err=torch.from_numpy(sky_err).to(device),
+        outside=_outside(labels, data, weight, psfs, size, device),
+    )
+
+
+def _colored(labels, data, weight, psfs, sky_err, noise, *, size, device):
+    """The likelihood of some galaxies with correlated noise."""
+    return whitened_likelihood(
+        torch.from_numpy(labels).float().to(device),
+        torch.from_numpy(data).to(device),
+        torch.from_numpy(weight).to(device),
+        torch.from_numpy(noise.filters).to(device),
+        torch.from_numpy(noise.small).to(device),
+        psfs,
+        size=size,
+        sky_err=torch.from_numpy(sky_err).to(device),
+    )
+
+
+def _outside(labels, data, weight, psfs, size, device):
+    """Sums over the pixels around the stamps, with the light of ``labels`` subtracted, (N, 4)."""
+    whole = data.shape[-1]
+    data = torch.from_numpy(data).to(device).double()
+    weight = torch.from_numpy(weight).to(device).double()
+    edge = (whole - int(size)) // 2
+    weight[:, edge : whole - edge, edge : whole - edge] = 0
+    if edge:
+        model = sersic_images(
+            torch.from_numpy(labels).float().to(device),
+            psf_transforms(psfs, psfs.which, whole, device),
+            stamp_size=whole,
+            oversampling=psfs.oversampling,
+        )
+        data = data - model
+    square = weight.square()
+    parts = ((weight > 0).double(), square, square * data, square * data**2)
+    return torch.stack([part.sum(dim=(1, 2)) for part in parts], dim=1)
