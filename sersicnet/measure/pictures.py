@@ -113,8 +113,7 @@ def catalog_cutouts(
             msg = "psf=None and the image has none: models of galaxies need the PSF"
             raise ValueError(msg)
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
-        oversampling = options.get("oversampling")
-        psf = field_psf(psf, oversampling=oversampling, pixel_scale=pixel_scale)
+        psf = field_psf(psf, oversampling=options.get("oversampling"), pixel_scale=pixel_scale)
         meta = {"PIXSCALE": pixel_scale, "MAGZP": zeropoint}
         noise_scale = 1.0
         if field.noise_name == RELATIVE:
