@@ -102,6 +102,7 @@ def cost_table(catalog, truth, cutouts):
     catalog = _repeat(catalog, times)
     catalog["id"] = np.arange(N_LARGE)
     truth = _repeat(truth, times)
+    truth["id"] = catalog["id"]
     images = (cutouts * times)[:N_LARGE]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
