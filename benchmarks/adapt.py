@@ -69,7 +69,7 @@ def _adapt(name, cutouts, truth, max_epochs):
     """Adapt the universal network to some galaxies of a survey."""
     start = time.process_time()
     adapted = SersicNet.from_pretrained().set_params(max_epochs=max_epochs)
-    adapted.fit(cutouts, truth, warm_start=True, progress_bar=False)
+    adapted.fit(cutouts, truth, warm_start=True, recenter_psf=False, progress_bar=False)
     seconds = time.process_time() - start
     epochs = len(adapted.history_["epoch"])
     losses = adapted.record_["validation_loss"]
@@ -122,7 +122,7 @@ def measure(net, cutouts, truth):
         cutouts,
         truth,
         psf=None,
-        psf_options={"normalize": True, "oversampling": 1},
+        psf_options={"normalize": True, "oversampling": 1, "recenter": False},
         units={"pixel_scale": None, "zeropoint": None},
         stamp_size=net.stamp_size,
     )

@@ -106,7 +106,7 @@ def density_table(net, directory, *, n=None, batch_size=64):
         scenes, *_ = labeled_scenes(
             *load_set(name, directory, n=n),
             psf=None,
-            psf_options={"oversampling": 1, "normalize": True},
+            psf_options={"oversampling": 1, "normalize": True, "recenter": False},
             units={"pixel_scale": None, "zeropoint": None},
             stamp_size=net.stamp_size,
         )

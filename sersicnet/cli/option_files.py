@@ -93,7 +93,7 @@ def dump_options(options):
     Examples
     --------
     >>> from sersicnet.cli.option_files import dump_options
-    >>> print(dump_options({"threshold": 2.5})[:41])
+    >>> print(dump_options({"threshold": 2.5})[:44])
     {
       "psf": null,
       "psf_oversampling": null,

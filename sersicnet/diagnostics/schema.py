@@ -73,9 +73,16 @@ _OTHERS = (
 )
 
 # What a population adds to a catalog: the parameters that it is a distribution of, once more.
-_NOTE = "with the population as prior"
+_NOTE = "given the population"
+_SHORT = {"mag": "total AB magnitude", "r_eff": "half-light radius", "n": "Sersic index"}
 _OF_POPULATIONS = (
-    Column("ess_population", None, f"effective number of samples, {_NOTE}", format=".1f"),
+    Column(
+        "ess_population",
+        None,
+        f"effective number of samples, {_NOTE}",
+        format=".1f",
+        ucd="meta.number",
+    ),
     Column("flags_population", None, f"bits of sersicnet.Flags, {_NOTE}", int, ucd="meta.code"),
 )
 
@@ -84,9 +91,11 @@ def _population_columns():
     """Make the columns of the parameters with a population as prior."""
     columns = []
     for name in ("mag", "r_eff", "n", "q"):
+        whole = PARAMETERS[name].columns[0].description
         for column in PARAMETERS[name].columns:
             renamed = column.name.replace(name, f"{name}_population", 1)
-            about = f"{column.description}, {_NOTE}"
+            about = column.description.replace(whole, _SHORT.get(name, whole))
+            about = f"{about}, {_NOTE}"
             columns.append(replace(column, name=renamed, description=about))
     return (*columns, *_OF_POPULATIONS)
 

@@ -51,7 +51,7 @@ class Population:
     ----------
     function : callable
         Logarithm of the density, see `known`.
-    mixture : `~sersicnet.inference.population_counts.CountedMixture`, optional
+    mixture : CountedMixture, optional
         The mixture of normal distributions, with counts by magnitude, that was inferred.
     record : dict
         How it was inferred: ``n_galaxies``, ``n_components``, ``n_degrees`` (of freedom) and

@@ -69,7 +69,7 @@ class LevenbergMarquardt:
             Stamps that they are of.
         psfs : `~sersicnet.model.PSFs`
             PSFs of the cutouts, before any binning.
-        pixels : `~sersicnet.inference.assumptions.PixelModel`
+        pixels : PixelModel
             What is known of sky and noise.
         seed : int
             Seed of random draws.

@@ -69,7 +69,7 @@ def reweight(results, log_density, *, seed, about):
     Returns
     -------
     `~sersicnet.SersicResults`
-        See `~sersicnet.Population.reweight`.
+        See `~sersicnet.inference.Population.reweight`.
     """
     answers = _Answers.empty(len(results))
     rows = np.flatnonzero(np.isfinite(results.quantiles[:, 1]).all(axis=0))

@@ -47,7 +47,7 @@ def measure_image(
         tile at a time is read (extensions as for `~sersicnet.io.read_cutout`).
     net : `~sersicnet.SersicNet`, optional
         The network; by default that of the universal weights.
-    population : None, ``'infer'``, path or `~sersicnet.Population`, optional
+    population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
         Population of the sources, which is taken as the prior of each in further columns:
         ``mag_population``, its error and quantiles, and the same for ``r_eff``, ``n`` and ``q``,
         ``ess_population`` and ``flags_population``. ``'infer'`` infers it from the sources of

@@ -79,9 +79,9 @@ def inject_galaxies(
         - a table, a dict of columns or a file of them, with ``mag``, ``r_eff`` (arcsec, major
           axis), ``n``, ``q``, and if they are known ``theta`` (degrees), ``x_0`` and ``y_0``
           (pixels of the image). Angles and positions are random where they are missing;
-        - a `~sersicnet.Population` that was inferred, its file (``.safetensors``), or another
-          object with a method ``sample(n)`` or ``sample(n, seed=...)`` that returns such a table,
-          and, if it has one, a method ``log_density(mag, log_r_eff, n, q)``.
+        - a `~sersicnet.inference.Population` that was inferred, its file (``.safetensors``), or
+          another object with a method ``sample(n)`` or ``sample(n, seed=...)`` that returns such
+          a table, and, if it has one, a method ``log_density(mag, log_r_eff, n, q)``.
     n_galaxies : int, optional
         Number of galaxies, by default 1000, or all rows of a table. More than it has are drawn
         several times.

@@ -223,7 +223,7 @@ class Options:
         return {name: getattr(self, name) for name in _PREDICTING}
 
     def assumptions(self):
-        """What fits assume, a `~sersicnet.inference.assumptions.Assumptions`."""
+        """What fits assume of sky and noise."""
         from sersicnet.inference.assumptions import Assumptions
 
         return Assumptions(self.sky, self.sky_err, self.noise_correlation)

@@ -21,12 +21,12 @@ def check_population(population):
 
     Parameters
     ----------
-    population : None, ``'infer'``, path or `~sersicnet.Population`
+    population : None, ``'infer'``, path or `~sersicnet.inference.Population`
         The user's argument.
 
     Returns
     -------
-    None, ``'infer'`` or `~sersicnet.Population`
+    None, ``'infer'`` or `~sersicnet.inference.Population`
 
     Raises
     ------
@@ -50,7 +50,7 @@ def with_population(measurement, population, sky):
     ----------
     measurement : `~sersicnet.measure.tiles.Measurement`
         The image.
-    population : None, ``'infer'`` or `~sersicnet.Population`
+    population : None, ``'infer'`` or `~sersicnet.inference.Population`
         From `check_population`.
     sky : `~sersicnet.measure.sky.SkyMap`
         Its sky.
@@ -96,7 +96,7 @@ def add_population(table, results, part, population):
     part : `~astropy.table.QTable`
         Their rows of detection: the place of a source in the image seeds its draws, so that they
         do not depend on the tiles.
-    population : `~sersicnet.Population`
+    population : `~sersicnet.inference.Population`
         The population.
     """
     places = (np.asarray(part["peak_y"], int) << 24) + np.asarray(part["peak_x"], int)

@@ -24,7 +24,7 @@ def source_table(results, part, *, zeropoint, noise_known, population):
         AB magnitude of a flux of 1.
     noise_known : bool
         Whether the noise of the image was given.
-    population : `~sersicnet.Population` or None
+    population : `~sersicnet.inference.Population` or None
         Population of the sources, with which they are measured too.
 
     Returns

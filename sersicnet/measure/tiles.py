@@ -150,7 +150,7 @@ class Measurement:
         Value from which on pixels are saturated.
     n_passes : int
         Largest number of times that sources are measured.
-    population : `~sersicnet.Population` or None
+    population : `~sersicnet.inference.Population` or None
         Population of the sources, with which they are measured too.
     """
 

@@ -64,7 +64,7 @@ class StampLikelihood:
     sky_column : (N, S, S) `~torch.Tensor`, optional
         Image of a sky of 1 over the noise; by default the weights. This and what follows are for
         whitened stamps (`~sersicnet.model.whitened_likelihood`), whose data and PSFs are filtered.
-    masked : `~sersicnet.model.masked.MaskedParts`, optional
+    masked : MaskedParts, optional
         Masked pixels whose filtered images are projected out.
     gain : float or (N,) `~torch.Tensor`, optional
         Factors by which the PSFs multiply a uniform image.

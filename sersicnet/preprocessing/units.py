@@ -53,7 +53,7 @@ def per_cutout(value, n_cutouts, name):
         good = (values >= lowest) & (values <= highest)
     else:
         needed = f"between -{_LARGEST_ZEROPOINT:g} and {_LARGEST_ZEROPOINT:g} (AB magnitude of one)"
-        good = np.abs(values) < _LARGEST_ZEROPOINT
+        good = np.abs(values) <= _LARGEST_ZEROPOINT
     if not np.all(good):
         msg = f"{name}={value!r} must be {needed}"
         raise ValueError(msg)

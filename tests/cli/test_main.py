@@ -78,7 +78,7 @@ def test_what_is_printed_is_written():
 
 
 # What each command writes with the arguments before, and the function in which its work begins.
-INJECT = ["inject", "{file}", "--population", "candels_f160w", "-o"]
+INJECT = ["inject", "{file}", "--galaxies", "candels_f160w", "-o"]
 OUTPUTS = [
     (INJECT, "out.ecsv", "sersicnet.measure.injection.open_field"),
     ([*INJECT, "in.ecsv", "--summary"], "out.ecsv", "sersicnet.measure.injection.open_field"),

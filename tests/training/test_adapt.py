@@ -10,8 +10,8 @@ import pytest
 import torch
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.cutouts import SCALE
-from helpers.rendered import make_cutout
-from helpers.surveys import SEVEN, SILENT, make_net, make_survey, scenes_of
+from helpers.rendered import add_noise, make_cutout, render
+from helpers.surveys import SEVEN, SILENT, make_labels, make_net, make_survey, scenes_of
 from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
@@ -95,8 +95,10 @@ def test_record(adapted, universal, tmp_path):
 
 def test_images_that_it_was_not_adapted_to(adapted, universal, survey):
     """Another pixel scale, and another width of the PSF; a fit does not depend on it."""
-    cutouts = survey[0][:2]
-    wide = gaussian_filter(cutouts[0].psf, 1)
+    psf = survey[0][0].psf
+    images = add_noise(render(make_labels(2, 1), psf))  # noise that the universal network knows
+    cutouts = [make_cutout(image, psf=psf) for image in images]
+    wide = gaussian_filter(psf, 1)
     other = int(Flags.PIXEL_SCALE_MISMATCH | Flags.BEYOND_TRAINING)
 
     def flags_of(net, **options):
