@@ -7,7 +7,7 @@ from sersicnet.model.whitening import FILTER_REACH, whitening_filters
 
 __all__ = ["binned_covariance", "filter_of", "middle_of", "shortened"]
 
-# Least power that is told from 0, as a share of the largest.
+# Least power that differs from 0, as a share of the largest.
 _FLOOR = 0.01
 # Mean correlation at a distance, in units of the error of a value, from which on there is any.
 _ANY = 1.0

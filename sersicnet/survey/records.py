@@ -84,8 +84,8 @@ def _is_begun(line):
 def _damaged(path, reason):
     """The message of a file that is damaged."""
     return (
-        f"{path} is damaged: {reason}. Remove what is no record, and its images are measured "
-        "again, or move the file away, and all are"
+        f"{path} is damaged: {reason}. Remove the damaged lines to measure their images again, or "
+        "move the file away to measure all"
     )
 
 

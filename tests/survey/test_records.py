@@ -49,7 +49,7 @@ def test_a_line_that_was_being_written(path):
 )
 def test_damage_is_named(path, content):
     path.write_text(content)
-    message = r"manifest\.jsonl is damaged: line 1 is not the record of an image\. Remove what is"
+    message = r"manifest\.jsonl is damaged: line 1 is not the record of an image\. Remove"
     with pytest.raises(ValueError, match=message):
         read_records(path)
     path.write_text(record_line(FAILED) + "\n" + content)
