@@ -32,8 +32,8 @@ _CHOOSING = 2048
 _DRAWS = 2**16
 _FEWEST_DRAWS = 32
 _MOST_DRAWS = 256
-# Rows that say little of the population, or something wrong.
-_LEFT_OUT = int(FAILED | Flags.MISFIT | Flags.LOW_ESS)
+# Rows that say little of the population, or something wrong: most of the saturated are stars.
+_LEFT_OUT = int(FAILED | Flags.MISFIT | Flags.LOW_ESS | Flags.SATURATED)
 # Where the density of a user's function is tried.
 _TRIED = np.array([[20.0, -0.5, 1.0, 0.5], [25.0, -1.0, 4.0, 0.8]])
 _LOGGER = logging.getLogger("sersicnet")
@@ -117,7 +117,8 @@ class Population:
         ----------
         results : `~sersicnet.SersicResults` or list of them
             Results of the universal weights, with or without a refinement. Galaxies with a flag
-            ``MISFIT`` or ``LOW_ESS``, and those that were not measured, are left out.
+            ``MISFIT``, ``SATURATED`` or ``LOW_ESS``, and those that were not measured, are left
+            out.
         seed : int
             Seed of the draws, and of the choice of galaxies that are held out.
 
@@ -142,8 +143,8 @@ class Population:
         if n_galaxies < _FEWEST:
             n_all = sum(map(len, parts))
             msg = (
-                f"results have {n_galaxies} usable galaxies of {n_all} (measured, without MISFIT "
-                f"and LOW_ESS); a population needs {_FEWEST}"
+                f"results have {n_galaxies} usable galaxies of {n_all} (measured, without "
+                f"MISFIT, SATURATED and LOW_ESS); a population needs {_FEWEST}"
             )
             raise ValueError(msg)
         rng = np.random.default_rng(seed)

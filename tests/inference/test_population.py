@@ -123,9 +123,10 @@ def test_rows_that_are_left_out():
     flags = np.zeros(60, dtype=int)
     flags[:10] = Flags.MISFIT
     flags[10:20] = Flags.LOW_ESS
-    flags[20:30] = Flags.UNRESOLVED
+    flags[20:30] = Flags.SATURATED
+    flags[30:40] = Flags.UNRESOLVED
     population = Population.infer(replace(results, flags=flags))
-    assert population.record["n_galaxies"] == 40
+    assert population.record["n_galaxies"] == 30
 
 
 def test_too_few_galaxies_raise():
