@@ -220,6 +220,8 @@ def _hst_bits(instrument, detector):
             return _named("HST WFC3/UVIS", tables.WFC3_UVIS, ("WARM",))
         case (("ACS" | ""), _):
             return _named("HST ACS", tables.ACS, ("WARM",))
+        case "STIS", _:
+            return _named("HST STIS", tables.STIS, ("NOT_CTI_CORRECTED",))
         case "WFPC2", _:
             return _named("HST WFPC2", tables.WFPC2, ("REPAIRED_WARM",))
     return MaskBits(f"HST {instrument}")

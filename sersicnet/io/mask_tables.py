@@ -5,12 +5,14 @@ JWST            https://jwst-pipeline.readthedocs.io/en/latest/jwst/references_g
                 ``stdatamodels.jwst.datamodels.dqflags``
 Roman           ``roman_datamodels.dqflags``; bits 4 and 7 differ from those of JWST
 HST: ACS        https://www.stsci.edu/hst/instrumentation/acs/data-analysis/dq-flag-definitions
-HST: WFC3       ``wf3dq.h`` and ``pixok.c`` of https://github.com/spacetelescope/hstcal
+HST: WFC3       ``wf3dq.h``, ``pixok.c`` and ``cridcalc.c`` of
+                https://github.com/spacetelescope/hstcal
+HST: STIS       ``stisdq.h``, from the same place
 HST: WFPC2      https://www.stsci.edu/hst/wfpc2/analysis/WFPC2_flags.html
 LSST, HSC       https://dp1.lsst.io/products/images/mask_planes.html
 Euclid VIS      https://euclid.esac.esa.int/msp/dpdd/live/visdpd/dpcards/vis_flagmap.html
 Euclid NISP     the header of each mask; which bits are good as in ``euclid.py`` of
-                https://github.com/legacysurvey/legacypipe
+                https://github.com/legacysurvey/legacypipe (no document of Euclid was found)
 DECam           https://community.lsst.org/t/decam-data-quality-masks/133
 Legacy Surveys  https://www.legacysurvey.org/dr10/bitmasks/
 ZTF             ``ztfimg.science`` of https://github.com/MickaelRigault/ztfimg
@@ -28,6 +30,7 @@ __all__ = [
     "LSST_ONE_VISIT",
     "NISP_GOOD",
     "ROMAN",
+    "STIS",
     "VIS",
     "VIS_GOOD",
     "WFC3_IR",
@@ -66,10 +69,16 @@ WFC3_UVIS = _numbered(
     "LOST FILLED BADPIX MASKED HOT UNSTABLE WARM BIAS SATURATED BADFLAT TRAP ATODSAT CRDRIZ CRREJ "
     "CROSSTALK"
 )
-# The light of bright sources in the zeroth read (ZEROSIG) is corrected for.
+# The light of bright sources in the zeroth read (ZEROSIG) is corrected for. In the reads of an _ima
+# file, CRREJ (8192) says that a cosmic ray came before; the fit of all reads has no such bit.
 WFC3_IR = _numbered(
     "LOST FILLED BADPIX BADZERO HOT UNSTABLE WARM BADREF SATURATED BADFLAT SPIKE ZEROSIG CRDRIZ "
     "CRREJ CROSSTALK"
+)
+# The bits of spectra (BACKGROUND, DISCARDED) are not in images.
+STIS = _numbered(
+    "LOST FILLED BADPIX MASKED HOT LARGE_BLEMISH . OVERSCAN SATURATED BADREF SMALL_BLEMISH "
+    "BACKGROUND DISCARDED CRREJ NOT_CTI_CORRECTED"
 )
 WFPC2 = _numbered(
     "LOST CALIBRATION DEFECT SATURATED MISSING BADPIX . TRAP QUESTIONABLE WARM REPAIRED_WARM CHIP"

@@ -27,6 +27,8 @@ PRODUCTS = [
     (HST | {"INSTRUME": "ACS"}, [16, 32, 128, 256, 1024, 2048, 4096, 1 << 14], [64]),
     (HST | {"INSTRUME": "WFC3", "DETECTOR": "UVIS"}, [32, 1024, 2048], [64]),
     (HST | {"INSTRUME": "WFC3", "DETECTOR": "IR"}, [4, 32, 256, 512, 2304], [64, 2048, 2112]),
+    (HST | {"INSTRUME": "WFC3", "DETECTOR": "IR"}, [8192], []),
+    (HST | {"INSTRUME": "STIS", "DETECTOR": "CCD"}, [2, 16, 256, 1024, 8192], [16384]),
     (HST | {"INSTRUME": "WFPC2"}, [2, 8, 32, 512], [1024]),
     (HST | {"INSTRUME": "NICMOS"}, [1, 64, 1024], []),
     (LSST, [1, 2, 8, 16, 128, 256, 33, 1 << 20], [4, 32, 64, 1 << 10, 96]),
