@@ -96,7 +96,10 @@ _DESCRIPTIONS = {
     Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
     Flags.SKY_DEGENERATE: "the fit cannot tell the sky from the galaxy: the cutout is too small",
-    Flags.CORRELATION_UNKNOWN: "too few pixels show the noise; a fit took it as uncorrelated",
+    Flags.CORRELATION_UNKNOWN: (
+        "too little sky to see whether neighboring pixels have noise in common; a fit assumed that "
+        "they have none, and its errors may be too small"
+    ),
 }
 
 

@@ -178,7 +178,9 @@ def _of_the_data(value, name, of, header, per_second):
     doubt = None
     if per_second is None and of == "second":
         per_second = name == _HST  # as in drizzled images
-        if seconds is not None and not _is_own(name, header):
+        if seconds is None and per_second:
+            doubt = _no_unit_and_time(value, name)
+        elif seconds is not None and not _is_own(name, header):
             doubt = _no_unit(value, name, seconds, per_second)
     if of == "second" and not per_second:
         sign = 1
@@ -210,6 +212,16 @@ def _no_unit(value, name, seconds, per_second):
         f"{values[per_second]:.3f} ({name}); if they are {kinds[not per_second]}, it is "
         f"{values[not per_second]:.3f}: give them a unit (electron or electron/s), or pass "
         "zeropoint="
+    )
+
+
+def _no_unit_and_time(value, name):
+    """Sentence about data that may be counts of an exposure of unknown length."""
+    return (
+        "the data have no unit, and the header has no EXPTIME: they are taken as counts per "
+        f"second, with a zero point of {value:.3f} ({name}); if they are counts of an exposure, it "
+        "is 2.5 log10 of its seconds higher, as 7.5 mag of 1000 s: give them a unit (electron or "
+        "electron/s), or pass zeropoint="
     )
 
 

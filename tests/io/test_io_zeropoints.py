@@ -16,7 +16,6 @@ VIS = {"TELESCOP": "Euclid", "INSTRUME": "VIS", "MAGZEROP": "24.566", "EXPTIME":
     [
         # HST: of one count per second; drizzled images often have no unit
         (HST, True, 25.946),
-        (HST, None, 25.946),
         (HST | {"EXPTIME": 2000.0}, False, 25.946 + 2.5 * np.log10(2000)),
         # DECam: MAGZERO is of the image, MAGZPT of one second
         (DECAM, False, 29.915),
@@ -144,6 +143,16 @@ def test_no_unit_and_an_exposure_time(header, zeropoint, other):
     for per_second in (True, False):
         assert header_zeropoint(header, per_second=per_second).doubt is None
     assert header_zeropoint(header | {"EXPTIME": 1.0}, per_second=None).doubt is None
+
+
+@pytest.mark.parametrize("seconds", [{}, {"EXPTIME": 0.0}, {"EXPTIME": "long"}])
+def test_neither_a_unit_nor_an_exposure_time(seconds):
+    found = header_zeropoint(HST | seconds, per_second=None)
+    assert found.value == pytest.approx(25.946, abs=1e-3)
+    assert "no unit, and the header has no EXPTIME: they are taken as counts per" in found.doubt
+    assert "2.5 log10 of its seconds higher" in found.doubt
+    assert header_zeropoint(HST | seconds, per_second=True).doubt is None
+    assert header_zeropoint(HST | seconds | {"D001OUUN": "cps"}, per_second=None).doubt is None
 
 
 @pytest.mark.parametrize(

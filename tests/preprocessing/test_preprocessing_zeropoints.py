@@ -220,6 +220,8 @@ def test_readers_agree_on_hst(bunit, tmp_path):
     """A drizzled image, read by read_cutout, measure_image and CCDData.read (case c08)."""
     path = tmp_path / "drz.fits"
     cards = {"PHOTFLAM": 1.9275602e-20, "PHOTPLAM": 15369.176, "PIXSCALE": SCALE, "BUNIT": bunit}
+    if bunit is None:
+        cards["D001OUUN"] = "cps"
     write_extensions(path, {"SCI": (np.ones((9, 9)), cards)})
     found = [prepare(read_cutout(path)).frame.zeropoint[0]]
     with open_field(path) as field:
