@@ -74,6 +74,10 @@ def with_positions(catalog, wcs):
         If ``x_0`` and ``y_0`` differ from ``ra`` and ``dec`` in this image by more than a pixel,
         and it is not a catalog of `~sersicnet.measure.measure_image`, of which the log says it.
 
+    Notes
+    -----
+    The log says which positions are used of a catalog that has both.
+
     Examples
     --------
     >>> from astropy.table import Table
@@ -94,12 +98,9 @@ def with_positions(catalog, wcs):
         names[name.lower()] = name
     own = set(catalog.colnames)
     sky = _sky_columns(catalog, names)
+    found = _chosen(sky, _pixel_columns(catalog, names), celestial(wcs), own)
     if {"x_0", "y_0"} <= own:
         return _on_this_grid(catalog, sky, wcs)
-    pixels = _pixel_columns(catalog, names)
-    found = sky
-    if pixels and (celestial(wcs) is None or not sky):
-        found = pixels
     if not found or set(found) <= own:
         return catalog
     catalog = catalog.copy(copy_data=False)
@@ -108,6 +109,18 @@ def with_positions(catalog, wcs):
     if "number" in names and "id" not in names:
         catalog["id"] = catalog[names["number"]]
     return catalog
+
+
+def _chosen(sky, pixels, wcs, own):
+    """Choose sky positions or pixels, and log the choice where a catalog has both."""
+    if not (sky and pixels):
+        return sky or pixels
+    if wcs is None:
+        _LOG.info("catalog: pixels are used, not sky positions: the image has no celestial WCS")
+        return pixels
+    if not {"x_0", "y_0"} <= own:
+        _LOG.info("catalog: sky positions are used, not pixels")
+    return sky
 
 
 def _on_this_grid(catalog, sky, wcs):

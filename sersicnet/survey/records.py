@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import logging
+import reprlib
 
 __all__ = ["checksum", "read_records", "record_line"]
 
+_LOG = logging.getLogger("sersicnet")
 # How the line of a record begins.
 _BEGIN = '{"name": "'
 
@@ -52,7 +55,7 @@ def read_records(path):
     -------
     dict of dict
         Records by the name of the image; the last one of an image counts. A line at the end that
-        is not complete, as a run that was killed leaves it, is none.
+        is not complete, as a run that was killed leaves it, is none; the log says so.
 
     Raises
     ------
@@ -65,6 +68,9 @@ def read_records(path):
         raise ValueError(_damaged(path, "it is not text")) from error
     if not _is_begun(last):
         lines.append(last)
+    elif last:
+        text = "%s: its last line is cut (%s), as a killed run leaves it: its image is not measured"
+        _LOG.warning(text, path, reprlib.repr(last))
     records = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():

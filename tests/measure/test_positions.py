@@ -74,6 +74,25 @@ def test_the_sky_comes_before_pixels(wcs):
     assert "id" not in catalog.colnames
 
 
+def test_the_log_says_which_are_used(wcs, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    sky = wcs.pixel_to_world_values(X, Y)
+    for names in (("X_IMAGE", "Y_IMAGE"), ("x_0", "y_0")):
+        catalog = Table([X, Y, *sky], names=(*names, "RA", "DEC"))
+        caplog.clear()
+        with_positions(catalog, None)
+        text = "catalog: pixels are used, not sky positions: the image has no celestial WCS"
+        assert caplog.messages == [text]
+    catalog = Table([X + 1, Y + 1, *sky], names=("X_IMAGE", "Y_IMAGE", "RA", "DEC"))
+    caplog.clear()
+    with_positions(catalog, wcs)
+    assert caplog.messages == ["catalog: sky positions are used, not pixels"]
+    caplog.clear()
+    with_positions(Table([X, Y], names=("x_0", "y_0")), None)
+    with_positions(Table(sky, names=("ra", "dec")), wcs)
+    assert not caplog.messages
+
+
 def test_a_file(tmp_path):
     path = tmp_path / "where.csv"
     Table({"X_IMAGE": X + 1, "Y_IMAGE": Y + 1}).write(path)

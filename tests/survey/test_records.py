@@ -22,13 +22,17 @@ def test_the_last_record_of_an_image_counts(path):
     assert read_records(path) == {"a": RECORD, "b": FAILED | {"error": "again"}}
 
 
-def test_a_line_that_was_being_written(path):
-    """It may end anywhere; without its end of line, it is complete."""
+def test_a_line_that_was_being_written(path, caplog):
+    """It may end anywhere; without its end of line, it is complete. The log has a line."""
     line = record_line(RECORD)
     for length in range(len(line)):
+        caplog.clear()
         path.write_text(record_line(FAILED) + line[:length])
         found = read_records(path)
-        assert set(found) == ({"a", "b"} if length == len(line) - 1 else {"b"})
+        is_complete = length == len(line) - 1
+        assert set(found) == ({"a", "b"} if is_complete else {"b"})
+        assert len(caplog.messages) == int(length > 0 and not is_complete)
+        assert all("its last line is cut (" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize(
