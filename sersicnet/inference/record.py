@@ -4,6 +4,7 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet import __version__
+from sersicnet.io.mask_words import MASK_CARD, cutout_mask_words
 from sersicnet.preprocessing.inputs import PSF_KEYS
 
 __all__ = ["UNIVERSAL", "describe_call", "describe_inputs"]
@@ -74,8 +75,9 @@ def describe_inputs(cutouts, frame):
     Returns
     -------
     dict
-        ``PIXSCALE`` (arcsec) and ``MAGZP`` (the zero point), where there is one for all; ``INPUT``,
-        where an array of several planes was taken for as many galaxies.
+        ``PIXSCALE`` (arcsec), ``MAGZP`` (the zero point) and ``MASKFROM`` (the mask, and which of
+        its bits count), where these are the same for all; ``INPUT``, where an array of several
+        planes was taken for as many galaxies.
     """
     record = {}
     for key, values in (("PIXSCALE", frame.pixel_scale), ("MAGZP", frame.zeropoint)):
@@ -84,4 +86,8 @@ def describe_inputs(cutouts, frame):
     if isinstance(cutouts, NDData):
         shape = cutouts.data.shape
         record["INPUT"] = f"array of shape {shape}: {shape[0]} galaxies"
+    else:
+        words = {cutout_mask_words(cutout) for cutout in cutouts}
+        if len(words) == 1 and None not in words:
+            record[MASK_CARD] = words.pop().encode("ascii", "replace").decode()
     return record

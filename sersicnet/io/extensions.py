@@ -18,6 +18,7 @@ from astropy.wcs import WCS
 from sersicnet.io.cards import clean_meta
 from sersicnet.io.fits_files import read_pixels
 from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
+from sersicnet.io.mask_words import MASK_CARD, describe_mask
 from sersicnet.io.psf_sampling import header_sampling, psf_cards
 from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
@@ -51,7 +52,10 @@ def read_survey(hdus, path, *, mask_bits=None):
     cutout = CCDData(native(read_pixels(image)), **describe(hdus, image, path))
     if mask is not None:
         cards = mask_cards(hdus, mask, path, others=[image.header])
-        cutout.mask = bad_pixels(native(read_pixels(mask)), cards, mask_bits=mask_bits)
+        pixels = native(read_pixels(mask))
+        cutout.mask = bad_pixels(pixels, cards, mask_bits=mask_bits)
+        words = describe_mask(mask.name, pixels.dtype, cards, mask_bits=mask_bits)
+        cutout.meta[MASK_CARD] = words
     for hdu in find_coverage(hdus, image):
         if cutout.mask is None:
             cutout.mask = np.zeros(cutout.shape, bool)

@@ -28,6 +28,7 @@ from sersicnet.io.extensions import (
 from sersicnet.io.fits_files import Pixels, fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion, choose_image
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
+from sersicnet.io.mask_words import cutout_mask_words, describe_mask
 from sersicnet.io.psf_files import psf_of_hdu
 from sersicnet.io.psf_sampling import own_psf
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
@@ -112,6 +113,8 @@ class FieldImage:
         Attributes of the image, as in `~astropy.nddata.CCDData`.
     noise_name : str
         Where the noise comes from, for messages.
+    mask_name : str or None
+        Where the mask comes from, and which of its bits count, for messages.
     hdu : (str, int) or None
         Name and version of its HDU in a file.
     name : str or None
@@ -128,6 +131,7 @@ class FieldImage:
     meta: dict
     psf: object
     noise_name: str
+    mask_name: str | None = None
     hdu: tuple | None = None
     name: str | None = None
     is_wanted: object = None
@@ -238,7 +242,8 @@ def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
             field = replace(field, noise=noise, noise_name="weight_map=")
         if mask is not None:
             pixels, cards = _pixels(mask, "mask", MASK_NAMES, field, stack)
-            field = replace(field, mask=_mask_plane(pixels, cards, mask_bits))
+            words = describe_mask("mask=", pixels[:1, :1].dtype, cards, mask_bits=mask_bits)
+            field = replace(field, mask=_mask_plane(pixels, cards, mask_bits), mask_name=words)
             if not _is_path(mask):
                 warn_plain_masks([pixels], mask_bits)
         elif not _is_path(image) or field.mask is None:
@@ -274,6 +279,7 @@ def _from_memory(image, mask_bits):
         meta=image.meta,
         psf=own_psf(image),
         noise_name=noise_name,
+        mask_name=cutout_mask_words(image),
     )
 
 
@@ -296,23 +302,29 @@ def _from_file(path, stack, mask_bits):
         noise = Plane(Pixels(noise, path), _to_noise(pixel)) if has_noise(pixel) else None
     if noise is None:
         noise_name = _NO_NOISE
-    mask = _file_mask(hdus, image, mask, path, mask_bits)
-    about |= {"psf": psf, "noise_name": noise_name, "hdu": (image.name, image.ver)}
+    mask, mask_name = _file_mask(hdus, image, mask, path, mask_bits)
+    about |= {"psf": psf, "noise_name": noise_name, "mask_name": mask_name}
+    about["hdu"] = (image.name, image.ver)
     about["name"] = Path(path).name
     return FieldImage(Plane(Pixels(image, path)), noise, mask, **about)
 
 
 def _file_mask(hdus, image, mask, path, mask_bits):
-    """The bad pixels of a file: those of its mask, and those that were not observed."""
+    """The bad pixels of a file, those of its mask and those that were not observed, in words."""
     planes = []
+    names = []
     if mask is not None:
+        pixels = Pixels(mask, path)
         cards = mask_cards(hdus, mask, path, others=[image.header])
-        planes.append(_mask_plane(Pixels(mask, path), cards, mask_bits))
+        planes.append(_mask_plane(pixels, cards, mask_bits))
+        dtype = pixels[:1, :1].dtype
+        names.append(describe_mask(mask.name, dtype, cards, mask_bits=mask_bits))
     for hdu in find_coverage(hdus, image):
         planes.append(_CoveragePlane(Pixels(hdu, path), image.shape))
+        names.append(f"{hdu.name} where it is 0")
     if planes:
-        return _AnyOf(planes)
-    return None
+        return _AnyOf(planes), "; ".join(names)
+    return None, None
 
 
 def _to_noise(image):

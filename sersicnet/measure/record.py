@@ -7,6 +7,7 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.inference.record import describe_call
+from sersicnet.io.mask_words import MASK_CARD
 from sersicnet.measure.psf import stamps_at
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.inputs import PSF_WIDTH, psf_width
@@ -25,15 +26,18 @@ def describe_measurement(measurement):
     Returns
     -------
     dict
-        ``IMAGE`` (name of its file), ``PIXSCALE``, ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels,
-        where it is the same all over the image), ``POPULATN`` (where the population comes from, if
-        there is one), and what `describe_call` has.
+        ``IMAGE`` (name of its file), ``MASKFROM`` (its mask, and which bits count), ``PIXSCALE``,
+        ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels, where it is the same all over the image),
+        ``POPULATN`` (where the population comes from, if there is one), and what `describe_call`
+        has.
     """
     options = measurement.options
     psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
     record = {}
     if measurement.field.name is not None:
         record["IMAGE"] = measurement.field.name.encode("ascii", "replace").decode()
+    if measurement.field.mask_name is not None:
+        record[MASK_CARD] = measurement.field.mask_name.encode("ascii", "replace").decode()
     if measurement.psf is not None:
         psf_options["oversampling"] = measurement.psf.oversampling
         stamps = stamps_at(measurement.psf, measurement.field.data.shape)

@@ -8,6 +8,7 @@ from astropy.wcs.wcsapi import HighLevelWCSWrapper
 from astropy.wcs.wcsapi.wrappers.base import BaseWCSWrapper
 
 from sersicnet.io.mask_bits import cutout_mask
+from sersicnet.io.mask_words import MASK_CARD, describe_mask
 
 __all__ = [
     "bin_pixels",
@@ -205,10 +206,14 @@ def with_plain_mask(cutout, where, *, mask_bits=None):
     if cutout.mask is None or np.asarray(cutout.mask).dtype == bool:
         return cutout
     try:
-        return replace(cutout, mask=cutout_mask(cutout, mask_bits=mask_bits))
+        mask = cutout_mask(cutout, mask_bits=mask_bits)
     except (TypeError, ValueError) as error:
         msg = f"{where}: {error}"
         raise type(error)(msg) from error
+    plain = replace(cutout, mask=mask)
+    dtype = np.asarray(cutout.mask).dtype
+    plain.meta[MASK_CARD] = describe_mask("mask", dtype, plain.meta, mask_bits=mask_bits)
+    return plain
 
 
 def check_size(size):

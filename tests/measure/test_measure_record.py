@@ -15,7 +15,8 @@ def test_the_name_of_the_image_and_the_width_of_the_psf(net, tmp_path):
     assert 3 < table.meta["PSFFWHM"] < 4.5  # of 3 pixels and the pixel
     write_cutout(image, tmp_path / "image.fits")
     meta = measure_image(tmp_path / "image.fits", net=net).meta
-    assert meta == table.meta | {"IMAGE": "image.fits"}
+    mask = "MASK, all bits are bad (unknown product)"
+    assert meta == table.meta | {"IMAGE": "image.fits", "MASKFROM": mask}
     varying = measure_image(image, psf=lambda x, y: star(3.0 if x < 75 else 4.0), net=net)
     assert "PSFFWHM" not in varying.meta
     assert np.isfinite(varying["mag"].value).all()
