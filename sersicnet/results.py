@@ -7,6 +7,7 @@ import numpy as np
 from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
+from sersicnet._words import counted
 from sersicnet.diagnostics.schema import check_columns, describe
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import parameter_samples
@@ -115,7 +116,7 @@ class SersicResults:
 
     def __repr__(self):
         n_failed = np.count_nonzero(np.isnan(self.quantiles[:, 1]).any(axis=0))
-        text = f"<SersicResults: {len(self)} galaxies; {', '.join(self.parameters)}; "
+        text = f"<SersicResults: {counted(len(self), 'galaxy')}; {', '.join(self.parameters)}; "
         return text + f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
 
     def __len__(self):

@@ -2,6 +2,7 @@
 
 import sys
 
+from sersicnet._words import counted
 from sersicnet.cli.messages import in_options
 from sersicnet.io.paths import path_with, split_path
 from sersicnet.io.tables import stack_tables
@@ -88,7 +89,7 @@ def measure_each(paths, options, **settings):
         table["hdu"] = np.full(len(table), _label(path))
         tables.append(table)
     if not tables:
-        msg = f"{options.image}: none of its {len(paths)} images can be measured"
+        msg = f"{options.image}: none of its {counted(len(paths), 'image')} can be measured"
         raise ValueError(msg)
     together = stack_tables(tables)
     if settings.get("catalog") is None:

@@ -1,5 +1,6 @@
 """The command ``sersicnet inject``."""
 
+from sersicnet._words import counted
 from sersicnet.cli.messages import show_progress
 from sersicnet.cli.option_files import add_option_file
 from sersicnet.cli.options import (
@@ -132,7 +133,8 @@ def _inject(options):
         **{name: getattr(options, name) for name in names},
         **measuring_of(options),
     )
-    print(f"wrote {options.output}: {table['detected'].sum()} of {len(table)} galaxies detected")
+    galaxies = counted(len(table), "galaxy")
+    print(f"wrote {options.output}: {table['detected'].sum()} of {galaxies} detected")
     summary = injection_summary(table)
     shown = [name for name in _SHOWN if name in summary.colnames]
     print(*summary[summary["by"] == "mag"][shown].pformat(max_lines=-1, max_width=-1), sep="\n")

@@ -1,5 +1,6 @@
 """The command ``sersicnet measure``."""
 
+from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
@@ -129,7 +130,7 @@ def _measure_all(paths, options):
         paths, options, net=net, progress_bar=show_progress(options), **given
     )
     write_table(table, options.output, overwrite=True)
-    print(f"wrote {options.output}: {len(table)} sources")
+    print(f"wrote {options.output}: {counted(len(table), 'source')}")
     return max(status, show_rows(table))
 
 
@@ -154,7 +155,7 @@ def _measure_image(options):
         progress_bar=show_progress(options),
         **given,
     )
-    print(f"wrote {options.output}: {len(table)} sources")
+    print(f"wrote {options.output}: {counted(len(table), 'source')}")
     _write_models(table, options)
     if options.regions is not None:
         write_regions(table, options.regions)

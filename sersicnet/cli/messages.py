@@ -6,6 +6,8 @@ import sys
 import warnings
 from contextlib import contextmanager, suppress
 
+from sersicnet._words import counted
+
 __all__ = ["in_options", "messages_of", "show_counts", "show_progress", "show_rows"]
 
 # Arguments of functions that messages name, and the argument that has the option.
@@ -118,9 +120,12 @@ def show_counts(n_rows, lost):
     if n_rows == 0:
         print("sersicnet: no source was found", file=sys.stderr)
     elif lost == n_rows:
-        print(f"sersicnet: none of {n_rows} rows has a result: see flags", file=sys.stderr)
+        print(
+            f"sersicnet: none of {counted(n_rows, 'row')} has a result: see flags", file=sys.stderr
+        )
     elif lost:
-        print(f"sersicnet: {lost} of {n_rows} rows have no result: see flags", file=sys.stderr)
+        have = "has" if lost == 1 else "have"
+        print(f"sersicnet: {lost} of {n_rows} rows {have} no result: see flags", file=sys.stderr)
     return int(lost == n_rows)
 
 

@@ -1,5 +1,6 @@
 """The command ``sersicnet predict``."""
 
+from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.options import (
@@ -90,5 +91,5 @@ def _predict(options):
     table = results.to_table()
     table["id"] = names
     write_table(table, options.output, overwrite=True)
-    print(f"wrote {options.output}: {len(table)} rows")
+    print(f"wrote {options.output}: {counted(len(table), 'row')}")
     return max(status, show_rows(table))

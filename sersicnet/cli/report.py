@@ -3,6 +3,7 @@
 import reprlib
 from pathlib import Path
 
+from sersicnet._words import counted
 from sersicnet.cli.options import add_option, read_named_cutouts, read_psf
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder
@@ -139,7 +140,7 @@ def _write(table, options, *, truth, cutouts, **pictures):
         title=options.title,
         **pictures,
     )
-    shown = f"{len(table)} galaxies"
+    shown = counted(len(table), "galaxy")
     if cutouts is not None:
         found = sum(cutout is not None for cutout in cutouts)
         shown = f"cutouts of {found} of {shown}"
@@ -187,7 +188,7 @@ def _match(table, cutouts, names):
     if all(cutout is None for cutout in chosen):
         ids = reprlib.repr(list(map(str, table["id"])))
         msg = (
-            f"none of the {len(cutouts)} cutouts has the name of an id in the catalog: "
+            f"none of {counted(len(cutouts), 'cutout')} has the name of an id in the catalog: "
             f"the names are {reprlib.repr(names)}, the ids {ids}. Pass the files that predict "
             "measured; a catalog of measure has no cutouts, but --residual-image"
         )

@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext
 
+from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus, chosen_images
 from sersicnet.cli.messages import in_options, show_counts, show_progress
 from sersicnet.cli.option_files import add_option_file
@@ -86,7 +87,8 @@ def _survey(options):
         error = in_options(row["error"], options)
         print(f"sersicnet: {row['name']}: {error}", file=sys.stderr)
     n_sources = table["n_sources"].sum()
-    done = f"{len(table) - len(failed)} of {len(table)} images, {n_sources} sources"
+    n_done = len(table) - len(failed)
+    done = f"{n_done} of {counted(len(table), 'image')}, {counted(n_sources, 'source')}"
     print(f"wrote {options.output}: {done}")
     n_lost = table["n_without_result"].sum()
     return max(int(len(failed) > 0), show_counts(n_sources, n_lost))

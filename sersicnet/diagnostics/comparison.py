@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.stats import mad_std
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.columns import as_table, column_values, has_flag, log10
 from sersicnet.diagnostics.ranks import mean_theta
 from sersicnet.flags import FAILED, Flags
@@ -166,7 +167,8 @@ def compare(predicted, truth, parameter):
     true_values = column_values(truth, parameter, parameter, "truth")
     values = column_values(predicted, parameter, parameter, "predicted")
     if len(values) != len(true_values):
-        msg = f"{parameter}: predicted has {len(values)} rows and truth {len(true_values)}"
+        rows = counted(len(values), "row")
+        msg = f"{parameter}: predicted has {rows} and truth {len(true_values)}"
         raise ValueError(msg)
     arrays = {
         "truth": true_values,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.columns import column_values, has_flag
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats, wrap_theta
@@ -105,7 +106,8 @@ def group_rows(strata, n):
     labels = np.asarray(np.ma.getdata(strata))
     mask = np.ma.getmaskarray(strata)
     if labels.shape != (n,):
-        msg = f"strata have shape {labels.shape} and must be one label for each of {n} galaxies"
+        galaxies = counted(n, "galaxy")
+        msg = f"strata have shape {labels.shape} and must be one label for each of {galaxies}"
         raise ValueError(msg)
     known = ~mask & (labels == labels)  # NaN does not equal itself
     return [(label, known & (labels == label)) for label in np.unique(labels[known])]

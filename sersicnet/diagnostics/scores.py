@@ -11,6 +11,7 @@ so that its errors are in dex, and differences of ``theta`` are brought into
 import numpy as np
 from astropy.table import QTable, hstack, vstack
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.columns import as_table, column_values, table_unit
 from sersicnet.diagnostics.comparison import Comparison, compare
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats
@@ -131,7 +132,7 @@ def binned_score(predicted, truth, *, edges, by="mag", parameters=None):
     predicted = as_table(predicted, "predicted")
     truth = as_table(truth, "truth")
     if len(predicted) != len(truth):
-        msg = f"predicted has {len(predicted)} rows and truth {len(truth)}"
+        msg = f"predicted has {counted(len(predicted), 'row')} and truth {len(truth)}"
         raise ValueError(msg)
     values = column_values(truth, by, by, "truth")
     unit = table_unit(truth, by)

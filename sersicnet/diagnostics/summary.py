@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, to_floats
 
@@ -104,4 +105,4 @@ def summarize_counts(n_rows, n_lost, counts):
     '4 rows, 1 without a result; flags: NO_DATA 1, LOW_SNR 2'
     """
     text = ", ".join(f"{name} {number}" for name, number in counts.items()) or "none"
-    return f"{n_rows} rows, {n_lost} without a result; flags: {text}"
+    return f"{counted(n_rows, 'row')}, {n_lost} without a result; flags: {text}"

@@ -7,6 +7,7 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._rows import Rows
+from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.noise_filters import filter_of, middle_of
 from sersicnet.model.stamp_groups import NoiseFilters
@@ -58,7 +59,8 @@ def check_sky(sky, sky_err, *, n_values=None):
         msg = f"sky_err={sky_err!r} must be positive and finite (no sky is sky='fixed')"
         raise ValueError(msg)
     if n_values is not None and values.shape not in ((), (n_values,)):
-        msg = f"sky_err has shape {values.shape}: one value, or one for each of {n_values} cutouts"
+        cutouts = counted(n_values, "cutout")
+        msg = f"sky_err has shape {values.shape}: one value, or one for each of {cutouts}"
         raise ValueError(msg)
 
 

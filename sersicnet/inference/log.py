@@ -5,8 +5,10 @@ import warnings
 
 import numpy as np
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows
 from sersicnet.flags import Flags
+from sersicnet.io.mask_words import cutout_mask_words
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
@@ -38,8 +40,8 @@ def log_batch(batch, n_cutouts):
     if len(batch) < n_cutouts:
         of = f" (first {len(batch)})"
     _LOG.info(
-        "%d cutouts%s: %s, zero point %s%s, %s arcsec per pixel",
-        n_cutouts,
+        "%s%s: %s, zero point %s%s, %s arcsec per pixel",
+        counted(n_cutouts, "cutout"),
         of,
         unit,
         _range(frame.zeropoint, ".4f"),
@@ -48,7 +50,11 @@ def log_batch(batch, n_cutouts):
     )
     n_estimated = np.count_nonzero(batch.stamps.flags & int(Flags.NOISE_ESTIMATED))
     if n_estimated:
-        _LOG.info("noise: estimated from the border of %d cutouts%s", n_estimated, of)
+        estimated = counted(n_estimated, "cutout")
+        _LOG.info("noise: estimated from the border of %s%s", estimated, of)
+    mask = cutout_mask_words(first)
+    if mask is not None:
+        _LOG.info("mask: %s (first cutout)", mask)
     if batch.psfs.stamps:
         n_psfs = len(batch.psfs.stamps)
         width = _range(batch.psfs.fwhm(), ".3g")

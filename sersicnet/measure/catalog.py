@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.schema import describe
 from sersicnet.measure.field import RELATIVE
 from sersicnet.measure.windows import usable_saturation
@@ -137,7 +138,7 @@ def check_positions(catalog, positions, field):
     if not 0 < len(catalog) == len(outside(positions, shape)):
         return
     ny, nx = shape
-    msg = f"catalog: none of its {len(catalog)} rows is in the image, which has "
+    msg = f"catalog: none of its {counted(len(catalog), 'row')} is in the image, which has "
     if {"x_0", "y_0"} <= set(catalog.colnames):
         msg += f"x_0 from 0 to {nx - 1} and y_0 from 0 to {ny - 1} (0-based pixels)"
         raise ValueError(msg)

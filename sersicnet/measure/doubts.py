@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import warn_if_unresolved
 
@@ -49,10 +50,11 @@ def warn_of_catalog(table, measurement, *, stacklevel):
     counts &= np.asarray(u.Quantity(table["mag_err"]).value) < _LARGEST_ERROR
     large = counts & (_RADII * radius > box)
     if large.any():
+        sources = counted(np.count_nonzero(large), "source")
         msg = (
-            f"background_box={box}: {np.count_nonzero(large)} sources have half-light radii of up "
-            f"to {radius[large].max():.0f} pixels, and boxes of less than {_RADII:g} radii take "
-            "some of their light for sky"
+            f"background_box={box}: the half-light radii of {sources} are up to "
+            f"{radius[large].max():.0f} pixels, and boxes of less than {_RADII:g} radii take some "
+            "of their light for sky"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
 

@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 from tqdm.auto import tqdm
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
 from sersicnet.model.psf import collect_psfs
 from sersicnet.preprocessing.zeropoints import find_zeropoint
@@ -45,6 +46,8 @@ def log_inputs(measurement):
     )
     _LOG.info("noise: %s", field.noise_name)
     _LOG.info("PSF: %s", _describe_psf(measurement))
+    if field.mask_name is not None:
+        _LOG.info("mask: %s", field.mask_name)
     if np.isfinite(measurement.saturation):
         _LOG.info("saturated from %g on", measurement.saturation)
 
@@ -112,7 +115,7 @@ def _log_correlation(found):
         return
     changes = ""
     if found.parts:
-        changes = f", changes between {len(found.parts)} places"
+        changes = f", changes between {counted(len(found.parts), 'place')}"
     described = found.describe()
     _LOG.info(
         "noise: correlation of next neighbors %.2f, sum over all distances %.1f%s",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.model.psf_center import shifted_stamp
 from sersicnet.model.psf_check import usable_psf
@@ -140,7 +141,9 @@ def psfs_of(psf, cutouts, *, oversampling=1, normalize=True):
         usable_psf(psf, oversampling=oversampling, normalize=normalize)
         psfs = [psf] * n_cutouts
     if len(psfs) != n_cutouts:
-        msg = f"psf has {len(psfs)} stamps: one is needed, or one for each of {n_cutouts} cutouts"
+        stamps = counted(len(psfs), "stamp")
+        cutouts = counted(n_cutouts, "cutout")
+        msg = f"psf has {stamps}: one is needed, or one for each of {cutouts}"
         raise ValueError(msg)
     return psfs
 

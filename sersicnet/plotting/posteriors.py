@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.calibration import chance_deviation
 from sersicnet.diagnostics.ranks import mean_theta
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, check_parameters, to_floats, wrap_theta
@@ -176,7 +177,7 @@ def plot_sbc(ranks, *, n_bins=20, axes=None):
         ax.stairs(counts / expected, edges, color=BLUE, lw=1.5)
         ax.set(xlim=(0, 1), ylim=(0, 1.25 * max(1, band[1], counts.max() / expected)))
         ax.set(xlabel=f"rank of the true {NAMES[name]}", ylabel="count / expected")
-        ax.text(0.04, 0.96, f"{n} galaxies", transform=ax.transAxes, va="top", fontsize=8)
+        ax.text(0.04, 0.96, counted(n, "galaxy"), transform=ax.transAxes, va="top", fontsize=8)
     return axes
 
 

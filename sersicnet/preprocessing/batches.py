@@ -7,6 +7,7 @@ import numpy as np
 from astropy.nddata import NDData
 
 from sersicnet._settings import check_positive
+from sersicnet._words import counted
 from sersicnet.io.mask_bits import check_mask_bits
 from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
 from sersicnet.model.psf_models import plain_psf
@@ -193,7 +194,8 @@ def open_cutouts(
     cutouts = check_cutouts(cutouts, mask_bits=mask_bits)
     if isinstance(cutouts, NDData):
         shape = np.shape(cutouts.data)
-        _LOG.info("cutouts has shape %s: each of the %d planes is one galaxy", shape, shape[0])
+        planes = counted(shape[0], "plane")
+        _LOG.info("cutouts has shape %s: each of the %s is one galaxy", shape, planes)
     if psf_options is None:
         psf_options = {}
     n_cutouts = len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)

@@ -11,6 +11,8 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy import ndimage
 
+from sersicnet._words import counted
+
 __all__ = ["data_scatter", "follows_data", "lone_weights", "smooth_noise", "warn_of_noise"]
 
 # Scatter of pixels over their noise outside of which noise maps are doubted. Of 35 real cutouts
@@ -103,7 +105,7 @@ def warn_of_noise(scatter, *, stacklevel):
     if not len(doubted) > _DOUBTED * len(known):
         return
     msg = (
-        f"the uncertainty of {len(doubted)} of {len(known)} cutouts says a noise of "
+        f"the uncertainty of {len(doubted)} of {counted(len(known), 'cutout')} says a noise of "
         f"{1 / np.median(doubted):.2g} times the scatter of the pixels: is it of another kind "
         "(a variance, a weight), or in another unit?"
     )

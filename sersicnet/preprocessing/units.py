@@ -3,6 +3,8 @@
 import astropy.units as u
 import numpy as np
 
+from sersicnet._words import counted
+
 __all__ = ["SCALE_LIMITS", "per_cutout"]
 
 # Arcsec per pixel of images in which galaxies are measured: those of an interferometer or an
@@ -45,7 +47,8 @@ def per_cutout(value, n_cutouts, name):
         return None
     values = _strip_unit(value, name)
     if values.shape not in ((), (n_cutouts,)):
-        msg = f"{name} has shape {values.shape}: one value, or one for each of {n_cutouts} cutouts"
+        cutouts = counted(n_cutouts, "cutout")
+        msg = f"{name} has shape {values.shape}: one value, or one for each of {cutouts}"
         raise ValueError(msg)
     if name == "pixel_scale":
         lowest, highest = SCALE_LIMITS

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet import __version__
+from sersicnet._words import counted
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
 from sersicnet.io.files import atomic_path, check_folder
@@ -163,8 +164,8 @@ def _tables(table, truth):
         truth = _same_order(truth, table)
     if not len(table) or not set(table.colnames) & set(PARAMETERS):
         msg = (
-            f"results have {len(table)} rows with columns {', '.join(table.colnames)}: one or more "
-            f"galaxies with columns out of {', '.join(PARAMETERS)} are needed"
+            f"results have {counted(len(table), 'row')} with columns {', '.join(table.colnames)}: "
+            f"one or more galaxies with columns out of {', '.join(PARAMETERS)} are needed"
         )
         raise ValueError(msg)
     return table, truth
@@ -198,7 +199,8 @@ def _check_truth(truth, table):
         )
         raise ValueError(msg)
     if len(truth) != len(table):
-        msg = f"truth has {len(truth)} rows, and there are {len(table)} galaxies"
+        rows = counted(len(truth), "row")
+        msg = f"truth has {rows}, and there are {counted(len(table), 'galaxy')}"
         raise ValueError(msg)
 
 
@@ -287,7 +289,7 @@ def _subtitle(galaxies):
     name = galaxies.parameters[0]
     lost = int(np.sum(~np.isfinite(galaxies.columns[name])))
     flagged = sum(text != "" for text in galaxies.columns["flags"])
-    parts = [f"{len(galaxies.table):,} galaxies", f"{flagged:,} with flags"]
+    parts = [counted(len(galaxies.table), "galaxy"), f"{flagged:,} with flags"]
     if lost:
         parts.append(f"{lost:,} not measured")
     return ", ".join(parts) + f", sersicnet {__version__}"

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_counts
 
 __all__ = ["log_image", "log_start", "log_survey"]
@@ -18,7 +19,7 @@ def log_start(n_images, n_missing):
     n_images, n_missing : int
         Number of images, and of those that no run has measured before.
     """
-    _LOG.info("%d images, %d of them to measure", n_images, n_missing)
+    _LOG.info("%s, %d of them to measure", counted(n_images, "image"), n_missing)
 
 
 def log_image(name, result, place):
@@ -36,8 +37,8 @@ def log_image(name, result, place):
     if "error" in result:
         _LOG.info("%s (%s): %s", name, place, result["error"])
     else:
-        text = "%s (%s): %d sources in %.0f s"
-        _LOG.info(text, name, place, result["n_sources"], result["seconds"])
+        sources = counted(result["n_sources"], "source")
+        _LOG.info("%s (%s): %s in %.0f s", name, place, sources, result["seconds"])
     for text in result.get("warnings", []):
         _LOG.warning("%s: %s", name, text)
 

@@ -21,6 +21,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from torch.utils.data import DataLoader, IterableDataset
 
 from sersicnet import __version__
+from sersicnet._words import counted
 from sersicnet.model.labels import LABELS
 from sersicnet.model.psf import is_list_of_stamps
 from sersicnet.networks.registry import torch_device
@@ -250,10 +251,10 @@ def _record(net, module, losses, left_out, seconds, images, *, learned):
     before = net.record_
     n = len(module.labeled)
     if learned:
-        outcome = f"adapted to {n} galaxies"
+        outcome = f"adapted to {counted(n, 'galaxy')}"
         n_train = n
     else:
-        outcome = f"not changed by {n} galaxies"
+        outcome = f"not changed by {counted(n, 'galaxy')}"
         n_train = before.get("n_train", 0)
     return {
         "description": f"{before.get('description', '')}, {outcome}",

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sersicnet._words import counted
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.flags import FAILED
 from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
@@ -70,7 +71,8 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     )
     lengths = {len(column) for column in values.values()}
     if lengths != {len(batches)}:
-        msg = f"truth has {max(lengths)} rows, but there are {len(batches)} cutouts"
+        rows = counted(max(lengths), "row")
+        msg = f"truth has {rows}, but there are {counted(len(batches), 'cutout')}"
         raise ValueError(msg)
     parts = []
     checks = []

@@ -70,7 +70,7 @@ def test_an_image_without_sources(chips, monkeypatch, tmp_path):
 def test_no_image_can_be_measured(tmp_path, seen, capsys):
     path = write_extensions(tmp_path / "one.fits", {"S29": np.ones((4, 5))})
     assert main(["measure", str(path), "-o", str(tmp_path / "out.ecsv"), "--all-hdus"]) == 1
-    assert "one.fits: none of its 1 images can be measured" in capsys.readouterr().err
+    assert "one.fits: none of its 1 image can be measured" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

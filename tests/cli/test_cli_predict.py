@@ -157,9 +157,9 @@ def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):
     write_cutout(cutout, tmp_path / "empty.fits")
     output = str(tmp_path / "out.ecsv")
     assert main(["predict", str(tmp_path / "empty.fits"), "-o", output]) == 1
-    assert "sersicnet: none of 1 rows has a result: see flags" in capsys.readouterr().err
+    assert "sersicnet: none of 1 row has a result: see flags" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "empty.fits"), files[1], "-o", output]) == 0
-    assert "sersicnet: 1 of 2 rows have no result: see flags" in capsys.readouterr().err
+    assert "sersicnet: 1 of 2 rows has no result: see flags" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default:psf")

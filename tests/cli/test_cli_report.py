@@ -69,7 +69,7 @@ def test_command_says_what_is_wrong(folder, capsys):
     arguments = ["report", str(folder / "catalog.ecsv"), "--cutouts", str(folder / "other.fits")]
     assert main([*arguments, *output]) == 1
     error = capsys.readouterr().err
-    assert "none of the 1 cutouts has the name of an id" in error
+    assert "none of 1 cutout has the name of an id" in error
     assert "the names are ['other'], the ids ['one', 'two-0', 'absent']" in error
     assert "a catalog of measure has no cutouts" in error
     table = QTable.read(folder / "catalog.ecsv")

@@ -35,7 +35,7 @@ def test_images_and_options(seen, capsys):
     assert {name: seen[name] for name in expected} == expected
     printed = capsys.readouterr()
     assert printed.out == "wrote out: 1 of 2 images, 3 sources\n"
-    lines = ["b: ValueError: pass --zeropoint (AB)", "1 of 3 rows have no result: see flags"]
+    lines = ["b: ValueError: pass --zeropoint (AB)", "1 of 3 rows has no result: see flags"]
     assert printed.err.splitlines() == [f"sersicnet: {line}" for line in lines]
 
 

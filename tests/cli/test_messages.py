@@ -80,7 +80,7 @@ def test_progress_is_for_terminals(parse, monkeypatch):
     ("values", "status", "expected"),
     [
         ([20.0, 21.0], 0, ""),
-        ([20.0, np.nan], 0, "sersicnet: 1 of 2 rows have no result: see flags\n"),
+        ([20.0, np.nan], 0, "sersicnet: 1 of 2 rows has no result: see flags\n"),
         ([np.nan, np.nan], 1, "sersicnet: none of 2 rows has a result: see flags\n"),
         ([], 1, "sersicnet: no source was found\n"),
     ],

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from astropy.nddata import CCDData
+from astropy.nddata import CCDData, NDData
 
 from sersicnet import SersicNet
 
@@ -48,9 +48,25 @@ def test_words_for_units(net, caplog):
     data = cutouts()[0].data
     psf = cutouts()[0].psf
     net.predict([CCDData(data, unit="", meta={"PIXSCALE": 0.1, "MAGZP": 25.0}, psf=psf)])
-    assert "1 cutouts: no unit, zero point 25.0000 (MAGZP)" in caplog.text
+    assert "1 cutout: no unit, zero point 25.0000 (MAGZP)" in caplog.text
     net.predict([CCDData(data, unit="MJy / sr", meta={"PIXSCALE": 0.1}, psf=psf)])
     assert "(the unit MJy / sr and the area of a pixel), 0.1 arcsec per pixel" in caplog.text
+
+
+def test_the_mask_and_its_bits(net, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    galaxy = cutouts()[0]
+    mask = np.zeros(galaxy.shape, int)  # CCDData makes booleans of it
+    cutout = NDData(galaxy.data, unit="adu", mask=mask, meta=galaxy.meta, psf=galaxy.psf)
+    meta = dict(cutout.meta)
+    results = net.predict([cutout])
+    assert "mask: mask, all bits are bad (unknown product) (first cutout)" in caplog.text
+    assert results.meta["MASKFROM"] == "mask, all bits are bad (unknown product)"
+    cutout.meta["TELESCOP"] = "JWST"
+    assert net.predict([cutout]).meta["MASKFROM"] == "mask, bad are DO_NOT_USE (JWST)"
+    cutout.mask = cutout.mask > 0
+    assert "MASKFROM" not in net.predict([cutout]).meta
+    assert dict(cutout.meta) == meta | {"TELESCOP": "JWST"}
 
 
 def test_nothing_is_logged_without_being_asked(net, caplog):

@@ -2,9 +2,12 @@
 
 import logging
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from helpers.measured import one_star
 
+from sersicnet.measure.field import open_field
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.log import tile_progress
 
@@ -26,8 +29,24 @@ def test_the_inputs_the_sky_and_the_results(net, log):
     assert "sky: median level 80" in text
     assert "mask: about " in text
     assert "detection: 5 or more connected pixels above 1.5 sigma" in text
-    assert "1 rows, 0 without a result; flags: " in text
+    assert "1 row, 0 without a result; flags: " in text
     assert "cutouts" not in text  # the cutouts of an image are no call of the user
+
+
+def test_the_mask_and_its_bits(net, log, tmp_path):
+    """Of an extension FLAGS of an unknown product, of a file of its own, and of booleans."""
+    image = one_star(70.0, 70.0)
+    image.mask = None
+    image.write(tmp_path / "image.fits")
+    flags = fits.ImageHDU(np.zeros(image.shape, "i2"), name="FLAGS")
+    fits.append(tmp_path / "image.fits", flags.data, flags.header)
+    table = measure_image(tmp_path / "image.fits", net=net, psf=image.psf)
+    assert "mask: FLAGS, all bits are bad (unknown product)" in log()
+    assert table.meta["MASKFROM"] == "FLAGS, all bits are bad (unknown product)"
+    with open_field(image, mask=tmp_path / "image.fits[FLAGS]", mask_bits=3) as field:
+        assert field.mask_name == "mask=, bad are the bits 3 (mask_bits)"
+    with open_field(image, mask=np.zeros(image.shape, bool)) as field:
+        assert field.mask_name == "mask="
 
 
 def test_nothing_is_logged_without_being_asked(net, caplog):

@@ -262,7 +262,7 @@ def test_shapes_that_do_not_fit(fitter, x, y, z):
 def test_weights_are_one_over_sigma(fitter, fitted, image):
     same = fitter(Sersic2D(), X, Y, image, weights=np.full(image.shape, 1 / NOISE))
     assert_same(same, fitted)
-    with pytest.warns(AstropyUserWarning, match="uncertainty of 1 of 1 cutouts says a noise of 1"):
+    with pytest.warns(AstropyUserWarning, match="uncertainty of 1 of 1 cutout says a noise of 1"):
         noisier = fitter(Sersic2D(), X, Y, image, weights=0.1 / NOISE)
     for name in ("amplitude", "r_eff", "n", "ellip"):
         assert noisier.stds[name] > 3 * fitted.stds[name]

@@ -71,7 +71,7 @@ def test_psfs_of_a_batch(monkeypatch):
     ("options", "message"),
     [
         ({"needs_psf": True}, "psf=None and no cutout has one"),
-        ({"psf": [PSF]}, "psf has 1 stamps: one is needed, or one for each of 2 cutouts"),
+        ({"psf": [PSF]}, "psf has 1 stamp: one is needed, or one for each of 2 cutouts"),
         ({"psf": 0 * PSF}, "psf has the sum 0"),
         ({"psf_options": {"oversampling": 0}}, "psf_oversampling=0 must be an integer"),
         ({"pixel_scale": [0.1] * 3}, "pixel_scale has shape"),
