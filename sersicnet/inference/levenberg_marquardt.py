@@ -54,6 +54,9 @@ class Fit(Rows):
         Error of the sky of a known galaxy.
     free_sky, free_sky_err : (N,) `~numpy.ndarray`
         The sky that a fit without its prior would find, and its error, to first order.
+    sky_shift : (N, 7) `~numpy.ndarray`
+        Derivatives of the fitted labels by the sky of the image, to first order: 0 where nothing
+        is known of the sky, as the fit follows it then.
     start_sky : (N,) `~numpy.ndarray`
         The same for the labels that the fit started from.
     closer : (N,) bool `~numpy.ndarray`
@@ -78,6 +81,7 @@ class Fit(Rows):
     sky_err: np.ndarray
     free_sky: np.ndarray
     free_sky_err: np.ndarray
+    sky_shift: np.ndarray
     start_sky: np.ndarray
     closer: np.ndarray
     n_pixels: np.ndarray
@@ -140,6 +144,7 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, noise=No
         "sky_err": np.full(n, np.nan),
         "free_sky": np.full(n, np.nan),
         "free_sky_err": np.full(n, np.nan),
+        "sky_shift": np.full((n, N_LABELS), np.nan),
         "start_sky": np.full(n, np.nan),
         "closer": np.zeros(n, dtype=bool),
         "n_pixels": np.zeros(n, dtype=np.int64),
@@ -252,11 +257,14 @@ def _sky_terms(likelihood, state, covariance):
     explained = explained / (1 + explained / precision)
     alone = (likelihood.sky_information - explained).clamp(min=1e-12)
     sky = state["sky_total"].double() / precision
+    followed = likelihood.sky_information * likelihood.sky_err.to(torch.float64) ** 2
+    shift = (covariance @ response[:, :, None])[:, :, 0] / (1 + followed)[:, None]
     return {
         "sky_slope": -response / precision[:, None],
         "sky_err": precision.rsqrt(),
         "free_sky": (state["sky_total"] - explained * sky) / alone,
         "free_sky_err": alone.rsqrt(),
+        "sky_shift": shift,
     }
 
 

@@ -93,7 +93,7 @@ class LevenbergMarquardt:
         flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
-        flags |= fits.sky_flags(stamps, pixels)
+        flags |= fits.sky_flags(pixels)
         covariance = fits.widened(posterior, seed)
         shifts = fits.log_light, fits.offset
         refined = FitDensity(
@@ -179,7 +179,7 @@ class ImportanceSampling:
         drawn = posterior.draw(kept, self.n_kept, seed)
         labels[kept] = stack_labels(drawn)
         skies[kept] = fits.fit.start_sky[kept, None]
-        flags |= fits.sky_flags(stamps, pixels)
+        flags |= fits.sky_flags(pixels)
         columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
         return SampleDensity(labels, skies), refined, columns, flags
 

@@ -122,11 +122,34 @@ def test_a_sky_that_is_too_far_is_told(net, sky):
     assert told.tolist() == [False, True, True]
 
 
-def test_a_cutout_that_is_too_small_for_its_galaxy_is_told(net):
-    image = add_noise(render([labels_of(snr=200, r_eff=8, n=1)], star()))[0]
-    cutouts = [make_cutout(image[cut, cut]) for cut in (slice(None), slice(42, 86))]
-    found = net.predict(cutouts, refine="lm")
-    assert ((found.flags & int(Flags.SKY_DEGENERATE)) != 0).tolist() == [False, True]
+def sky_told(net, images, **options):
+    """Whether the sky of each image of small cutouts is told to be in doubt."""
+    found = net.predict([make_cutout(image) for image in images], refine="lm", **options)
+    return found.flags & int(Flags.SKY_DEGENERATE) != 0
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_a_sky_of_a_third_of_the_noise_is_told(net, side):
+    """Nearly always, and hardly ever in cutouts without one."""
+    sizes = np.linspace(1.5, side / 10, 12)
+    table = [labels_of(snr=60, r_eff=size, n=1 + i % 4) for i, size in enumerate(sizes)]
+    images = render(table, star(), size=side)
+    assert np.mean(sky_told(net, add_noise(images + 0.3))) > 0.8
+    assert np.mean(sky_told(net, add_noise(images))) < 0.2
+
+
+def test_an_answer_that_rests_on_the_sky_is_told(net):
+    """A sky that a cutout does not show, but that changes the galaxy; not in a larger cutout."""
+    image = add_noise(render([labels_of(snr=300, r_eff=12, n=1)], star()))[0]
+    middle = slice(52, 76)
+    assert sky_told(net, [image, image[middle, middle]]).tolist() == [False, True]
+    # a free sky is in the errors, and so is one that is known not to be known
+    assert not sky_told(net, [image[middle, middle]], sky_err=1.0)
+
+
+def test_a_cutout_of_a_few_radii_is_not_too_small(net):
+    image = add_noise(render([labels_of(snr=60, r_eff=8, n=1)], star()))[0]
+    assert not sky_told(net, [image[42:86, 42:86]])
 
 
 def test_the_network_alone_uses_no_sky(net, four):
