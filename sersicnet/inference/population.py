@@ -8,7 +8,6 @@ import torch
 from astropy.table import QTable
 
 from sersicnet._settings import check_positive
-from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.population_counts import CountedMixture, fit_counts
 from sersicnet.inference.population_density import (
     N_COORDINATES,
@@ -17,23 +16,21 @@ from sersicnet.inference.population_density import (
     log_slope,
     to_unbounded,
 )
-from sersicnet.inference.population_draws import check_posteriors, draw_galaxies
-from sersicnet.inference.population_fit import Evidence, choose_mixture, fit_all
+from sersicnet.inference.population_draws import check_posteriors
+from sersicnet.inference.population_evidence import (
+    LEFT_OUT,
+    check_number,
+    evidence_batches,
+    usable_rows,
+)
+from sersicnet.inference.population_fit import choose_mixture, fit_all
+from sersicnet.inference.population_selection import read_selection, warn_of_selection
 from sersicnet.inference.reweighting import checked_log_density, reweight
 from sersicnet.io.weights import read_weights, write_weights
 from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Population"]
 
-# Galaxies without which nothing can be said of a distribution with 17 degrees of freedom.
-_FEWEST = 20
-# Galaxies on which the number of components is chosen, draws of these, and draws of each.
-_CHOOSING = 2048
-_DRAWS = 2**16
-_FEWEST_DRAWS = 32
-_MOST_DRAWS = 256
-# Rows that say little of the population, or something wrong: most of the saturated are stars.
-_LEFT_OUT = int(FAILED | Flags.MISFIT | Flags.LOW_ESS | Flags.SATURATED)
 # Where the density of a user's function is tried.
 _TRIED = np.array([[20.0, -0.5, 1.0, 0.5], [25.0, -1.0, 4.0, 0.8]])
 _LOGGER = logging.getLogger("sersicnet")
@@ -56,7 +53,9 @@ class Population:
     record : dict
         How it was inferred: ``n_galaxies``, ``n_components``, ``n_degrees`` (of freedom) and
         ``scores``, the mean logarithm of the density of galaxies that were held out, for 1, 2, ...
-        components.
+        components. With a selection, ``selection``: ``n_injections``, ``n_effective`` (the number
+        that count), ``detected`` (share of the population) and ``covered`` (share of it where there
+        are injections).
 
     Notes
     -----
@@ -110,22 +109,27 @@ class Population:
         return cls(log_density)
 
     @classmethod
-    def infer(cls, results, *, seed=0):
+    def infer(cls, results, *, selection=None, seed=0):
         """Infer the population of measured galaxies from their posteriors.
 
         Parameters
         ----------
         results : `~sersicnet.SersicResults` or list of them
             Results of the universal weights, with or without a refinement. Galaxies with a flag
-            ``MISFIT``, ``SATURATED`` or ``LOW_ESS``, and those that were not measured, are left
-            out.
+            ``MISFIT``, ``SATURATED`` or ``LOW_ESS``, stars (``prob_star`` of 0.5 or more), and
+            those that were not measured, are left out.
+        selection : `~astropy.table.Table`, optional
+            Galaxies that were injected into the same images and measured by the same options, as
+            `~sersicnet.measure.inject_galaxies` returns them. What was detected of them says what
+            is missing in the results.
         seed : int
             Seed of the draws, and of the choice of galaxies that are held out.
 
         Returns
         -------
         Population
-            That of the detected: nothing is said of what is too faint to be in the results.
+            That of the detected galaxies; with ``selection``, of all galaxies where there are
+            injections.
 
         Raises
         ------
@@ -133,33 +137,42 @@ class Population:
             If they are not SersicResults.
         ValueError
             If a parameter is missing, posteriors have another prior than the universal one, or
-            fewer than 20 galaxies can be used.
+            fewer than 20 galaxies can be used. If the injections do not have what is needed:
+            ``true_mag``, ``true_r_eff``, ``true_n``, ``true_q`` and ``detected``.
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If fewer than four injections count for each galaxy, or they cover less than 90 % of
+            the population.
         """
         parts = list(results) if isinstance(results, list | tuple) else [results]
-        for part in parts:
-            check_posteriors(part)
-        usable = [_usable_rows(part) for part in parts]
+        usable = [usable_rows(part) for part in parts]
         n_galaxies = sum(map(len, usable))
-        if n_galaxies < _FEWEST:
-            n_all = sum(map(len, parts))
-            msg = (
-                f"results have {n_galaxies} usable galaxies of {n_all} (measured, without "
-                f"MISFIT, SATURATED and LOW_ESS); a population needs {_FEWEST}"
-            )
-            raise ValueError(msg)
+        check_number(n_galaxies, sum(map(len, parts)))
+        if selection is not None:
+            selection = read_selection(selection, left_out=LEFT_OUT)
         rng = np.random.default_rng(seed)
-        batches = _batches(parts, usable, rng)
-        n_draws = _n_draws(n_galaxies)
-        first = _evidence(parts, next(batches), n_draws, seed)
+        batches = evidence_batches(parts, usable, selection=selection, seed=seed, rng=rng)
+        population = cls._fitted(batches, n_galaxies, rng)
+        if selection is not None:
+            warn_of_selection(population.record["selection"], n_galaxies, stacklevel=2)
+        return population
+
+    @classmethod
+    def _fitted(cls, batches, n_galaxies, rng):
+        """Infer the population of galaxies whose evidence comes in batches."""
+        first = next(batches)
         chosen, scores = choose_mixture(first, rng)
-        rest = (_evidence(parts, batch, n_draws, seed) for batch in batches)
-        mixture = fit_counts(first, fit_all(chosen, first, rest, n_galaxies))
+        mixture = fit_counts(first, fit_all(chosen, first, batches, n_galaxies))
         record = {
             "n_galaxies": n_galaxies,
             "n_components": len(mixture),
             "n_degrees": mixture.n_degrees,
             "scores": [float(score) for score in scores],
         }
+        if first.selection is not None:
+            record["selection"] = first.selection.describe(mixture)
         population = cls._of(mixture, record)
         _LOGGER.info("%s", population.about)
         return population
@@ -185,10 +198,11 @@ class Population:
         """What it comes from, in words."""
         if self.mixture is None:
             return "known"
-        return (
-            f"inferred from {self.record['n_galaxies']} galaxies, "
-            f"{self.mixture.n_degrees} degrees of freedom"
-        )
+        n_degrees = f"{self.mixture.n_degrees} degrees of freedom"
+        text = f"inferred from {self.record['n_galaxies']} galaxies, {n_degrees}"
+        if "selection" in self.record:
+            text += f"; {self.record['selection']['detected']:.0%} of it was detected"
+        return text
 
     def log_density(self, mag, log_r_eff, n, q):
         """Return the natural logarithm of the density of galaxies.
@@ -338,37 +352,3 @@ def _read_mixture(path, tensors):
         raise ValueError(msg)
     log_factors = arrays.pop("log_factors")
     return CountedMixture(Mixture(**arrays), log_factors)
-
-
-def _usable_rows(results):
-    """Return the rows of galaxies that say something of the population."""
-    measured = np.isfinite(results.quantiles[:, 1]).all(axis=0)
-    return np.flatnonzero(measured & (results.flags & _LEFT_OUT == 0))
-
-
-def _batches(parts, usable, rng):
-    """Yield the part and the row of some galaxies, (2, B), in random order."""
-    which = np.repeat(np.arange(len(parts)), [len(rows) for rows in usable])
-    pairs = np.stack([which, np.concatenate(usable)])
-    pairs = pairs[:, rng.permutation(pairs.shape[1])]
-    for start in range(0, pairs.shape[1], _CHOOSING):
-        yield pairs[:, start : start + _CHOOSING]
-
-
-def _n_draws(n_galaxies):
-    """Return the number of draws of each galaxy."""
-    together = min(n_galaxies, _CHOOSING)
-    return int(np.clip(_DRAWS // together, _FEWEST_DRAWS, _MOST_DRAWS))
-
-
-def _evidence(parts, pairs, n_draws, seed):
-    """Return what some galaxies say of the population."""
-    points = []
-    log_weights = []
-    for number, results in enumerate(parts):
-        rows = np.sort(pairs[1, pairs[0] == number])
-        if len(rows):
-            draws = draw_galaxies(results, rows, n_draws, seed)
-            points.append(to_unbounded(draws.values))
-            log_weights.append(log_slope(draws.values) - draws.log_prior)
-    return Evidence.of(np.concatenate(points), np.concatenate(log_weights))

@@ -105,10 +105,22 @@ def fit_counts(evidence, mixture):
         weights = np.exp(found - found.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         counts = _masses(lower, share, weights, n_knots)
+        if evidence.selection is not None:
+            counted = CountedMixture(mixture, log_factors)
+            counts = counts + n * _missed(evidence.selection, counted)
         factor = np.exp(_at(_GRID, log_factors))
         model = _masses(*_between(_GRID, n_knots), factor / factor.sum(), n_knots)
-        log_factors = log_factors + np.log((counts + n_knots * expected) / ((n + n_knots) * model))
+        prior = n_knots * expected
+        log_factors = log_factors + np.log((counts + prior) / ((counts + prior).sum() * model))
     return CountedMixture(mixture, log_factors)
+
+
+def _missed(selection, counted):
+    """Return the missing galaxies that each knot has, for each one that is detected."""
+    points, shares, probability = selection.among(counted)
+    n_knots = len(counted.log_factors)
+    lower, share = _between(_places(counted.mixture, points[:, :, 0]), n_knots)
+    return _masses(lower, share, shares * (1 - probability), n_knots) / (shares * probability).sum()
 
 
 def _places(mixture, mag):

@@ -11,7 +11,14 @@ from scipy.special import expit, logit, logsumexp
 
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
-__all__ = ["N_COORDINATES", "Mixture", "from_unbounded", "log_slope", "to_unbounded"]
+__all__ = [
+    "N_COORDINATES",
+    "Mixture",
+    "from_unbounded",
+    "log_slope",
+    "quadratic_features",
+    "to_unbounded",
+]
 
 N_COORDINATES = 4
 _ROOT_N_LIMITS = tuple(np.sqrt(N_LIMITS))
@@ -70,6 +77,32 @@ def _shares(n, q):
     share_n = (np.sqrt(np.maximum(n, 0)) - low) / (high - low)
     share_q = (q - Q_LIMITS[0]) / (Q_LIMITS[1] - Q_LIMITS[0])
     return np.clip(share_n, _EDGE, 1 - _EDGE), np.clip(share_q, _EDGE, 1 - _EDGE)
+
+
+def quadratic_features(points):
+    """Return 1, coordinates and their products, of which log densities of normals are sums.
+
+    Parameters
+    ----------
+    points : (..., D) `~numpy.ndarray`
+        Coordinates.
+
+    Returns
+    -------
+    (..., F) `~numpy.ndarray`
+        F is 15 for the four of a population.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.population_density import quadratic_features
+    >>> quadratic_features(np.array([2.0, 3.0])).tolist()
+    [1.0, 2.0, 3.0, 4.0, 6.0, 9.0]
+    """
+    rows, columns = np.triu_indices(points.shape[-1])
+    products = points[..., rows] * points[..., columns]
+    ones = np.ones((*points.shape[:-1], 1))
+    return np.concatenate([ones, points, products], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

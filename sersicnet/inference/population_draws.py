@@ -87,6 +87,12 @@ def check_posteriors(results):
             "with the weights 'universal'"
         )
         raise ValueError(msg)
+    if "POPULATN" in results.meta:
+        msg = (
+            f"results have a population as prior ({results.meta['POPULATN']}), not the universal "
+            "one: pass those that it was applied to"
+        )
+        raise ValueError(msg)
 
 
 def n_available(results):

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from sersicnet.inference.population_counts import fit_counts
-from sersicnet.inference.population_density import Mixture
+from sersicnet.inference.population_density import Mixture, quadratic_features
+from sersicnet.inference.population_selection import Selection
 
 __all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
 
@@ -53,24 +54,24 @@ class Evidence:
         distributions, and their moments, are products of matrices.
     log_weights : (N, S) `~numpy.ndarray`
         Logarithm of 1 over the prior, -inf for draws that do not count.
+    selection : `~sersicnet.inference.population_selection.Selection`, optional
+        What is known of the galaxies that were not detected.
     """
 
     features: np.ndarray
     log_weights: np.ndarray
+    selection: Selection | None = None
 
     @classmethod
-    def of(cls, points, log_weights):
+    def of(cls, points, log_weights, selection=None):
         """Make it from the coordinates of draws, (N, S, D)."""
-        rows, columns = np.triu_indices(points.shape[-1])
-        products = points[..., rows] * points[..., columns]
-        ones = np.ones((*points.shape[:-1], 1))
-        return cls(np.concatenate([ones, points, products], axis=-1), log_weights)
+        return cls(quadratic_features(points), log_weights, selection)
 
     def __len__(self):
         return len(self.log_weights)
 
     def __getitem__(self, rows):
-        return Evidence(self.features[rows], self.log_weights[rows])
+        return Evidence(self.features[rows], self.log_weights[rows], self.selection)
 
     @property
     def n_coordinates(self):
@@ -90,7 +91,11 @@ class Evidence:
     def log_likelihood(self, counted):
         """Return the log likelihood of each galaxy, (N,), of a `CountedMixture`."""
         log_joint = self.log_joint(counted.mixture) + counted.log_factor(self.mag)
-        return logsumexp(log_joint, axis=1) - np.log(log_joint.shape[1])
+        log_likelihood = logsumexp(log_joint, axis=1) - np.log(log_joint.shape[1])
+        if self.selection is not None:
+            _, shares, probability = self.selection.among(counted)
+            log_likelihood = log_likelihood - np.log((shares * probability).sum())
+        return log_likelihood
 
     def shares(self, mixture):
         """Return the log likelihood of each galaxy, (N,), and its shares, (N, S, K)."""
@@ -106,7 +111,14 @@ class Evidence:
         log_likelihood, shares = self.shares(mixture)
         flat = shares.reshape(-1, shares.shape[-1])
         features = self.features.reshape(len(flat), -1)
-        return log_likelihood.mean(), flat.T @ features / len(self)
+        moments = flat.T @ features / len(self)
+        if self.selection is None:
+            return log_likelihood.mean(), moments
+        points, probability = self.selection.detected(mixture)
+        shares = mixture.weights[:, None] / probability.shape[1] * np.ones_like(probability)
+        detected = (shares * probability).sum()
+        missed = np.einsum("kt,ktf->kf", shares * (1 - probability), quadratic_features(points))
+        return log_likelihood.mean() - np.log(detected), detected * moments + missed
 
 
 def _coefficients(mixture):

@@ -111,8 +111,8 @@ def test_reweighted_catalog_is_better(population):
 
 
 def test_more_galaxies_than_fit_at_a_time(monkeypatch):
-    monkeypatch.setattr("sersicnet.inference.population._CHOOSING", 100)
-    monkeypatch.setattr("sersicnet.inference.population._DRAWS", 3200)
+    monkeypatch.setattr("sersicnet.inference.population_evidence._TOGETHER", 100)
+    monkeypatch.setattr("sersicnet.inference.population_evidence._DRAWS", 3200)
     population = Population.infer(measure(draw_truth(500, seed=1), seed=1))
     assert population.record["n_galaxies"] == 500
     assert np.std(np.log(population.sample(5000)["n"])) == pytest.approx(0.15, abs=0.1)
@@ -126,6 +126,14 @@ def test_rows_that_are_left_out():
     flags[20:30] = Flags.SATURATED
     flags[30:40] = Flags.UNRESOLVED
     population = Population.infer(replace(results, flags=flags))
+    assert population.record["n_galaxies"] == 30
+
+
+def test_stars_are_left_out():
+    results = measure(draw_truth(60))
+    probability = np.linspace(0, 1, 60)
+    probability[:5] = np.nan  # not known: these count
+    population = Population.infer(replace(results, columns={"prob_star": probability}))
     assert population.record["n_galaxies"] == 30
 
 
@@ -150,6 +158,15 @@ def test_results_with_another_prior_raise():
         Population.infer([measure(draw_truth(30)), results])
     with pytest.raises(ValueError, match=r"cannot be divided out"):
         Population.known(lambda *values: np.zeros_like(values[0])).reweight(results)
+
+
+def test_reweighted_results_raise(population):
+    """The population would count twice."""
+    found = population.reweight(measure(draw_truth(30)))
+    with pytest.raises(ValueError, match=r"results have a population as prior \(inferred from 400"):
+        population.reweight(found)
+    with pytest.raises(ValueError, match=r"pass those that it was applied to"):
+        Population.infer([measure(draw_truth(30)), found])
 
 
 def test_tables_raise():
