@@ -35,7 +35,7 @@ def usable_rows(results):
     Returns
     -------
     (R,) int `~numpy.ndarray`
-        Rows that were measured, without ``MISFIT``, ``SATURATED`` and ``LOW_ESS``, and not of stars.
+        Rows that were measured, without ``MISFIT``, ``SATURATED`` and ``LOW_ESS``; no stars.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers.populations import draw_truth, frame_of, measure
 
-from sersicnet import Flags, Population, SersicNet
+from sersicnet import Population, SersicNet
 from sersicnet.io.weights import write_weights
 
 FOUR = ("mag", "r_eff", "n", "q")
@@ -116,25 +116,6 @@ def test_more_galaxies_than_fit_at_a_time(monkeypatch):
     population = Population.infer(measure(draw_truth(500, seed=1), seed=1))
     assert population.record["n_galaxies"] == 500
     assert np.std(np.log(population.sample(5000)["n"])) == pytest.approx(0.15, abs=0.1)
-
-
-def test_rows_that_are_left_out():
-    results = measure(draw_truth(60))
-    flags = np.zeros(60, dtype=int)
-    flags[:10] = Flags.MISFIT
-    flags[10:20] = Flags.LOW_ESS
-    flags[20:30] = Flags.SATURATED
-    flags[30:40] = Flags.UNRESOLVED
-    population = Population.infer(replace(results, flags=flags))
-    assert population.record["n_galaxies"] == 30
-
-
-def test_stars_are_left_out():
-    results = measure(draw_truth(60))
-    probability = np.linspace(0, 1, 60)
-    probability[:5] = np.nan  # not known: these count
-    population = Population.infer(replace(results, columns={"prob_star": probability}))
-    assert population.record["n_galaxies"] == 30
 
 
 def test_too_few_galaxies_raise():
