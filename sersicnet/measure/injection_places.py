@@ -15,8 +15,9 @@ LAYOUTS = ("grid", "random")
 # galaxies in neighboring cells are never nearer than one.
 _CELL = 1.5
 _JITTER = 0.25
-# Rounds in which no galaxy finds a place before that is an error.
-_MOST_EMPTY = 1000
+# Proposals in a row without a place for a galaxy that are an error: one good pixel in a thousand is
+# found all the same.
+_MOST_EMPTY = 10000
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,33 +133,37 @@ def place_galaxies(n, good, *, min_distance, layout, seed):
     propose = {"grid": _grid, "random": _random}[layout]
     places = []
     rounds = []
-    n_empty = 0
     number = 0
+    n_proposed = 0
+    n_empty = 0
     while len(places) < n:
-        rng = np.random.default_rng([seed, 1, number + n_empty])
+        rng = np.random.default_rng([seed, 1, n_proposed])
+        n_proposed += 1
         found = propose(good.shape, min_distance, rng)
         found = found[good.at(*found.T)][: n - len(places)]
-        if not len(found):
-            n_empty += 1
-            if good.number == 0 or n_empty > _MOST_EMPTY:
-                msg = f"image has {good.number} good pixels: no place for galaxies was found"
-                raise ValueError(msg)
+        if len(found):
+            places += found.tolist()
+            rounds += [number] * len(found)
+            number += 1
+            n_empty = 0
             continue
-        places += found.tolist()
-        rounds += [number] * len(found)
-        number += 1
+        n_empty += 1
+        if good.number == 0 or n_empty > _MOST_EMPTY:
+            msg = f"image has {good.number} good pixels: no place for galaxies was found"
+            raise ValueError(msg)
     x, y = np.transpose(places)
     return x, y, np.array(rounds)
 
 
 def _grid(shape, distance, rng):
     """A grid with a random origin, whose points are shifted at random, in random order."""
-    cell = _CELL * distance
-    first = rng.uniform(0, cell, 2) - 0.5
-    y = np.arange(first[0], shape[0] - 0.5, cell)
-    x = np.arange(first[1], shape[1] - 0.5, cell)
+    cell = np.minimum(_CELL * distance, shape)  # (y, x): a small image has one galaxy
+    first = rng.uniform(0, cell) - 0.5
+    y = np.arange(first[0], shape[0] - 0.5, cell[0])
+    x = np.arange(first[1], shape[1] - 0.5, cell[1])
     places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    places = places + distance * rng.uniform(-_JITTER, _JITTER, places.shape)
+    shift = _JITTER / _CELL * cell[::-1]
+    places = places + shift * rng.uniform(-1, 1, places.shape)
     return rng.permutation(places)
 
 

@@ -81,6 +81,26 @@ def test_a_small_image_has_one_galaxy_a_round():
     assert_array_equal(rounds, [0, 1, 2])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_distance_beyond_the_image(layout):
+    """Each round has one galaxy, anywhere in the image."""
+    x, y, rounds = place_galaxies(400, all_good(), min_distance=1e7, layout=layout, seed=1)
+    assert_array_equal(rounds, np.arange(400))
+    for share in (x < 199.5, y < 149.5):
+        assert np.mean(share) == pytest.approx(0.5, abs=4 * 0.5 / 20)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_few_good_pixels(layout):
+    """Galaxies find them, however many proposals are elsewhere."""
+    good = np.zeros((300, 400), bool)
+    good[100:110, 200:208] = True
+    good = GoodPixels(np.packbits(good, axis=1), good.shape, int(good.sum()))
+    x, y, rounds = place_galaxies(20, good, min_distance=200, layout=layout, seed=1)
+    assert good.at(x, y).all()
+    assert_array_equal(rounds, np.arange(20))
+
+
 def test_given_positions_are_divided_into_rounds():
     x = np.array([10.0, 30.0, 50.0, 200.0])
     rounds = given_rounds(x, np.full(4, 20.0), (300, 400), min_distance=25)
