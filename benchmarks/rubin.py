@@ -2,15 +2,18 @@
 
 ::
 
-    python -m benchmarks.rubin docs/_static/rubin
+    python -m benchmarks.rubin docs/_static/rubin --cache build/rubin
 
-Galaxies with the sizes of those of the field, of all magnitudes from bright to too faint to be
-found, are injected into a simulated coadd of LSST (`benchmarks.sets.fields`), as Rubin does with
-its own (arXiv:2603.23786). They are measured by the network alone, by fits that start from it (lm),
-by importance sampling, by the network with the population of the catalog, if this version infers
-it, and by SExtractor, if it is installed. Neighbors are masked, unless ``--passes`` is above one.
+GalSim draws a coadd of LSST (`benchmarks.sets.fields`) with the correlated noise of resampled
+exposures, and galaxies are injected into it, as Rubin does with its own (arXiv:2603.23786). Half
+of them have magnitudes of 19 to 27, the others those of an S/N of 5 to 10. They are measured by the
+network alone, by the network with the population of the sources of the coadd, by fits (lm), by
+importance sampling, and by SExtractor, if it is installed: its models, and MAG_AUTO. Neighbors are
+masked.
+
 Super-spreaders are detected galaxies with a true S/N of 5 to 10 behind the PSF whose radius is
-measured above three times the truth; ``--magnitudes 24.5 27`` injects more of them.
+measured above three times the truth. What was measured of a round is kept in the cache, and a run
+goes on where another one ended.
 """
 
 import matplotlib as mpl
@@ -21,35 +24,38 @@ from astropy.table import Table, vstack
 from matplotlib.figure import Figure
 
 from benchmarks.common.command import add_cache, add_count, add_weights, make_parser
-from benchmarks.common.sextractor import find_program, fit_sersic
+from benchmarks.common.rounds import Rounds
+from benchmarks.common.sextractor import find_program
 from benchmarks.common.tables import plain, print_table, write_rounded
+from benchmarks.sets.coadds import place
 from benchmarks.sets.fields import INDEX, INDEX_SCATTER, SIZE_SCATTER, load_scene, median_radius
 from benchmarks.sets.galaxies import config_of
 from sersicnet import SersicNet
-from sersicnet.diagnostics import injection_summary, split_truth
+from sersicnet.diagnostics import injection_summary
 from sersicnet.io.weights import weights_path
-from sersicnet.measure import Options, field_psf, inject_galaxies
-from sersicnet.measure.field import open_field
-from sersicnet.measure.injected_field import Gain, with_galaxies
-from sersicnet.measure.injection_match import injection_table, match_injections
-from sersicnet.measure.models import galaxy_labels, galaxy_stamps
 
-# Options of the measurement by each code; those that it does not have are left out.
-CODES = {
-    "network": {},
-    "lm": {"refine": "lm"},
-    "importance": {"refine": "importance"},
-    "population": {"population": "infer"},
+# What is measured, and the codes whose results are in it: the columns of each end with its suffix.
+RUNS = {
+    "network": {"network": "", "population": "_population"},
+    "lm": {"lm": ""},
+    "importance": {"importance": ""},
+    "SExtractor": {"SExtractor": "", "SExtractor AUTO": "_auto"},
 }
-RIVAL = "SExtractor"
 PARAMETERS = ("mag", "r_eff", "n", "q")
+MAGNITUDES = (19.0, 27.0)
+# Magnitudes of galaxies with an S/N of 5 to 10, and the share of these galaxies.
+FAINT_MAGNITUDES = (25.0, 26.6)
+FAINT_SHARE = 0.5
 MAG_EDGES = (19, 20, 21, 22, 23, 24, 24.5, 25, 25.5, 26, 26.5, 27)
 # Range of S/N, and of measured over true radius, of super-spreaders.
 FAINT = (5.0, 10.0)
 SPREAD = 3.0
-# Pixels between injected galaxies.
-MIN_DISTANCE = 80.0
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+# Pixels between injected galaxies, and at the border without any.
+MIN_DISTANCE = 50.0
+MARGIN = 32
+# Pixels to the nearest source of the coadd beyond which a galaxy is isolated.
+ISOLATED = 15.0
+COLORS = ("#0072B2", "#CC79A7", "#D55E00", "#009E73", "#E69F00", "#999999")
 PANELS = {
     "completeness": "completeness",
     "bias_mag": "bias of the magnitude",
@@ -62,147 +68,121 @@ PANELS = {
 
 def main(arguments=None):
     """Inject and measure galaxies, and write tables and a figure."""
-    parser = make_parser(__doc__)
-    add_weights(parser)
-    add_count(parser, "galaxies of each seed", default=2000)
-    parser.add_argument("--side", type=int, default=2048, help="side of the coadd in pixels")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds of the galaxies")
-    text = "range of the true magnitudes, by default 19 to 27; super-spreaders are fainter than 24"
-    parser.add_argument("--magnitudes", type=float, nargs=2, default=(19.0, 27.0), help=text)
-    parser.add_argument("--passes", type=int, default=1, help="passes of fits, by default 1")
-    text = "codes to measure by, by default all"
-    parser.add_argument("--codes", nargs="+", choices=(*CODES, RIVAL), help=text)
-    add_cache(parser, "coadd")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     mpl.use("agg")
     torch.set_num_threads(1)
-    scene = load_scene("lsst", side=options.side, cache=options.cache)
+    scene = load_scene("lsst", side=options.side, cache=options.cache, resampled=not options.white)
+    galaxies = place(
+        draw_galaxies(options.n, options.seed),
+        options.side,
+        min_distance=MIN_DISTANCE,
+        margin=MARGIN,
+        seed=options.seed,
+    )
     net = SersicNet.load(weights_path(options.weights))
-    parts = {}
-    for seed in options.seeds:
-        for code, table in measure(scene, net, seed, options).items():
-            parts.setdefault(code, []).append(table)
-    tables = {code: vstack(found, metadata_conflicts="silent") for code, found in parts.items()}
+    rounds = Rounds(scene, galaxies, net, seed=options.seed, cache=options.cache)
+    parts = {run: _measure(rounds, run, options) for run in _runs(options)}
+    tables = results_of({run: found for run, found in parts.items() if found})
     summary = by_magnitude(tables)
     write_rounded(summary, options.output / "rubin.csv", decimals=3)
-    spreaders = super_spreaders(tables, scene)
+    spreaders = super_spreaders(tables)
     write_rounded(spreaders, options.output / "super_spreaders.csv", decimals=4)
     print_table(summary)
     print_table(spreaders)
-    plot(summary, options.output / "rubin.png")
+    plot(summary[summary["galaxies"] == "all"], options.output / "rubin.png")
 
 
-def draw_galaxies(n, magnitudes, seed):
-    """Draw galaxies of all magnitudes alike, with the sizes and shapes of those of the field.
+def _parser():
+    """Make the parser of the command."""
+    parser = make_parser(__doc__)
+    add_weights(parser)
+    add_count(parser, "galaxies", default=6000)
+    parser.add_argument("--side", type=int, default=2048, help="side of the coadd in pixels")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the galaxies")
+    parser.add_argument("--white", action="store_true", help="white noise instead of a coadd's")
+    parser.add_argument("--runs", nargs="+", choices=RUNS, help="what to measure, by default all")
+    text = "largest number of new rounds to measure by each: the others are taken from the cache"
+    parser.add_argument("--new", type=int, help=text)
+    text = "rounds of lm, of importance, and of SExtractor, by default 2, 1 and 3 (network: all)"
+    parser.add_argument("--rounds", type=int, nargs=3, default=(2, 1, 3), help=text)
+    text = "galaxies of a round that importance measures, by default 300"
+    parser.add_argument("--importance", type=int, default=300, help=text)
+    add_cache(parser, "coadd, and what was measured in it")
+    return parser
+
+
+def _runs(options):
+    """Return the names of what is measured."""
+    runs = options.runs or list(RUNS)
+    if find_program() is None:
+        runs = [name for name in runs if name != "SExtractor"]
+    return runs
+
+
+def _measure(rounds, run, options):
+    """Measure the galaxies of some rounds, and return their tables."""
+    n_rounds = dict(zip(("lm", "importance", "SExtractor"), options.rounds, strict=True))
+    limit = options.importance if run == "importance" else None
+    return rounds.measure(run, n_rounds=n_rounds.get(run), n_new=options.new, limit=limit)
+
+
+def draw_galaxies(n, seed):
+    """Draw galaxies with the sizes and shapes of those of the field.
 
     Parameters
     ----------
     n : int
         Number of galaxies.
-    magnitudes : (float, float)
-        Range of the magnitudes.
     seed : int
         Seed of the draws.
 
     Returns
     -------
     `~astropy.table.Table`
-        ``mag``, ``r_eff`` (arcsec), ``n`` and ``q``.
+        ``mag``, ``r_eff`` (arcsec), ``n`` and ``q``; all magnitudes alike, and more faint ones.
     """
     rng = np.random.default_rng(seed)
-    mag = rng.uniform(*magnitudes, n)
+    is_faint = rng.random(n) < FAINT_SHARE
+    mag = np.where(is_faint, rng.uniform(*FAINT_MAGNITUDES, n), rng.uniform(*MAGNITUDES, n))
     r_eff = median_radius(mag) * 10 ** (SIZE_SCATTER * rng.standard_normal(n))
     priors = config_of("lsst").priors
     index = INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n))
-    index = np.clip(index, priors["n"].lower, priors["n"].upper)
+    index = np.round(np.clip(index, priors["n"].lower, priors["n"].upper), 1)  # as in the field
     return Table({"mag": mag, "r_eff": r_eff, "n": index, "q": priors["q"].sample(rng, n)})
 
 
-def measure(scene, net, seed, options):
-    """Inject galaxies, and measure them by all codes.
+def results_of(parts):
+    """Return the table of each code, with its results in the columns of the parameters.
 
     Parameters
     ----------
-    scene : `benchmarks.sets.fields.Scene`
-        The coadd.
-    net : `~sersicnet.SersicNet`
-        Network.
-    seed : int
-        Seed of the galaxies and their positions.
-    options : `~argparse.Namespace`
-        Options of the command.
+    parts : dict of str to list of `~astropy.table.QTable`
+        Tables of rounds, by what was measured.
 
     Returns
     -------
     dict of str to `~astropy.table.QTable`
-        Tables of `~sersicnet.measure.inject_galaxies` by code.
     """
-    galaxies = draw_galaxies(options.n, options.magnitudes, seed)
-    known = Options.__dataclass_fields__
     tables = {}
-    for code, settings in CODES.items():
-        if options.codes is not None and code not in options.codes:
-            continue
-        if not set(settings) <= set(known):
-            continue
-        if "refine" in settings:
-            settings = settings | {"n_passes": options.passes}
-        table = inject_galaxies(
-            scene.image,
-            galaxies,
-            net=net,
-            psf_oversampling=scene.oversampling,
-            min_distance=MIN_DISTANCE,
-            gain=config_of("lsst").gain,
-            seed=seed,
-            progress_bar=True,
-            **settings,
-        )
-        tables[code] = _with_population(table)
-    wanted = options.codes is None or RIVAL in options.codes
-    if wanted and tables and find_program() is not None:
-        tables[RIVAL] = _measure_by_rival(scene, next(iter(tables.values())))
+    for run, found in parts.items():
+        whole = vstack(found, metadata_conflicts="silent")
+        for code, suffix in RUNS[run].items():
+            table = whole.copy()
+            if suffix:
+                _take(table, suffix)
+            tables[code] = table
     return tables
 
 
-def _with_population(table):
-    """Return a table with the columns of the population, if there are any, as the measured ones."""
-    table = table.copy()
-    for name in table.colnames:
-        if "_population" in name:
-            table[name.replace("_population", "")] = table[name]
-    return table
-
-
-def _measure_by_rival(scene, injections):
-    """Measure the same galaxies, with the same noise, by SExtractor."""
-    image = scene.image
-    units = {"pixel_scale": image.meta["PIXSCALE"], "zeropoint": image.meta["MAGZP"]}
-    options = {"psf": image.psf, "oversampling": scene.oversampling, **units}
-    existing = fit_sersic(image.data, image.uncertainty.array, **options).table
-    _, truth = split_truth(injections)
-    for name in ("id", "round", "log_density"):
-        truth[name] = injections[name]
-    whole = tuple(slice(0, side) for side in image.shape)
-    meta = injections.meta
-    tables = []
-    with open_field(image) as field:
-        for number in range(meta["NROUNDS"]):
-            part = truth[truth["round"] == number]
-            injected = with_galaxies(
-                field,
-                part,
-                field_psf(image.psf, oversampling=scene.oversampling),
-                pixel_scale=None,
-                zeropoint=meta["MAGZP"],
-                normalize_psf=True,
-                gain=Gain(meta["GAIN"], meta["PHOTMAP"]),
-                seed=meta["SEED"],
-            )
-            found = fit_sersic(injected.data[whole], injected.noise[whole], **options).table
-            matches = match_injections(part, found, existing, radius=meta["MATCHRAD"])
-            tables.append(injection_table(part, matches, found))
-    return vstack(tables)
+def _take(table, suffix):
+    """Replace the values of the parameters by those of the columns with a suffix, or by NaN."""
+    for name in PARAMETERS:
+        for end in ("", "_err", "_lo", "_hi"):
+            given = f"{name}{suffix}{end}"
+            if given in table.colnames:
+                table[name + end] = table[given]
+            elif name + end in table.colnames:
+                table[name + end] = np.nan * table[name + end]
 
 
 def by_magnitude(tables):
@@ -211,12 +191,12 @@ def by_magnitude(tables):
     Parameters
     ----------
     tables : dict of str to `~astropy.table.QTable`
-        Tables of `measure`.
+        Tables of `results_of`.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row per code and bin.
+        One row per code, kind of galaxies (all, and isolated ones) and bin.
     """
     columns = ["mag_lower", "mag_upper", "n_injected", "n_detected", "completeness"]
     for kind in ("bias", "scatter", "error_ratio"):
@@ -224,25 +204,29 @@ def by_magnitude(tables):
             columns += [f"{kind}_{name}", f"{kind}_{name}_err"]
     rows = []
     for code, table in tables.items():
-        summary = injection_summary(table, mag_edges=MAG_EDGES, parameters=PARAMETERS)
-        for row in summary[summary["by"] == "mag"]:
-            values = {name: float(plain(row[name])) for name in columns}
-            rows.append({"code": code} | values)
+        alone = plain(table["source_distance"]) > ISOLATED
+        for galaxies, chosen in (("all", np.ones(len(table), bool)), ("isolated", alone)):
+            if not chosen.any():
+                continue
+            summary = injection_summary(
+                table[chosen], mag_edges=MAG_EDGES, r_eff_edges=(0.0, 100.0), parameters=PARAMETERS
+            )
+            for row in summary[summary["by"] == "mag"]:
+                values = {name: float(plain(row[name])) for name in columns}
+                rows.append({"code": code, "galaxies": galaxies} | values)
     table = Table(rows=rows)
     for name in ("n_injected", "n_detected"):
         table[name] = table[name].astype(int)
     return table
 
 
-def super_spreaders(tables, scene):
+def super_spreaders(tables):
     """Return the share of faint galaxies that are measured far too large, by each code.
 
     Parameters
     ----------
     tables : dict of str to `~astropy.table.QTable`
-        Tables of `measure`.
-    scene : `benchmarks.sets.fields.Scene`
-        The coadd.
+        Tables of `results_of`.
 
     Returns
     -------
@@ -252,9 +236,10 @@ def super_spreaders(tables, scene):
     """
     rows = []
     for code, table in tables.items():
-        snr = snr_of(table, scene)
-        faint = (snr >= FAINT[0]) & (snr < FAINT[1]) & np.asarray(table["detected"])
-        spread = plain(table["r_eff"])[faint] > SPREAD * plain(table["true_r_eff"])[faint]
+        radius = plain(table["r_eff"])
+        faint = (table["true_snr"] >= FAINT[0]) & (table["true_snr"] < FAINT[1])
+        faint &= np.asarray(table["detected"]) & np.isfinite(radius)
+        spread = radius[faint] > SPREAD * plain(table["true_r_eff"])[faint]
         row = {"code": code, "galaxies": int(faint.sum()), "super-spreaders": int(spread.sum())}
         row |= {"share": np.nan, "lower": np.nan, "upper": np.nan}
         if faint.any():
@@ -264,38 +249,13 @@ def super_spreaders(tables, scene):
     return Table(rows=rows)
 
 
-def snr_of(table, scene):
-    """Return the true S/N of each injected galaxy behind the PSF, of all its light, without blends.
-
-    Parameters
-    ----------
-    table : `~astropy.table.QTable`
-        Table of `measure`.
-    scene : `benchmarks.sets.fields.Scene`
-        The coadd.
-
-    Returns
-    -------
-    (N,) `~numpy.ndarray`
-        That of a fit of the flux alone, in noise of the sky: root of the sum of (light / noise)^2.
-    """
-    image = scene.image
-    _, truth = split_truth(table)
-    psf = field_psf(image.psf, oversampling=scene.oversampling)
-    rows, places, labels = galaxy_labels(truth, image.meta["PIXSCALE"], image.meta["MAGZP"])
-    snr = np.full(len(table), np.nan)
-    for number, stamp in galaxy_stamps(places, labels, psf, normalize_psf=True):
-        snr[rows[number]] = np.sqrt(np.sum(stamp**2)) / config_of("lsst").sky_noise
-    return snr
-
-
 def plot(summary, path):
     """Draw completeness, bias and error over quoted error of all codes against magnitude.
 
     Parameters
     ----------
     summary : `~astropy.table.Table`
-        Table of `by_magnitude`.
+        Rows of the table of `by_magnitude`.
     path : `~pathlib.Path`
         PNG file to write.
     """
@@ -313,6 +273,7 @@ def plot(summary, path):
         if name.startswith("error_ratio"):
             level = 1.0
             ax.axhspan(0.9, 1.1, color="0.9")
+            ax.set(ylim=(0.5, 3.5))
         ax.axhline(level, color="0.4", lw=0.8)
         ax.set(ylabel=label)
     axes[0, 0].legend()

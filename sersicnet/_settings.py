@@ -63,6 +63,14 @@ def check_positive(name, value):
         raise ValueError(msg)
 
 
+def check_seed(name, value):
+    """Raise ValueError unless the argument ``name`` is an integer that seeds random numbers."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 0:
+        msg = f"{name}={value!r} must be a non-negative integer"
+        raise ValueError(msg)
+
+
 def check_bool(name, value):
     """Raise ValueError unless the argument ``name`` is True or False."""
     if not isinstance(value, bool | np.bool_):

@@ -7,6 +7,7 @@ from sersicnet._settings import (
     check_bool,
     check_names,
     check_positive,
+    check_seed,
     check_unchanged,
     hides_unknown,
     psf_options,
@@ -302,6 +303,7 @@ class SersicNet(Settings):
         check_positive("batch_size", batch_size)
         check_positive("n_samples", n_samples)
         check_bool("augment", augment)
+        check_seed("seed", seed)
         self.network_.to(torch_device(self.device))
         return predict(
             self,

@@ -8,6 +8,7 @@ from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._words import counted
+from sersicnet._settings import check_positive, check_seed
 from sersicnet.diagnostics.schema import check_columns, describe
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import parameter_samples
@@ -245,6 +246,8 @@ class SersicResults:
 
     def _samples_in_pixels(self, n, seed):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
+        check_positive("n", n)
+        check_seed("seed", seed)
         labels = self.posterior.draw(np.arange(len(self)), n, seed, numbers=self.ids)
         samples = parameter_samples(labels, self.frame, self.parameters)
         if "sky" in labels:

@@ -24,6 +24,8 @@ _FITTED = {
     "n": ("SPHEROID_SERSICN", "SPHEROID_SERSICNERR"),
     "q": ("SPHEROID_ASPECT_IMAGE", "SPHEROID_ASPECTERR_IMAGE"),
 }
+# Its aperture magnitude, which has no model.
+_AUTO = ("MAG_AUTO", "MAGERR_AUTO")
 _POSITIONS = {
     "x_centroid": "XWIN_IMAGE",
     "y_centroid": "YWIN_IMAGE",
@@ -137,9 +139,11 @@ def _run(folder, settings):
 def _to_sersicnet(found, pixel_scale):
     """Convert SExtractor's catalog to the names and units of sersicnet."""
     table = QTable({name: found[column] - 1.0 for name, column in _POSITIONS.items()})
-    failed = found["MAG_SPHEROID"] == _NO_MAGNITUDE
+    columns = _FITTED | {"mag_auto": _AUTO}
     units = {"mag": (1, u.ABmag, u.mag), "r_eff": (pixel_scale, u.arcsec, u.arcsec)}
-    for name, (value_column, error_column) in _FITTED.items():
+    units["mag_auto"] = units["mag"]
+    for name, (value_column, error_column) in columns.items():
+        failed = found["MAG_AUTO" if name == "mag_auto" else "MAG_SPHEROID"] == _NO_MAGNITUDE
         factor, unit, error_unit = units.get(name, (1, 1, 1))
         value = np.where(failed, np.nan, factor * np.asarray(found[value_column], float))
         error = np.where(failed, np.nan, factor * np.asarray(found[error_column], float))
@@ -153,7 +157,7 @@ def _to_sersicnet(found, pixel_scale):
 def _write_columns(path):
     """Write the list of the columns that SExtractor is to measure."""
     columns = list(_POSITIONS.values())
-    for pair in _FITTED.values():
+    for pair in (*_FITTED.values(), _AUTO):
         columns += pair
     path.write_text("\n".join(columns) + "\n")
 

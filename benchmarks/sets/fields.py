@@ -17,6 +17,7 @@ from astropy.table import Table
 
 from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.psfs import draw_galaxy, draw_star, survey_profile
+from benchmarks.sets.resampled import resampled_noise
 from sersicnet.io import atomic_path
 
 SEED = 61
@@ -60,7 +61,7 @@ class Scene:
     truth: Table
 
 
-def load_scene(kind, *, side, cache=None):
+def load_scene(kind, *, side, cache=None, resampled=False):
     """Return a field, which is drawn if it is not in the cache.
 
     Parameters
@@ -71,14 +72,18 @@ def load_scene(kind, *, side, cache=None):
         Side of the field, in pixels.
     cache : `~pathlib.Path`, optional
         Directory that keeps the fields.
+    resampled : bool
+        Whether the noise is that of a coadd of resampled exposures (`benchmarks.sets.resampled`),
+        instead of white.
 
     Returns
     -------
     Scene
     """
-    path = None if cache is None else cache / f"{kind}-{side}.npz"
+    name = f"{kind}-resampled-{side}.npz" if resampled else f"{kind}-{side}.npz"
+    path = None if cache is None else cache / name
     if path is None or not path.exists():
-        arrays = _draw_field(kind, side)
+        arrays = _draw_field(kind, side, resampled)
         if path is not None:
             cache.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as partial:
@@ -97,21 +102,22 @@ def load_scene(kind, *, side, cache=None):
     return Scene(image, OVERSAMPLING[kind], Table(arrays["truth"]))
 
 
-def _draw_field(kind, side):
+def _draw_field(kind, side, resampled):
     """Return the arrays of a scene."""
     config = config_of(kind)
     rng = np.random.default_rng([SEED, side])
     profile = survey_profile(config.psf, config.pixel_scale)
-    psf, share = _psf_stamp(profile, OVERSAMPLING[kind])
+    psf, share = psf_stamp(profile, OVERSAMPLING[kind])
     truth = _draw_truth(rng, config, side)
-    stamps = [_draw_source(dict(row), profile, config, share) for row in truth]
+    stamps = [draw_source(dict(row), profile, config, share) for row in truth]
     light = np.zeros((side, side))
     for place, stamp in stamps:
-        inside, part = _overlap(place, stamp, side)
+        inside, part = overlap(place, stamp, side)
         light[inside] += part
     truth["blend"] = [_blend(light, place, stamp) for place, stamp in stamps]
     noise = np.sqrt(config.sky_noise**2 + np.clip(light, 0, None) / config.gain)
-    data = light + noise * rng.standard_normal(light.shape)
+    draw = resampled_noise if resampled else _white_noise
+    data = light + noise * draw(light.shape, rng)
     return {
         "data": data.astype("f4"),
         "noise": noise.astype("f4"),
@@ -120,7 +126,11 @@ def _draw_field(kind, side):
     }
 
 
-def _psf_stamp(profile, oversampling):
+def _white_noise(shape, rng):
+    return rng.standard_normal(shape)
+
+
+def psf_stamp(profile, oversampling):
     """Return the PSF stamp of unit sum, and the share of a star's light that it holds."""
     side = oversampling * (PSF_SIDE - 1) + 1
     star = galsim.Convolve(profile, galsim.Pixel(1))
@@ -162,7 +172,7 @@ def _ends(prior):
     return prior.lower, prior.upper
 
 
-def _draw_source(row, profile, config, share):
+def draw_source(row, profile, config, share):
     """Return the first pixel (y, x) and the image of one source."""
     flux = 10 ** (-0.4 * (row["mag"] - config.zeropoint)) / share
     radius = row["r_eff"] / config.pixel_scale
@@ -177,7 +187,7 @@ def _draw_source(row, profile, config, share):
     return middle - half, stamp.astype("f4")
 
 
-def _overlap(place, stamp, side):
+def overlap(place, stamp, side):
     """Return the slices of the field that a stamp covers, and the part of the stamp inside."""
     top, left = np.clip(place, 0, side)
     bottom, right = np.clip(place + stamp.shape, 0, side)
@@ -188,5 +198,5 @@ def _overlap(place, stamp, side):
 
 def _blend(light, place, stamp):
     """Return the share of the light of others, weighted by the light of the source."""
-    inside, own = _overlap(place, stamp, len(light))
+    inside, own = overlap(place, stamp, len(light))
     return 1 - np.sum(own.astype(float) ** 2) / np.sum(own * light[inside])

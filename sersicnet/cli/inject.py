@@ -9,8 +9,10 @@ from sersicnet.cli.options import (
     add_measuring,
     add_option,
     add_planes,
+    add_population,
     load_net,
     measuring_of,
+    population_file,
 )
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_table_path, write_table
@@ -30,7 +32,8 @@ from each other. A table of galaxies has mag (AB), r_eff (arcsec, major axis), n
 """
 # Galaxies with pictures on the page, the brightest ones.
 _N_PICTURES = 500
-_SHOWN = ("mag_lower", "mag_upper", "n_injected", "completeness", "bias_mag", "error_ratio_mag")
+_SHOWN = ("mag_lower", "mag_upper", "n_injected", "n_ambiguous", "completeness")
+_SHOWN += ("bias_mag", "error_ratio_mag")
 
 
 def add_inject(commands):
@@ -67,6 +70,7 @@ def add_inject(commands):
     _add_placing(parser)
     add_planes(parser)
     add_measuring(parser)
+    add_population(parser)
     add_device(parser)
     add_option_file(parser)
     parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
@@ -125,6 +129,7 @@ def _inject(options):
     from sersicnet.measure.pictures import catalog_cutouts
 
     names = ("n_galaxies", "magnitudes", "layout", "min_distance", "match_radius", "gain", "output")
+    names = (*names, "population")
     table = inject_galaxies(
         options.image,
         options.galaxies,
@@ -159,6 +164,7 @@ def _inject(options):
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
     inputs = {name: getattr(options, name, None) for name in ("image", *FILES)}
+    inputs["population"] = population_file(options)
     check_inputs(inputs)
     check_table_path(options.output, "output")
     if options.summary is not None:

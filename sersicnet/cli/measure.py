@@ -10,8 +10,10 @@ from sersicnet.cli.options import (
     add_measuring,
     add_option,
     add_planes,
+    add_population,
     load_net,
     measuring_of,
+    population_file,
 )
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_image_path, check_table_path, write_table
@@ -54,12 +56,7 @@ def add_measure(commands):
         "SExtractor",
     )
     add_measuring(parser)
-    parser.add_argument(
-        "--population",
-        metavar="infer|FILE",
-        help="population of the sources, taken as their prior in further columns: infer it, or "
-        "read it from a file",
-    )
+    add_population(parser)
     add_device(parser)
     add_option_file(parser)
     parser.add_argument(
@@ -104,8 +101,7 @@ def _measure(options):
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
     inputs = {name: getattr(options, name) for name in ("image", *FILES)}
-    if options.population != "infer":
-        inputs["population"] = options.population
+    inputs["population"] = population_file(options)
     check_inputs(inputs)
     check_table_path(options.output, "output")
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}

@@ -16,11 +16,13 @@ __all__ = [
     "add_measuring",
     "add_option",
     "add_planes",
+    "add_population",
     "add_recenter",
     "add_refine",
     "add_units",
     "load_net",
     "measuring_of",
+    "population_file",
     "read_named_cutouts",
     "read_psf",
     "units_of",
@@ -156,6 +158,23 @@ def add_device(parser):
         choices=("auto", "cpu", "gpu"),
         help="where networks run; auto is a GPU if there is one; default: %(default)s",
     )
+
+
+def add_population(parser):
+    """Add the option of the population of the sources of an image."""
+    parser.add_argument(
+        "--population",
+        metavar="infer|FILE",
+        help="population of the sources, taken as their prior in further columns: infer it, or "
+        "read it from a file",
+    )
+
+
+def population_file(options):
+    """Return the path of the file of a population, None where there is none."""
+    if options.population == "infer":
+        return None
+    return options.population
 
 
 def add_jobs(parser, **settings):

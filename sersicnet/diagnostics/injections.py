@@ -1,17 +1,24 @@
 """What injected galaxies say of a catalog: completeness, bias, scatter, and errors."""
 
+import logging
+
 import astropy.units as u
 import numpy as np
 from astropy.stats import binom_conf_interval, mad_std
 from astropy.table import QTable
 
+from sersicnet._settings import check_bool, check_positive
 from sersicnet.diagnostics.columns import as_table, column_values
 from sersicnet.diagnostics.comparison import compare
 from sersicnet.diagnostics.scores import split_truth
 from sersicnet.parameters import PARAMETERS, check_parameters, to_floats
 
-__all__ = ["injection_summary"]
+__all__ = ["FEWEST", "injection_summary"]
 
+_LOG = logging.getLogger("sersicnet")
+# Measured galaxies of a bin below which its bias and errors say nothing: the error of a ratio of
+# ten is 0.37.
+FEWEST = 10
 _PARAMETERS = ("mag", "r_eff", "n", "q")
 # Widths of bins of magnitude, and factors between the edges of bins of radius: the first that
 # gives no more bins than that.
@@ -26,7 +33,15 @@ _OF_NMAD = 1.1664
 _FORMAT = ".4f"
 
 
-def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameters=None):
+def injection_summary(
+    injections,
+    *,
+    mag_edges=None,
+    r_eff_edges=None,
+    parameters=None,
+    fewest=FEWEST,
+    ambiguous=False,
+):
     """Compute completeness, bias, scatter and error over quoted error of injected galaxies.
 
     Parameters
@@ -39,6 +54,13 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
     parameters : sequence of str, optional
         Parameters to compare, by default those of ``mag``, ``r_eff``, ``n`` and ``q`` that were
         measured.
+    fewest : int, optional
+        Smallest number of measured galaxies of which bias, scatter and ratio are computed: in bins
+        with fewer they are NaN, which the log says.
+    ambiguous : bool, optional
+        Whether they are also those of galaxies that were injected onto a source of the image
+        (``on_source``), of which the measurement may be that of both, or of the other one. These
+        count in the completeness in any case.
 
     Returns
     -------
@@ -50,6 +72,7 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
         ``mag_lower``, ...    limits of the bin, the lower ones in it
         ``n_injected``        galaxies
         ``n_detected``        those that were detected
+        ``n_ambiguous``       those of them that are on a source of the image
         ``completeness``      their share, ``_lo`` and ``_hi`` its 68 % interval (Wilson)
         ``bias_<p>``          median of measured minus true, of ``r_eff`` in dex
         ``scatter_<p>``       NMAD of measured minus true
@@ -70,7 +93,7 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
     >>> from sersicnet.diagnostics import injection_summary
     >>> table = {"true_mag": [22.2, 22.3, 22.6, 22.7], "true_r_eff": [0.3, 0.3, 0.3, 0.3]}
     >>> table |= {"detected": [True, True, True, False], "mag": [22.3, 22.3, 22.5, float("nan")]}
-    >>> summary = injection_summary(table, mag_edges=[22, 22.5, 23])
+    >>> summary = injection_summary(table, mag_edges=[22, 22.5, 23], fewest=2)
     >>> print(summary["by", "n_injected", "completeness"][:3])
      by n_injected completeness
     --- ---------- ------------
@@ -78,6 +101,8 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
     mag          2       1.0000
     mag          2       0.5000
     """
+    check_positive("fewest", fewest)
+    check_bool("ambiguous", ambiguous)
     injections = as_table(injections, "injections")
     if not len(injections):
         msg = "injections has no rows"
@@ -87,9 +112,10 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
     detected = column_values(injections, "detected", "detected", "injections") == 1
     mag_edges = _edges(mag_edges, mag, "mag")
     r_eff_edges = _edges(r_eff_edges, r_eff, "r_eff")
-    comparisons = _comparisons(injections, parameters)
+    unsure = detected & _on_source(injections)
+    comparisons = _comparisons(injections, parameters, left_out=unsure & (not ambiguous))
     everything = np.ones(len(injections), bool)
-    rows = [_row("all", everything, (mag, r_eff), detected, comparisons)]
+    rows = [_row("all", everything, (mag, r_eff), (detected, unsure), comparisons, fewest)]
     in_mag = list(_bins(mag, mag_edges))
     in_r_eff = list(_bins(r_eff, r_eff_edges))
     parts = [("mag", limits, None, inside) for limits, inside in in_mag]
@@ -99,9 +125,25 @@ def injection_summary(injections, *, mag_edges=None, r_eff_edges=None, parameter
             parts.append(("mag, r_eff", limits, others, inside & too))
     for by, of_mag, of_r_eff, inside in parts:
         if inside.any():
-            row = _row(by, inside, (mag, r_eff), detected, comparisons)
+            row = _row(by, inside, (mag, r_eff), (detected, unsure), comparisons, fewest)
             rows.append(row | _limits("mag", of_mag) | _limits("r_eff", of_r_eff))
+    _log_left_out(rows, comparisons, fewest)
     return _with_units(rows, comparisons)
+
+
+def _on_source(injections):
+    """Which galaxies are on a source of the image; none where this is not known."""
+    if "on_source" not in injections.colnames:
+        return np.zeros(len(injections), bool)
+    return column_values(injections, "on_source", "on_source", "injections") == 1
+
+
+def _log_left_out(rows, comparisons, fewest):
+    """Say how many bins have too few galaxies."""
+    empty = [all(np.isnan(row[f"bias_{name}"]) for name in comparisons) for row in rows]
+    if comparisons and any(empty):
+        text = "bias and errors of %d of %d bins are left out: fewer than %d measured galaxies"
+        _LOG.info(text, sum(empty), len(rows), fewest)
 
 
 def _edges(given, values, name):
@@ -134,8 +176,8 @@ def _bins(values, edges):
         yield (edges[place], edges[place + 1]), number == place
 
 
-def _comparisons(injections, parameters):
-    """Errors and quoted errors of each parameter, NaN where it was not measured."""
+def _comparisons(injections, parameters, *, left_out):
+    """Errors and quoted errors of each parameter, NaN where it was not measured or is left out."""
     measured, truth = split_truth(injections)
     if parameters is None:
         common = set(measured.colnames) & set(truth.colnames)
@@ -148,22 +190,25 @@ def _comparisons(injections, parameters):
             error[comparison.rows] = comparison.error
             quoted = np.full(len(injections), np.nan)
             quoted[comparison.rows] = (comparison.upper - comparison.lower) / 2
+            error[left_out] = np.nan
+            quoted[left_out] = np.nan
             found[name] = (error, quoted)
     return found
 
 
-def _row(by, inside, values, detected, comparisons):
-    """Numbers of some galaxies."""
+def _row(by, inside, values, found, comparisons, fewest):
+    """Numbers of some galaxies; ``found`` are those detected, and the ambiguous ones of them."""
     row = {"by": by}
     for name, column in zip(("mag", "r_eff"), values, strict=True):
         row |= _limits(name, (np.nanmin(column), np.nanmax(column)))
     n = int(inside.sum())
-    n_detected = int(detected[inside].sum())
-    row |= {"n_injected": n, "n_detected": n_detected, "completeness": n_detected / n}
+    n_detected, n_ambiguous = (int(each[inside].sum()) for each in found)
+    row |= {"n_injected": n, "n_detected": n_detected, "n_ambiguous": n_ambiguous}
+    row["completeness"] = n_detected / n
     limits = binom_conf_interval(n_detected, n, interval="wilson")
     row |= {"completeness_lo": limits[0], "completeness_hi": limits[1]}
     for name, (error, quoted) in comparisons.items():
-        row |= _statistics(name, error[inside], quoted[inside])
+        row |= _statistics(name, error[inside], quoted[inside], fewest)
     return row
 
 
@@ -174,9 +219,10 @@ def _limits(name, limits):
     return {f"{name}_lower": limits[0], f"{name}_upper": limits[1]}
 
 
-def _statistics(name, error, quoted):
-    """Bias, scatter and ratio of some errors, with the errors of counting."""
+def _statistics(name, error, quoted, fewest):
+    """Bias, scatter and ratio of some errors, with the errors of counting; NaN of too few."""
     good = np.isfinite(error)
+    good &= good.sum() >= fewest
     error = error[good]
     quoted = quoted[good]
     with np.errstate(invalid="ignore", divide="ignore"):

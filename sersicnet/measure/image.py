@@ -11,11 +11,11 @@ from sersicnet.io.paths import check_outputs
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_inputs, log_results, log_sky
 from sersicnet.measure.options import Options, check_keywords, takes_options
-from sersicnet.measure.populations import check_population, with_population
+from sersicnet.measure.populations import INFER, check_population, with_population
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
-__all__ = ["measure_image", "name_of"]
+__all__ = ["infer_population", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
 _OWN = ("net", "population", "output", "background_image", "segmentation_image", "progress_bar")
@@ -45,8 +45,8 @@ def measure_image(
     image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
         The image, with uncertainty, mask, WCS and PSF where it has them, or a FITS file, of which a
         tile at a time is read (extensions as for `~sersicnet.io.read_cutout`).
-    net : `~sersicnet.SersicNet`, optional
-        The network; by default that of the universal weights.
+    net : `~sersicnet.SersicNet` or str, optional
+        The network, or the name of shipped weights; by default the universal ones.
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
         Population of the sources, which is taken as the prior of each in further columns:
         ``mag_population``, its error and quantiles, and the same for ``r_eff``, ``n`` and ``q``,
@@ -110,8 +110,7 @@ def measure_image(
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
     population = check_population(population)
-    if net is None:
-        net = SersicNet.from_pretrained()
+    net = open_net(net)
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement, population)
@@ -150,6 +149,74 @@ def name_of(image):
     if isinstance(image, str | os.PathLike):
         return str(image)
     return "the image"
+
+
+def infer_population(image, *, net=None, **options):
+    """Infer the population of the sources of an image.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
+        As for `measure_image`.
+    net : `~sersicnet.SersicNet` or str, optional
+        As for `measure_image`.
+    **options
+        Options of `measure_image`.
+
+    Returns
+    -------
+    `~sersicnet.inference.Population`
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
+        As `measure_image`, or if the image has too few sources.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.image import infer_population
+    >>> population = infer_population("field.fits", psf="star.fits")  # doctest: +SKIP
+    """
+    check_keywords("infer_population", options, own=("net",))
+    with open_measurement(image, Options(**options), net=open_net(net)) as measurement:
+        _check_network(measurement, INFER)
+        sky = measurement.map_sky()
+        return with_population(measurement, INFER, sky).population
+
+
+def open_net(net):
+    """Return the network that a user names.
+
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`, str or None
+        The network, the name of shipped weights, or None for the universal ones.
+
+    Returns
+    -------
+    `~sersicnet.SersicNet`
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If there are no weights of this name.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.image import open_net
+    >>> len(open_net("universal").parameters_)
+    7
+    """
+    if net is None:
+        return SersicNet.from_pretrained()
+    if isinstance(net, str):
+        return SersicNet.from_pretrained(net)
+    if not isinstance(net, SersicNet):
+        msg = f"net must be a SersicNet or the name of shipped weights, not {type(net).__name__}"
+        raise TypeError(msg)
+    return net
 
 
 def _check_network(measurement, population):

@@ -27,6 +27,9 @@ _HAS_PHOTONS = 0.5
 _COUNTS = (u.dimensionless_unscaled, u.adu, u.DN, u.ct, u.electron)
 _PER_SECOND = tuple(unit / u.s for unit in _COUNTS[1:])
 
+# Photons of a pixel above which their number is normal, not Poisson: NumPy has a largest one.
+_MANY = 1e9
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -310,6 +313,10 @@ def _with_noise(stamp, gain, seed):
     """A stamp with the noise of its photons."""
     if gain is None:
         return stamp
-    expected = np.clip(stamp, 0, None) * gain
-    drawn = np.random.default_rng(seed).poisson(expected)
+    expected = np.clip(stamp, 0, None).astype(float) * gain
+    rng = np.random.default_rng(seed)
+    drawn = rng.poisson(np.minimum(expected, _MANY))
+    if expected.max() > _MANY:
+        normal = rng.normal(expected, np.sqrt(expected))
+        drawn = np.where(expected > _MANY, normal, drawn)
     return (stamp + (drawn - expected) / gain).astype(np.float32)

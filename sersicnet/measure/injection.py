@@ -10,22 +10,29 @@ import numpy as np
 from astropy.table import vstack
 from scipy.spatial import KDTree
 
-from sersicnet.estimator import SersicNet
 from sersicnet.io.files import check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
-from sersicnet.measure.image import measure_image, name_of
+from sersicnet.measure.image import infer_population, measure_image, name_of, open_net
 from sersicnet.measure.injected_field import field_gain, with_galaxies
 from sersicnet.measure.injection_match import injection_table, match_injections
-from sersicnet.measure.injection_places import LAYOUTS, given_rounds, good_pixels, place_galaxies
+from sersicnet.measure.injection_places import (
+    LAYOUTS,
+    given_rounds,
+    good_pixels,
+    place_galaxies,
+    warn_of_places,
+)
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import count_passes
+from sersicnet.measure.option_values import check_number
 from sersicnet.measure.options import Options, check_keywords, takes_options
+from sersicnet.measure.populations import check_population
 from sersicnet.measure.psf import open_psf
 
-__all__ = ["inject_galaxies"]
+__all__ = ["Near", "inject_galaxies"]
 
 _LOG = logging.getLogger("sersicnet")
 # Keyword arguments that are no options of the measurement.
@@ -37,6 +44,7 @@ _OWN = (
     "match_radius",
     "gain",
     "net",
+    "population",
     "output",
     "progress_bar",
 )
@@ -56,6 +64,7 @@ def inject_galaxies(
     match_radius=3.0,
     gain=None,
     net=None,
+    population=None,
     output=None,
     progress_bar=False,
     **options,
@@ -99,8 +108,11 @@ def inject_galaxies(
         for images in electrons, the card ``GAIN`` of those in other counts, times ``EXPTIME`` where
         they are per second. If neither is known, galaxies add no noise. A noise map that has the
         photons of the sources of the image gets those of the galaxies as well.
-    net : `~sersicnet.SersicNet`, optional
-        The network; by default that of the universal weights.
+    net : `~sersicnet.SersicNet` or str, optional
+        The network, or the name of shipped weights; by default the universal ones.
+    population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
+        As for `~sersicnet.measure.measure_image`; ``'infer'`` infers it from the sources of the
+        image as it is, not from the injected galaxies.
     output : path, optional
         File to which the table is written as well, as for `~sersicnet.measure.measure_image`.
     progress_bar : bool, optional
@@ -135,7 +147,8 @@ def inject_galaxies(
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
-        As `~sersicnet.measure.measure_image`, for the image as it is.
+        As `~sersicnet.measure.measure_image`, for the image as it is. If some of the positions
+        that a table gives are in bad pixels, or most of them on sources of the image.
 
     Examples
     --------
@@ -152,8 +165,8 @@ def inject_galaxies(
     _check_output(output, {"image": image, "galaxies": galaxies} | vars(options))
     source, name = open_galaxies(galaxies, magnitudes=magnitudes)
     truth = draw_truth(source, n_galaxies, seed=options.seed)
-    if net is None:
-        net = SersicNet.from_pretrained()
+    net = open_net(net)
+    population = check_population(population)
     planes = {name: getattr(options, name) for name in _PLANES}
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_field(image, **planes) as field:
@@ -162,7 +175,11 @@ def inject_galaxies(
         check_sizes(truth, field.data.shape, existing.meta["PIXSCALE"])
         gain = field_gain(field, gain, existing, existing.meta.get("NOISCALE", 1.0))
         good = good_pixels(field, options)
+        is_given = "x_0" in truth.colnames
         _place(truth, good, min_distance=min_distance, layout=layout, seed=options.seed)
+        if is_given:
+            warn_of_places(truth, good, existing, radius=match_radius, stacklevel=2)
+        injector.take_population(population)
         _log_injection(truth, existing, gain)
         tables = []
         for number in _rounds(truth, progress_bar):
@@ -189,7 +206,8 @@ class _Injector:
     def __init__(self, field, options, net):
         self.field = field
         self.net = net
-        self.options = options
+        self.options = options.replace(**dict.fromkeys(_PLANES))  # the field has planes
+        self.population = None
         with _silence():  # the measurement of the image as it is says the same
             pixel_scale, _ = field.units(options.pixel_scale, options.zeropoint)
             self.psf = open_psf(field, options, pixel_scale, stacklevel=1)
@@ -197,10 +215,17 @@ class _Injector:
             msg = "psf=None and the image has none: galaxies cannot be injected without the PSF"
             raise ValueError(msg)
 
+    def take_population(self, population):
+        """Keep a population, or infer that of the image: injected galaxies have another one."""
+        if isinstance(population, str):
+            with _silence():
+                population = infer_population(self.field, net=self.net, **vars(self.options))
+        self.population = population
+
     def measure(self, field, **changes):
         """Measure the image, or the image with galaxies."""
-        options = self.options.replace(**dict.fromkeys(_PLANES), **changes)  # the field has planes
-        return measure_image(field, net=self.net, **vars(options))
+        options = self.options.replace(**changes)
+        return measure_image(field, net=self.net, population=self.population, **vars(options))
 
     def measure_with(self, truth, zeropoint, gain, *, radius):
         """Measure the image with galaxies, without saying again what it is like."""
@@ -216,18 +241,27 @@ class _Injector:
         )
         with _silence():
             if count_passes(self.options, self.net, self.psf) == 1:  # no need of others' models
-                injected = replace(injected, is_wanted=_Near(truth, radius))
+                injected = replace(injected, is_wanted=Near(truth, radius))
             return self.measure(injected)
 
 
-class _Near:
-    """Whether positions are near an injected galaxy: other sources need not be measured again."""
+class Near:
+    """Whether positions are near an injected galaxy: other sources need not be measured again.
+
+    Parameters
+    ----------
+    truth : `~astropy.table.Table`
+        Injected galaxies: ``x_0`` and ``y_0``.
+    radius : float
+        Largest distance, in pixels.
+    """
 
     def __init__(self, truth, radius):
         self._places = KDTree(np.column_stack([truth["x_0"].value, truth["y_0"].value]))
         self._radius = radius
 
     def __call__(self, x, y):
+        """Return whether each position is near a galaxy, (N,) bool `~numpy.ndarray`."""
         distance, _ = self._places.query(np.column_stack([x, y]))
         return distance <= self._radius
 
@@ -261,7 +295,7 @@ def _check_settings(options, layout, min_distance, match_radius):
         msg = f"layout={layout!r} must be one of {', '.join(LAYOUTS)}"
         raise ValueError(msg)
     for name, value in (("match_radius", match_radius), ("min_distance", min_distance)):
-        if not 0 < value < np.inf:
+        if not 0 < check_number(name, value) < np.inf:
             msg = f"{name}={value} must be a positive number of pixels"
             raise ValueError(msg)
     if min_distance < 2 * match_radius:

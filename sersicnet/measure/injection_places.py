@@ -1,14 +1,23 @@
 """Where galaxies are injected: at good pixels, in rounds, far from each other."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
 from scipy.spatial import KDTree
 
 from sersicnet.measure.sky import map_sky
 from sersicnet.measure.windows import read_window
 
-__all__ = ["LAYOUTS", "GoodPixels", "given_rounds", "good_pixels", "place_galaxies"]
+__all__ = [
+    "LAYOUTS",
+    "GoodPixels",
+    "given_rounds",
+    "good_pixels",
+    "place_galaxies",
+    "warn_of_places",
+]
 
 LAYOUTS = ("grid", "random")
 # Side of a cell of the grid, and the largest shift of a galaxy in it, in smallest distances: two
@@ -18,6 +27,8 @@ _JITTER = 0.25
 # Proposals in a row without a place for a galaxy that are an error: one good pixel in a thousand is
 # found all the same.
 _MOST_EMPTY = 10000
+# Share of the given positions on sources from which on they may be those of a catalog of the image.
+_MOST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,3 +237,43 @@ def given_rounds(x, y, shape, *, min_distance):
             number += 1
         rounds[row] = number
     return rounds
+
+
+def warn_of_places(truth, good, existing, *, radius, stacklevel):
+    """Warn of given positions at which galaxies cannot be found.
+
+    Parameters
+    ----------
+    truth : `~astropy.table.QTable`
+        Injected galaxies: ``x_0`` and ``y_0``.
+    good : GoodPixels
+        Pixels that can be measured.
+    existing : `~astropy.table.Table`
+        Catalog of the image without them.
+    radius : float
+        Largest distance of a galaxy and its detection, in pixels.
+    stacklevel : int
+        As in `warnings.warn`, counted from the caller of this function.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If some positions are in bad pixels, or most of them on sources.
+    """
+    x = truth["x_0"].value
+    y = truth["y_0"].value
+    n_bad = int(np.sum(~good.at(x, y)))
+    if n_bad:
+        msg = f"galaxies: {n_bad} of {len(x)} given positions are in pixels without data"
+        warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
+    if not len(existing):
+        return
+    sources = np.column_stack([existing["x_centroid"].value, existing["y_centroid"].value])
+    distance, _ = KDTree(sources).query(np.column_stack([x, y]))
+    n_on = int(np.sum(distance <= radius))
+    if n_on > _MOST * len(x):
+        msg = (
+            f"galaxies: {n_on} of {len(x)} given positions are on sources of the image: without "
+            "the columns x_0 and y_0, positions are random"
+        )
+        warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)

@@ -21,6 +21,8 @@ __all__ = ["check_sizes", "draw_truth", "log_density_of", "open_galaxies"]
 
 # What a population has to say about a galaxy, and what is drawn at random where it does not.
 NEEDED = ("mag", "r_eff", "n", "q")
+# Magnitudes beyond which the light of a galaxy is no number of single precision, or nothing.
+_MAGNITUDES = (-40.0, 100.0)
 # Galaxies that are drawn from a distribution when the user gives no number.
 _N_GALAXIES = 1000
 
@@ -207,6 +209,9 @@ def _from_table(table, n, rng):
     if n_rows == 0:
         msg = "galaxies has no rows"
         raise ValueError(msg)
+    if ("x_0" in table.colnames) != ("y_0" in table.colnames):
+        msg = "galaxies has only one of the columns x_0 and y_0: both are needed, or none"
+        raise ValueError(msg)
     for name in ("x_0", "y_0", "log_density"):
         if name in table.colnames:
             values[name] = _column(table, name)
@@ -220,8 +225,9 @@ def _values(table):
     """The columns of a table that describe galaxies, as floats."""
     missing = [name for name in NEEDED if name not in table.colnames]
     if missing:
+        present = ", ".join(table.colnames) or "nothing"
         msg = (
-            f"galaxies has no column {', '.join(missing)}, only {', '.join(table.colnames)}: "
+            f"galaxies has no column {', '.join(missing)}, only {present}: "
             f"{', '.join(NEEDED)} are needed"
         )
         raise ValueError(msg)
@@ -250,7 +256,7 @@ def _checked(values, rng):
         if name != "log_density" and lost.any():
             msg = f"galaxies: {lost.sum()} of {len(lost)} values of {name} are not finite"
             raise ValueError(msg)
-    for name in ("r_eff", "n", "q"):
+    for name in NEEDED:
         _check_limits(name, values[name])
     n = len(values["mag"])
     values.setdefault("theta", rng.uniform(-90, 90, n))
@@ -266,9 +272,13 @@ def _checked(values, rng):
 
 def _check_limits(name, values):
     """Raise ValueError unless all values of a parameter are those of a galaxy."""
-    lower = PARAMETERS[name].lower
-    upper = PARAMETERS[name].upper
-    outside = (values <= 0) | (values < lower) | (values > upper)
+    if name == "mag":
+        lower, upper = _MAGNITUDES
+        outside = (values < lower) | (values > upper)
+    else:
+        lower = PARAMETERS[name].lower
+        upper = PARAMETERS[name].upper
+        outside = (values <= 0) | (values < lower) | (values > upper)
     if outside.any():
         needed = "positive"
         if np.isfinite(upper):

@@ -101,7 +101,8 @@ def log_sky(measurement, sky):
     _LOG.info(text, level, scatter, *sky.sides[::-1])
     if sky.correlation is not None:
         _log_correlation(sky.correlation)
-    _LOG.info("mask: about %.2g %% of the pixels are bad", 100 * _bad_share(measurement))
+    percent = float(f"{100 * _bad_share(measurement):.2g}")  # 100 is no 1e+02
+    _LOG.info("mask: about %g %% of the pixels are bad", percent)
     options = measurement.options
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold

@@ -3,9 +3,9 @@
 from math import isnan
 from numbers import Real
 
-from sersicnet._settings import check_bool, check_positive
+from sersicnet._settings import check_bool, check_positive, check_seed
 
-__all__ = ["check_values"]
+__all__ = ["check_number", "check_values"]
 
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
@@ -37,6 +37,7 @@ def check_values(options):
     known_correlation(options.noise_correlation)
     _check_sizes(options)
     _check_numbers(options)
+    check_seed("seed", options.seed)
     check_bool("augment", options.augment)
     check_bool("normalize_psf", options.normalize_psf)
     check_bool("recenter_psf", options.recenter_psf)
@@ -66,21 +67,21 @@ def _check_sizes(options):
 
 def _check_numbers(options):
     """Check the options that are numbers with a unit or none."""
-    if not _number("threshold", options.threshold) > 0:
+    if not check_number("threshold", options.threshold) > 0:
         msg = f"threshold={options.threshold} must be positive"
         raise ValueError(msg)
-    if not 0 < _number("kernel_fwhm", options.kernel_fwhm) <= _LARGEST_KERNEL:
+    if not 0 < check_number("kernel_fwhm", options.kernel_fwhm) <= _LARGEST_KERNEL:
         msg = f"kernel_fwhm={options.kernel_fwhm} must be positive and at most {_LARGEST_KERNEL}"
         raise ValueError(msg)
-    if not 0 <= _number("contrast", options.contrast) <= 1:
+    if not 0 <= check_number("contrast", options.contrast) <= 1:
         msg = f"contrast={options.contrast} must be between 0 and 1"
         raise ValueError(msg)
-    if options.saturation is not None and isnan(_number("saturation", options.saturation)):
+    if options.saturation is not None and isnan(check_number("saturation", options.saturation)):
         msg = f"saturation={options.saturation} must be a number: the value of saturated pixels"
         raise ValueError(msg)
 
 
-def _number(name, value):
+def check_number(name, value):
     """Return the value of an option that is a number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         msg = f"{name}={value!r} must be a number"

@@ -9,7 +9,7 @@ from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.population import Population
 
-__all__ = ["add_population", "check_population", "with_population"]
+__all__ = ["INFER", "add_population", "check_population", "with_population"]
 
 INFER = "infer"
 # Sources from which it is inferred, at least, where the image has as many.

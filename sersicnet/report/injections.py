@@ -5,19 +5,18 @@ from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, DataTable, Div, NumberFormatter, Range1d, Span
 from bokeh.models import TableColumn as Column
 
-from sersicnet.diagnostics.injections import injection_summary
+from sersicnet.diagnostics.injections import FEWEST, injection_summary
 from sersicnet.diagnostics.scores import join_truth
 from sersicnet.plotting.style import COLORS, ERROR_NAMES, NAMES, VERMILION
 from sersicnet.report.figures import axis_label, grid, make_figure, plain_name, with_legend
 
 __all__ = ["injection_panel", "is_injections"]
 
-# Bins with fewer galaxies are in the table, but not in the figures.
-_FEWEST = 5
 _NOTE = (
-    "Points are bins of the true values with five galaxies and more, bars the errors of counting. "
-    "Bias and errors are those of the detected galaxies. Of {n} galaxies, {n_on} are on a source "
-    "of the image, within the radius of the match."
+    "Points are bins of the true values, bars the errors of counting. Bias and errors are those of "
+    "the detected galaxies, in bins with {fewest} of them and more. Of {n} galaxies, {n_on} are on "
+    "a source of the image, within the radius of the match: they count in the completeness, not in "
+    "bias and errors. Completeness is drawn of {fewest} galaxies and more."
 )
 
 
@@ -63,14 +62,16 @@ def injection_panel(table, truth):
     n_on = 0
     if "on_source" in table.colnames:
         n_on = int(np.sum(table["on_source"]))
-    note = Div(text=_NOTE.format(n=len(table), n_on=n_on), sizing_mode="stretch_width")
+    note = Div(
+        text=_NOTE.format(n=len(table), n_on=n_on, fewest=FEWEST), sizing_mode="stretch_width"
+    )
     figures = grid([row for row in rows if row])
     return column(note, figures, _table(summary), sizing_mode="stretch_width")
 
 
 def _bins(summary, by):
     """The bins that are drawn, and where."""
-    bins = summary[(summary["by"] == by) & (summary["n_injected"] >= _FEWEST)]
+    bins = summary[(summary["by"] == by) & (summary["n_injected"] >= FEWEST)]
     lower = _plain(bins[f"{by}_lower"])
     upper = _plain(bins[f"{by}_upper"])
     if by == "r_eff":

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
+from sersicnet._settings import check_seed
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.parameters import PARAMETERS
@@ -46,10 +47,8 @@ def draw_catalog(n, config, *, seed):
     >>> catalog["r_eff"].unit
     Unit("arcsec")
     """
-    for name, value in (("n", n), ("seed", seed)):
-        if not isinstance(value, (int, np.integer)) or value < 0:
-            msg = f"{name}={value!r} must be a non-negative integer"
-            raise ValueError(msg)
+    check_seed("n", n)
+    check_seed("seed", seed)
     rows = [draw_row(i, config, np.random.default_rng([seed, i, 0])) for i in range(n)]
     names = ("id", *PARAMETERS, "size", "psf_fwhm", "psf_jitter")
     table = QTable({name: np.array([row[name] for row in rows]) for name in names})

@@ -33,6 +33,39 @@ def injections(n=4000, ratio=1.0, seed=1):
     return table
 
 
+def test_few_galaxies_have_no_bias(caplog):
+    """Bins with fewer than ten measured galaxies have a completeness, and nothing else."""
+    with caplog.at_level("INFO", logger="sersicnet"):
+        summary = injection_summary(injections(300), mag_edges=np.arange(20, 24.2, 0.1))
+    few = summary["n_detected"] < 10
+    assert 3 < few.sum() < len(summary) - 3
+    for name in ("bias_mag", "scatter_r_eff", "error_ratio_mag", "quoted_mag"):
+        assert_array_equal(np.isnan(np.asarray(summary[name])), few)
+    assert np.isfinite(np.asarray(summary["completeness"])).all()
+    text = f"bias and errors of {few.sum()} of {len(summary)} bins are left out: fewer than 10"
+    assert text in caplog.text
+
+
+def test_galaxies_on_sources_are_counted_and_left_out():
+    table = injections(200)
+    table["on_source"] = np.arange(200) % 4 == 0
+    table["mag"][table["on_source"]] -= 3 * u.mag
+    unsure = table["on_source"] & table["detected"]
+    row = injection_summary(table)[0]
+    assert row["n_ambiguous"] == unsure.sum() > 10
+    assert row["completeness"] == np.mean(table["detected"])
+    others = injection_summary(table[~unsure])[0]
+    assert number(row["bias_mag"]) == number(others["bias_mag"]) > 0
+    both = injection_summary(table, ambiguous=True)[0]
+    assert number(both["bias_mag"]) < number(row["bias_mag"])
+
+
+@pytest.mark.parametrize("options", [{"fewest": 0}, {"ambiguous": "no"}])
+def test_impossible_options(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}=.* must be"):
+        injection_summary(injections(20), **options)
+
+
 def number(value):
     return float(getattr(value, "value", value))
 

@@ -90,6 +90,22 @@ def test_impossible_number_of_points(n_samples, net, cutouts):
         net.predict(cutouts, n_samples=n_samples)
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True])
+def test_impossible_seeds(seed, net, cutouts, expected):
+    message = f"seed={seed!r} must be a non-negative integer"
+    with pytest.raises(ValueError, match=message):
+        net.predict(cutouts, seed=seed)
+    with pytest.raises(ValueError, match=message):
+        expected.samples(10, seed=seed)
+    with pytest.raises(ValueError, match=message):
+        expected.covariance(seed=seed)
+
+
+def test_impossible_numbers_of_draws(expected):
+    with pytest.raises(ValueError, match="n=0 must be a positive integer"):
+        expected.samples(0)
+
+
 def test_covariance(expected):
     covariance = expected.covariance(n=500)
     assert covariance.shape == (6, 7, 7)

@@ -102,6 +102,16 @@ def test_the_noise_of_photons_has_their_variance():
     assert_allclose(np.mean(drawn, axis=0)[bright].sum(), clean[bright].sum(), rtol=0.02)
 
 
+def test_photons_beyond_the_largest_poisson_number():
+    """The noise of a galaxy of -36 mag is small beside its light."""
+    with open_field(image()) as field:
+        clean = inject(field, galaxy(mag=-36.0)).data[WHOLE]
+        drawn = inject(field, galaxy(mag=-36.0), gain=Gain(1e3)).data[WHOLE]
+    bright = clean * 1e3 > 2.0**63
+    assert bright.any()
+    assert_allclose(drawn[bright], clean[bright], rtol=1e-6)
+
+
 @pytest.mark.parametrize("noise_scale", [1.0, 3.0])
 def test_a_map_with_photons_gets_those_of_galaxies(noise_scale):
     given = image(uncertainty=StdDevUncertainty(np.full(SHAPE, 2.0)))

@@ -1,16 +1,21 @@
 """Galaxies injected into a small survey image, measured as it is."""
 
 import logging
+import re
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import CCDData
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fields import NOISE, make_field, render, truth_table
 from helpers.measured import value
 from numpy.testing import assert_array_equal
 
 from sersicnet.diagnostics import injection_summary, split_truth
+from sersicnet.inference import Population
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.io.tables import read_table
 from sersicnet.measure import catalog_cutouts, inject_galaxies, measure_image
@@ -60,7 +65,7 @@ def test_bright_galaxies_are_found_and_measured(injected):
     for name, limit in (("mag", 0.15), ("x_0", 0.5), ("y_0", 0.5)):
         error = value(alone[name]) - value(alone[f"true_{name}"])
         assert np.median(np.abs(error)) < limit
-    ratio = injection_summary(alone)["error_ratio_mag"][0]
+    ratio = injection_summary(alone, fewest=5)["error_ratio_mag"][0]
     assert 0.3 < ratio < 3
 
 
@@ -112,7 +117,8 @@ def test_galaxies_on_sources_are_told_apart(small, net):
     faint = source["mag"].value + 3
     table = {name: values * 2 for name, values in TABLE.items()} | place
     table |= {"mag": [faint, faint - 7]}
-    found = inject_galaxies(small, table, net=net)
+    with pytest.warns(AstropyUserWarning, match="2 of 2 given positions are on sources"):
+        found = inject_galaxies(small, table, net=net)
     assert found["on_source"].all()
     assert_array_equal(found["round"], [0, 1])
     assert_array_equal(found["detected"], [False, True])
@@ -202,6 +208,7 @@ def test_silence_ends_with_an_error():
         ({"layout": "hexagons"}, "layout='hexagons' must be one of grid, random"),
         ({"min_distance": 0}, "min_distance=0 must be a positive number of pixels"),
         ({"match_radius": -1}, "match_radius=-1 must be a positive number of pixels"),
+        ({"seed": -1}, "seed=-1 must be a non-negative integer"),
         ({"min_distance": 5, "match_radius": 3}, "min_distance=5 must be at least twice"),
         ({"catalog": QTable()}, "catalog= gives the positions of sources"),
         ({"n_galaxies": 0}, "n_galaxies=0 must be a positive integer"),
@@ -212,6 +219,49 @@ def test_silence_ends_with_an_error():
 def test_impossible_settings(options, message, small, net):
     with pytest.raises(ValueError, match=message):
         inject_galaxies(small, TABLE, net=net, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_distance": "80"}, "min_distance='80' must be a number"),
+        ({"match_radius": 3 * u.pix}, "match_radius=<Quantity 3. pix> must be a number"),
+        ({"net": 5}, "net must be a SersicNet or the name of shipped weights, not int"),
+        ({"population": 5}, "population=5 must be None, 'infer', a path or a Population"),
+    ],
+)
+def test_other_types(options, message, small, net):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        inject_galaxies(small, TABLE, **({"net": net} | options))
+
+
+def test_given_positions_that_cannot_be_found(small, net):
+    small = CCDData(small, mask=small.mask.copy())
+    small.mask[100:110, 100:110] = True
+    place = {"x_0": [105.0], "y_0": [105.0]}
+    with pytest.warns(AstropyUserWarning, match="1 of 1 given positions are in pixels without"):
+        found = inject_galaxies(small, TABLE | place, net=net)
+    assert not found["detected"][0]
+
+
+def test_the_population_is_that_of_the_image(small, net, monkeypatch):
+    """Injected galaxies are another population; theirs is not inferred."""
+    seen = []
+    known = Population.known(lambda mag, log_r_eff, n, q: 0.3 * mag)
+
+    def infer(results, *, seed):
+        seen.append(sum(map(len, results)))
+        return known
+
+    monkeypatch.setattr(Population, "infer", infer)
+    table = {name: np.repeat(values, 4) for name, values in TABLE.items()}
+    found = inject_galaxies(small, table, net=net, min_distance=100, population="infer")
+    assert seen == [found.meta["NSOURCES"]]
+    assert found.meta["NROUNDS"] > 1
+    good = found["detected"]
+    assert np.isfinite(found["mag_population"][good]).any()
+    given = inject_galaxies(small, table, net=net, min_distance=100, population=known)
+    assert_array_equal(value(given["mag_population"]), value(found["mag_population"]))
 
 
 def test_an_unknown_option_is_suggested(small):

@@ -142,7 +142,8 @@ def test_the_number_of_galaxies_is_positive(n):
         ({"r_eff": [0.5, 0, 0.5, 0.5, 0.5]}, "r_eff=0 must be positive"),
         ({"n": [1, 1, 1, 9, 9.0]}, r"n=9 must be from 0.3 to 6.2 \(2 of 5 are not\)"),
         ({"q": [1.2, 1, 1, 1, 1]}, "q=1.2 must be from 0.01 to 1"),
-        ({"x_0": [np.nan] * 5}, "5 of 5 values of x_0 are not finite"),
+        ({"x_0": [np.nan] * 5, "y_0": [1.0] * 5}, "5 of 5 values of x_0 are not finite"),
+        ({"mag": [22, 22, 22, 22, -90]}, "mag=-90 must be from -40 to 100"),
     ],
 )
 def test_impossible_galaxies(columns, message):
@@ -156,6 +157,10 @@ def test_columns_are_needed():
         draw_truth(table, None, seed=1)
     with pytest.raises(ValueError, match="galaxies has no rows"):
         draw_truth(galaxies(0), None, seed=1)
+    with pytest.raises(ValueError, match="galaxies has no column mag, r_eff, n, q, only nothing"):
+        draw_truth({}, None, seed=1)
+    with pytest.raises(ValueError, match="only one of the columns x_0 and y_0"):
+        draw_truth(galaxies(x_0=np.ones(5)), None, seed=1)
     with pytest.raises(u.UnitConversionError, match="galaxies: the column 'r_eff'"):
         draw_truth(galaxies(r_eff=np.ones(5) * u.mag), None, seed=1)
     with pytest.raises(ValueError, match="must be of numbers"):

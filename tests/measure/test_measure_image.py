@@ -275,6 +275,8 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
             TypeError,
             r"measure_image\(\) got an unexpected keyword argument 'nonsense'$",
         ),
+        ({"net": "univers"}, ValueError, "name='univers'"),
+        ({"net": 5}, TypeError, "net must be a SersicNet or the name of shipped weights, not int"),
         ({"thresold": 2}, TypeError, r"measure_image\(\) .*'thresold': did you mean threshold\?"),
         ({"n_sample": 2}, TypeError, "'n_sample': did you mean n_samples"),
         ({"options": {}}, TypeError, "unexpected keyword argument 'options'"),
