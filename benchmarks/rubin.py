@@ -182,7 +182,8 @@ def _take(table, suffix):
             if given in table.colnames:
                 table[name + end] = table[given]
             elif name + end in table.colnames:
-                table[name + end] = np.nan * table[name + end]
+                unit = table[name + end].unit or 1
+                table[name + end] = np.full(len(table), np.nan) * unit
 
 
 def by_magnitude(tables):

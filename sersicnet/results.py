@@ -7,8 +7,8 @@ import numpy as np
 from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
-from sersicnet._words import counted
 from sersicnet._settings import check_positive, check_seed
+from sersicnet._words import counted
 from sersicnet.diagnostics.schema import check_columns, describe
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import parameter_samples

@@ -52,8 +52,8 @@ class PSFSampling:
     ----------
     pixel_scale : float or None
         Arcsec per pixel of the stamp.
-    oversampling : int or None
-        Pixels of the stamp on a side of a pixel of the detector.
+    oversampling : int, float or None
+        Pixels of the stamp on a side of a pixel of the detector; a float if the card is not whole.
     source : str
         The card or WCS that says it.
     has_pixel : bool
@@ -154,9 +154,9 @@ def _sampling(scale, source, oversampling, card, has_pixel):
     """Return what is known, None where nothing is."""
     if scale is not None and not _LEAST <= scale <= _MOST:
         scale = None
-    if oversampling is not None and oversampling not in range(1, _MOST_OVERSAMPLING + 1):
+    if oversampling is not None and not 1 <= oversampling <= _MOST_OVERSAMPLING:
         oversampling = None
-    if oversampling is not None:
+    if oversampling is not None and oversampling == int(oversampling):
         oversampling = int(oversampling)
     if scale is None and oversampling is None:
         return None
@@ -278,7 +278,7 @@ def _stated(sampling, pixel_scale):
         )
         return ratio, what
     if sampling.oversampling is not None:
-        what = f"the PSF says that it is oversampled by {sampling.oversampling}"
+        what = f"the PSF says that it is oversampled by {sampling.oversampling:g}"
         return float(sampling.oversampling), what
     return None, None
 

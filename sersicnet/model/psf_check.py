@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sersicnet.model.psf_arguments import arcsec_of, pixels_of
 from sersicnet.model.psf_models import plain_psf
 from sersicnet.model.psf_shape import (
     border_level,
@@ -147,8 +148,8 @@ def check_psf(psf, *, oversampling=None, cutout=None, pixel_scale=None):
         PSF pixels per pixel of the data on a side; by default what the PSF says, else 1.
     cutout : `~astropy.nddata.NDData` or 2-D array_like, optional
         Cutout with a bright galaxy or star in its middle. One that is narrower than the PSF shows
-        that the PSF is of another pixel scale.
-    pixel_scale : float, optional
+        that the PSF is of another pixel scale. Masked pixels do not count.
+    pixel_scale : float or `~astropy.units.Quantity`, optional
         Arcsec per pixel of the data, with which that of the PSF is compared.
 
     Returns
@@ -158,8 +159,9 @@ def check_psf(psf, *, oversampling=None, cutout=None, pixel_scale=None):
 
     Raises
     ------
-    ValueError
-        If ``oversampling`` is not an integer from 1 to 16.
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If ``oversampling`` is not an integer from 1 to 16, ``pixel_scale`` not a positive number or
+        angle, or ``cutout`` not a 2-D image.
 
     Examples
     --------
@@ -180,6 +182,10 @@ def check_psf(psf, *, oversampling=None, cutout=None, pixel_scale=None):
 
     if oversampling is not None:
         check_oversampling(oversampling)
+    if pixel_scale is not None:
+        pixel_scale = arcsec_of(pixel_scale)
+    if cutout is not None:
+        cutout = pixels_of(cutout)
     try:
         oversampling, doubt = find_oversampling(sampling_of(psf), oversampling, pixel_scale)
         psf, oversampling = plain_psf(split_psf(psf)[0], oversampling)
@@ -192,9 +198,7 @@ def check_psf(psf, *, oversampling=None, cutout=None, pixel_scale=None):
     if doubt is not None:
         check = replace(check, doubts=(doubt, *check.doubts))
     if cutout is not None:
-        image = cutout if isinstance(cutout, np.ndarray) else cutout.data
-        image = np.ma.filled(np.ma.masked_invalid(image), 0.0)
-        widths = width_of_image(image), half_width(stamp) / oversampling
+        widths = width_of_image(cutout), half_width(stamp) / oversampling
         check = replace(check, doubts=check.doubts + _compare(*widths))
     return check
 

@@ -41,6 +41,8 @@ def unit_stamp(psf, *, max_size=MAX_PSF_SIZE):
     np.float64(0.5)
     """
     try:
+        if np.iscomplexobj(psf):
+            raise TypeError  # NumPy drops the imaginary part with a warning
         stamp = np.asarray(psf, dtype=float)
     except (TypeError, ValueError) as error:
         msg = (

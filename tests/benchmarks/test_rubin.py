@@ -6,7 +6,15 @@ import pytest
 from astropy.table import QTable, Table
 
 from benchmarks import rubin
+from benchmarks.common import rounds
 from benchmarks.common.sextractor import Found
+from benchmarks.sets.coadds import place, true_snr, with_light
+from benchmarks.sets.fields import load_scene
+from benchmarks.sets.galaxies import config_of
+from benchmarks.sets.resampled import resampled_noise
+from sersicnet.inference import Population
+
+SIDE = 300
 
 
 def read(folder, name):
@@ -25,63 +33,101 @@ def only_sources_of_the_field(scene):
 
 @pytest.fixture(scope="module")
 def scene():
-    return rubin.load_scene("lsst", side=256)
+    return load_scene("lsst", side=SIDE, resampled=True)
+
+
+def galaxies(n=12, **columns):
+    """Galaxies in the middle of the coadd, far from each other."""
+    table = {"mag": np.full(n, 22.0), "r_eff": np.full(n, 0.5), "n": np.ones(n), "q": np.ones(n)}
+    return place(Table(table | columns), SIDE, min_distance=80, margin=32, seed=1)
 
 
 def test_tables_and_figure(scene, tmp_path, monkeypatch):
     monkeypatch.setattr(rubin, "load_scene", lambda *_, **__: scene)
     monkeypatch.setattr(rubin, "find_program", lambda: "sex")
-    monkeypatch.setattr(rubin, "fit_sersic", only_sources_of_the_field(scene))
-    words = ["-n", "6", "--magnitudes", "19", "23", "--codes", "network", rubin.RIVAL]
+    monkeypatch.setattr(rounds, "fit_sersic", only_sources_of_the_field(scene))
+    known = Population.known(lambda mag, log_r_eff, n, q: 0.7 * mag)
+    monkeypatch.setattr(rounds, "infer_population", lambda *_, **__: known)
+    monkeypatch.setattr(Population, "save", lambda *_: None)  # a function cannot be saved
+    monkeypatch.setattr(rubin, "FAINT_SHARE", 0.0)
+    monkeypatch.setattr(rubin, "MAGNITUDES", (19.0, 23.0))
+    words = ["-n", "12", "--side", str(SIDE), "--runs", "network", "SExtractor"]
+    words += ["--cache", str(tmp_path / "cache")]
     rubin.main([str(tmp_path), *words])
     table = read(tmp_path, "rubin.csv")
-    assert set(table["code"]) == {"network", rubin.RIVAL}
-    for code, most in (("network", 6), (rubin.RIVAL, 1)):
+    assert set(table["code"]) == {"network", "population", "SExtractor", "SExtractor AUTO"}
+    table = table[table["galaxies"] == "all"]
+    for code, least, most in (("network", 9, 12), ("population", 9, 12), ("SExtractor", 0, 3)):
         rows = table[table["code"] == code]
-        assert rows["n_injected"].sum() == 6
-        assert rows["n_detected"].sum() <= most
-    assert table["n_detected"][table["code"] == "network"].sum() >= 4
-    spreaders = read(tmp_path, "super_spreaders.csv")
-    assert list(spreaders["code"]) == ["network", rubin.RIVAL]
+        assert rows["n_injected"].sum() == 12
+        assert least <= rows["n_detected"].sum() <= most
+    assert list(read(tmp_path, "super_spreaders.csv")["code"])[:2] == ["network", "population"]
     assert (tmp_path / "rubin.png").stat().st_size
+    # what was measured is not measured again
+    monkeypatch.setattr(rounds, "measure_image", None)
+    rubin.main([str(tmp_path / "again"), *words])
+    assert len(read(tmp_path / "again", "rubin.csv")) == len(read(tmp_path, "rubin.csv"))
+    (tmp_path / "cache" / "network-1-0.ecsv").unlink()
+    rubin.main([str(tmp_path / "fewer"), *words, "--new", "0"])
+    assert "network" not in read(tmp_path / "fewer", "rubin.csv")["code"]
+
+
+def test_the_noise_of_coadds_is_correlated():
+    """Its power is that of the mean of the resampled exposures."""
+    noise = resampled_noise((400, 400), np.random.default_rng(1))
+    assert np.var(noise) == pytest.approx(1, abs=0.03)
+    neighbors = np.mean(noise[:, 1:] * noise[:, :-1])
+    assert 0.05 < neighbors < 0.15
+    assert np.mean(noise[:, 8:] * noise[:, :-8]) == pytest.approx(0, abs=0.01)
+
+
+def test_light_and_noise_of_injected_galaxies(scene):
+    """The light is there, and the map has its photons."""
+    table = galaxies(4, mag=np.full(4, 18.0))
+    part = table[table["round"] == 0]
+    image = with_light(scene, part, seed=1)
+    config = config_of("lsst")
+    added = image.data.astype(float) - scene.image.data
+    flux = len(part) * 10 ** (-0.4 * (18.0 - config.zeropoint))
+    assert added.sum() == pytest.approx(flux, rel=0.05)
+    variance = image.uncertainty.array.astype(float) ** 2 - scene.image.uncertainty.array**2
+    assert variance.sum() * config.gain == pytest.approx(added.sum(), rel=0.05)
 
 
 @pytest.fixture(scope="module")
-def table(scene):
+def table():
     """Faint galaxies, all of them measured without an error; not to be changed by a test."""
-    n = 300
-    galaxies = rubin.draw_galaxies(n, (24.0, 26.0), seed=3)
-    table = QTable({f"true_{name}": galaxies[name] for name in galaxies.colnames})
-    for name in ("theta", "x_0", "y_0"):
-        table[f"true_{name}"] = np.full(n, 50.0)
-    table["detected"] = np.arange(n) % 2 == 0
-    table["r_eff"] = galaxies["r_eff"]
+    rng = np.random.default_rng(3)
+    drawn = galaxies(60, mag=rng.uniform(25, 26.5, 60))
+    table = QTable({f"true_{name}": drawn[name] for name in ("mag", "r_eff")})
+    table["true_snr"] = true_snr(drawn)
+    table["detected"] = np.arange(60) % 2 == 0
+    table["r_eff"] = drawn["r_eff"]
     return table
 
 
-def test_super_spreaders_are_counted(table, scene):
+def test_super_spreaders_are_counted(table):
     """Of faint galaxies that were detected, those three times too large."""
     large = np.arange(len(table)) % 4 == 0
     table = table.copy()
     table["r_eff"] = np.where(large, 4.0, 1.0) * table["r_eff"]
-    found = rubin.super_spreaders({"code": table}, scene)[0]
-    snr = rubin.snr_of(table, scene)
-    faint = (snr >= 5) & (snr < 10) & table["detected"]
-    assert found["galaxies"] == faint.sum() > 10
+    found = rubin.super_spreaders({"code": table})[0]
+    faint = (table["true_snr"] >= 5) & (table["true_snr"] < 10) & table["detected"]
+    assert found["galaxies"] == faint.sum() > 5
     assert found["super-spreaders"] == (faint & large).sum()
     assert found["lower"] < found["share"] < found["upper"]
-    assert np.isnan(rubin.super_spreaders({"code": table[:0]}, scene)["share"][0])
+    assert np.isnan(rubin.super_spreaders({"code": table[:0]})["share"][0])
 
 
-def test_brighter_galaxies_have_more_signal(table, scene):
-    brighter = table.copy()
-    brighter["true_mag"] = table["true_mag"] - 2.5
-    snr = rubin.snr_of(table, scene)
-    np.testing.assert_allclose(rubin.snr_of(brighter, scene), 10 * snr, rtol=1e-4)
+def test_brighter_galaxies_have_more_signal():
+    faint = true_snr(galaxies(2, mag=np.array([24.0, 21.5])))
+    assert faint[1] == pytest.approx(10 * faint[0], rel=1e-3)
 
 
-def test_columns_of_a_population_come_first():
-    table = QTable({"mag": [20.0], "mag_population": [20.5], "n": [1.0]})
-    table = rubin._with_population(table)
-    assert table["mag"][0] == 20.5
-    assert table["n"][0] == 1
+def test_results_of_each_code():
+    table = QTable({"mag": [20.0], "mag_population": [20.5], "n": [1.0], "n_err": [0.1]})
+    tables = rubin.results_of({"network": [table]})
+    assert tables["network"]["mag"][0] == 20
+    assert tables["population"]["mag"][0] == 20.5
+    assert np.isnan(tables["population"]["n"][0])
+    assert np.isnan(tables["population"]["n_err"][0])

@@ -37,7 +37,7 @@ def wcs_of(scale):
         ({"PIXSCALE": "0.03"}, 0.03, None),
         ({"SAMP": 3}, None, 3),
         ({"DET_SAMP": 2}, None, 2),
-        ({"PIXELSCL": 0.03, "OVERSAMP": 2.5}, 0.03, None),
+        ({"PIXELSCL": 0.03, "OVERSAMP": 2.5}, 0.03, 2.5),
         ({"OVERSAMP": 3, "PIXSCALE": -1}, None, 3),
     ],
 )
@@ -132,6 +132,12 @@ def test_no_whole_number_of_pixels(scale):
     message = r"psf: PIXSCALE says pixels of .* which is no whole number: .* pass psf_oversampling="
     with pytest.raises(ValueError, match=message):
         find_oversampling(PSFSampling(scale, None, "PIXSCALE"), None, 0.031)
+
+
+def test_no_whole_oversampling():
+    message = "psf: the PSF says that it is oversampled by 2.5, which is no whole number"
+    with pytest.raises(ValueError, match=message):
+        find_oversampling(sampling_of(NDData(STAMP, meta={"OVERSAMP": 2.5})), None, 0.03)
 
 
 def test_a_psf_of_stpsf_without_the_response_of_the_pixel():

@@ -45,7 +45,7 @@ def test_possible_oversampling(oversampling):
 
 
 @pytest.mark.parametrize(
-    "psf", ["psf.fits", Path("psf.fits"), {"psf": 3}, ["a.fits", "b.fits"], [[1], [2, 3]]]
+    "psf", ["psf.fits", Path("psf.fits"), {"psf": 3}, ["a.fits", "b.fits"], [[1], [2, 3]], [[1j]]]
 )
 def test_what_holds_no_numbers(psf):
     """Python's own message does not know of a PSF."""
