@@ -207,6 +207,7 @@ class SersicNet(Settings):
         recenter_psf=True,
         pixel_scale=None,
         zeropoint=None,
+        gain=None,
         mask_bits=None,
         augment=False,
         refine=None,
@@ -243,6 +244,9 @@ class SersicNet(Settings):
             Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one for all or per cutout; by default from unit or header.
+        gain : float or `~astropy.units.Quantity`, optional
+            Electrons per unit of the data, one or per cutout; by default from unit and header. The
+            galaxy's photons are added to noise maps that lack them (infinite: they are not).
         mask_bits : int, str or list of them, optional
             The bits that mean bad in masks of integers: their sum, or their names, by default
             those of the mission that the header names, else all: see `~sersicnet.io.read_cutout`.
@@ -310,7 +314,7 @@ class SersicNet(Settings):
             cutouts,
             psf=psf,
             psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
-            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain},
             mask_bits=mask_bits,
             points=base_points(n_samples, seed),
             augment=augment,

@@ -17,7 +17,7 @@ from sersicnet.cli.options import (
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
-from sersicnet.measure.options import FILES
+from sersicnet.measure.options import files_of
 
 __all__ = ["add_inject"]
 
@@ -104,12 +104,6 @@ def _add_placing(parser):
         metavar="PIXELS",
         help="largest distance of a galaxy and its detection; default: %(default)s",
     )
-    parser.add_argument(
-        "--gain",
-        type=float,
-        metavar="GAIN",
-        help="electrons per unit of IMAGE, for the galaxies' own noise; default: header",
-    )
     add_option(
         parser,
         "seed",
@@ -128,7 +122,7 @@ def _inject(options):
     from sersicnet.measure.injection import inject_galaxies
     from sersicnet.measure.pictures import catalog_cutouts
 
-    names = ("n_galaxies", "magnitudes", "layout", "min_distance", "match_radius", "gain", "output")
+    names = ("n_galaxies", "magnitudes", "layout", "min_distance", "match_radius", "output")
     names = (*names, "population")
     table = inject_galaxies(
         options.image,
@@ -163,7 +157,7 @@ def _inject(options):
 
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
-    inputs = {name: getattr(options, name, None) for name in ("image", *FILES)}
+    inputs = {"image": options.image, **files_of(vars(options))}
     inputs["population"] = population_file(options)
     check_inputs(inputs)
     check_table_path(options.output, "output")

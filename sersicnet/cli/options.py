@@ -142,6 +142,13 @@ def add_units(parser):
         type=float,
         help="AB magnitude of one unit of the data; default: header",
     )
+    add_option(
+        parser,
+        "gain",
+        type=float,
+        help="electrons per unit of the data, for the noise of the galaxies' photons where the "
+        "noise map lacks it (inf: none); default: unit and header",
+    )
     parser.add_argument(
         "--weights",
         default="universal",
@@ -300,8 +307,8 @@ def add_detection(parser):
 
 
 def units_of(options):
-    """The arguments ``pixel_scale`` and ``zeropoint`` from the options of a command."""
-    return {"pixel_scale": options.pixel_scale, "zeropoint": options.zeropoint}
+    """The arguments ``pixel_scale``, ``zeropoint`` and ``gain`` from the options of a command."""
+    return {name: getattr(options, name) for name in ("pixel_scale", "zeropoint", "gain")}
 
 
 def measuring_of(options):

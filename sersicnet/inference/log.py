@@ -8,6 +8,8 @@ import numpy as np
 from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows
 from sersicnet.flags import Flags
+from sersicnet.inference.record import describe_photons
+from sersicnet.io.gains import header_gain
 from sersicnet.io.mask_words import cutout_mask_words
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.zeropoints import find_zeropoint
@@ -55,10 +57,25 @@ def log_batch(batch, n_cutouts):
     mask = cutout_mask_words(first)
     if mask is not None:
         _LOG.info("mask: %s (first cutout)", mask)
+    _log_photons(first, batch, of)
     if batch.psfs.stamps:
         n_psfs = len(batch.psfs.stamps)
         width = _range(batch.psfs.fwhm(), ".3g")
         _LOG.info("PSF: %d different%s, FWHM %s pixels of the cutout", n_psfs, of, width)
+
+
+def _log_photons(cutout, batch, of):
+    """Log what was done about the photons of sources, and where the gain comes from."""
+    described = describe_photons(batch.stamps.photons, batch.stamps.gain)
+    source = "gain="
+    if batch.gain is None:
+        source = header_gain(cutout.meta, cutout.unit).source
+    if source:
+        source = f" ({source})"
+    gain = ""
+    if "GAIN" in described:
+        gain = f", {described['GAIN']:g} electrons per unit"
+    _LOG.info("photons of sources: %s%s%s%s", described["PHOTONS"], of, gain, source)
 
 
 def _zeropoint_source(cutout, batch):

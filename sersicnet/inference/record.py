@@ -6,8 +6,9 @@ from astropy.nddata import NDData
 from sersicnet import __version__
 from sersicnet.io.mask_words import MASK_CARD, cutout_mask_words
 from sersicnet.preprocessing.inputs import PSF_KEYS
+from sersicnet.preprocessing.photons import PHOTONS
 
-__all__ = ["UNIVERSAL", "describe_call", "describe_inputs"]
+__all__ = ["UNIVERSAL", "describe_call", "describe_inputs", "describe_photons"]
 
 # ``PRIOR`` of results whose posteriors have the universal prior.
 UNIVERSAL = "universal"
@@ -90,4 +91,36 @@ def describe_inputs(cutouts, frame):
         words = {cutout_mask_words(cutout) for cutout in cutouts}
         if len(words) == 1 and None not in words:
             record[MASK_CARD] = words.pop().encode("ascii", "replace").decode()
+    return record
+
+
+def describe_photons(done, gain):
+    """Describe what was done about the noise of the photons of sources.
+
+    Parameters
+    ----------
+    done : (N,) `~numpy.ndarray`
+        Numbers in `~sersicnet.preprocessing.photons.PHOTONS`.
+    gain : (N,) `~numpy.ndarray`
+        Electrons per unit of the cutouts, NaN where not known.
+
+    Returns
+    -------
+    dict
+        ``PHOTONS``, and ``GAIN`` where it is one for all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.record import describe_photons
+    >>> describe_photons(np.array([2, 2, 1]), np.full(3, 2.5))
+    {'PHOTONS': 'in the noise map (1), added to the noise map (2)', 'GAIN': 2.5}
+    """
+    found, counts = np.unique(done.astype(int), return_counts=True)
+    words = [PHOTONS[number] for number in found]
+    if len(words) > 1:
+        words = [f"{word} ({count})" for word, count in zip(words, counts, strict=True)]
+    record = {"PHOTONS": ", ".join(words)}
+    if np.isfinite(gain).all() and np.ptp(gain) == 0:
+        record["GAIN"] = float(gain[0])
     return record

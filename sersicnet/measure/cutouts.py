@@ -88,7 +88,7 @@ def cut_source(sources, source, *, local_background, others=0.0):
     if (_widened(part(window.gone, True)) & own).any():
         flags |= Flags.EDGE
     data = part(window.data, 0.0) - others
-    noise = part(window.noise, np.inf)
+    noise = part(window.noise_of_sources, np.inf)
     subtracted = 0.0
     sky_err = None
     if local_background:

@@ -314,7 +314,9 @@ def _photometry(window, labels, numbers):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         segments = SegmentationImage(labels)
-        catalog = SourceCatalog(window.data, segments, error=window.noise, mask=window.bad)
+        catalog = SourceCatalog(
+            window.data, segments, error=window.noise_of_sources, mask=window.bad
+        )
         catalog = catalog[np.searchsorted(segments.labels, numbers[detected])]
         center = catalog.centroid_win
         center = np.where(np.isfinite(center), center, catalog.centroid) + window.origin[::-1]

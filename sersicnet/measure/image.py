@@ -81,7 +81,8 @@ def measure_image(
         normalization of the PSF), ``SKY``, ``SKYERR`` and ``NOISECOR`` (what a fit assumed),
         ``THRESH``, ``NOISCALE``, the factor of the noise of relative weights, and ``NOISNEXT`` and
         ``NOISSUM``, the correlation of the noise of next neighbors and its sum over all distances,
-        where it was measured. Each column has a description and a UCD.
+        where it was measured, ``PHOTONS`` (what was done about the photons of sources) and
+        ``GAIN``, if it is known. Each column has a description and a UCD.
 
     Raises
     ------
@@ -126,6 +127,7 @@ def measure_image(
             write_segmentation(measurement, sky, Path(segmentation_image))
     if sky.noise_scale != 1:
         table.meta["NOISCALE"] = sky.noise_scale
+    table.meta |= sky.photons.describe()
     if sky.correlation is not None:
         table.meta |= sky.correlation.describe()
     log_results(table)

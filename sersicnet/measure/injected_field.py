@@ -2,30 +2,17 @@
 
 from dataclasses import dataclass, replace
 
-import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
 from sersicnet.diagnostics.scores import split_truth
-from sersicnet.io.cards import header_number
 from sersicnet.measure.models import galaxy_labels, galaxy_stamps
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.psf import centered_psf
 from sersicnet.preprocessing.frame import StampFrame
+from sersicnet.preprocessing.photons import IN_MAP, PHOTONS
 
-__all__ = ["Gain", "field_gain", "injected_rounds", "with_galaxies"]
-
-# Brightest sources by which a noise map is compared with their photons, and the half side of the
-# window around each whose median is the noise of the sky.
-_N_SOURCES = 50
-_HALF_SIDE = 20
-# Photons of the source over the variance of the sky from which on they can be seen in a map.
-_VISIBLE = 0.3
-# Share of the photons' variance from which on a map has it.
-_HAS_PHOTONS = 0.5
-# Units that are counts.
-_COUNTS = (u.dimensionless_unscaled, u.adu, u.DN, u.ct, u.electron)
-_PER_SECOND = tuple(unit / u.s for unit in _COUNTS[1:])
+__all__ = ["Gain", "injected_rounds", "with_galaxies"]
 
 # Photons of a pixel above which their number is normal, not Poisson: NumPy has a largest one.
 _MANY = 1e9
@@ -49,6 +36,12 @@ class Gain:
     value: float | None = None
     in_map: bool = False
     noise_scale: float = 1.0
+
+    @classmethod
+    def of(cls, meta):
+        """Return what the ``meta`` of a catalog of the image, or of injections, says of them."""
+        in_map = meta.get("PHOTONS") == PHOTONS[IN_MAP]
+        return cls(meta.get("GAIN"), in_map, meta.get("NOISCALE", 1.0))
 
 
 class _AddedPlane:
@@ -80,112 +73,6 @@ class _AddedPlane:
             added[there] += self._stamps[number][here]
         added = added[:: step[0], :: step[1]]
         return self._combine(pixels.astype(float), added)
-
-
-def field_gain(field, given, existing, noise_scale=1.0):
-    """Find the gain of an image, and whether its noise map has the photons of the sources.
-
-    Parameters
-    ----------
-    field : `~sersicnet.measure.field.FieldImage`
-        The image.
-    given : float or None
-        Electrons per unit of the image; None for the card ``GAIN`` of an image in counts (1 where
-        it is in electrons), times ``EXPTIME`` of one in counts per second.
-    existing : `~astropy.table.Table`
-        Catalog of the image.
-    noise_scale : float, optional
-        Factor of a noise map that is relative.
-
-    Returns
-    -------
-    Gain
-
-    Raises
-    ------
-    ValueError
-        If it is given and not positive.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astropy.nddata import CCDData
-    >>> from astropy.table import Table
-    >>> from sersicnet.measure.field import open_field
-    >>> from sersicnet.measure.injected_field import field_gain
-    >>> image = CCDData(np.zeros((50, 60)), unit="adu", meta={"GAIN": 2.5})
-    >>> with open_field(image) as field:
-    ...     field_gain(field, None, Table()).value
-    2.5
-    """
-    value = given
-    if value is None:
-        value = _header_gain(field)
-    elif not 0 < value < np.inf:
-        msg = f"gain={given} must be a positive number of electrons per unit of the image"
-        raise ValueError(msg)
-    if value is None:
-        return Gain(noise_scale=noise_scale)
-    in_map = field.noise is not None and _has_photons(field, existing, value, noise_scale)
-    return Gain(float(value), in_map, noise_scale)
-
-
-def _header_gain(field):
-    """The gain that unit and header of an image tell; None where they do not."""
-    unit = field.unit
-    if unit is None:
-        unit = u.dimensionless_unscaled
-    gain = 1.0
-    if unit not in (u.electron, u.electron / u.s):
-        gain = header_number(field.meta, "GAIN")
-    if unit in _PER_SECOND:
-        exposure = header_number(field.meta, "EXPTIME")
-        if gain is None or exposure is None:
-            return None
-        gain *= exposure
-    elif unit not in _COUNTS:
-        return None
-    if gain is None or not 0 < gain < np.inf:
-        return None
-    return gain
-
-
-def _has_photons(field, existing, gain, noise_scale):
-    """Whether the noise map is higher where sources are, by the noise of their photons."""
-    if not {"mag", "x_centroid", "y_centroid", "kron_mag"} <= set(existing.colnames):
-        return False
-    order = np.argsort(np.nan_to_num(np.asarray(existing["kron_mag"].value), nan=np.inf))
-    shares = []
-    for row in order[:_N_SOURCES]:
-        x = round(existing["x_centroid"][row].value)
-        y = round(existing["y_centroid"][row].value)
-        box = tuple(
-            slice(max(middle - _HALF_SIDE, 0), min(middle + _HALF_SIDE + 1, n))
-            for middle, n in zip((y, x), field.data.shape, strict=True)
-        )
-        shares.append(_photon_share(field, box, y - box[0].start, x - box[1].start, gain))
-    shares = np.array(shares) * noise_scale**2
-    shares = shares[np.isfinite(shares)]
-    return bool(shares.size and np.median(shares) > _HAS_PHOTONS)
-
-
-def _photon_share(field, box, row, column, gain):
-    """Variance that a map has in the middle of a source beyond that around it, over the photons'.
-
-    NaN where the photons are too few, or the pixel is bad.
-    """
-    data = field.data[box].astype(float)
-    variance = field.noise[box].astype(float) ** 2
-    good = np.isfinite(data) & np.isfinite(variance)
-    if field.mask is not None:
-        good &= ~field.mask[box]
-    if not (0 <= row < data.shape[0] and 0 <= column < data.shape[1] and good[row, column]):
-        return np.nan
-    sky = np.median(variance[good])
-    photons = (data[row, column] - np.median(data[good])) / gain
-    if not photons > _VISIBLE * sky:
-        return np.nan
-    return (variance[row, column] - sky) / photons
 
 
 def with_galaxies(field, truth, psf, *, pixel_scale, zeropoint, normalize_psf, gain, seed):
@@ -285,7 +172,7 @@ def injected_rounds(field, injections, rows, psf, *, pixel_scale, zeropoint, psf
         recenter=psf_options.get("recenter", True),
     )
     options = {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "normalize_psf": normalize}
-    gain = Gain(meta.get("GAIN"), bool(meta.get("PHOTMAP")), meta.get("NOISCALE", 1.0))
+    gain = Gain.of(meta)
     _, truth = split_truth(injections)
     truth["id"] = injections["id"]
     rounds = np.asarray(injections["round"])

@@ -15,7 +15,7 @@ from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.image import infer_population, measure_image, name_of, open_net
-from sersicnet.measure.injected_field import field_gain, with_galaxies
+from sersicnet.measure.injected_field import Gain, with_galaxies
 from sersicnet.measure.injection_match import injection_table, match_injections
 from sersicnet.measure.injection_places import (
     LAYOUTS,
@@ -42,7 +42,6 @@ _OWN = (
     "layout",
     "min_distance",
     "match_radius",
-    "gain",
     "net",
     "population",
     "output",
@@ -62,7 +61,6 @@ def inject_galaxies(
     layout="grid",
     min_distance=80.0,
     match_radius=3.0,
-    gain=None,
     net=None,
     population=None,
     output=None,
@@ -75,7 +73,8 @@ def inject_galaxies(
     this image, as Balrog (Suchyta et al. 2016, MNRAS 457, 786) and SynPipe (Huang et al. 2018, PASJ
     70, S6) measure them for their surveys. The image itself is not changed. It is measured once as
     it is (by the network alone), and once in each round with galaxies that are far from each other,
-    with your options.
+    with your options. Where the gain is known, galaxies have the noise of their photons; a noise
+    map that has those of the sources of the image gets theirs as well.
 
     Parameters
     ----------
@@ -103,11 +102,6 @@ def inject_galaxies(
         Smallest distance of two injected galaxies of a round, in pixels.
     match_radius : float, optional
         Largest distance of an injected galaxy and its detection, in pixels.
-    gain : float, optional
-        Electrons per unit of the image, for the noise of the galaxies' own photons; by default 1
-        for images in electrons, the card ``GAIN`` of those in other counts, times ``EXPTIME`` where
-        they are per second. If neither is known, galaxies add no noise. A noise map that has the
-        photons of the sources of the image gets those of the galaxies as well.
     net : `~sersicnet.SersicNet` or str, optional
         The network, or the name of shipped weights; by default the universal ones.
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
@@ -134,8 +128,7 @@ def inject_galaxies(
 
         ``meta`` has that of the catalog, and ``NINJECT``, ``NROUNDS``, ``AREA`` (square arcmin of
         good pixels), ``MATCHRAD`` and ``MINDIST`` (pixels), ``GALAXIES`` (their name), ``SEED``,
-        ``NSOURCES`` (of the image as it is), and ``GAIN`` and ``PHOTMAP`` (whether the noise map
-        has the photons of sources), if they are known.
+        ``NSOURCES`` (of the image as it is), and ``PHOTONS`` and ``GAIN`` of the image as it is.
         `~sersicnet.diagnostics.injection_summary` makes completeness, bias and errors of it.
 
     Raises
@@ -173,7 +166,7 @@ def inject_galaxies(
         injector = _Injector(field, options, net)
         existing = injector.measure(field, refine=None)
         check_sizes(truth, field.data.shape, existing.meta["PIXSCALE"])
-        gain = field_gain(field, gain, existing, existing.meta.get("NOISCALE", 1.0))
+        gain = Gain.of(existing.meta)
         good = good_pixels(field, options)
         is_given = "x_0" in truth.colnames
         _place(truth, good, min_distance=min_distance, layout=layout, seed=options.seed)
@@ -188,9 +181,8 @@ def inject_galaxies(
             matches = match_injections(part, catalog, existing, radius=match_radius)
             tables.append(injection_table(part, matches, catalog))
     table = _stacked(tables)
-    table.meta = (
-        existing.meta | catalog.meta | _described(gain) | {"GALAXIES": name, "SEED": options.seed}
-    )
+    table.meta = existing.meta | catalog.meta | {"GALAXIES": name, "SEED": options.seed}
+    table.meta["PHOTONS"] = existing.meta["PHOTONS"]
     table.meta |= {"NSOURCES": len(existing), "NINJECT": len(table), "NROUNDS": len(tables)}
     table.meta |= {"MINDIST": float(min_distance), "MATCHRAD": float(match_radius)}
     table.meta["AREA"] = good.number * (existing.meta["PIXSCALE"] / 60) ** 2
@@ -334,13 +326,6 @@ def _stacked(tables):
     """The galaxies of all rounds, in the order in which they were drawn."""
     table = vstack(tables, metadata_conflicts="silent")
     return table[np.argsort(table["id"])]
-
-
-def _described(gain):
-    """What is known of the photons, as a FITS header can hold it."""
-    if gain.value is None:
-        return {}
-    return {"GAIN": gain.value, "PHOTMAP": gain.in_map}
 
 
 def _log_injection(truth, existing, gain):

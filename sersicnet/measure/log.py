@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
 from sersicnet.model.psf import collect_psfs
+from sersicnet.preprocessing.photons import PHOTONS
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["log_inputs", "log_results", "log_sky", "tile_progress"]
@@ -99,6 +100,7 @@ def log_sky(measurement, sky):
     if not measurement.has_sky:
         text += " (not subtracted)"
     _LOG.info(text, level, scatter, *sky.sides[::-1])
+    _log_photons(sky.photons)
     if sky.correlation is not None:
         _log_correlation(sky.correlation)
     percent = float(f"{100 * _bad_share(measurement):.2g}")  # 100 is no 1e+02
@@ -107,6 +109,16 @@ def log_sky(measurement, sky):
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold
     )
+
+
+def _log_photons(photons):
+    """Log what was done about the photons of sources."""
+    text = f"photons of sources: {PHOTONS[photons.done]}"
+    if np.isfinite(photons.gain):
+        text += f", {photons.gain:g} electrons per unit"
+    if photons.source:
+        text += f" ({photons.source})"
+    _LOG.info("%s", text)
 
 
 def _log_correlation(found):

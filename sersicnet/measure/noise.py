@@ -12,7 +12,7 @@ from sersicnet.preprocessing.correlation import (
     raw_correlation,
 )
 
-__all__ = ["CorrelationMap", "map_correlation"]
+__all__ = ["CorrelationMap", "map_correlation", "measured_boxes", "pixels_in"]
 
 # Pixels on a side of the windows in which the correlation is measured, on a mesh that begins with
 # the first pixel of the image, and the largest number of them.
@@ -85,13 +85,13 @@ def map_correlation(field, sky):
     >>> f"{found.whole.neighbors:.1f}"
     '0.6'
     """
-    boxes = list(boxes_of(field.data.shape, _SIDE))
-    chosen = np.unique(np.linspace(0, len(boxes) - 1, min(_MOST, len(boxes))).astype(int))
     centers = []
     parts = []
-    for number in chosen:
-        along_y, along_x = boxes[number]
-        found = _measure(field, sky, boxes[number])
+    for box in measured_boxes(field.data.shape):
+        along_y, along_x = box
+        data, noise, good = pixels_in(field, sky, box)
+        snr = np.divide(data, noise, out=np.zeros_like(data), where=good)
+        found = raw_correlation(snr, good)
         if found.is_known:
             parts.append(found)
             centers.append([(along_y.start + along_y.stop) / 2, (along_x.start + along_x.stop) / 2])
@@ -101,15 +101,53 @@ def map_correlation(field, sky):
     return CorrelationMap(whole, np.array(centers), tuple(map(judge_correlation, parts)))
 
 
-def _measure(field, sky, box):
-    """The correlation in a window, whatever it is."""
+def measured_boxes(shape):
+    """Return windows all over an image, in which its noise is looked at.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Shape of the image.
+
+    Returns
+    -------
+    list of pairs of slices
+
+    Examples
+    --------
+    >>> from sersicnet.measure.noise import measured_boxes
+    >>> len(measured_boxes((256, 1000))), len(measured_boxes((9000, 9000)))
+    (4, 16)
+    """
+    boxes = list(boxes_of(shape, _SIDE))
+    chosen = np.unique(np.linspace(0, len(boxes) - 1, min(_MOST, len(boxes))).astype(int))
+    return [boxes[number] for number in chosen]
+
+
+def pixels_in(field, sky, box):
+    """Read a window, without the sky.
+
+    Parameters
+    ----------
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky and noise.
+    box : pair of slices
+        The window.
+
+    Returns
+    -------
+    data, noise : (ny, nx) `~numpy.ndarray`
+    good : (ny, nx) bool `~numpy.ndarray`
+        Pixels that are not bad.
+    """
     data = field.data[box].astype(float) - sky.level_in(box)
     noise = field.noise_in(box, sky)
     good = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
     if field.mask is not None:
         good &= ~field.mask[box]
-    snr = np.divide(data, noise, out=np.zeros_like(data), where=good)
-    return raw_correlation(snr, good)
+    return data, noise, good
 
 
 def _changes(parts):

@@ -31,10 +31,12 @@ def check_values(options):
     """
     from sersicnet.inference.assumptions import check_sky, known_correlation
     from sersicnet.io.mask_bits import check_mask_bits
+    from sersicnet.preprocessing.units import per_cutout
 
     check_mask_bits(options.mask_bits)
     check_sky(options.sky, options.sky_err, n_values=1)
     known_correlation(options.noise_correlation)
+    per_cutout(options.gain, 1, "gain")
     _check_sizes(options)
     _check_numbers(options)
     check_seed("seed", options.seed)

@@ -39,6 +39,8 @@ class SkyMap:
         Factor of the noise map of the image, where that is relative.
     correlation : `~sersicnet.measure.noise.CorrelationMap` or None
         Correlation of the noise, where it was measured.
+    photons : `~sersicnet.measure.photons.FieldPhotons` or None
+        The photons of the sources, where they were looked for.
     """
 
     level: np.ndarray
@@ -47,6 +49,7 @@ class SkyMap:
     fills: tuple = ()
     noise_scale: float = 1.0
     correlation: object = None
+    photons: object = None
 
     def level_in(self, box):
         """Interpolate the sky level in a window, a pair of slices."""

@@ -54,6 +54,7 @@ from sersicnet.measure.neighbors import (
 )
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
+from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, open_psf
@@ -62,6 +63,7 @@ from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
+from sersicnet.preprocessing.known_correlation import check_scale
 from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["Measurement", "open_measurement"]
@@ -114,6 +116,7 @@ def open_measurement(image, options, *, net):
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
+        check_scale(options.noise_correlation, pixel_scale)
         options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
         yield Measurement(
             field=field,
@@ -202,6 +205,7 @@ class Measurement:
         if self.has_sky or self.field.noise_name == RELATIVE:
             sky = check_noise(self.field, sky, self.mesh)
         check_saturation(self.saturation, sky, given=self.options.saturation is not None)
+        sky = replace(sky, photons=find_photons(self.field, sky, self.options.gain))
         if self.options.measures_correlation:
             sky = replace(sky, correlation=map_correlation(self.field, sky))
         return sky

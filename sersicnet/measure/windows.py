@@ -35,6 +35,8 @@ class Window:
         Bad areas of 5 x 5 pixels and more, which their neighbors cannot replace.
     correlation : `~sersicnet.measure.noise.CorrelationMap` or None
         Correlation of the noise of the image, where it was measured.
+    photons : 2-D `~numpy.ndarray` or None
+        Variance of the photons of sources that the noise does not have.
     """
 
     box: tuple
@@ -45,6 +47,14 @@ class Window:
     bad: np.ndarray
     gone: np.ndarray
     correlation: object = None
+    photons: np.ndarray | None = None
+
+    @property
+    def noise_of_sources(self):
+        """Standard deviations with the photons of sources."""
+        if self.photons is None:
+            return self.noise
+        return np.sqrt(self.noise**2 + self.photons)
 
     @property
     def origin(self):
@@ -103,6 +113,9 @@ def read_window(field, sky, box, *, saturation):
     saturated = flat_tops(data, noise, masked | ~good, raw=raw)
     saturated |= raw >= usable_saturation(saturation, sky)
     gone = ndimage.binary_opening(bad, np.ones((_WIDE, _WIDE)))
+    photons = None
+    if sky.photons is not None:
+        photons = sky.photons.variance(data, ~(bad | saturated))
     return Window(
         box=box,
         data=data,
@@ -112,6 +125,7 @@ def read_window(field, sky, box, *, saturation):
         bad=bad,
         gone=gone,
         correlation=sky.correlation,
+        photons=photons,
     )
 
 

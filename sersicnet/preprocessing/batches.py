@@ -45,7 +45,7 @@ class Batch:
         Their PSFs.
     has_psf : (B,) bool `~numpy.ndarray`
         Whether there is a PSF at all, good or bad.
-    pixel_scale, zeropoint : (B,) `~numpy.ndarray` or None
+    pixel_scale, zeropoint, gain : (B,) `~numpy.ndarray` or None
         The user's values.
     first : int
         Number of the first of them among all cutouts.
@@ -57,6 +57,7 @@ class Batch:
     has_psf: np.ndarray
     pixel_scale: np.ndarray
     zeropoint: np.ndarray
+    gain: np.ndarray
     first: int
 
     def __len__(self):
@@ -89,6 +90,7 @@ class Batch:
             bins=bins,
             pixel_scale=rows_or_none(self.pixel_scale, rows),
             zeropoint=rows_or_none(self.zeropoint, rows),
+            gain=rows_or_none(self.gain, rows),
         )
 
 
@@ -101,6 +103,7 @@ class OpenCutouts:
     psf_options: dict
     pixel_scale: np.ndarray
     zeropoint: np.ndarray
+    gain: np.ndarray
     stamp_size: int
 
     def __len__(self):
@@ -120,12 +123,14 @@ class OpenCutouts:
         psfs = self.psfs[rows]
         pixel_scale = rows_or_none(self.pixel_scale, rows)
         zeropoint = rows_or_none(self.zeropoint, rows)
+        gain = rows_or_none(self.gain, rows)
         stamps = build_stamps(
             cutouts,
             stamp_size=self.stamp_size,
             bins=1,
             pixel_scale=pixel_scale,
             zeropoint=zeropoint,
+            gain=gain,
             first=rows.start,
         )
         return Batch(
@@ -135,6 +140,7 @@ class OpenCutouts:
             has_psf=np.array([psf is not None for psf in psfs]),
             pixel_scale=pixel_scale,
             zeropoint=zeropoint,
+            gain=gain,
             first=rows.start,
         )
 
@@ -148,6 +154,7 @@ def open_cutouts(
     needs_psf=False,
     pixel_scale=None,
     zeropoint=None,
+    gain=None,
     mask_bits=None,
 ):
     """Check cutouts and PSFs once, and prepare them batch after batch.
@@ -165,7 +172,7 @@ def open_cutouts(
         without the first, it is what the PSFs say, else 1.
     needs_psf : bool, optional
         Whether a call without any PSF is an error.
-    pixel_scale, zeropoint : float, `~astropy.units.Quantity` or array, optional
+    pixel_scale, zeropoint, gain : float, `~astropy.units.Quantity` or array, optional
         As in `~sersicnet.preprocessing.prepare`.
     mask_bits : int, str or list of them, optional
         As in `check_cutouts`.
@@ -218,11 +225,14 @@ def open_cutouts(
         psf_options | {"oversampling": oversampling},
         pixel_scale,
         per_cutout(zeropoint, n_cutouts, "zeropoint"),
+        per_cutout(gain, n_cutouts, "gain"),
         stamp_size,
     )
 
 
-def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None, first=0):
+def prepare(
+    cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None, gain=None, first=0
+):
     r"""Cut, pad and scale cutouts into a batch of stamps in universal units.
 
     With the noise map :math:`\sigma` (the uncertainty as a standard deviation) and the noise
@@ -258,6 +268,10 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
         AB magnitude of one count, one for all or one per cutout. By default from the header
         (`~sersicnet.preprocessing.ZEROPOINT_CARDS`, or HST's ``PHOTFLAM`` and ``PHOTPLAM``). A
         flux density needs none and ignores it, with a warning if it differs.
+    gain : float, `~astropy.units.Quantity` or array, optional
+        Electrons per unit of the data, one for all or one per cutout; by default that of unit and
+        header (`~sersicnet.io.gains.header_gain`). The photons of the galaxy are added to noise
+        maps that lack them; infinite: they are not.
     first : int, optional
         Number of the first of a list of cutouts in error messages.
 
@@ -312,6 +326,7 @@ def prepare(cutouts, *, stamp_size=128, bins=1, pixel_scale=None, zeropoint=None
         bins=int(bins),
         pixel_scale=per_cutout(pixel_scale, n_cutouts, "pixel_scale"),
         zeropoint=per_cutout(zeropoint, n_cutouts, "zeropoint"),
+        gain=per_cutout(gain, n_cutouts, "gain"),
         first=first,
     )
 

@@ -26,6 +26,7 @@ from sersicnet.preprocessing.noise import (
     to_standard_deviation,
 )
 from sersicnet.preprocessing.noise_maps import follows_data, lone_weights, smooth_noise
+from sersicnet.preprocessing.photons import add_photons, find_gain
 from sersicnet.preprocessing.pixels import celestial, find_pixels
 from sersicnet.preprocessing.quality import (
     header_flags,
@@ -104,6 +105,11 @@ class Stamps(Rows):
         (ny, nx) of the cutouts that the user passed.
     wcs : list of N WCS or None
         Celestial WCS of each cutout.
+    gain : (N,) `~numpy.ndarray`
+        Electrons per unit of the cutouts, NaN where not known.
+    photons : (N,) int `~numpy.ndarray`
+        What was done about the photons of sources: numbers in
+        `~sersicnet.preprocessing.photons.PHOTONS`.
     """
 
     data: np.ndarray
@@ -113,6 +119,8 @@ class Stamps(Rows):
     flags: np.ndarray
     shapes: np.ndarray
     wcs: list
+    gain: np.ndarray
+    photons: np.ndarray
 
     def __post_init__(self):
         for name in ("data", "weight", "gaps", "flags", "shapes"):
@@ -135,7 +143,7 @@ class Stamps(Rows):
         return replace(self, flags=self.flags & ~flags)
 
 
-def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
+def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None, first=0):
     """Build the stamps of cutouts that have been checked.
 
     Parameters
@@ -144,7 +152,7 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
         From `~sersicnet.preprocessing.images.check_cutouts`.
     stamp_size, bins : int
         As in `~sersicnet.preprocessing.prepare`.
-    pixel_scale, zeropoint : (N,) `~numpy.ndarray` or None
+    pixel_scale, zeropoint, gain : (N,) `~numpy.ndarray` or None
         From `~sersicnet.preprocessing.units.per_cutout`.
     first : int
         Number of the first of them in error messages.
@@ -165,10 +173,13 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
     arrays["weight"] = np.zeros(shape, dtype=np.float32)
     arrays["gaps"] = np.zeros(shape, dtype=np.float16)
     arrays["flags"] = np.zeros(n_cutouts, dtype=np.int64)
+    arrays["photons"] = np.zeros(n_cutouts, dtype=np.int64)
+    arrays["gain"] = np.full(n_cutouts, np.nan)
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     arrays["stretch"] = np.zeros((n_cutouts, 2, 2))
     doubts = []
     zeropoint_doubts = []
+    gain_doubts = []
     wcs = [None] * n_cutouts
     for cutout, rows, where in blocks:
         scale = rows_or_none(pixel_scale, rows)
@@ -182,17 +193,22 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, first=0):
         arrays["stretch"][rows] = stretch
         if doubt is not None and doubt not in doubts:
             doubts.append(doubt)
+        if not isinstance(cutout, CheckedCutout):  # whose window has the photons
+            arrays["gain"][rows], doubt = find_gain(cutout, rows_or_none(gain, rows), where)
+            if doubt is not None:
+                gain_doubts.append(doubt)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     if bins == 1:  # else the first stamps have warned
         _warn(doubts)
         _warn(zeropoint_doubts)
+        _warn(gain_doubts)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
     return Stamps(frame=frame, wcs=wcs, **arrays)
 
 
 def _warn(doubts):
-    """Warn of the first of some cutouts whose pixel scales or zero points are doubtful."""
+    """Warn of the first of some cutouts whose scales, zero points or gains are doubtful."""
     if not doubts:
         return
     msg = doubts[0]
@@ -238,7 +254,7 @@ def _fill(arrays, cutout, rows, bins, where):
         good &= usable & ~_lone_weights(noise, good)
         flags = pixel_flags(masked, usable, good) | saturation_flags(saturated)
         gaps = ~masked & ~good
-        noise, from_data = _rebuilt_noise(data, noise, good)
+        noise, from_data, photons = _complete_noise(data, noise, good, arrays["gain"][rows])
         if bins > 1:  # single bad pixels do not show in the flags of a block
             data, noise, masked, usable, good = bin_pixels(data, noise, masked, usable, good, bins)
             flags = flags & int(Flags.BAD_PIXELS | Flags.SATURATED)
@@ -250,19 +266,25 @@ def _fill(arrays, cutout, rows, bins, where):
     np.copyto(arrays["data"][rows], data, casting="same_kind", where=good)
     np.copyto(arrays["weight"][rows], weight, casting="same_kind", where=good)
     arrays["gaps"][rows] = gaps
+    arrays["photons"][rows] = photons
     arrays["noise_level"][rows] = level
     arrays["bins"][rows] = bins
     arrays["y_middle"][rows] = origin[0] + (size - 1) / 2
     arrays["x_middle"][rows] = origin[1] + (size - 1) / 2
     arrays["shapes"][rows] = shape
     flags |= Flags.NOISE_FROM_DATA * from_data
-    flags |= header_flags(cutout.meta)
-    flags |= Flags.CROPPED * int(max(shape) > size)
-    if not isinstance(cutout, CheckedCutout) and not has_noise(cutout):
-        flags |= Flags.NOISE_ESTIMATED
+    flags |= _cutout_flags(cutout, size)
     length = min(*shape, size) // bins
     flags |= source_flags(arrays["data"][rows], arrays["weight"][rows], length)
     arrays["flags"][rows] = flags
+
+
+def _cutout_flags(cutout, size):
+    """Return the flags that a cutout has whatever its pixels are; stamps have ``size`` of them."""
+    flags = header_flags(cutout.meta) | Flags.CROPPED * int(max(cutout.data.shape[-2:]) > size)
+    if not isinstance(cutout, CheckedCutout) and not has_noise(cutout):
+        flags |= Flags.NOISE_ESTIMATED
+    return flags
 
 
 def _read(cutout, rows, origin, size, where):
@@ -321,6 +343,16 @@ def _lone_weights(noise, good):
     if noise.shape[-1] == 1:
         return np.zeros_like(good)
     return np.array([lone_weights(*stamp) for stamp in zip(noise, good, strict=True)])
+
+
+def _complete_noise(data, noise, good, gain):
+    """Return noise maps that do not follow single pixels, and that have the photons of sources.
+
+    Also which of them followed their pixels, and what was done about the photons.
+    """
+    noise, from_data = _rebuilt_noise(data, noise, good)
+    noise, photons = add_photons(data, noise, good, gain, from_data)
+    return noise, from_data, photons
 
 
 def _rebuilt_noise(data, noise, good):

@@ -1,4 +1,4 @@
-"""Arguments that are magnitudes or pixel scales."""
+"""Arguments that are magnitudes, pixel scales or gains."""
 
 import astropy.units as u
 import numpy as np
@@ -17,27 +17,27 @@ _LARGEST_ZEROPOINT = 50.0
 
 
 def per_cutout(value, n_cutouts, name):
-    """Check the argument ``zeropoint`` or ``pixel_scale``, and repeat it for each cutout.
+    """Check the argument ``zeropoint``, ``pixel_scale`` or ``gain``, repeated for each cutout.
 
     Parameters
     ----------
     value : None, float, `~astropy.units.Quantity` or array with one value per cutout
-        The user's value: AB magnitudes, or arcsec (per pixel).
+        The user's value: AB magnitudes, arcsec (per pixel), or electrons per unit of the image.
     n_cutouts : int
         Number of cutouts.
-    name : {"zeropoint", "pixel_scale"}
+    name : {"zeropoint", "pixel_scale", "gain"}
         Name of the argument.
 
     Returns
     -------
     (n_cutouts,) `~numpy.ndarray` or None
-        Magnitudes or arcsec.
+        Magnitudes, arcsec, or electrons per unit of the image.
 
     Raises
     ------
     ValueError
-        If a zero point is not between -50 and 50, a pixel scale is not within `SCALE_LIMITS`, or
-        their number is wrong.
+        If a zero point is not between -50 and 50, a pixel scale is not within `SCALE_LIMITS`, a
+        gain is not positive, or their number is wrong.
     TypeError
         If it is not a number.
     `~astropy.units.UnitConversionError`
@@ -50,21 +50,31 @@ def per_cutout(value, n_cutouts, name):
         cutouts = counted(n_cutouts, "cutout")
         msg = f"{name} has shape {values.shape}: one value, or one for each of {cutouts}"
         raise ValueError(msg)
-    if name == "pixel_scale":
-        lowest, highest = SCALE_LIMITS
-        needed = f"{lowest} to {highest:g} arcsec per pixel"
-        good = (values >= lowest) & (values <= highest)
-    else:
-        needed = f"between -{_LARGEST_ZEROPOINT:g} and {_LARGEST_ZEROPOINT:g} (AB magnitude of one)"
-        good = np.abs(values) <= _LARGEST_ZEROPOINT
+    needed, good = _possible(values, name)
     if not np.all(good):
         msg = f"{name}={value!r} must be {needed}"
         raise ValueError(msg)
     return np.broadcast_to(values, (n_cutouts,))
 
 
+def _possible(values, name):
+    """What values are needed, in words, and which of them are."""
+    match name:
+        case "pixel_scale":
+            lowest, highest = SCALE_LIMITS
+            needed = f"{lowest} to {highest:g} arcsec per pixel"
+            return needed, (values >= lowest) & (values <= highest)
+        case "gain":
+            needed = "a positive number of electrons per unit of the image (infinite: no photons)"
+            return needed, values > 0
+        case _:
+            limit = _LARGEST_ZEROPOINT
+            needed = f"between -{limit:g} and {limit:g} (AB magnitude of one)"
+            return needed, np.abs(values) <= limit
+
+
 def _strip_unit(value, name):
-    """Return the argument in AB magnitudes or arcsec, without its unit."""
+    """Return the argument in AB magnitudes, arcsec or electrons, without its unit."""
     if getattr(value, "unit", None) is not None and not isinstance(value, u.Quantity):
         value = value.quantity  # a table column
     try:
@@ -72,6 +82,8 @@ def _strip_unit(value, name):
             return np.asarray(value, dtype=float)
         if name == "zeropoint":
             return _to_magnitudes(value)
+        if name == "gain":
+            return _to_electrons(value)
         unit = u.arcsec
         if value.unit.is_equivalent(u.arcsec / u.pix):
             unit = u.arcsec / u.pix
@@ -82,6 +94,15 @@ def _strip_unit(value, name):
     except (TypeError, ValueError):
         msg = f"{name}={value!r} must be a number, a Quantity, or one of these for each cutout"
         raise TypeError(msg) from None
+
+
+def _to_electrons(value):
+    """Return electrons per count without their unit; a count is not converted to others."""
+    for count in (u.adu, u.DN, u.ct, u.electron, u.one):
+        if value.unit in (u.electron / count, u.electron * u.s / count):
+            return np.asarray(value.value, dtype=float)
+    msg = "electrons per unit of the image are needed, such as electron / adu"
+    raise u.UnitConversionError(msg)
 
 
 def _to_magnitudes(value):

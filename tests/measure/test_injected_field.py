@@ -10,7 +10,7 @@ from helpers.sky import make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.measure.field import open_field
-from sersicnet.measure.injected_field import Gain, field_gain, with_galaxies
+from sersicnet.measure.injected_field import Gain, with_galaxies
 from sersicnet.measure.psf import field_psf
 
 SHAPE = (90, 110)
@@ -136,39 +136,8 @@ def test_ellipses_are_those_on_the_sky():
     assert width[0] / width[1] == pytest.approx(2, rel=0.2)
 
 
-def test_the_gain_of_headers():
-    def found(unit, **cards):
-        with open_field(CCDData(np.zeros(SHAPE), unit=unit, meta=cards)) as field:
-            return field_gain(field, None, QTable()).value
-
-    assert found("adu", GAIN=2.5) == 2.5
-    assert found("electron") == 1
-    assert found("electron/s", EXPTIME=1000.0, GAIN=2.5) == 1000
-    assert found("ct/s", EXPTIME=1000.0, GAIN=2.5) == 2500
-    assert found("ct/s", GAIN=2.5) is None
-    assert found("adu") is None
-    assert found("adu", GAIN=0.0) is None
-    assert found("nJy", GAIN=2.5) is None
-
-
-def test_a_given_gain_comes_first():
-    with open_field(image(meta={"GAIN": 2.5})) as field:
-        assert field_gain(field, 7, QTable()).value == 7
-        with pytest.raises(ValueError, match="gain=-1 must be a positive number of electrons"):
-            field_gain(field, -1, QTable())
-
-
-@pytest.mark.parametrize("photons", [True, False])
-def test_maps_with_the_photons_of_sources_are_known(photons):
-    gain = 0.3
-    rows = galaxy(flux=30_000.0, r_eff=2.0)
-    light = render({name: rows[name] for name in rows if name != "id"}, SHAPE)
-    variance = np.full(SHAPE, 4.0)
-    if photons:
-        variance += np.clip(light, 0, None) / gain
-    data = light + np.random.default_rng(1).normal(size=SHAPE) * 2
-    existing = QTable({"x_centroid": [52.3] * u.pix, "y_centroid": [40.8] * u.pix})
-    existing["mag"] = [15.0] * u.ABmag
-    existing["kron_mag"] = [15.0] * u.ABmag
-    with open_field(image(data, uncertainty=StdDevUncertainty(np.sqrt(variance)))) as field:
-        assert field_gain(field, gain, existing).in_map is photons
+@pytest.mark.parametrize("in_map", [True, False])
+def test_what_a_catalog_says_of_photons(in_map):
+    said = "in the noise map" if in_map else "added to the noise map"
+    assert Gain.of({"GAIN": 2.5, "PHOTONS": said}) == Gain(2.5, in_map)
+    assert Gain.of({"PHOTONS": "gain not known", "NOISCALE": 3.0}) == Gain(None, False, 3.0)

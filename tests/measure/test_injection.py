@@ -74,7 +74,7 @@ def test_the_table_says_what_was_done(injected, small):
     assert table.meta["NINJECT"] == len(table) == 12
     assert table.meta["NROUNDS"] == table["round"].max() + 1 > 1
     assert table.meta["GAIN"] == 10
-    assert not table.meta["PHOTMAP"]
+    assert table.meta["PHOTONS"] == "added to the noise map"
     assert table.meta["REFINE"] == "none"
     good = np.sum(~small.mask)
     assert table.meta["AREA"] == pytest.approx(good * (0.1 / 60) ** 2, rel=0.01)
@@ -135,7 +135,7 @@ def test_only_sources_near_galaxies_are_measured(injected, small, net):
     options = {"pixel_scale": None, "zeropoint": 25.0, "normalize_psf": True, "seed": 3}
     with open_field(small) as field:
         image = with_galaxies(field, truth, psf, gain=Gain(10.0), **options)
-        catalog = measure_image(image, net=net, seed=3)
+        catalog = measure_image(image, net=net, gain=10.0, seed=3)
     matches = match_injections(truth, catalog, catalog[:0], radius=3)
     assert len(catalog) > len(truth)
     found = matches["row"] >= 0

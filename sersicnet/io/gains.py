@@ -1,0 +1,117 @@
+"""The gain in the headers of images: how many electrons one unit of their pixels is."""
+
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet.io.cards import header_number
+from sersicnet.io.missions import find_mission
+
+__all__ = ["Gain", "header_gain"]
+
+# Units that are counts, of the exposure and of one second.
+_COUNTS = (u.adu, u.DN, u.ct, u.electron)
+_PER_SECOND = tuple(unit / u.s for unit in _COUNTS)
+# Missions whose images are means of jittered exposures, with the gain of the detector.
+_MEANS = ("UKIDSS", "VISTA")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The gain of an image and where it comes from.
+
+    Attributes
+    ----------
+    value : float or None
+        Electrons per unit of the data; None where it is not known.
+    source : str
+        Cards that it comes from, or why those of the header are not used.
+    """
+
+    value: float | None
+    source: str = ""
+
+
+def header_gain(header, unit):
+    """Find the gain of data with this header.
+
+    Parameters
+    ----------
+    header : mapping
+        Header cards.
+    unit : `~astropy.units.Unit` or None
+        Unit of the data.
+
+    Returns
+    -------
+    Gain
+
+    Notes
+    -----
+    Data in electrons have a gain of 1, those in other counts that of the card ``GAIN``; counts per
+    second are multiplied by ``EXPTIME``. Data without a unit may be per second or not: the card
+    counts only where SWarp wrote it, which gives that of the coadd. Where several exposures are
+    combined (``NCOMBINE``), the card may be that of one of them and is not used, nor is that of
+    UKIDSS and VISTA; the exposure time of HST is the sum in any case.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.io.gains import header_gain
+    >>> header_gain({"GAIN": 2.5, "EXPTIME": 100.0}, u.adu / u.s)
+    Gain(value=250.0, source='GAIN and EXPTIME')
+    >>> header_gain({"GAIN": 2.5}, None)
+    Gain(value=None, source='GAIN = 2.5 is not used: the data have no unit')
+    """
+    card = header_number(header, "GAIN")
+    if unit is None or unit == u.dimensionless_unscaled:
+        if str(header.get("SOFTNAME", "")).strip().lower() == "swarp":
+            return _checked(card, ["GAIN"])
+        return _unused(card, "the data have no unit")
+    if unit not in (*_COUNTS, *_PER_SECOND):
+        return _unused(card, f"the data are not counts, but {unit}")
+    fault = _mean_of_several(header)
+    if fault is not None:
+        return _unused(card, fault)
+    names = []
+    gain = 1.0
+    if unit not in (u.electron, u.electron / u.s):
+        names.append("GAIN")
+        gain = card
+    if unit in _PER_SECOND:
+        names.append("EXPTIME")
+        seconds = header_number(header, "EXPTIME")
+        if gain is None or seconds is None:
+            return _unused(card, "the data are per second, and there is no EXPTIME")
+        gain = gain * seconds
+    return _checked(gain, names or [f"the unit {unit}"])
+
+
+def _mean_of_several(header):
+    """Why the gain of combined exposures is not known, or None."""
+    mission = find_mission(header)
+    name = mission.name if mission is not None else ""
+    if name in _MEANS:
+        return f"images of {name} are means of exposures"
+    combined = header_number(header, "NCOMBINE")
+    if combined is not None and combined > 1 and name != "HST":
+        return f"{combined:g} exposures are combined, as a sum or a mean"
+    return None
+
+
+def _checked(gain, names):
+    """A gain, unless it is a placeholder."""
+    if gain is None:
+        return Gain(None)
+    source = " and ".join(names)
+    if not 0 < gain < np.inf:
+        return Gain(None, f"{source} is not positive")
+    return Gain(float(gain), source)
+
+
+def _unused(card, reason):
+    """No gain, and why the card is not used, if there is one."""
+    if card is None:
+        return Gain(None)
+    return Gain(None, f"GAIN = {card:g} is not used: {reason}")
