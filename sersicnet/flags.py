@@ -97,8 +97,8 @@ _DESCRIPTIONS = {
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
     Flags.SKY_DEGENERATE: "the sky is not 0, or the cutout does not show it, and the fit needs it",
     Flags.CORRELATION_UNKNOWN: (
-        "too little sky to see whether neighboring pixels have noise in common; a fit assumed that "
-        "they have none, and its errors may be too small"
+        "too little sky to see whether neighboring pixels have noise in common (a fit assumed that "
+        "they have none), or they have it over too many pixels; its errors may be too small"
     ),
 }
 

@@ -13,7 +13,7 @@ from sersicnet.inference.noise_filters import filter_of, middle_of
 from sersicnet.model.stamp_groups import NoiseFilters
 from sersicnet.model.whitening import FILTER_REACH
 from sersicnet.preprocessing.correlation import NoiseCorrelation, find_correlation, small_parts
-from sersicnet.preprocessing.known_correlation import read_correlation
+from sersicnet.preprocessing.known_correlation import check_scale, read_correlation
 from sersicnet.preprocessing.stamps import CheckedCutout
 
 __all__ = ["Assumptions", "PixelModel", "check_sky", "known_correlation", "plain_width"]
@@ -160,6 +160,8 @@ class Assumptions:
 
     def _noise(self, batch, stamps):
         """The filters, the correlations and the flags of a batch."""
+        if self.known is not None and not _are_windows(batch):
+            check_scale(self.noise_correlation, stamps.frame.pixel_scale)
         n = len(stamps)
         side = 2 * FILTER_REACH + 1
         filters = np.zeros((n, side, side), dtype=np.float32)
@@ -176,7 +178,9 @@ class Assumptions:
             key = (id(found), bins)
             if key not in made:
                 made[key] = found, filter_of(found.values, found.error, bins)
-            filters[row] = made[key][1]
+            filters[row], is_white = made[key][1]
+            if not is_white:
+                flags[row] = int(Flags.CORRELATION_UNKNOWN)
         small = np.zeros(stamps.weight.shape, dtype=bool)
         colored = filters.any(axis=(1, 2))
         small[colored] = small_parts(stamps.weight[colored] == 0)
@@ -233,6 +237,11 @@ def known_correlation(noise_correlation):
     if noise_correlation is None:
         return NoiseCorrelation(None, 0.0)
     return NoiseCorrelation(read_correlation(noise_correlation), 0.0)
+
+
+def _are_windows(batch):
+    """Whether the cutouts are windows of a survey image, which was checked as a whole."""
+    return isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout)
 
 
 def _listed(batch):

@@ -3,18 +3,24 @@
 import numpy as np
 import torch
 
-from sersicnet.model.whitening import FILTER_REACH, whitening_filters
+from sersicnet.model.whitening import FILTER_REACH, power_error, whitening_filters
 
-__all__ = ["binned_covariance", "filter_of", "middle_of", "shortened"]
+__all__ = ["binned_covariance", "filter_of", "middle_of", "shortened", "smooth_correlation"]
 
-# Least power that differs from 0, as a share of the largest.
+# Least power that differs from 0, as a share of the largest. It is raised up to the second number
+# until the power of filtered noise is right to the third one: filters of wide correlations are then
+# short enough, and lose scales on which there is hardly any noise, or galaxy.
 _FLOOR = 0.01
+_HIGHEST_FLOOR = 0.32
+_POWER_ERROR = 0.2
+# Least correlation of next neighbors in a stamp that shows any.
+_LEAST_ALIKE = 0.1
 # Mean correlation at a distance, in units of the error of a value, from which on there is any.
 _ANY = 1.0
 
 
 def filter_of(correlation, error, bins):
-    """Return the filter that whitens the noise of a stamp, (17, 17) float32 `~numpy.ndarray`.
+    """Return the filter that whitens the noise of a stamp.
 
     Parameters
     ----------
@@ -24,6 +30,12 @@ def filter_of(correlation, error, bins):
         Error of its values, 0 where they are known.
     bins : int
         Pixels of the image on a side of a pixel of the stamp.
+
+    Returns
+    -------
+    filter : (17, 17) float32 `~numpy.ndarray`
+    is_white : bool
+        Whether filtered noise is white: not where the correlation reaches far.
     """
     covariance = correlation
     if error > 0:
@@ -32,10 +44,14 @@ def filter_of(correlation, error, bins):
         covariance = binned_covariance(covariance, bins)
     # what is not told from 0 by the measurement has no weight either
     uncertain = error * len(covariance) / max(covariance.sum(), 1.0)
-    found = whitening_filters(
-        torch.from_numpy(np.ascontiguousarray(covariance))[None], floor=max(_FLOOR, uncertain)
-    )
-    return found[0].float().numpy()
+    covariance = torch.from_numpy(np.ascontiguousarray(covariance))[None]
+    floor = max(_FLOOR, uncertain)
+    while True:
+        found = whitening_filters(covariance, floor=floor)
+        is_white = bool(power_error(found, covariance, floor) < _POWER_ERROR)
+        floor *= 2
+        if is_white or floor > _HIGHEST_FLOOR:
+            return found[0].float().numpy(), is_white
 
 
 def shortened(correlation, error):
@@ -105,3 +121,29 @@ def binned_covariance(correlation, bins):
         for x, weight_x in zip(shared, pairs, strict=True):
             sums += weight_y * weight_x * whole[np.ix_(steps + y, steps + x)]
     return sums / bins**2
+
+
+def smooth_correlation(neighbors):
+    """Return the correlation of noise that is smoothed by Gaussians.
+
+    Parameters
+    ----------
+    neighbors : (N,) `~numpy.ndarray`
+        Correlation of next neighbors, as the stamps show it.
+
+    Returns
+    -------
+    (N, 17, 17) `~numpy.ndarray`
+        Correlation at each distance; NaN where that of next neighbors is below 0.1 or not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.noise_filters import smooth_correlation
+    >>> found = smooth_correlation(np.array([0.5, 0.0]))
+    >>> found[0, 8, 8:11].round(2), bool(np.isnan(found[1]).all())
+    (array([1.  , 0.5 , 0.06]), True)
+    """
+    known = np.where(neighbors > _LEAST_ALIKE, np.minimum(neighbors, 0.99), np.nan)
+    steps2 = np.arange(-FILTER_REACH, FILTER_REACH + 1) ** 2
+    return known[:, None, None] ** (steps2[:, None] + steps2)

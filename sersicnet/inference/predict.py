@@ -17,8 +17,9 @@ from sersicnet.inference.flags import (
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.misfit import judge
+from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
-from sersicnet.inference.record import describe_call, describe_inputs
+from sersicnet.inference.record import describe_call, describe_inputs, describe_photons
 from sersicnet.inference.refine import check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.io.memory import enough_memory
@@ -76,7 +77,7 @@ def predict(
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
     units : dict
-        ``pixel_scale`` and ``zeropoint``, as the user gave them.
+        ``pixel_scale``, ``zeropoint`` and ``gain``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
     assumptions : `~sersicnet.inference.assumptions.Assumptions`
@@ -114,6 +115,7 @@ def predict(
     parts = []
     scatter = []
     checks = []
+    photons = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
@@ -124,9 +126,12 @@ def predict(
             parts.append(_results_of(net.parameters_, *found, inputs))
             scatter.append(_noise_scatter(batch))
             checks += batch.psfs.checks
+            photons.append(np.stack([batch.stamps.photons, batch.stamps.gain]))
             bar.update(len(batch))
     warn_of_noise(np.concatenate(scatter), stacklevel=3)
     results = _join(net, batches, parts, refine=refine, assumptions=assumptions)
+    if not batches.is_checked:
+        results.meta.update(describe_photons(*np.hstack(photons)))
     if needs_psf and not batches.is_checked:
         warn_of_psfs(checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
@@ -230,8 +235,10 @@ def _measure_universal(net, batch, *, points, ways, refinement, assumptions, see
         )
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
-    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs, correlation))
     judged = judge(quantiles, stamps, batch, correlation=correlation, device=device)
+    if correlation is None:
+        correlation = smooth_correlation(judged.neighbors)
+    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs, correlation))
     stamps = stamps.with_flags(misfit_flags(judged, quantiles, ~of_network))
     flags = network_flags(stamps, batch.psfs, judged, adapted=net.record_.get("images"))
     stamps = stamps.with_flags(of_network * flags)

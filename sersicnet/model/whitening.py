@@ -18,7 +18,13 @@ from sersicnet.model.masked import MaskedParts
 from sersicnet.model.profile import sersic_images
 from sersicnet.model.render import psf_transforms
 
-__all__ = ["FILTER_REACH", "filter_transform", "whitened_likelihood", "whitening_filters"]
+__all__ = [
+    "FILTER_REACH",
+    "filter_transform",
+    "power_error",
+    "whitened_likelihood",
+    "whitening_filters",
+]
 
 # Largest distance of pixels that a filter combines, along x and along y.
 FILTER_REACH = 8
@@ -59,16 +65,45 @@ def whitening_filters(covariance, *, floor=_FLOOR):
     >>> filters.shape, round(float(filters[0, 8, 8]), 1)
     (torch.Size([1, 17, 17]), 0.5)
     """
-    reach = covariance.shape[-1] // 2
-    size = max(_GRID, 4 * reach)
-    power = _transform(covariance.double(), size).real
-    floor = torch.as_tensor(floor, dtype=power.dtype, device=power.device).expand(len(power))
-    least = floor[:, None, None] * power.amax(dim=(1, 2), keepdim=True)
-    # the floor is added, not a limit: where a transform has a kink, its filter reaches far
-    whole = torch.fft.irfft2((power.clamp(min=0) + least).rsqrt(), s=(size, size))
+    size = max(_GRID, 2 * covariance.shape[-1] - 2)
+    _, floored = _powers(covariance, floor, size)
+    whole = torch.fft.irfft2(floored.rsqrt(), s=(size, size))
     side = 2 * FILTER_REACH + 1
     filters = torch.roll(whole, (FILTER_REACH, FILTER_REACH), dims=(1, 2))[:, :side, :side]
     return filters.to(covariance.dtype)
+
+
+def _powers(covariance, floor, size):
+    """The power of noise of a covariance, and the same with its floor, (N, size, size / 2 + 1)."""
+    power = _transform(covariance.double(), size).real
+    floor = torch.as_tensor(floor, dtype=power.dtype, device=power.device).expand(len(power))
+    least = floor[:, None, None] * power.amax(dim=(1, 2), keepdim=True)
+    power = power.clamp(min=0)
+    # the floor is added, not a limit: where a transform has a kink, its filter reaches far
+    return power, power + least
+
+
+def power_error(filters, covariance, floor):
+    """Return how far the power of filtered noise is from what it should be.
+
+    A filter of few pixels cannot whiten noise that is correlated over more of them.
+
+    Parameters
+    ----------
+    filters : (N, 17, 17) `~torch.Tensor`
+        What `whitening_filters` made of this covariance and floor.
+    covariance, floor
+        As for `whitening_filters`.
+
+    Returns
+    -------
+    (N,) `~torch.Tensor`
+        Largest error of the power, which is 1 where the noise is above the floor.
+    """
+    size = max(2 * _GRID, 2 * covariance.shape[-1] - 2)
+    power, floored = _powers(covariance, floor, size)
+    found = power * _transform(filters.double(), size).real.square()
+    return (found - power / floored).abs().amax(dim=(1, 2))
 
 
 def _transform(kernels, size):

@@ -2,17 +2,24 @@
 
 import os
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 
+from sersicnet.io.cards import header_number
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion
+from sersicnet.io.psf_sampling import header_sampling
 
-__all__ = ["drizzle_correlation", "read_correlation"]
+__all__ = ["check_scale", "correlation_scale", "drizzle_correlation", "read_correlation"]
 
 # Largest difference of correlations that should be the same, and of a power that should not be
 # negative, as a share of the largest.
 _TOLERANCE = 0.01
+# Largest relative difference of pixel scales that are the same.
+_SCALE_TOLERANCE = 0.05
+# Arcsec per pixel of the file of COSMOS noise in GalSim, which does not say it.
+_COSMOS = {"acs_I_unrot_sci_20_cf": 0.03}
 # Distances along x of the pixels of a stamp.
 _LARGEST = 255
 # Samples per pixel of the kernels of drizzled images.
@@ -98,8 +105,7 @@ def read_correlation(noise_correlation):
     shown = ""
     if isinstance(given, str | os.PathLike):
         shown = f" of {given}"
-        with fits_errors(given, "noise_correlation"), open_fits(given) as hdus:
-            given = choose_companion(hdus, (), given, argument="noise_correlation").data
+        given, _ = _read(given)
     try:
         values = np.array(given, dtype=float)
     except (TypeError, ValueError):
@@ -111,6 +117,73 @@ def read_correlation(noise_correlation):
         raise ValueError(msg)
     middle = len(values) // 2
     return values / values[middle, middle]
+
+
+def _read(path):
+    """The array in a file, and its header."""
+    with fits_errors(path, "noise_correlation"), open_fits(path) as hdus:
+        hdu = choose_companion(hdus, (), path, argument="noise_correlation")
+        return hdu.data, hdu.header
+
+
+def correlation_scale(noise_correlation):
+    """Find the pixels that the correlation in a file is of.
+
+    Parameters
+    ----------
+    noise_correlation
+        As in `read_correlation`.
+
+    Returns
+    -------
+    pixel_scale : float or None
+        Arcsec per pixel; None where nothing is said, as by an array.
+    source : str
+        What says it.
+    """
+    is_path = isinstance(noise_correlation, str | os.PathLike)
+    if not is_path or noise_correlation == "measure":
+        return None, ""
+    stem = Path(noise_correlation).name.partition(".")[0]
+    if stem in _COSMOS:
+        return _COSMOS[stem], "GalSim's COSMOS noise"
+    _, header = _read(noise_correlation)
+    sampling = header_sampling(header)
+    if sampling is not None and sampling.pixel_scale is not None:
+        return sampling.pixel_scale, sampling.source
+    scale = header_number(header, "GS_SCALE")
+    if scale is not None and scale > 0 and scale != 1:  # GalSim writes 1 where it knows none
+        return scale, "GS_SCALE"
+    return None, ""
+
+
+def check_scale(noise_correlation, pixel_scale):
+    """Raise ValueError if the correlation in a file is of other pixels than those of an image.
+
+    Parameters
+    ----------
+    noise_correlation
+        As in `read_correlation`.
+    pixel_scale : float or (N,) `~numpy.ndarray`
+        Arcsec per pixel of one or several images.
+
+    Raises
+    ------
+    ValueError
+        If they differ by more than 5 %: correlations do not scale with pixels.
+    """
+    scale, source = correlation_scale(noise_correlation)
+    if scale is None:
+        return
+    others = np.atleast_1d(pixel_scale)
+    different = np.abs(others / scale - 1) > _SCALE_TOLERANCE
+    if different.any():
+        msg = (
+            f"noise_correlation of {noise_correlation} is of pixels of {scale:.4g} arcsec "
+            f"({source}), but those of the image are of {others[different][0]:.4g}: measure it on "
+            "this image (noise_correlation='measure')"
+        )
+        raise ValueError(msg)
 
 
 def _fault(values):

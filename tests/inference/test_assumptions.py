@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sersicnet import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import Assumptions, plain_width
+from sersicnet.preprocessing import drizzle_correlation
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.stamps import CheckedCutout
 
@@ -204,6 +205,20 @@ def test_a_correlation_that_is_known(net, thirty, tmp_path):
     assert_allclose(given.error("r_eff"), measured.error("r_eff"), rtol=0.35)
     assert given.meta["NOISECOR"] == read.meta["NOISECOR"] == "given"
     assert measured.meta["NOISECOR"] == "measure"
+
+
+def test_a_correlation_of_other_pixels(net, four, tmp_path):
+    """A correlation does not scale with pixels: both scales are named."""
+    path = tmp_path / "noise.fits"
+    fits.writeto(path, gaussian_correlation(1.0), fits.Header({"PIXSCALE": 0.05}))
+    message = r"noise_correlation of .* is of pixels of 0.05 arcsec .*image are of 0.1"
+    with pytest.raises(ValueError, match=message):
+        net.predict(four, refine="lm", noise_correlation=path)
+
+
+def test_a_correlation_that_reaches_too_far(net, four):
+    found = net.predict(four, refine="lm", noise_correlation=drizzle_correlation(1.0, 0.1))
+    assert (found.flags & int(Flags.CORRELATION_UNKNOWN) > 0).all()
 
 
 def test_importance_sampling_knows_the_correlation_as_well(net, thirty):

@@ -1,10 +1,12 @@
 """Filters of stamps: binned, and from correlations that are known to some error."""
 
 import numpy as np
+import pytest
 from helpers.correlated import gaussian_correlation, smoothed
 from numpy.testing import assert_allclose
 
 from sersicnet.inference.noise_filters import binned_covariance, filter_of, middle_of, shortened
+from sersicnet.preprocessing import drizzle_correlation
 
 
 def test_covariance_of_binned_noise():
@@ -31,6 +33,20 @@ def test_a_correlation_beyond_its_end_is_0():
 
 def test_an_uncertain_correlation_whitens_less():
     """What cannot be told from noise is not blown up."""
-    known, uncertain = (filter_of(gaussian_correlation(1.0), error, 1) for error in (0, 0.03))
+    known, uncertain = (filter_of(gaussian_correlation(1.0), error, 1)[0] for error in (0, 0.03))
     assert known.shape == uncertain.shape == (17, 17)
     assert 0 < uncertain[8, 8] < 0.95 * known[8, 8]
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.5, 2.0, 3.0])
+def test_wide_correlations_are_whitened_as_well(sigma):
+    """The power on scales of galaxies: sums over large areas scatter as those of white noise."""
+    correlation = gaussian_correlation(sigma, reach=int(4 * sigma) + 1)
+    found, is_white = filter_of(correlation, 0.0, 1)
+    assert is_white
+    assert_allclose(correlation.sum() * found.sum() ** 2, 1, atol=0.25)
+
+
+def test_correlations_that_reach_too_far():
+    """Drops that are ten times as large as the pixels."""
+    assert not filter_of(drizzle_correlation(1.0, 0.1), 0.0, 1)[1]

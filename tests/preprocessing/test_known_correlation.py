@@ -10,7 +10,11 @@ from helpers.correlated import gaussian_correlation
 from numpy.testing import assert_allclose
 
 from sersicnet.preprocessing import drizzle_correlation
-from sersicnet.preprocessing.known_correlation import read_correlation
+from sersicnet.preprocessing.known_correlation import (
+    check_scale,
+    correlation_scale,
+    read_correlation,
+)
 
 GOOD = gaussian_correlation(0.7, reach=4)
 
@@ -112,3 +116,39 @@ def test_drops_as_small_as_points_share_nothing():
 def test_impossible_drizzles(pixfrac, scale_ratio, error, message):
     with pytest.raises(error, match=message):
         drizzle_correlation(pixfrac, scale_ratio)
+
+
+@pytest.mark.parametrize(
+    ("cards", "scale"),
+    [
+        ({"PIXSCALE": 0.06}, 0.06),
+        ({"GS_SCALE": 0.06}, 0.06),
+        ({"GS_SCALE": 1.0}, None),  # of an image whose scale GalSim does not know
+        ({}, None),
+    ],
+)
+def test_the_pixels_of_a_file(cards, scale, tmp_path):
+    path = tmp_path / "noise.fits"
+    fits.writeto(path, GOOD, fits.Header(cards))
+    assert correlation_scale(path)[0] == scale
+    check_scale(path, 0.06)
+    check_scale(path, np.array([0.0601, 0.0605]))
+    if scale is None:
+        check_scale(path, 0.03)
+        return
+    message = r"noise_correlation of .*noise.fits is of pixels of 0.06 arcsec .*image are of 0.03"
+    with pytest.raises(ValueError, match=message):
+        check_scale(path, np.array([0.06, 0.03]))
+
+
+def test_arrays_say_nothing_of_their_pixels():
+    check_scale(GOOD, 0.03)
+    check_scale("measure", 0.03)
+    check_scale(None, 0.03)
+
+
+def test_the_file_of_galsim_is_of_cosmos():
+    path = Path(galsim.meta_data.share_dir) / "acs_I_unrot_sci_20_cf.fits"
+    check_scale(path, 0.03)
+    with pytest.raises(ValueError, match=r"pixels of 0.03 arcsec \(GalSim's COSMOS noise\)"):
+        check_scale(path, 0.05)
