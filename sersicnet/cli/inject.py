@@ -17,7 +17,7 @@ from sersicnet.cli.options import (
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
-from sersicnet.measure.options import files_of
+from sersicnet.measure.option_values import files_of
 
 __all__ = ["add_inject"]
 

@@ -19,7 +19,7 @@ from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_image_path, check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.io.tables import read_table
-from sersicnet.measure.options import FILES
+from sersicnet.measure.option_values import files_of
 
 __all__ = ["add_measure"]
 
@@ -100,7 +100,7 @@ def _measure(options):
 
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
-    inputs = {name: getattr(options, name) for name in ("image", *FILES)}
+    inputs = {"image": options.image, **files_of(vars(options))}
     inputs["population"] = population_file(options)
     check_inputs(inputs)
     check_table_path(options.output, "output")

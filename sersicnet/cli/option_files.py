@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from sersicnet.measure.option_json import to_json
-from sersicnet.measure.options import FILES, Options
+from sersicnet.measure.option_values import files_of
+from sersicnet.measure.options import Options
 
 __all__ = ["add_option_file", "dump_options", "read_options"]
 
@@ -108,7 +109,7 @@ def dump_options(options):
 def _with_paths(values, change):
     """Return options by name with other paths of files."""
     changed = dict(values)
-    for name in FILES:
-        if isinstance(values.get(name), str | os.PathLike):
-            changed[name] = str(change(Path(values[name])))
+    for name, file in files_of(values).items():
+        if isinstance(file, str | os.PathLike):
+            changed[name] = str(change(Path(file)))
     return changed

@@ -37,8 +37,8 @@ def add_survey(commands):
         "--table",
         metavar="TABLE",
         help="table of images instead: one row per image, with a column image and any of name, "
-        "psf, rms, weight_map, mask, catalog (files, relative to the present folder), zeropoint "
-        "and so on",
+        "psf, rms, weight_map, mask, catalog, noise_correlation (files, relative to the present "
+        "folder), zeropoint, sky and so on",
     )
     add_measuring(parser)
     add_option_file(parser)

@@ -5,7 +5,11 @@ from numbers import Real
 
 from sersicnet._settings import check_bool, check_positive, check_seed
 
-__all__ = ["check_number", "check_values"]
+__all__ = ["FILES", "MEASURE", "check_number", "check_values", "files_of"]
+
+# Options that are files on the command line and in a survey; the last one may be a word as well.
+FILES = ("psf", "rms", "weight_map", "mask", "catalog", "noise_correlation")
+MEASURE = "measure"
 
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
@@ -47,6 +51,34 @@ def check_values(options):
         from sersicnet.inference.refine import check_refinement
 
         check_refinement(options.refine)
+
+
+def files_of(options):
+    """Return those of some options that are given and files.
+
+    Parameters
+    ----------
+    options : mapping
+        Values by name.
+
+    Returns
+    -------
+    dict
+        Their values by name, without the word ``'measure'`` for a correlation of noise.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.option_values import files_of
+    >>> files_of({"psf": "star.fits", "threshold": 2.0, "noise_correlation": "measure"})
+    {'psf': 'star.fits'}
+    """
+    files = {}
+    for name in FILES:
+        value = options.get(name)
+        is_word = isinstance(value, str) and value == MEASURE
+        if value is not None and not is_word:
+            files[name] = value
+    return files
 
 
 def _check_sizes(options):

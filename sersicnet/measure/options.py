@@ -10,13 +10,10 @@ from inspect import Parameter, Signature, signature
 from sersicnet._settings import check_names
 from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
-from sersicnet.measure.option_values import check_values
+from sersicnet.measure.option_values import MEASURE, check_values
 
-__all__ = ["FILES", "Options", "check_keywords", "files_of", "summary", "takes_options"]
+__all__ = ["Options", "check_keywords", "summary", "takes_options"]
 
-# Options that are files on the command line and in a survey, but for the word of the last one.
-FILES = ("psf", "rms", "weight_map", "mask", "catalog", "noise_correlation")
-_MEASURE = "measure"
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
@@ -203,7 +200,7 @@ class Options:
         "By default the error of the local sky, and at least 0.03 of the noise.",
     )
     noise_correlation: object = _option(
-        _MEASURE,
+        MEASURE,
         "'measure', None, (K, K) array_like or path, optional",
         "Correlation of the noise of two pixels at each distance, that a refinement assumes: that "
         "of the image (measure), none, or a known one.",
@@ -240,7 +237,7 @@ class Options:
     @property
     def measures_correlation(self):
         """Whether the correlation of the noise is measured: the network alone does not use it."""
-        measured = isinstance(self.noise_correlation, str) and self.noise_correlation == _MEASURE
+        measured = isinstance(self.noise_correlation, str) and self.noise_correlation == MEASURE
         return measured and self.refine is not None
 
     def changed(self):
@@ -298,34 +295,6 @@ class Options:
     def replace(self, **changes):
         """A copy with some other values."""
         return replace(self, **changes)
-
-
-def files_of(options):
-    """Return those of some options that are given and files.
-
-    Parameters
-    ----------
-    options : mapping
-        Values by name.
-
-    Returns
-    -------
-    dict
-        Their values by name, without the word ``'measure'`` for a correlation of noise.
-
-    Examples
-    --------
-    >>> from sersicnet.measure.options import files_of
-    >>> files_of({"psf": "star.fits", "threshold": 2.0, "noise_correlation": "measure"})
-    {'psf': 'star.fits'}
-    """
-    files = {}
-    for name in FILES:
-        value = options.get(name)
-        is_word = isinstance(value, str) and value == _MEASURE
-        if value is not None and not is_word:
-            files[name] = value
-    return files
 
 
 def summary(name):

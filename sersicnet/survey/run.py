@@ -20,7 +20,7 @@ from sersicnet.io.files import check_output_folder
 from sersicnet.io.paths import check_outputs
 from sersicnet.io.weights import weights_label, weights_path
 from sersicnet.measure.image import measure_image
-from sersicnet.measure.options import FILES
+from sersicnet.measure.option_values import files_of
 from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_network, write_part
 from sersicnet.survey.log import log_image, log_start, log_survey
 from sersicnet.survey.manifest import MANIFEST, Manifest
@@ -82,7 +82,8 @@ def measure_survey(
         Whether to show a progress bar.
     **options
         Options of `~sersicnet.measure.measure_image`, the same for all images: ``psf``, ``rms``,
-        ``weight_map``, ``mask`` and ``catalog`` as files, all others as numbers or words.
+        ``weight_map``, ``mask``, ``catalog`` and ``noise_correlation`` as files, all others as
+        numbers or words.
 
     Returns
     -------
@@ -300,8 +301,9 @@ def _check_outputs(tasks, output):
     check_output_folder(output / "parts")
     check_output_folder(output / "blocks")
     inputs = {"image": [task.image for task in tasks]}
-    for name in FILES:
-        inputs[name] = [getattr(task.options, name) for task in tasks]
+    for task in tasks:
+        for name, file in files_of(vars(task.options)).items():
+            inputs.setdefault(name, []).append(file)
     parts = [output / task.part for task in tasks]
     check_outputs({"output": [*parts, output / MANIFEST]}, inputs)
 

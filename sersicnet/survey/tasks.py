@@ -13,7 +13,8 @@ from astropy.units import Quantity
 
 from sersicnet.io.paths import file_of, split_path
 from sersicnet.io.tables import read_table
-from sersicnet.measure.options import FILES, Options
+from sersicnet.measure.option_values import files_of
+from sersicnet.measure.options import Options
 
 __all__ = ["Task", "make_tasks"]
 
@@ -62,11 +63,7 @@ class Task:
         OSError
             If a file does not exist.
         """
-        files = {"image": self.image}
-        for name in FILES:
-            file = getattr(self.options, name)
-            if file is not None:
-                files[name] = file
+        files = {"image": self.image, **files_of(vars(self.options))}
         states = {}
         for name, file in files.items():
             state = Path(file_of(file)).stat()
@@ -98,9 +95,9 @@ def make_tasks(images, common):
         raise TypeError(msg)
     common = _portable(common)
     Options.from_dict(common)  # raises if one is unknown or invalid
-    for name in FILES:
-        if common.get(name) is not None and not Path(file_of(common[name])).exists():
-            msg = f"{name}={common[name]!r} does not exist"
+    for name, file in files_of(common).items():
+        if not Path(file_of(file)).exists():
+            msg = f"{name}={file!r} does not exist"
             raise FileNotFoundError(msg)
     tasks = [_make_task(row, common) for row in _rows(images)]
     if not tasks:
@@ -168,8 +165,9 @@ def _name_of(image):
 def _portable(options):
     """Return options that can be sent to workers: absolute paths, and numbers of Python."""
     portable = {}
+    files = files_of(options)
     for name, value in options.items():
-        if name in FILES and value is not None:
+        if name in files:
             portable[name] = _absolute(name, value)
             continue
         if isinstance(value, np.generic):

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import astropy.units as u
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, QTable
+from helpers.correlated import gaussian_correlation
 
 from sersicnet.survey.tasks import make_tasks
 
@@ -52,3 +54,28 @@ def test_images_of_one_file_have_their_own_names(tmp_path):
     tasks = make_tasks(images, {"weight_map": f"{path}[1]"})
     assert [task.name for task in tasks] == ["exposure-N2", "exposure-SCI-2", "exposure-3-0"]
     assert all(task.file_states()["image"][0] == 5 for task in tasks)
+
+
+def test_images_may_differ_in_their_noise_and_sky(three, tmp_path):
+    """Correlations are files, or the word that says to measure them."""
+    path = tmp_path / "noise.fits"
+    fits.writeto(path, gaussian_correlation(0.7))
+    rows = QTable(
+        {
+            "image": [str(image) for image in three],
+            "noise_correlation": MaskedColumn([str(path), "measure", ""], mask=[0, 0, 1]),
+            "sky": ["prior", "free", "fixed"],
+            "gain": [2.5, 3.5, 4.5],
+        }
+    )
+    tasks = make_tasks(rows, {"refine": "lm"})
+    found = [task.options.noise_correlation for task in tasks]
+    assert found == [str(path.absolute()), "measure", "measure"]
+    assert [task.options.sky for task in tasks] == ["prior", "free", "fixed"]
+    assert [task.options.gain for task in tasks] == [2.5, 3.5, 4.5]
+    states = [set(task.file_states()) for task in tasks]
+    assert states == [{"image", "noise_correlation"}, {"image"}, {"image"}]
+    with pytest.raises(FileNotFoundError, match="noise_correlation"):
+        make_tasks(three, {"noise_correlation": str(tmp_path / "missing.fits")})
+    with pytest.raises(TypeError, match="noise_correlation must be the path of a file"):
+        make_tasks(three, {"noise_correlation": gaussian_correlation(0.7)})
