@@ -245,7 +245,7 @@ class SersicNet(Settings):
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one for all or per cutout; by default from unit or header.
         gain : float or `~astropy.units.Quantity`, optional
-            Electrons per unit of the data, for photons that noise maps lack; by default from header.
+            Electrons per unit of the data, for photons that noise maps lack; default: the header.
         mask_bits : int, str or list of them, optional
             The bits that mean bad in masks of integers: their sum, or their names, by default
             those of the mission that the header names, else all: see `~sersicnet.io.read_cutout`.
