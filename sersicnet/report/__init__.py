@@ -13,6 +13,8 @@ injections
     Completeness, bias and errors of galaxies that were injected into an image.
 pictures
     Image, model and residual of each galaxy as a small PNG.
+png
+    Images as text of the page.
 static
     The JavaScript of the page.
 """

@@ -63,6 +63,8 @@ def detail_panel(galaxies, source):
         The panel.
     fill : `~bokeh.models.CustomJS`
         The callback.
+    draw : `~bokeh.models.CustomJS`
+        A callback that draws the figures of the panel.
     """
     panel = Div(width=_WIDTH, name="panel", stylesheets=[InlineStyleSheet(css=_STYLE)])
     curves, plots = zip(*(_curve(name) for name in galaxies.shown), strict=True)
@@ -86,7 +88,6 @@ def detail_panel(galaxies, source):
         "limits": galaxies.limits.ravel(),
         "heights": galaxies.heights.ravel(),
         "samples": samples,
-        "pictures": galaxies.pictures,
         "no_picture": no_picture,
         "limit": RESIDUAL_LIMIT,
         "parameters": list(galaxies.parameters),
@@ -95,8 +96,10 @@ def detail_panel(galaxies, source):
         "units": {name: _unit(name) for name in galaxies.parameters},
         "meanings": {line["name"]: line["meaning"] for line in flag_table()},
     }
-    figures = [row(*line, width=_WIDTH) for line in lines]
-    return column(panel, *figures, width=_WIDTH), script("open", **arguments)
+    figures = column([row(*line, width=_WIDTH) for line in lines], width=_WIDTH)
+    box = column(Div(), width=_WIDTH)
+    draw = script("draw", tabs=None, boxes=[box], contents=[figures])
+    return column(panel, box, width=_WIDTH), script("open", **arguments), draw
 
 
 def _unit(name):

@@ -4,6 +4,7 @@ import numpy as np
 from bokeh.models import HoverTool
 
 from sersicnet.report.figures import make_figure, scatter
+from sersicnet.report.png import png_url
 
 __all__ = ["field_map", "shades_of", "sky_map"]
 
@@ -35,13 +36,14 @@ def field_map(source, view, *, image=None, n_pixels=None):
     plot = make_figure(x_label="x (pixel)", y_label="y (pixel)", **options)
     plot.grid.grid_line_color = None
     if image is not None:
-        plot.image(
-            [shades_of(image)],
+        # a file, which a browser reads faster than an array, and only when the map is seen
+        plot.image_url(
+            [png_url(shades_of(image)[::-1])],
             x=-0.5,
             y=-0.5,
-            dw=n_pixels[1],
-            dh=n_pixels[0],
-            palette="Greys256",
+            w=n_pixels[1],
+            h=n_pixels[0],
+            anchor="bottom_left",
             level="underlay",
         )
     ellipses = plot.ellipse(

@@ -1,6 +1,7 @@
 """The page: table, filters, figures and the panel of one galaxy."""
 
 from collections import Counter
+from contextlib import contextmanager
 from html import escape
 
 import numpy as np
@@ -23,6 +24,7 @@ from bokeh.models import (
     Toggle,
 )
 from bokeh.resources import INLINE
+from bokeh.settings import settings
 
 from sersicnet.diagnostics.scores import score_table
 from sersicnet.flags import Flags
@@ -40,6 +42,9 @@ from sersicnet.report.injections import injection_panel, is_injections
 from sersicnet.report.maps import field_map, sky_map
 
 _TABLE_HEIGHT = 640
+# In a narrow window what stands beside something comes below it.
+_TABLE_WIDTH = 520
+_WRAPPED = {"flex-wrap": "wrap"}
 # Titles of columns of numbers are on the right, those of texts on the left.
 _TABLE_STYLE = """
 .slick-header-column { font-weight: 600; }
@@ -53,11 +58,16 @@ _NOTE = (
     "A catalog has no samples: coverage is that of split normal distributions with its "
     "quantiles at 16, 50 and 84 %."
 )
+# The pictures are text, one line per galaxy, of which the browser decodes only the one it shows.
 _TEMPLATE = """
 {% block postamble %}
 <style>
   body { margin: 18px 24px; font-family: system-ui, sans-serif; background: white; }
 </style>
+{% endblock %}
+{% block inner_body %}
+{{ super() }}
+<script type="text/plain" id="pictures">{{ pictures }}</script>
 {% endblock %}
 """
 
@@ -79,53 +89,77 @@ def page_html(galaxies, *, title, subtitle):
     """
     source = ColumnDataSource(galaxies.columns)
     view = CDSView(filter=BooleanFilter())
-    tabs, histograms = _tabs(galaxies, source, view)
+    tabs, draw_tab, histograms = _tabs(galaxies, source, view)
     head = Div(text=f"<h1 style='font-size:22px;margin:0'>{escape(title)}</h1><p>{subtitle}</p>")
     table = _table(galaxies, source, view)
-    panel, fill_panel = detail_panel(galaxies, source)
+    panel, fill_panel, draw_curves = detail_panel(galaxies, source)
     source.selected.js_on_change("indices", fill_panel)
+    filters = _filters(galaxies, source, view, histograms)
     body = row(
-        column(_filters(galaxies, source, view, histograms), table, sizing_mode="stretch_width"),
+        column(filters, table, min_width=_TABLE_WIDTH, sizing_mode="stretch_width"),
         panel,
         sizing_mode="stretch_width",
         spacing=16,
+        styles=_WRAPPED,
     )
     document = Document()
     document.add_root(column(head, body, tabs, sizing_mode="stretch_width", spacing=10))
     # opens the first galaxy
-    document.js_on_event("document_ready", fill_panel, script("nan_last", table=table))
+    nan_last = script("nan_last", table=table)
+    document.js_on_event("document_ready", fill_panel, nan_last, draw_curves, draw_tab)
     source.selected.indices = [0]
-    return file_html(document, INLINE, title, template=_TEMPLATE)
+    pictures = {"pictures": "\n".join(galaxies.pictures)}
+    with _uncompressed():
+        return file_html(document, INLINE, title, template=_TEMPLATE, template_variables=pictures)
+
+
+@contextmanager
+def _uncompressed():
+    """Write arrays as they are: a browser would need more time to unpack than to read them."""
+    level = settings.compression_level()
+    settings.compression_level = 0
+    try:
+        yield
+    finally:
+        settings.compression_level = level
 
 
 def _tabs(galaxies, source, view):
-    """Draw the figures of all galaxies, and collect the histograms that follow the filter."""
+    """Draw the figures of all galaxies, and collect the histograms that follow the filter.
+
+    The browser draws the figures of a tab when the tab is opened.
+    """
     shown = galaxies.shown
     by = galaxies.by
     drawn, histograms = zip(*(histogram(galaxies.columns, name) for name in shown), strict=True)
     pairs = [(by, name) for name in shown if name != by] + [("r_eff", "n")]
     pairs = [pair for pair in dict.fromkeys(pairs) if {*pair} <= {*shown}][: len(shown)]
     rows = [list(drawn), [scatter(source, view, x, y) for x, y in pairs]]
-    tabs = [TabPanel(title="Distributions", child=grid([line for line in rows if line]))]
+    contents = {"Distributions": grid([line for line in rows if line])}
     along = by
     if f"true_{by}" in galaxies.columns:
         along = f"true_{by}"
     compared = [name for name in shown if f"error_{name}" in galaxies.columns]
     plots = [quoted_errors(source, view, by, name) for name in shown]
     rows = [[errors_with_truth(source, view, along, name) for name in compared], plots]
-    tabs.append(TabPanel(title="Errors", child=grid([line for line in rows if line])))
+    contents["Errors"] = grid([line for line in rows if line])
     if "_x" in galaxies.columns:
         image, shape = galaxies.field or (None, None)
         plot = field_map(source, view, image=image, n_pixels=shape)
-        tabs.append(TabPanel(title="Field", child=grid([[plot]])))
+        contents["Field"] = grid([[plot]])
     if {"ra", "dec"} <= set(galaxies.columns):
-        tabs.append(TabPanel(title="Sky", child=grid([[sky_map(source, view)]])))
+        contents["Sky"] = grid([[sky_map(source, view)]])
     if compared:
-        tabs.append(TabPanel(title="Calibration", child=_calibration(galaxies)))
+        contents["Calibration"] = _calibration(galaxies)
     if is_injections(galaxies.table, galaxies.truth):
         panel = injection_panel(galaxies.table, galaxies.truth)
-        tabs.insert(0, TabPanel(title="Injections", child=panel))
-    return Tabs(tabs=tabs, sizing_mode="stretch_width"), list(histograms)
+        contents = {"Injections": panel} | contents
+    boxes = [column(Div(), sizing_mode="stretch_width") for _ in contents]
+    panels = [TabPanel(title=title, child=box) for title, box in zip(contents, boxes, strict=True)]
+    tabs = Tabs(tabs=panels, sizing_mode="stretch_width")
+    draw = script("draw", tabs=tabs, boxes=boxes, contents=list(contents.values()))
+    tabs.js_on_change("active", draw)
+    return tabs, draw, list(histograms)
 
 
 def _calibration(galaxies):
@@ -241,6 +275,7 @@ def _filters(galaxies, source, view, histograms):
         title="Conditions on columns",
         placeholder="mag < 23 and 2.5 < n < 6 or id = 17, not LOW_SNR",
         name="conditions",
+        min_width=240,
         sizing_mode="stretch_width",
     )
     flag = Select(title="Flags", options=options, value="any", width=190, name="flag")
@@ -262,4 +297,4 @@ def _filters(galaxies, source, view, histograms):
     flag.js_on_change("value", apply)
     n = len(galaxies.columns["id"])
     count.text = f"<b>{n:,}</b> of {n:,} galaxies shown"
-    return row(conditions, flag, only, count, sizing_mode="stretch_width")
+    return row(conditions, flag, only, count, sizing_mode="stretch_width", styles=_WRAPPED)

@@ -1,14 +1,11 @@
 """Image, model and residual of each galaxy as one small PNG."""
 
-import base64
-from io import BytesIO
-
 import numpy as np
 import torch
 from astropy.nddata import NDData, block_reduce
 from astropy.visualization import AsinhStretch
 from bokeh.palettes import Magma256, RdBu11, interp_palette
-from PIL import Image, ImageColor
+from PIL import ImageColor
 
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.render import render_models
@@ -17,6 +14,7 @@ from sersicnet.plotting.style import asinh_limits
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import warn_of_width
 from sersicnet.preprocessing.sources import measure_shape
+from sersicnet.report.png import png_url
 
 SEVEN = tuple(PARAMETERS)
 # Pixels on a side of the cutout that are shown of small galaxies, up to a half-light radius in
@@ -132,7 +130,7 @@ def _batch_pictures(values, batch, sky):
             if weight.any():
                 shown = min(side, max(stamps.shapes[row]) // 2 * 2)
                 panels = _panels(data, weight, models.get(row), shown, bins=side // _SMALL_SIDE)
-                pictures[row] = _data_url(np.hstack(panels))
+                pictures[row] = png_url(np.hstack(panels), palette=_PALETTE)
     return pictures
 
 
@@ -181,11 +179,3 @@ def _places(shades, first, last, *, step=1):
     """Convert numbers from 0 to 1 to places in the palette, from ``first`` to ``last``."""
     steps = np.rint(np.clip(np.nan_to_num(shades), 0, 1) * (last - first) / step)
     return np.where(np.isfinite(shades), first + step * steps, _BAD).astype(np.uint8)
-
-
-def _data_url(places):
-    picture = Image.fromarray(places)
-    picture.putpalette(_PALETTE)
-    file = BytesIO()
-    picture.save(file, "png")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

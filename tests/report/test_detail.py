@@ -28,7 +28,7 @@ def contents(table, pictures):
 def test_panel_has_all_that_its_callback_needs(first, text, table):
     galaxies = contents(table, [first] + [""] * (len(table) - 1))
     source = ColumnDataSource(galaxies.columns)
-    panel, fill = detail_panel(galaxies, source)
+    panel, fill, _ = detail_panel(galaxies, source)
     assert fill.args["source"] is source
     assert fill.args["panel"] is panel.children[0]
     assert fill.args["no_picture"] == text

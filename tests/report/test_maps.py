@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("bokeh")
 
-from bokeh.models import CDSView, ColumnDataSource
+from bokeh.models import CDSView, ColumnDataSource, ImageURL
 
 from sersicnet.report.maps import field_map, shades_of, sky_map
 
@@ -33,8 +33,9 @@ def test_east_is_left():
 def test_the_image_is_as_large_as_the_field():
     image = np.ones((5, 8))
     plot = field_map(ColumnDataSource(COLUMNS), CDSView(), image=image, n_pixels=(50, 80))
-    (shown,) = [each.glyph for each in plot.renderers if hasattr(each.glyph, "dw")]
-    assert (shown.x, shown.y, shown.dw, shown.dh) == (-0.5, -0.5, 80, 50)
+    (shown,) = [each.glyph for each in plot.renderers if isinstance(each.glyph, ImageURL)]
+    assert (shown.x, shown.y, shown.w, shown.h) == (-0.5, -0.5, 80, 50)
+    assert shown.anchor == "bottom_left"
     assert plot.match_aspect
 
 

@@ -14,6 +14,8 @@ pytest.importorskip("bokeh")
 
 from sersicnet.flags import Flags, flag_table
 from sersicnet.parameters import PARAMETERS
+from sersicnet.report import write
+from sersicnet.report.png import png_url
 from sersicnet.report.write import write_report
 
 
@@ -79,12 +81,18 @@ def ids(page):
     return [text for _, text in sorted(found) if text]  # the scores have no frozen column
 
 
+def settle(page):
+    """Wait until a page has drawn what has changed: two frames, and what they have started."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("new Promise((done) => setTimeout(done))")
+
+
 def filtered(page, conditions):
     """Text about how many are shown."""
     box = page.get_by_placeholder("mag < 23")
     box.fill(conditions)
     box.press("Enter")
-    page.wait_for_timeout(200)
+    settle(page)
     return page.locator("text=galaxies shown").inner_text()
 
 
@@ -105,7 +113,7 @@ def test_click_on_a_name_sorts(page, page_file):
     order = np.argsort(page_file[1]["r_eff"].value)
     for expected in (order, order[::-1]):
         header.click()
-        page.wait_for_timeout(200)
+        settle(page)
         assert ids(page)[:10] == [f"galaxy{i}" for i in expected[:10]]
 
 
@@ -120,7 +128,7 @@ def test_rows_without_a_value_are_last_in_both_directions(browser, results, tmp_
     order = [i for i in np.argsort(table["mag"].value) if i not in (2, 5)]
     for expected in (order, order[::-1]):
         page.locator(".slick-header-column").filter(has_text="mag").click()
-        page.wait_for_timeout(200)
+        settle(page)
         found = ids(page)
         assert found[:8] == [f"galaxy{i}" for i in expected]
         assert set(found[8:]) == {"galaxy2", "galaxy5"}
@@ -177,7 +185,7 @@ def test_flags_filter_the_table(page):
     chooser = page.locator("select")
     for option, number in (("LOW_SNR (20)", 20), ("none (40)", 40), ("any", 60)):
         chooser.select_option(label=option)
-        page.wait_for_timeout(200)
+        settle(page)
         assert page.locator("text=galaxies shown").inner_text().startswith(f"{number} of 60")
 
 
@@ -185,18 +193,71 @@ def test_only_the_selected_are_kept(page):
     page.get_by_text("galaxy7", exact=True).click()
     page.get_by_text("galaxy9", exact=True).click(modifiers=["Control"])
     page.get_by_text("Only the selected").click()
-    page.wait_for_timeout(200)
+    settle(page)
     assert ids(page) == ["galaxy7", "galaxy9"]
     page.get_by_text("Only the selected").click()
-    page.wait_for_timeout(200)
+    settle(page)
     assert len(ids(page)) > 2
 
 
 def test_every_tab_can_be_seen(page):
     for title in ("Errors", "Calibration", "Distributions"):
         page.get_by_text(title, exact=True).click()
-        page.wait_for_timeout(300)
-        assert page.locator(".bk-Figure:visible").count() > 4
+        page.locator(".bk-Figure:visible").nth(4 + 3).wait_for()  # after four of the panel
+
+
+# Counts elements, also those within other ones; the figures in the first frame with a row of the
+# table; and the images that scripts make.
+COUNT = """
+window.images = 0
+window.Image = class extends Image { constructor() { super(); images++ } }
+window.count = (selector, root = document) => {
+  let number = root.querySelectorAll(selector).length
+  for (const each of root.querySelectorAll("*")) {
+    if (each.shadowRoot) number += count(selector, each.shadowRoot)
+  }
+  return number
+}
+const look = () => {
+  if (count(".slick-row") == 0) requestAnimationFrame(look)
+  else window.at_first = count(".bk-Figure")
+}
+requestAnimationFrame(look)
+"""
+
+
+def make_catalog(n):
+    """A catalog of a survey image."""
+    rng = np.random.default_rng(n)
+    columns = {"mag": rng.uniform(20, 24, n) * u.ABmag, "mag_err": np.full(n, 0.1) * u.mag}
+    columns |= {"r_eff": rng.uniform(0.2, 2, n) * u.arcsec, "r_eff_err": np.full(n, 0.1) * u.arcsec}
+    columns |= {"n": rng.uniform(0.5, 4, n), "q": rng.uniform(0.2, 1, n)}
+    columns |= {name: rng.uniform(0, 100, n) * u.pix for name in ("x_0", "y_0", "x_centroid")}
+    columns |= {name: rng.uniform(1, 2, n) * u.deg for name in ("ra", "dec")}
+    return QTable(columns | {"flags": rng.integers(0, 4, n)}, meta={"PIXSCALE": 0.1})
+
+
+def test_a_large_page_is_opened_with_the_work_of_a_small_one(browser, tmp_path, monkeypatch):
+    """The table comes first, and only what is seen is drawn: figures, rows and one picture."""
+    elements = []
+    for n in (50, 5000):
+        pictures = [png_url(np.zeros((4, 12), np.uint8))] * n
+        monkeypatch.setattr(write, "galaxy_pictures", lambda *_, made=pictures, **__: made)
+        image = {"image": np.ones((9, 9)), "image_shape": (100, 100)}
+        path = write_report(make_catalog(n), tmp_path / f"{n}.html", cutouts=[], **image)
+        page = browser.new_page(viewport={"width": 1500, "height": 1100})
+        page.add_init_script(COUNT)
+        page.goto(path.as_uri())
+        # those of the posteriors, and of a tab
+        page.wait_for_function("count('.bk-Figure') == 4 + 4 + 4", polling=200)
+        assert page.evaluate("at_first") == 0
+        assert page.evaluate("[count('img'), images]") == [1, 0]
+        elements.append(page.evaluate("count('*')"))
+        page.get_by_text("Field", exact=True).click()
+        page.wait_for_function("count('.bk-Figure') == 4 + 1 + 4 + 4", polling=200)
+        assert page.evaluate("[count('img'), images]") == [1, 1]
+        page.close()
+    assert elements[1] < 1.02 * elements[0] < 6000
 
 
 @pytest.fixture
@@ -243,8 +304,7 @@ def test_the_page_of_a_survey_image(field_page):
     """Maps of the field and of the sky; what was not measured comes last; names are only text."""
     for title in ("Field", "Sky"):
         field_page.get_by_text(title, exact=True).click()
-        field_page.wait_for_timeout(300)
-        assert field_page.locator(".bk-Figure:visible").count() >= 1
+        field_page.locator(".bk-Figure:visible").nth(4).wait_for()  # after four of the panel
     assert ids(field_page) == ["<b>second</b>", "third", "lost"]
     panel = field_page.locator("div:has(> h3)").inner_text()
     assert "column constructor = b" in panel
@@ -304,7 +364,7 @@ def test_hostile_texts_are_only_text(hostile_page):
     assert set(ids(page)) == set(HOSTILE)
     for text in HOSTILE[:3]:
         page.get_by_text(text, exact=True).first.click()
-        page.wait_for_timeout(100)
+        settle(page)
         assert page.locator("h3").inner_text() == text
         assert text in page.locator("div:has(> h3)").inner_text()
     for text in HOSTILE:
@@ -313,7 +373,7 @@ def test_hostile_texts_are_only_text(hostile_page):
     filtered(page, "")
     for title in ("Field", "Sky", "Errors", "Distributions"):
         page.get_by_text(title, exact=True).click()
-        page.wait_for_timeout(200)
+        page.locator(".bk-Figure:visible").nth(4).wait_for()  # after four of the panel
         for x in range(100, 1400, 100):  # over points, which show tooltips
             page.mouse.move(x, 800)
     assert page.evaluate("window.ran") is None

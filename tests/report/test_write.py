@@ -1,6 +1,8 @@
 """A report is one file with all that it needs."""
 
+import base64
 import dataclasses
+import gzip
 import importlib
 import re
 import sys
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
+from numpy.testing import assert_array_equal
 
 pytest.importorskip("bokeh")
 
@@ -25,6 +28,22 @@ def test_page_holds_all_that_it_needs(results, truth, tmp_path):
     text = path.read_text(encoding="utf-8")
     assert "http" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
     assert "<title>5 &lt; 6 &amp; more</title>" in text
+
+
+def test_pictures_are_text_beside_the_document(table, tmp_path, monkeypatch):
+    """A browser would read all of them, and large arrays that are packed, before it shows any."""
+    pictures = ["", *(f"data:image/png;base64,{row}" for row in range(1, len(table)))]
+    monkeypatch.setattr("sersicnet.report.write.galaxy_pictures", lambda *_, **__: pictures)
+    path = write_report(table, tmp_path / "page.html", cutouts=[])
+    text = path.read_text(encoding="utf-8")
+    (block,) = re.findall('<script type="text/plain" id="pictures">([^<]*)</script>', text)
+    assert block.split("\n") == pictures
+    (document,) = re.findall('<script type="application/json"[^>]*>([^<]*)</script>', text)
+    assert pictures[1] not in document
+    (mag,) = re.findall(r'\["mag",(\{"type":"ndarray".*?"data":"(.*?)")', document)
+    values = np.frombuffer(gzip.decompress(base64.b64decode(mag[1])))
+    assert_array_equal(values, table["mag"].value)
+    assert len(mag[1]) > 4 / 3 * values.nbytes  # not compressed
 
 
 def test_true_values_may_be_in_the_catalog(table, truth, tmp_path):

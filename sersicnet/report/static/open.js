@@ -27,7 +27,7 @@ function line(name) {
   return `<tr><th>${name}</th><td>${digits(value, error)} ${spread} ${units[name]}</td>${truth}</tr>`
 }
 
-const url = pictures[row]
+const url = document.getElementById("pictures").textContent.split("\n")[row]
 const strip = url ? `<img src="${url}"><div class="names"><span>image</span><span>model</span>` +
   `<span>residual (&plusmn;${limit} &sigma;)</span></div>` : `<p class="none">${no_picture}</p>`
 const flags = data.flags[row].split(" ").filter((name) => name)
