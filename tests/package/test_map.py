@@ -11,6 +11,7 @@ import inspect
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -126,18 +127,25 @@ ROOMS = sorted({name.partition(".")[0] for name in MODULES} - {""})
 DOORS = [room for room in ROOMS if MODULES[room].name == "__init__.py"]
 
 
+@cache
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def read_imports(path):
     """Full names that a file imports, and whether it does so at its top."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parse(path)
+    body = set(tree.body)
+    found = []
     for node in ast.walk(tree):
-        top = node in tree.body
+        top = node in body
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, top
+            found += [(alias.name, top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}", top
+            found += [(f"{node.module}.{alias.name}", top) for alias in node.names]
+    return found
 
 
 def inside(path):
@@ -159,9 +167,10 @@ def home_of(name):
     return room
 
 
+@cache
 def read_homes(room):
     """Modules of the names at a lazy door."""
-    for node in ast.parse(MODULES[room].read_text(encoding="utf-8")).body:
+    for node in parse(MODULES[room]).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
             return ast.literal_eval(node.value)
     return {}
@@ -220,9 +229,13 @@ def exists(name):
     home = home_of(name)
     if home == name or not name.startswith(home) or home not in MODULES:
         return home in MODULES
-    tree = ast.parse(MODULES[home].read_text(encoding="utf-8"))
-    last = name.rpartition(".")[2]
-    return any(last in defined(node) for node in ast.walk(tree))
+    return name.rpartition(".")[2] in names_of(home)
+
+
+@cache
+def names_of(module):
+    """Names that a module binds."""
+    return set().union(*map(defined, ast.walk(parse(MODULES[module]))))
 
 
 def defined(node):
