@@ -262,11 +262,7 @@ def pull_table(parts, tables, **names):
         One row per parameter.
     """
     table = vstack(tables, metadata_conflicts="silent")
-    labels = np.concatenate([part["labels"] for part in parts])
-    middle = (parts[0]["data"].shape[-1] - 1) / 2
-    frame = StampFrame(*np.array([[1.0], [ZEROPOINT], [PIXEL_SCALE], [1], [middle], [middle]]))
-    truth = frame.from_labels(label_dict(labels), ("mag", "r_eff", "n"))
-    truth["q"] = axis_ratio(length(*labels[:, ELLIPTICITY].T))
+    truth = true_values(parts)
     flags = np.asarray(table["flags"])
     known = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
     rows = []
@@ -288,6 +284,27 @@ def pull_table(parts, tables, **names):
             }
         )
     return QTable(rows=rows)
+
+
+def true_values(parts):
+    """Return what was simulated.
+
+    Parameters
+    ----------
+    parts : list of dict
+        Galaxies of `simulate`.
+
+    Returns
+    -------
+    dict of (N,) `~numpy.ndarray`
+        ``mag``, ``r_eff``, ``n`` and ``q``.
+    """
+    labels = np.concatenate([part["labels"] for part in parts])
+    middle = (parts[0]["data"].shape[-1] - 1) / 2
+    frame = StampFrame(*np.array([[1.0], [ZEROPOINT], [PIXEL_SCALE], [1], [middle], [middle]]))
+    truth = frame.from_labels(label_dict(labels), ("mag", "r_eff", "n"))
+    truth["q"] = axis_ratio(length(*labels[:, ELLIPTICITY].T))
+    return truth
 
 
 def plot_pulls(table):
