@@ -168,7 +168,7 @@ def add_device(parser):
 
 
 def add_population(parser):
-    """Add the option of the population of the sources of an image."""
+    """Add the option of the population of the sources."""
     parser.add_argument(
         "--population",
         metavar="infer|FILE",

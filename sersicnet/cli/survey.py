@@ -7,7 +7,13 @@ from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus, chosen_images
 from sersicnet.cli.messages import in_options, show_counts, show_progress
 from sersicnet.cli.option_files import add_option_file
-from sersicnet.cli.options import add_jobs, add_measuring, measuring_of
+from sersicnet.cli.options import (
+    add_jobs,
+    add_measuring,
+    add_population,
+    measuring_of,
+    population_file,
+)
 from sersicnet.cli.parser import add_command
 
 __all__ = ["add_survey"]
@@ -41,6 +47,7 @@ def add_survey(commands):
         "folder), zeropoint, sky and so on",
     )
     add_measuring(parser)
+    add_population(parser)
     add_option_file(parser)
     add_jobs(
         parser, dest="n_workers", help="number of processes; default: one per core of this machine"
@@ -67,7 +74,7 @@ def _survey(options):
         options.parser.error("either IMAGE or --table is needed, not both")
     if options.table is not None and (options.hdu is not None or options.all_hdus):
         options.parser.error("--hdu and --all-hdus choose images of IMAGE, not of --table")
-    check_inputs({"table": options.table})
+    check_inputs({"table": options.table, "population": population_file(options)})
     images = [image for path in options.images for image in chosen_images(path, options)]
     if options.table is not None:
         images = read_table(options.table)
@@ -78,6 +85,7 @@ def _survey(options):
             client=client,
             n_workers=options.n_workers,
             weights=options.weights,
+            population=options.population,
             tiles_per_task=options.tiles_per_task,
             progress_bar=show_progress(options),
             **measuring_of(options),

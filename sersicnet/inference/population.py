@@ -21,6 +21,8 @@ from sersicnet.inference.population_evidence import (
     LEFT_OUT,
     check_number,
     evidence_batches,
+    join_evidence,
+    kept_batches,
     usable_rows,
 )
 from sersicnet.inference.population_fit import choose_mixture, fit_all
@@ -158,6 +160,34 @@ class Population:
         if selection is not None:
             warn_of_selection(population.record["selection"], n_galaxies, stacklevel=2)
         return population
+
+    @classmethod
+    def infer_draws(cls, parts, n_all, *, seed=0):
+        """Infer the population of galaxies of which only draws were kept.
+
+        Parameters
+        ----------
+        parts : list of dict
+            What `~sersicnet.inference.population_evidence.draw_evidence` returned.
+        n_all : int
+            Number of galaxies, with those that cannot be used.
+        seed : int
+            Seed of the choice of galaxies that are held out.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        ValueError
+            If fewer than 20 can be used.
+        """
+        evidence = join_evidence(parts)
+        n_galaxies = len(evidence["points"])
+        check_number(n_galaxies, n_all)
+        rng = np.random.default_rng(seed)
+        return cls._fitted(kept_batches(evidence, rng=rng), n_galaxies, rng)
 
     @classmethod
     def _fitted(cls, batches, n_galaxies, rng):

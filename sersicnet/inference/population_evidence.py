@@ -3,11 +3,19 @@
 import numpy as np
 
 from sersicnet.flags import FAILED, Flags
-from sersicnet.inference.population_density import log_slope, to_unbounded
+from sersicnet.inference.population_density import N_COORDINATES, log_slope, to_unbounded
 from sersicnet.inference.population_draws import check_posteriors, draw_galaxies
 from sersicnet.inference.population_fit import Evidence
 
-__all__ = ["LEFT_OUT", "check_number", "evidence_batches", "usable_rows"]
+__all__ = [
+    "LEFT_OUT",
+    "check_number",
+    "draw_evidence",
+    "evidence_batches",
+    "join_evidence",
+    "kept_batches",
+    "usable_rows",
+]
 
 # Flags of rows that say little of the population, or something wrong: most of the saturated are
 # stars.
@@ -22,6 +30,8 @@ _FEWEST_DRAWS = 32
 _MOST_DRAWS = 256
 # Probability from which on a source is a star.
 _STAR = 0.5
+# Draws of each galaxy that are kept in single precision: 1.3 kB.
+_KEPT_DRAWS = 64
 
 
 def usable_rows(results):
@@ -102,3 +112,55 @@ def _draws(parts, pairs, n_draws, seed):
             points.append(to_unbounded(draws.values))
             log_weights.append(log_slope(draws.values) - draws.log_prior)
     return np.concatenate(points), np.concatenate(log_weights)
+
+
+def draw_evidence(results, *, seed):
+    """Draw from the posteriors of galaxies, to infer a population in another process.
+
+    Parameters
+    ----------
+    results : `~sersicnet.SersicResults`
+        Some galaxies, of which those count that can be used.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    dict of (R, S, ...) float32 `~numpy.ndarray`
+        ``points`` and ``log_weights`` of `~sersicnet.inference.population_fit.Evidence`.
+    """
+    rows = usable_rows(results)
+    pairs = np.stack([np.zeros_like(rows), rows])
+    if not len(rows):
+        return join_evidence([])
+    points, log_weights = _draws([results], pairs, _KEPT_DRAWS, seed)
+    return {"points": points.astype(np.float32), "log_weights": log_weights.astype(np.float32)}
+
+
+def join_evidence(parts):
+    """Join what several calls of `draw_evidence` returned."""
+    empty = np.zeros((0, _KEPT_DRAWS, N_COORDINATES), np.float32)
+    points = [empty, *(part["points"] for part in parts)]
+    log_weights = [empty[:, :, 0], *(part["log_weights"] for part in parts)]
+    return {"points": np.concatenate(points), "log_weights": np.concatenate(log_weights)}
+
+
+def kept_batches(evidence, *, rng):
+    """Yield what batches of galaxies say, in random order.
+
+    Parameters
+    ----------
+    evidence : dict of `~numpy.ndarray`
+        From `draw_evidence` or `join_evidence`.
+    rng : `~numpy.random.Generator`
+        Random numbers, for the order.
+
+    Yields
+    ------
+    `~sersicnet.inference.population_fit.Evidence`
+    """
+    order = rng.permutation(len(evidence["points"]))
+    for start in range(0, len(order), _TOGETHER):
+        rows = order[start : start + _TOGETHER]
+        points = evidence["points"][rows].astype(float)
+        yield Evidence.of(points, evidence["log_weights"][rows].astype(float))

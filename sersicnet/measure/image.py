@@ -51,8 +51,8 @@ def measure_image(
         Population of the sources, which is taken as the prior of each in further columns:
         ``mag_population``, its error and quantiles, and the same for ``r_eff``, ``n`` and ``q``,
         ``ess_population`` and ``flags_population``. ``'infer'`` infers it from the sources of
-        tiles in random order, at least 2000 of them or all: these are measured twice, and the
-        population depends on the tiles.
+        squares of 512 pixels in random order, 5 % of the image, and as many more as 2000 sources
+        need (or all): these are measured first.
     output : path, optional
         File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
         ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces

@@ -3,17 +3,14 @@
 import os
 from dataclasses import replace
 
-import numpy as np
-
 from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.population import Population
+from sersicnet.measure.samples import numbered, sample_image
 
 __all__ = ["INFER", "add_population", "check_population", "with_population"]
 
 INFER = "infer"
-# Sources from which it is inferred, at least, where the image has as many.
-_ENOUGH = 2000
 
 
 def check_population(population):
@@ -64,24 +61,11 @@ def with_population(measurement, population, sky):
     ValueError
         If the image has too few sources to infer a population.
     """
+    sample = None
     if isinstance(population, str):
-        population = Population.infer(_sample(measurement, sky), seed=measurement.options.seed)
-    return replace(measurement, population=population)
-
-
-def _sample(measurement, sky):
-    """Return the results of the sources of tiles in random order, until there are enough."""
-    if not measurement.has_sky:
-        sky = sky.without_level()
-    tiles = measurement.tiles
-    found = []
-    for number in np.random.default_rng(measurement.options.seed).permutation(len(tiles)):
-        sources = measurement.find_sources(tiles[number], sky)
-        for results, part in measurement.results_of(sources):
-            found.append(replace(results, flags=results.flags | np.asarray(part["flags"])))
-        if sum(map(len, found)) >= _ENOUGH:
-            break
-    return found
+        sample = sample_image(measurement, sky)
+        population = Population.infer(sample.results, seed=measurement.options.seed)
+    return replace(measurement, population=population, sample=sample)
 
 
 def add_population(table, results, part, population):
@@ -94,15 +78,11 @@ def add_population(table, results, part, population):
     results : `~sersicnet.SersicResults`
         What was measured.
     part : `~astropy.table.QTable`
-        Their rows of detection: the place of a source in the image seeds its draws, so that they
-        do not depend on the tiles.
+        Their rows of detection.
     population : `~sersicnet.inference.Population`
         The population.
     """
-    places = (np.asarray(part["peak_y"], int) << 24) + np.asarray(part["peak_x"], int)
-    found = population.reweight(replace(results, ids=places))
-    reweighted = found.to_table()
-    reweighted["flags"] |= np.asarray(part["flags"])
+    reweighted = population.reweight(numbered(results, part)).to_table()
     reweighted["flags"] |= table["flags"] & int(Flags.NOISE_ESTIMATED)
     for column in POPULATION_COLUMNS:
         table[column.name] = reweighted[column.name.replace("_population", "")]

@@ -59,6 +59,7 @@ from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, open_psf
 from sersicnet.measure.record import describe_measurement
+from sersicnet.measure.samples import Sample
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
@@ -155,6 +156,8 @@ class Measurement:
         Largest number of times that sources are measured.
     population : `~sersicnet.inference.Population` or None
         Population of the sources, with which they are measured too.
+    sample : `~sersicnet.measure.samples.Sample` or None
+        Sources that have been measured, to infer it.
     """
 
     field: FieldImage
@@ -167,6 +170,7 @@ class Measurement:
     saturation: float
     n_passes: int
     population: Population | None = None
+    sample: Sample | None = None
 
     @property
     def has_sky(self):
@@ -336,8 +340,12 @@ class Measurement:
         part : `~astropy.table.QTable`
             Their rows of detection.
         """
-        for start in range(0, len(sources.table), _BATCH):
-            part = sources.table[start : start + _BATCH]
+        table = sources.table
+        if self.sample is not None and not models:
+            measured, table = self.sample.take(table)
+            yield from measured
+        for start in range(0, len(table), _BATCH):
+            part = table[start : start + _BATCH]
             neighbors = None
             if models:
                 neighbors = Neighbors(

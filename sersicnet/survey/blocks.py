@@ -10,8 +10,8 @@ import hashlib
 import json
 import math
 import shutil
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from astropy.table import vstack
 from sersicnet import __version__
 from sersicnet.diagnostics.summary import count_flags, without_result
 from sersicnet.estimator import SersicNet
+from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
@@ -32,8 +33,10 @@ from sersicnet.survey.manifest import checksum
 from sersicnet.survey.tasks import Task
 from sersicnet.survey.warned import recorded_warnings
 
-__all__ = ["Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
+__all__ = ["POPULATION", "Blocks", "clear_blocks", "count_blocks", "load_network", "write_part"]
 
+# Name of the file of the population in the folder of a survey.
+POPULATION = "population.safetensors"
 # Images with more tiles are split into blocks (some 200 million pixels, minutes on one core).
 _MAX_TILES = 200
 # Tiles in a block: tens of seconds of work, far more than the overhead of a task.
@@ -246,7 +249,7 @@ class Blocks:
         start = perf_counter()
         n_before, share = divmod(number, self.n_blocks)
         models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]
-        with _opened(self.task, self.weights) as measurement:
+        with self._open() as measurement:
             tiles = self._share(measurement.tiles, share)
             table = measurement.measure(tiles, sky, models=models)
         table.meta = {"seconds": perf_counter() - start}
@@ -269,11 +272,20 @@ class Blocks:
         texts = []
         if self._warnings.exists():  # its sky was measured for a block
             texts = json.loads(self._warnings.read_text(encoding="utf-8"))
-        with recorded_warnings() as others, _opened(self.task, self.weights) as measurement:
+        with recorded_warnings() as others, self._open() as measurement:
             table = measurement.finish([table])
         record = write_part(self.task, table, self.output)
         record["warnings"] = texts + others
         return {"files": self.files, "seconds": round(seconds, 3), **record}
+
+    @contextmanager
+    def _open(self):
+        """Open the measurement with the population, if there is one."""
+        with _opened(self.task, self.weights) as measurement:
+            if self.task.population is not None:
+                population = Population.load(self.output / POPULATION)
+                measurement = replace(measurement, population=population)
+            yield measurement
 
     def _catalog(self, n_passes):
         """The sources after the first ``n_passes`` passes, and the seconds that these took."""

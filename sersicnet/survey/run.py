@@ -21,7 +21,15 @@ from sersicnet.io.paths import check_outputs
 from sersicnet.io.weights import weights_label, weights_path
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.option_values import files_of
-from sersicnet.survey.blocks import Blocks, clear_blocks, count_blocks, load_network, write_part
+from sersicnet.survey import populations
+from sersicnet.survey.blocks import (
+    POPULATION,
+    Blocks,
+    clear_blocks,
+    count_blocks,
+    load_network,
+    write_part,
+)
 from sersicnet.survey.log import log_image, log_start, log_survey
 from sersicnet.survey.manifest import MANIFEST, Manifest
 from sersicnet.survey.tasks import make_tasks
@@ -43,6 +51,7 @@ def measure_survey(
     client=None,
     n_workers=None,
     weights="universal",
+    population=None,
     retries=2,
     tiles_per_task=None,
     progress_bar=False,
@@ -70,6 +79,12 @@ def measure_survey(
         Number of processes of that cluster, by default one per core.
     weights : str or path
         Name of shipped weights, or a ``.safetensors`` file; each worker loads them once.
+    population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
+        Population of the sources, taken as the prior of each in further columns, as by
+        `~sersicnet.measure.measure_image`. ``'infer'`` measures a sample of the sources first, 5 %
+        of the area and as much more as 2000 sources need. It is kept in the folder as
+        ``population.safetensors``, whose checksum is in the record of each image, and used by all
+        later calls.
     retries : int
         Number of further attempts at a task that raised an error. A task during which workers
         died is given up after Dask's ``distributed.scheduler.allowed-failures``.
@@ -123,11 +138,13 @@ def measure_survey(
     """
     _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
+    population = populations.check_survey_population(population)
     output = Path(output).absolute()
     weights = weights_path(weights).absolute()
     weights_id = weights_label(weights)
     _check_outputs(tasks, output)
     manifest = Manifest(output)
+    tasks = populations.describe(tasks, population, output, manifest.records)
     manifest.check_unchanged(tasks, weights_id)
     missing = {task.name: task for task in manifest.missing(tasks)}
     log_start(len(tasks), len(missing))
@@ -136,6 +153,8 @@ def measure_survey(
         bar = tqdm(total=len(missing), unit="task", disable=not progress_bar)
         with _connected(client, n_workers) as client, bar:
             run = _Run(client, output, weights, weights_id, retries, tiles_per_task, bar)
+            tasks = populations.complete(tasks, population, output, run.sample)
+            missing = {task.name: task for task in tasks if task.name in missing}
             for n_done, (name, result) in enumerate(run.results(missing), start=1):
                 log_image(name, result, f"{n_done} of {len(missing)}")
                 manifest.add(missing[name], weights_id, **result)
@@ -198,6 +217,8 @@ def measure_task(task, output, weights, tiles_per_task=None):
     if n_blocks > 1:
         return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
     options = vars(task.read_options())
+    if task.population is not None:
+        options = {**options, "population": output / POPULATION}
     with recorded_warnings() as texts:
         table = measure_image(task.image, net=load_network(weights), **options)
     record = write_part(task, table, output)
@@ -243,6 +264,22 @@ class _Run:
                 waiting.appendleft(self._blocks(tasks[name], **result))
             else:
                 yield name, result
+
+    def sample(self, function, tasks):
+        """Run a function of each task and the weights, and return the results without errors."""
+        from dask.distributed import wait
+
+        options = {"pure": False, "retries": self.retries}
+        futures = []
+        for task in tasks:
+            futures.append(self.client.submit(function, task, self.weights, **options))
+        wait(futures)
+        results = self.client.gather(futures, errors="skip")
+        if not results:
+            error = futures[0].exception()
+            msg = f"population='infer': no image could be sampled: {error}"
+            raise ValueError(msg) from error
+        return results
 
     def _start(self, submit, job):
         """Submit an image, or its blocks and their union, and return the futures."""
@@ -297,7 +334,7 @@ def _connected(client, n_workers):
 
 def _check_outputs(tasks, output):
     """Raise an error if the survey would overwrite a file that it reads, or cannot be written."""
-    check_output_folder(output, files=(MANIFEST, *(task.part for task in tasks)))
+    check_output_folder(output, files=(MANIFEST, POPULATION, *(task.part for task in tasks)))
     check_output_folder(output / "parts")
     check_output_folder(output / "blocks")
     inputs = {"image": [task.image for task in tasks]}

@@ -33,12 +33,16 @@ class Task:
         How it is measured; files are absolute paths.
     refinements : tuple
         The refinements of all images of the call, whose columns each part has.
+    population : str or None
+        Checksum of the population with which sources are measured too, ``'infer'`` before there is
+        one.
     """
 
     name: str
     image: str
     options: Options
     refinements: tuple = ()
+    population: str | None = None
 
     @property
     def part(self):
@@ -47,7 +51,10 @@ class Task:
 
     def describe(self):
         """Return the image and the options that differ from the defaults, ready for JSON."""
-        return {"image": self.image, **self.options.to_dict()}
+        described = {"image": self.image, **self.options.to_dict()}
+        if self.population is not None:
+            described["population"] = self.population
+        return described
 
     def read_options(self):
         """Return the options with the catalog as a table, for the process that measures."""

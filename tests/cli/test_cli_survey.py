@@ -39,6 +39,13 @@ def test_images_and_options(seen, capsys):
     assert printed.err.splitlines() == [f"sersicnet: {line}" for line in lines]
 
 
+def test_a_population(seen, capsys):
+    main(["survey", "a.fits", "--population", "infer", "-o", "out"])
+    assert seen["population"] == "infer"
+    assert main(["survey", "a.fits", "--population", "absent.st", "-o", "out"]) == 1
+    assert "--population='absent.st' does not exist" in capsys.readouterr().err
+
+
 def test_a_table_of_images(seen, tmp_path):
     Table({"image": ["a.fits"], "zeropoint": [25.0]}).write(tmp_path / "images.csv")
     main(["survey", "--table", str(tmp_path / "images.csv"), "-o", "out"])
