@@ -5,7 +5,7 @@
     python -m benchmarks.rubin docs/_static/rubin --cache build/rubin
 
 GalSim draws a coadd of LSST (`benchmarks.sets.fields`) with the correlated noise of resampled
-exposures, and galaxies are injected into it, as Rubin does with its own (arXiv:2603.23786). Half
+exposures, and galaxies are injected into it, as Rubin does with its own (arXiv:2603.23786). Some
 of them have magnitudes of 19 to 27, the others those of an S/N of 5 to 10. They are measured by the
 network alone, by the network with the population of the sources of the coadd, by fits (lm), by
 importance sampling, and by SExtractor, if it is installed: its models, and MAG_AUTO. Neighbors are
@@ -45,7 +45,7 @@ PARAMETERS = ("mag", "r_eff", "n", "q")
 MAGNITUDES = (19.0, 27.0)
 # Magnitudes of galaxies with an S/N of 5 to 10, and the share of these galaxies.
 FAINT_MAGNITUDES = (25.0, 26.6)
-FAINT_SHARE = 0.5
+FAINT_SHARE = 0.6
 MAG_EDGES = (19, 20, 21, 22, 23, 24, 24.5, 25, 25.5, 26, 26.5, 27)
 # Range of S/N, and of measured over true radius, of super-spreaders.
 FAINT = (5.0, 10.0)
@@ -80,7 +80,7 @@ def main(arguments=None):
         seed=options.seed,
     )
     net = SersicNet.load(weights_path(options.weights))
-    rounds = Rounds(scene, galaxies, net, seed=options.seed, cache=options.cache)
+    rounds = Rounds(scene, galaxies, net, seed=options.seed, cache=_folder(options))
     parts = {run: _measure(rounds, run, options) for run in _runs(options)}
     tables = results_of({run: found for run, found in parts.items() if found})
     summary = by_magnitude(tables)
@@ -96,19 +96,27 @@ def _parser():
     """Make the parser of the command."""
     parser = make_parser(__doc__)
     add_weights(parser)
-    add_count(parser, "galaxies", default=6000)
-    parser.add_argument("--side", type=int, default=2048, help="side of the coadd in pixels")
+    add_count(parser, "galaxies", default=7500)
+    parser.add_argument("--side", type=int, default=1536, help="side of the coadd in pixels")
     parser.add_argument("--seed", type=int, default=1, help="seed of the galaxies")
     parser.add_argument("--white", action="store_true", help="white noise instead of a coadd's")
     parser.add_argument("--runs", nargs="+", choices=RUNS, help="what to measure, by default all")
     text = "largest number of new rounds to measure by each: the others are taken from the cache"
     parser.add_argument("--new", type=int, help=text)
-    text = "rounds of lm, of importance, and of SExtractor, by default 2, 1 and 3 (network: all)"
-    parser.add_argument("--rounds", type=int, nargs=3, default=(2, 1, 3), help=text)
+    text = "rounds of lm, of importance, and of SExtractor, by default 3, 1 and 5 (network: all)"
+    parser.add_argument("--rounds", type=int, nargs=3, default=(3, 1, 5), help=text)
     text = "galaxies of a round that importance measures, by default 300"
     parser.add_argument("--importance", type=int, default=300, help=text)
     add_cache(parser, "coadd, and what was measured in it")
     return parser
+
+
+def _folder(options):
+    """Return the directory that keeps what was measured of these galaxies, None without a cache."""
+    if options.cache is None:
+        return None
+    noise = "white" if options.white else "resampled"
+    return options.cache / f"{noise}-{options.side}-{options.n}"
 
 
 def _runs(options):
