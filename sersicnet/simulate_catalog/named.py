@@ -40,6 +40,10 @@ def named_config(name, argument="survey"):
     try:
         return SimulationConfig.from_survey(survey, band or None)
     except ValueError as error:
-        reason = str(error).removeprefix(f"name={survey!r} ")
-        msg = f"{argument}={name!r}: {reason}"
+        reason = str(error)
+        if reason.startswith(f"name={survey!r} "):
+            reason = reason.removeprefix(f"name={survey!r} ")
+            msg = f"{argument}={name!r} {reason}, and none of {', '.join(_OWN)}"
+        else:
+            msg = f"{argument}={name!r}: {reason}"
         raise ValueError(msg) from error

@@ -26,7 +26,7 @@ def test_simulate_writes_truth_and_cutouts(tmp_path):
 @pytest.mark.parametrize(
     ("survey", "message"),
     [
-        ("HDFN", "SURVEY='HDFN': is not a survey"),
+        ("HDFN", "SURVEY='HDFN' is not a survey of surveycodex: "),
         ("LSST", "SURVEY='LSST': band=None must be one of u, g"),
         ("LSST:q", "SURVEY='LSST:q': band='q' must be one of u, g"),
     ],
