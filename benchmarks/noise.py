@@ -2,20 +2,26 @@
 
 ::
 
-    python -m benchmarks.noise docs/_static/noise
-    python -m benchmarks.noise docs/_static/noise -n 300 --refine importance
+    python -m benchmarks.noise docs/_static/noise --raw measured
+    python -m benchmarks.noise docs/_static/noise --raw measured -n 300 --refine importance
 
 The galaxies are isolated, drawn from the universal prior by the package's own renderer, behind
 Moffat PSFs whose FWHM is at least 2.36 times the smoothing of the noise. The noise is that of
-GalSim's COSMOS file, of images that are drizzled from dithered exposures of white noise, or white
-noise that is smoothed by a Gaussian. The correlation is measured from each cutout. Some pixels are
-masked: isolated ones, or a hole of 40 pixels near the center or the edge.
-``noise_REFINE.csv`` has the scatter of the pulls, the share of the 68 % intervals that contain the
-truth, and the same for a fit that takes the noise as white; ``noise_REFINE.png`` shows it.
+GalSim's COSMOS file, of images that are drizzled from dithered exposures of white noise, white
+noise that is smoothed by a Gaussian, or empty patches of the images in ``../shared/real``, where
+there is such a folder. The correlation is measured from each cutout. Some pixels are masked:
+isolated ones, or a hole of 40 pixels near the center or the edge.
+
+``--raw`` keeps what was measured: a run that was stopped (``--minutes``) goes on, and the table is
+of what there is. ``noise_REFINE.csv`` has the scatter of the pulls, the share of the 68 % intervals
+that contain the truth, and the same for a fit that takes the noise as white; ``noise_REFINE.png``
+shows it.
 """
 
-from dataclasses import dataclass
+import re
+import time
 from itertools import product
+from pathlib import Path
 
 import galsim
 import matplotlib as mpl
@@ -25,17 +31,18 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.stats import mad_std
 from astropy.table import QTable, vstack
-from scipy.ndimage import gaussian_filter
 
 from benchmarks.common.command import add_count, add_weights, make_parser
 from benchmarks.common.tables import plain, print_table, write_rounded
+from benchmarks.sets.noises import NOISES
 from benchmarks.sets.psfs import draw_star
 from sersicnet import Flags, SersicNet
+from sersicnet.io import atomic_path
 from sersicnet.io.weights import weights_path
 from sersicnet.model import draw_labels, log_snr, psf_transform, sersic_images
 from sersicnet.model.labels import ELLIPTICITY, LOG_R_EFF, axis_ratio, length
 from sersicnet.networks import label_dict
-from sersicnet.preprocessing import StampFrame, drizzle_correlation
+from sersicnet.preprocessing import StampFrame
 
 ZEROPOINT = 25.0
 PIXEL_SCALE = 0.1
@@ -44,7 +51,7 @@ PSF_SIZE = 41
 SHOWN = ("mag", "r_eff", "n", "q")
 # Galaxies with the same PSF, and measured in one call.
 TOGETHER = 100
-# Half-light radii in pixels: up to an eleventh of the side, from half of the FWHM on.
+# Half-light radii in pixels: up to a tenth of the side or this, from half of the FWHM on.
 LARGEST = 6.0
 SMALLEST = 0.5
 # S/N of the galaxies, as white noise has it.
@@ -52,72 +59,12 @@ SNR = (20, 2000)
 # FWHM of the PSF in pixels, and over the sigma of the smoothing at least.
 FWHM = (3.0, 4.5)
 FWHM_OF_SMOOTHING = 2.36
+# Relative error of a robust standard deviation, times the square root of the number of values.
+_NMAD_ERROR = 1.17
+# Distance of the parameters of a case in the figure.
+_APART = 0.18
 
 
-def cosmos_noise(n, side, rng):
-    """Noise of GalSim's COSMOS file, of variance 1, (n, side, side)."""
-    noise = galsim.getCOSMOSNoise(
-        rng=galsim.BaseDeviate(int(rng.integers(2**31))), cosmos_scale=0.03, variance=1.0
-    )
-    images = np.zeros((n, side, side))
-    for image in images:
-        drawn = galsim.ImageD(side, side, scale=0.03)
-        noise.applyTo(drawn)
-        image[...] = drawn.array
-    return images
-
-
-def smoothed_noise(sigma):
-    """Return a function that draws white noise smoothed by a Gaussian of this sigma in pixels."""
-
-    def draw(n, side, rng):
-        margin = int(np.ceil(4 * sigma)) + 1
-        white = rng.standard_normal((n, side + 2 * margin, side + 2 * margin))
-        images = gaussian_filter(white, (0, sigma, sigma))[:, margin:-margin, margin:-margin]
-        point = np.zeros((4 * margin + 1,) * 2)
-        point[2 * margin, 2 * margin] = 1
-        return images / np.sqrt(np.sum(gaussian_filter(point, sigma) ** 2))
-
-    return draw
-
-
-def drizzled_noise(pixfrac, scale_ratio):
-    """Return a function that draws the noise of images drizzled from many dithered exposures.
-
-    It is a Gaussian field with the covariance of drops that are shared among output pixels.
-    """
-
-    def draw(n, side, rng):
-        correlation = drizzle_correlation(pixfrac, scale_ratio)
-        half = len(correlation) // 2
-        size = side + 4 * half
-        wide = np.zeros((size, size))
-        wide[: 2 * half + 1, : 2 * half + 1] = correlation
-        power = np.fft.rfft2(np.roll(wide, (-half, -half), axis=(0, 1))).real
-        white = np.fft.rfft2(rng.standard_normal((n, size, size)))
-        images = np.fft.irfft2(white * np.sqrt(np.maximum(power, 0)), s=(size, size))
-        return images[:, :side, :side]
-
-    return draw
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A kind of noise: a function that draws it, and the sigma of a Gaussian as wide as it."""
-
-    draw: object
-    smoothing: float = 0.0
-
-
-NOISES = {
-    "white": Noise(lambda n, side, rng: rng.standard_normal((n, side, side))),
-    "COSMOS": Noise(cosmos_noise, 0.6),
-    'JWST, 0.03" from 0.063"': Noise(drizzled_noise(1.0, 0.03 / 0.063), 0.9),
-    'JWST, 0.04" from 0.063"': Noise(drizzled_noise(1.0, 0.04 / 0.063), 0.7),
-    "smoothed by 0.7": Noise(smoothed_noise(0.7), 0.7),
-    "smoothed by 1.0": Noise(smoothed_noise(1.0), 1.0),
-    "smoothed by 1.5": Noise(smoothed_noise(1.5), 1.5),
-}
 CASES = ("clean", "0.5 % masked", "3 % masked", "noise varies by 3", "hole inside", "hole outside")
 COMPARED = {"measure": {"noise_correlation": "measure"}, "white": {"noise_correlation": None}}
 
@@ -129,32 +76,85 @@ def main(arguments=None):
     add_weights(parser)
     parser.add_argument("--refine", choices=("lm", "importance"), default="lm")
     parser.add_argument("--seed", type=int, default=201)
-    parser.add_argument("--side", type=int, default=SIDE, help="pixels on a side of a cutout")
+    text = "pixels on a side of cutouts, or fewer where real images have no larger empty patches"
+    parser.add_argument("--side", type=int, nargs="+", default=[SIDE], help=text)
     parser.add_argument("--noise", nargs="+", choices=list(NOISES), default=list(NOISES))
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--no-white", action="store_true", help="only with the correlation")
+    parser.add_argument("--assumed", nargs="+", choices=list(COMPARED), default=list(COMPARED))
+    parser.add_argument("--raw", type=Path, help="folder that keeps what was measured")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="CPU minutes to stop after")
     options = parser.parse_args(arguments)
     mpl.use("agg")
     options.output.mkdir(parents=True, exist_ok=True)
     net = SersicNet.load(weights_path(options.weights))
-    compared = dict(COMPARED)
-    if options.no_white:
-        del compared["white"]
     tables = []
     path = options.output / f"noise_{options.refine}.csv"
-    for name, case in product(options.noise, options.cases):
-        shape = {"n": options.n, "side": options.side, "seed": options.seed}
-        parts = list(simulate(name, case, **shape))
-        for assumed, settings in compared.items():
-            measured = [measure(net, part, options.refine, **settings) for part in parts]
-            tables.append(pull_table(parts, measured, noise=name, case=case, assumed=assumed))
+    for cell in _cells(options):
+        measured = _measured(net, cell, options)
+        if measured["flags"].size:
+            tables.append(pull_table(measured, **cell))
             print_table(tables[-1])
-        write_rounded(vstack(tables), path, decimals=3)
+    write_rounded(one_row_each(vstack(tables)), path, decimals=3)
     figure = plot_pulls(vstack(tables)).figure
     figure.savefig(path.with_suffix(".png"), dpi=110, bbox_inches="tight")
 
 
-def simulate(name, case, *, n, side, seed):
+def _cells(options):
+    """What is measured, without the noise of real images where there are none."""
+    cells = []
+    for name, side in product(options.noise, options.side):
+        side = int(min(side, NOISES[name].largest))
+        try:
+            NOISES[name].draw(1, side, np.random.default_rng())
+        except FileNotFoundError as error:
+            print(f"skipped {name}: {error}")
+            continue
+        for case, assumed in product(options.cases, options.assumed):
+            cell = {"noise": name, "case": case, "assumed": assumed, "side": side}
+            if cell not in cells:
+                cells.append(cell)
+    return cells
+
+
+def _measured(net, cell, options):
+    """Truth, quantiles and flags of a cell: those of its file, and those of galaxies that lack."""
+    path = None
+    parts = []
+    if options.raw is not None:
+        options.raw.mkdir(parents=True, exist_ok=True)
+        words = [*cell.values(), options.refine, options.seed]
+        path = options.raw / (re.sub(r"[^\w.]+", "_", " ".join(map(str, words))) + ".npz")
+        if path.exists():
+            with np.load(path) as file:
+                parts.append(dict(file))
+    n_done = sum(len(part["flags"]) for part in parts)
+    limit = 60 * options.minutes
+    if n_done >= options.n or time.process_time() > limit:
+        return _joined(parts)
+    shape = {"n": options.n, "side": cell["side"], "seed": options.seed}
+    shape["largest"] = LARGEST * min(1, cell["side"] / SIDE)
+    for number, part in enumerate(simulate(cell["noise"], cell["case"], **shape)):
+        if number * TOGETHER < n_done:
+            continue
+        if time.process_time() > limit:
+            break
+        settings = COMPARED[cell["assumed"]] | {"sky_err": NOISES[cell["noise"]].sky_err}
+        table = measure(net, part, options.refine, **settings)
+        parts.append(compare(part, table))
+        if path is not None:
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **_joined(parts))
+    return _joined(parts)
+
+
+def _joined(parts):
+    """The arrays of all parts, whose last axes are galaxies."""
+    if not parts:
+        return {"flags": np.zeros(0, dtype=int)}
+    return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+
+
+def simulate(name, case, *, n, side, seed, largest=LARGEST):
     """Draw galaxies, some hundred at a time.
 
     Parameters
@@ -167,6 +167,8 @@ def simulate(name, case, *, n, side, seed):
         Number of galaxies, and pixels on a side of their cutouts.
     seed : int
         Seed of galaxies, PSFs, noise and masks: galaxies are the same in all cases.
+    largest : float, optional
+        Largest half-light radius in pixels.
 
     Yields
     ------
@@ -180,25 +182,26 @@ def simulate(name, case, *, n, side, seed):
     for first in range(0, n, TOGETHER):
         fwhm = max(rng.uniform(*FWHM), 1.02 * FWHM_OF_SMOOTHING * noise.smoothing)
         psf = draw_star(galsim.Moffat(rng.uniform(3, 5), fwhm=fwhm), 1, (PSF_SIZE, PSF_SIZE))
-        labels = _draw_galaxies(min(TOGETHER, n - first), fwhm, generator)
+        labels = _draw_galaxies(min(TOGETHER, n - first), fwhm, largest, generator)
         transform = psf_transform(torch.from_numpy(psf / psf.sum()), side)
         images = sersic_images(labels, transform, stamp_size=side).numpy()
         sigma = np.ones_like(images)
         if case == "noise varies by 3":
             sigma *= np.geomspace(3**-0.5, 3**0.5, side)
-        images += sigma * noise.draw(len(images), side, drawing)
-        mask = _masks(case, images.shape, drawing)
+        drawn = noise.draw(len(images), side, drawing)
+        images += sigma * np.nan_to_num(drawn)
+        mask = np.isnan(drawn) | _masks(case, images.shape, drawing)
         yield {"data": images, "sigma": sigma, "mask": mask, "psf": psf, "labels": labels.numpy()}
 
 
-def _draw_galaxies(n, fwhm, generator):
+def _draw_galaxies(n, fwhm, largest, generator):
     """Labels of galaxies of the prior that are resolved, smaller than the cutout, and bright."""
     found = []
     while sum(map(len, found)) < n:
         labels = draw_labels(20 * n, generator=generator).double()
         size = 10 ** labels[:, LOG_R_EFF]
         snr = 10 ** log_snr(labels)
-        good = (size > SMALLEST * fwhm) & (size < LARGEST) & (snr > SNR[0]) & (snr < SNR[1])
+        good = (size > SMALLEST * fwhm) & (size < largest) & (snr > SNR[0]) & (snr < SNR[1])
         found.append(labels[good])
     return torch.cat(found)[:n]
 
@@ -244,15 +247,40 @@ def measure(net, part, refine, **settings):
     return net.predict(stack, psf=part["psf"], refine=refine, **units, **settings).to_table()
 
 
-def pull_table(parts, tables, **names):
+def compare(part, table):
+    """Return truth and measurement of some galaxies.
+
+    Parameters
+    ----------
+    part : dict
+        Galaxies of `simulate`.
+    table : `~astropy.table.QTable`
+        What was measured of them.
+
+    Returns
+    -------
+    dict of `~numpy.ndarray`
+        ``truth`` (4, M), ``quantiles`` (4, 3, M) at 16, 50 and 84 %, of the parameters ``SHOWN``,
+        and ``flags`` (M,).
+    """
+    truth = true_values([part])
+    quantiles = []
+    for name in SHOWN:
+        quantiles.append([plain(table[f"{name}{end}"]) for end in ("_lo", "", "_hi")])
+    return {
+        "truth": np.array([truth[name] for name in SHOWN]),
+        "quantiles": np.array(quantiles),
+        "flags": np.asarray(table["flags"]),
+    }
+
+
+def pull_table(measured, **names):
     """Return how good the quoted errors are.
 
     Parameters
     ----------
-    parts : list of dict
-        Galaxies of `simulate`.
-    tables : list of `~astropy.table.QTable`
-        What was measured of them.
+    measured : dict of `~numpy.ndarray`
+        Arrays of `compare`.
     **names : str
         Columns that name the case.
 
@@ -261,16 +289,15 @@ def pull_table(parts, tables, **names):
     `~astropy.table.QTable`
         One row per parameter.
     """
-    table = vstack(tables, metadata_conflicts="silent")
-    truth = true_values(parts)
-    flags = np.asarray(table["flags"])
+    flags = measured["flags"]
     known = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
     rows = []
-    for name in SHOWN:
-        low, high = (plain(table[f"{name}_{end}"]) for end in ("lo", "hi"))
-        error = plain(table[name]) - truth[name]
+    for number, name in enumerate(SHOWN):
+        truth = measured["truth"][number]
+        low, median, high = measured["quantiles"][number]
+        error = median - truth
         pull = (error / ((high - low) / 2))[known]
-        inside = ((truth[name] >= low) & (truth[name] <= high))[known]
+        inside = ((truth >= low) & (truth <= high))[known]
         rows.append(
             names
             | {
@@ -307,6 +334,30 @@ def true_values(parts):
     return truth
 
 
+def one_row_each(table):
+    """Return one row per case, with columns for each parameter.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Rows of `pull_table`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        ``pull <p>``, the scatter of the pulls, and ``inside <p>``, the share of the intervals.
+    """
+    rows = []
+    for first in range(0, len(table), len(SHOWN)):
+        part = table[first : first + len(SHOWN)]
+        row = {name: part[name][0] for name in ("noise", "case", "side", "assumed", "n")}
+        for column, name in (("pull", "NMAD of pulls"), ("inside", "coverage")):
+            for parameter, value in zip(part["parameter"], part[name], strict=True):
+                row[f"{column} {parameter}"] = value
+        rows.append(row)
+    return QTable(rows=rows)
+
+
 def plot_pulls(table):
     """Draw the scatter of the pulls of all cases.
 
@@ -319,7 +370,7 @@ def plot_pulls(table):
     -------
     `~matplotlib.axes.Axes`
     """
-    cases = [f"{row['noise']}, {row['case']}" for row in table]
+    cases = [f"{row['noise']}, {row['case']}, {row['side']} pixels" for row in table]
     shown = list(dict.fromkeys(cases))
     _, axes = plt.subplots(figsize=(7, 1 + 0.22 * len(shown)), layout="constrained")
     markers = {"measure": "o", "white": "x"}
@@ -329,12 +380,15 @@ def plot_pulls(table):
             places = [shown.index(case) for case, use in zip(cases, chosen, strict=True) if use]
             values = table["NMAD of pulls"][chosen]
             label = parameter if assumed == "measure" else None
-            axes.plot(values, places, marker, color=f"C{number}", label=label)
+            places = np.array(places) + (number - 1.5) * _APART
+            axes.plot(values, places, marker, color=f"C{number}", label=label, markersize=4)
+            errors = values * _NMAD_ERROR / np.sqrt(table["n"][chosen])
+            axes.hlines(places, values - errors, values + errors, f"C{number}", linewidth=0.8)
     axes.axvspan(0.9, 1.1, color="0.85", zorder=0)
-    axes.set(xlabel="scatter of the pulls (o: correlation measured, x: noise taken as white)")
+    axes.set(xlabel="scatter of the pulls (x: noise taken as white)")
     axes.set_yticks(range(len(shown)), shown, fontsize="small")
     axes.invert_yaxis()
-    axes.legend(ncols=4, fontsize="small")
+    axes.legend(ncols=4, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1))
     return axes
 
 
