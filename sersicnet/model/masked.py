@@ -15,8 +15,6 @@ __all__ = ["MaskedParts"]
 _MOST = 500
 # Prior of the amplitudes, as a share of their information: they are then never degenerate.
 _RIDGE = 1e-4
-# Pixels of filtered images that are made at a time.
-_NUMBERS = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,44 +79,32 @@ class MaskedParts:
         chosen = number < _MOST
         stamp, y, x, number = (part[chosen] for part in (stamp, y, x, number))
         steps = torch.arange(-reach, reach + 1, device=small.device)
+        most = int(count.max().clamp(max=_MOST))
+        far = 3 * filters.shape[-1] * torch.arange(most, device=small.device) + 3 * small.shape[-1]
+        centers = far[:, None].repeat(n, 1, 2)
+        centers[stamp, number] = torch.stack([y, x], dim=1)
         y = (y - edge)[:, None, None] + steps[:, None]
         x = (x - edge)[:, None, None] + steps
         inside = (y >= 0) & (y < size) & (x >= 0) & (x < size)
         place = torch.where(inside, y * size + x, size**2).flatten(1)
-        most = int(count.max().clamp(max=_MOST))
         places = place.new_full((n, most, place.shape[1]), size**2)
         places[stamp, number] = place
         values = scale.new_zeros(places.shape)
         padded = torch.cat([scale.flatten(1), scale.new_zeros(n, 1)], dim=1)
         spread = filters.flatten(1)[stamp]
-        values[stamp, number] = spread * padded[stamp].gather(1, place)
+        factors = padded[stamp].gather(1, place)
+        values[stamp, number] = spread * factors
+        scaled = torch.zeros_like(values)
+        scaled[stamp, number] = spread * factors**2
         inner = slice(edge, edge + size)
         n_pixels = (small[:, inner, inner] & (scale > 0)).sum(dim=(1, 2))
         parts = cls(places, values, None, None, n_pixels)
-        parts = replace(parts, root=parts._roots(size**2))
+        parts = replace(parts, root=_inverse_roots(_gram(scaled, filters, centers)))
         return replace(parts, sky=parts.coordinates(sky.flatten(1)[:, None]))
 
     def __getitem__(self, rows):
         taken = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
         return MaskedParts(**taken)
-
-    def _roots(self, n_pixels):
-        """Inverse roots of the Gram matrices of the filtered masked pixels."""
-        n, most, _ = self.places.shape
-        columns = []
-        step = max(1, _NUMBERS // (n * n_pixels))
-        for start in range(0, most, step):
-            part = slice(start, min(start + step, most))
-            images = self.values.new_zeros(n, part.stop - part.start, n_pixels + 1)
-            images.scatter_add_(2, self.places[:, part], self.values[:, part])
-            columns.append(self.inner(images[:, :, :-1]))
-        gram = torch.cat(columns, dim=2).double()
-        diagonal = gram.diagonal(dim1=1, dim2=2)
-        typical = diagonal.amax(dim=1, keepdim=True).clamp(min=1e-12)
-        gram = gram + torch.diag_embed(_RIDGE * typical + (diagonal == 0) * typical)
-        root = torch.linalg.cholesky_ex(gram).L
-        unit = torch.eye(most, dtype=root.dtype, device=root.device).expand(n, -1, -1)
-        return torch.linalg.solve_triangular(root, unit, upper=False).to(self.values.dtype)
 
     def inner(self, images):
         """Inner products of the masked pixels with whitened images, (N, M, B) for (N, B, P)."""
@@ -155,3 +141,40 @@ class MaskedParts:
         spread = (self.values * amplitudes[:, :, None]).flatten(1)
         images = spread.new_zeros(len(spread), n_pixels + 1)
         return images.scatter_add_(1, self.places.flatten(1), spread)[:, :-1]
+
+
+def _gram(scaled, filters, centers):
+    """Inner products of filtered masked pixels, (N, M, M), of which distant ones have none.
+
+    Parameters
+    ----------
+    scaled : (N, M, T) `~torch.Tensor`
+        As ``values`` in `MaskedParts`, times the factors of these pixels once more.
+    filters : (N, K, K) `~torch.Tensor`
+        The filters.
+    centers : (N, M, 2) int `~torch.Tensor`
+        y and x of the masked pixels; far away from each other where there is none.
+    """
+    n, most, _ = scaled.shape
+    side = filters.shape[-1]
+    size = 4 * -(-2 * side // 4)  # distances of up to a side in both directions
+    spectrum = torch.fft.rfft2(filters, s=(size, size)).conj()
+    gram = torch.zeros(n, most, most, dtype=torch.float64, device=scaled.device)
+    for row in range(n):
+        patches = torch.fft.rfft2(scaled[row].view(most, side, side), s=(size, size))
+        products = torch.fft.irfft2(patches * spectrum[row], s=(size, size))
+        steps = centers[row] - centers[row, :, None]
+        one, other = (steps.abs() < side).all(dim=2).nonzero(as_tuple=True)
+        y, x = (steps[one, other] % size).T
+        gram[row, one, other] = products[one, y, x].double()
+    return (gram + gram.transpose(1, 2)) / 2
+
+
+def _inverse_roots(gram):
+    """Inverses of the lower roots of Gram matrices, with a ridge, (N, M, M) float32."""
+    diagonal = gram.diagonal(dim1=1, dim2=2)
+    typical = diagonal.amax(dim=1, keepdim=True).clamp(min=1e-12)
+    gram = gram + torch.diag_embed(_RIDGE * typical + (diagonal == 0) * typical)
+    root = torch.linalg.cholesky_ex(gram).L
+    unit = torch.eye(gram.shape[1], dtype=root.dtype, device=root.device).expand(len(gram), -1, -1)
+    return torch.linalg.solve_triangular(root, unit, upper=False).float()
