@@ -1,5 +1,8 @@
 """Galaxies do not know of each other: results do not depend on batches and order."""
 
+import pickle
+import weakref
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from helpers.rendered import NOISE, add_noise, make_cutout, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
+from sersicnet.preprocessing import batches
 
 
 def test_one_by_one_and_backwards(net, cutouts, expected):
@@ -35,6 +39,37 @@ def test_many_cutouts(net, cutouts, expected, monkeypatch):
     assert_same(parts, few)
     for name, values in parts.samples(5).items():  # by number of the galaxy
         assert_allclose(values, few.samples(5)[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("refine", [None, "lm"])
+def test_stamps_do_not_outlive_their_batch(refine, net, cutouts, monkeypatch):
+    """Memory is that of two batches of stamps, however many cutouts there are."""
+    monkeypatch.setattr(batches, "SIZE", 2)
+    build = batches.build_stamps
+    made = []
+    alive = []
+
+    def build_and_count(*arguments, **options):
+        alive.append(sum(array() is not None for array in made))
+        stamps = build(*arguments, **options)
+        made.append(weakref.ref(stamps.data.base))
+        return stamps
+
+    monkeypatch.setattr(batches, "build_stamps", build_and_count)
+    results = net.predict(cutouts * 3, refine=refine, n_samples=8)
+    assert len(made) >= 9
+    assert max(alive) <= 2  # that of the batch before, and binned galaxies
+    assert made[0]() is None
+    assert len(results) == 18
+
+
+@pytest.mark.parametrize(("refine", "most"), [("lm", 6000), ("importance", 30_000)])
+def test_bytes_of_results(refine, most, net, cutouts):
+    """20,000 galaxies have results of some 100 MB (lm), or 600 MB (importance)."""
+    options = {"refine": refine, "psf": star(), "n_samples": 8}
+    few, many = (net.predict(cutouts[2:3] * n, **options) for n in (1, 5))
+    size = (len(pickle.dumps(many)) - len(pickle.dumps(few))) / 4
+    assert size < most
 
 
 def test_errors_name_the_cutout_of_any_batch(net, cutouts, monkeypatch):
