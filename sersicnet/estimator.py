@@ -255,8 +255,8 @@ class SersicNet(Settings):
         refine : None, ``'lm'`` or ``'importance'``
             Refinement of the network's posterior by a fit or by importance sampling; for options,
             `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
-        sky : {'prior', 'free', 'fixed'}
-            What a refinement assumes of the sky that is left: 0 within ``sky_err``, any, or none.
+        sky : {'prior', 'free', 'fixed', 'plane'}
+            What a refinement assumes of the sky: 0 within ``sky_err``, any, none, with any slope.
         sky_err : float or `~astropy.units.Quantity`, optional
             Its standard deviation, in units of the median noise (default 0.03), one or per cutout.
         noise_correlation : 'measure', None, (K, K) array_like or path

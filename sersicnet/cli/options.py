@@ -207,8 +207,9 @@ def add_refine(parser):
     add_option(
         parser,
         "sky",
-        choices=("prior", "free", "fixed"),
-        help="with --refine, the sky that is left: 0 within --sky-err, anything, or none; "
+        choices=("prior", "free", "fixed", "plane"),
+        help="with --refine, the sky that is left: 0 within --sky-err, anything, none, or a plane "
+        "with any slope; "
         "default: %(default)s",
     )
     add_option(

@@ -18,7 +18,7 @@ from sersicnet.preprocessing.stamps import CheckedCutout
 
 __all__ = ["Assumptions", "PixelModel", "check_sky", "known_correlation", "plain_width"]
 
-SKIES = ("prior", "free", "fixed")
+SKIES = ("prior", "free", "fixed", "plane")
 # Least standard deviation of what is left of the sky after its subtraction, in units of the median
 # noise of a pixel.
 _LEAST_SKY = 0.03
@@ -43,11 +43,11 @@ def check_sky(sky, sky_err, *, n_values=None):
         If ``sky_err`` is not a number.
     """
     if not isinstance(sky, str) or sky not in SKIES:
-        msg = f"sky={sky!r} must be 'prior', 'free' or 'fixed'"
+        msg = f"sky={sky!r} must be 'prior', 'free', 'fixed' or 'plane'"
         raise ValueError(msg)
     if sky_err is None:
         return
-    if sky != "prior":
+    if sky not in ("prior", "plane"):
         msg = f"sky_err={sky_err!r} is the width of a prior: it needs sky='prior', not {sky!r}"
         raise ValueError(msg)
     try:
@@ -75,6 +75,8 @@ class PixelModel(Rows):
         there is no sky, infinite where nothing is known of it.
     expected_sky : (N,) `~numpy.ndarray`
         What is left of the sky, as far as is known: that of the prior, if there is one.
+    plane : (N,) bool `~numpy.ndarray`
+        Whether the sky has a free slope as well, the same for all.
     noise : `~sersicnet.model.NoiseFilters`
         How the noise is whitened.
     correlation : (N, 17, 17) `~numpy.ndarray`
@@ -85,6 +87,7 @@ class PixelModel(Rows):
 
     sky_err: np.ndarray
     expected_sky: np.ndarray
+    plane: np.ndarray
     noise: NoiseFilters
     correlation: np.ndarray
     flags: np.ndarray
@@ -156,7 +159,8 @@ class Assumptions:
                 width = np.zeros(len(stamps))
             case _:
                 width = in_stamps
-        return PixelModel(width, in_stamps, *self._noise(batch, stamps))
+        plane = np.full(len(stamps), self.sky == "plane")
+        return PixelModel(width, in_stamps, plane, *self._noise(batch, stamps))
 
     def _noise(self, batch, stamps):
         """The filters, the correlations and the flags of a batch."""

@@ -94,6 +94,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
                 prior=prior,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
+                plane=bool(pixels.plane.any()),
                 device=device,
             )
         )
@@ -219,6 +220,7 @@ class BatchFit:
                 chunk=1,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
+                plane=bool(pixels.plane.any()),
                 device=device,
             )
             for place, likelihood in found:

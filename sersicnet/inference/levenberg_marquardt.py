@@ -90,7 +90,18 @@ class Fit(Rows):
     held: np.ndarray
 
 
-def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, noise=None, device="cpu"):
+def fit_stamps(
+    labels,
+    data,
+    weight,
+    psfs,
+    *,
+    prior=True,
+    sky_err=None,
+    plane=False,
+    noise=None,
+    device="cpu",
+):
     """Fit galaxies, starting from given labels.
 
     Parameters
@@ -107,6 +118,8 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, noise=No
     sky_err : (N,) `~numpy.ndarray`, optional
         Standard deviation of the prior of the sky, in units of the data: 0 for no sky, infinite
         (the default) where nothing is known of it.
+    plane : bool, optional
+        Whether the sky has a free slope as well.
     noise : `~sersicnet.model.NoiseFilters`, optional
         Correlation of the noise; by default pixels are independent.
     device : str or `~torch.device`
@@ -153,6 +166,7 @@ def fit_stamps(labels, data, weight, psfs, *, prior=True, sky_err=None, noise=No
         "held": np.zeros((n, N_LABELS), dtype=bool),
     }
     options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
+    options["plane"] = plane
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels

@@ -189,9 +189,9 @@ class Options:
     )
     sky: str = _option(
         "prior",
-        "{'prior', 'free', 'fixed'}, optional",
+        "{'prior', 'free', 'fixed', 'plane'}, optional",
         "What a refinement assumes about the sky that is left: 0 within sky_err (prior), anything "
-        "(free), or none (fixed).",
+        "(free), none (fixed), or 0 within sky_err in the middle with any slope (plane).",
     )
     sky_err: object = _option(
         None,

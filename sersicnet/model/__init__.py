@@ -22,6 +22,7 @@ module              content
 ``noise``           The correlation of the noise of neighboring pixels.
 ``whitening``       Stamps with correlated noise, made such that their noise is white.
 ``masked``          Masked pixels of such stamps, which are projected out.
+``free_parts``      Slopes of the sky, which are projected out as well.
 ``misfit``          Residuals that one Sersic galaxy cannot explain.
 ``symmetries``      The eight orientations of a stamp.
 =================== ==============================================================================

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from sersicnet.model.free_parts import FreeParts
 from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.masked import MaskedParts
 from sersicnet.model.profile import sersic_images
@@ -64,8 +65,8 @@ class StampLikelihood:
     sky_column : (N, S, S) `~torch.Tensor`, optional
         Image of a sky of 1 over the noise; by default the weights. This and what follows are for
         whitened stamps (`~sersicnet.model.whitened_likelihood`), whose data and PSFs are filtered.
-    masked : MaskedParts, optional
-        Masked pixels whose filtered images are projected out.
+    masked : MaskedParts or FreeParts, optional
+        Masked pixels whose filtered images are projected out, and a slope of the sky.
     gain : float or (N,) `~torch.Tensor`, optional
         Factors by which the PSFs multiply a uniform image.
 
@@ -86,7 +87,7 @@ class StampLikelihood:
     sky_err: torch.Tensor | None = None
     outside: torch.Tensor | None = None
     sky_column: torch.Tensor | None = None
-    masked: MaskedParts | None = None
+    masked: MaskedParts | FreeParts | None = None
     gain: torch.Tensor | float = 1.0
 
     def __post_init__(self):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
+from sersicnet.model.free_parts import FreeParts, slope_images
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profile import sersic_images
 from sersicnet.model.render import n_together, psf_transforms
@@ -37,7 +38,9 @@ class NoiseFilters(Rows):
         return ~self.filters.any(axis=(1, 2))
 
 
-def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, noise=None, device="cpu"):
+def likelihoods(
+    labels, data, weight, psfs, *, chunk, sky_err=None, plane=False, noise=None, device="cpu"
+):
     """Group galaxies that are fitted together, and make the likelihood of each group.
 
     Parameters
@@ -52,6 +55,8 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, noise=None, 
         Largest number of galaxies in a group.
     sky_err : (N,) `~numpy.ndarray`, optional
         Standard deviations of the prior of the sky, as in `~sersicnet.model.StampLikelihood`.
+    plane : bool, optional
+        Whether the sky has a free slope as well.
     noise : `NoiseFilters`, optional
         Correlation of the noise; by default pixels are independent.
     device : str or `~torch.device`
@@ -73,6 +78,9 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, noise=None, 
         white = noise.is_white
     whole = data.shape[-1]
     sizes = np.minimum(stamp_sizes(labels, widths), whole)
+    if plane:  # all pixels show the slope
+        sizes = np.full(len(labels), whole)
+    options = {"device": device, "plane": plane}
     for size, alike in product(np.unique(sizes[good]), (True, False)):
         chosen = np.flatnonzero(good & (sizes == size) & (white == alike))
         chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
@@ -81,18 +89,23 @@ def likelihoods(labels, data, weight, psfs, *, chunk, sky_err=None, noise=None, 
             rows = chosen[start : start + step]
             stamps = labels[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
             if alike:
-                yield rows, _white(*stamps, size=int(size), device=device)
+                yield rows, _white(*stamps, size=int(size), **options)
             else:
-                yield rows, _colored(*stamps, noise[rows], size=int(size), device=device)
+                yield rows, _colored(*stamps, noise[rows], size=int(size), **options)
 
 
-def _white(labels, data, weight, psfs, sky_err, *, size, device):
+def _white(labels, data, weight, psfs, sky_err, *, size, plane, device):
     """The likelihood of some galaxies with white noise."""
     edge = (data.shape[-1] - size) // 2
     inner = (slice(None), slice(edge, edge + size), slice(edge, edge + size))
+    scale = torch.from_numpy(weight[inner]).contiguous().to(device)
+    slopes = None
+    if plane:
+        slopes = FreeParts.of(None, scale[:, None] * slope_images(size, scale), scale)
     return StampLikelihood(
         data=torch.from_numpy(data[inner]).contiguous().to(device),
-        weight=torch.from_numpy(weight[inner]).contiguous().to(device),
+        weight=scale,
+        masked=slopes,
         transform=psf_transforms(psfs, psfs.which, size, device),
         oversampling=psfs.oversampling,
         sky_err=torch.from_numpy(sky_err).to(device),
@@ -100,7 +113,7 @@ def _white(labels, data, weight, psfs, sky_err, *, size, device):
     )
 
 
-def _colored(labels, data, weight, psfs, sky_err, noise, *, size, device):
+def _colored(labels, data, weight, psfs, sky_err, noise, *, size, plane, device):
     """The likelihood of some galaxies with correlated noise."""
     return whitened_likelihood(
         torch.from_numpy(labels).float().to(device),
@@ -111,6 +124,7 @@ def _colored(labels, data, weight, psfs, sky_err, noise, *, size, device):
         psfs,
         size=size,
         sky_err=torch.from_numpy(sky_err).to(device),
+        plane=plane,
     )
 
 

@@ -13,6 +13,7 @@ replaced by the model that a fit starts from, and whitened pixels near them are 
 import torch
 from torch.nn.functional import max_pool2d, pad
 
+from sersicnet.model.free_parts import FreeParts, slope_images
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.masked import MaskedParts
 from sersicnet.model.profile import sersic_images
@@ -135,7 +136,7 @@ def filter_transform(filters, size, oversampling=1):
     return _transform(fine, size).real
 
 
-def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky_err):
+def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky_err, plane=False):
     """Make the likelihood of stamps with correlated noise.
 
     Parameters
@@ -154,6 +155,8 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
         Side of the middle part of the stamps that galaxies are compared on.
     sky_err : (N,) `~torch.Tensor`
         As in `~sersicnet.model.StampLikelihood`.
+    plane : bool, optional
+        Whether the sky has a free slope; ``size`` is then that of the stamps.
 
     Returns
     -------
@@ -170,7 +173,14 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
     edge = (whole - size) // 2
     inner = (slice(None), slice(edge, edge + size), slice(edge, edge + size))
     scale = _smooth_weight(weight, good)[inner] * _kept(good | small)[inner]
-    sky = _filtered((good | small).to(data.dtype), filters)[inner] * scale
+    usable = (good | small).to(data.dtype)
+    sky = _filtered(usable, filters)[inner] * scale
+    masked = MaskedParts.of(small, scale, filters, sky, edge)
+    if plane:
+        slopes = []
+        for slope in slope_images(whole, data):
+            slopes.append(_filtered(usable * slope, filters)[inner] * scale)
+        masked = FreeParts.of(masked, torch.stack(slopes, dim=1), sky)
     transform = psf_transforms(psfs, psfs.which, size, device)
     response = filter_transform(filters, transform.shape[-2], psfs.oversampling)
     likelihood = StampLikelihood(
@@ -181,7 +191,7 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
         sky_err=sky_err,
         outside=outside,
         sky_column=sky.contiguous(),
-        masked=MaskedParts.of(small, scale, filters, sky, edge),
+        masked=masked,
         gain=filters.sum(dim=(1, 2)),
     )
     likelihood.data += likelihood.model(labels)

@@ -28,7 +28,9 @@ def widths(cutouts, *, bins=1, **options):
 
 @pytest.mark.parametrize("sky", ["flat", "PRIOR", None, True])
 def test_unknown_skies(sky):
-    with pytest.raises(ValueError, match=rf"sky={sky!r} must be 'prior', 'free' or 'fixed'"):
+    with pytest.raises(
+        ValueError, match=rf"sky={sky!r} must be 'prior', 'free', 'fixed' or 'plane'"
+    ):
         Assumptions(sky=sky)
 
 
@@ -242,6 +244,25 @@ def test_a_galaxy_does_not_depend_on_the_noise_of_others(net, thirty, four):
     for name in ("mag", "r_eff", "n"):
         apart = np.abs(mixed.median(name)[[1, 3]] - alone.median(name))
         assert (apart < 0.05 * alone.error(name)).all()
+
+
+@pytest.mark.parametrize("refine", ["lm", "importance"])
+def test_a_sky_with_a_slope(net, refine):
+    """A slope of a sigma over the stamp: fits are those without it, but for where they start."""
+    image = NOISE * render([labels_of(snr=200)], star(), size=64)
+    image = image + NOISE * np.random.default_rng(4).normal(size=image.shape)
+    slope = NOISE * np.linspace(-1, 1, 64)
+    options = {"refine": refine, "sky": "plane", "noise_correlation": None}
+    found = net.predict([make_cutout(image[0] + slope)], **options)
+    flat = net.predict([make_cutout(image[0])], **options)
+    constant = net.predict([make_cutout(image[0] + slope)], **(options | {"sky": "prior"}))
+    for name in ("mag", "r_eff", "n", "q"):
+        moved = abs(found.median(name) - flat.median(name)) / flat.error(name)
+        assert moved[0] < (0.1 if refine == "lm" else 0.3)
+    worse = abs(constant.median("x_0") - flat.median("x_0")) / flat.error("x_0")
+    assert worse[0] > 1
+    assert found.meta["SKY"] == "plane"
+    assert not found.flags[0] & int(Flags.MISFIT)
 
 
 def test_too_few_pixels_for_the_correlation_are_told(net):

@@ -22,7 +22,7 @@ from sersicnet.measure.options import Options
         ({"seed": None}, "seed=None must be a non-negative integer"),
         ({"augment": 1}, "augment=1 must be True or False"),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
-        ({"sky": "flat"}, "sky='flat' must be 'prior', 'free' or 'fixed'"),
+        ({"sky": "flat"}, "sky='flat' must be 'prior', 'free', 'fixed' or 'plane'"),
         ({"noise_correlation": [[1, 1], [1, 1]]}, r"noise_correlation has shape \(2, 2\): K must"),
         ({"sky_err": -1}, "sky_err=-1 must be positive and finite"),
         ({"sky_err": [0.1, 0.2]}, r"sky_err has shape \(2,\): one value, or one for each of 1"),
