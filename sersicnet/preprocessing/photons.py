@@ -30,6 +30,8 @@ _LEAST_RISE = 0.3
 _LEAST_CORRELATION = 0.5
 # Factor by which a given gain may differ from that of the header.
 _DOUBTED = 2.0
+# Variance over that of sky and photons from which on a pixel is one that was hardly observed.
+_UNUSABLE = 10.0
 # Fewest pixels that show it.
 _FEWEST = 9
 
@@ -149,9 +151,11 @@ class PhotonSums:
             return cls(np.zeros(6))
         sky = finite_median(noise[good]) ** 2
         photons = source_photons(data, good, gain) / sky
+        variance = noise.astype(float) ** 2 / sky
         visible = good & (photons > _VISIBLE / (_SIDE * gain * np.sqrt(sky)))
+        visible &= variance < _UNUSABLE * (1 + photons)
         x = photons[visible]
-        y = noise[visible].astype(float) ** 2 / sky
+        y = variance[visible]
         return cls(np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]))
 
     def __add__(self, other):

@@ -80,6 +80,13 @@ def test_never_twice(factor):
     assert_array_equal(found.weight, stamps_of(data, noise).weight)
 
 
+def test_pixels_that_were_hardly_observed_do_not_hide_photons():
+    """Their noise is far larger than what photons explain."""
+    data, noise = galaxies(20, snr=300.0)
+    noise[np.random.default_rng(2).random(noise.shape) < 0.01] = 1e4
+    assert_array_equal(stamps_of(data, noise, gain=GAIN).photons, IN_MAP)
+
+
 @pytest.mark.parametrize("kind", ["slope", "noisy", "deeper in the middle"])
 def test_maps_that_change_for_other_reasons(kind):
     """A map of depth is not one of photons."""
