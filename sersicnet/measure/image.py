@@ -125,11 +125,7 @@ def measure_image(
             write_background(measurement, sky, Path(background_image))
         if segmentation_image is not None:
             write_segmentation(measurement, sky, Path(segmentation_image))
-    if sky.noise_scale != 1:
-        table.meta["NOISCALE"] = sky.noise_scale
-    table.meta |= sky.photons.describe()
-    if sky.correlation is not None:
-        table.meta |= sky.correlation.describe()
+    table.meta |= sky.describe()
     log_results(table)
     if output is not None:
         write_table(table, output, overwrite=True)

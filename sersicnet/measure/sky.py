@@ -63,6 +63,16 @@ class SkyMap:
         """Return a map with the same noise and without a sky."""
         return replace(self, level=np.zeros_like(self.level))
 
+    def describe(self):
+        """Describe it for ``meta``: scale and correlation of the noise, photons of the sources."""
+        record = {}
+        if self.noise_scale != 1:
+            record["NOISCALE"] = float(self.noise_scale)
+        for part in (self.photons, self.correlation):
+            if part is not None:
+                record |= part.describe()
+        return record
+
     def _interpolate(self, mesh, box):
         """Values in a window; those of a pixel are the same whatever the window."""
         y, x = (

@@ -241,7 +241,8 @@ class Blocks:
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
-        self._warnings.write_text(json.dumps(texts), encoding="utf-8")
+        record = {"meta": sky.describe(), "warnings": texts}
+        self._sky.write_text(json.dumps(record), encoding="utf-8")
         return sky
 
     def measure_block(self, number, sky, _):
@@ -269,13 +270,14 @@ class Blocks:
     def unite(self, _):
         """Write the part of the image when all of its blocks are complete; return its record."""
         table, seconds = self._catalog(self.n_passes)
-        texts = []
-        if self._warnings.exists():  # its sky was measured for a block
-            texts = json.loads(self._warnings.read_text(encoding="utf-8"))
-        with recorded_warnings() as others, self._open() as measurement:
+        sky = {"meta": {}, "warnings": []}
+        if self._sky.exists():  # it was measured for a block
+            sky = json.loads(self._sky.read_text(encoding="utf-8"))
+        with recorded_warnings() as texts, self._open() as measurement:
             table = measurement.finish([table])
+        table.meta |= sky["meta"]
         record = write_part(self.task, table, self.output)
-        record["warnings"] = texts + others
+        record["warnings"] = sky["warnings"] + texts
         return {"files": self.files, "seconds": round(seconds, 3), **record}
 
     @contextmanager
@@ -303,9 +305,9 @@ class Blocks:
         return catalog, seconds
 
     @property
-    def _warnings(self):
-        """File of the warnings about image, noise and saturation."""
-        return self.folder / "warnings.json"
+    def _sky(self):
+        """File of what is recorded about the sky, and of warnings about image and noise."""
+        return self.folder / "sky.json"
 
     def _models(self, n_before):
         return self.folder / f"models-{n_before}.parquet"
