@@ -270,8 +270,8 @@ def prepare(
         flux density needs none and ignores it, with a warning if it differs.
     gain : float, `~astropy.units.Quantity` or array, optional
         Electrons per unit of the data, one for all or one per cutout; by default that of unit and
-        header (`~sersicnet.io.gains.header_gain`). The photons of the galaxy are added to noise
-        maps that lack them; infinite: they are not.
+        header (cards ``GAIN`` and ``EXPTIME``). The photons of the galaxy are added to noise maps
+        that lack them; infinite: they are not.
     first : int, optional
         Number of the first of a list of cutouts in error messages.
 

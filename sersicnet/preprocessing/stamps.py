@@ -108,8 +108,8 @@ class Stamps(Rows):
     gain : (N,) `~numpy.ndarray`
         Electrons per unit of the cutouts, NaN where not known.
     photons : (N,) int `~numpy.ndarray`
-        What was done about the photons of sources: numbers in
-        `~sersicnet.preprocessing.photons.PHOTONS`.
+        What was done about the photons of sources: 0 where the gain is not known, 1 where they
+        are in the noise map, 2 where they were added to it.
     """
 
     data: np.ndarray
