@@ -146,4 +146,6 @@ def smooth_correlation(neighbors):
     """
     known = np.where(neighbors > _LEAST_ALIKE, np.minimum(neighbors, 0.99), np.nan)
     steps2 = np.arange(-FILTER_REACH, FILTER_REACH + 1) ** 2
-    return known[:, None, None] ** (steps2[:, None] + steps2)
+    found = known[:, None, None] ** (steps2[:, None] + steps2)
+    found[np.isnan(known)] = np.nan  # also in the middle
+    return found
