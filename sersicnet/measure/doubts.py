@@ -9,6 +9,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import warn_if_unresolved
+from sersicnet.measure.psf import stamps_at
+from sersicnet.preprocessing.inputs import psf_width
 
 __all__ = ["warn_of_catalog"]
 
@@ -19,12 +21,19 @@ __all__ = ["warn_of_catalog"]
 _RADII = 5.0
 # Largest error of the magnitude of a source that counts: radii of others are guesses.
 _LARGEST_ERROR = 0.2
+# A star behind a PSF of half of its width has a half-light radius of 0.87 of the FWHM of this PSF,
+# and a galaxy a larger one. Among this many detected sources with such an error of the magnitude,
+# this share at least is more compact than that, where the PSF is right.
+_N_BRIGHT = 100
+_BRIGHT_ERROR = 0.05
+_COMPACT = 0.55
+_LEAST_SHARE = 0.01
 # Flags of sources whose radii do not count.
 _DOUBTED = FAILED | Flags.BAD_PSF | Flags.LOW_SNR | Flags.EDGE
 
 
 def warn_of_catalog(table, measurement, *, stacklevel):
-    """Warn if most sources are unresolved, or some are too large for the boxes of the sky.
+    """Warn if most sources are unresolved, or none is, or some are large for the boxes of the sky.
 
     Parameters
     ----------
@@ -42,6 +51,7 @@ def warn_of_catalog(table, measurement, *, stacklevel):
     """
     if measurement.net.network == "posterior":
         warn_if_unresolved(np.asarray(table["flags"]), stacklevel=stacklevel + 1)
+        _warn_if_all_are_large(table, measurement, stacklevel=stacklevel + 1)
     if not measurement.has_sky or not {"r_eff", "mag_err"} <= set(table.colnames):
         return
     box = measurement.options.background_box
@@ -57,6 +67,28 @@ def warn_of_catalog(table, measurement, *, stacklevel):
             "of their light for sky"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
+
+
+def _warn_if_all_are_large(table, measurement, *, stacklevel):
+    """Warn if no detected source is as compact as a star, as behind a PSF that is too narrow."""
+    if measurement.options.catalog is not None or measurement.psf is None:
+        return
+    stamps = stamps_at(measurement.psf, measurement.field.data.shape)
+    fwhm = psf_width(stamps, {"oversampling": measurement.psf.oversampling})
+    if fwhm is None or not {"r_eff", "mag_err"} <= set(table.colnames):
+        return
+    bright = np.asarray(table["flags"]) & int(FAILED | Flags.BAD_PSF) == 0
+    bright &= np.asarray(u.Quantity(table["mag_err"]).value) < _BRIGHT_ERROR
+    radius = _radii_in_pixels(table, measurement.pixel_scale)[bright] / fwhm
+    n_compact = np.count_nonzero(radius < _COMPACT)
+    if len(radius) < _N_BRIGHT or n_compact >= _LEAST_SHARE * len(radius):
+        return
+    msg = (
+        f"{n_compact} of {len(radius)} bright sources have half-light radii below {_COMPACT} of "
+        "the FWHM of the PSF, as stars and small galaxies have: it may be narrower than that of "
+        "the image; a PSF on the pixels of the image needs psf_oversampling=1"
+    )
+    warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
 
 
 def _radii_in_pixels(table, pixel_scale):

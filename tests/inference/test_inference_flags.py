@@ -1,14 +1,18 @@
 """Flags that follow from what the network says: each has its cause."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.cutouts import UNITS
 from helpers.predicted import LARGE, assert_same, large
 from helpers.rendered import add_noise, labels_of, make_cutout, render, star
 from numpy.testing import assert_array_equal
 
 from sersicnet.flags import Flags
+from sersicnet.inference.flags import warn_if_unresolved
 from sersicnet.inference.predict import predict_posterior
 from sersicnet.preprocessing.batches import open_cutouts
 
@@ -119,3 +123,33 @@ def test_noise_that_is_not_given(net, images, expected):
     results = net.predict([make_cutout(image, uncertainty=None) for image in images])
     assert_same(results, expected, atol=1.5, flags=False)
     assert ((results.flags & int(Flags.NOISE_ESTIMATED)) != 0).all()
+
+
+def unresolved(n, n_unresolved, n_unlike):
+    """Flags of galaxies of which some are unresolved, and some of these not like the PSF."""
+    flags = np.zeros(n, dtype=int)
+    flags[:n_unresolved] = Flags.UNRESOLVED
+    flags[:n_unlike] |= int(Flags.MISFIT)
+    return flags
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((5, 4, 0), "4 of 5 sources are UNRESOLVED: unless they are stars, the PSF is wider"),
+        ((25, 7, 3), "3 of 25 sources are UNRESOLVED and MISFIT: as it seems, the PSF is wider"),
+    ],
+)
+def test_a_psf_that_is_wider_than_that_of_the_image(numbers, text):
+    with pytest.warns(AstropyUserWarning, match=f"{text}.*needs psf_oversampling=") as caught:
+        warn_if_unresolved(unresolved(*numbers), stacklevel=1)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("numbers", [(4, 4, 4), (25, 18, 2), (40, 20, 3), (25, 0, 0)])
+def test_psfs_without_a_doubt(numbers):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_if_unresolved(unresolved(*numbers), stacklevel=1)
+        saturated = unresolved(25, 7, 7) | int(Flags.SATURATED)
+        warn_if_unresolved(saturated, stacklevel=1)
