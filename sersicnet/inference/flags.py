@@ -43,7 +43,8 @@ _SMALLEST = 40
 _WIDEST = 10.0
 # Correlation of the noise of next neighbors there: that of a smoothing of 0.8 pixels is 0.67.
 _MOST_ALIKE = 0.75
-# Structure of the residuals, or their chi2, above noise by more than this many times its scatter.
+# Structure of the residuals, their chi2, or an end of the light, above noise by more than this many
+# times its scatter. Of 240 clean galaxies, none has an end above 3.6.
 _SIGNIFICANCE = 4.0
 # What is sharper than the PSF, as a cosmic ray, may leave residuals of alternating signs, which are
 # negative structure. Errors of the network leave some in bright galaxies, down to -7.
@@ -57,6 +58,11 @@ _HIGH_CHI2 = 1.5
 # Fewest sources of which most may not be unresolved, and the share that is most of them.
 _FEWEST = 5
 _MOST = 0.75
+# Fewest sources that are neither resolved nor like the PSF, and their share of all. A PSF of twice
+# the width makes 17, 9 and 6 of 40 galaxies so, with radii of up to 4, 6 and 8 pixels behind one of
+# 3 pixels; of 120 galaxies of the prior behind their own PSFs, none is.
+_FEWEST_UNLIKE = 3
+_LEAST_UNLIKE = 0.1
 # Medians this close to the end of a label's range, in units of the range, are flagged.
 _EDGE = 0.01
 
@@ -84,7 +90,9 @@ def misfit_flags(found, quantiles, fitted):
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN where there is no model
         share = np.sqrt(np.abs(found.structure) / found.signal)
         odd = (found.significance > _SIGNIFICANCE) | (found.significance < _SHARP)
-        odd &= share > np.minimum(error, _LARGEST_SHARE)
+        least = np.minimum(error, _LARGEST_SHARE)
+        odd &= share > least
+        odd |= (found.edge_significance > _SIGNIFICANCE) & (found.edge > least)
         high = found.chi2 > _HIGH_CHI2 * found.expected_chi2
         high &= (found.chi2_significance > _SIGNIFICANCE) & fitted
     flags[odd] |= int(Flags.MISFIT)
@@ -269,7 +277,7 @@ def _excess_noise(correlation, medians, pixel_scale):
 
 
 def warn_if_unresolved(flags, *, stacklevel):
-    """Warn if most sources are unresolved, which a PSF on finer pixels than it says makes them.
+    """Warn if sources are narrower than the PSF, which one on finer pixels than it says makes them.
 
     Parameters
     ----------
@@ -282,14 +290,22 @@ def warn_if_unresolved(flags, *, stacklevel):
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
         If there are at least 5 sources with a result, and more than three quarters of them are
-        ``UNRESOLVED``.
+        ``UNRESOLVED``, or 3 and a tenth are both that and ``MISFIT``, but not saturated.
     """
     measured = flags[flags & int(FAILED | Flags.BAD_PSF) == 0]
     n_unresolved = np.count_nonzero(measured & int(Flags.UNRESOLVED))
-    if len(measured) < _FEWEST or n_unresolved <= _MOST * len(measured):
+    unlike = measured & int(Flags.UNRESOLVED | Flags.MISFIT | Flags.SATURATED)
+    n_unlike = np.count_nonzero(unlike == int(Flags.UNRESOLVED | Flags.MISFIT))
+    if len(measured) < _FEWEST:
+        return
+    if n_unresolved > _MOST * len(measured):
+        found = f"{n_unresolved} of {len(measured)} sources are UNRESOLVED: unless they are stars"
+    elif n_unlike >= max(_FEWEST_UNLIKE, _LEAST_UNLIKE * len(measured)):
+        found = f"{n_unlike} of {len(measured)} sources are UNRESOLVED and MISFIT: as it seems"
+    else:
         return
     msg = (
-        f"{n_unresolved} of {len(measured)} sources are UNRESOLVED: unless they are stars, the PSF "
-        "is wider than that of the image; a PSF on finer pixels needs psf_oversampling="
+        f"{found}, the PSF is wider than that of the image; a PSF on finer pixels needs "
+        "psf_oversampling="
     )
     warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)

@@ -12,15 +12,17 @@ the galaxy is are compared with noise. Three steps make that fair:
   of the size of the PSF makes neighbors alike, whereas photon noise that a noise map left out, or
   a noise map that is too small, does not.
 
-Both are expressed in units of their own scatter for an image that is the model and noise.
+A third number, *edge* (`sersicnet.model.edges`), asks whether the light ends at some radius. All
+are expressed in units of their own scatter for an image that is the model and noise.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from sersicnet._rows import Rows
+from sersicnet.model.edges import find_edges
 from sersicnet.model.labels import (
     CENTER,
     LOG_R_EFF,
@@ -30,15 +32,9 @@ from sersicnet.model.labels import (
     length,
     split_labels,
 )
-from sersicnet.model.noise import (
-    NEIGHBORS,
-    REACH,
-    autocovariance,
-    box_sums,
-    neighbor_power,
-    noise_moments,
-)
+from sersicnet.model.noise import NEIGHBORS, REACH, neighbor_power, noise_moments
 from sersicnet.model.render import render_models
+from sersicnet.model.residuals import Columns, local_variance, measure_noise
 
 __all__ = ["Misfit", "compare_residuals", "measure_misfit"]
 
@@ -46,23 +42,10 @@ __all__ = ["Misfit", "compare_residuals", "measure_misfit"]
 # half-light radii, to which the PSF's FWHM is added in quadrature.
 _LEVEL = 0.3
 _RADII = 2.0
-# Noise is measured where the model is below this many sigma; where there are fewer such pixels than
-# that, everywhere outside of the galaxy's ellipse.
-_EMPTY = 0.1
-_ENOUGH = 300
-# Pixels beyond this many standard deviations there, and their neighbors, are other sources.
-_OUTLIER = 4.0
-# Median of chi2 with one degree of freedom.
-_MEDIAN = 0.4549
-# Photon noise that a noise map lacks: at most that of three electrons per unit of the noise, which
-# is the noise of a camera's readout. What is more is no noise.
-_PHOTONS = 1 / 3
-# The noise is not taken as less than this share of its map: the variance of missing pixels is 0.
-_LEAST_VARIANCE = 0.25
-# Covariance at this distance is that of the sky or of the wings of the galaxy, not of the noise.
-_FAR = 6
-# Correlation of neighbors where it cannot be measured: that of strongly drizzled images.
-_UNKNOWN = 0.5
+# Whether its light ends is seen within this many.
+_EDGE_RADII = 4.0
+# FWHM of a Gaussian over its standard deviation.
+_SIGMA = 2.355
 # The middle pixels of the stamp are enough for galaxies up to this half-light radius, in pixels.
 _MIDDLE = 64
 _SMALL = 8.0
@@ -94,6 +77,11 @@ class Misfit(Rows):
         Sum of the squared model in the same unit.
     neighbors : (N,) `~numpy.ndarray`
         Correlation of the noise of next neighbors; NaN where too few pixels show it.
+    edge : (N,) `~numpy.ndarray`
+        Root of the squared residuals that an end of the galaxy's light explains, as a share of
+        that of the model.
+    edge_significance : (N,) `~numpy.ndarray`
+        The same in units of its scatter.
     """
 
     chi2: np.ndarray
@@ -104,6 +92,8 @@ class Misfit(Rows):
     significance: np.ndarray
     signal: np.ndarray
     neighbors: np.ndarray
+    edge: np.ndarray
+    edge_significance: np.ndarray
 
     @classmethod
     def unknown(cls, n):
@@ -153,9 +143,9 @@ def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
     if correlation is None:
         correlation = np.full((len(labels), 2 * REACH + 1, 2 * REACH + 1), np.nan)
-    sizes, inner = _sides(labels, widths, data.shape[-1])
-    for size, side in np.unique(np.stack([sizes, inner], axis=1)[judged], axis=0):
-        rows = np.flatnonzero(judged & (sizes == size) & (inner == side))
+    sides = np.stack(_sides(labels, widths, data.shape[-1]), axis=1)
+    for size, *inner in np.unique(sides[judged], axis=0):
+        rows = np.flatnonzero(judged & (sides == (size, *inner)).all(axis=1))
         for part, chosen, models in render_models(labels, rows, psfs, int(size), device=device):
             values = _compare(
                 _middle(torch.from_numpy(data[part]), size).to(device),
@@ -164,21 +154,24 @@ def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"
                 chosen,
                 torch.from_numpy(widths[part]).float().to(device),
                 torch.from_numpy(correlation[part]).float().to(device),
-                int(side),
+                [int(side) for side in inner],
             )
             found = found.with_rows(part, values)
     return found
 
 
 def _sides(labels, fwhm, whole):
-    """Return the sides of the middle parts that noise and galaxy are measured in.
+    """Return the sides of the middle parts that noise, galaxy and its edge are measured in.
 
     Small parts of small galaxies are quick.
     """
     r_eff = 10 ** labels[:, LOG_R_EFF]
     sizes = np.where(r_eff < _SMALL, min(_MIDDLE, whole), whole)
-    reach = np.hypot(_RADII * r_eff, fwhm) + np.abs(labels[:, CENTER]).max(axis=1)
-    return sizes, np.where(reach < sizes // 4 - 1, sizes // 2, sizes)
+    sides = [sizes]
+    for radii in (_RADII, _EDGE_RADII):
+        reach = np.hypot(radii * r_eff, fwhm) + np.abs(labels[:, CENTER]).max(axis=1)
+        sides.append(np.where(reach < sizes // 4 - 1, sizes // 2, sizes))
+    return sides
 
 
 def _middle(images, size):
@@ -187,20 +180,35 @@ def _middle(images, size):
     return images[..., edge : edge + size, edge : edge + size].contiguous()
 
 
-def _compare(image, model, weight, labels, fwhm, correlation, side):
-    """Compare images with models of single galaxies, which are in the middle ``side`` pixels."""
+def _compare(image, model, weight, labels, fwhm, correlation, sides):
+    """Compare images with models of single galaxies.
+
+    These are in the middle ``sides[0]`` pixels, and what may show that they end in ``sides[1]``.
+    """
+    side, outer = sides
     x, y = _positions(labels, image.shape[-1])
     ellipse = _inside(x, y, labels, fwhm)
-    x, y = _positions(labels, side)
-    derivatives = _derivatives(_middle(model, side), x, y, labels)
-    return compare_residuals(
-        model * weight,
-        (image - model) * weight,
-        good=weight > 0,
-        ellipse=ellipse,
-        derivatives=derivatives * _middle(weight, side)[:, None],
-        correlation=correlation,
+    signal = model * weight
+    residual = (image - model) * weight
+    good = weight > 0
+    noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
+    x, y = _positions(labels, outer)
+    derivatives = _derivatives(_middle(model, outer), x, y, labels)
+    derivatives = derivatives * _middle(weight, outer)[:, None]
+    found = _compare_noise(signal, residual, good & ellipse, _middle(derivatives, side), noise)
+    radius, blur = _radius(x, y, labels, fwhm)
+    edge, significance = find_edges(
+        _middle(signal, outer),
+        _middle(residual, outer),
+        radius=radius,
+        blur=blur,
+        good=_middle(good, outer),
+        ellipse=_middle(ellipse, outer),
+        derivatives=derivatives,
+        noise=noise[:2],
     )
+    edges = {"edge": edge, "edge_significance": significance}
+    return replace(found, **{name: value.cpu().numpy() for name, value in edges.items()})
 
 
 def _positions(labels, size):
@@ -215,13 +223,24 @@ def _inside(x, y, labels, fwhm):
     columns = split_labels(labels[:, None, None])
     a = _RADII * 10**columns.log_r_eff
     b = a * axis_ratio(length(columns.e1, columns.e2))
-    theta = angle(columns.e1, columns.e2)
     fwhm = fwhm[:, None, None]
-    a = torch.hypot(a, fwhm)
-    b = torch.hypot(b, fwhm)
+    return _squared_radius(x, y, columns, torch.hypot(a, fwhm), torch.hypot(b, fwhm)) < 1
+
+
+def _radius(x, y, labels, fwhm):
+    """Distances from the center along the ellipse, and the PSF's width, in half-light radii."""
+    columns = split_labels(labels[:, None, None])
+    a = 10**columns.log_r_eff
+    b = a * axis_ratio(length(columns.e1, columns.e2))
+    return _squared_radius(x, y, columns, a, b).sqrt(), fwhm / _SIGMA / a[:, 0, 0]
+
+
+def _squared_radius(x, y, columns, a, b):
+    """Squared distances from the center along ellipses with the axes ``a`` and ``b``."""
+    theta = angle(columns.e1, columns.e2)
     cos = theta.cos()
     sin = theta.sin()
-    return ((cos * x + sin * y) / a) ** 2 + ((cos * y - sin * x) / b) ** 2 < 1
+    return ((cos * x + sin * y) / a) ** 2 + ((cos * y - sin * x) / b) ** 2
 
 
 def _derivatives(model, x, y, labels):
@@ -272,25 +291,42 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
     Returns
     -------
     Misfit
+        Without edges, which are NaN.
     """
-    variance, measured, n_empty = _noise(signal, residual, good, ellipse)
+    noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
+    return _compare_noise(signal, residual, good & ellipse, derivatives, noise)
+
+
+def _known_noise(noise, correlation):
+    """Variance and correlation of noise, of how many pixels, and of next neighbors.
+
+    The correlation is that of the user where it is known.
+    """
+    variance, measured, n_empty = noise
     neighbors = (measured[:, REACH, REACH + 1] + measured[:, REACH + 1, REACH]) / 2
     neighbors = torch.where(n_empty.isinf(), torch.nan, neighbors)
     if correlation is None:
         correlation = measured
     correlation = torch.where(correlation.isnan(), measured, correlation)
+    return variance, correlation, n_empty, neighbors
+
+
+def _compare_noise(signal, residual, near, derivatives, noise):
+    """Compare residuals in pixels near the galaxy with noise of a known correlation."""
+    variance, correlation, n_empty, neighbors = noise
     side = derivatives.shape[-1]
-    galaxy = _middle(good & ellipse & (signal > _LEVEL), side)
+    galaxy = _middle(near & (signal > _LEVEL), side)
     signal = _middle(signal, side) * galaxy
     residual = torch.where(galaxy, _middle(residual, side), 0)
     n_pixels = galaxy.sum(dim=(1, 2))
-    left, smooth = _project(residual, derivatives * galaxy[:, None])
+    columns = Columns(derivatives * galaxy[:, None])
+    left = columns.subtract(residual)
     chi2 = left.square().sum(dim=(1, 2))
-    noise = _local_variance(left, signal, variance, correlation)
-    power = neighbor_power(left / noise.sqrt())
-    even = (variance / torch.where(galaxy, noise, 0).sum(dim=(1, 2)) * n_pixels).nan_to_num()
+    level = local_variance(left, signal, variance, correlation)
+    power = neighbor_power(left / level.sqrt())
+    even = (variance / torch.where(galaxy, level, 0).sum(dim=(1, 2)) * n_pixels).nan_to_num()
     expected, spread, mean, scatter = noise_moments(
-        galaxy, smooth, correlation=correlation, even=even
+        galaxy, columns.smoothness(), correlation=correlation, even=even
     )
     scatter = scatter * (1 + n_pixels / n_empty).sqrt()
     judged = n_pixels > 2 * derivatives.shape[1]
@@ -301,81 +337,9 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
         "chi2_significance": torch.where(judged, (chi2 - expected) / spread, torch.nan),
         "structure": (power - mean) / NEIGHBORS.sum(),
         "significance": torch.where(judged, (power - mean) / scatter, torch.nan),
-        "signal": (signal.square() / noise).sum(dim=(1, 2)),
+        "signal": (signal.square() / level).sum(dim=(1, 2)),
         "neighbors": neighbors,
+        "edge": torch.full_like(chi2, torch.nan),
+        "edge_significance": torch.full_like(chi2, torch.nan),
     }
     return Misfit(**{name: value.cpu().numpy() for name, value in values.items()})
-
-
-def _noise(signal, residual, good, ellipse):
-    """Variance and correlation of noise outside of the galaxy, and from how many pixels.
-
-    Infinitely many say that both are assumed, since there are too few pixels.
-    """
-    outside = good & ~ellipse
-    empty = outside & (signal < _EMPTY)
-    enough = empty.sum(dim=(1, 2), keepdim=True) >= _ENOUGH
-    empty = torch.where(enough, empty, outside)
-    # The median of a ninth of the pixels is quick, and good enough.
-    squares = torch.where(empty, residual.square(), torch.nan)[:, 1::3, 1::3]
-    typical = squares.flatten(1).nanmedian(dim=1).values / _MEDIAN
-    typical = typical.clamp(min=_LEAST_VARIANCE)
-    other = good & (residual.square() > _OUTLIER**2 * typical[:, None, None])
-    empty = empty & (box_sums(other.to(residual.dtype)) == 0)
-    covariance = autocovariance(residual, empty, reach=_FAR)
-    far = covariance.clone()
-    far[:, 1:-1, 1:-1] = 0
-    covariance = covariance[:, 4:-4, 4:-4] - far.sum(dim=(1, 2), keepdim=True) / (8 * _FAR)
-    n_empty = empty.sum(dim=(1, 2))
-    known = n_empty >= _ENOUGH
-    variance = torch.where(known, covariance[:, REACH, REACH], 1.0)
-    variance = variance.clamp(min=_LEAST_VARIANCE)
-    steps = torch.arange(-REACH, REACH + 1, device=signal.device).abs()
-    unknown = _UNKNOWN ** (steps[:, None] + steps).to(signal.dtype)
-    correlation = covariance / variance[:, None, None]
-    correlation = torch.where(known[:, None, None], correlation, unknown)
-    return variance, correlation, torch.where(known, n_empty, torch.inf)
-
-
-def _project(residual, columns):
-    """Subtract from residuals what the columns explain, and say how smooth that is.
-
-    Returns the residuals, and the products of orthonormal columns with their neighbors, (N, P, P).
-    """
-    shape = residual.shape
-    columns = columns / columns.flatten(2).norm(dim=2).clamp(min=1e-20)[:, :, None, None]
-    flat = columns.flatten(2)
-    unit = torch.eye(flat.shape[1], device=flat.device)
-    # Unlike `cholesky`, this does not raise where numbers are not finite.
-    root = torch.linalg.cholesky_ex(flat @ flat.transpose(1, 2) + 1e-5 * unit).L
-    wanted = flat @ residual.flatten(1)[:, :, None]
-    explained = (torch.cholesky_solve(wanted, root) * flat).sum(dim=1).view(shape)
-    sums = torch.linalg.solve_triangular(root, box_sums(columns).flatten(2), upper=False)
-    return residual - explained, sums @ sums.transpose(1, 2) / 9 - unit
-
-
-def _local_variance(left, signal, variance, correlation):
-    """Variance of the noise in each pixel, with the photons that the noise map lacks.
-
-    The variance of these photons is proportional to the signal. Its slope is estimated in two ways:
-    from the part of each residual that its neighbors do not share, to which smooth structure adds
-    little, and from the median of bright pixels, to which structure in few of them adds little.
-    The smaller estimate is used.
-    """
-    variance = variance[:, None, None]
-    shared = (box_sums(box_sums(left)) / 9 - left) / NEIGHBORS.sum()
-    own = 1 - (correlation * NEIGHBORS.to(left)).sum(dim=(1, 2)) / NEIGHBORS.sum()
-    excess = left * (left - shared) / own.clamp(min=0.2)[:, None, None] - variance
-    slope = (signal * excess).sum(dim=(1, 2)) / signal.square().sum(dim=(1, 2)).clamp(min=1e-6)
-    ratio = (left.square() / _MEDIAN - variance) / signal.clamp(min=1e-6)
-    bright = signal > _geometric_mean(signal)
-    typical = torch.where(bright, ratio, torch.nan).flatten(1).nanmedian(dim=1).values
-    slope = torch.minimum(slope, typical.nan_to_num()).clamp(0, _PHOTONS)
-    return variance + slope[:, None, None] * signal
-
-
-def _geometric_mean(signal):
-    """Geometric mean of the pixels that are not 0, (N, 1, 1)."""
-    logarithm = torch.where(signal > 0, signal, 1.0).log().sum(dim=(1, 2), keepdim=True)
-    count = (signal > 0).sum(dim=(1, 2), keepdim=True).clamp(min=1)
-    return (logarithm / count).exp()

@@ -2,6 +2,7 @@
 
 import copy
 
+import galsim
 import numpy as np
 import pytest
 from astropy.nddata import StdDevUncertainty
@@ -88,6 +89,23 @@ def test_a_bright_galaxy_with_a_faint_ring(net):
     assert odd & int(Flags.MISFIT)
 
 
+@pytest.mark.parametrize("refine", [None, "lm"])
+def test_disks_that_end_at_two_half_light_radii(net, refine):
+    """One Sersic profile of half the index fits them nearly as well."""
+    profile = galsim.Moffat(3.5, fwhm=3.0).shear(g1=0.08, g2=-0.04)
+    cutouts = []
+    for end in (0, 2, 2.5):
+        disk = galsim.Exponential(half_light_radius=7)
+        if end:
+            disk = galsim.Sersic(1, half_light_radius=7, trunc=7 * end)
+        image = galsim.ImageD(128, 128, scale=1)
+        galsim.Convolve(disk, profile).withFlux(8000).drawImage(image)
+        cutouts.append(make_cutout(add_noise(image.array)))
+    found = net.predict(cutouts, refine=refine)
+    assert flagged(found, Flags.MISFIT).tolist() == [False, True, True]
+    assert (found.median("n")[1] + 10 * found.error("n")[1]) < 1
+
+
 def test_noise_of_drizzled_images(net):
     """Neighbors have half of it in common, and chi2 is that of the noise map."""
     table = [
@@ -123,6 +141,8 @@ def numbers(**changes):
         "significance": 0.0,
         "signal": 1e6,
         "neighbors": 0.0,
+        "edge": 0.0,
+        "edge_significance": 0.0,
     }
     return Misfit(**{name: np.array([value]) for name, value in (values | changes).items()})
 
@@ -138,6 +158,10 @@ def numbers(**changes):
         ({"structure": 4900.0, "significance": 3.0}, 0.01, 0),
         ({"structure": -4900.0, "significance": -9.0}, 0.01, Flags.MISFIT),  # a cosmic ray
         ({"structure": -4900.0, "significance": -6.0}, 0.01, 0),
+        ({"edge": 0.03, "edge_significance": 9.0}, 0.01, Flags.MISFIT),  # light that ends
+        ({"edge": 0.03, "edge_significance": 9.0}, 0.04, 0),  # less than the error of the flux
+        ({"edge": 0.03, "edge_significance": 3.0}, 0.01, 0),
+        ({"edge": -0.03, "edge_significance": -9.0}, 0.01, 0),  # light of others
         ({"chi2": 500.0, "chi2_significance": 9.0}, 0.01, Flags.HIGH_CHI2),
         ({"chi2": 400.0, "chi2_significance": 5.0}, 0.01, 0),  # the errors are nearly right
         ({"chi2": 500.0, "chi2_significance": 3.0}, 0.01, 0),

@@ -41,6 +41,7 @@ GENERATED = {"_version"}
 BARE = {"lightning", "numpy", "safetensors", "torch", "zuko"}
 BARE_MODULES = [
     "io.weights",
+    "model.edges",
     "model.jacobian",
     "model.labels",
     "model.likelihood",
@@ -50,6 +51,7 @@ BARE_MODULES = [
     "model.profile",
     "model.psf",
     "model.render",
+    "model.residuals",
     "model.scene",
     "model.symmetries",
     "model.unconstrained",
