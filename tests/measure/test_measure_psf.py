@@ -239,6 +239,7 @@ def test_models_without_pixels():
     assert found.at(1, 2) is found.at(3, 4)
 
 
+@pytest.mark.filterwarnings("ignore:.* sources are UNRESOLVED and MISFIT")  # it is too wide
 def test_the_psf_of_the_image_is_the_default():
     field = make_field(render(truth_table()), psf=star(5.0))
     own, given = (measure_image(field, psf=psf) for psf in (None, star(5.0)))
