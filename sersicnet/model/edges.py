@@ -50,9 +50,9 @@ def find_edges(signal, residual, *, radius, blur, good, ellipse, derivatives, no
     -------
     edge, significance : (N,) `~torch.Tensor`
         Root of the squared residuals that an end of the light explains, as a share of that of the
-        model, and the same in units of its scatter. Both are of the radius with the largest
-        significance, and negative if the image has more light there; NaN where the PSF is too wide
-        or pixels are too few.
+        model, and the same in units of its scatter. Both are of the radius with the largest share,
+        and negative if the image has more light there; NaN where the PSF is too wide or pixels are
+        too few.
     """
     variance, correlation = noise
     high = good & ~ellipse & (residual > OUTLIER * variance.sqrt()[:, None, None])
@@ -64,18 +64,20 @@ def find_edges(signal, residual, *, radius, blur, good, ellipse, derivatives, no
     scatter = local_variance(left, signal, variance, correlation).sqrt()
     total = signal.square().sum(dim=(1, 2)).clamp(min=1e-20).sqrt()
     width = blur.clamp(min=_SHARPEST)[:, None, None]
-    edges = []
-    significances = []
+    best = torch.full_like(total, -torch.inf)
+    lacking = torch.zeros_like(signal)
     for edge in _EDGES:
         missing = columns.subtract(-signal * torch.special.ndtr((radius - edge) / width))
         length = missing.square().sum(dim=(1, 2)).clamp(min=1e-20).sqrt()
+        missing = missing / length[:, None, None]
         amount = (missing * left).sum(dim=(1, 2))
-        power = lagged_sums(missing * scatter, REACH) * correlation
-        least = _LEAST_POWER * power[:, REACH, REACH]
-        power = torch.maximum(power.sum(dim=(1, 2)), least).clamp(min=1e-20)
-        significances.append(amount / power.sqrt())
-        edges.append(amount / length / total)
-    significance, best = torch.stack(significances).max(dim=0)
-    edge = torch.stack(edges).gather(0, best[None])[0]
+        better = amount > best
+        best = torch.where(better, amount, best)
+        lacking = torch.where(better[:, None, None], missing, lacking)
+    power = lagged_sums(lacking * scatter, REACH) * correlation
+    least = _LEAST_POWER * power[:, REACH, REACH]
+    power = torch.maximum(power.sum(dim=(1, 2)), least).clamp(min=1e-20)
+    significance = best / power.sqrt()
+    edge = best / total
     known = (area.sum(dim=(1, 2)) > 2 * derivatives.shape[1]) & (blur < _WIDEST)
     return torch.where(known, edge, torch.nan), torch.where(known, significance, torch.nan)
