@@ -47,6 +47,10 @@ MAGNITUDES = (19.0, 27.0)
 FAINT_MAGNITUDES = (25.0, 26.6)
 FAINT_SHARE = 0.6
 MAG_EDGES = (19, 20, 21, 22, 23, 24, 24.5, 25, 25.5, 26, 26.5, 27)
+# Edges and columns of the table of the documentation.
+SHORT_EDGES = (19, 22, 24, 25, 26, 27)
+SHORT_COLUMNS = ("n_injected", "completeness", "bias_mag", "bias_r_eff")
+SHORT_COLUMNS += tuple(f"error_ratio_{name}" for name in PARAMETERS)
 # Range of S/N, and of measured over true radius, of super-spreaders.
 FAINT = (5.0, 10.0)
 SPREAD = 3.0
@@ -85,6 +89,7 @@ def main(arguments=None):
     tables = results_of({run: found for run, found in parts.items() if found})
     summary = by_magnitude(tables)
     write_rounded(summary, options.output / "rubin.csv", decimals=3)
+    write_rounded(short_table(tables), options.output / "errors.csv", decimals=2)
     spreaders = super_spreaders(tables)
     write_rounded(spreaders, options.output / "super_spreaders.csv", decimals=4)
     print_table(summary)
@@ -194,13 +199,33 @@ def _take(table, suffix):
                 table[name + end] = np.full(len(table), np.nan) * unit
 
 
-def by_magnitude(tables):
+def short_table(tables):
+    """Return the table of the documentation: few bins, and no counting errors.
+
+    Parameters
+    ----------
+    tables : dict of str to `~astropy.table.QTable`
+        Tables of `results_of`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+    """
+    summary = by_magnitude(tables, edges=SHORT_EDGES)
+    bins = zip(summary["mag_lower"], summary["mag_upper"], strict=True)
+    summary["magnitudes"] = [f"{lower:g} to {upper:g}" for lower, upper in bins]
+    return summary["code", "galaxies", "magnitudes", *SHORT_COLUMNS]
+
+
+def by_magnitude(tables, *, edges=MAG_EDGES):
     """Return completeness, bias and errors of all codes, in bins of true magnitude.
 
     Parameters
     ----------
     tables : dict of str to `~astropy.table.QTable`
         Tables of `results_of`.
+    edges : sequence of float, optional
+        Edges of the bins.
 
     Returns
     -------
@@ -218,7 +243,7 @@ def by_magnitude(tables):
             if not chosen.any():
                 continue
             summary = injection_summary(
-                table[chosen], mag_edges=MAG_EDGES, r_eff_edges=(0.0, 100.0), parameters=PARAMETERS
+                table[chosen], mag_edges=edges, r_eff_edges=(0.0, 100.0), parameters=PARAMETERS
             )
             for row in summary[summary["by"] == "mag"]:
                 values = {name: float(plain(row[name])) for name in columns}

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import vstack
 from scipy.spatial import KDTree
 
+from sersicnet._words import counted
 from sersicnet.io.files import check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
@@ -335,10 +336,10 @@ def _log_injection(truth, existing, gain):
         where = "has" if gain.in_map else "does not have"
         noise = f"{gain.value:g} electrons per unit; the noise map {where} the photons of sources"
     _LOG.info(
-        "%d galaxies in %d rounds; the image has %d sources; %s",
-        len(truth),
-        truth["round"].max() + 1,
-        len(existing),
+        "%s in %s; the image has %s; %s",
+        counted(len(truth), "galaxy"),
+        counted(truth["round"].max() + 1, "round"),
+        counted(len(existing), "source"),
         noise,
     )
 

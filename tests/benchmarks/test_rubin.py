@@ -62,6 +62,8 @@ def test_tables_and_figure(scene, tmp_path, monkeypatch):
         assert rows["n_injected"].sum() == 12
         assert least <= rows["n_detected"].sum() <= most
     assert list(read(tmp_path, "super_spreaders.csv")["code"])[:2] == ["network", "population"]
+    short = read(tmp_path, "errors.csv")
+    assert short["n_injected"][short["code"] == "network"].sum() >= 12
     assert (tmp_path / "rubin.png").stat().st_size
     # what was measured is not measured again
     monkeypatch.setattr(rounds, "measure_image", None)
