@@ -11,12 +11,18 @@ they were drawn from, which is constant within its limits), and with the populat
 the same galaxies (``surveys.csv``: R2, and the share of truths within the 68 % intervals;
 ``loss.csv``: what an inferred population loses to the known one in R2, mean of the seeds).
 
+The magnitudes of the truth are those of the stamps of the PSFs, which have unit sum: 2 % of the
+light of JWST's and Euclid's is beyond the stamp, which is two errors of a bright galaxy.
+
 A faint sample has a relation of size and magnitude and two kinds of galaxies. Slope and scatter of
 the relation are fitted to the estimates, and to galaxies drawn from the inferred population
-(``relation.csv``); ``population.png`` shows its distributions.
+(``relation.csv``); ``population.png`` shows its distributions. Of this sample, those are kept that
+are measured as brighter than a limit, and the population of all is inferred from these, and from
+galaxies of a flat distribution that have the same limit (``selection.csv``).
 """
 
 import pickle
+from dataclasses import replace
 
 import astropy.units as u
 import matplotlib as mpl
@@ -30,8 +36,9 @@ from sersicnet import Population, SersicNet
 from sersicnet.diagnostics import score_table
 from sersicnet.io.files import atomic_path
 from sersicnet.io.weights import weights_path
+from sersicnet.parameters import Prior
 from sersicnet.plotting import plot_population
-from sersicnet.simulate_catalog import draw_catalog, render_catalog
+from sersicnet.simulate_catalog import draw_catalog, draw_psf, render_catalog
 
 FOUR = ("mag", "r_eff", "n", "q")
 SURVEYS = ("candels", "euclid", "lsst", "jwst")
@@ -45,6 +52,14 @@ SCATTER = 0.15
 MIDDLE = -0.4
 # Rows of the table of the relation.
 FITS = ("truth", "estimates", "inferred")
+# Limit of the magnitude, magnitudes of the injected galaxies, how many these are for each galaxy,
+# and rows of the table.
+LIMIT = 23.6
+INJECTED = Prior(22.0, 25.0)
+INJECTIONS = 4
+SELECTED = ("truth", "detected", "parent")
+# Side of the stamp that has all light of a PSF.
+WHOLE = 401
 
 
 def main(arguments=None):
@@ -66,6 +81,7 @@ def main(arguments=None):
     net = SersicNet.load(weights_path(options.weights))
     write_surveys(net, options)
     write_relation(net, options)
+    write_selection(net, options)
 
 
 def write_surveys(net, options):
@@ -76,6 +92,7 @@ def write_surveys(net, options):
             for seed in options.seeds:
                 truth = draw_catalog(n, config_of(survey), seed=seed)
                 results = measure(net, survey, truth, seed, options)
+                truth["mag"] += stamp_shift(survey) * u.mag
                 scores = score(results, truth, known_population(survey))
                 for name, value in (("seed", seed), ("galaxies", n), ("survey", survey)):
                     scores.add_column(np.full(len(scores), value), name=name, index=0)
@@ -97,7 +114,7 @@ def measure(net, name, truth, seed, options):
         path = options.cache / f"{name}-{len(truth)}-{seed}-{options.refine}.pickle"
         if path.exists():
             return pickle.loads(path.read_bytes())
-    config = config_of(name.removesuffix("-faint"))
+    config = config_of(name.partition("-")[0])
     cutouts = list(render_catalog(truth, config, seed=seed))
     results = net.predict(cutouts, recenter_psf=False, refine=options.refine)
     if path is not None:
@@ -106,11 +123,20 @@ def measure(net, name, truth, seed, options):
     return results
 
 
+def stamp_shift(survey):
+    """Return by how much magnitudes are fainter by the light within the stamp of the PSF."""
+    config = config_of(survey)
+    whole = draw_psf(replace(config.psf, size=WHOLE), pixel_scale=config.pixel_scale)
+    edge = (WHOLE - config.psf.size) // 2
+    return -2.5 * np.log10(whole[edge:-edge, edge:-edge].sum())
+
+
 def known_population(survey):
     """Return the population that the galaxies of a survey are drawn from."""
     priors = config_of(survey).priors
     limits = {name: (priors[name].lower, priors[name].upper) for name in FOUR}
     limits["r_eff"] = np.log10(limits["r_eff"])
+    limits["mag"] = np.add(limits["mag"], stamp_shift(survey))
 
     def log_density(*values):
         inside = True
@@ -188,6 +214,36 @@ def write_relation(net, options):
     print_table(relation)
     axes = plot_population(drawn, estimates=results, truth=truth)
     axes[0].figure.savefig(options.output / "population.png", dpi=110)
+
+
+def write_selection(net, options):
+    """Write the relation of the faint sample from those of its galaxies that are detected."""
+    rows = []
+    n = max(options.n)
+    config = config_of(FAINT)
+    for seed in options.seeds:
+        truth = faint_catalog(n, seed)
+        results = measure(net, f"{FAINT}-faint", truth, seed, options)
+        detected = results[np.flatnonzero(is_detected(results))]
+        injected = draw_catalog(
+            INJECTIONS * n, config.replace(priors={"mag": INJECTED}), seed=1000 + seed
+        )
+        found = measure(net, f"{FAINT}-injected", injected, 1000 + seed, options)
+        injections = QTable({f"true_{name}": injected[name] for name in FOUR})
+        injections["detected"] = is_detected(found)
+        parent = Population.infer(detected, selection=injections)
+        drawn = (Population.infer(detected).sample(100_000), parent.sample(100_000))
+        for name, table in zip(SELECTED, (truth, *drawn), strict=True):
+            row = {"seed": seed, "sample": name} | fit_relation(table)
+            rows.append(row | {"faint": np.mean(plain(table["mag"]) > LIMIT)})
+    selection = QTable(rows=rows)
+    write_rounded(selection, options.output / "selection.csv", decimals=4)
+    print_table(selection)
+
+
+def is_detected(results):
+    """Return whether galaxies are measured as brighter than the limit, (N,) bool array."""
+    return results.median("mag") < LIMIT
 
 
 def faint_catalog(n, seed):

@@ -1,10 +1,13 @@
 """The benchmark of populations, on galaxies whose posteriors are known."""
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
-from helpers.populations import draw_truth, measure
+from astropy.utils.exceptions import AstropyUserWarning
+from helpers.populations import draw_truth, frame_of, measure
 
 from benchmarks import population
 
@@ -16,20 +19,24 @@ def as_table(truth):
 
 def fake_measure(net, name, truth, seed, options):
     """Measure true galaxies without images."""
-    columns = {"mag": truth["mag"].value - 4, "log_r_eff": np.log10(truth["r_eff"].value)}
-    return measure(columns | {"n": np.array(truth["n"]), "q": np.array(truth["q"])}, error=0.1)
+    columns = {"mag": truth["mag"].value, "log_r_eff": np.log10(truth["r_eff"].value)}
+    columns |= {"n": np.array(truth["n"]), "q": np.array(truth["q"])}
+    return measure(columns, error=0.1, frame=frame_of(len(truth), zeropoint=29.0))
 
 
 def test_command(tmp_path, monkeypatch):
     monkeypatch.setattr(population, "measure", fake_measure)
-    options = ["--n", "25", "--seeds", "1", "2", "--surveys", "candels"]
-    population.main([str(tmp_path), *options])
+    options = ["--n", "60", "--seeds", "1", "2", "--surveys", "candels"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)  # of few injections
+        population.main([str(tmp_path), *options])
     scores = QTable.read(tmp_path / "surveys.csv")
     assert list(scores["population"]) == 2 * ["none", "known", "inferred"]
     loss = QTable.read(tmp_path / "loss.csv")
     assert loss["seeds"][0] == 2
     assert set(QTable.read(tmp_path / "relation.csv")["sample"]) == set(population.FITS)
     assert (tmp_path / "population.png").exists()
+    assert set(QTable.read(tmp_path / "selection.csv")["sample"]) == set(population.SELECTED)
 
 
 def test_scores_of_populations():
@@ -45,6 +52,12 @@ def test_known_population_has_edges():
     inside = known.log_density(20.0, -0.5, 2.0, 0.5)
     assert inside == 0
     assert known.log_density(24.5, -0.5, 2.0, 0.5) == -np.inf
+
+
+def test_light_beyond_the_stamp():
+    """None of a truncated Moffat's, some of an Airy pattern's."""
+    assert population.stamp_shift("candels") == pytest.approx(0, abs=1e-4)
+    assert 0.01 < population.stamp_shift("jwst") < 0.03
 
 
 def test_relation_of_the_faint_sample():
