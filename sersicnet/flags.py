@@ -95,7 +95,7 @@ _DESCRIPTIONS = {
     Flags.SMALL_CUTOUT: "the cutout is smaller than those that the network was trained on",
     Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",
-    Flags.SKY_DEGENERATE: "the sky is not 0, or the cutout does not show it, and the fit needs it",
+    Flags.SKY_DEGENERATE: "the sky is not 0 or not flat, or the cutout shows too little of it",
     Flags.CORRELATION_UNKNOWN: (
         "too little sky to see whether neighboring pixels have noise in common (a fit assumed that "
         "they have none), or they have it over too many pixels; its errors may be too small"

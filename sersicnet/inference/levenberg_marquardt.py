@@ -7,6 +7,7 @@ import torch
 
 from sersicnet._rows import Rows
 from sersicnet.inference.prior_terms import LOGITS, prior_terms
+from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.labels import ELLIPTICITY, LOG_FLUX, N_LABELS
 from sersicnet.model.prior import SNR_LIMITS, log_snr
 from sersicnet.model.stamp_groups import likelihoods
@@ -54,6 +55,9 @@ class Fit(Rows):
         Error of the sky of a known galaxy.
     free_sky, free_sky_err : (N,) `~numpy.ndarray`
         The sky that a fit without its prior would find, and its error, to first order.
+    central_sky, central_sky_err : (N,) `~numpy.ndarray`
+        The sky at the galaxy, as the pixels around it have it if the sky is curved, and its error;
+        infinite where there are too few of these pixels.
     sky_shift : (N, 7) `~numpy.ndarray`
         Derivatives of the fitted labels by the sky of the image, to first order: 0 where nothing
         is known of the sky, as the fit follows it then.
@@ -81,6 +85,8 @@ class Fit(Rows):
     sky_err: np.ndarray
     free_sky: np.ndarray
     free_sky_err: np.ndarray
+    central_sky: np.ndarray
+    central_sky_err: np.ndarray
     sky_shift: np.ndarray
     start_sky: np.ndarray
     closer: np.ndarray
@@ -157,6 +163,8 @@ def fit_stamps(
         "sky_err": np.full(n, np.nan),
         "free_sky": np.full(n, np.nan),
         "free_sky_err": np.full(n, np.nan),
+        "central_sky": np.full(n, np.nan),
+        "central_sky_err": np.full(n, np.nan),
         "sky_shift": np.full((n, N_LABELS), np.nan),
         "start_sky": np.full(n, np.nan),
         "closer": np.zeros(n, dtype=bool),
@@ -236,7 +244,7 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     end = from_unconstrained(values)
     inside = 10 ** log_snr(end) > SNR_LIMITS[0]
-    found = _compare(likelihood, labels, end) | _sky_terms(likelihood, state, covariance)
+    found = _compare(likelihood, labels, end) | sky_terms(likelihood, state, covariance)
     return found | {
         "mean": values,
         "covariance": covariance,
@@ -250,35 +258,15 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
 def _compare(likelihood, start, end):
     """Return the fields of `Fit` that compare the start and the end of fits."""
     start_sky, signal, before = likelihood.compare(start)
-    sky, _, after = likelihood.compare(end)
+    sky, model, after = likelihood.compare(end)
+    center, center_err = central_sky(likelihood, model, after)
     change = signal.clamp(min=0) * (after.square() - before.square())
     return {
         "start_sky": start_sky,
         "sky": sky,
+        "central_sky": sky + center,
+        "central_sky_err": center_err,
         "closer": change.sum(dim=(1, 2)) < 0,
-    }
-
-
-def _sky_terms(likelihood, state, covariance):
-    """Return the fields of `Fit` that say how the sky depends on the galaxy.
-
-    With the labels integrated over, pixels alone leave the sky the information ``alone``.
-    """
-    precision = likelihood.sky_precision
-    response = state["sky_response"].double()
-    explained = (response[:, None] @ covariance @ response[:, :, None])[:, 0, 0]
-    # with the sky as free as the labels, instead of projected out
-    explained = explained / (1 + explained / precision)
-    alone = (likelihood.sky_information - explained).clamp(min=1e-12)
-    sky = state["sky_total"].double() / precision
-    followed = likelihood.sky_information * likelihood.sky_err.to(torch.float64) ** 2
-    shift = (covariance @ response[:, :, None])[:, :, 0] / (1 + followed)[:, None]
-    return {
-        "sky_slope": -response / precision[:, None],
-        "sky_err": precision.rsqrt(),
-        "free_sky": (state["sky_total"] - explained * sky) / alone,
-        "free_sky_err": alone.rsqrt(),
-        "sky_shift": shift,
     }
 
 

@@ -150,6 +150,17 @@ def test_an_answer_that_rests_on_the_sky_is_told(net):
     assert not sky_told(net, [image[middle, middle]], sky_err=1.0)
 
 
+def test_a_sky_that_is_not_flat_is_told(net):
+    """Its mean is 0, and the residuals within the galaxy are noise, but the radius is too small."""
+    table = [labels_of(snr=60 + 10 * i, r_eff=2 + i / 4, n=1 + i % 4) for i in range(12)]
+    axis = np.linspace(-1, 1, 64)
+    bowl = -np.exp(-(axis**2 + axis[:, None] ** 2) / 2 / 0.5**2)
+    images = add_noise(render(table, star(), size=64) + bowl - bowl.mean())
+    found = net.predict([make_cutout(image) for image in images], refine="lm")
+    assert np.mean(found.flags & int(Flags.SKY_DEGENERATE) != 0) > 0.8
+    assert np.mean(found.median("r_eff") / (0.1 * (2 + np.arange(12) / 4)) < 0.95) > 0.7
+
+
 def test_a_cutout_of_a_few_radii_is_not_too_small(net):
     image = add_noise(render([labels_of(snr=60, r_eff=8, n=1)], star()))[0]
     assert not sky_told(net, [image[42:86, 42:86]])

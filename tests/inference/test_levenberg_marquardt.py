@@ -139,19 +139,3 @@ def test_a_bound_that_is_reached_is_left_again():
     assert fit["converged"].float().mean() > 0.7
     assert ((labels[:, DX] - 0.5).abs() < 0.2).all()
     assert labels[:, SERSIC_N].median() < 3
-
-
-@pytest.mark.parametrize("sky_err", [0.0, 0.03, np.inf])
-def test_what_the_sky_does_to_a_fit(sky_err):
-    """As two fits differ, with and without a sky; a sky of which nothing is known does nothing."""
-    truth = small_galaxies(8, log_flux=3.5, n=1.5)
-    likelihood = noisy(truth)
-    likelihood.sky_err = torch.full((8,), sky_err, dtype=torch.float64)
-    fit = levenberg_marquardt(likelihood, truth, prior=False)
-    likelihood.data = likelihood.data + 0.02
-    moved = levenberg_marquardt(likelihood, truth, prior=False)["mean"] - fit["mean"]
-    width = torch.diagonal(fit["covariance"], dim1=1, dim2=2).sqrt()
-    difference = (moved - 0.02 * fit["sky_shift"]) / width
-    assert difference.abs().max() < 0.06
-    if sky_err < 1:
-        assert (0.02 * fit["sky_shift"] / width).abs().max() > 0.15
