@@ -103,7 +103,8 @@ def main(arguments=None):
                 truth = _row(deep[code], row)
                 labels = {"galaxy": names[row], "code": code, "case": name}
                 galaxies += one_galaxy(found, truth, **labels)
-        write_rounded(QTable(rows=galaxies), options.output / "degrade_galaxies.csv", decimals=3)
+            path = options.output / "degrade_galaxies.csv"
+            write_rounded(QTable(rows=galaxies), path, decimals=3)
         table = summarize(QTable(rows=galaxies))
         write_rounded(table, options.output / "degrade.csv", decimals=3)
         print_table(table)
@@ -281,7 +282,8 @@ def one_galaxy(found, truth, **labels):
             errors = errors / values / np.log(10)
             values = np.log10(values)
             expected = np.log10(expected)
-        pulls = (values - expected) / errors
+        quoted = errors > 0
+        pulls = (values - expected)[quoted] / errors[quoted]
         pulls = pulls[np.isfinite(pulls)]
         row = {"parameter": name, "n": len(pulls), "bias": float(np.nanmean(values - expected))}
         row["error"] = float(np.nanmedian(errors)) if len(pulls) else np.nan
