@@ -33,9 +33,9 @@ _FAR = 5.0
 # (25, 32, 64, 128 pixels), and flag 3, 1, 0 and 0 % of those without a sky.
 _FAR_SKY = 2.5
 _LARGEST_SHIFT = 7.0
-# The same for the sky at the galaxy from the pixels around it, if it is curved. Bowls as deep as the
-# noise, of mean 0, have the flag in 0.66 to 0.9, 0.97 and 0.92 of 50 galaxies (32, 64, 128 pixels;
-# the rest of the last are not refined), half as deep ones in 0.2 to 0.3, 0.4 and 0.8 to 0.96.
+# The same for the sky at the galaxy from the pixels around it, if it is curved. Bowls of mean 0
+# that are as deep as the noise have the flag in 66 to 90, 97 and 92 % of 50 galaxies (32, 64, 128
+# pixels; the rest of the last are not refined), half as deep ones in 18 to 34, 40 and 80 to 96 %.
 _FAR_CENTER = 3.0
 _SHIFTED = [LOG_FLUX, LOG_R_EFF, SERSIC_N]
 
