@@ -62,8 +62,8 @@ class SersicResults:
 
     Notes
     -----
-    ``r_eff`` and ``q`` describe ellipses on the sky, ``theta`` the angle of ellipses in pixels.
-    Where pixels are not square, the latter have another size and axis ratio, ``pixel_shapes``.
+    ``r_eff`` and ``q`` are of ellipses on the sky, ``theta`` of those in pixels. Where pixels are
+    not square, the latter have another size and axis ratio, ``pixel_shapes``.
 
     Examples
     --------
@@ -174,11 +174,10 @@ class SersicResults:
             celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
             predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
             not square; ``chi2`` and ``n_pixels`` within the galaxy, for the universal network and
-            its refinements; other columns of the refinement, if any (``sky``, ``n_iter``,
-            ``ess``, ``n_samples``, ``log_evidence``); ``flags``. Each column has a description
-            and a UCD (``table[name].info``). ``meta`` says what measured them, the units where
-            they are the same for all, and ``INPUT`` where an array of several planes was taken for
-            as many galaxies (`~sersicnet.measure.measure_image` has the keys).
+            its refinements; ``sky``, ``n_iter``, ``ess``, ``n_samples`` and ``log_evidence`` of a
+            refinement; ``flags``. Each column has a description and a UCD (``table[name].info``).
+            ``meta`` says what measured them, the units where they are the same for all, and that
+            planes of an array are galaxies (`~sersicnet.measure.measure_image` has the keys).
 
         Raises
         ------
@@ -257,8 +256,7 @@ class SersicResults:
     def covariance(self, *, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.
 
-        Where pixels are not square, ``r_eff`` (in arcsec by the mean pixel scale) and ``q`` are
-        those of the ellipse in pixels, as ``theta`` is.
+        ``r_eff`` (by the mean pixel scale), ``q`` and ``theta`` are of the ellipse in pixels.
 
         Parameters
         ----------

@@ -1,6 +1,7 @@
 """From cutouts to results: what `SersicNet.predict` does."""
 
 import copy
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -48,6 +49,21 @@ __all__ = ["check_plain", "predict", "predict_posterior"]
 SEVEN = tuple(PARAMETERS)
 # A galaxy much larger than the stamp is seen to be so when it has been binned once.
 _MOST_BINNINGS = 3
+
+
+@dataclass
+class _Seen:
+    """What batches show of the noise, the PSFs and the photons of their cutouts."""
+
+    scatter: list = field(default_factory=list)
+    checks: list = field(default_factory=list)
+    photons: list = field(default_factory=list)
+
+    def add(self, batch):
+        """Add a batch."""
+        self.scatter.append(_noise_scatter(batch))
+        self.checks += batch.psfs.checks
+        self.photons.append(np.stack([batch.stamps.photons, batch.stamps.gain]))
 
 
 def predict(
@@ -113,9 +129,7 @@ def predict(
     )
     assumptions.check_length(len(batches))
     parts = []
-    scatter = []
-    checks = []
-    photons = []
+    seen = _Seen()
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
@@ -124,16 +138,14 @@ def predict(
             inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
             found = measure(batch, batch_size=batch_size)
             parts.append(_results_of(net.parameters_, *found, inputs))
-            scatter.append(_noise_scatter(batch))
-            checks += batch.psfs.checks
-            photons.append(np.stack([batch.stamps.photons, batch.stamps.gain]))
+            seen.add(batch)
             bar.update(len(batch))
-    warn_of_noise(np.concatenate(scatter), stacklevel=3)
+    warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
     results = _join(net, batches, parts, refine=refine, assumptions=assumptions)
     if not batches.is_checked:
-        results.meta.update(describe_photons(*np.hstack(photons)))
+        results.meta.update(describe_photons(*np.hstack(seen.photons)))
     if needs_psf and not batches.is_checked:
-        warn_of_psfs(checks, recenter=psf_options["recenter"], stacklevel=3)
+        warn_of_psfs(seen.checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
 

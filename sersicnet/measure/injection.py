@@ -169,9 +169,8 @@ def inject_galaxies(
         check_sizes(truth, field.data.shape, existing.meta["PIXSCALE"])
         gain = Gain.of(existing.meta)
         good = good_pixels(field, options)
-        is_given = "x_0" in truth.colnames
-        _place(truth, good, min_distance=min_distance, layout=layout, seed=options.seed)
-        if is_given:
+        places = {"min_distance": min_distance, "layout": layout, "seed": options.seed}
+        if _place(truth, good, **places):
             warn_of_places(truth, good, existing, radius=match_radius, stacklevel=2)
         injector.take_population(population)
         _log_injection(truth, existing, gain)
@@ -183,10 +182,8 @@ def inject_galaxies(
             tables.append(injection_table(part, matches, catalog))
     table = _stacked(tables)
     table.meta = existing.meta | catalog.meta | {"GALAXIES": name, "SEED": options.seed}
-    table.meta["PHOTONS"] = existing.meta["PHOTONS"]
-    table.meta |= {"NSOURCES": len(existing), "NINJECT": len(table), "NROUNDS": len(tables)}
+    table.meta |= _of_image(existing, tables, good)
     table.meta |= {"MINDIST": float(min_distance), "MATCHRAD": float(match_radius)}
-    table.meta["AREA"] = good.number * (existing.meta["PIXSCALE"] / 60) ** 2
     _LOG.info("%s", _summary(table))
     if output is not None:
         write_table(table, output, overwrite=True)
@@ -300,8 +297,9 @@ def _check_settings(options, layout, min_distance, match_radius):
 
 
 def _place(truth, good, *, min_distance, layout, seed):
-    """Add positions and rounds to the galaxies, or rounds to those that have positions."""
-    if {"x_0", "y_0"} <= set(truth.colnames):
+    """Add rounds, and positions if there are none; return whether there were."""
+    is_given = {"x_0", "y_0"} <= set(truth.colnames)
+    if is_given:
         x = truth["x_0"].value
         y = truth["y_0"].value
         rounds = given_rounds(x, y, good.shape, min_distance=min_distance)
@@ -312,6 +310,7 @@ def _place(truth, good, *, min_distance, layout, seed):
     truth["y_0"] = y * u.pix
     truth["round"] = rounds
     truth["id"] = np.arange(len(truth))
+    return is_given
 
 
 def _rounds(truth, progress_bar):
@@ -321,6 +320,17 @@ def _rounds(truth, progress_bar):
         for number in range(n_rounds):
             yield number
             progress.update()
+
+
+def _of_image(existing, tables, good):
+    """Return what ``meta`` says of the image as it is, and the numbers of galaxies and rounds."""
+    return {
+        "PHOTONS": existing.meta["PHOTONS"],
+        "NSOURCES": len(existing),
+        "NINJECT": sum(map(len, tables)),
+        "NROUNDS": len(tables),
+        "AREA": good.number * (existing.meta["PIXSCALE"] / 60) ** 2,
+    }
 
 
 def _stacked(tables):
