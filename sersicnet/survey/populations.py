@@ -134,8 +134,8 @@ def complete(tasks, population, output, run):
     output : `~pathlib.Path`
         Folder of the survey.
     run : callable
-        Function that runs a function for many tasks on the workers, and returns what it returns
-        where it succeeds.
+        Function that runs a function for many tasks on the workers, and returns a list of what it
+        returns where it succeeds, and the first error, None without any.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def complete(tasks, population, output, run):
     Raises
     ------
     ValueError
-        If the sample has too few galaxies.
+        If no image can be sampled, or the sample has too few galaxies.
     """
     if population is None:
         return tasks
@@ -164,11 +164,15 @@ def _infer(tasks, run):
     parts = []
     n_sources = 0
     for chosen, shares, most in _rounds(tasks, seed):
-        for part in run(partial(sample_task, shares=shares, most=most), chosen):
+        found, error = run(partial(sample_task, shares=shares, most=most), chosen)
+        for part in found:
             n_sources += part.pop("n_sources")
             parts.append(part)
         if n_sources >= _ENOUGH:
             break
+    if not parts:
+        msg = f"population='infer': no image could be sampled: {error}"
+        raise ValueError(msg) from error
     return Population.infer_draws(parts, n_sources, seed=seed)
 
 

@@ -252,9 +252,7 @@ class _Run:
             future, result = next(running)
             self.bar.update()
             kind, name, _ = future.key
-            if future.status not in ("finished", "error"):
-                msg = f"the cluster dropped {name!r} ({future.status}): call again to resume"
-                raise RuntimeError(msg)
+            self._check_status(future, name)
             if kind.startswith(Blocks.measure_block.__name__):
                 continue  # the error of a block is reported for its image
             if future.status == "error":
@@ -266,7 +264,7 @@ class _Run:
                 yield name, result
 
     def sample(self, function, tasks):
-        """Run a function of each task and the weights, and return the results without errors."""
+        """Run a function of each task and the weights; return the results, and the first error."""
         from dask.distributed import wait
 
         options = {"pure": False, "retries": self.retries}
@@ -274,12 +272,19 @@ class _Run:
         for task in tasks:
             futures.append(self.client.submit(function, task, self.weights, **options))
         wait(futures)
-        results = self.client.gather(futures, errors="skip")
-        if not results:
-            error = futures[0].exception()
-            msg = f"population='infer': no image could be sampled: {error}"
-            raise ValueError(msg) from error
-        return results
+        error = None
+        for task, future in zip(tasks, futures, strict=True):
+            self._check_status(future, task.name)
+            if future.status == "error" and error is None:
+                error = future.exception()
+        return self.client.gather(futures, errors="skip"), error
+
+    @staticmethod
+    def _check_status(future, name):
+        """Raise RuntimeError if the cluster has lost the task of an image."""
+        if future.status not in ("finished", "error"):
+            msg = f"the cluster dropped {name!r} ({future.status}): call again to resume"
+            raise RuntimeError(msg)
 
     def _start(self, submit, job):
         """Submit an image, or its blocks and their union, and return the futures."""

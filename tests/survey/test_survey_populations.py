@@ -16,7 +16,7 @@ from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.io.tables import read_table
 from sersicnet.measure import measure_image
-from sersicnet.survey.populations import _rounds, sample_task
+from sersicnet.survey.populations import _infer, _rounds, sample_task
 from sersicnet.survey.records import checksum
 from sersicnet.survey.run import measure_survey
 from sersicnet.survey.tasks import make_tasks
@@ -117,6 +117,25 @@ def test_few_galaxies_raise(images, thread, tmp_path):
     broken.write_bytes(images[0].read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"no image could be sampled: .*broken.fits"):
         measure([broken], psf=images[0], retries=0)
+
+
+def test_images_that_cannot_be_sampled_do_not_end_a_survey(tmp_path):
+    """Also if they are all of a round; their own measurement reports their errors."""
+    path = tmp_path / "image.fits"
+    path.write_text("")
+    tasks = make_tasks([{"image": path, "name": f"{number}"} for number in range(65)], {})
+    rng = np.random.default_rng(1)
+    part = {"points": rng.normal(size=(100, 64, 4)), "log_weights": np.zeros((100, 64))}
+    rounds = []
+
+    def run(function, chosen):
+        rounds.append(len(chosen))
+        if len(chosen) == 1 or len(rounds) == 1:
+            return [], OSError("broken")
+        return [{"n_sources": 100, **part}], OSError("broken")
+
+    assert _infer(tasks, run).record["n_galaxies"] == 100 * (len(rounds) - 2)
+    assert rounds[-1] == 1
 
 
 def test_a_population_of_a_file(images, toy, tmp_path, measured, thread):
