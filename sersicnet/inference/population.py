@@ -19,6 +19,7 @@ from sersicnet.inference.population_density import (
 from sersicnet.inference.population_draws import check_posteriors
 from sersicnet.inference.population_evidence import (
     LEFT_OUT,
+    STAR,
     check_number,
     evidence_batches,
     join_evidence,
@@ -153,7 +154,7 @@ class Population:
         n_galaxies = sum(map(len, usable))
         check_number(n_galaxies, sum(map(len, parts)))
         if selection is not None:
-            selection = read_selection(selection, left_out=LEFT_OUT)
+            selection = read_selection(selection, left_out=LEFT_OUT, star=STAR)
         rng = np.random.default_rng(seed)
         batches = evidence_batches(parts, usable, selection=selection, seed=seed, rng=rng)
         population = cls._fitted(batches, n_galaxies, rng)

@@ -9,6 +9,7 @@ from sersicnet.inference.population_fit import Evidence
 
 __all__ = [
     "LEFT_OUT",
+    "STAR",
     "check_number",
     "draw_evidence",
     "evidence_batches",
@@ -29,7 +30,7 @@ _DRAWS = 2**16
 _FEWEST_DRAWS = 32
 _MOST_DRAWS = 256
 # Probability from which on a source is a star.
-_STAR = 0.5
+STAR = 0.5
 # Draws of each galaxy that are kept in single precision: 1.3 kB.
 _KEPT_DRAWS = 64
 
@@ -56,7 +57,7 @@ def usable_rows(results):
     usable = np.isfinite(results.quantiles[:, 1]).all(axis=0)
     usable &= results.flags & LEFT_OUT == 0
     if "prob_star" in results.columns:
-        usable &= ~(np.asarray(results.columns["prob_star"], dtype=float) >= _STAR)  # NaN: galaxy
+        usable &= ~(np.asarray(results.columns["prob_star"], dtype=float) >= STAR)  # NaN: galaxy
     return np.flatnonzero(usable)
 
 

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 from scipy.stats import norm, qmc
 
-from sersicnet.diagnostics.columns import as_table, column_values
+from sersicnet.diagnostics.columns import as_table, column_values, has_flag
 from sersicnet.inference.population_density import quadratic_features, to_unbounded
 
 __all__ = ["Selection", "read_selection", "warn_of_selection"]
@@ -169,7 +169,7 @@ def _normal_points(n_coordinates):
     return norm.ppf(qmc.Sobol(n_coordinates, seed=0).random(_POINTS))
 
 
-def read_selection(injections, *, left_out):
+def read_selection(injections, *, left_out, star=np.inf):
     """Read the table of injected galaxies.
 
     Injections on a source of the image are left out: whether they are found is a matter of that
@@ -181,6 +181,8 @@ def read_selection(injections, *, left_out):
         Table of `~sersicnet.measure.inject_galaxies`.
     left_out : int
         Flags of galaxies that are left out of the catalog.
+    star : float, optional
+        Probability of a star, ``prob_star``, from which on sources are left out of the catalog.
 
     Returns
     -------
@@ -189,7 +191,7 @@ def read_selection(injections, *, left_out):
     Raises
     ------
     TypeError, ValueError
-        If it is no such table, or fewer than ten were detected or missed.
+        If it is no such table, a galaxy has no finite parameters, or none was detected.
     """
     table = as_table(injections, "selection")
     values = []
@@ -199,8 +201,10 @@ def read_selection(injections, *, left_out):
         values[1] = np.log10(values[1])
     values = np.stack(values, axis=-1)
     selected = column_values(table, "detected", "detected", "selection") == 1
-    if "flags" in table.colnames:
-        selected &= np.asarray(table["flags"], dtype=np.int64) & left_out == 0
+    selected &= ~has_flag(table, left_out)
+    if "prob_star" in table.colnames:
+        prob_star = column_values(table, "prob_star", "prob_star", "selection")
+        selected &= ~(prob_star >= star)  # NaN: galaxy
     if "mag" in table.colnames:
         selected &= np.isfinite(column_values(table, "mag", "mag", "selection"))
     kept = np.ones(len(table), bool)

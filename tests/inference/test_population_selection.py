@@ -103,6 +103,17 @@ def test_rows_are_detected_where_a_catalog_would_have_them():
     assert selection.selected.sum() == 15
 
 
+def test_galaxies_that_a_catalog_takes_for_stars_are_missing_in_it():
+    """Its stars do not count in the population: those of the injections are not detected."""
+    table = inject(50)
+    table["detected"] = True
+    table["prob_star"] = np.where(
+        np.arange(50) < 10, 0.7, np.where(np.arange(50) < 20, 0.2, np.nan)
+    )
+    assert read_selection(table, left_out=0, star=0.5).selected.sum() == 40
+    assert read_selection(table, left_out=0).selected.all()
+
+
 def test_few_injections_warn(detected):
     with pytest.warns(UserWarning, match=r"300 injections count as \d+, fewer than four for each"):
         Population.infer(detected[:100], selection=inject(300))
