@@ -48,7 +48,10 @@ def check_sky(sky, sky_err, *, n_values=None):
     if sky_err is None:
         return
     if sky not in ("prior", "plane"):
-        msg = f"sky_err={sky_err!r} is the width of a prior: it needs sky='prior', not {sky!r}"
+        msg = (
+            f"sky_err={sky_err!r} is the width of a prior: it needs sky='prior' or 'plane', not "
+            f"{sky!r}"
+        )
         raise ValueError(msg)
     try:
         values = np.asarray(u.Quantity(sky_err).value, dtype=float)

@@ -48,7 +48,9 @@ def test_widths_that_are_no_numbers(sky_err):
 
 @pytest.mark.parametrize("sky", ["free", "fixed"])
 def test_a_width_needs_a_prior(sky):
-    with pytest.raises(ValueError, match=r"sky_err=0.1 is the width of a prior: it needs sky="):
+    with pytest.raises(
+        ValueError, match=r"sky_err=0.1 is the width of a prior: it needs sky=.* or 'plane'"
+    ):
         Assumptions(sky=sky, sky_err=0.1)
 
 
