@@ -8,7 +8,7 @@ import numpy as np
 from sersicnet.io.cards import header_number
 from sersicnet.io.missions import find_mission
 
-__all__ = ["Gain", "header_gain"]
+__all__ = ["Gain", "check_gain_unit", "header_gain"]
 
 # Units that are counts, of the exposure and of one second.
 _COUNTS = (u.adu, u.DN, u.ct, u.electron)
@@ -86,6 +86,38 @@ def header_gain(header, unit):
             return _unused(card, "the data are per second, and there is no EXPTIME")
         gain = gain * seconds
     return _checked(gain, names or [f"the unit {unit}"])
+
+
+def check_gain_unit(gain, unit):
+    """Check that a gain is per count of the data, or per count per second.
+
+    Parameters
+    ----------
+    gain : float, `~astropy.units.Quantity` or array
+        The user's gain.
+    unit : `~astropy.units.Unit` or None
+        Unit of the data.
+
+    Raises
+    ------
+    `~astropy.units.UnitConversionError`
+        If one of both has a time, and the other does not.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.io.gains import check_gain_unit
+    >>> check_gain_unit(250 * u.electron * u.s / u.adu, u.adu / u.s)
+    """
+    given = getattr(gain, "unit", None)
+    if given is None or given == u.one or unit not in (*_COUNTS, *_PER_SECOND):
+        return
+    if (u.s in given.bases) != (unit in _PER_SECOND):
+        msg = (
+            f"gain={gain} and data in {unit}: electrons per unit of the image are needed; of "
+            "counts per second, the gain times the exposure time"
+        )
+        raise u.UnitConversionError(msg)
 
 
 def _mean_of_several(header):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.io.gains import header_gain
+from sersicnet.io.gains import check_gain_unit, header_gain
 from sersicnet.measure.noise import measured_boxes, pixels_in
 from sersicnet.preprocessing.photons import (
     ADDED,
     IN_MAP,
+    NONE,
     PHOTONS,
     UNKNOWN,
     PhotonSums,
@@ -82,6 +83,11 @@ def find_photons(field, sky, given):
     -------
     FieldPhotons
 
+    Raises
+    ------
+    `~astropy.units.UnitConversionError`
+        If the gain is not one of the unit of the image.
+
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
@@ -101,6 +107,7 @@ def find_photons(field, sky, given):
     {'PHOTONS': 'added to the noise map', 'GAIN': 2.5}
     """
     if given is not None:
+        check_gain_unit(given, field.unit)
         given = float(per_cutout(given, 1, "gain")[0])
     gain, doubt = find_gain(field, given, "image")
     if doubt is not None:
@@ -108,7 +115,9 @@ def find_photons(field, sky, given):
     source = "gain="
     if given is None:
         source = header_gain(field.meta, field.unit).source
-    if not np.isfinite(gain):
+    if np.isinf(gain):
+        return FieldPhotons(gain, NONE, source)
+    if np.isnan(gain):
         return FieldPhotons(gain, UNKNOWN, source)
     done = ADDED
     if field.noise is not None and _sums(field, sky, gain).in_map:

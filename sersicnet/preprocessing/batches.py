@@ -8,6 +8,7 @@ from astropy.nddata import NDData
 
 from sersicnet._settings import check_positive
 from sersicnet._words import counted
+from sersicnet.io.gains import check_gain_unit
 from sersicnet.io.mask_bits import check_mask_bits
 from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
 from sersicnet.model.psf_models import plain_psf
@@ -91,6 +92,7 @@ class Batch:
             pixel_scale=rows_or_none(self.pixel_scale, rows),
             zeropoint=rows_or_none(self.zeropoint, rows),
             gain=rows_or_none(self.gain, rows),
+            warns=False,  # the first stamps have warned
         )
 
 
@@ -225,7 +227,7 @@ def open_cutouts(
         psf_options | {"oversampling": oversampling},
         pixel_scale,
         per_cutout(zeropoint, n_cutouts, "zeropoint"),
-        per_cutout(gain, n_cutouts, "gain"),
+        _gains(gain, cutouts, n_cutouts),
         stamp_size,
     )
 
@@ -326,9 +328,16 @@ def prepare(
         bins=int(bins),
         pixel_scale=per_cutout(pixel_scale, n_cutouts, "pixel_scale"),
         zeropoint=per_cutout(zeropoint, n_cutouts, "zeropoint"),
-        gain=per_cutout(gain, n_cutouts, "gain"),
+        gain=_gains(gain, cutouts, n_cutouts),
         first=first,
     )
+
+
+def _gains(gain, cutouts, n_cutouts):
+    """Check the argument ``gain``, also against the units of cutouts, and repeat it for each."""
+    for cutout in [cutouts] if isinstance(cutouts, NDData) else cutouts:
+        check_gain_unit(gain, cutout.unit)
+    return per_cutout(gain, n_cutouts, "gain")
 
 
 def rows_of(cutouts, rows):

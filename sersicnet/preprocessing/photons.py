@@ -19,8 +19,8 @@ from sersicnet.preprocessing.noise import finite_median
 __all__ = ["PHOTONS", "PhotonSums", "add_photons", "find_gain", "source_photons"]
 
 # What was done about photons, by the number in `~sersicnet.preprocessing.Stamps`, in words.
-PHOTONS = ("gain not known", "in the noise map", "added to the noise map")
-UNKNOWN, IN_MAP, ADDED = range(len(PHOTONS))
+PHOTONS = ("gain not known", "in the noise map", "added to the noise map", "not added: gain=inf")
+UNKNOWN, IN_MAP, ADDED, NONE = range(len(PHOTONS))
 # Side of the square that light is averaged over.
 _SIDE = 5
 # Light above this many times the error of such a mean shows whether a map follows it.
@@ -76,7 +76,7 @@ def find_gain(cutout, given, where):
         if doubted.any():
             doubt = (
                 f"{where}: gain={float(np.ravel(given)[np.argmax(doubted)]):g} electrons per unit "
-                f"of the image, but {found.source} say {found.value:g}"
+                f"of the image, but {found.value:g} by {found.source}"
             )
     return given, doubt
 
@@ -198,7 +198,7 @@ def add_photons(data, noise, good, gain, from_data):
     done : (N,) int `~numpy.ndarray`
         Numbers in `PHOTONS`.
     """
-    done = np.full(len(data), UNKNOWN)
+    done = np.where(np.isinf(gain), NONE, UNKNOWN)
     done[from_data] = IN_MAP
     rows = np.flatnonzero(np.isfinite(gain) & ~from_data)
     if not len(rows):

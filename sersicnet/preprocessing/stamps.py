@@ -109,7 +109,7 @@ class Stamps(Rows):
         Electrons per unit of the cutouts, NaN where not known.
     photons : (N,) int `~numpy.ndarray`
         What was done about the photons of sources: 0 where the gain is not known, 1 where they
-        are in the noise map, 2 where they were added to it.
+        are in the noise map, 2 where they were added to it, 3 where the gain is infinite.
     """
 
     data: np.ndarray
@@ -143,7 +143,9 @@ class Stamps(Rows):
         return replace(self, flags=self.flags & ~flags)
 
 
-def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None, first=0):
+def build_stamps(
+    cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None, first=0, warns=True
+):
     """Build the stamps of cutouts that have been checked.
 
     Parameters
@@ -156,6 +158,8 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None
         From `~sersicnet.preprocessing.units.per_cutout`.
     first : int
         Number of the first of them in error messages.
+    warns : bool
+        Whether to warn of doubtful scales, zero points and gains.
 
     Returns
     -------
@@ -199,7 +203,7 @@ def build_stamps(cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None
                 gain_doubts.append(doubt)
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
-    if bins == 1:  # else the first stamps have warned
+    if warns:
         _warn(doubts)
         _warn(zeropoint_doubts)
         _warn(gain_doubts)

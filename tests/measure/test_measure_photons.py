@@ -2,6 +2,7 @@
 
 import logging
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import StdDevUncertainty
@@ -42,7 +43,7 @@ def test_whether_a_map_has_them(light, in_map):
     expected = "in the noise map" if in_map else "added to the noise map"
     image = images(light, in_map=in_map)
     assert found_in(image) == {"PHOTONS": expected, "GAIN": GAIN}
-    assert found_in(image, np.inf) == {"PHOTONS": "gain not known"}
+    assert found_in(image, np.inf) == {"PHOTONS": "not added: gain=inf"}
     image.meta.pop("GAIN")
     assert found_in(image) == {"PHOTONS": "gain not known"}
 
@@ -54,9 +55,14 @@ def test_images_without_noise_have_that_of_their_sky(light):
 
 
 def test_a_gain_that_contradicts_the_header(light):
-    message = "image: gain=100 electrons per unit of the image, but GAIN say"
+    message = "image: gain=100 electrons per unit of the image, but 0.5 by GAIN"
     with pytest.warns(UserWarning, match=message):
         assert found_in(images(light, in_map=False), 100)["GAIN"] == 100
+
+
+def test_a_gain_of_another_unit(light):
+    with pytest.raises(u.UnitConversionError, match=r"gain=5.0 s and data in adu"):
+        found_in(images(light, in_map=False), 5 * u.s)
 
 
 def test_catalogs_are_those_with_the_true_map(light, caplog):

@@ -10,9 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Flags, SersicNet
 from sersicnet.preprocessing import prepare
+from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.photons import (
     ADDED,
     IN_MAP,
+    NONE,
     UNKNOWN,
     PhotonSums,
     add_photons,
@@ -125,7 +127,8 @@ def test_infinite_gains_and_unknown_ones_change_nothing():
     plain = stamps_of(data, 1.0)
     other = stamps_of(data, 1.0, gain=np.inf)
     assert_array_equal(plain.weight, other.weight)
-    assert_array_equal(other.photons, UNKNOWN)
+    assert_array_equal(plain.photons, UNKNOWN)
+    assert_array_equal(other.photons, NONE)
 
 
 def test_a_faint_galaxy_shows_nothing():
@@ -152,7 +155,7 @@ def test_a_gain_that_contradicts_the_header():
     meta = {"GAIN": 2.5, "EXPTIME": 100.0, "PIXSCALE": 0.1, "MAGZP": 25.0}
     noise = StdDevUncertainty(np.ones_like(data[0]))
     image = CCDData(data[0], unit="adu / s", uncertainty=noise, meta=meta)
-    message = r"cutouts\[0\]: gain=2.5 electrons per unit .*, but GAIN and EXPTIME say 250"
+    message = r"cutouts\[0\]: gain=2.5 electrons per unit .*, but 250 by GAIN and EXPTIME"
     with pytest.warns(UserWarning, match=message):
         prepare([image], gain=2.5)
     assert prepare([image]).gain == 250
@@ -173,6 +176,30 @@ def test_gains_with_units():
     assert prepare(image, gain=900 * u.s, **UNITS).gain == 900  # electrons, of electrons per second
     with pytest.raises(u.UnitConversionError, match=r"gain=<Quantity 2.5 m>: electrons per unit"):
         prepare(image, gain=2.5 * u.m, **UNITS)
+
+
+@pytest.mark.parametrize(
+    ("unit", "gain"), [("adu / s", 2.5 * u.electron / u.adu), ("adu", 9 * u.s)]
+)
+def test_gains_of_other_units_than_the_data(unit, gain):
+    """The exposure time would be missing, or too much."""
+    image = CCDData(np.ones((20, 20)), unit=unit)
+    with pytest.raises(u.UnitConversionError, match=r"gain=.* and data in .* exposure time"):
+        prepare([image], gain=gain, **UNITS)
+    with pytest.raises(u.UnitConversionError, match=r"gain=.* and data in .* exposure time"):
+        open_cutouts([image], stamp_size=20, gain=gain, **UNITS)
+
+
+def test_cutouts_that_are_prepared_again_warn_once():
+    """Large galaxies and binned ones are."""
+    meta = {"GAIN": 2.5, "PIXSCALE": 0.1, "MAGZP": 25.0}
+    image = CCDData(
+        np.ones((40, 40)), unit="adu", uncertainty=StdDevUncertainty(np.ones((40, 40))), meta=meta
+    )
+    with pytest.warns(UserWarning, match=r"but 2.5 by GAIN"):
+        (batch,) = open_cutouts([image], stamp_size=20, gain=100)
+    for bins in (1, 2):
+        assert batch.prepare(np.array([0]), bins=bins, stamp_size=20).gain == 100
     with pytest.raises(TypeError, match=r"gain='high' must be a number"):
         prepare(image, gain="high", **UNITS)
     with pytest.raises(ValueError, match=r"gain has shape \(2,\): one value, or one for each of 1"):
