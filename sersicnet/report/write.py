@@ -16,6 +16,7 @@ from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.io.memory import enough_memory
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values, to_floats
 from sersicnet.preprocessing.inputs import psf_options_of
+from sersicnet.preprocessing.photons import NONE, PHOTONS
 from sersicnet.report.data import (
     ReportData,
     page_columns,
@@ -137,7 +138,11 @@ def write_report(
             cutouts,
             psf=psf,
             psf_options=options,
-            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            units={
+                "pixel_scale": pixel_scale,
+                "zeropoint": zeropoint,
+                "gain": _gain_of(table.meta),
+            },
             sky=sky,
             inputs=getattr(results, "inputs", None),
             meta=table.meta,
@@ -152,6 +157,15 @@ def write_report(
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _gain_of(meta):
+    """Return the gain that a catalog was measured with, None where the header has it, if any."""
+    if meta.get("PHOTONS") == PHOTONS[NONE]:
+        return np.inf
+    if "PHOTONS" in meta:
+        return meta.get("GAIN")
+    return None  # a catalog of something else
 
 
 def _tables(table, truth):

@@ -46,6 +46,30 @@ def test_pictures_are_text_beside_the_document(table, tmp_path, monkeypatch):
     assert len(mag[1]) > 4 / 3 * values.nbytes  # not compressed
 
 
+@pytest.mark.parametrize(
+    ("meta", "gain"),
+    [
+        ({"PHOTONS": "added to the noise map", "GAIN": 7.0}, 7.0),
+        ({"PHOTONS": "not added: gain=inf"}, np.inf),
+        ({"PHOTONS": "gain not known"}, None),
+        ({"GAIN": 0.0}, None),  # of another program
+    ],
+)
+def test_pictures_have_the_gain_of_the_measurement(meta, gain, table, tmp_path, monkeypatch):
+    """Their residuals are in units of the noise that it assumed."""
+    units = {}
+
+    def draw(values, cutouts, **given):
+        units.update(given["units"])
+        return [""] * len(table)
+
+    monkeypatch.setattr("sersicnet.report.write.galaxy_pictures", draw)
+    table = table.copy()
+    table.meta = meta
+    write_report(table, tmp_path / "page.html", cutouts=[])
+    assert units["gain"] == gain
+
+
 def test_true_values_may_be_in_the_catalog(table, truth, tmp_path):
     joined = join_truth(table, QTable(truth))
     path = write_report(joined, tmp_path / "page.html")
