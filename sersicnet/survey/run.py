@@ -268,9 +268,7 @@ class _Run:
         from dask.distributed import wait
 
         options = {"pure": False, "retries": self.retries}
-        futures = []
-        for task in tasks:
-            futures.append(self.client.submit(function, task, self.weights, **options))
+        futures = [self.client.submit(function, task, self.weights, **options) for task in tasks]
         wait(futures)
         error = None
         for task, future in zip(tasks, futures, strict=True):
