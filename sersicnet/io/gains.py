@@ -1,6 +1,8 @@
 """The gain in the headers of images: how many electrons one unit of their pixels is."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import astropy.units as u
 import numpy as np
@@ -10,9 +12,8 @@ from sersicnet.io.missions import find_mission
 
 __all__ = ["Gain", "check_gain_unit", "header_gain"]
 
-# Units that are counts, of the exposure and of one second.
+# Units that are counts.
 _COUNTS = (u.adu, u.DN, u.ct, u.electron)
-_PER_SECOND = tuple(unit / u.s for unit in _COUNTS)
 # Missions whose images are means of jittered exposures, with the gain of the detector.
 _MEANS = ("UKIDSS", "VISTA")
 
@@ -31,6 +32,13 @@ class Gain:
 
     value: float | None
     source: str = ""
+
+
+class _Kind(NamedTuple):
+    """Whether counts are electrons, and whether they are those of one second."""
+
+    is_electrons: bool
+    is_rate: bool
 
 
 def header_gain(header, unit):
@@ -69,17 +77,18 @@ def header_gain(header, unit):
         if str(header.get("SOFTNAME", "")).strip().lower() == "swarp":
             return _checked(card, ["GAIN"])
         return _unused(card, "the data have no unit")
-    if unit not in (*_COUNTS, *_PER_SECOND):
+    kind = _kind(unit)
+    if kind is None:
         return _unused(card, f"the data are not counts, but {unit}")
     fault = _mean_of_several(header)
     if fault is not None:
         return _unused(card, fault)
     names = []
     gain = 1.0
-    if unit not in (u.electron, u.electron / u.s):
+    if not kind.is_electrons:
         names.append("GAIN")
         gain = card
-    if unit in _PER_SECOND:
+    if kind.is_rate:
         names.append("EXPTIME")
         seconds = header_number(header, "EXPTIME")
         if gain is None or seconds is None:
@@ -110,14 +119,24 @@ def check_gain_unit(gain, unit):
     >>> check_gain_unit(250 * u.electron * u.s / u.adu, u.adu / u.s)
     """
     given = getattr(gain, "unit", None)
-    if given is None or given == u.one or unit not in (*_COUNTS, *_PER_SECOND):
+    kind = _kind(unit)
+    if given is None or given == u.one or kind is None:
         return
-    if (u.s in given.bases) != (unit in _PER_SECOND):
+    if (u.s in given.bases) != kind.is_rate:
         msg = (
             f"gain={gain} and data in {unit}: electrons per unit of the image are needed; of "
             "counts per second, the gain times the exposure time"
         )
         raise u.UnitConversionError(msg)
+
+
+@lru_cache
+def _kind(unit):
+    """What kind of counts a unit is, None for another one; comparing units is slow."""
+    for counts in _COUNTS:
+        if unit in (counts, counts / u.s):
+            return _Kind(counts == u.electron, unit != counts)
+    return None
 
 
 def _mean_of_several(header):
