@@ -14,5 +14,5 @@ def test_names_of_this_package_and_of_surveycodex():
 
 @pytest.mark.parametrize("name", ["LSST", "LSST:x", "nonsense"])
 def test_unknown_names(name):
-    with pytest.raises(ValueError, match=f"population={name!r}: "):
+    with pytest.raises(ValueError, match=f"population={name!r}"):
         named_config(name, "population")
