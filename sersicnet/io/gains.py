@@ -61,7 +61,8 @@ def header_gain(header, unit):
     second are multiplied by ``EXPTIME``. Data without a unit may be per second or not: the card
     counts only where SWarp wrote it, which gives that of the coadd. Where several exposures are
     combined (``NCOMBINE``), the card may be that of one of them and is not used, nor is that of
-    UKIDSS and VISTA; the exposure time of HST is the sum in any case.
+    UKIDSS and VISTA, and of SWarp in counts per second, which may include the exposure time; the
+    exposure time of HST is the sum in any case.
 
     Examples
     --------
@@ -73,8 +74,9 @@ def header_gain(header, unit):
     Gain(value=None, source='GAIN = 2.5 is not used: the data have no unit')
     """
     card = header_number(header, "GAIN")
+    is_swarp = str(header.get("SOFTNAME", "")).strip().lower() == "swarp"
     if unit is None or unit == u.dimensionless_unscaled:
-        if str(header.get("SOFTNAME", "")).strip().lower() == "swarp":
+        if is_swarp:
             return _checked(card, ["GAIN"])
         return _unused(card, "the data have no unit")
     kind = _kind(unit)
@@ -86,6 +88,8 @@ def header_gain(header, unit):
     names = []
     gain = 1.0
     if not kind.is_electrons:
+        if kind.is_rate and is_swarp:
+            return _unused(card, "SWarp may have multiplied it by the exposure time")
         names.append("GAIN")
         gain = card
     if kind.is_rate:

@@ -78,6 +78,8 @@ def _strip_unit(value, name):
     if getattr(value, "unit", None) is not None and not isinstance(value, u.Quantity):
         value = value.quantity  # a table column
     try:
+        if isinstance(value, bool):
+            raise TypeError
         if not isinstance(value, u.Quantity):
             return np.asarray(value, dtype=float)
         if name == "zeropoint":

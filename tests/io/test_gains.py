@@ -39,6 +39,7 @@ def test_known_gains(unit, cards, gain):
         (u.nJy, {"GAIN": 2.5}, "the data are not counts, but nJy"),
         (u.MJy / u.sr, {"GAIN": 2.5}, "the data are not counts"),
         (None, {"GAIN": 2.5, "EXPTIME": 10.0}, "the data have no unit"),
+        (u.adu / u.s, {"GAIN": 250.0, "EXPTIME": 100.0, "SOFTNAME": "SWarp"}, "SWarp may have"),
         (u.adu, {"GAIN": 2.5, "NCOMBINE": 12}, "12 exposures are combined"),
         (u.adu, {"GAIN": 4.0, "INSTRUME": "WFCAM"}, "images of UKIDSS are means of exposures"),
         (u.adu, {"GAIN": 4.0, "INSTRUME": "VIRCAM"}, "images of VISTA are means of exposures"),

@@ -202,6 +202,9 @@ def test_cutouts_that_are_prepared_again_warn_once():
         assert batch.prepare(np.array([0]), bins=bins, stamp_size=20).gain == 100
     with pytest.raises(TypeError, match=r"gain='high' must be a number"):
         prepare(image, gain="high", **UNITS)
+    for name in ("gain", "zeropoint", "pixel_scale"):
+        with pytest.raises(TypeError, match=f"{name}=True must be a number"):
+            prepare(image, **(UNITS | {name: True}))
     with pytest.raises(ValueError, match=r"gain has shape \(2,\): one value, or one for each of 1"):
         prepare(image, gain=[1.0, 2.0], **UNITS)
 
