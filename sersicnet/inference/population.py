@@ -169,7 +169,7 @@ class Population:
         Parameters
         ----------
         parts : list of dict
-            What `~sersicnet.inference.population_evidence.draw_evidence` returned.
+            ``points`` and ``log_weights`` of some galaxies each, as workers of surveys return them.
         n_all : int
             Number of galaxies, with those that cannot be used.
         seed : int

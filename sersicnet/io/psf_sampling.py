@@ -116,7 +116,7 @@ def sampling_of(psf):
     if not isinstance(psf, NDData):
         return None
     has_pixel = str(psf.meta.get("EXTNAME", "")).strip() not in _WITHOUT_PIXEL
-    scale, source = _card(psf.meta, _SCALE_CARDS)
+    scale, source = _scale_of_cards(psf.meta)
     scale_of_wcs = _scale_of_wcs(psf.wcs)
     if scale_of_wcs is not None:
         scale = scale_of_wcs
@@ -172,6 +172,20 @@ def _card(meta, names):
         if value is not None and value > 0:
             return value, name
     return None, None
+
+
+def _scale_of_cards(meta):
+    """Return arcsec per pixel, and the card that says it; None without."""
+    scale, source = _card(meta, _SCALE_CARDS)
+    if scale is None:
+        scale, source = _card(meta, ("GS_SCALE",))
+        if scale == 1:  # GalSim writes 1 where it knows none
+            scale = None
+    if scale is None and "CTYPE1" not in meta:  # degrees, as with a CTYPE
+        scale, source = _card(meta, ("CDELT2",))
+        if scale is not None:
+            scale = 3600 * scale
+    return scale, source
 
 
 def _scale_of_wcs(wcs):

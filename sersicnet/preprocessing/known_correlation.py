@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sersicnet.io.cards import header_number
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion
 from sersicnet.io.psf_sampling import header_sampling
@@ -151,9 +150,6 @@ def correlation_scale(noise_correlation):
     sampling = header_sampling(header)
     if sampling is not None and sampling.pixel_scale is not None:
         return sampling.pixel_scale, sampling.source
-    scale = header_number(header, "GS_SCALE")
-    if scale is not None and scale > 0 and scale != 1:  # GalSim writes 1 where it knows none
-        return scale, "GS_SCALE"
     return None, ""
 
 

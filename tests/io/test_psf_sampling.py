@@ -35,6 +35,8 @@ def wcs_of(scale):
         (FINE, 0.0157, 4),
         (DETECTOR, 0.063, 1),
         ({"PIXSCALE": "0.03"}, 0.03, None),
+        ({"GS_SCALE": 0.1}, 0.1, None),
+        ({"CDELT1": -0.25, "CDELT2": 2**-13}, 3600 / 2**13, None),
         ({"SAMP": 3}, None, 3),
         ({"DET_SAMP": 2}, None, 2),
         ({"PIXELSCL": 0.03, "OVERSAMP": 2.5}, 0.03, 2.5),
@@ -46,7 +48,18 @@ def test_cards(header, scale, oversampling):
         assert (found.pixel_scale, found.oversampling) == (scale, oversampling)
 
 
-@pytest.mark.parametrize("header", [{}, {"PIXSCALE": 3600.0}, {"OVERSAMP": 99}, {"PIXSCALE": "?"}])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"PIXSCALE": 3600.0},
+        {"OVERSAMP": 99},
+        {"PIXSCALE": "?"},
+        {"GS_SCALE": 1.0},  # of an image whose scale GalSim does not know
+        {"CDELT1": 1.0, "CDELT2": 1.0},
+        {"CTYPE1": "LINEAR", "CDELT2": 1e-4},
+    ],
+)
 def test_nothing_is_said(header):
     assert sampling_of(NDData(STAMP, meta=header)) is None
     assert sampling_of(STAMP) is None
