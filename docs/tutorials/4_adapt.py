@@ -66,15 +66,21 @@ tests = {
 from astropy.table import vstack
 
 from sersicnet import SersicNet
+from sersicnet.diagnostics import score_table
 
 names = ("mag", "r_eff", "n", "q")
 
 
-def score(net):
+def measure(net):
+    """Return the results of all three sets."""
+    return {name: net.predict(images, psf=psf) for name, (images, _, psf) in tests.items()}
+
+
+def score(measured):
     """Return the scores of all three sets in one table."""
     parts = []
-    for survey, (images, true, stamp) in tests.items():
-        part = net.score(images, true, psf=stamp)
+    for survey, results in measured.items():
+        part = score_table(results.to_table(), tests[survey][1])
         part["survey"] = survey
         parts.append(part[[name in names for name in part["parameter"]]])
     table = vstack(parts)["survey", "label", "bias", "scatter", "coverage"]
@@ -83,8 +89,8 @@ def score(net):
     return table
 
 
-universal = SersicNet.from_pretrained()
-before = score(universal)
+measured = measure(SersicNet.from_pretrained())
+before = score(measured)
 before[before["survey"] == "real"].pprint()
 
 # %%
@@ -108,7 +114,8 @@ print(f"loss of those held out: {losses['before']:.2f} before, {losses['after']:
 #
 # The scores of galaxies that were not labeled:
 
-after = score(net)
+adapted = measure(net)
+after = score(adapted)
 after[after["survey"] == "real"].pprint()
 
 # %%
@@ -127,12 +134,12 @@ from scipy.stats import norm
 
 grid = np.linspace(-6, 6, 100)
 figure, axes = plt.subplots(1, 3, figsize=(9.5, 3), sharey=True, layout="constrained")
-for ax, (name, (images, true, stamp)) in zip(axes, tests.items(), strict=True):
-    for one, style in ((universal, {"color": "0.75"}), (net, {"histtype": "step", "color": "C1"})):
-        results = one.predict(images, psf=stamp)
+styles = {"universal": {"color": "0.75"}, "adapted": {"histtype": "step", "color": "C1"}}
+for ax, (name, (_, true, _)) in zip(axes, tests.items(), strict=True):
+    for label, results in (("universal", measured[name]), ("adapted", adapted[name])):
         pull = (results.median("n") - true["n"]) / results.error("n")
-        label = "adapted" if one is net else "universal"
-        ax.hist(pull.clip(-6, 6), bins=24, range=(-6, 6), density=True, lw=2, label=label, **style)
+        style = {"lw": 2, "label": label} | styles[label]
+        ax.hist(pull.clip(-6, 6), bins=24, range=(-6, 6), density=True, **style)
     ax.plot(grid, norm.pdf(grid), color="black", lw=1)
     ax.set(title=name, xlabel="error of n / quoted error")
 _ = axes[0].legend(loc="upper right", frameon=False)
