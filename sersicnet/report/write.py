@@ -138,11 +138,7 @@ def write_report(
             cutouts,
             psf=psf,
             psf_options=options,
-            units={
-                "pixel_scale": pixel_scale,
-                "zeropoint": zeropoint,
-                "gain": _gain_of(table.meta),
-            },
+            units=_units(table.meta, pixel_scale, zeropoint),
             sky=sky,
             inputs=getattr(results, "inputs", None),
             meta=table.meta,
@@ -159,13 +155,17 @@ def write_report(
     return path
 
 
-def _gain_of(meta):
-    """Return the gain that a catalog was measured with, None where the header has it, if any."""
+def _units(meta, pixel_scale, zeropoint):
+    """Return the user's units of the cutouts, and the gain that a catalog was measured with.
+
+    It is None where the header of a cutout has it, if any, as for a catalog of something else.
+    """
+    gain = None
     if meta.get("PHOTONS") == PHOTONS[NONE]:
-        return np.inf
-    if "PHOTONS" in meta:
-        return meta.get("GAIN")
-    return None  # a catalog of something else
+        gain = np.inf
+    elif "PHOTONS" in meta:
+        gain = meta.get("GAIN")
+    return {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain}
 
 
 def _tables(table, truth):
