@@ -6,10 +6,12 @@
     python -m benchmarks.noise docs/_static/noise --raw measured -n 300 --refine importance
 
 The galaxies are isolated, drawn from the universal prior by the package's own renderer, behind
-Moffat PSFs whose FWHM is at least 2.36 times the smoothing of the noise. The noise is that of
-GalSim's COSMOS file, of images that are drizzled from dithered exposures of white noise, white
-noise that is smoothed by a Gaussian, or empty patches of the images in ``../shared/real``, where
-there is such a folder. The correlation is measured from each cutout. Some pixels are masked:
+Moffat PSFs whose FWHM is at least 2.36 times the smoothing of the noise. Those count that are
+*measured* to have a S/N above 20 (in this noise) and half-light radii below 6 pixels: cuts on the
+true values would make another prior of them, for which no interval can be right. The noise is
+that of GalSim's COSMOS file, of images that are drizzled from dithered exposures of white noise,
+white noise that is smoothed by a Gaussian, or empty patches of the images in ``../shared/real``,
+where there is such a folder. The correlation is measured from each cutout. Some pixels are masked:
 isolated ones, or a hole of 40 pixels near the center or the edge.
 
 ``--raw`` keeps what was measured: a run that was stopped (``--minutes``) goes on, and the table is
@@ -40,7 +42,15 @@ from sersicnet import Flags, SersicNet
 from sersicnet.io import atomic_path
 from sersicnet.io.weights import weights_path
 from sersicnet.model import draw_labels, log_snr, psf_transform, sersic_images
-from sersicnet.model.labels import ELLIPTICITY, LOG_R_EFF, axis_ratio, length
+from sersicnet.model.labels import (
+    ELLIPTICITY,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    axis_ratio,
+    ellipticity,
+    length,
+)
 from sersicnet.networks import label_dict
 from sersicnet.preprocessing import StampFrame
 
@@ -51,11 +61,11 @@ PSF_SIZE = 41
 SHOWN = ("mag", "r_eff", "n", "q")
 # Galaxies with the same PSF, and measured in one call.
 TOGETHER = 100
-# Half-light radii in pixels: up to a tenth of the side or this, from half of the FWHM on.
+# Largest half-light radius in pixels in cutouts of `SIDE`, and smallest S/N, as measured.
 LARGEST = 6.0
-SMALLEST = 0.5
-# S/N of the galaxies, as white noise has it.
-SNR = (20, 2000)
+SNR = 20.0
+# True values go beyond these by this factor: galaxies farther away are not measured to be within.
+BEYOND = 1.5
 # FWHM of the PSF in pixels, and over the sigma of the smoothing at least.
 FWHM = (3.0, 4.5)
 FWHM_OF_SMOOTHING = 2.36
@@ -72,7 +82,7 @@ COMPARED = {"measure": {"noise_correlation": "measure"}, "white": {"noise_correl
 def main(arguments=None):
     """Measure all cases, and write table and figure."""
     parser = make_parser(__doc__)
-    add_count(parser, "galaxies in each case", default=2000)
+    add_count(parser, "galaxies drawn in each case, of which about 0.85 count", default=2400)
     add_weights(parser)
     parser.add_argument("--refine", choices=("lm", "importance"), default="lm")
     parser.add_argument("--seed", type=int, default=201)
@@ -92,7 +102,7 @@ def main(arguments=None):
     for cell in _cells(options):
         measured = _measured(net, cell, options)
         if measured["flags"].size:
-            tables.append(pull_table(measured, **cell))
+            tables.append(pull_table(measured, largest=_largest(cell["side"]), **cell))
             print_table(tables[-1])
     write_rounded(one_row_each(vstack(tables)), path, decimals=3)
     figure = plot_pulls(vstack(tables)).figure
@@ -132,7 +142,7 @@ def _measured(net, cell, options):
     if n_done >= options.n or time.process_time() > limit:
         return _joined(parts)
     shape = {"n": options.n, "side": cell["side"], "seed": options.seed}
-    shape["largest"] = LARGEST * min(1, cell["side"] / SIDE)
+    shape["largest"] = _largest(cell["side"])
     for number, part in enumerate(simulate(cell["noise"], cell["case"], **shape)):
         if number * TOGETHER < n_done:
             continue
@@ -140,7 +150,7 @@ def _measured(net, cell, options):
             break
         settings = COMPARED[cell["assumed"]] | {"sky_err": NOISES[cell["noise"]].sky_err}
         table = measure(net, part, options.refine, **settings)
-        parts.append(compare(part, table))
+        parts.append(compare(part, table, NOISES[cell["noise"]].total))
         if path is not None:
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **_joined(parts))
@@ -152,6 +162,11 @@ def _joined(parts):
     if not parts:
         return {"flags": np.zeros(0, dtype=int)}
     return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+
+
+def _largest(side):
+    """Largest half-light radius of the galaxies that count in cutouts of a side, in pixels."""
+    return LARGEST * min(1, side / SIDE)
 
 
 def simulate(name, case, *, n, side, seed, largest=LARGEST):
@@ -166,9 +181,9 @@ def simulate(name, case, *, n, side, seed, largest=LARGEST):
     n, side : int
         Number of galaxies, and pixels on a side of their cutouts.
     seed : int
-        Seed of galaxies, PSFs, noise and masks: galaxies are the same in all cases.
+        Seed of galaxies, PSFs, noise and masks: galaxies are the same in all cases of a noise.
     largest : float, optional
-        Largest half-light radius in pixels.
+        Largest half-light radius of the galaxies that count, as measured, in pixels.
 
     Yields
     ------
@@ -182,7 +197,8 @@ def simulate(name, case, *, n, side, seed, largest=LARGEST):
     for first in range(0, n, TOGETHER):
         fwhm = max(rng.uniform(*FWHM), 1.02 * FWHM_OF_SMOOTHING * noise.smoothing)
         psf = draw_star(galsim.Moffat(rng.uniform(3, 5), fwhm=fwhm), 1, (PSF_SIZE, PSF_SIZE))
-        labels = _draw_galaxies(min(TOGETHER, n - first), fwhm, largest, generator)
+        limits = {"snr": SNR * noise.total**0.5 / BEYOND, "size": BEYOND * largest}
+        labels = _draw_galaxies(min(TOGETHER, n - first), generator, **limits)
         transform = psf_transform(torch.from_numpy(psf / psf.sum()), side)
         images = sersic_images(labels, transform, stamp_size=side).numpy()
         sigma = np.ones_like(images)
@@ -194,14 +210,12 @@ def simulate(name, case, *, n, side, seed, largest=LARGEST):
         yield {"data": images, "sigma": sigma, "mask": mask, "psf": psf, "labels": labels.numpy()}
 
 
-def _draw_galaxies(n, fwhm, largest, generator):
-    """Labels of galaxies of the prior that are resolved, smaller than the cutout, and bright."""
+def _draw_galaxies(n, generator, *, snr, size):
+    """Labels of galaxies of the prior above a S/N and below a half-light radius in pixels."""
     found = []
     while sum(map(len, found)) < n:
-        labels = draw_labels(20 * n, generator=generator).double()
-        size = 10 ** labels[:, LOG_R_EFF]
-        snr = 10 ** log_snr(labels)
-        good = (size > SMALLEST * fwhm) & (size < largest) & (snr > SNR[0]) & (snr < SNR[1])
+        labels = draw_labels(4 * n, generator=generator).double()
+        good = (10 ** labels[:, LOG_R_EFF] < size) & (10 ** log_snr(labels) > snr)
         found.append(labels[good])
     return torch.cat(found)[:n]
 
@@ -247,7 +261,7 @@ def measure(net, part, refine, **settings):
     return net.predict(stack, psf=part["psf"], refine=refine, **units, **settings).to_table()
 
 
-def compare(part, table):
+def compare(part, table, total=1.0):
     """Return truth and measurement of some galaxies.
 
     Parameters
@@ -256,12 +270,14 @@ def compare(part, table):
         Galaxies of `simulate`.
     table : `~astropy.table.QTable`
         What was measured of them.
+    total : float, optional
+        Sum of the correlation function of the noise.
 
     Returns
     -------
     dict of `~numpy.ndarray`
         ``truth`` (4, M), ``quantiles`` (4, 3, M) at 16, 50 and 84 %, of the parameters ``SHOWN``,
-        and ``flags`` (M,).
+        ``snr`` (M,), as measured, and ``flags`` (M,).
     """
     truth = true_values([part])
     quantiles = []
@@ -270,17 +286,42 @@ def compare(part, table):
     return {
         "truth": np.array([truth[name] for name in SHOWN]),
         "quantiles": np.array(quantiles),
+        "snr": measured_snr(table) / total**0.5,
         "flags": np.asarray(table["flags"]),
     }
 
 
-def pull_table(measured, **names):
+def measured_snr(table):
+    """Return the S/N within the half-light ellipse of what was measured, as white noise has it.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Measurements by `measure`.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+    """
+    flux = 10 ** (-0.4 * (plain(table["mag"]) - ZEROPOINT))
+    size = plain(table["r_eff"]) / PIXEL_SCALE
+    q = plain(table["q"])
+    labels = torch.zeros(len(table), N_LABELS, dtype=torch.float64)
+    labels[:, LOG_FLUX] = torch.from_numpy(np.log10(flux))
+    labels[:, LOG_R_EFF] = torch.from_numpy(np.log10(size))
+    labels[:, ELLIPTICITY.start] = ellipticity(torch.from_numpy(q))
+    return 10 ** log_snr(labels).numpy()
+
+
+def pull_table(measured, *, largest=np.inf, **names):
     """Return how good the quoted errors are.
 
     Parameters
     ----------
     measured : dict of `~numpy.ndarray`
         Arrays of `compare`.
+    largest : float, optional
+        Largest half-light radius in pixels, as measured, of the galaxies that count.
     **names : str
         Columns that name the case.
 
@@ -291,6 +332,8 @@ def pull_table(measured, **names):
     """
     flags = measured["flags"]
     known = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
+    size = measured["quantiles"][SHOWN.index("r_eff"), 1] / PIXEL_SCALE
+    known &= (measured["snr"] > SNR) & (size < largest)
     rows = []
     for number, name in enumerate(SHOWN):
         truth = measured["truth"][number]

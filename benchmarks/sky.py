@@ -5,8 +5,9 @@
     python -m benchmarks.sky docs/_static/sky
 
 The galaxies are those of `benchmarks.noise` in white noise: isolated, drawn from the universal
-prior, with half-light radii of up to 6 pixels, in cutouts of 25 to 128 pixels. A constant sky is
-added, in units of the noise of a pixel, and each cutout is fitted by default (``refine="lm"``).
+prior, measured to have a S/N above 20 and half-light radii of up to 6 pixels, in cutouts of 25 to 128
+pixels. A constant sky is added, in units of the noise of a pixel, and each cutout is fitted by
+default (``refine="lm"``).
 
 ``sky.csv`` has a row per size of the cutout and sky: the share of the fits that have
 ``SKY_DEGENERATE``; the share that have not, although the magnitude, the radius or the index is
@@ -22,7 +23,16 @@ from astropy.table import QTable, vstack
 
 from benchmarks.common.command import add_count, add_weights, make_parser
 from benchmarks.common.tables import plain, print_table, share, write_rounded
-from benchmarks.noise import SHOWN, measure, simulate, true_values
+from benchmarks.noise import (
+    LARGEST,
+    PIXEL_SCALE,
+    SHOWN,
+    SNR,
+    measure,
+    measured_snr,
+    simulate,
+    true_values,
+)
 from sersicnet import Flags, SersicNet
 from sersicnet.io.weights import weights_path
 from sersicnet.model import image_and_jacobian, log_snr, psf_transform
@@ -75,6 +85,8 @@ def judge(parts, tables):
     truth = true_values(parts)
     flags = np.asarray(table["flags"])
     fitted = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
+    small = plain(table["r_eff"]) / PIXEL_SCALE < LARGEST
+    fitted &= small & (measured_snr(table) > SNR)
     told = flags & int(Flags.SKY_DEGENERATE) != 0
     bright = np.concatenate([log_snr(torch.from_numpy(part["labels"])) for part in parts])
     bright = fitted & (10**bright > BRIGHT)
@@ -90,7 +102,7 @@ def judge(parts, tables):
             wrong |= np.abs(error) > WRONG * (high - low) / 2
     of_bound = (plain(table["mag"]) - truth["mag"]) / _bounds(parts)
     return {
-        "galaxies": len(table),
+        "galaxies": int(fitted.sum()),
         "flagged": share(told[fitted]),
         "wrong without a flag": share((wrong & ~told)[fitted]),
         **scores,

@@ -85,6 +85,11 @@ class Noise:
     sky_err: float | None = None
     largest: float = np.inf
 
+    @property
+    def total(self):
+        """Sum of the correlation function of such a Gaussian, at least 1."""
+        return max(1.0, 4 * np.pi * self.smoothing**2)
+
 
 NOISES = {
     "white": Noise(lambda n, side, rng: rng.standard_normal((n, side, side))),
