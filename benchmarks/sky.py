@@ -5,8 +5,8 @@
     python -m benchmarks.sky docs/_static/sky
 
 The galaxies are those of `benchmarks.noise` in white noise: isolated, drawn from the universal
-prior, measured to have a S/N above 20 and half-light radii of up to 6 pixels, in cutouts of 25 to 128
-pixels. A constant sky is added, in units of the noise of a pixel, and each cutout is fitted by
+prior, measured to have a S/N above 20 and half-light radii of up to 6 pixels, in cutouts of 25 to
+128 pixels. A constant sky is added, in units of the noise of a pixel, and each cutout is fitted by
 default (``refine="lm"``).
 
 ``sky.csv`` has a row per size of the cutout and sky: the share of the fits that have
