@@ -1,7 +1,6 @@
 """Read cutouts from the FITS extensions that surveys use."""
 
 import logging
-import warnings
 
 import astropy.units as u
 import numpy as np
@@ -12,9 +11,9 @@ from astropy.nddata import (
     UnknownUncertainty,
     VarianceUncertainty,
 )
-from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.cards import clean_meta
 from sersicnet.io.fits_files import read_pixels
 from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
@@ -35,6 +34,8 @@ UNCERTAINTY_NAMES = {
 # exposure times.
 WEIGHT_NAMES = dict.fromkeys(("WHT", "WEIGHT", "WGT"), InverseVariance)
 MASK_NAMES = ("MASK", "DQ", "FLG", "MASKBITS", "FLAGS", "FLAG", "MSK", "BPM", "BADPIX")
+# These are masks only where the header, or the user, says what their bits mean.
+QUALITY_NAMES = ("QUALITY", "QUAL")
 # Weights and the numbers of images that are in a pixel of a mosaic, in one or several planes: where
 # all are 0, nothing was observed, or all of it was rejected, as in cores of stars.
 COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")
@@ -48,7 +49,7 @@ UNCERTAINTY_CLASSES = {
 
 def read_survey(hdus, path, *, mask_bits=None):
     """Read the cutout of a file that a survey or `~astropy.nddata.CCDData.write` made."""
-    image, noise, mask, psf = find_parts(hdus, path)
+    image, noise, mask, psf = find_parts(hdus, path, mask_bits=mask_bits)
     cutout = CCDData(native(read_pixels(image)), **describe(hdus, image, path))
     if mask is not None:
         cards = mask_cards(hdus, mask, path, others=[image.header])
@@ -73,22 +74,41 @@ def read_survey(hdus, path, *, mask_bits=None):
     return cutout
 
 
-def find_parts(hdus, path):
+def find_parts(hdus, path, *, mask_bits=None):
     """Find the HDUs of image, uncertainty, mask and PSF; the last three may be None."""
     image = _find_image(hdus, path)
     noise = find_hdu(hdus, UNCERTAINTY_NAMES, path)
     if noise is None:
         noise = find_hdu(hdus, WEIGHT_NAMES, path)
     mask = find_hdu(hdus, MASK_NAMES, path)
+    if mask is None:
+        mask = _find_quality(hdus, image, path, mask_bits)
     psf = find_hdu(hdus, PSF_NAMES, path)
     for hdu in (noise, mask):
         if hdu is not None and hdu.shape != image.shape:
             msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
             raise ValueError(msg)
     if mask is not None:
-        others = [hdu.name for hdu in hdus if hdu.name in MASK_NAMES and hdu is not mask]
+        names = (*MASK_NAMES, *QUALITY_NAMES)
+        others = [hdu.name for hdu in hdus if hdu.name in names and hdu is not mask]
         tell_unused(others, path, f"the mask is {mask.name}")
     return image, noise, mask, psf
+
+
+def _find_quality(hdus, image, path, mask_bits):
+    """Find a plane of quality that is a mask, and warn if one is not used."""
+    hdu = find_hdu(hdus, QUALITY_NAMES, path)
+    if hdu is None:
+        return None
+    is_known = mask_bits is not None or mask_bits_of(_cards(hdus, hdu, [image.header])).names
+    if is_known and hdu.header["BITPIX"] > 0:
+        return hdu
+    msg = (
+        f"{path}: the extension {hdu.name} is not used, as what its numbers mean is not known; if "
+        "it is a mask of integers, mask_bits says which bits are bad"
+    )
+    warn_caller(msg)
+    return None
 
 
 def tell_unused(names, path, reason):
@@ -156,7 +176,7 @@ def _find_image(hdus, path):
     image = find_hdu(hdus, IMAGE_NAMES, path)
     if image is not None:
         return image
-    others = (*UNCERTAINTY_NAMES, *COVERAGE_NAMES, *MASK_NAMES, *PSF_NAMES)
+    others = (*UNCERTAINTY_NAMES, *COVERAGE_NAMES, *MASK_NAMES, *QUALITY_NAMES, *PSF_NAMES)
     for hdu in hdus:
         if hdu.is_image and len(hdu.shape) == 2 and hdu.name not in others:
             return hdu
@@ -219,15 +239,21 @@ def mask_cards(hdus, mask, path, *, others=()):
     -------
     dict
     """
-    cards = {}
-    for header in (*reversed(others), hdus[0].header, mask.header):
-        cards |= {key: header[key] for key in header if key not in ("", "COMMENT", "HISTORY")}
+    cards = _cards(hdus, mask, others)
     if mask_bits_of(cards).product == GUESSED:
         msg = (
             f"{path}: {mask.name} of an unknown telescope has 32 bits like those of JWST, of which "
             "only bit 1 (DO_NOT_USE) is taken as bad: mask_bits chooses others"
         )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=3)
+        warn_caller(msg)
+    return cards
+
+
+def _cards(hdus, mask, others):
+    """Join the cards of a mask, its file and its image."""
+    cards = {}
+    for header in (*reversed(others), hdus[0].header, mask.header):
+        cards |= {key: header[key] for key in header if key not in ("", "COMMENT", "HISTORY")}
     return cards
 
 

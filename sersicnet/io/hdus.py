@@ -4,17 +4,17 @@ A file may hold several images, each with its noise map and mask. `choose_image`
 in the list of HDUs, with what belongs to it, as a 2-D image.
 """
 
-import warnings
 from io import BytesIO
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.extensions import (
     IMAGE_NAMES,
     MASK_NAMES,
     PSF_NAMES,
+    QUALITY_NAMES,
     UNCERTAINTY_NAMES,
     WEIGHT_NAMES,
     tell_unused,
@@ -36,7 +36,8 @@ _OTHERS = {
     *("SKY", "BKG", "BACKGROUND", "MODEL", "RESIDUAL", "SEG", "SEGM", "SEGMENTATION"),
     *("SAMP", "TIME", "D2IMARR", "WCSDVARR"),
 }
-_PARTS = {*UNCERTAINTY_NAMES, *WEIGHT_NAMES, *MASK_NAMES, *PSF_NAMES, *_OTHERS}
+_MASKS = {*MASK_NAMES, *QUALITY_NAMES}
+_PARTS = {*UNCERTAINTY_NAMES, *WEIGHT_NAMES, *_MASKS, *PSF_NAMES, *_OTHERS}
 # Name that astropy gives to compressed images without a name.
 _NAMELESS = ("", "COMPRESSED_IMAGE")
 
@@ -267,7 +268,7 @@ def _warn_of_others(candidates, hdus, path):
         f"{path} has {len(labels)} images ({shown}), of which {labels[0]} is taken: choose one "
         f"with hdu=, or as '{file_of(path)}[{labels[0]}]'"
     )
-    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+    warn_caller(msg)
 
 
 def _label(hdu, hdus):

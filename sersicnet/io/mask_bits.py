@@ -6,12 +6,11 @@ published; here stands which are bad, by product. Of an unknown product all are.
 """
 
 import re
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io import mask_tables as tables
 
 __all__ = [
@@ -143,7 +142,7 @@ def warn_plain_masks(masks, mask_bits):
         f"mask_bits={mask_bits!r} is ignored: there is no mask of integers, only of booleans or "
         "none; a file is read with read_cutout(path, mask_bits=...)"
     )
-    warnings.warn(msg, AstropyUserWarning, stacklevel=5)
+    warn_caller(msg)
 
 
 def mask_bits_of(header):

@@ -8,8 +8,8 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet._words import counted
 from sersicnet.diagnostics.schema import describe
 from sersicnet.measure.field import RELATIVE
@@ -331,7 +331,7 @@ def check_noise(field, sky, mesh):
         sky = replace(sky, noise_scale=float(1 / ratio))
     if doubted:
         doubt = _DOUBTS.get(field.noise_name, "is it of another kind, or in another unit?")
-        warnings.warn(f"{msg}: {doubt}", AstropyUserWarning, stacklevel=5)
+        warn_caller(f"{msg}: {doubt}")
     elif scaled:
         _LOG.info(msg)
     return sky
@@ -381,4 +381,4 @@ def check_saturation(level, sky, *, given):
         msg = f"saturation={found}: it would mask most of the image"
         raise ValueError(msg)
     msg = f"the header card SATURATE = {found}: no pixel is taken as saturated by it"
-    warnings.warn(msg, AstropyUserWarning, stacklevel=5)
+    warn_caller(msg)

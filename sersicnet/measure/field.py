@@ -1,7 +1,6 @@
 """The pixels of a survey image, read window by window from memory or from FITS files."""
 
 import os
-import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData, NDData
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.cards import header_number
 from sersicnet.io.extensions import (
     MASK_NAMES,
@@ -162,10 +161,10 @@ class FieldImage:
             zeropoint = float(zeropoint[0])
         found_scale, _, doubt = find_pixels(self, pixel_scale, "image")
         if doubt is not None:
-            warnings.warn(doubt, AstropyUserWarning, stacklevel=5)
+            warn_caller(doubt)
         found = find_zeropoint(self, zeropoint, "image", pixel_scale=pixel_scale)
         if found.doubt is not None:
-            warnings.warn(f"image: {found.doubt}", AstropyUserWarning, stacklevel=5)
+            warn_caller(f"image: {found.doubt}")
         return float(found_scale), float(found.value)
 
     def saturation(self, level):
@@ -288,7 +287,7 @@ def _from_file(path, stack, mask_bits):
     with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
         hdus = choose_image(hdus, path)
-        image, noise, mask, psf = find_parts(hdus, path)
+        image, noise, mask, psf = find_parts(hdus, path, mask_bits=mask_bits)
         about = describe(hdus, image, path)
         if psf is not None:
             psf = psf_of_hdu(psf)

@@ -1,11 +1,10 @@
 """The noise of the photons of the sources of a survey image, where its noise map lacks it."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.gains import check_gain_unit, header_gain
 from sersicnet.measure.noise import measured_boxes, pixels_in
 from sersicnet.preprocessing.photons import (
@@ -111,7 +110,7 @@ def find_photons(field, sky, given):
         given = float(per_cutout(given, 1, "gain")[0])
     gain, doubt = find_gain(field, given, "image")
     if doubt is not None:
-        warnings.warn(doubt, AstropyUserWarning, stacklevel=5)
+        warn_caller(doubt)
     source = "gain="
     if given is None:
         source = header_gain(field.meta, field.unit).source

@@ -2,13 +2,12 @@
 
 import logging
 import os
-import warnings
 
 import astropy.units as u
 import numpy as np
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.tables import read_table
 from sersicnet.measure.catalog import FAR, catalog_positions
 from sersicnet.parameters import to_floats
@@ -134,7 +133,7 @@ def _on_this_grid(catalog, sky, wcs):
     if "WEIGHTS" in catalog.meta:  # a catalog of ours, which is carried to another image
         _LOG.info(msg)
     else:
-        warnings.warn(msg, AstropyUserWarning, stacklevel=6)
+        warn_caller(msg)
     catalog = catalog.copy(copy_data=False)
     catalog.remove_columns(["x_0", "y_0"])
     for name, values in sky.items():

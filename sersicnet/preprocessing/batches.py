@@ -212,9 +212,7 @@ def open_cutouts(
     given = psf_options.get("oversampling")
     if given is not None:
         check_oversampling(given)
-    psf, oversampling = find_psf_sampling(
-        psf, cutouts, given=given, pixel_scale=pixel_scale, stacklevel=4
-    )
+    psf, oversampling = find_psf_sampling(psf, cutouts, given=given, pixel_scale=pixel_scale)
     psf, oversampling = plain_psf(psf, oversampling or 1)
     normalize = psf_options.get("normalize", True)
     psfs = psfs_of(psf, cutouts, oversampling=oversampling, normalize=normalize)

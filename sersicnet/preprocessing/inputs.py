@@ -117,7 +117,7 @@ class Inputs(Rows):
             check_oversampling(oversampling)
         if psf is not None:
             psf, oversampling = find_psf_sampling(
-                psf, [cutout], given=oversampling, pixel_scale=None, stacklevel=4
+                psf, [cutout], given=oversampling, pixel_scale=None
             )
         if oversampling is not None:
             options["oversampling"] = oversampling

@@ -1,17 +1,15 @@
 """By how much the PSFs of cutouts are oversampled, where the user does not say it."""
 
-import warnings
-
 from astropy.nddata import NDData
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.psf_sampling import find_oversampling, own_psf, sampling_of, split_psf
 from sersicnet.preprocessing.pixels import find_pixels
 
 __all__ = ["find_psf_sampling"]
 
 
-def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
+def find_psf_sampling(psf, cutouts, *, given, pixel_scale):
     """Find the oversampling of PSFs by what they say of their pixels.
 
     Parameters
@@ -24,8 +22,6 @@ def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
         What the user says.
     pixel_scale : (N,) `~numpy.ndarray` or None
         The user's pixel scales of the cutouts.
-    stacklevel : int
-        As in `warnings.warn`, counted from the caller of this function.
 
     Returns
     -------
@@ -60,7 +56,7 @@ def find_psf_sampling(psf, cutouts, *, given, pixel_scale, stacklevel):
         psf, doubt = _without(psf, images, errors, is_usable=bool(found))
         doubts.append(doubt)
     if doubts:
-        warnings.warn(doubts[0], AstropyUserWarning, stacklevel=stacklevel + 1)
+        warn_caller(doubts[0])
     if not found:
         return psf, given
     if len(found) > 1:

@@ -5,15 +5,14 @@ units and pixels, for any zero point, exposure time and pixel scale. These stay 
 `~sersicnet.preprocessing.StampFrame`, which turns labels into physical values by arithmetic.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 from astropy.nddata import NDData, block_reduce
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet._rows import Rows
 from sersicnet.flags import Flags
 from sersicnet.preprocessing.frame import StampFrame
@@ -218,7 +217,7 @@ def _warn(doubts):
     msg = doubts[0]
     if len(doubts) > 1:
         msg += f"; {len(doubts)} cutouts are like that"
-    warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+    warn_caller(msg)
 
 
 def rows_or_none(values, rows):

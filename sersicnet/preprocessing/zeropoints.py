@@ -1,15 +1,14 @@
 """Zero points of cutouts: from their unit, the argument ``zeropoint``, or their header."""
 
 import logging
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.cards import header_number
 from sersicnet.io.missions import find_mission
 from sersicnet.io.units import clean_unit
@@ -182,7 +181,7 @@ def _of_unit(cutout, unit, given):
     source = f"the unit {cutout.unit}"
     if given is not None and np.any(np.abs(given - unit.zeropoint) > _TOLERANCE):
         msg = f"zeropoint= is ignored: {source} of the data sets it ({unit.zeropoint:.3f})"
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+        warn_caller(msg)
     doubt = None
     if given is None:
         doubt = _other_card(cutout, unit)
@@ -320,4 +319,4 @@ def _warn_of_undrizzled(cutout, found):
             f"{name} is not drizzled: its zero point holds after its pixels are multiplied by the "
             "pixel area map, which changes fluxes by up to 12 %"
         )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+        warn_caller(msg)

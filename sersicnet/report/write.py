@@ -1,14 +1,13 @@
 """Write a page about a catalog: figures, and a table that opens each galaxy."""
 
 import reprlib
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet import __version__
+from sersicnet._caller import warn_caller
 from sersicnet._words import counted
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values, split_truth
@@ -247,7 +246,7 @@ def _same_order(truth, table):
         raise ValueError(msg)
     if not _are_rows_and_names(true_ids, ids) and not _are_rows_and_names(ids, true_ids):
         msg = f"{found}: rows are compared in their order"
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+        warn_caller(msg)
     return truth
 
 

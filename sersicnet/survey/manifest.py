@@ -1,11 +1,9 @@
 """The record of what a survey has measured: one line of JSON per image, only appended to."""
 
-import warnings
-
 import numpy as np
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.files import atomic_path, named_errors
 from sersicnet.survey.records import checksum, read_records, record_line
 
@@ -259,10 +257,10 @@ class Manifest:
                 f"output={str(self._output)!r}: {names}: not what was written (another checksum); "
                 "measured again"
             )
-            warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+            warn_caller(msg)
         if self.path.exists() and not self.records and any((self._output / "parts").glob("*")):
             msg = f"{self.path} has no record, although there are parts: all are measured again"
-            warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+            warn_caller(msg)
 
     @staticmethod
     def _described(task, weights):

@@ -12,15 +12,14 @@ import copy
 import hashlib
 import math
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from astropy.utils.exceptions import AstropyUserWarning
 from torch.utils.data import DataLoader, IterableDataset
 
 from sersicnet import __version__
+from sersicnet._caller import warn_caller
 from sersicnet._words import counted
 from sersicnet.model.labels import LABELS
 from sersicnet.model.psf import is_list_of_stamps
@@ -229,7 +228,7 @@ def adapt(net, start, cutouts, truth, *, psf, validation, resume, progress_bar, 
             f"the adaptation made the {len(held_out)} held-out galaxies no better (loss "
             f"{before:.3f} before, {losses['after']:.3f} after): the weights stay as they were"
         )
-        warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # the caller of SersicNet.fit
+        warn_caller(msg)
         module.network.load_state_dict(start.state_dict())
     if not learned:
         images = net.record_.get("images", {})

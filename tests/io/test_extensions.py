@@ -15,6 +15,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import assert_same_wcs, make_wcs, write_extensions
 
 from sersicnet.io.cutouts import read_cutout
+from sersicnet.measure.field import open_field
 
 
 @pytest.mark.parametrize("image", ["SCI", "DATA", "IMAGE", "sci", "anything"])
@@ -46,6 +47,33 @@ def test_names_of_extensions(path, image, noise, kind):
         np.testing.assert_array_equal(cutout.mask, mask > 0)
         np.testing.assert_array_equal(cutout.psf, psf)
         assert cutout.unit == u.nJy
+
+
+def test_quality_is_a_mask_where_its_bits_are_known(path):
+    """Its numbers may mean anything: without bits, it is not used, with a warning."""
+    quality = np.array([[0, 1, 4], [0, 0, 5]], dtype=np.int32)
+    write_extensions(path, {"SCI": np.ones((2, 3)), "QUALITY": quality}, TELESCOP="JWST")
+    np.testing.assert_array_equal(read_cutout(path).mask, quality % 2 == 1)
+    with open_field(path) as field:
+        np.testing.assert_array_equal(field.mask[:, :], quality % 2 == 1)
+    path.unlink()
+    write_extensions(path, {"SCI": np.ones((2, 3)), "QUALITY": quality}, TELESCOP="OTHER")
+    with pytest.warns(AstropyUserWarning, match="the extension QUALITY is not used") as caught:
+        assert read_cutout(path).mask is None
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(read_cutout(path, mask_bits=4).mask, quality >= 4)
+    path.unlink()
+    extensions = {"SCI": np.ones((2, 3)), "QUALITY": quality / 5.0}
+    write_extensions(path, extensions, TELESCOP="JWST")
+    with pytest.warns(AstropyUserWarning, match="the extension QUALITY is not used"):
+        assert read_cutout(path).mask is None
+
+
+def test_quality_beside_a_mask_is_not_used(path, caplog):
+    bad = np.eye(2, 3, dtype=np.uint8)
+    write_extensions(path, {"SCI": np.ones((2, 3)), "MASK": bad, "QUALITY": 1 - bad})
+    np.testing.assert_array_equal(read_cutout(path).mask, bad > 0)
+    assert "not used: QUALITY (the mask is MASK)" in caplog.text
 
 
 def test_headers_are_merged_and_the_image_wins(path):

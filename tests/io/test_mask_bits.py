@@ -198,9 +198,9 @@ def test_masks_of_other_names(path, name):
 def test_a_second_mask_and_unknown_integers_are_named(path, caplog):
     write(path, MASK.astype(np.int16))
     fits.append(path, MASK, fits.Header({"EXTNAME": "FLAGS"}))
-    fits.append(path, MASK, fits.Header({"EXTNAME": "QUALITY"}))
+    fits.append(path, MASK, fits.Header({"EXTNAME": "USAGE"}))
     fits.append(path, MASK.astype(float), fits.Header({"EXTNAME": "VAR_FLAT"}))
     np.testing.assert_array_equal(read_cutout(path).mask, MASK > 0)
     assert "not used: FLAGS (the mask is DQ)" in caplog.text
-    assert "not used: QUALITY (integers of the shape of SCI)" in caplog.text
+    assert "not used: USAGE (integers of the shape of SCI)" in caplog.text
     assert "VAR_FLAT" not in caplog.text

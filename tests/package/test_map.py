@@ -21,7 +21,7 @@ import sersicnet
 
 PACKAGE = Path(sersicnet.__file__).parent
 ORDER = [
-    ["_lazy", "_rows", "_settings", "_words"],
+    ["_caller", "_lazy", "_rows", "_settings", "_words"],
     ["flags", "io", "parameters"],
     ["diagnostics", "model"],
     ["preprocessing"],

@@ -19,7 +19,7 @@ def psf(scale):
 
 
 def find(given_psf, cutouts, *, given=None, pixel_scale=None):
-    options = {"given": given, "pixel_scale": pixel_scale, "stacklevel": 1}
+    options = {"given": given, "pixel_scale": pixel_scale}
     return find_psf_sampling(given_psf, cutouts, **options)
 
 
