@@ -4,13 +4,11 @@ Only modules that astropy.modeling has already imported are imported here. All o
 first fit.
 """
 
-import warnings
 from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
 from astropy.modeling.fitting import Fitter, UnsupportedConstraintError, fitter_unit_support
-from astropy.utils.exceptions import AstropyUserWarning
 
 # Flags that say how the image was read, and cast no doubt on the fit.
 _HARMLESS = (
@@ -40,6 +38,9 @@ class SersicNetFitter(Fitter):
     recenter_psf : bool
         Whether a star that is off the middle of its stamp is moved there, as in
         `~sersicnet.SersicNet.predict`.
+    gain : float, optional
+        Electrons per unit of the image, for photons of the galaxy that ``weights`` lack, as in
+        `~sersicnet.SersicNet.predict`; by default they are not known.
     net : `~sersicnet.SersicNet`, optional
         Network of all seven parameters, by default that of the weights ``universal``.
     refine : str, optional
@@ -87,11 +88,19 @@ class SersicNetFitter(Fitter):
     """Kinds of constraints of a model that are honored."""
 
     def __init__(
-        self, psf=None, *, psf_oversampling=None, recenter_psf=True, net=None, refine=None
+        self,
+        psf=None,
+        *,
+        psf_oversampling=None,
+        recenter_psf=True,
+        gain=None,
+        net=None,
+        refine=None,
     ):
         self.psf = psf
         self.psf_oversampling = psf_oversampling
         self.recenter_psf = recenter_psf
+        self.gain = gain
         self.net = net
         self.refine = refine
         self.fit_info = None
@@ -136,7 +145,10 @@ class SersicNetFitter(Fitter):
         `~astropy.utils.exceptions.AstropyUserWarning`
             If a flag casts doubt on the fit.
         """
+        from sersicnet.io.gains import check_gain_unit
+
         _check_model(model)
+        check_gain_unit(self.gain, getattr(z, "unit", None))
         if isinstance(weights, u.Quantity):  # in units of one over that of the image
             unit = getattr(z, "unit", None)
             inverse = u.dimensionless_unscaled if unit is None else 1 / unit
@@ -152,6 +164,7 @@ class SersicNetFitter(Fitter):
     @fitter_unit_support
     def _fit(self, model, x, y, z, *, weights):
         """Fit one galaxy, without units."""
+        from sersicnet._caller import warn_caller
         from sersicnet.flags import decode_flags
         from sersicnet.inference.sersic2d import Grid, fit_on_grid
 
@@ -163,7 +176,7 @@ class SersicNetFitter(Fitter):
         doubts = [name for name in names if name not in _HARMLESS]
         if doubts:
             msg = f"The fit may be unsuccessful, see fit_info['flags']: {', '.join(doubts)}"
-            warnings.warn(msg, AstropyUserWarning, stacklevel=4)  # of who called the fitter
+            warn_caller(msg)
         return fitted
 
     def _predict(self, z, weights):
@@ -194,6 +207,7 @@ class SersicNetFitter(Fitter):
             recenter_psf=self.recenter_psf,
             pixel_scale=1.0,
             zeropoint=0.0,
+            gain=self.gain,
             refine=self.refine,
         )
 

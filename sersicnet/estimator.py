@@ -42,8 +42,7 @@ class SersicNet(Settings):
     batch_size : int
         Number of galaxies in a training step.
     learning_rate : float, optional
-        Highest learning rate of the schedule; by default 2e-3, or 5e-5 to adapt
-        ``'posterior'``.
+        Highest learning rate; by default 2e-3, or 5e-5 to adapt ``'posterior'``.
     patience : int
         Number of epochs without progress on the validation set after which training stops.
     dropout : float
@@ -121,6 +120,7 @@ class SersicNet(Settings):
         noise_kernel=None,
         pixel_scale=None,
         zeropoint=None,
+        gain=None,
         warm_start=False,
         resume=None,
         progress_bar=True,
@@ -142,7 +142,7 @@ class SersicNet(Settings):
         noise_kernel : (K, K) array_like, optional
             If given, cutouts are free of noise, and noise of their ``uncertainty``, correlated by
             this kernel of unit sum of squares, is drawn anew whenever a galaxy is seen (``'cnn'``).
-        pixel_scale, zeropoint
+        pixel_scale, zeropoint, gain
             As in `~sersicnet.SersicNet.predict`.
         warm_start : bool
             Whether to continue from the present network, as to adapt it, not from random weights.
@@ -187,7 +187,7 @@ class SersicNet(Settings):
             psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
             validation=validation,
             noise_kernel=noise_kernel,
-            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint},
+            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain},
             start=self.network_ if warm_start else None,
             resume=resume,
             progress_bar=progress_bar,

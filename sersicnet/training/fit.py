@@ -50,7 +50,7 @@ def fit(
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
     units : dict
-        ``pixel_scale`` and ``zeropoint``.
+        ``pixel_scale``, ``zeropoint`` and ``gain``.
     start : `~torch.nn.Module` or None
         Trained network to start from; random weights by default.
 

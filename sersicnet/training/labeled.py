@@ -41,7 +41,7 @@ def labeled_scenes(cutouts, truth, *, psf, psf_options, units, stamp_size):
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
     units : dict
-        ``pixel_scale`` and ``zeropoint``.
+        ``pixel_scale``, ``zeropoint`` and ``gain``.
     stamp_size : int
         Pixels on a side of the stamps.
 

@@ -72,7 +72,9 @@ def needed_columns(parameters):
     return parameters
 
 
-def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None):
+def build_training_data(
+    cutouts, truth, *, stamp_size, directory, pixel_scale=None, zeropoint=None, gain=None
+):
     """Prepare cutouts into memory-mapped stamps with their labels.
 
     Parameters
@@ -86,7 +88,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
         Pixels on a side of the stamps.
     directory : path
         Folder of the arrays. Those that are there already are used if they are of the same truth.
-    pixel_scale, zeropoint
+    pixel_scale, zeropoint, gain
         Arguments of `~sersicnet.preprocessing.prepare`, one for all or one per cutout.
 
     Returns
@@ -106,7 +108,7 @@ def build_training_data(cutouts, truth, *, stamp_size, directory, pixel_scale=No
         truth = as_table(truth, "truth")
     if not (directory / "labels.npy").exists():
         directory.mkdir(parents=True, exist_ok=True)
-        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain}
         with _removed_unless_whole(directory / "data.npy", directory / "weight.npy"):
             _fill(directory, _chunks_of(cutouts, CHUNK), truth, stamp_size, units)
     elif truth is not None:

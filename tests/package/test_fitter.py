@@ -483,7 +483,7 @@ class Recorder:
         self.net, self.parameters, self.network = net, net.parameters, net.network
 
     def predict(self, cutouts, *, refine=None, **options):
-        self.refine = refine
+        self.refine, self.gain = refine, options["gain"]
         return self.net.predict(cutouts, **options)
 
 
@@ -491,6 +491,23 @@ def test_refine_is_passed_on(net, fitted, image):
     recorder = Recorder(net)
     SersicNetFitter(PSF, net=recorder, refine="lm")(Sersic2D(), X, Y, image, weights=1 / NOISE)
     assert recorder.refine == "lm"
+    assert recorder.gain is None
+
+
+def test_the_gain_adds_photons(net, fitted, image):
+    """Weights that are those of the sky alone make errors too small."""
+    recorder = Recorder(net)
+    gain = 2.0 * u.electron / u.nJy
+    with pytest.raises(u.UnitConversionError, match=r"gain=.* electrons per unit of the image"):
+        SersicNetFitter(PSF, net=net, gain=gain)(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    gain = 2.0 * u.electron / u.adu
+    with pytest.raises(u.UnitConversionError, match=r"gain=.* and data in adu / s"):
+        SersicNetFitter(PSF, net=net, gain=gain)(Sersic2D(), X, Y, image * u.adu / u.s)
+    fitter = SersicNetFitter(PSF, net=recorder, gain=20.0)
+    found = fitter(Sersic2D(), X, Y, image, weights=1 / NOISE)
+    assert recorder.gain == 20.0
+    assert found.stds["r_eff"] > 1.2 * fitted.stds["r_eff"]
+    assert fitter.fit_info["results"].meta["PHOTONS"] == "added to the noise map"
 
 
 # Copies, and the plugin

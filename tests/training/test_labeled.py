@@ -80,6 +80,16 @@ def test_galaxies_that_are_left_out(survey, monkeypatch):
         assert_array_equal(one, other)
 
 
+def test_photons_that_noise_maps_lack_are_added(survey):
+    cutouts, truth = survey
+    table = {name: column[:3] for name, column in truth.items()}
+    weights = []
+    for gain in (np.inf, 0.1):
+        scenes, _ = scenes_of(cutouts[:3], table, units={"gain": gain})
+        weights.append(scenes.weight[:, 64, 64] / scenes.weight.amax(dim=(1, 2)))
+    assert (weights[1] < 0.9 * weights[0]).all()
+
+
 def test_iterators_stacks_and_tables(survey):
     cutouts, truth = survey
     expected, _ = scenes_of(cutouts, truth)

@@ -12,6 +12,7 @@ from helpers.weights import assert_same_weights
 
 from sersicnet import Flags, SersicNet
 from sersicnet.model.labels import axis_ratio, length
+from sersicnet.preprocessing import prepare
 from sersicnet.preprocessing.ellipses import stretched
 from sersicnet.training.prepared import as_training_data, build_training_data
 
@@ -62,6 +63,33 @@ def test_resume_refuses_the_stamps_of_another_truth(galaxies, tmp_path):
     SersicNet(**settings).fit(cutouts[:8], truth[:8], resume=tmp_path, progress_bar=False)
     with pytest.raises(ValueError, match="stamps of another truth"):
         SersicNet(**settings).fit(cutouts[8:16], truth[8:16], resume=tmp_path, progress_bar=False)
+
+
+def test_photons_that_noise_maps_lack_are_added(tmp_path):
+    """As in a prediction."""
+    light = 40 * star(6.0, (32, 32)) / star(6.0, (32, 32)).max()
+    noise = StdDevUncertainty(np.ones((32, 32)))
+    cutouts = [CCDData(light, unit="adu", uncertainty=noise)] * 2
+    options = {
+        "stamp_size": 32,
+        "pixel_scale": 0.1,
+        "zeropoint": 25.0,
+        "gain": np.array([1, np.inf]),
+    }
+    data = build_training_data(cutouts, {"mag": [20.0, 20.0]}, directory=tmp_path, **options)
+    _, weight, _ = data[np.arange(2)]
+    np.testing.assert_allclose(weight, prepare(cutouts, **options).weight, rtol=1e-6)
+    assert weight[0, 16, 16] < 0.3 < weight[1, 16, 16]
+
+
+@pytest.mark.parametrize("name", ["cnn", "posterior"])
+def test_fit_takes_the_gain(name, galaxies):
+    cutouts, truth = galaxies
+    net = make_net()
+    if name == "posterior":
+        net = SersicNet.from_pretrained()
+    with pytest.raises(ValueError, match="gain=-1 must be a positive number of electrons"):
+        net.fit(cutouts, truth, psf=star(), gain=-1, warm_start=name == "posterior", **SILENT)
 
 
 @pytest.fixture(scope="module")
