@@ -245,15 +245,19 @@ def warn_of_selection(described, n_galaxies, *, stacklevel):
     """
     n_effective = described["n_effective"]
     if n_effective < _EFFECTIVE * n_galaxies:
+        shown = f"{n_effective:.0f}"
+        if n_effective < 10:
+            shown = f"{n_effective:.2g}"
         msg = (
-            f"selection: {described['n_injections']} injections count as {n_effective:.0f}, fewer "
+            f"selection: {described['n_injections']} injections count as {shown}, fewer "
             f"than four for each of {n_galaxies} galaxies: the number of galaxies that are missing "
             "is uncertain; inject more"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
     if described["covered"] < _COVERED:
         msg = (
-            f"selection: injections cover {described['covered']:.0%} of the inferred population: "
+            f"selection: injections cover {100 * described['covered']:.2g} % of the inferred "
+            "population: "
             "what is missing elsewhere is a guess; inject over wider ranges of mag, r_eff, n and q"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)

@@ -23,6 +23,12 @@ _COSMOS = {"acs_I_unrot_sci_20_cf": 0.03}
 _LARGEST = 255
 # Samples per pixel of the kernels of drizzled images.
 _FINE = 50
+# Words that are no file, and what is meant.
+_WORDS = {
+    "none": "None, not a word (on the command line: none)",
+    "white": "None, for white noise",
+    "measured": "'measure'",
+}
 
 
 def drizzle_correlation(pixfrac, scale_ratio):
@@ -102,6 +108,9 @@ def read_correlation(noise_correlation):
     """
     given = noise_correlation
     shown = ""
+    if isinstance(given, str) and given.lower() in _WORDS:
+        msg = f"noise_correlation={given!r} must be {_WORDS[given.lower()]}"
+        raise ValueError(msg)
     if isinstance(given, str | os.PathLike):
         shown = f" of {given}"
         given, _ = _read(given)

@@ -7,7 +7,11 @@ from helpers.populations import draw_truth, measure
 
 from sersicnet import Flags, Population
 from sersicnet.inference.population_density import Mixture, to_unbounded
-from sersicnet.inference.population_selection import Selection, read_selection
+from sersicnet.inference.population_selection import (
+    Selection,
+    read_selection,
+    warn_of_selection,
+)
 
 FOUR = ("mag", "r_eff", "n", "q")
 
@@ -117,6 +121,15 @@ def test_galaxies_that_a_catalog_takes_for_stars_are_missing_in_it():
 def test_few_injections_warn(detected):
     with pytest.warns(UserWarning, match=r"300 injections count as \d+, fewer than four for each"):
         Population.infer(detected[:100], selection=inject(300))
+
+
+def test_numbers_that_would_be_rounded_to_zero():
+    described = {"n_injections": 300, "n_effective": 0.052, "covered": 0.0042}
+    with pytest.warns(UserWarning, match=r"^selection: ") as found:
+        warn_of_selection(described, 100, stacklevel=1)
+    texts = [str(each.message) for each in found]
+    assert texts[0].startswith("selection: 300 injections count as 0.052, fewer than four")
+    assert texts[1].startswith("selection: injections cover 0.42 % of the inferred population")
 
 
 def test_narrow_injections_warn(detected):

@@ -77,6 +77,14 @@ def test_what_is_no_array(values):
         read_correlation(values)
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("none", "None, not a word"), ("None", "None"), ("measured", "'measure'")]
+)
+def test_words_that_are_no_file(word, meant):
+    with pytest.raises(ValueError, match=f"noise_correlation='{word}' must be {meant}"):
+        read_correlation(word)
+
+
 def test_drizzled_noise():
     """As that of drops that are shared among output pixels, for random dithers."""
     pixfrac, scale = 0.8, 0.5
