@@ -16,7 +16,8 @@ _NOTE = (
     "Points are bins of the true values, bars the errors of counting. Bias and errors are those of "
     "the detected galaxies, in bins with {fewest} of them and more. Of {n} galaxies, {n_on} are on "
     "a source of the image, within the radius of the match: they count in the completeness, not in "
-    "bias and errors. Completeness is drawn of {fewest} galaxies and more."
+    "bias and errors. Completeness is drawn of {fewest} galaxies and more. Figures without such a "
+    "bin are left out."
 )
 
 
@@ -55,18 +56,25 @@ def injection_panel(table, truth):
     """
     summary = injection_summary(join_truth(table, truth))
     names = [name for name in NAMES if f"bias_{name}" in summary.colnames]
-    rows = [[_completeness(summary, by) for by in ("mag", "r_eff")]]
-    for by in ("mag", "r_eff"):
-        rows.append([_bias(summary, by, name) for name in names])
-        rows.append([_ratio(summary, by, name) for name in names])
+    along = [by for by in ("mag", "r_eff") if len(_bins(summary, by)[0])]
+    rows = [[_completeness(summary, by) for by in along]]
+    for by in along:
+        rows.append(
+            [_bias(summary, by, name) for name in names if _has(summary, by, f"bias_{name}")]
+        )
+        ratios = [name for name in names if _has(summary, by, f"error_ratio_{name}")]
+        rows.append([_ratio(summary, by, name) for name in ratios])
     n_on = 0
     if "on_source" in table.colnames:
         n_on = int(np.sum(table["on_source"]))
     note = Div(
         text=_NOTE.format(n=len(table), n_on=n_on, fewest=FEWEST), sizing_mode="stretch_width"
     )
-    figures = grid([row for row in rows if row])
-    return column(note, figures, _table(summary), sizing_mode="stretch_width")
+    parts = [note, _table(summary)]
+    rows = [row for row in rows if row]
+    if rows:
+        parts.insert(1, grid(rows))
+    return column(*parts, sizing_mode="stretch_width")
 
 
 def _bins(summary, by):
@@ -77,6 +85,12 @@ def _bins(summary, by):
     if by == "r_eff":
         return bins, np.sqrt(lower * upper)
     return bins, (lower + upper) / 2
+
+
+def _has(summary, by, name):
+    """Whether there is a value to draw."""
+    bins, _ = _bins(summary, by)
+    return bool(np.isfinite(_plain(bins[name])).any())
 
 
 def _plain(column):
@@ -122,7 +136,10 @@ def _bias(summary, by, name):
         plot.line(x, scatter, color="black", legend_label="bias ± scatter")
         dashed = {"line_dash": "dashed", "legend_label": "quoted (median)"}
         plot.line(x, quoted, color=VERMILION, **dashed)
-    return with_legend(plot)
+    place = "top_left"
+    if by == "r_eff":
+        place = "top_right"  # where errors are small
+    return with_legend(plot, place=place)
 
 
 def _ratio(summary, by, name):

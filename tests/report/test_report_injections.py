@@ -37,9 +37,9 @@ def test_what_are_injections():
 
 
 def test_figures_and_table_of_all_bins():
-    panel = injection_panel(*injections())
+    panel = injection_panel(*injections(400))
     note, figures, table = panel.children
-    assert "Of 40 galaxies, 1 are on a source" in note.text
+    assert "Of 400 galaxies, 1 are on a source" in note.text
     # completeness, bias and error by magnitude and by size
     assert len(figures.children) == 6
     assert isinstance(table, DataTable)
@@ -47,6 +47,25 @@ def test_figures_and_table_of_all_bins():
     labels = {plot.yaxis[0].axis_label for plot, *_ in figures.children}
     assert "completeness" in labels
     assert "error / quoted error of magnitude" in labels
+
+
+def labels_of(panel):
+    """Labels of the figures of a panel with figures."""
+    return [plot.yaxis[0].axis_label for plot, *_ in panel.children[1].children]
+
+
+def test_figures_without_a_point_are_left_out():
+    """Bins of few galaxies have no bias: no figure of nothing but its legend."""
+    assert labels_of(injection_panel(*injections(24))) == ["completeness"]
+    table, truth = injections(400)
+    table.remove_columns(["mag_lo", "mag_hi"])  # no errors, so that there is no ratio
+    assert labels_of(injection_panel(table, truth)) == 2 * ["completeness"] + 2 * [
+        "bias of magnitude [mag]"
+    ]
+    table, truth = injections(5)
+    note, bins = injection_panel(table, truth).children
+    assert isinstance(bins, DataTable)
+    assert "left out" in note.text
 
 
 def test_the_page_has_the_tab(tmp_path):
