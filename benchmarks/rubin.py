@@ -2,19 +2,25 @@
 
 ::
 
-    python -m benchmarks.rubin docs/_static/rubin --cache build/rubin
+    python -m benchmarks.rubin coadd docs/_static/rubin --cache build/rubin
+    python -m benchmarks.rubin empty docs/_static/rubin --cache build/rubin
+    python -m benchmarks.rubin faint docs/_static/rubin --cache build/rubin
 
 GalSim draws a coadd of LSST (`benchmarks.sets.fields`) with the correlated noise of resampled
-exposures, and galaxies are injected into it, as Rubin does with its own (arXiv:2603.23786). Some
-of them have magnitudes of 19 to 27, the others those of an S/N of 5 to 10. They are measured by the
-network alone, by the network with the population of the sources of the coadd, by fits (lm), by
-importance sampling, and by SExtractor, if it is installed: its models, and MAG_AUTO. Neighbors are
-masked.
+exposures, and galaxies are injected into it, as Rubin does with its own (arXiv:2603.23786). They
+are measured by the network alone, by the network with the population of the sources of the coadd,
+by fits (lm), by importance sampling, and by SExtractor, if it is installed: its models, and
+MAG_AUTO. Neighbors are masked.
 
-Super-spreaders are detected galaxies with a true S/N of 5 to 10 behind the PSF whose radius is
-measured above three times the truth. What was measured of a round is kept in the cache, and a run
-goes on where another one ended.
+``coadd`` has galaxies of 19 to 27 mag. ``empty`` injects the same into noise: the difference is
+what the sources of the coadd do. ``faint`` has galaxies with an S/N of 5 to 10 behind the PSF, and
+a lower detection threshold; it counts super-spreaders, whose radius is measured above three times
+the truth. What was measured of a round is kept in the cache, and a run goes on where another one
+ended.
 """
+
+from dataclasses import dataclass
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -24,13 +30,13 @@ from astropy.table import Table, vstack
 from matplotlib.figure import Figure
 
 from benchmarks.common.command import add_cache, add_count, add_weights, make_parser
-from benchmarks.common.rounds import Rounds
+from benchmarks.common.rounds import Rounds, load_population
 from benchmarks.common.sextractor import find_program
 from benchmarks.common.tables import plain, print_table, write_rounded
-from benchmarks.sets.coadds import place
+from benchmarks.sets.coadds import place, without_sources
 from benchmarks.sets.fields import INDEX, INDEX_SCATTER, SIZE_SCATTER, load_scene, median_radius
 from benchmarks.sets.galaxies import config_of
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
 from sersicnet.diagnostics import injection_summary
 from sersicnet.io.weights import weights_path
 
@@ -42,10 +48,43 @@ RUNS = {
     "SExtractor": {"SExtractor": "", "SExtractor AUTO": "_auto"},
 }
 PARAMETERS = ("mag", "r_eff", "n", "q")
-MAGNITUDES = (19.0, 27.0)
-# Magnitudes of galaxies with an S/N of 5 to 10, and the share of these galaxies.
-FAINT_MAGNITUDES = (25.0, 26.6)
-FAINT_SHARE = 0.6
+# Flags of blended galaxies, and of those whose light is not that of a galaxy alone.
+FLAGGED = int(Flags.BLENDED | Flags.MISFIT)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Galaxies that are injected, and where.
+
+    Attributes
+    ----------
+    magnitudes : (float, float)
+        Their range.
+    number : int
+        Number of galaxies.
+    rounds : dict of str to int
+        Largest number of rounds that each code measures; the network measures all.
+    threshold : float
+        Detection threshold.
+    has_sources : bool
+        Whether the coadd has sources of its own.
+    """
+
+    magnitudes: tuple
+    number: int
+    rounds: dict
+    threshold: float = 1.5
+    has_sources: bool = True
+
+
+PARTS = {
+    "coadd": Part((19.0, 27.0), 6000, {"lm": 6, "importance": 1, "SExtractor": 6}),
+    "empty": Part(
+        (19.0, 27.0), 3000, {"lm": 4, "importance": 0, "SExtractor": 4}, has_sources=False
+    ),
+    # the threshold of LSST, 5 times the noise of a point source
+    "faint": Part((25.6, 26.5), 5000, {"lm": 2, "importance": 0, "SExtractor": 2}, threshold=1.0),
+}
 MAG_EDGES = (19, 20, 21, 22, 23, 24, 24.5, 25, 25.5, 26, 26.5, 27)
 # Edges and columns of the table of the documentation.
 SHORT_EDGES = (19, 22, 24, 25, 26, 27)
@@ -57,8 +96,9 @@ SPREAD = 3.0
 # Pixels between injected galaxies, and at the border without any.
 MIN_DISTANCE = 50.0
 MARGIN = 32
-# Pixels to the nearest source of the coadd beyond which a galaxy is isolated.
-ISOLATED = 15.0
+# Pixels, and half-light radii, to the nearest source that is detected in the coadd, beyond which a
+# galaxy is isolated.
+ISOLATED = (15.0, 3.0)
 COLORS = ("#0072B2", "#CC79A7", "#D55E00", "#009E73", "#E69F00", "#999999")
 PANELS = {
     "completeness": "completeness",
@@ -75,53 +115,70 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     mpl.use("agg")
     torch.set_num_threads(1)
-    scene = load_scene("lsst", side=options.side, cache=options.cache, resampled=not options.white)
-    galaxies = place(
-        draw_galaxies(options.n, options.seed),
-        options.side,
-        min_distance=MIN_DISTANCE,
-        margin=MARGIN,
-        seed=options.seed,
-    )
-    net = SersicNet.load(weights_path(options.weights))
-    rounds = Rounds(scene, galaxies, net, seed=options.seed, cache=_folder(options))
-    parts = {run: _measure(rounds, run, options) for run in _runs(options)}
-    tables = results_of({run: found for run, found in parts.items() if found})
+    tables = results_of(_measure(options))
+    if options.name == "faint":
+        spreaders = super_spreaders(tables)
+        write_rounded(spreaders, options.output / "super_spreaders.csv", decimals=4)
+        print_table(spreaders)
+        return
     summary = by_magnitude(tables)
+    print_table(summary)
+    if options.name == "empty":
+        write_rounded(short_table(tables), options.output / "empty.csv", decimals=2)
+        return
     write_rounded(summary, options.output / "rubin.csv", decimals=3)
     write_rounded(short_table(tables), options.output / "errors.csv", decimals=2)
-    spreaders = super_spreaders(tables)
-    write_rounded(spreaders, options.output / "super_spreaders.csv", decimals=4)
-    print_table(summary)
-    print_table(spreaders)
     plot(summary[summary["galaxies"] == "all"], options.output / "rubin.png")
 
 
 def _parser():
     """Make the parser of the command."""
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, choices=tuple(PARTS))
     add_weights(parser)
-    add_count(parser, "galaxies", default=7500)
+    add_count(parser, "galaxies, by default 6000 (empty: 3000, faint: 5000)")
     parser.add_argument("--side", type=int, default=1536, help="side of the coadd in pixels")
     parser.add_argument("--seed", type=int, default=1, help="seed of the galaxies")
     parser.add_argument("--white", action="store_true", help="white noise instead of a coadd's")
     parser.add_argument("--runs", nargs="+", choices=RUNS, help="what to measure, by default all")
     text = "largest number of new rounds to measure by each: the others are taken from the cache"
     parser.add_argument("--new", type=int, help=text)
-    text = "rounds of lm, of importance, and of SExtractor, by default 3, 1 and 5 (network: all)"
-    parser.add_argument("--rounds", type=int, nargs=3, default=(3, 1, 5), help=text)
     text = "galaxies of a round that importance measures, by default 300"
     parser.add_argument("--importance", type=int, default=300, help=text)
     add_cache(parser, "coadd, and what was measured in it")
     return parser
 
 
-def _folder(options):
-    """Return the directory that keeps what was measured of these galaxies, None without a cache."""
-    if options.cache is None:
-        return None
-    noise = "white" if options.white else "resampled"
-    return options.cache / f"{noise}-{options.side}-{options.n}"
+def _measure(options):
+    """Measure the galaxies of all rounds, and return their tables, by what measured them."""
+    part = PARTS[options.name]
+    number = options.n or part.number
+    net = SersicNet.load(weights_path(options.weights))
+    scene = load_scene("lsst", side=options.side, cache=options.cache, resampled=not options.white)
+    settings = {"threshold": part.threshold}
+    population = partial(load_population, scene, net, cache=options.cache, **settings)
+    if not part.has_sources:
+        scene = without_sources(scene, white=options.white)
+    galaxies = place(
+        draw_galaxies(number, options.seed, magnitudes=part.magnitudes),
+        options.side,
+        min_distance=MIN_DISTANCE,
+        margin=MARGIN,
+        seed=options.seed,
+    )
+    cache = None
+    if options.cache is not None:
+        noise = "white" if options.white else "resampled"
+        cache = options.cache / f"{options.name}-{noise}-{options.side}-{number}"
+    rounds = Rounds(
+        scene, galaxies, net, seed=options.seed, population=population, cache=cache, **settings
+    )
+    parts = {}
+    for run in _runs(options):
+        limit = options.importance if run == "importance" else None
+        found = rounds.measure(run, n_rounds=part.rounds.get(run), n_new=options.new, limit=limit)
+        if found:
+            parts[run] = found
+    return parts
 
 
 def _runs(options):
@@ -132,14 +189,7 @@ def _runs(options):
     return runs
 
 
-def _measure(rounds, run, options):
-    """Measure the galaxies of some rounds, and return their tables."""
-    n_rounds = dict(zip(("lm", "importance", "SExtractor"), options.rounds, strict=True))
-    limit = options.importance if run == "importance" else None
-    return rounds.measure(run, n_rounds=n_rounds.get(run), n_new=options.new, limit=limit)
-
-
-def draw_galaxies(n, seed):
+def draw_galaxies(n, seed, *, magnitudes):
     """Draw galaxies with the sizes and shapes of those of the field.
 
     Parameters
@@ -148,15 +198,16 @@ def draw_galaxies(n, seed):
         Number of galaxies.
     seed : int
         Seed of the draws.
+    magnitudes : (float, float)
+        Range of their magnitudes, all of which are alike.
 
     Returns
     -------
     `~astropy.table.Table`
-        ``mag``, ``r_eff`` (arcsec), ``n`` and ``q``; all magnitudes alike, and more faint ones.
+        ``mag``, ``r_eff`` (arcsec), ``n`` and ``q``.
     """
     rng = np.random.default_rng(seed)
-    is_faint = rng.random(n) < FAINT_SHARE
-    mag = np.where(is_faint, rng.uniform(*FAINT_MAGNITUDES, n), rng.uniform(*MAGNITUDES, n))
+    mag = rng.uniform(*magnitudes, n)
     r_eff = median_radius(mag) * 10 ** (SIZE_SCATTER * rng.standard_normal(n))
     priors = config_of("lsst").priors
     index = INDEX * 10 ** (INDEX_SCATTER * rng.standard_normal(n))
@@ -230,7 +281,8 @@ def by_magnitude(tables, *, edges=MAG_EDGES):
     Returns
     -------
     `~astropy.table.Table`
-        One row per code, kind of galaxies (all, and isolated ones) and bin.
+        One row per code, kind of galaxies (all; isolated ones; those without a flag that says that
+        they are blended, or not like a model) and bin.
     """
     columns = ["mag_lower", "mag_upper", "n_injected", "n_detected", "completeness"]
     for kind in ("bias", "scatter", "error_ratio"):
@@ -238,8 +290,7 @@ def by_magnitude(tables, *, edges=MAG_EDGES):
             columns += [f"{kind}_{name}", f"{kind}_{name}_err"]
     rows = []
     for code, table in tables.items():
-        alone = plain(table["source_distance"]) > ISOLATED
-        for galaxies, chosen in (("all", np.ones(len(table), bool)), ("isolated", alone)):
+        for galaxies, chosen in kinds_of(table).items():
             if not chosen.any():
                 continue
             summary = injection_summary(
@@ -252,6 +303,29 @@ def by_magnitude(tables, *, edges=MAG_EDGES):
     for name in ("n_injected", "n_detected"):
         table[name] = table[name].astype(int)
     return table
+
+
+def kinds_of(table):
+    """Find the galaxies of each kind.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        ``source_distance``, ``true_r_eff`` and ``flags``, which are 0 if it was not detected.
+
+    Returns
+    -------
+    dict of str to (N,) bool `~numpy.ndarray`
+    """
+    distance = plain(table["source_distance"])
+    pixels, radii = ISOLATED
+    scale = config_of("lsst").pixel_scale
+    isolated = (distance > pixels) & (distance > radii * plain(table["true_r_eff"]) / scale)
+    return {
+        "all": np.ones(len(table), bool),
+        "isolated": isolated,
+        "not flagged": (np.asarray(table["flags"]) & FLAGGED) == 0,
+    }
 
 
 def super_spreaders(tables):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.common.sextractor import fit_sersic
+from benchmarks.common.tables import plain
 from benchmarks.sets.coadds import true_snr, with_light
 from sersicnet.inference import Population
 from sersicnet.io.tables import read_table
@@ -14,7 +15,7 @@ from sersicnet.measure.image import infer_population
 from sersicnet.measure.injection import Near
 from sersicnet.measure.injection_match import injection_table, match_injections
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "load_population"]
 
 # Largest distance of a galaxy and its detection, in pixels.
 _RADIUS = 3.0
@@ -38,15 +39,21 @@ class Rounds:
         Network.
     seed : int
         Seed of the noise of their photons, and name of the files.
+    population : callable
+        Returns the population that the network takes, when it is needed.
+    threshold : float
+        Detection threshold.
     cache : `~pathlib.Path` or None
         Directory that keeps what was measured.
     """
 
-    def __init__(self, scene, galaxies, net, *, seed, cache=None):
+    def __init__(self, scene, galaxies, net, *, seed, population, threshold, cache=None):
         self.scene = scene
         self.galaxies = galaxies
         self.net = net
         self.seed = seed
+        self.population = population
+        self.threshold = threshold
         self.cache = cache
 
     def measure(self, run, *, n_rounds=None, n_new=None, limit=None):
@@ -98,11 +105,10 @@ class Rounds:
         """Inject galaxies, and measure some of them."""
         image = with_light(self.scene, part, seed=self.seed)
         part = part[:limit]
+        existing = self._kept("sources.ecsv", self._measure_image, self.scene.image)
         if run == "SExtractor":
-            existing = self._kept("sources-SExtractor.ecsv", self._fit, self.scene.image)
-            found = self._fit(image)
+            found = self._fit(image, part)
         else:
-            existing = self._kept("sources-network.ecsv", self._measure_image, self.scene.image)
             found = self._measure_image(image, near=part, **self._settings(run))
         matches = match_injections(part, found, existing, radius=_RADIUS)
         table = injection_table(part, matches, found)
@@ -112,7 +118,7 @@ class Rounds:
     def _settings(self, run):
         """Return the options of a measurement."""
         if run == "network":
-            return {"population": self._population()}
+            return {"population": self.population()}
         return _SETTINGS[run]
 
     def _measure_image(self, image, *, near=None, **settings):
@@ -121,24 +127,10 @@ class Rounds:
             if near is not None:
                 field = replace(field, is_wanted=Near(near, _RADIUS))
             options = {"net": self.net, "psf_oversampling": self.scene.oversampling}
-            return measure_image(field, **options, **settings)
+            return measure_image(field, threshold=self.threshold, **options, **settings)
 
-    def _population(self):
-        """Return the population of the sources of the coadd."""
-        path = None
-        if self.cache is not None:
-            path = self.cache / "population.safetensors"
-            if path.exists():
-                return Population.load(path)
-        population = infer_population(
-            self.scene.image, net=self.net, psf_oversampling=self.scene.oversampling
-        )
-        if path is not None:
-            population.save(path)
-        return population
-
-    def _fit(self, image):
-        """Measure the sources of an image by SExtractor."""
+    def _fit(self, image, part):
+        """Measure the galaxies by SExtractor."""
         return fit_sersic(
             image.data,
             image.uncertainty.array,
@@ -146,4 +138,38 @@ class Rounds:
             oversampling=self.scene.oversampling,
             pixel_scale=image.meta["PIXSCALE"],
             zeropoint=image.meta["MAGZP"],
+            near=np.column_stack([plain(part["x_0"]), plain(part["y_0"])]),
+            settings={"DETECT_THRESH": str(self.threshold), "ASSOC_RADIUS": str(_RADIUS)},
         ).table
+
+
+def load_population(scene, net, *, threshold, cache=None):
+    """Return the population of the sources of a coadd.
+
+    Parameters
+    ----------
+    scene : `benchmarks.sets.fields.Scene`
+        The coadd.
+    net : `~sersicnet.SersicNet`
+        Network.
+    threshold : float
+        Detection threshold.
+    cache : `~pathlib.Path`, optional
+        Directory that keeps it.
+
+    Returns
+    -------
+    `~sersicnet.inference.Population`
+    """
+    path = None
+    if cache is not None:
+        side = len(scene.image.data)
+        path = cache / f"population-{side}-{threshold:g}.safetensors"
+        if path.exists():
+            return Population.load(path)
+    population = infer_population(
+        scene.image, net=net, psf_oversampling=scene.oversampling, threshold=threshold
+    )
+    if path is not None:
+        population.save(path)
+    return population

@@ -17,6 +17,8 @@ from astropy.io import fits
 from astropy.stats import gaussian_fwhm_to_sigma
 from astropy.table import QTable, Table
 
+from sersicnet import Flags
+
 # SExtractor's columns of each value and of its error; the radius is in pixels.
 _FITTED = {
     "mag": ("MAG_SPHEROID", "MAGERR_SPHEROID"),
@@ -32,6 +34,10 @@ _POSITIONS = {
     "x_0": "XMODEL_IMAGE",
     "y_0": "YMODEL_IMAGE",
 }
+_FLAGS = "FLAGS"
+_COLUMNS = (*_POSITIONS.values(), *sum(_FITTED.values(), ()), *_AUTO, _FLAGS)
+# SExtractor's flags of a source that was deblended, or has a bright neighbor.
+_BLENDED = 3
 # SExtractor's magnitude of a fit that failed.
 _NO_MAGNITUDE = 99.0
 _SETTINGS = {
@@ -49,6 +55,13 @@ _SETTINGS = {
     "NTHREADS": "1",
     "VERBOSE_TYPE": "QUIET",
 }
+# Settings that leave out sources that are not near given positions.
+_NEAR = {
+    "ASSOC_NAME": "near",
+    "ASSOC_PARAMS": "1,2",
+    "ASSOC_TYPE": "NEAREST",
+    "ASSOCSELEC_TYPE": "MATCHED",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +72,8 @@ class Found:
     ----------
     table : `~astropy.table.QTable`
         ``x_centroid``, ``y_centroid``, ``x_0``, ``y_0`` (0-based pixels), and ``mag``, ``r_eff``,
-        ``n`` and ``q`` with ``_err``, ``_lo`` and ``_hi``, NaN where the fit failed.
+        ``n`` and ``q`` with ``_err``, ``_lo`` and ``_hi``, NaN where the fit failed, and ``flags``:
+        `~sersicnet.Flags` ``BLENDED``.
     residual : 2-D `~numpy.ndarray` or None
         Image minus the models.
     seconds : float
@@ -77,7 +91,16 @@ def find_program():
 
 
 def fit_sersic(
-    data, noise, psf, *, pixel_scale, zeropoint, oversampling=1, residual=False, settings=None
+    data,
+    noise,
+    psf,
+    *,
+    pixel_scale,
+    zeropoint,
+    oversampling=1,
+    near=None,
+    residual=False,
+    settings=None,
 ):
     """Detect the sources of an image, and fit a Sersic profile to each.
 
@@ -94,6 +117,8 @@ def fit_sersic(
         Arcsec per pixel, and AB magnitude of a flux of 1.
     oversampling : int
         Pixels of the PSF stamp per pixel of the image, along each axis.
+    near : (N, 2) `~numpy.ndarray`, optional
+        Positions x and y, 0-based: only sources there are measured, within ``ASSOC_RADIUS`` pixels.
     residual : bool
         Whether to return the image minus the models.
     settings : dict of str to str, optional
@@ -116,7 +141,12 @@ def fit_sersic(
         fits.writeto(folder / "rms.fits", noise.astype("f4"))
         _write_psfex(psf, folder / "star.psf", oversampling)
         _write_filter(folder / "gauss.conv")
-        _write_columns(folder / "columns")
+        columns = list(_COLUMNS)
+        if near is not None:
+            np.savetxt(folder / "near", near + 1.0)
+            chosen |= _NEAR
+            columns.append("NUMBER_ASSOC")
+        (folder / "columns").write_text("\n".join(columns) + "\n")
         seconds = _run(folder, chosen)
         table = _to_sersicnet(Table.read(folder / "found.fits"), pixel_scale)
         if residual:
@@ -139,6 +169,8 @@ def _run(folder, settings):
 def _to_sersicnet(found, pixel_scale):
     """Convert SExtractor's catalog to the names and units of sersicnet."""
     table = QTable({name: found[column] - 1.0 for name, column in _POSITIONS.items()})
+    blended = (np.asarray(found[_FLAGS]) & _BLENDED) > 0
+    table["flags"] = np.where(blended, int(Flags.BLENDED), 0)
     columns = _FITTED | {"mag_auto": _AUTO}
     units = {"mag": (1, u.ABmag, u.mag), "r_eff": (pixel_scale, u.arcsec, u.arcsec)}
     units["mag_auto"] = units["mag"]
@@ -152,14 +184,6 @@ def _to_sersicnet(found, pixel_scale):
         table[f"{name}_lo"] = (value - error) * unit
         table[f"{name}_hi"] = (value + error) * unit
     return table
-
-
-def _write_columns(path):
-    """Write the list of the columns that SExtractor is to measure."""
-    columns = list(_POSITIONS.values())
-    for pair in (*_FITTED.values(), _AUTO):
-        columns += pair
-    path.write_text("\n".join(columns) + "\n")
 
 
 def _write_filter(path):

@@ -6,9 +6,10 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
 
-from benchmarks.sets.fields import draw_source, overlap, psf_stamp
+from benchmarks.sets.fields import SEED, Scene, draw_source, overlap, psf_stamp
 from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.psfs import survey_profile
+from benchmarks.sets.resampled import resampled_noise
 from sersicnet.measure.injection_places import GoodPixels, place_galaxies
 
 
@@ -46,6 +47,36 @@ def place(galaxies, side, *, min_distance, margin, seed):
     placed["round"] = rounds
     placed["log_density"] = np.nan
     return placed
+
+
+def without_sources(scene, *, white=False, seed=SEED):
+    """Draw a coadd of nothing but noise.
+
+    Parameters
+    ----------
+    scene : `benchmarks.sets.fields.Scene`
+        A coadd of LSST, for size, PSF and units.
+    white : bool
+        Whether the noise is white, instead of that of resampled exposures.
+    seed : int
+        Seed of the noise.
+
+    Returns
+    -------
+    `benchmarks.sets.fields.Scene`
+    """
+    sigma = config_of("lsst").sky_noise
+    rng = np.random.default_rng(seed)
+    shape = scene.image.data.shape
+    noise = rng.standard_normal(shape) if white else resampled_noise(shape, rng)
+    image = CCDData(
+        (sigma * noise).astype("f4"),
+        unit=scene.image.unit,
+        uncertainty=StdDevUncertainty(np.full(shape, sigma, "f4")),
+        psf=scene.image.psf,
+        meta=scene.image.meta,
+    )
+    return Scene(image, scene.oversampling, scene.truth[:0])
 
 
 def with_light(scene, galaxies, *, seed):

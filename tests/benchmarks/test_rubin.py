@@ -1,5 +1,7 @@
 """Galaxies injected into coadds of LSST: tables and figure on tiny inputs."""
 
+from dataclasses import replace
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -8,10 +10,11 @@ from astropy.table import QTable, Table
 from benchmarks import rubin
 from benchmarks.common import rounds
 from benchmarks.common.sextractor import Found
-from benchmarks.sets.coadds import place, true_snr, with_light
+from benchmarks.sets.coadds import place, true_snr, with_light, without_sources
 from benchmarks.sets.fields import load_scene
 from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.resampled import resampled_noise
+from sersicnet import Flags
 from sersicnet.inference import Population
 
 SIDE = 300
@@ -28,6 +31,7 @@ def only_sources_of_the_field(scene):
     table["y_centroid"] = scene.truth["y_0"]
     table["mag"] = scene.truth["mag"] * u.ABmag
     table["r_eff"] = scene.truth["r_eff"] * u.arcsec
+    table["flags"] = 0
     return lambda data, noise, psf, **_: Found(table, None, 1.0)
 
 
@@ -49,11 +53,12 @@ def test_tables_and_figure(scene, tmp_path, monkeypatch):
     known = Population.known(lambda mag, log_r_eff, n, q: 0.7 * mag)
     monkeypatch.setattr(rounds, "infer_population", lambda *_, **__: known)
     monkeypatch.setattr(Population, "save", lambda *_: None)  # a function cannot be saved
-    monkeypatch.setattr(rubin, "FAINT_SHARE", 0.0)
-    monkeypatch.setattr(rubin, "MAGNITUDES", (19.0, 23.0))
+    coadd = replace(rubin.PARTS["coadd"], magnitudes=(19.0, 23.0))
+    faint = replace(rubin.PARTS["faint"], magnitudes=(25.0, 25.5))
+    monkeypatch.setattr(rubin, "PARTS", rubin.PARTS | {"coadd": coadd, "faint": faint})
     words = ["-n", "12", "--side", str(SIDE), "--runs", "network", "SExtractor"]
     words += ["--cache", str(tmp_path / "cache")]
-    rubin.main([str(tmp_path), *words])
+    rubin.main(["coadd", str(tmp_path), *words])
     table = read(tmp_path, "rubin.csv")
     assert set(table["code"]) == {"network", "population", "SExtractor", "SExtractor AUTO"}
     table = table[table["galaxies"] == "all"]
@@ -61,17 +66,40 @@ def test_tables_and_figure(scene, tmp_path, monkeypatch):
         rows = table[table["code"] == code]
         assert rows["n_injected"].sum() == 12
         assert least <= rows["n_detected"].sum() <= most
-    assert list(read(tmp_path, "super_spreaders.csv")["code"])[:2] == ["network", "population"]
     short = read(tmp_path, "errors.csv")
     assert short["n_injected"][short["code"] == "network"].sum() >= 12
     assert (tmp_path / "rubin.png").stat().st_size
     # what was measured is not measured again
-    monkeypatch.setattr(rounds, "measure_image", None)
-    rubin.main([str(tmp_path / "again"), *words])
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, "measure_image", None)
+        rubin.main(["coadd", str(tmp_path / "again"), *words])
     assert len(read(tmp_path / "again", "rubin.csv")) == len(read(tmp_path, "rubin.csv"))
     next(tmp_path.glob("cache/*/network-1-0.ecsv")).unlink()
-    rubin.main([str(tmp_path / "fewer"), *words, "--new", "0"])
+    rubin.main(["coadd", str(tmp_path / "fewer"), *words, "--new", "0"])
     assert "network" not in read(tmp_path / "fewer", "rubin.csv")["code"]
+    words = [*words[:4], "--runs", "network", *words[-2:]]
+    rubin.main(["faint", str(tmp_path), *words])
+    assert list(read(tmp_path, "super_spreaders.csv")["code"]) == ["network", "population"]
+
+
+def test_a_coadd_without_sources(scene):
+    """It is noise, with the map of that noise."""
+    empty = without_sources(scene)
+    snr = empty.image.data / empty.image.uncertainty.array
+    assert np.std(snr) == pytest.approx(1, abs=0.03)
+    assert abs(snr.mean()) < 0.03
+    assert len(empty.truth) == 0
+
+
+def test_kinds_of_galaxies():
+    """Isolated ones are far from a source, large ones farther."""
+    table = QTable({"source_distance": [10.0, 20.0, 20.0, 50.0] * u.pix})
+    table["true_r_eff"] = [0.3, 0.3, 2.0, 2.0] * u.arcsec
+    table["flags"] = [0, int(Flags.BLENDED), int(Flags.MISFIT | Flags.EDGE), int(Flags.EDGE)]
+    kinds = rubin.kinds_of(table)
+    assert kinds["all"].all()
+    assert kinds["isolated"].tolist() == [False, True, False, True]
+    assert kinds["not flagged"].tolist() == [True, False, False, True]
 
 
 def test_the_noise_of_coadds_is_correlated():
