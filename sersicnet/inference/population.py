@@ -8,7 +8,6 @@ import torch
 from astropy.table import QTable
 
 from sersicnet._settings import check_positive
-from sersicnet.inference.population_counts import CountedMixture, fit_counts
 from sersicnet.inference.population_density import (
     N_COORDINATES,
     Mixture,
@@ -26,6 +25,7 @@ from sersicnet.inference.population_evidence import (
     kept_batches,
     usable_rows,
 )
+from sersicnet.inference.population_factors import N_KNOTS, FactoredMixture, fit_factors
 from sersicnet.inference.population_fit import choose_mixture, fit_all
 from sersicnet.inference.population_selection import read_selection, warn_of_selection
 from sersicnet.inference.reweighting import checked_log_density, reweight
@@ -51,8 +51,8 @@ class Population:
     ----------
     function : callable
         Logarithm of the density, see `known`.
-    mixture : CountedMixture, optional
-        The mixture of normal distributions, with counts by magnitude, that was inferred.
+    mixture : FactoredMixture, optional
+        The mixture of normal distributions, with factors, that was inferred.
     record : dict
         How it was inferred: ``n_galaxies``, ``n_components``, ``n_degrees`` (of freedom) and
         ``scores``, the mean logarithm of the density of galaxies that were held out, for 1, 2, ...
@@ -66,8 +66,8 @@ class Population:
     radius in arcsec), ``n`` and ``q``. Angles and centers keep the universal prior. An inferred
     population is a mixture of normal distributions of the magnitude, the logarithm of the radius,
     and the logits of the root of the index and of the axis ratio within the limits of the
-    universal prior, times a function of the magnitude. :doc:`/user_guide/population` says how it
-    is fitted.
+    universal prior, times a smooth function of each of them. :doc:`/user_guide/population` says
+    how it is fitted.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class Population:
     """
 
     function: object
-    mixture: CountedMixture | None = None
+    mixture: FactoredMixture | None = None
     record: dict = field(default_factory=dict)
 
     @classmethod
@@ -195,11 +195,11 @@ class Population:
         """Infer the population of galaxies whose evidence comes in batches."""
         first = next(batches)
         chosen, scores = choose_mixture(first, rng)
-        mixture = fit_counts(first, fit_all(chosen, first, batches, n_galaxies))
+        mixture = fit_factors(first, fit_all(chosen, first, batches, n_galaxies))
         record = {
             "n_galaxies": n_galaxies,
             "n_components": len(mixture),
-            "n_degrees": mixture.n_degrees,
+            "n_degrees": mixture.n_degrees(n_galaxies),
             "scores": [float(score) for score in scores],
         }
         if first.selection is not None:
@@ -229,7 +229,7 @@ class Population:
         """What it comes from, in words."""
         if self.mixture is None:
             return "known"
-        n_degrees = f"{self.mixture.n_degrees} degrees of freedom"
+        n_degrees = f"{self.record['n_degrees']} degrees of freedom"
         text = f"inferred from {self.record['n_galaxies']} galaxies, {n_degrees}"
         if "selection" in self.record:
             text += f"; {self.record['selection']['detected']:.0%} of it was detected"
@@ -368,7 +368,7 @@ def _read_mixture(path, tensors):
     n_components = len(tensors.get("weights", ()))
     shapes = {"weights": (n_components,), "means": (n_components, n)}
     shapes["covariances"] = (n_components, n, n)
-    shapes["log_factors"] = (max(2, len(tensors.get("log_factors", ()))),)
+    shapes["log_factors"] = (n, N_KNOTS)
     arrays = {}
     for name, shape in shapes.items():
         array = tensors.get(name, torch.zeros(0)).double().numpy()
@@ -382,4 +382,4 @@ def _read_mixture(path, tensors):
         msg = f"{path} does not hold a Population: its weights or covariances are not positive"
         raise ValueError(msg)
     log_factors = arrays.pop("log_factors")
-    return CountedMixture(Mixture(**arrays), log_factors)
+    return FactoredMixture(Mixture(**arrays), log_factors)

@@ -5,9 +5,11 @@ logits of the root of the Sersic index and of the axis ratio within their limits
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import expit, logit, logsumexp
+from scipy.stats import norm, qmc
 
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
@@ -140,6 +142,13 @@ class Mixture:
         n_components, n = self.means.shape
         return n_components * (1 + n + n * (n + 1) // 2) - 1
 
+    @property
+    def mean_and_width(self):
+        """Mean and standard deviation of each coordinate, (D,) both."""
+        mean = self.weights @ self.means
+        squares = np.diagonal(self.covariances, axis1=1, axis2=2) + np.square(self.means - mean)
+        return mean, np.sqrt(self.weights @ squares)
+
     def log_density(self, points):
         """Return the logarithm of the density, (...) for points of shape (..., D)."""
         points = np.asarray(points, dtype=float)
@@ -157,9 +166,34 @@ class Mixture:
             parts[:, number] = constant - 0.5 * np.square(white).sum(axis=0)
         return parts
 
+    def spread(self, n):
+        """Return points at which integrals over the mixture are sums, and their shares.
+
+        Parameters
+        ----------
+        n : int
+            Number of points: a power of 2, the same one for each component.
+
+        Returns
+        -------
+        points : (K n, D) `~numpy.ndarray`
+        shares : (K n,) `~numpy.ndarray`
+            Of sum 1.
+        """
+        roots = np.linalg.cholesky(self.covariances)
+        normal = _normal_points(n, self.means.shape[1])
+        points = self.means[:, None] + normal @ np.swapaxes(roots, 1, 2)
+        return points.reshape(-1, self.means.shape[1]), np.repeat(self.weights / n, n)
+
     def sample(self, n, rng):
         """Draw points, (n, D), with the generator ``rng``."""
         which = rng.choice(len(self), size=n, p=self.weights)
         roots = np.linalg.cholesky(self.covariances)
         normal = rng.standard_normal((n, self.means.shape[1]))
         return self.means[which] + np.einsum("nij,nj->ni", roots[which], normal)
+
+
+@lru_cache
+def _normal_points(n, n_coordinates):
+    """Return evenly spread standard normal points, (n, D)."""
+    return norm.ppf(qmc.Sobol(n_coordinates, seed=0).random(n))

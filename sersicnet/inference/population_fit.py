@@ -6,17 +6,16 @@ in the place of Gaussian errors, as in Hogg, Myers & Bovy (2010, ApJ 725, 2166).
 itself among all pairs of a draw and a component, and components are fitted to these shares.
 
 Components are added one by one: the largest is split along one of its axes, the best one. Their
-number is that with the highest likelihood of galaxies that were held out.
+number is the smallest that predicts galaxies that were held out as well as the best one.
 """
 
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from scipy.special import logsumexp
 
-from sersicnet.inference.population_counts import fit_counts
 from sersicnet.inference.population_density import Mixture, quadratic_features
+from sersicnet.inference.population_factors import fit_factors
 from sersicnet.inference.population_selection import Selection
 
 __all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
@@ -39,8 +38,6 @@ _LONGEST = 10.0
 _TRIAL_STEPS = 6
 # Power of its number by which the share of a batch falls.
 _FORGETTING = 0.7
-# Numbers of components without a better one after which no more are tried.
-_PATIENCE = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +76,35 @@ class Evidence:
         return int((np.sqrt(8 * self.features.shape[-1] + 1) - 3) / 2)
 
     @property
-    def mag(self):
-        """Magnitudes of the draws, (N, S)."""
-        return self.features[:, :, 1]
+    def points(self):
+        """Coordinates of the draws, (N, S, D)."""
+        return self.features[:, :, 1 : self.n_coordinates + 1]
 
     def log_joint(self, mixture):
         """Return the logarithm of the density of each draw over its prior, (N, S)."""
         log_parts = self.features @ _coefficients(mixture).T
         return logsumexp(log_parts, axis=2) + self.log_weights
 
-    def log_likelihood(self, counted):
-        """Return the log likelihood of each galaxy, (N,), of a `CountedMixture`."""
-        log_joint = self.log_joint(counted.mixture) + counted.log_factor(self.mag)
+    def log_likelihood(self, population):
+        """Return the log likelihood of each galaxy, (N,), of a `FactoredMixture`."""
+        log_joint = self.log_joint(population.mixture) + population.log_factor(self.points)
         log_likelihood = logsumexp(log_joint, axis=1) - np.log(log_joint.shape[1])
         if self.selection is not None:
-            _, shares, probability = self.selection.among(counted)
-            log_likelihood = log_likelihood - np.log((shares * probability).sum())
+            _, shares, probability = self.selection.among(population)
+            log_likelihood = log_likelihood - np.log(shares @ probability)
         return log_likelihood
 
     def shares(self, mixture):
         """Return the log likelihood of each galaxy, (N,), and its shares, (N, S, K)."""
-        log_parts = self.features @ _coefficients(mixture).T + self.log_weights[:, :, None]
-        highest = np.maximum(log_parts.max(axis=(1, 2), keepdims=True), -1e300)
-        shares = np.exp(log_parts - highest)
+        shares = self.features @ _coefficients(mixture).T
+        shares += self.log_weights[:, :, None]
+        highest = np.maximum(shares.max(axis=(1, 2), keepdims=True), -1e300)
+        shares -= highest
+        np.exp(shares, out=shares)
         total = shares.sum(axis=(1, 2), keepdims=True)
+        shares /= total
         log_likelihood = np.log(total) + highest - np.log(self.log_weights.shape[1])
-        return log_likelihood[:, 0, 0], shares / total
+        return log_likelihood[:, 0, 0], shares
 
     def moments(self, mixture):
         """Return the mean log likelihood, and moments of each component for a galaxy, (K, F)."""
@@ -114,10 +114,10 @@ class Evidence:
         moments = flat.T @ features / len(self)
         if self.selection is None:
             return log_likelihood.mean(), moments
-        points, probability = self.selection.detected(mixture)
-        shares = mixture.weights[:, None] / probability.shape[1] * np.ones_like(probability)
-        detected = (shares * probability).sum()
-        missed = np.einsum("kt,ktf->kf", shares * (1 - probability), quadratic_features(points))
+        points, shares, probability = self.selection.detected(mixture)
+        detected = shares @ probability
+        each = (shares * (1 - probability))[:, None] * quadratic_features(points)
+        missed = each.reshape(len(mixture), -1, each.shape[1]).sum(axis=1)
         return log_likelihood.mean() - np.log(detected), detected * moments + missed
 
 
@@ -215,17 +215,15 @@ def _single(evidence):
     return _improved(evidence, start, start.covariances[0], _MOST_STEPS)[0]
 
 
-def _path(evidence):
-    """Yield mixtures of 1, 2, ... components."""
-    mixture = _single(evidence)
-    spread = mixture.covariances[0]
-    while True:
-        yield mixture
-        trials = []
-        for axis in range(evidence.n_coordinates):
-            trials.append(_improved(evidence, _split(mixture, axis), spread, _TRIAL_STEPS))
-        best = max(trials, key=lambda trial: trial[1])[0]
-        mixture = _improved(evidence, best, spread, _MOST_STEPS)[0]
+def _grown(evidence, mixture, spread):
+    """Return a mixture with one more component, before and after it is fitted."""
+    trials = []
+    for axis in range(evidence.n_coordinates):
+        start = _split(mixture, axis)
+        found, likelihood = _improved(evidence, start, spread, _TRIAL_STEPS)
+        trials.append((likelihood, axis, found))
+    _, axis, found = max(trials, key=lambda trial: trial[0])
+    return _split(mixture, axis), _improved(evidence, found, spread, _MOST_STEPS)[0]
 
 
 def fit_mixture(evidence, n_components):
@@ -242,7 +240,11 @@ def fit_mixture(evidence, n_components):
     -------
     `~sersicnet.inference.population_density.Mixture`
     """
-    return next(islice(_path(evidence), n_components - 1, None))
+    mixture = _single(evidence)
+    spread = mixture.covariances[0]
+    while len(mixture) < n_components:
+        _, mixture = _grown(evidence, mixture, spread)
+    return mixture
 
 
 def choose_mixture(evidence, rng):
@@ -261,31 +263,40 @@ def choose_mixture(evidence, rng):
         Fitted to all galaxies.
     scores : list of float
         Mean log likelihood of galaxies that were held out, for 1, 2, ... components, each with
-        counts of its own.
+        factors of its own.
     """
     folds = np.array_split(rng.permutation(len(evidence)), _N_FOLDS)
-    order = np.argsort(np.concatenate(folds))
-    rest = [np.setdiff1d(order, fold) for fold in folds]
-    paths = [_path(evidence[rows]) for rows in rest]
+    start = mixture = _single(evidence)
+    spread = mixture.covariances[0]
+    mixtures = [mixture]
+    scores = [_held_out(evidence, folds, start, spread)]
     most = min(_MOST_COMPONENTS, max(1, len(evidence) // _FEWEST_GALAXIES))
-    scores = []
     while len(scores) < most:
-        found = []
-        for fold, path in zip(folds, paths, strict=True):
-            counted = fit_counts(evidence[rest[len(found)]], next(path))
-            found.append(evidence[fold].log_likelihood(counted))
-        scores.append(np.concatenate(found)[order])
-        if len(scores) - 1 - np.argmax(np.mean(scores, axis=1)) >= _PATIENCE:
+        start, mixture = _grown(evidence, mixture, spread)
+        mixtures.append(mixture)
+        scores.append(_held_out(evidence, folds, start, spread))
+        gain = scores[-1] - scores[-2]
+        if gain.mean() < gain.std() / np.sqrt(len(gain)):
             break
     scores = np.array(scores)
-    return fit_mixture(evidence, _fewest_needed(scores)), scores.mean(axis=1)
+    return mixtures[_fewest_needed(scores) - 1], scores.mean(axis=1)
+
+
+def _held_out(evidence, folds, start, spread):
+    """Return the log likelihood of each galaxy, (N,), by fits to the other folds."""
+    scores = np.empty(len(evidence))
+    for fold in folds:
+        others = evidence[np.setdiff1d(np.arange(len(evidence)), fold)]
+        mixture, _ = _improved(others, start, spread, _MOST_STEPS)
+        scores[fold] = evidence[fold].log_likelihood(fit_factors(others, mixture))
+    return scores
 
 
 def _fewest_needed(scores):
-    """Return the smallest number of components that is within the error of the best one."""
+    """Return the smallest number of components that is within two errors of the best one."""
     better = scores[np.argmax(scores.mean(axis=1))] - scores
     error = better.std(axis=1) / np.sqrt(scores.shape[1])
-    return int(np.argmax(better.mean(axis=1) <= error)) + 1
+    return int(np.argmax(better.mean(axis=1) <= 2 * error)) + 1
 
 
 def fit_all(mixture, first, rest, n_galaxies):

@@ -10,13 +10,12 @@ own, is noisy where few are like the galaxies, and a fit makes use of that noise
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
-from scipy.stats import norm, qmc
 
 from sersicnet.diagnostics.columns import as_table, column_values, has_flag
 from sersicnet.inference.population_density import quadratic_features, to_unbounded
@@ -74,7 +73,7 @@ class Selection:
         return log_expit(self._features(points) @ coefficients)
 
     def detected(self, mixture):
-        """Return places of each component of a mixture, and their probability of detection.
+        """Return points of a mixture, their shares in it, and their probability of detection.
 
         Parameters
         ----------
@@ -83,38 +82,36 @@ class Selection:
 
         Returns
         -------
-        points : (K, T, D) `~numpy.ndarray`
-        probability : (K, T) `~numpy.ndarray`
+        points : (M, D) `~numpy.ndarray`
+        shares : (M,) `~numpy.ndarray`
+            Of sum 1.
+        probability : (M,) `~numpy.ndarray`
         """
-        roots = np.linalg.cholesky(mixture.covariances)
-        points = mixture.means[:, None] + _normal_points(roots.shape[-1]) @ np.swapaxes(roots, 1, 2)
-        return points, np.exp(self.log_probability(points))
+        points, shares = mixture.spread(_POINTS)
+        return points, shares, np.exp(self.log_probability(points))
 
-    def among(self, counted):
-        """Return points of a population, their shares in it, and their probability of detection.
+    def among(self, population):
+        """Return what `detected` does for a mixture with factors.
 
         Parameters
         ----------
-        counted : `~sersicnet.inference.population_counts.CountedMixture`
+        population : `~sersicnet.inference.population_factors.FactoredMixture`
             The population.
 
         Returns
         -------
-        points : (K, T, D) `~numpy.ndarray`
-        shares : (K, T) `~numpy.ndarray`
-            Of sum 1.
-        probability : (K, T) `~numpy.ndarray`
+        tuple of `~numpy.ndarray`
         """
-        points, probability = self.detected(counted.mixture)
-        shares = counted.mixture.weights[:, None] * np.exp(counted.log_factor(points[:, :, 0]))
+        points, shares, probability = self.detected(population.mixture)
+        shares = shares * np.exp(population.log_factor(points))
         return points, shares / shares.sum(), probability
 
-    def describe(self, counted):
+    def describe(self, population):
         """Return what it says of a population.
 
         Parameters
         ----------
-        counted : `~sersicnet.inference.population_counts.CountedMixture`
+        population : `~sersicnet.inference.population_factors.FactoredMixture`
             The population.
 
         Returns
@@ -124,17 +121,16 @@ class Selection:
             ``covered`` (share of it within the ranges of the injections). The effective number of
             injections is the inverse of the variance of the logarithm of ``detected``.
         """
-        points, shares, probability = self.among(counted)
+        points, shares, probability = self.among(population)
         _, _, curvature = self._fit
-        detected = (shares * probability).sum()
-        slope = (shares * probability * (1 - probability)).ravel() / detected
-        slope = slope @ self._features(points).reshape(slope.size, -1)
+        detected = shares @ probability
+        slope = (shares * probability * (1 - probability)) @ self._features(points) / detected
         inside = (points > self.points.min(axis=0)) & (points < self.points.max(axis=0))
         return {
             "n_injections": len(self.points),
             "n_effective": float(1 / (slope @ np.linalg.solve(curvature, slope))),
             "detected": float(detected),
-            "covered": float((shares * inside.all(axis=2)).sum()),
+            "covered": float(shares @ inside.all(axis=1)),
         }
 
 
@@ -161,12 +157,6 @@ def _curvature(parameters, features):
     information = found * np.square(1 - odds) / np.maximum(1 - found, 1e-12)
     ridge = np.eye(features.shape[1]) / _RIDGE**2
     return (features * information[:, None]).T @ features + ridge
-
-
-@lru_cache
-def _normal_points(n_coordinates):
-    """Return evenly spread standard normal points, (T, D)."""
-    return norm.ppf(qmc.Sobol(n_coordinates, seed=0).random(_POINTS))
 
 
 def read_selection(injections, *, left_out, star=np.inf):

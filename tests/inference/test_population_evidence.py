@@ -38,6 +38,6 @@ def test_batches_are_all_galaxies(monkeypatch):
     rng = np.random.default_rng(1)
     batches = list(evidence_batches(parts, usable, selection=None, seed=0, rng=rng))
     assert [len(batch) for batch in batches] == [16, 16, 13]
-    found = np.concatenate([batch.mag.mean(axis=1) for batch in batches])
+    found = np.concatenate([batch.points[:, :, 0].mean(axis=1) for batch in batches])
     medians = np.concatenate([parts[0].median("mag"), parts[1].median("mag")[5:]])
     np.testing.assert_allclose(np.sort(found), np.sort(medians), atol=0.1)

@@ -82,9 +82,10 @@ def test_share_of_a_population():
     selection = read_selection(inject(2000), left_out=0)
     middle = to_unbounded(np.array([18.5, -0.3, 1.0, 0.5]))
     mixture = Mixture(np.ones(1), middle[None], np.diag([0.6, 0.02, 0.1, 0.3])[None])
-    _, chance = selection.detected(mixture)
+    _, shares, chance = selection.detected(mixture)
     drawn = mixture.sample(20_000, np.random.default_rng(1))
-    assert chance.mean() == pytest.approx(np.exp(selection.log_probability(drawn)).mean(), abs=0.01)
+    expected = np.exp(selection.log_probability(drawn)).mean()
+    assert shares @ chance == pytest.approx(expected, abs=0.01)
 
 
 def test_all_detected_changes_nothing(detected):
