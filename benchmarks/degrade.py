@@ -18,10 +18,18 @@ rings with a S/N of 1,000 (`benchmarks.outliers`), on which choices can be made.
 ``degrade.csv`` has a row per code, case and parameter, where every galaxy counts once: ``bias`` is
 the median difference from the deep fit (``r_eff`` in dex); ``pull`` is the scatter of the
 differences in units of the quoted errors, ``noise`` that of the realizations of one galaxy around
-their own mean, and ``offset`` that of these means around the deep fits.
+their own mean, and ``offset`` that of these means around the deep fits. ``steady`` is the part of
+``offset`` that is there without added noise (not of imfit, which takes long): the image is measured
+with the noise map of the shallow ones, whose pixels have other weights than those of the deep
+image, and with their PSF.
+
+With ``--cache``, a run that was stopped goes on where it was.
 """
 
+import warnings
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from astropy.convolution import Gaussian2DKernel, convolve_fft
@@ -31,6 +39,7 @@ from astropy.table import QTable
 
 from benchmarks.common.command import add_weights, make_parser
 from benchmarks.common.imfit import fit_cutouts
+from benchmarks.common.kept import kept
 from benchmarks.common.tables import plain, print_table, share, write_rounded
 from benchmarks.outliers import draw_outlier
 from benchmarks.real import load_cutouts
@@ -79,35 +88,50 @@ def main(arguments=None):
     parser.add_argument("--first", type=int, default=0, help="number of the first simulated one")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--seed", type=int, default=201)
+    parser.add_argument("--name", default="degrade", help="name of the tables")
+    parser.add_argument("--cache", type=Path, help="directory that keeps what was measured")
     options = parser.parse_args(arguments)
+    galaxies = QTable(rows=_compare(options))
+    write_rounded(galaxies, options.output / f"{options.name}_galaxies.csv", decimals=3)
+    table = summarize(galaxies)
+    write_rounded(table, options.output / f"{options.name}.csv", decimals=3)
+    print_table(table)
+
+
+def _compare(options):
+    """Return the rows of all galaxies, cases and codes."""
     names, cutouts = _galaxies(options)
     net = SersicNet.load(weights_path(options.weights))
-    start = _network(net, "lm")(cutouts, None)
     known = {"network": _network(net, None), "lm": _network(net, "lm"), "imfit": _imfit}
     codes = {code: known[code] for code in options.codes}
-    counts = dict.fromkeys(CODES, options.realizations) | {"imfit": options.imfit_realizations}
+    start = kept(options.cache, "start", known["lm"], cutouts, None)
     signal = signal_to_noise(cutouts, start)
-    deep = {code: measure(cutouts, start) for code, measure in codes.items()}
-    galaxies = []
-    for name in options.cases:
-        case = CASES[name]
-        rows = np.flatnonzero((signal > DEEP) & (_LARGEST_SHARE * signal > case.snr))
-        for row in rows:
-            images = []
-            for number in range(options.realizations):
-                rng = np.random.default_rng([options.seed, row, number])
-                images.append(degrade(cutouts[row], signal[row], case, rng=rng))
+    rows = []
+    for number in np.flatnonzero(signal > DEEP):
+        first = _repeated(start, number, 1)
+        deep = {}
+        for code, measure in codes.items():
+            name = f"{code}_{names[number]}_deep"
+            deep[code] = _row(kept(options.cache, name, measure, [cutouts[number]], first), 0)
+        for case in options.cases:
+            if CASES[case].snr > _LARGEST_SHARE * signal[number]:
+                continue
+            steady = [degrade(cutouts[number], signal[number], CASES[case])]
+            images = _images(options, cutouts[number], signal[number], number, CASES[case])
             for code, measure in codes.items():
-                some = images[: counts[code]]
-                found = measure(some, _repeated(start, row, len(some)))
-                truth = _row(deep[code], row)
-                labels = {"galaxy": names[row], "code": code, "case": name}
-                galaxies += one_galaxy(found, truth, **labels)
-            path = options.output / "degrade_galaxies.csv"
-            write_rounded(QTable(rows=galaxies), path, decimals=3)
-        table = summarize(QTable(rows=galaxies))
-        write_rounded(table, options.output / "degrade.csv", decimals=3)
-        print_table(table)
+                name = f"{code}_{names[number]}_{case}"
+                expected = dict.fromkeys(SHOWN, np.nan)
+                if code != "imfit":  # which takes long
+                    white = partial(measure, correlation=None)
+                    found = kept(options.cache, f"{name}_steady", white, steady, first)
+                    expected = _row(found, 0)
+                some = images[: _count(options, code)]
+                name = f"{name}_{options.seed}"
+                values = _repeated(start, number, len(some))
+                found = kept(options.cache, name, measure, some, values)
+                labels = {"galaxy": names[number], "code": code, "case": case}
+                rows += one_galaxy(found, deep[code], expected, **labels)
+    return rows
 
 
 def _galaxies(options):
@@ -125,16 +149,34 @@ def _galaxies(options):
     return names, cutouts
 
 
+def _count(options, code):
+    """Return the number of realizations that a code measures."""
+    return options.imfit_realizations if code == "imfit" else options.realizations
+
+
+def _images(options, cutout, signal, row, case):
+    """Return the shallow images of a galaxy."""
+    images = []
+    for number in range(max(_count(options, code) for code in options.codes)):
+        rng = np.random.default_rng([options.seed, row, number])
+        images.append(degrade(cutout, signal, case, rng=rng))
+    return images
+
+
 def _network(net, refine):
     """Return the function that measures with the network, and a refinement."""
 
-    def measure(cutouts, _start):
-        return net.predict(cutouts, refine=refine, recenter_psf=False).to_table()
+    def measure(cutouts, _start, correlation="measure"):
+        settings = {"refine": refine, "noise_correlation": correlation, "recenter_psf": False}
+        with warnings.catch_warnings():
+            if correlation is None:  # the image has less noise than its map says
+                warnings.filterwarnings("ignore", "the uncertainty of")
+            return net.predict(cutouts, **settings).to_table()
 
     return measure
 
 
-def _imfit(cutouts, start):
+def _imfit(cutouts, start, **_):
     """Measure with imfit, from the values of the deep fit on."""
     return fit_cutouts(cutouts, start, free_sky=False)
 
@@ -189,7 +231,7 @@ def _good(cutout):
     return good
 
 
-def degrade(cutout, signal, case, *, rng):
+def degrade(cutout, signal, case, *, rng=None):
     """Return a shallower image of a galaxy, maybe behind a broader PSF.
 
     Bad pixels, and what lies beyond the edge, are not known. Where the image is convolved, pixels
@@ -203,8 +245,8 @@ def degrade(cutout, signal, case, *, rng):
         Its S/N.
     case : Case
         How it is degraded.
-    rng : `~numpy.random.Generator`
-        Generator of the noise.
+    rng : `~numpy.random.Generator`, optional
+        Generator of the noise; without one, no noise is added, though the noise map has it.
 
     Returns
     -------
@@ -224,7 +266,8 @@ def degrade(cutout, signal, case, *, rng):
         psf = _convolved(np.pad(psf, reach), kernel)
     wanted = _noise(cutout) * signal / case.snr
     added = np.sqrt(max(wanted**2 - np.median(variance[good]), 0))
-    data = data + added * rng.standard_normal(data.shape)
+    if rng is not None:
+        data = data + added * rng.standard_normal(data.shape)
     noise = np.sqrt(variance + added**2)
     return CCDData(
         data,
@@ -251,7 +294,7 @@ def _convolved(image, kernel):
     return convolve_fft(image, kernel, boundary="fill", fill_value=0.0, normalize_kernel=False)
 
 
-def one_galaxy(found, truth, **labels):
+def one_galaxy(found, truth, expected, **labels):
     """Compare measurements of the shallow images of one galaxy with its deep fit.
 
     Parameters
@@ -260,6 +303,8 @@ def one_galaxy(found, truth, **labels):
         Values and errors of the realizations.
     truth : dict of float
         Those of the deep image.
+    expected : dict of float
+        Those of the image with the noise map of the shallow ones, without their noise.
     **labels : str
         Columns that name the galaxy.
 
@@ -267,27 +312,31 @@ def one_galaxy(found, truth, **labels):
     -------
     list of dict
         A row per parameter: ``bias``, the mean difference, in units of the quoted error as
-        ``offset``; the scatter of the realizations in this unit, ``noise``; and the rms difference
-        in this unit, ``pull``; and the median of chi2 over the pixels within the galaxy.
+        ``offset``; ``steady``, the part of this that the expected values have; the scatter of the
+        realizations in this unit, ``noise``; and the rms difference in this unit, ``pull``; and
+        the median of chi2 over the pixels within the galaxy.
     """
     rows = []
     chi2 = np.nan
-    if "chi2" in getattr(found, "colnames", ()):
+    if "chi2" in found.colnames:
         chi2 = float(np.nanmedian(plain(found["chi2"]) / plain(found["n_pixels"])))
     for name in SHOWN:
         values = plain(found[name])
         errors = plain(found[f"{name}_err"])
-        expected = truth[name]
+        true = truth[name]
+        steady = expected[name]
         if name == "r_eff":
             errors = errors / values / np.log(10)
             values = np.log10(values)
-            expected = np.log10(expected)
+            true = np.log10(true)
+            steady = np.log10(steady)
         quoted = errors > 0
-        pulls = (values - expected)[quoted] / errors[quoted]
+        pulls = (values - true)[quoted] / errors[quoted]
         pulls = pulls[np.isfinite(pulls)]
-        row = {"parameter": name, "n": len(pulls), "bias": float(np.nanmean(values - expected))}
+        row = {"parameter": name, "n": len(pulls), "bias": float(np.nanmean(values - true))}
         row["error"] = float(np.nanmedian(errors)) if len(pulls) else np.nan
         row["offset"] = float(np.mean(pulls)) if len(pulls) else np.nan
+        row["steady"] = (steady - true) / row["error"]
         row["noise"] = float(np.std(pulls, ddof=1)) if len(pulls) > 1 else np.nan
         row["pull"] = float(np.sqrt(np.mean(pulls**2))) if len(pulls) else np.nan
         row["inside"] = share(np.abs(pulls) < 1)
@@ -318,6 +367,9 @@ def summarize(galaxies):
         offsets = plain(part["offset"])
         offsets = offsets[np.isfinite(offsets)]
         row["offset"] = float(mad_std(offsets)) if len(offsets) else np.nan
+        steady = plain(part["steady"])
+        steady = steady[np.isfinite(steady)]
+        row["steady"] = float(mad_std(steady)) if len(steady) else np.nan
         row["worst offset"] = float(np.abs(offsets).max()) if len(offsets) else np.nan
         row["pull"] = _median(part["pull"])
         row["coverage"] = share(part["inside"][np.isfinite(part["inside"])])

@@ -54,27 +54,34 @@ def test_the_signal_is_that_of_the_half_light_ellipse():
 
 def test_pulls_of_one_galaxy():
     """A third of the differences is a bias; radii are compared in dex."""
-    found = {}
+    found = QTable()
     for name in degrade.SHOWN:
         found[name] = np.array([1.0, 1.2])
         found[f"{name}_err"] = np.array([0.1, 0.1])
     truth = dict.fromkeys(degrade.SHOWN, 1.0)
-    rows = degrade.one_galaxy(found, truth, galaxy="a", code="b", case="c")
+    expected = dict.fromkeys(degrade.SHOWN, 1.05)
+    rows = degrade.one_galaxy(found, truth, expected, galaxy="a", code="b", case="c")
     (row,) = [row for row in rows if row["parameter"] == "n"]
     assert_allclose([row["bias"], row["offset"], row["pull"]], [0.1, 1.0, np.sqrt(2)])
+    assert_allclose(row["steady"], 0.5)
     (row,) = [row for row in rows if row["parameter"] == "r_eff"]
     assert_allclose(row["bias"], np.log10(1.2) / 2)
     table = degrade.summarize(QTable(rows=rows))
     assert table["galaxies"].tolist() == [1] * 4
 
 
-def test_the_command_on_simulated_structure(tmp_path):
+def test_the_command_on_simulated_structure(tmp_path, monkeypatch):
     words = ["--structure", "1", "--realizations", "2", "--cases", "S/N 30", "broad PSF, S/N 30"]
-    degrade.main([str(tmp_path), str(tmp_path), *words, "--codes", "network", "lm"])
+    words += ["--codes", "network", "lm", "--cache", str(tmp_path / "raw")]
+    degrade.main([str(tmp_path), str(tmp_path), *words])
     table = Table.read(tmp_path / "degrade.csv", format="ascii.csv")
     assert len(table) == 2 * 2 * 4
     assert np.isfinite(table["pull"]).all()
     assert set(table["galaxies"]) == {3}
+    # what is in the cache is not measured again
+    monkeypatch.setattr(SersicNet, "predict", None)
+    degrade.main([str(tmp_path), str(tmp_path), *words, "--name", "again"])
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "degrade.csv").read_text()
 
 
 def test_imfit_finds_the_galaxy():
