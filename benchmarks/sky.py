@@ -3,6 +3,7 @@
 ::
 
     python -m benchmarks.sky docs/_static/sky
+    python -m benchmarks.sky docs/_static/sky --bowls 0.5 1 --sides 32 64 128 -n 100
 
 The galaxies are those of `benchmarks.noise` in white noise: isolated, drawn from the universal
 prior, measured to have a S/N above 20 and half-light radii of up to 6 pixels, in cutouts of 25 to
@@ -14,6 +15,11 @@ default (``refine="lm"``).
 wrong by more than three errors; the share of the 68 % intervals that contain the truth, of the
 fits without the flag; and the scatter of the bright ones (S/N above 100) in units of the
 Cramer-Rao bound of a known sky.
+
+With ``--bowls``, the sky is a paraboloid of mean 0 instead, lower in the middle than at the middle
+of an edge by as much, in units of the noise of a pixel. ``bowls.csv`` has the shares of the fits
+that have ``SKY_DEGENERATE`` and ``MISFIT``, and the median of the measured radius over the true
+one, of galaxies of at least 3 pixels.
 """
 
 import numpy as np
@@ -44,6 +50,8 @@ SKIES = (0.0, 0.02, 0.05, 0.3)
 BRIGHT = 100.0
 # Errors by which an answer is wrong.
 WRONG = 3.0
+# Half-light radius, in pixels, of galaxies that a bowl changes.
+LARGE = 3.0
 
 
 def main(arguments=None):
@@ -54,17 +62,66 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=202)
     parser.add_argument("--sides", nargs="+", type=int, default=list(SIDES))
     parser.add_argument("--skies", nargs="+", type=float, default=list(SKIES))
+    parser.add_argument("--sky-err", type=float, help="standard deviation of the sky in the fits")
+    parser.add_argument("--bowls", nargs="+", type=float, help="depths of skies that are not flat")
     options = parser.parse_args(arguments)
     net = SersicNet.load(weights_path(options.weights))
+    name = "sky" if options.bowls is None else "bowls"
+    if options.sky_err is not None:
+        name = f"{name}_{options.sky_err:g}"
     rows = []
     for side in options.sides:
         parts = list(simulate("white", "clean", n=options.n, side=side, seed=options.seed))
-        for sky in options.skies:
-            moved = [part | {"data": part["data"] + sky} for part in parts]
-            tables = [measure(net, part, "lm") for part in moved]
-            rows.append({"side": side, "sky": sky} | judge(parts, tables))
-            write_rounded(QTable(rows=rows), options.output / "sky.csv", decimals=3)
+        for sky in options.bowls or options.skies:
+            added = sky if options.bowls is None else sky * bowl(side)
+            moved = [part | {"data": part["data"] + added} for part in parts]
+            tables = [measure(net, part, "lm", sky_err=options.sky_err) for part in moved]
+            judged = judge(parts, tables) if options.bowls is None else judge_bowls(parts, tables)
+            rows.append({"side": side, "sky": sky} | judged)
+            write_rounded(QTable(rows=rows), options.output / f"{name}.csv", decimals=3)
     print_table(QTable(rows=rows))
+
+
+def bowl(side):
+    """Return a paraboloid of mean 0 that rises by 1 from the middle of an image to its edges.
+
+    Parameters
+    ----------
+    side : int
+        Pixels on a side of the image.
+
+    Returns
+    -------
+    (side, side) `~numpy.ndarray`
+    """
+    axis = np.linspace(-1, 1, side)
+    height = axis**2 + axis[:, None] ** 2
+    return height - height.mean()
+
+
+def judge_bowls(parts, tables):
+    """Return the scores of galaxies whose sky is not flat.
+
+    Parameters
+    ----------
+    parts, tables
+        As in `judge`.
+
+    Returns
+    -------
+    dict of float
+    """
+    table = vstack(tables, metadata_conflicts="silent")
+    flags = np.asarray(table["flags"])
+    fitted = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
+    true = np.asarray(true_values(parts)["r_eff"])
+    large = fitted & (true > LARGE * PIXEL_SCALE)
+    return {
+        "galaxies": int(fitted.sum()),
+        "SKY_DEGENERATE": share(flags[fitted] & int(Flags.SKY_DEGENERATE) != 0),
+        "MISFIT": share(flags[fitted] & int(Flags.MISFIT) != 0),
+        "radius": float(np.median(plain(table["r_eff"])[large] / true[large])),
+    }
 
 
 def judge(parts, tables):
