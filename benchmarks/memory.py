@@ -26,7 +26,7 @@ from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_ca
 
 SIDE = 32
 # Galaxies that are simulated; they are repeated as often as needed.
-N_SIMULATED = 20
+N_SIMULATED = 5
 _MEGA = 1e6
 
 

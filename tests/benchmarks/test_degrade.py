@@ -7,6 +7,7 @@ from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, render, s
 from numpy.testing import assert_allclose
 
 from benchmarks import degrade
+from benchmarks.common.kept import kept
 from sersicnet import SersicNet
 from sersicnet.model import collect_psfs
 
@@ -70,18 +71,29 @@ def test_pulls_of_one_galaxy():
     assert table["galaxies"].tolist() == [1] * 4
 
 
-def test_the_command_on_simulated_structure(tmp_path, monkeypatch):
+def test_what_a_file_has_is_not_measured_again(tmp_path):
+    seen = []
+
+    def measure(numbers, start):
+        seen.append(list(numbers))
+        return {"mag": np.array(numbers) + start["mag"]}
+
+    start = {"mag": np.full(4, 0.5)}
+    for count in (2, 4, 3):
+        table = kept(tmp_path / "raw", "S/N 30", measure, [1, 2, 3, 4][:count], start)
+        assert table["mag"].tolist() == [1.5, 2.5, 3.5, 4.5][:count]
+    assert seen == [[1, 2], [3, 4]]
+    assert len(kept(None, "S/N 30", measure, [1], {"mag": np.zeros(1)})) == 1
+
+
+def test_the_command_on_simulated_structure(tmp_path):
     words = ["--structure", "1", "--realizations", "2", "--cases", "S/N 30", "broad PSF, S/N 30"]
-    words += ["--codes", "network", "lm", "--cache", str(tmp_path / "raw")]
+    words += ["--codes", "network", "lm"]
     degrade.main([str(tmp_path), str(tmp_path), *words])
     table = Table.read(tmp_path / "degrade.csv", format="ascii.csv")
     assert len(table) == 2 * 2 * 4
     assert np.isfinite(table["pull"]).all()
     assert set(table["galaxies"]) == {3}
-    # what is in the cache is not measured again
-    monkeypatch.setattr(SersicNet, "predict", None)
-    degrade.main([str(tmp_path), str(tmp_path), *words, "--name", "again"])
-    assert (tmp_path / "again.csv").read_text() == (tmp_path / "degrade.csv").read_text()
 
 
 def test_imfit_finds_the_galaxy():
