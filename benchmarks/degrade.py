@@ -107,30 +107,27 @@ def _compare(options):
     start = kept(options.cache, "start", known["lm"], cutouts, None)
     signal = signal_to_noise(cutouts, start)
     rows = []
-    for number in np.flatnonzero(signal > DEEP):
-        first = _repeated(start, number, 1)
-        deep = {}
-        for code, measure in codes.items():
-            name = f"{code}_{names[number]}_deep"
-            deep[code] = _row(kept(options.cache, name, measure, [cutouts[number]], first), 0)
-        for case in options.cases:
-            if CASES[case].snr > _LARGEST_SHARE * signal[number]:
-                continue
+    for case in options.cases:
+        deep_enough = signal > max(DEEP, CASES[case].snr / _LARGEST_SHARE)
+        for number in np.flatnonzero(deep_enough):
+            one = [cutouts[number]]
+            first = _repeated(start, number, 1)
             steady = [degrade(cutouts[number], signal[number], CASES[case])]
             images = _images(options, cutouts[number], signal[number], number, CASES[case])
             for code, measure in codes.items():
-                name = f"{code}_{names[number]}_{case}"
+                name = f"{code}_{names[number]}"
+                deep = _row(kept(options.cache, f"{name}_deep", measure, one, first), 0)
+                name = f"{name}_{case}"
                 expected = dict.fromkeys(SHOWN, np.nan)
                 if code != "imfit":  # which takes long
                     white = partial(measure, correlation=None)
                     found = kept(options.cache, f"{name}_steady", white, steady, first)
                     expected = _row(found, 0)
                 some = images[: _count(options, code)]
-                name = f"{name}_{options.seed}"
                 values = _repeated(start, number, len(some))
-                found = kept(options.cache, name, measure, some, values)
+                found = kept(options.cache, f"{name}_{options.seed}", measure, some, values)
                 labels = {"galaxy": names[number], "code": code, "case": case}
-                rows += one_galaxy(found, deep[code], expected, **labels)
+                rows += one_galaxy(found, deep, expected, **labels)
     return rows
 
 

@@ -78,8 +78,8 @@ def test_what_a_file_has_is_not_measured_again(tmp_path):
         seen.append(list(numbers))
         return {"mag": np.array(numbers) + start["mag"]}
 
-    start = {"mag": np.full(4, 0.5)}
     for count in (2, 4, 3):
+        start = {"mag": np.full(count, 0.5)}
         table = kept(tmp_path / "raw", "S/N 30", measure, [1, 2, 3, 4][:count], start)
         assert table["mag"].tolist() == [1.5, 2.5, 3.5, 4.5][:count]
     assert seen == [[1, 2], [3, 4]]
