@@ -9,10 +9,10 @@ from sersicnet.flags import Flags
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
 from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
-from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, SERSIC_N, stack_labels
+from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
 from sersicnet.model.psf_resampling import centered_psfs
+from sersicnet.model.scene import Scene
 from sersicnet.model.stamp_groups import likelihoods
-from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
@@ -37,7 +37,7 @@ _LARGEST_SHIFT = 7.0
 # that are as deep as the noise have the flag in 66 to 90, 97 and 92 % of 50 galaxies (32, 64, 128
 # pixels; the rest of the last are not refined), half as deep ones in 18 to 34, 40 and 80 to 96 %.
 _FAR_CENTER = 3.0
-_SHIFTED = [LOG_FLUX, LOG_R_EFF, SERSIC_N]
+_SHIFTED = ("log_flux", "log_r_eff", "n")
 
 
 def median_labels(quantiles, stamps, psfs):
@@ -85,6 +85,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
     offset = np.zeros((len(stamps), 2))
     groups = []
     fits = []
+    scene = Scene.sersic(len(stamps))
     for rows, group_psfs in groups_by_bins(stamps, psfs):
         group_psfs, offset[rows] = centered_psfs(group_psfs)
         start[rows, CENTER] += offset[rows]
@@ -95,6 +96,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
                 stamps.data[rows],
                 stamps.weight[rows],
                 group_psfs,
+                scene=scene[rows],
                 prior=prior,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
@@ -111,7 +113,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
     for name in ("mean", "covariance"):
         kept[name] = getattr(fit, name).copy()
         kept[name][~converged] = np.nan
-    return BatchFit(start, replace(fit, **kept), psfs.log_light, offset, groups)
+    return BatchFit(start, scene, replace(fit, **kept), psfs.log_light, offset, groups)
 
 
 def _differ(one, other):
@@ -133,6 +135,8 @@ class BatchFit:
     ----------
     start : (N, 7) `~numpy.ndarray`
         Labels that the fits started from.
+    scene : `~sersicnet.model.scene.Scene`
+        Parameters of the fits.
     fit : `~sersicnet.inference.Fit`
         The fits, with labels of NaN where they have not converged or are not taken.
     log_light : (N,) `~numpy.ndarray`
@@ -144,6 +148,7 @@ class BatchFit:
     """
 
     start: np.ndarray
+    scene: Scene
     fit: Fit
     log_light: np.ndarray
     offset: np.ndarray
@@ -177,7 +182,8 @@ class BatchFit:
         errors = np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
         with np.errstate(invalid="ignore", divide="ignore"):  # NaN where there is no fit
             unnoticed = np.abs(fit.sky_shift) * _FAR_SKY * width[:, None]
-            shifts = np.where(errors > 0, unnoticed / errors, 0.0)[:, _SHIFTED]
+            columns = self.scene.layout.columns(*_SHIFTED)
+            shifts = np.where(errors > 0, unnoticed / errors, 0.0)[:, columns]
             degenerate = np.abs(fit.free_sky) > _FAR_SKY * width
             curved = np.abs(fit.central_sky) / np.hypot(pixels.expected_sky, fit.central_sky_err)
             degenerate |= curved > _FAR_CENTER
@@ -185,7 +191,7 @@ class BatchFit:
         return np.where(fit.converged & degenerate, int(Flags.SKY_DEGENERATE), 0)
 
     def widened(self, posterior, seed):
-        """Return covariances that cover the network's answer where a label is at its bound.
+        """Return covariances that cover the network's answer where a parameter is at its bound.
 
         The curvature there takes the bound for known. The second moments of the network's draws
         about the fit are added.
@@ -199,7 +205,7 @@ class BatchFit:
 
         Returns
         -------
-        (N, 7, 7) `~numpy.ndarray`
+        (N, P, P) `~numpy.ndarray`
         """
         fit = self.fit
         covariance = fit.covariance.copy()
@@ -210,7 +216,8 @@ class BatchFit:
         labels = flow_labels(posterior.distribution(rows), points.expand(-1, len(rows), -1))
         labels[:, :, LOG_FLUX] += (self.log_light - posterior.log_light)[rows, None]
         labels[:, :, CENTER] += (self.offset - posterior.offset)[rows, None]
-        away = to_unconstrained(torch.from_numpy(labels)).numpy() - fit.mean[rows, None]
+        drawn = self.scene[rows].values(torch.from_numpy(labels))
+        away = drawn.numpy() - fit.mean[rows, None]
         away = away * ~fit.held[rows, None]
         covariance[rows] += np.swapaxes(away, 1, 2) @ away / _N_POINTS
         return covariance
@@ -246,8 +253,8 @@ class BatchFit:
             return [flow]
 
     def labels(self, values, row):
-        """Return labels for the user's PSF, (S, 7), from unconstrained ones of a galaxy."""
-        labels = from_unconstrained(values).numpy()
+        """Return labels for the user's PSF, (S, 7), from unconstrained values of a galaxy."""
+        labels = self.scene[[row]].labels(values).numpy()
         labels[:, LOG_FLUX] -= self.log_light[row]
         labels[:, CENTER] -= self.offset[row]
         return labels

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from sersicnet.model.labels import LOG_FLUX, N_LABELS
-from sersicnet.model.prior import log_prior
 from sersicnet.model.render import n_together
-from sersicnet.model.unconstrained import from_unconstrained, log_volume
+from sersicnet.model.scene import Scene
+from sersicnet.model.scene_prior import log_density
 
 __all__ = ["FlowProposal", "PosteriorDensity", "StudentProposal", "WeightedSamples"]
 __all__ += ["log_posterior", "sample"]
@@ -16,7 +16,7 @@ __all__ += ["log_posterior", "sample"]
 # Degrees of freedom: heavy tails bound the weights where a proposal is too narrow.
 _DOF = 8.0
 # Least effective number of draws, with tempered weights, that a proposal is fitted to: enough for
-# its 35 moments, and few enough to be there after the first round.
+# the 35 moments of seven parameters, and few enough to be there after the first round.
 _ENOUGH = 24
 _TEMPERS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 # Draws of each proposal in the first round.
@@ -34,11 +34,11 @@ _CHUNKS = {"cpu": 32, "cuda": 2048}
 
 @dataclass(frozen=True, eq=False)
 class WeightedSamples:
-    """Draws of unconstrained labels.
+    """Draws of unconstrained parameters.
 
     Attributes
     ----------
-    values : (S, 7) `~torch.Tensor`
+    values : (S, P) `~torch.Tensor`
         The draws.
     log_weights : (S,) `~torch.Tensor`
         Logarithm of posterior (likelihood times prior) over proposal.
@@ -66,13 +66,13 @@ class WeightedSamples:
 
 
 class StudentProposal:
-    """A multivariate Student distribution of unconstrained labels.
+    """A multivariate Student distribution of unconstrained parameters.
 
     Parameters
     ----------
-    mean : (7,) `~torch.Tensor`
+    mean : (P,) `~torch.Tensor`
         Center of the distribution.
-    covariance : (7, 7) `~torch.Tensor`
+    covariance : (P, P) `~torch.Tensor`
         Covariance of a normal distribution with the same core.
     """
 
@@ -84,7 +84,7 @@ class StudentProposal:
         self.root = scale[:, None] * torch.linalg.cholesky(correlation + jitter)
 
     def sample(self, n, generator):
-        """Draw unconstrained labels, (n, 7) `~torch.Tensor`."""
+        """Draw unconstrained parameters, (n, P) `~torch.Tensor`."""
         options = {"generator": generator, "dtype": self.mean.dtype, "device": self.mean.device}
         normal = torch.randn(n, len(self.mean), **options)
         # chi squared with an even number of degrees of freedom, from exponentials
@@ -93,7 +93,7 @@ class StudentProposal:
         return self.mean + (normal * torch.sqrt(_DOF / chi2)) @ self.root.T
 
     def log_prob(self, values):
-        """Return the logarithm of the density of unconstrained labels, (S,) for (S, 7)."""
+        """Return the logarithm of the density of unconstrained parameters, (S,) for (S, P)."""
         white = torch.linalg.solve_triangular(self.root, (values - self.mean).T, upper=False)
         n = len(self.mean)
         dof = torch.tensor(_DOF, dtype=values.dtype, device=values.device)
@@ -130,15 +130,17 @@ class FlowProposal:
         return self.posterior.log_prob_unconstrained(raw)[:, 0].double()
 
 
-def log_posterior(likelihood, values):
+def log_posterior(likelihood, values, *, scene=None):
     """Return the logarithm of likelihood times prior, the sky integrated over.
 
     Parameters
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
         Likelihood of one stamp.
-    values : (S, 7) `~torch.Tensor`
-        Unconstrained labels.
+    values : (S, P) `~torch.Tensor`
+        Unconstrained parameters.
+    scene : `~sersicnet.model.scene.Scene`, optional
+        What they are; by default the seven labels.
 
     Returns
     -------
@@ -160,7 +162,7 @@ def log_posterior(likelihood, values):
     >>> bool(faint > bright)
     True
     """
-    return PosteriorDensity(likelihood)(values)
+    return PosteriorDensity(likelihood, scene)(values)
 
 
 class PosteriorDensity:
@@ -170,17 +172,20 @@ class PosteriorDensity:
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
         Likelihood of one stamp.
+    scene : `~sersicnet.model.scene.Scene`, optional
+        Parameters of the galaxy; by default the seven labels.
     """
 
-    def __init__(self, likelihood):
+    def __init__(self, likelihood, scene=None):
         self.likelihood = likelihood
+        self.scene = Scene.sersic(1) if scene is None else scene
         self.skies = []
 
     def __call__(self, values):
-        """Return the logarithm of the density at unconstrained labels, (S,) for (S, 7)."""
+        """Return the logarithm of the density at unconstrained parameters, (S,) for (S, P)."""
         good = torch.isfinite(values).all(dim=1)
         values = torch.where(good[:, None], values, 0.0)
-        labels = from_unconstrained(values)
+        labels = self.scene.labels(values)
         images = self.likelihood.data
         oversampling = self.likelihood.oversampling
         most = _CHUNKS[images.device.type]
@@ -189,7 +194,7 @@ class PosteriorDensity:
         found = [self.likelihood.marginal(part) for part in parts]
         target = torch.cat([part for part, _ in found]).to(values.device)
         self.skies += [sky.cpu() for _, sky in found]
-        target = _never_nan(target + log_prior(labels) + log_volume(values))
+        target = _never_nan(target + log_density(self.scene, values, labels))
         return torch.where(good, target, -torch.inf)
 
     def draw_skies(self, chosen, generator):
@@ -230,7 +235,7 @@ def sample(target, proposals, *, ess, max_samples, generator):
     Parameters
     ----------
     target : callable
-        Logarithm of the density wanted, (S,) for (S, 7) unconstrained labels.
+        Logarithm of the density wanted, (S,) for (S, P) unconstrained parameters.
     proposals : list
         Proposals of the first draws, with methods ``sample`` and ``log_prob``.
     ess : float
@@ -278,7 +283,7 @@ class _Draws:
         self.target = target
         self.proposals = []
         self.counts = []
-        self.values = torch.zeros(0, N_LABELS, dtype=torch.float64)
+        self.values = None
         self.log_targets = torch.zeros(0, dtype=torch.float64)
         self.log_proposals = torch.zeros(0, 0, dtype=torch.float64)
 
@@ -286,6 +291,8 @@ class _Draws:
         """Draw from another proposal, or again from the last one where it is None."""
         proposal = proposal or self.proposals[-1]
         values = proposal.sample(n, generator)
+        if self.values is None:
+            self.values = values[:0]
         row = self.log_proposals.new_zeros(1, 0)
         if self.proposals:
             row = proposal.log_prob(self.values)[None]

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
-from sersicnet.inference.prior_terms import LOGITS, prior_terms
+from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
+from sersicnet.inference.prior_terms import prior_terms
 from sersicnet.inference.skies import central_sky, sky_terms
-from sersicnet.model.labels import ELLIPTICITY, LOG_FLUX, N_LABELS
 from sersicnet.model.prior import SNR_LIMITS, log_snr
+from sersicnet.model.scene import Scene
 from sersicnet.model.stamp_groups import likelihoods
-from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
 
@@ -23,16 +23,15 @@ TOLERANCE = 2e-4
 _STALLED = 0.05
 # Galaxies at a time: on a CPU few enough to stay in its cache.
 _CHUNKS = {"cpu": 16, "cuda": 512}
-# Good pixels needed: one more than numbers to fit, the sky among them.
-_FEWEST_PIXELS = 9
-# Longest step of an unconstrained label.
+# Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
+_MORE_PIXELS = 2
+# Longest step of an unconstrained parameter.
 _STEP = 1.0
-# Bound of logits: 0.1 % of the range from its end.
-_BOUND = 7.0
-# Bound of the length of (e1, e2): q = 0.0503.
-_DISK_BOUND = 4.0
 # A logit whose error is larger may be anywhere in its range.
 _UNKNOWN = 3.0
+# Fields of a fit that are one number for each galaxy.
+_NUMBERS = ("chi2", "sky", "sky_err", "free_sky", "free_sky_err")
+_NUMBERS += ("central_sky", "central_sky_err", "start_sky")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +40,16 @@ class Fit(Rows):
 
     Attributes
     ----------
-    mean : (N, 7) `~numpy.ndarray`
-        Unconstrained labels at the optimum.
-    covariance : (N, 7, 7) `~numpy.ndarray`
+    mean : (N, P) `~numpy.ndarray`
+        Free, unconstrained parameters at the optimum: those of the scene, by default the labels.
+    covariance : (N, P, P) `~numpy.ndarray`
         Their covariance, from the curvature.
     chi2 : (N,) `~numpy.ndarray`
         Chi2 at the optimum.
     sky : (N,) `~numpy.ndarray`
         Fitted sky, in units of the data of the stamps.
-    sky_slope : (N, 7) `~numpy.ndarray`
-        Derivatives of the best sky by the unconstrained labels.
+    sky_slope : (N, P) `~numpy.ndarray`
+        Derivatives of the best sky by the parameters.
     sky_err : (N,) `~numpy.ndarray`
         Error of the sky of a known galaxy.
     free_sky, free_sky_err : (N,) `~numpy.ndarray`
@@ -58,9 +57,9 @@ class Fit(Rows):
     central_sky, central_sky_err : (N,) `~numpy.ndarray`
         The sky at the galaxy, as the pixels around it have it if the sky is curved, and its error;
         infinite where there are too few of these pixels.
-    sky_shift : (N, 7) `~numpy.ndarray`
-        Derivatives of the fitted labels by the sky of the image, to first order: 0 where nothing
-        is known of the sky, as the fit follows it then.
+    sky_shift : (N, P) `~numpy.ndarray`
+        Derivatives of the fitted parameters by the sky of the image, to first order: 0 where
+        nothing is known of the sky, as the fit follows it then.
     start_sky : (N,) `~numpy.ndarray`
         The same for the labels that the fit started from.
     closer : (N,) bool `~numpy.ndarray`
@@ -72,9 +71,9 @@ class Fit(Rows):
         Number of evaluations of model and derivatives.
     converged : (N,) bool `~numpy.ndarray`
         Whether the optimum was found, with a covariance.
-    held : (N, 7) bool `~numpy.ndarray`
-        Labels that ended at their bound, or that the image does not bound. For the ellipticity,
-        both e1 and e2 are held where its length is.
+    held : (N, P) bool `~numpy.ndarray`
+        Parameters that ended at their bound, or that the image does not bound. For the
+        ellipticity, both e1 and e2 are held where its length is.
     """
 
     mean: np.ndarray
@@ -102,6 +101,7 @@ def fit_stamps(
     weight,
     psfs,
     *,
+    scene=None,
     prior=True,
     sky_err=None,
     plane=False,
@@ -118,6 +118,9 @@ def fit_stamps(
         Data and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
         PSFs of the stamps.
+    scene : `~sersicnet.model.scene.Scene`, optional
+        Parameters of the galaxies, of which some may be known; by default all seven labels are
+        free.
     prior : bool
         Whether the prior counts (maximum a posteriori) or not (maximum likelihood). Its density
         is that of the logits, of the length of the unconstrained ellipticity and of its angle.
@@ -152,43 +155,45 @@ def fit_stamps(
     >>> fit.converged
     array([ True])
     """
-    n = len(labels)
     device = torch.device(device)
-    fields = {
-        "mean": np.full((n, N_LABELS), np.nan),
-        "covariance": np.full((n, N_LABELS, N_LABELS), np.nan),
-        "chi2": np.full(n, np.nan),
-        "sky": np.full(n, np.nan),
-        "sky_slope": np.full((n, N_LABELS), np.nan),
-        "sky_err": np.full(n, np.nan),
-        "free_sky": np.full(n, np.nan),
-        "free_sky_err": np.full(n, np.nan),
-        "central_sky": np.full(n, np.nan),
-        "central_sky_err": np.full(n, np.nan),
-        "sky_shift": np.full((n, N_LABELS), np.nan),
-        "start_sky": np.full(n, np.nan),
-        "closer": np.zeros(n, dtype=bool),
-        "n_pixels": np.zeros(n, dtype=np.int64),
-        "n_iter": np.zeros(n, dtype=np.int64),
-        "converged": np.zeros(n, dtype=bool),
-        "held": np.zeros((n, N_LABELS), dtype=bool),
-    }
+    if scene is None:
+        scene = Scene.sersic(len(labels))
+    fields = _unfitted(len(labels), scene.layout.n_parameters)
+    fewest = scene.layout.n_parameters + _MORE_PIXELS
     options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options["plane"] = plane
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
-        enough = np.flatnonzero(n_pixels >= _FEWEST_PIXELS)
+        enough = np.flatnonzero(n_pixels >= fewest)
         if len(enough):
             start = torch.from_numpy(labels[rows[enough]]).float().to(device)
-            fitted = levenberg_marquardt(likelihood[enough], start, prior=prior)
+            own = scene[rows[enough]].to(device, start.dtype)
+            fitted = levenberg_marquardt(likelihood[enough], start, scene=own, prior=prior)
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
     return Fit(**fields)
 
 
+def _unfitted(n, n_parameters):
+    """Return the fields of `Fit` for galaxies that have not been fitted."""
+    fields = {
+        "n_pixels": np.zeros(n, dtype=np.int64),
+        "n_iter": np.zeros(n, dtype=np.int64),
+        "converged": np.zeros(n, dtype=bool),
+        "closer": np.zeros(n, dtype=bool),
+        "held": np.zeros((n, n_parameters), dtype=bool),
+        "covariance": np.full((n, n_parameters, n_parameters), np.nan),
+    }
+    for name in ("mean", "sky_slope", "sky_shift"):
+        fields[name] = np.full((n, n_parameters), np.nan)
+    for name in _NUMBERS:
+        fields[name] = np.full(n, np.nan)
+    return fields
+
+
 @torch.no_grad()
-def levenberg_marquardt(likelihood, labels, *, prior=True):
+def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     """Fit some galaxies together; each has its own damping, and ends when it has converged.
 
     Parameters
@@ -197,6 +202,9 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         Likelihood of N stamps.
     labels : (N, 7) `~torch.Tensor`
         Labels to start from.
+    scene : `~sersicnet.model.scene.Scene`, optional
+        Parameters of the galaxies, on the device and of the type of the labels, as in
+        `fit_stamps`.
     prior : bool
         Whether the prior counts, as in `fit_stamps`.
 
@@ -205,10 +213,10 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
     dict of `~torch.Tensor`
         The fields of `Fit` but for ``n_pixels``.
     """
-    values = to_unconstrained(labels)
-    values[:, LOG_FLUX] = labels[:, LOG_FLUX]
-    values = _within(values)
-    state = _evaluate(likelihood, values, prior)
+    if scene is None:
+        scene = Scene.sersic(len(labels)).to(labels.device, labels.dtype)
+    values = within_bounds(scene, scene.values(labels))
+    state = _evaluate(likelihood, scene, values, prior)
     damping = values.new_full((len(values),), 1e-2)
     done = torch.zeros_like(damping, dtype=torch.bool)
     good = torch.zeros_like(done)
@@ -218,7 +226,7 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         if not len(active):
             break
         now = {name: tensor[active] for name, tensor in state.items()}
-        step, decrement = _step(values[active], now, damping[active])
+        step, decrement = _step(scene[active], values[active], now, damping[active])
         small = decrement < TOLERANCE
         done[active[small]] = True
         good[active[small]] = True
@@ -227,8 +235,9 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         decrement = decrement[~small]
         if not len(active):
             continue
-        moved = _within(values[active] + step)
-        trial = _evaluate(likelihood[active], moved, prior)
+        part = scene[active]
+        moved = within_bounds(part, values[active] + step)
+        trial = _evaluate(likelihood[active], part, moved, prior)
         n_iter[active] += 1
         better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
         accepted = active[better]
@@ -240,9 +249,9 @@ def levenberg_marquardt(likelihood, labels, *, prior=True):
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
         good[active[stalled]] = decrement[stalled] < _STALLED
-    covariance, held = _covariance(values, state)
+    covariance, held = _covariance(scene, values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
-    end = from_unconstrained(values)
+    end = scene.labels(values)
     inside = 10 ** log_snr(end) > SNR_LIMITS[0]
     found = _compare(likelihood, labels, end) | sky_terms(likelihood, state, covariance)
     return found | {
@@ -270,24 +279,17 @@ def _compare(likelihood, start, end):
     }
 
 
-def _within(values):
-    """Return values, moved to their bounds where they are beyond."""
-    values = values.clone()
-    values[:, LOGITS] = values[:, LOGITS].clamp(-_BOUND, _BOUND)
-    length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
-    values[:, ELLIPTICITY] = values[:, ELLIPTICITY] * (_DISK_BOUND / length.clamp(min=_DISK_BOUND))
-    return values
-
-
-def _step(values, state, damping):
+def _step(scene, values, state, damping):
     """Return the damped Gauss-Newton step, and the decrease of the cost without damping.
 
     Directions that are at their bound, with a gradient that points beyond it, stay.
     """
     gradient = state["gradient"]
     curvature = state["curvature"]
-    stuck = _directions(values) * _stuck(values, gradient)[:, :, None]
-    rest = torch.eye(N_LABELS, device=values.device) - stuck.transpose(1, 2) @ stuck
+    directions = bounded_directions(scene, values)
+    stuck = directions * stuck_directions(scene, values, gradient)[:, :, None]
+    unit = torch.eye(values.shape[1], device=values.device)
+    rest = unit - stuck.transpose(1, 2) @ stuck
     gradient = (rest @ gradient[:, :, None])[:, :, 0]
     curvature = rest @ curvature @ rest
     diagonal = torch.diagonal(curvature, dim1=1, dim2=2)
@@ -297,47 +299,27 @@ def _step(values, state, damping):
     scaled = curvature * scale[:, :, None] * scale[:, None, :]
     steps = []
     for extra in (damping, torch.full_like(damping, 1e-6)):
-        lifted = scaled + extra[:, None, None] * torch.eye(N_LABELS, device=values.device)
+        lifted = scaled + extra[:, None, None] * unit
         step, info = torch.linalg.solve_ex(lifted, (gradient * scale)[:, :, None])
         steps.append(torch.where((info == 0)[:, None], step[:, :, 0] * scale, torch.nan))
     decrement = 0.5 * (steps[1] * gradient).sum(dim=1).abs()
     return steps[0].nan_to_num(0.0).clamp(-_STEP, _STEP), decrement
 
 
-def _directions(values):
-    """Return unit vectors along which labels can be at a bound, (N, 5, 7), the disk's last."""
-    directions = values.new_zeros(len(values), len(LOGITS) + 1, N_LABELS)
-    for number, column in enumerate(LOGITS):
-        directions[:, number, column] = 1
-    length = values[:, ELLIPTICITY].norm(dim=1, keepdim=True)
-    directions[:, -1, ELLIPTICITY] = values[:, ELLIPTICITY] / length.clamp(min=1e-9)
-    return directions
-
-
-def _stuck(values, gradient):
-    """Return which directions are at their bound and point beyond it, (N, 5)."""
-    along = (_directions(values) @ gradient[:, :, None])[:, :, 0]
-    logits = values[:, LOGITS]
-    there = (logits.abs() >= _BOUND) & (logits.sign() * along[:, :-1] > 0)
-    disk = (values[:, ELLIPTICITY].norm(dim=1) >= 0.999 * _DISK_BOUND) & (along[:, -1] > 0)
-    return torch.cat([there, disk[:, None]], dim=1)
-
-
-def _evaluate(likelihood, values, prior):
-    """Return cost, its negative gradient and its curvature by the unconstrained labels.
+def _evaluate(likelihood, scene, values, prior):
+    """Return cost, its negative gradient and its curvature by the unconstrained parameters.
 
     ``information`` is the curvature that errors follow from.
     """
-    labels = from_unconstrained(values)
-    equations = likelihood.normal_equations(labels)
-    slopes = torch.func.vmap(torch.func.jacrev(from_unconstrained))(values)
+    equations = likelihood.normal_equations(scene.labels(values))
+    slopes = scene.slopes(values)
     gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
     curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
     response = (slopes.transpose(1, 2) @ equations.sky_response[:, :, None])[:, :, 0]
     cost = 0.5 * equations.chi2
     information = curvature
     if prior:
-        log_prior, slope, along, across = prior_terms(values)
+        log_prior, slope, along, across = prior_terms(values, scene.layout)
         cost = cost - log_prior
         gradient = gradient + slope
         information = curvature + along
@@ -353,29 +335,36 @@ def _evaluate(likelihood, values, prior):
     }
 
 
-def _covariance(values, state):
-    """Return the inverse of the information, and which labels have no error of their own.
+def _covariance(scene, values, state):
+    """Return the inverse of the information, and which parameters have no error of their own.
 
     Directions that are held at a bound are taken as known; NaN where there is no inverse.
     """
-    stuck = _stuck(values, state["gradient"]).double()
-    held_along = _directions(values).double() * stuck[:, :, None]
+    stuck = stuck_directions(scene, values, state["gradient"]).double()
+    held_along = bounded_directions(scene, values).double() * stuck[:, :, None]
     held_out = held_along.transpose(1, 2) @ held_along
-    rest = torch.eye(N_LABELS, dtype=torch.float64, device=values.device) - held_out
+    unit = torch.eye(values.shape[1], dtype=torch.float64, device=values.device)
+    rest = unit - held_out
     information = rest @ state["information"].double() @ rest
     # scaled to a unit diagonal, as variances differ by many orders of magnitude
     scale = torch.diagonal(information + held_out, dim1=1, dim2=2).clamp(min=1e-12).rsqrt()
     scaled = (information + held_out) * scale[:, :, None] * scale[:, None, :]
     root, info = torch.linalg.cholesky_ex(scaled)
     bad = (info != 0) | ~torch.isfinite(scaled).all(dim=2).all(dim=1)
-    root = torch.where(
-        bad[:, None, None], torch.eye(N_LABELS, dtype=root.dtype, device=root.device), root
-    )
+    root = torch.where(bad[:, None, None], unit, root)
     covariance = torch.cholesky_inverse(root) * scale[:, :, None] * scale[:, None, :]
     covariance = rest @ covariance @ rest
     covariance = torch.where(bad[:, None, None], torch.nan, covariance)
+    return covariance, _held(scene.layout, covariance, stuck)
+
+
+def _held(layout, covariance, stuck):
+    """Return which parameters are at a bound, or may be anywhere within theirs, (N, P)."""
     wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
-    held = wide
-    held[:, LOGITS] |= stuck[:, :-1] > 0
-    held[:, ELLIPTICITY] |= (stuck[:, -1:] > 0) | wide[:, ELLIPTICITY].any(dim=1, keepdim=True)
-    return covariance, held
+    held = wide.clone()
+    n_single = len(layout.single)
+    held[:, layout.single] |= stuck[:, :n_single] > 0
+    for number, disk in enumerate(layout.disks, n_single):
+        bound = (stuck[:, number] > 0) | wide[:, disk].any(dim=1)
+        held[:, disk] |= bound[:, None]
+    return held

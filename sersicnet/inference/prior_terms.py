@@ -1,41 +1,43 @@
-"""The prior of a fit, with its derivatives by the unconstrained labels."""
+"""The prior of a fit, with its derivatives by the unconstrained parameters."""
 
 import torch
 
-from sersicnet.model.labels import DX, DY, ELLIPTICITY, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.model.prior import E_MAX
+from sersicnet.model.scene import SERSIC
 
-__all__ = ["LOGITS", "fit_log_prior", "prior_terms"]
+__all__ = ["fit_log_prior", "prior_terms"]
 
-# Labels whose unconstrained values are logits.
-LOGITS = [LOG_R_EFF, SERSIC_N, DX, DY]
 # Softens the cusp that the prior of the ellipticity has at round galaxies.
 _SOFT = 0.05
 
 
-def fit_log_prior(values):
+def fit_log_prior(values, layout=SERSIC):
     """Return the logarithm of the prior that a fit adds to the likelihood, up to a constant.
 
-    The logit labels follow a logistic distribution each, as they are uniform within their limits.
+    Logits follow a logistic distribution each, as they are uniform within their limits.
     The ellipticity is taken in polar coordinates, where a uniform axis ratio has no pole at round
     galaxies: this is a density of its length and its angle. The limits of the flux are left out.
 
     Parameters
     ----------
-    values : (N, 7) `~torch.Tensor`
-        Unconstrained labels.
+    values : (N, P) `~torch.Tensor`
+        Unconstrained parameters.
+    layout : `~sersicnet.model.scene.Layout`, optional
+        Their names, by default those of the seven labels.
 
     Returns
     -------
     (N,) `~torch.Tensor`
     """
-    logits = (-2 * torch.log(torch.cosh(values / 2)))[:, LOGITS].sum(dim=1)
-    length = _soft_length(values)
-    size = E_MAX * torch.tanh(length)
-    return logits - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
+    total = (-2 * torch.log(torch.cosh(values / 2)))[:, layout.logits].sum(dim=1)
+    for disk in layout.disks:
+        length = _soft_length(values[:, disk])
+        size = E_MAX * torch.tanh(length)
+        total = total - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
+    return total
 
 
-def prior_terms(values):
+def prior_terms(values, layout=SERSIC):
     """Return the logarithm of the prior, its gradient, and minus its curvature in two parts.
 
     The second part of the curvature is that across the direction of the ellipticity: the prior of
@@ -43,39 +45,44 @@ def prior_terms(values):
 
     Parameters
     ----------
-    values : (N, 7) `~torch.Tensor`
-        Unconstrained labels.
+    values, layout
+        As in `fit_log_prior`.
 
     Returns
     -------
     log_prior : (N,) `~torch.Tensor`
         That of `fit_log_prior`.
-    slope : (N, 7) `~torch.Tensor`
-    along, across : (N, 7, 7) `~torch.Tensor`
+    slope : (N, P) `~torch.Tensor`
+    along, across : (N, P, P) `~torch.Tensor`
     """
-    half = torch.tanh(values / 2)
-    slope = -half
-    bend = 0.5 * (1 - half**2)
-    length = _soft_length(values)
+    half = torch.tanh(values[:, layout.logits] / 2)
+    slope = torch.zeros_like(values)
+    bend = torch.zeros_like(values)
+    slope[:, layout.logits] = -half
+    bend[:, layout.logits] = 0.5 * (1 - half**2)
+    along = torch.diag_embed(bend)
+    across = torch.zeros_like(along)
+    for disk in layout.disks:
+        slope[:, disk], along[:, disk, disk], across[:, disk, disk] = _disk_terms(values[:, disk])
+    return fit_log_prior(values, layout), slope, along, across
+
+
+def _disk_terms(point):
+    """Return the gradient and the two curvatures of the prior of an ellipticity, (N, 2, 2) each."""
+    length = _soft_length(point)
     tanh = torch.tanh(length)
     size = E_MAX * tanh
     change = E_MAX * (1 - tanh**2)
     radial = -2 * tanh - 2 * change / (1 + size)
     bent = -2 * (1 - tanh**2) + 4 * tanh * change / (1 + size) + 2 * (change / (1 + size)) ** 2
-    slope[:, LOG_FLUX] = 0
-    bend[:, LOG_FLUX] = 0
-    bend[:, ELLIPTICITY] = 0
-    slope[:, ELLIPTICITY] = (radial / length)[:, None] * values[:, ELLIPTICITY]
-    direction = torch.zeros_like(values)
-    direction[:, ELLIPTICITY] = values[:, ELLIPTICITY] / length[:, None]
+    direction = point / length[:, None]
     outer = direction[:, :, None] * direction[:, None, :]
-    along = torch.diag_embed(bend) + outer * (-bent).clamp(min=0)[:, None, None]
-    disk = values.new_zeros(N_LABELS)
-    disk[ELLIPTICITY] = 1
-    across = (torch.diag(disk) - outer) * (-radial / length)[:, None, None]
-    return fit_log_prior(values), slope, along, across
+    slope = (radial / length)[:, None] * point
+    along = outer * (-bent).clamp(min=0)[:, None, None]
+    across = torch.eye(2, dtype=point.dtype, device=point.device) - outer
+    return slope, along, across * (-radial / length)[:, None, None]
 
 
-def _soft_length(values):
-    """Return the length of the unconstrained (e1, e2), softened at the origin."""
-    return torch.sqrt(values[:, ELLIPTICITY].square().sum(dim=1) + _SOFT**2)
+def _soft_length(point):
+    """Return the length of the unconstrained (e1, e2), (N, 2), softened at the origin."""
+    return torch.sqrt(point.square().sum(dim=1) + _SOFT**2)

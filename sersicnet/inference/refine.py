@@ -97,7 +97,13 @@ class LevenbergMarquardt:
         covariance = fits.widened(posterior, seed)
         shifts = fits.log_light, fits.offset
         refined = FitDensity(
-            posterior, fit.mean, covariance, *shifts, fits.skies(), prior=self.prior
+            posterior,
+            fit.mean,
+            covariance,
+            *shifts,
+            fits.skies(),
+            prior=self.prior,
+            scene=fits.scene,
         )
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
         fitted = np.where(fit.converged, fitted, quantiles)
@@ -198,7 +204,7 @@ class ImportanceSampling:
         }
         refined = quantiles.copy()
         for row, likelihood in fits.likelihoods(stamps, pixels, device=device):
-            target = PosteriorDensity(likelihood)
+            target = PosteriorDensity(likelihood, fits.scene[[row]])
             generator = _own_generator(likelihood, seed)
             samples = self._sample(target, fits.proposals(posterior, row), generator)
             columns["ess"][row] = samples.ess

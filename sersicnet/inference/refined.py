@@ -9,16 +9,15 @@ from scipy.stats import norm
 from sersicnet._rows import Rows, own_normal
 from sersicnet.model.labels import (
     CENTER,
-    ELLIPTICITY,
     LOG_FLUX,
-    N_LABELS,
     angle,
     axis_ratio,
     length,
     split_labels,
 )
 from sersicnet.model.prior import E_MAX
-from sersicnet.model.unconstrained import from_unconstrained
+from sersicnet.model.scene import Scene
+from sersicnet.model.unconstrained import from_logit
 from sersicnet.networks.densities import LEVELS
 from sersicnet.networks.flow_density import FlowDensity, label_dict
 from sersicnet.parameters import wrap_theta
@@ -37,8 +36,8 @@ class FitSkies(Rows):
     ----------
     sky : (N,) `~numpy.ndarray`
         Best sky at the optimum.
-    slope : (N, 7) `~numpy.ndarray`
-        Its derivatives by the unconstrained labels.
+    slope : (N, P) `~numpy.ndarray`
+        Its derivatives by the unconstrained parameters.
     err : (N,) `~numpy.ndarray`
         Error of the sky of a known galaxy.
     """
@@ -50,15 +49,15 @@ class FitSkies(Rows):
 
 @dataclass(frozen=True, eq=False)
 class FitDensity(Rows):
-    """Normal distributions of unconstrained labels around the optimum.
+    """Normal distributions of unconstrained parameters around the optimum.
 
     Attributes
     ----------
     network : `~sersicnet.networks.FlowDensity`
-        Posteriors of the network, for galaxies without a fit.
-    mean : (N, 7) `~numpy.ndarray`
-        Unconstrained labels at the optimum; NaN for a galaxy without a fit.
-    covariance : (N, 7, 7) `~numpy.ndarray`
+        Posteriors of the network, for galaxies without a fit, if they have those.
+    mean : (N, P) `~numpy.ndarray`
+        Unconstrained parameters at the optimum; NaN for a galaxy without a fit.
+    covariance : (N, P, P) `~numpy.ndarray`
         Their covariance, from the curvature.
     log_light : (N,) `~numpy.ndarray`
         Decimal logarithm of the share of the light that the PSF stamp holds, subtracted from
@@ -70,17 +69,27 @@ class FitDensity(Rows):
     prior : bool
         Whether the prior counts (see `~sersicnet.inference.fit_stamps`): if not, the
         distribution is that of the likelihood.
+    scene : `~sersicnet.model.scene.Scene`, optional
+        What the parameters are; by default the seven labels.
     """
 
     shared = ("prior",)
 
-    network: FlowDensity
+    network: FlowDensity | None
     mean: np.ndarray
     covariance: np.ndarray
     log_light: np.ndarray
     offset: np.ndarray
     skies: FitSkies | None
     prior: bool = True
+    scene: Scene | None = None
+
+    def __post_init__(self):
+        if self.scene is None:
+            object.__setattr__(self, "scene", Scene.sersic(len(self.mean)))
+
+    def __len__(self):
+        return len(self.mean)
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels of some galaxies, each with a generator of its own.
@@ -108,7 +117,7 @@ class FitDensity(Rows):
         good = np.isfinite(covariance).all(axis=(1, 2))
         values, vectors = np.linalg.eigh(covariance[good])
         root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
-        normal = own_normal(numbers, (n, N_LABELS), seed)
+        normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
         away = normal @ np.swapaxes(root, 1, 2)
         drawn = label_dict(self.labels(self.mean[rows, None] + away, rows))
         if self.skies is not None:
@@ -117,7 +126,7 @@ class FitDensity(Rows):
             own = own_normal(numbers, (n,), seed + _SKY_SEED) * skies.err[:, None]
             drawn["sky"] = skies.sky[:, None] + moved + own
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
-        if not len(missing):
+        if self.network is None or not len(missing):
             return drawn
         network = self.network.draw(rows[missing], n, seed, numbers=numbers[missing])
         for name, values in network.items():
@@ -125,8 +134,8 @@ class FitDensity(Rows):
         return drawn
 
     def labels(self, values, rows):
-        """Return labels for the user's PSF from unconstrained ones, (R, n, 7)."""
-        labels = from_unconstrained(torch.from_numpy(values)).numpy()
+        """Return labels for the user's PSF from unconstrained parameters, (R, n, 7)."""
+        labels = self.scene[rows].labels(torch.from_numpy(values)).numpy()
         labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
         labels[:, :, CENTER] -= self.offset[rows, None]
         return labels
@@ -168,15 +177,16 @@ class SampleDensity(Rows):
 def fit_quantiles(posterior, held, frame):
     """Return quantiles of the parameters of fits, at 16, 50 and 84 %.
 
-    The medians are the optimum itself. Errors of the unconstrained labels are propagated: along
-    the radius of (e1, e2) for ``q``, across it, to first order, for ``theta``.
+    The medians are the optimum itself. Errors of the unconstrained parameters are propagated: along
+    the radius of (e1, e2) for ``q``, across it, to first order, for ``theta``. What is known has no
+    error.
 
     Parameters
     ----------
     posterior : FitDensity
         Fits of N galaxies.
-    held : (N, 7) bool `~numpy.ndarray`
-        Labels without an error of their own, which is NaN.
+    held : (N, P) bool `~numpy.ndarray`
+        Parameters without an error of their own, which is NaN.
     frame : `~sersicnet.preprocessing.StampFrame`
         Units of their stamps.
 
@@ -199,27 +209,53 @@ def fit_quantiles(posterior, held, frame):
     """
     mean = posterior.mean
     rows = np.arange(len(mean))
-    columns = split_labels(mean)
     width = np.sqrt(np.diagonal(posterior.covariance, axis1=1, axis2=2))
     width = np.where(held, np.nan, width)
-    size = length(columns.e1, columns.e2)
-    across, along = _disk_widths(mean, posterior.covariance, size)
-    along = np.where(split_labels(held).e1, np.nan, along)
-    names = ("mag", "r_eff", "n", "q", "x_0", "y_0")
+    disks = posterior.scene.layout.disks
+    if disks:
+        q, theta = _disk_quantiles(posterior, held, disks[0])
+    else:
+        q, theta = _axis_quantiles(posterior, width)
+    names = ("mag", "r_eff", "n", "x_0", "y_0")
     quantiles = []
     for level in LEVELS:
         labels = posterior.labels(_at(level, mean, width)[:, None], rows)[:, 0]
-        values = split_labels(labels)._asdict()
-        values["q"] = axis_ratio(E_MAX * np.tanh(np.maximum(_at(level, size, along), 0)))
-        parameters = frame.from_labels(values, names)
+        parameters = frame.from_labels(split_labels(labels)._asdict(), names)
         quantiles.append([parameters[name] for name in names])
-    mag, r_eff, n, q, x_0, y_0 = np.swapaxes(quantiles, 0, 1)
-    theta = wrap_theta(np.degrees(angle(columns.e1, columns.e2)))
+    mag, r_eff, n, x_0, y_0 = np.swapaxes(quantiles, 0, 1)
+    # mag falls where the flux rises
+    return np.stack([mag[::-1], r_eff, n, q, theta, x_0, y_0])
+
+
+def _disk_quantiles(posterior, held, disk):
+    """Return quantiles of ``q`` and ``theta`` where the ellipticity is free, (3, N) each."""
+    mean = posterior.mean[:, disk]
+    size = length(*mean.T)
+    across, along = _disk_widths(mean, posterior.covariance[:, disk, disk], size)
+    along = np.where(held[:, disk.start], np.nan, along)
+    # q falls where the ellipticity rises
+    sizes = [np.maximum(_at(level, size, along), 0) for level in LEVELS[::-1]]
+    q = axis_ratio(E_MAX * np.tanh(sizes))
     spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(size, 1e-9))
     spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of a uniform angle
-    # mag falls where the flux rises, and so does q with the ellipticity
-    theta = np.stack([theta - spread, theta, theta + spread])
-    return np.stack([mag[::-1], r_eff, n, q[::-1], theta, x_0, y_0])
+    theta = wrap_theta(np.degrees(angle(*mean.T)))
+    return q, np.stack([theta - spread, theta, theta + spread])
+
+
+def _axis_quantiles(posterior, width):
+    """Return quantiles of ``q`` and ``theta`` where one of them is known, (3, N) each."""
+    rows = np.arange(len(posterior))
+    column = posterior.scene.layout.columns("turn")
+    quantiles = []
+    turns = []
+    for level in LEVELS:
+        values = _at(level, posterior.mean, width)
+        columns = split_labels(posterior.labels(values[:, None], rows)[:, 0])
+        quantiles.append(axis_ratio(length(columns.e1, columns.e2)))
+        turns.append(from_logit("turn", torch.from_numpy(values[:, column])).sum(dim=1).numpy())
+        if level == 0.5:
+            theta = wrap_theta(np.degrees(angle(columns.e1, columns.e2)))
+    return np.stack(quantiles), theta + np.degrees(np.subtract(turns, turns[1]))
 
 
 def _at(level, mean, width):
@@ -231,12 +267,11 @@ def _at(level, mean, width):
 
 def _disk_widths(mean, covariance, size):
     """Return errors of the unconstrained (e1, e2), across its direction and along it."""
-    direction = mean[:, ELLIPTICITY] / np.maximum(size, 1e-9)[:, None]
+    direction = mean / np.maximum(size, 1e-9)[:, None]
     direction[size < 1e-9] = (1.0, 0.0)
     across = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
-    block = covariance[:, ELLIPTICITY, ELLIPTICITY]
     widths = []
     for unit in (across, direction):
-        variance = np.einsum("ni,nij,nj->n", unit, block, unit)
+        variance = np.einsum("ni,nij,nj->n", unit, covariance, unit)
         widths.append(np.sqrt(np.maximum(variance, 0)))
     return widths

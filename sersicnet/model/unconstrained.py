@@ -6,24 +6,78 @@ import torch
 from torch.nn.functional import softplus
 
 from sersicnet.model.labels import length, split_labels, stack_labels
-from sersicnet.model.prior import E_MAX, LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS
+from sersicnet.model.prior import E_MAX, LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, Q_LIMITS
 
 __all__ = ["from_unconstrained", "log_volume", "to_unconstrained"]
 
 _ROOT_N_LIMITS = (math.sqrt(N_LIMITS[0]), math.sqrt(N_LIMITS[1]))
 _OFFSET_LIMITS = (-MAX_OFFSET, MAX_OFFSET)
+# Limits of what goes by its logit; ``n`` by its square root, a ``turn`` is in radians.
+LIMITS = {
+    "log_r_eff": LOG_R_EFF_LIMITS,
+    "n": _ROOT_N_LIMITS,
+    "q": Q_LIMITS,
+    "turn": (-math.pi / 2, math.pi / 2),
+    "dx": _OFFSET_LIMITS,
+    "dy": _OFFSET_LIMITS,
+}
 
 
-def _logit(value, limits):
-    """Logit of the place of a value between its limits."""
-    share = (value - limits[0]) / (limits[1] - limits[0])
-    share = share.clamp(1e-6, 1 - 1e-6)
+def to_logit(name, value):
+    """Return the logit of the place of a quantity between its limits.
+
+    Parameters
+    ----------
+    name : str
+        One of ``LIMITS``.
+    value : `~torch.Tensor`
+        Values; those outside of the limits are moved to their edge.
+
+    Returns
+    -------
+    `~torch.Tensor`
+    """
+    if name == "n":
+        value = value.clamp(min=1e-3).sqrt()
+    low, high = LIMITS[name]
+    share = ((value - low) / (high - low)).clamp(1e-6, 1 - 1e-6)
     return torch.log(share) - torch.log1p(-share)
 
 
-def _expit(value, limits):
-    """The inverse of `_logit`."""
-    return limits[0] + (limits[1] - limits[0]) * torch.sigmoid(value)
+def from_logit(name, value):
+    """Return the quantity of a logit, the inverse of `to_logit`."""
+    low, high = LIMITS[name]
+    found = low + (high - low) * torch.sigmoid(value)
+    if name == "n":
+        return found**2
+    return found
+
+
+def to_plane(e1, e2):
+    """Return the point of the plane for a point of the disk of ellipticities."""
+    size = length(e1, e2)
+    stretch = torch.atanh((size / E_MAX).clamp(max=1 - 1e-6)) / size
+    return e1 * stretch, e2 * stretch
+
+
+def from_plane(u1, u2):
+    """Return the ellipticity (e1, e2) of a point of the plane, the inverse of `to_plane`."""
+    size = length(u1, u2)
+    shrink = E_MAX * torch.tanh(size) / size
+    return u1 * shrink, u2 * shrink
+
+
+def log_disk_volume(u1, u2):
+    """Return the logarithm of the area of the disk per area of the plane at a point of it."""
+    size = length(u1, u2).clamp(min=1e-6)
+    # radial slope times the stretch across
+    disk = -2 * torch.log(torch.cosh(size.clamp(max=40))) + torch.log(torch.tanh(size) / size)
+    return 2 * math.log(E_MAX) + disk
+
+
+def log_logit_volume(value):
+    """Return the logarithm of the slope of the logistic function."""
+    return -softplus(value) - softplus(-value)
 
 
 def to_unconstrained(labels):
@@ -50,16 +104,15 @@ def to_unconstrained(labels):
     [3.0, 0.08, -1.19, 0.0, 0.0, 1.1, 0.0]
     """
     log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
-    size = length(e1, e2)
-    stretch = torch.atanh((size / E_MAX).clamp(max=1 - 1e-6)) / size
+    u1, u2 = to_plane(e1, e2)
     values = {
         "log_flux": log_flux,
-        "log_r_eff": _logit(log_r_eff, LOG_R_EFF_LIMITS),
-        "n": _logit(n.clamp(min=1e-3).sqrt(), _ROOT_N_LIMITS),
-        "e1": e1 * stretch,
-        "e2": e2 * stretch,
-        "dx": _logit(dx, _OFFSET_LIMITS),
-        "dy": _logit(dy, _OFFSET_LIMITS),
+        "log_r_eff": to_logit("log_r_eff", log_r_eff),
+        "n": to_logit("n", n),
+        "e1": u1,
+        "e2": u2,
+        "dx": to_logit("dx", dx),
+        "dy": to_logit("dy", dy),
     }
     return stack_labels(values)
 
@@ -85,16 +138,15 @@ def from_unconstrained(values):
     [0.0, 0.45, 2.31, 0.0, 0.0, 0.0, 0.0]
     """
     log_flux, u_r, u_n, u1, u2, ux, uy = split_labels(values)
-    size = length(u1, u2)
-    shrink = E_MAX * torch.tanh(size) / size
+    e1, e2 = from_plane(u1, u2)
     labels = {
         "log_flux": log_flux,
-        "log_r_eff": _expit(u_r, LOG_R_EFF_LIMITS),
-        "n": _expit(u_n, _ROOT_N_LIMITS) ** 2,
-        "e1": u1 * shrink,
-        "e2": u2 * shrink,
-        "dx": _expit(ux, _OFFSET_LIMITS),
-        "dy": _expit(uy, _OFFSET_LIMITS),
+        "log_r_eff": from_logit("log_r_eff", u_r),
+        "n": from_logit("n", u_n),
+        "e1": e1,
+        "e2": e2,
+        "dx": from_logit("dx", ux),
+        "dy": from_logit("dy", uy),
     }
     return stack_labels(labels)
 
@@ -119,15 +171,10 @@ def log_volume(values):
     0.45
     """
     _, u_r, u_n, u1, u2, ux, uy = split_labels(values)
-    size = length(u1, u2).clamp(min=1e-6)
-    # of the disk: radial slope times the stretch across
-    disk = -2 * torch.log(torch.cosh(size.clamp(max=40))) + torch.log(torch.tanh(size) / size)
     constant = (
         math.log(LOG_R_EFF_LIMITS[1] - LOG_R_EFF_LIMITS[0])
         + math.log(2 * (_ROOT_N_LIMITS[1] - _ROOT_N_LIMITS[0]))
-        + 2 * math.log(E_MAX)
         + 2 * math.log(2 * MAX_OFFSET)
     )
-    # of the logistic functions
-    slopes = sum(-softplus(value) - softplus(-value) for value in (u_r, u_n, ux, uy))
-    return constant + slopes + torch.log(_expit(u_n, _ROOT_N_LIMITS)) + disk
+    slopes = sum(log_logit_volume(value) for value in (u_r, u_n, ux, uy))
+    return constant + slopes + torch.log(from_logit("n", u_n)) / 2 + log_disk_volume(u1, u2)

@@ -6,12 +6,8 @@ import torch
 from helpers.small import SIZE, noisy, small_galaxies
 
 from sersicnet.inference.levenberg_marquardt import _covariance, levenberg_marquardt
-from sersicnet.model.labels import (
-    DX,
-    E1,
-    ELLIPTICITY,
-    SERSIC_N,
-)
+from sersicnet.model.labels import DX, E1, ELLIPTICITY, LABELS, SERSIC_N, angle, length
+from sersicnet.model.scene import Layout, Scene
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 
@@ -120,7 +116,7 @@ def test_covariance_at_a_bound_is_that_of_the_other_labels(column, bound):
     gradient = torch.zeros(1, 7)
     gradient[0, column] = bound  # outward
     state = {"gradient": gradient, "information": information[None].float()}
-    covariance, held = _covariance(values, state)
+    covariance, held = _covariance(Scene.sersic(1), values, state)
     free = [other for other in range(7) if other != column]
     expected = np.linalg.inv(information.numpy()[np.ix_(free, free)])
     found = covariance[0].numpy()
@@ -139,3 +135,45 @@ def test_a_bound_that_is_reached_is_left_again():
     assert fit["converged"].float().mean() > 0.7
     assert ((labels[:, DX] - 0.5).abs() < 0.2).all()
     assert labels[:, SERSIC_N].median() < 3
+
+
+def scene_with(truth, names):
+    """The scene of galaxies of which some labels are known."""
+    layout = Layout(tuple(name for name in LABELS if name not in names), names)
+    columns = [LABELS.index(name) for name in names]
+    return Scene.of(layout, truth[:, columns])
+
+
+@pytest.mark.parametrize("names", [("n",), ("log_r_eff", "n"), ("dx", "dy")])
+def test_fit_with_known_labels(names):
+    """They stay, and errors of the others are those of the information without them."""
+    truth = small_galaxies(12, log_flux=3.5, log_r_eff=0.4, n=1.5, e1=0.2, e2=0.1)
+    likelihood = noisy(truth)
+    scene = scene_with(truth, names)
+    fit = levenberg_marquardt(likelihood, truth + 0.03, scene=scene, prior=False)
+    labels = scene.labels(fit["mean"])
+    columns = [LABELS.index(name) for name in names]
+    assert fit["converged"].all()
+    assert torch.equal(labels[:, columns], truth[:, columns])
+    free = [column for column in range(7) if column not in columns]
+    slopes = Scene.sersic(12).slopes(to_unconstrained(labels))
+    information = likelihood.normal_equations(labels).curvature
+    information = (slopes.transpose(1, 2) @ information @ slopes).double().numpy()
+    for row, covariance in enumerate(fit["covariance"].numpy()):
+        expected = np.linalg.inv(information[row][np.ix_(free, free)])
+        scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+        np.testing.assert_allclose(covariance / scale, expected / scale, atol=0.01)
+
+
+def test_a_known_axis_ratio_leaves_the_angle():
+    truth = small_galaxies(12, log_flux=3.5, log_r_eff=0.6, n=1.0, e1=0.25, e2=0.0)
+    layout = Layout(("log_flux", "log_r_eff", "n", "turn", "dx", "dy"), ("q", "theta"))
+    scene = Scene.of(layout, torch.tensor([[0.6, 0.3]] * 12))
+    fit = levenberg_marquardt(noisy(truth), truth, scene=scene, prior=False)
+    found = scene.labels(fit["mean"])
+    torch.testing.assert_close(length(found[:, 3], found[:, 4]), torch.full((12,), 0.25))
+    theta = angle(found[:, 3], found[:, 4])
+    width = fit["covariance"][:, 3, 3].sqrt() * torch.pi / 4  # slope of the turn in the middle
+    assert fit["converged"].all()
+    assert (theta.abs() < 5 * width).all()
+    assert (width < 0.2).all()

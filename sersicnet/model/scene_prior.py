@@ -1,0 +1,83 @@
+"""The universal prior as a density of the free parameters of a scene.
+
+The prior is a product of densities of size, index, ellipticity and center, and of the S/N. Numbers
+that are known leave the product: what is left is the normalized density of the others.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+
+from sersicnet.model.labels import ellipticity, length, split_labels
+from sersicnet.model.prior import Q_LIMITS, ROUND, SNR_LIMITS, log_snr
+from sersicnet.model.unconstrained import log_disk_volume, log_logit_volume
+
+__all__ = ["log_density"]
+
+
+def log_density(scene, values, labels=None):
+    """Return the logarithm of the prior density of free parameters.
+
+    Parameters
+    ----------
+    scene : `~sersicnet.model.scene.Scene`
+        Parameters of N galaxies, or of one.
+    values : (N, P) `~torch.Tensor`
+        Unconstrained parameters; any number of them for one galaxy.
+    labels : (N, 7) `~torch.Tensor`, optional
+        Their labels, if they are there already.
+
+    Returns
+    -------
+    (N,) `~torch.Tensor`
+        Minus infinity where the S/N is outside of the prior.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model import log_prior, log_volume
+    >>> from sersicnet.model.scene import Scene
+    >>> from sersicnet.model.scene_prior import log_density
+    >>> values = torch.tensor([[3.0, 0.2, 0.3, 0.1, 0.0, 0.5, -0.5]], dtype=torch.float64)
+    >>> scene = Scene.sersic(1)
+    >>> expected = log_prior(scene.labels(values)) + log_volume(values)
+    >>> torch.allclose(log_density(scene, values), expected)
+    True
+    """
+    layout = scene.layout
+    if labels is None:
+        labels = scene.labels(values)
+    columns = split_labels(labels)
+    size = length(columns.e1, columns.e2)
+    density = log_logit_volume(values[:, layout.logits]).sum(dim=1)
+    if layout.columns("q"):
+        density = density + _log_thinning(size) - _log_mean_thinning()
+    for disk in layout.disks:
+        density = density + _log_thinning(size) - _log_disk(size)
+        density = density + log_disk_volume(*values[:, disk].unbind(1))
+    if not layout.columns("log_flux"):
+        return density
+    lowest, highest = (math.log10(limit) for limit in SNR_LIMITS)
+    signal = log_snr(labels)
+    inside = (signal > lowest) & (signal < highest)
+    return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
+
+
+def _log_thinning(size):
+    """Logarithm of the share of galaxies of an ellipticity that the prior has, of uniform ``q``."""
+    return torch.log(size) - 0.5 * torch.log(size**2 + ROUND**2)
+
+
+def _log_disk(size):
+    """Logarithm of what turns a density of q, thinned, into one of (e1, e2)."""
+    polar = math.log(math.pi) + torch.log(size) + 2 * torch.log1p(size)
+    return polar + _log_mean_thinning() + math.log(Q_LIMITS[1] - Q_LIMITS[0])
+
+
+@lru_cache
+def _log_mean_thinning():
+    """Logarithm of the mean of the thinning over uniform ``q``."""
+    q = torch.linspace(*Q_LIMITS, 20_001, dtype=torch.float64)
+    kept = torch.exp(_log_thinning(ellipticity(q).clamp(min=1e-12)))
+    return math.log(float(torch.trapezoid(kept, q)) / (Q_LIMITS[1] - Q_LIMITS[0]))

@@ -1,0 +1,40 @@
+"""Bounds of the parameters of a fit."""
+
+import torch
+
+from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
+from sersicnet.model.scene import Layout, Scene
+
+TWO = Layout(free=("log_flux", "n"), known=("log_r_eff", "q", "theta", "dx", "dy"))
+
+
+def scene_with(lower, upper):
+    known = torch.zeros(1, len(TWO.known))
+    return Scene(TWO, known, torch.tensor([lower]), torch.tensor([upper]))
+
+
+def test_values_are_moved_to_the_bounds_of_their_galaxy():
+    scene = scene_with([-1.0, -7.0], [1.0, 2.0])
+    moved = within_bounds(scene, torch.tensor([[-3.0, 5.0]]))
+    assert moved.tolist() == [[-1.0, 2.0]]
+
+
+def test_the_length_of_the_ellipticity_has_a_bound():
+    values = torch.zeros(1, 7)
+    values[0, 3:5] = torch.tensor([30.0, 40.0])
+    moved = within_bounds(Scene.sersic(1).to("cpu", values.dtype), values)
+    torch.testing.assert_close(moved[0, 3:5], torch.tensor([2.4, 3.2]))
+
+
+def test_a_bound_holds_what_points_beyond_it():
+    scene = scene_with([-1.0, -7.0], [1.0, 2.0])
+    values = torch.tensor([[1.0, 2.0]])
+    assert stuck_directions(scene, values, torch.tensor([[1.0, -1.0]])).tolist() == [[True, False]]
+    assert stuck_directions(scene, values, torch.tensor([[-1.0, 1.0]])).tolist() == [[False, True]]
+
+
+def test_directions_are_unit_vectors():
+    values = torch.randn(5, 7, generator=torch.Generator().manual_seed(1))
+    directions = bounded_directions(Scene.sersic(5), values)
+    assert directions.shape == (5, 6, 7)
+    torch.testing.assert_close(directions.norm(dim=2), torch.ones(5, 6))
