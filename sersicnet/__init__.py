@@ -40,8 +40,13 @@ except ModuleNotFoundError:  # a source tree that was never built or installed
     __version__ = "0+unknown"
 
 _HOMES = {
+    "DeVaucouleurs": "model.components",
+    "Exponential": "model.components",
     "Flags": "flags",
+    "Model": "model.description",
+    "NormalPrior": "model.components",
     "Population": "inference.population",
+    "Sersic": "model.components",
     "SersicNet": "estimator",
     "SersicResults": "results",
     "check_psf": "model.psf_check",
@@ -55,8 +60,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "DeVaucouleurs",
+    "Exponential",
     "Flags",
+    "Model",
+    "NormalPrior",
     "Population",
+    "Sersic",
     "SersicNet",
     "SersicResults",
     "check_psf",

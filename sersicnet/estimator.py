@@ -16,6 +16,7 @@ from sersicnet.diagnostics.scores import score_table
 from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.predict import predict
 from sersicnet.io.weights import list_pretrained, pretrained_path
+from sersicnet.model.description import check_model
 from sersicnet.networks.flow_density import base_points
 from sersicnet.networks.registry import network_name, torch_device
 from sersicnet.networks.saved import read_net, write_net
@@ -211,6 +212,7 @@ class SersicNet(Settings):
         mask_bits=None,
         augment=False,
         refine=None,
+        model="sersic",
         sky="prior",
         sky_err=None,
         noise_correlation="measure",
@@ -247,14 +249,14 @@ class SersicNet(Settings):
         gain : float or `~astropy.units.Quantity`, optional
             Electrons per unit of the data, for photons that noise maps lack; default: the header.
         mask_bits : int, str or list of them, optional
-            The bits that mean bad in masks of integers: their sum, or their names, by default
-            those of the mission that the header names, else all: see `~sersicnet.io.read_cutout`.
+            The bits that mean bad in masks of integers, as in `~sersicnet.io.read_cutout`.
         augment : bool
-            Whether the universal network sees each stamp in eight orientations, and the result is
-            the mean of the posteriors, in six times the time.
+            Whether the universal network sees each stamp in eight orientations (slower).
         refine : None, ``'lm'`` or ``'importance'``
             Refinement of the network's posterior by a fit or by importance sampling; for options,
             `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
+        model : str, Sersic or Model
+            What is known of the galaxies (`~sersicnet.Model`); if anything is, it is fitted.
         sky : {'prior', 'free', 'fixed', 'plane'}
             What a refinement assumes of the sky: 0 within ``sky_err``, any, none, with any slope.
         sky_err : float or `~astropy.units.Quantity`, optional
@@ -262,10 +264,8 @@ class SersicNet(Settings):
         noise_correlation : 'measure', None, (K, K) array_like or path
             Correlation of the noise of two pixels at each distance: that of the cutout, none, or a
             known one, with distance 0 in its middle (in a FITS file).
-        n_samples : int
-            Number of points of the network's posterior, for medians and quantiles.
-        batch_size : int
-            Number of stamps in a forward pass.
+        n_samples, batch_size : int
+            Numbers of points of the network's posterior and of stamps in a forward pass.
         seed : int
             Seed of these points, the same for each galaxy, and of the draws of ``'importance'``.
         progress_bar : bool
@@ -278,15 +278,14 @@ class SersicNet(Settings):
 
         Raises
         ------
-        RuntimeError
-            If there is no trained network.
-        TypeError, ValueError, `~astropy.units.UnitConversionError`
-            If the call makes no sense: see the page on bad input.
+        RuntimeError, TypeError, ValueError, `~astropy.units.UnitConversionError`
+            If there is no trained network, or the call makes no sense: see the page on bad input.
 
         Warns
         -----
         `~astropy.utils.exceptions.AstropyUserWarning`
-            If a PSF is doubtful (see `~sersicnet.check_psf`), or most galaxies are ``UNRESOLVED``.
+            If a PSF is doubtful (see `~sersicnet.check_psf`), most galaxies are ``UNRESOLVED``, or
+            a model could not be fitted.
 
         Examples
         --------
@@ -318,6 +317,7 @@ class SersicNet(Settings):
             points=base_points(n_samples, seed),
             augment=augment,
             refine=refine,
+            model=check_model(model),
             assumptions=Assumptions(sky, sky_err, noise_correlation),
             seed=seed,
             batch_size=batch_size,

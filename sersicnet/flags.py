@@ -66,7 +66,7 @@ _DESCRIPTIONS = {
     Flags.NO_DATA: "no usable pixel: all are masked, NaN or infinite; the row is NaN",
     Flags.NO_NOISE: "no usable pixel has positive, finite noise; the row is NaN",
     Flags.RENDER_FAILED: "the simulator could not draw the galaxy; cutout and row are NaN",
-    Flags.PREDICTION_FAILED: "the output of the network is not finite; the row is NaN",
+    Flags.PREDICTION_FAILED: "the network or the fit of a model found nothing; the row is NaN",
     Flags.BAD_PIXELS: "unmasked bad pixels (NaN, no noise, a fill) hide light of the galaxy",
     Flags.NOISE_ESTIMATED: "no uncertainty of a known kind; the noise was estimated from the image",
     Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked or bad",
@@ -84,7 +84,10 @@ _DESCRIPTIONS = {
     Flags.UNDERSAMPLED_PSF: "the FWHM of the PSF is below 2.4 pixels of its stamp; oversample it",
     Flags.BINNED: "the galaxy is too large for the stamp; the cutout was binned",
     Flags.MISFIT: "the image differs from one Sersic galaxy with this PSF by more than its errors",
-    Flags.NOT_REFINED: "the refinement failed or did not converge; the network's values are kept",
+    Flags.NOT_REFINED: (
+        "the refinement failed or did not converge; the network's values are kept, but not where "
+        "the model has fixed values or priors: the row is then NaN"
+    ),
     Flags.AT_BOUND: "a parameter of the fit is at its bound or unconstrained; its error is NaN",
     Flags.LOW_ESS: "the effective sample size is too small; do not trust the posterior",
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",

@@ -23,6 +23,8 @@ SEVEN = tuple(PARAMETERS)
 
 # Points of the network's posterior that errors at a bound follow from.
 _N_POINTS = 64
+# Least standard deviation of a proposal made of them.
+_LEAST_WIDTH = 1e-3
 # Distance between the medians of network and fit, in units of both errors, beyond which a fit must
 # be better within the galaxy, and not at a bound.
 _FAR = 5.0
@@ -62,11 +64,13 @@ def median_labels(quantiles, stamps, psfs):
     return stack_labels(labels)
 
 
-def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
+def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=None):
     """Fit all galaxies of a batch, with PSFs that are binned and centered as each needs them.
 
     A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
-    not taken: it fits something else, such as the halo of a bright neighbor.
+    not taken: it fits something else, such as the halo of a bright neighbor. Where something is
+    known of the galaxy, the fit starts from that, and may be at a bound; any fit with a normal
+    prior is taken.
 
     Parameters
     ----------
@@ -76,6 +80,8 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
         What is known of sky and noise.
     prior, device
         As in `~sersicnet.inference.fit_stamps`.
+    constraints : `~sersicnet.inference.constraints.Constraints`, optional
+        What is known of the galaxies.
 
     Returns
     -------
@@ -84,12 +90,17 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
     start = median_labels(quantiles, stamps, psfs)
     offset = np.zeros((len(stamps), 2))
     groups = []
-    fits = []
-    scene = Scene.sersic(len(stamps))
     for rows, group_psfs in groups_by_bins(stamps, psfs):
         group_psfs, offset[rows] = centered_psfs(group_psfs)
         start[rows, CENTER] += offset[rows]
         groups.append((rows, group_psfs))
+    scene = Scene.sersic(len(stamps))
+    if constraints is not None:
+        scene, usable = constraints.scene(start, stamps.frame, psfs.log_light, offset)
+        start = scene.labels(scene.values(torch.from_numpy(start))).numpy()
+        start[~usable] = np.nan
+    fits = []
+    for rows, group_psfs in groups:
         fits.append(
             fit_stamps(
                 start[rows],
@@ -106,14 +117,20 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device):
         )
     order = np.argsort(np.concatenate([rows for rows, _ in groups]))
     fit = Fit.concatenate(fits)[order]
-    refined = FitDensity(None, fit.mean, fit.covariance, psfs.log_light, offset, None)
+    shifts = psfs.log_light, offset
+    refined = FitDensity(None, fit.mean, fit.covariance, *shifts, None, scene=scene)
     far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
-    converged = fit.converged & ~(far & (~fit.closer | fit.held.any(axis=1)))
+    worse = ~fit.closer
+    if constraints is None:
+        worse |= fit.held.any(axis=1)
+    elif scene.layout.priors:
+        worse[:] = False  # a prior may well lead away from the image
+    converged = fit.converged & ~(far & worse)
     kept = {"converged": converged}
     for name in ("mean", "covariance"):
         kept[name] = getattr(fit, name).copy()
         kept[name][~converged] = np.nan
-    return BatchFit(start, scene, replace(fit, **kept), psfs.log_light, offset, groups)
+    return BatchFit(start, scene, replace(fit, **kept), *shifts, groups)
 
 
 def _differ(one, other):
@@ -212,11 +229,7 @@ class BatchFit:
         rows = np.flatnonzero(fit.converged & fit.held.any(axis=1))
         if len(rows) == 0:
             return covariance
-        points = torch.from_numpy(base_points(_N_POINTS, seed))[:, None]
-        labels = flow_labels(posterior.distribution(rows), points.expand(-1, len(rows), -1))
-        labels[:, :, LOG_FLUX] += (self.log_light - posterior.log_light)[rows, None]
-        labels[:, :, CENTER] += (self.offset - posterior.offset)[rows, None]
-        drawn = self.scene[rows].values(torch.from_numpy(labels))
+        drawn = self._network_values(posterior, rows, seed)
         away = drawn.numpy() - fit.mean[rows, None]
         away = away * ~fit.held[rows, None]
         covariance[rows] += np.swapaxes(away, 1, 2) @ away / _N_POINTS
@@ -241,16 +254,33 @@ class BatchFit:
 
     def proposals(self, posterior, row):
         """Return the proposals that the first draws of a galaxy come from."""
-        log_light = float(posterior.log_light[row] - self.log_light[row])
-        flow = FlowProposal(posterior.distribution([row]), log_light)
+        found = [self._of_network(posterior, row)]
         if not self.fit.converged[row] or self.fit.held[row].any():
-            return [flow]
+            return found
         mean = torch.from_numpy(self.fit.mean[row])
         covariance = torch.from_numpy(self.fit.covariance[row])
         try:
-            return [flow, StudentProposal(mean, covariance)]
+            return [*found, StudentProposal(mean, covariance)]
         except torch.linalg.LinAlgError:
-            return [flow]
+            return found
+
+    def _of_network(self, posterior, row):
+        """Return the network's posterior, or the moments of its free parameters, as a proposal."""
+        if self.scene.is_sersic:
+            log_light = float(posterior.log_light[row] - self.log_light[row])
+            return FlowProposal(posterior.distribution([row]), log_light)
+        values = self._network_values(posterior, np.array([row]), 0)[0]
+        covariance = torch.cov(values.T).view(2 * values.shape[1:])
+        least = _LEAST_WIDTH**2 * torch.eye(len(covariance), dtype=covariance.dtype)
+        return StudentProposal(values.mean(dim=0), covariance + least)
+
+    def _network_values(self, posterior, rows, seed):
+        """Return parameters of draws of the network for some galaxies, (R, S, P)."""
+        points = torch.from_numpy(base_points(_N_POINTS, seed))[:, None]
+        labels = flow_labels(posterior.distribution(rows), points.expand(-1, len(rows), -1))
+        labels[:, :, LOG_FLUX] += (self.log_light - posterior.log_light)[rows, None]
+        labels[:, :, CENTER] += (self.offset - posterior.offset)[rows, None]
+        return self.scene[rows].values(torch.from_numpy(labels))
 
     def labels(self, values, row):
         """Return labels for the user's PSF, (S, 7), from unconstrained values of a galaxy."""

@@ -7,7 +7,7 @@ import torch
 
 from sersicnet._rows import Rows
 from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
-from sersicnet.inference.prior_terms import prior_terms
+from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.prior import SNR_LIMITS, log_snr
 from sersicnet.model.scene import Scene
@@ -252,7 +252,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     covariance, held = _covariance(scene, values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     end = scene.labels(values)
-    inside = 10 ** log_snr(end) > SNR_LIMITS[0]
+    inside = (10 ** log_snr(end) > SNR_LIMITS[0]) | (not scene.layout.limits_signal)
     found = _compare(likelihood, labels, end) | sky_terms(likelihood, state, covariance)
     return found | {
         "mean": values,
@@ -324,6 +324,12 @@ def _evaluate(likelihood, scene, values, prior):
         gradient = gradient + slope
         information = curvature + along
         curvature = information + across
+    if scene.layout.priors:
+        log_prior, slope, bend = normal_terms(scene, values, prior=prior)
+        cost = cost - log_prior
+        gradient = gradient + slope
+        information = information + bend
+        curvature = curvature + bend
     return {
         "cost": cost,
         "chi2": equations.chi2,

@@ -87,6 +87,12 @@ def check_posteriors(results):
             "with the weights 'universal'"
         )
         raise ValueError(msg)
+    if "MODEL" in results.meta:
+        msg = (
+            f"results of the model {results.meta['MODEL']!r}: a population needs those of "
+            "model='sersic', of which nothing is known"
+        )
+        raise ValueError(msg)
     if "POPULATN" in results.meta:
         msg = (
             f"results have a population as prior ({results.meta['POPULATN']}), not the universal "

@@ -9,6 +9,7 @@ import torch
 from tqdm.auto import tqdm
 
 from sersicnet.flags import FAILED, Flags
+from sersicnet.inference.constraints import Constraints, warn_unfitted
 from sersicnet.inference.flags import (
     misfit_flags,
     network_flags,
@@ -21,7 +22,7 @@ from sersicnet.inference.misfit import judge
 from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
 from sersicnet.inference.record import describe_call, describe_inputs, describe_photons
-from sersicnet.inference.refine import check_refinement
+from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -77,6 +78,7 @@ def predict(
     points,
     augment,
     refine,
+    model,
     assumptions,
     seed,
     batch_size,
@@ -96,6 +98,8 @@ def predict(
         ``pixel_scale``, ``zeropoint`` and ``gain``, as the user gave them.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles of a flow are computed from.
+    model : `~sersicnet.Model`
+        What is known of the galaxies.
     assumptions : `~sersicnet.inference.assumptions.Assumptions`
         What fits assume about the pixels.
     batch_size : int
@@ -116,7 +120,13 @@ def predict(
     """
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     measure = _measure_with(
-        net, points=points, augment=augment, refine=refine, assumptions=assumptions, seed=seed
+        net,
+        points=points,
+        augment=augment,
+        refine=refine,
+        model=model,
+        assumptions=assumptions,
+        seed=seed,
     )
     batches = open_cutouts(
         cutouts,
@@ -128,6 +138,7 @@ def predict(
         **units,
     )
     assumptions.check_length(len(batches))
+    model.check_length(len(batches))
     parts = []
     seen = _Seen()
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
@@ -137,11 +148,14 @@ def predict(
                 log_batch(batch, len(batches))
             inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
             found = measure(batch, batch_size=batch_size)
-            parts.append(_results_of(net.parameters_, *found, inputs))
+            known = Constraints.of(model, np.arange(batch.first, batch.first + len(batch)))
+            parts.append(_results_of(net.parameters_, *found, inputs, known))
             seen.add(batch)
             bar.update(len(batch))
     warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
-    results = _join(net, batches, parts, refine=refine, assumptions=assumptions)
+    results = _join(net, batches, parts, refine=refine, model=model, assumptions=assumptions)
+    if not model.is_free:
+        warn_unfitted(results.flags, stacklevel=3)
     if not batches.is_checked:
         results.meta.update(describe_photons(*np.hstack(seen.photons)))
     if needs_psf and not batches.is_checked:
@@ -150,24 +164,25 @@ def predict(
     return results
 
 
-def _results_of(parameters, stamps, posterior, quantiles, columns, inputs):
+def _results_of(parameters, stamps, posterior, quantiles, columns, inputs, constraints):
     """Return the results of a batch, with shapes on the sky and in pixels."""
     kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
     shapes = shapes_in_pixels(quantiles, stamps.frame, parameters)
     quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, parameters)
+    if constraints is not None:
+        quantiles = constraints.put_into(quantiles, parameters)
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 
-def _join(net, batches, parts, *, refine, assumptions):
+def _join(net, batches, parts, *, refine, model, assumptions):
     """Join the results of all batches, and describe and log them."""
     results = SersicResults.concatenate(parts)
     width = psf_width(batches.psfs, batches.psf_options)
     if width is not None:
         results.meta[PSF_WIDTH] = width
     results.meta.update(describe_inputs(batches.cutouts, results.frame))
-    results.meta.update(
-        describe_call(net, refine=refine, assumptions=assumptions, psf_options=batches.psf_options)
-    )
+    options = {"assumptions": assumptions, "psf_options": batches.psf_options}
+    results.meta.update(describe_call(net, refine=refine, model=model, **options))
     log_results(batches.cutouts, results)
     return results
 
@@ -186,11 +201,13 @@ def _noise_scatter(batch):
     return scatter
 
 
-def _measure_with(net, *, points, augment, refine, assumptions, seed):
+def _measure_with(net, *, points, augment, refine, model, assumptions, seed):
     """Return the function that measures a batch with the network."""
     refinement = check_refinement(refine)
+    if refinement is None and not model.is_free:
+        refinement = LevenbergMarquardt()
     if not isinstance(net.network_, PosteriorNetwork):
-        check_plain(refine, augment)
+        check_plain(refine, augment, model)
         return partial(measure_regression, net)
     return partial(
         _measure_universal,
@@ -198,35 +215,42 @@ def _measure_with(net, *, points, augment, refine, assumptions, seed):
         points=points,
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
         refinement=refinement,
+        model=model,
         assumptions=assumptions,
         seed=seed,
     )
 
 
-def check_plain(refine, augment):
+def check_plain(refine, augment, model=None):
     """Raise ValueError for options that need the posterior network.
 
     Parameters
     ----------
     refine, augment
         As in `~sersicnet.SersicNet.predict`.
+    model : `~sersicnet.Model`, optional
+        What is known of the galaxies.
 
     Raises
     ------
     ValueError
-        If there is a refinement, or ``augment`` is True.
+        If there is a refinement, ``augment`` is True, or the model knows something.
     """
     if refine is not None:
         option = f"refine={refine!r}"
     elif augment:
         option = "augment=True"
+    elif model is not None and not model.is_free:
+        option = f"model={model!r}"
     else:
         return
     msg = f"{option} needs the posterior network: use the weights 'universal'"
     raise ValueError(msg)
 
 
-def _measure_universal(net, batch, *, points, ways, refinement, assumptions, seed, batch_size):
+def _measure_universal(
+    net, batch, *, points, ways, refinement, model, assumptions, seed, batch_size
+):
     """Measure a batch with the posterior network.
 
     Returns its stamps, with binned ones and all flags, the posterior, refined if asked, quantiles,
@@ -242,8 +266,16 @@ def _measure_universal(net, batch, *, points, ways, refinement, assumptions, see
     if refinement is not None:
         pixels = assumptions.of(batch, stamps)
         correlation = pixels.correlation
+        numbers = np.arange(batch.first, batch.first + len(batch))
         posterior, quantiles, columns, flags = refinement(
-            posterior, quantiles, stamps, batch.psfs, pixels=pixels, seed=seed, device=device
+            posterior,
+            quantiles,
+            stamps,
+            batch.psfs,
+            pixels=pixels,
+            seed=seed,
+            device=device,
+            constraints=Constraints.of(model, numbers),
         )
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0

@@ -5,10 +5,12 @@ import torch
 from sersicnet.model.prior import E_MAX
 from sersicnet.model.scene import SERSIC
 
-__all__ = ["fit_log_prior", "prior_terms"]
+__all__ = ["fit_log_prior", "normal_terms", "prior_terms"]
 
 # Softens the cusp that the prior of the ellipticity has at round galaxies.
 _SOFT = 0.05
+# Powers of quantities in the densities by which normal ones replace the universal ones.
+_POWERS = {"r_eff": 1.0, "n": 0.5}
 
 
 def fit_log_prior(values, layout=SERSIC):
@@ -65,6 +67,42 @@ def prior_terms(values, layout=SERSIC):
     for disk in layout.disks:
         slope[:, disk], along[:, disk, disk], across[:, disk, disk] = _disk_terms(values[:, disk])
     return fit_log_prior(values, layout), slope, along, across
+
+
+def normal_terms(scene, values, *, prior=True):
+    """Return the logarithm of the normal priors of a scene, its gradient and minus its curvature.
+
+    Parameters
+    ----------
+    scene : `~sersicnet.model.scene.Scene`
+        Parameters of N galaxies.
+    values : (N, P) `~torch.Tensor`
+        Unconstrained parameters.
+    prior : bool, optional
+        Whether the universal prior counts, whose densities these take the place of.
+
+    Returns
+    -------
+    log_prior : (N,) `~torch.Tensor`
+        Up to a constant.
+    slope : (N, P) `~torch.Tensor`
+    curvature : (N, P, P) `~torch.Tensor`
+        That of the normal priors alone, to first order in the quantities.
+    """
+    found = scene.quantities(values)
+    slopes = scene.quantity_slopes(values)
+    mean, err, _, _ = scene.normals.unbind(-1)
+    apart = (found - mean) / err
+    total = -0.5 * apart.square()
+    change = -apart / err
+    if prior:
+        # sizes are uniform in their logarithm there, and indices in their square root
+        powers = found.new_tensor([_POWERS.get(name, 0.0) for name in scene.layout.priors])
+        total = total + powers * torch.log(torch.where(powers > 0, found, 1.0))
+        change = change + torch.where(powers > 0, powers / found, 0.0)
+    scaled = slopes / err[:, :, None]
+    gradient = (change[:, None] @ slopes)[:, 0]
+    return total.sum(dim=1), gradient, scaled.transpose(1, 2) @ scaled
 
 
 def _disk_terms(point):

@@ -14,7 +14,7 @@ __all__ = ["UNIVERSAL", "describe_call", "describe_inputs", "describe_photons"]
 UNIVERSAL = "universal"
 
 
-def describe_call(net, *, refine, assumptions, psf_options):
+def describe_call(net, *, refine, assumptions, psf_options, model=None):
     """Describe what measured, for ``meta`` and the headers of FITS files.
 
     Parameters
@@ -27,6 +27,9 @@ def describe_call(net, *, refine, assumptions, psf_options):
         What fits assume about the pixels.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
+    model : `~sersicnet.Model`, optional
+        What is known of the galaxies: if something is, ``MODEL`` says what, and no refinement means
+        the fit that this needs.
 
     Returns
     -------
@@ -38,6 +41,10 @@ def describe_call(net, *, refine, assumptions, psf_options):
     """
     weights = net.weights_ or "trained, not loaded from a file"
     assumed = assumptions.describe()
+    known = {}
+    if model is not None and not model.is_free:
+        known["MODEL"] = model.describe()
+        refine = refine or "lm (the model needs a fit)"
     if refine is None:
         refine = "none"
         assumed = dict.fromkeys(assumed, "not used")
@@ -46,6 +53,7 @@ def describe_call(net, *, refine, assumptions, psf_options):
         "WEIGHTS": weights.encode("ascii", "replace").decode(),
         "PRIOR": _prior_of(net),
         "REFINE": str(refine),
+        **known,
         **assumed,
     }
     for option, key in PSF_KEYS.items():

@@ -56,7 +56,9 @@ class LevenbergMarquardt:
     def __post_init__(self):
         check_bool("prior", self.prior)
 
-    def __call__(self, posterior, quantiles, stamps, psfs, *, pixels, seed, device):
+    def __call__(
+        self, posterior, quantiles, stamps, psfs, *, pixels, seed, device, constraints=None
+    ):
         """Refine the posteriors of some galaxies.
 
         Parameters
@@ -75,29 +77,34 @@ class LevenbergMarquardt:
             Seed of random draws.
         device : str or `~torch.device`
             Device on which models are rendered.
+        constraints : `~sersicnet.inference.constraints.Constraints`, optional
+            What is known of the galaxies; the network does not know it, so its answer is not kept
+            where there is no fit.
 
         Returns
         -------
         posterior : `~sersicnet.inference.FitDensity`
             Refined posteriors.
         quantiles : (7, 3, N) `~numpy.ndarray`
-            Refined quantiles, those of the network where there is no fit.
+            Refined quantiles, those of the network (or NaN) where there is no fit.
         columns : dict of (N,) `~numpy.ndarray`
             ``sky`` and ``n_iter``.
         flags : (N,) int `~numpy.ndarray`
-            ``NOT_REFINED``, ``AT_BOUND`` and ``SKY_DEGENERATE``.
+            ``NOT_REFINED`` (with ``PREDICTION_FAILED`` where values are NaN), ``AT_BOUND`` and
+            ``SKY_DEGENERATE``.
         """
-        fits = fit_batch(quantiles, stamps, psfs, pixels, prior=self.prior, device=device)
+        options = {"prior": self.prior, "device": device, "constraints": constraints}
+        fits = fit_batch(quantiles, stamps, psfs, pixels, **options)
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         flags = np.zeros(len(stamps), dtype=np.int64)
-        flags[measured & ~fit.converged] |= int(Flags.NOT_REFINED)
+        flags[measured & ~fit.converged] |= _without_fit(constraints)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
         flags |= fits.sky_flags(pixels)
         covariance = fits.widened(posterior, seed)
         shifts = fits.log_light, fits.offset
         refined = FitDensity(
-            posterior,
+            posterior if constraints is None else None,
             fit.mean,
             covariance,
             *shifts,
@@ -106,7 +113,8 @@ class LevenbergMarquardt:
             scene=fits.scene,
         )
         fitted = fit_quantiles(refined, fit.held, stamps.frame)
-        fitted = np.where(fit.converged, fitted, quantiles)
+        kept = quantiles if constraints is None else np.nan
+        fitted = np.where(fit.converged, fitted, kept)
         columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
         return refined, fitted, columns, flags
 
@@ -165,14 +173,17 @@ class ImportanceSampling:
                 msg = f"{name}={getattr(self, name)} must not be below min_ess={self.min_ess}"
                 raise ValueError(msg)
 
-    def __call__(self, posterior, quantiles, stamps, psfs, *, pixels, seed, device):
+    def __call__(
+        self, posterior, quantiles, stamps, psfs, *, pixels, seed, device, constraints=None
+    ):
         """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
         The refined posterior is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
         ``n_samples``, ``log_evidence``, and ``sky`` of the best fit; the flags are ``LOW_ESS``,
         ``NOT_REFINED`` and ``SKY_DEGENERATE``.
         """
-        fits = fit_batch(quantiles, stamps, psfs, pixels, prior=True, device=device)
+        options = {"prior": True, "device": device, "constraints": constraints}
+        fits = fit_batch(quantiles, stamps, psfs, pixels, **options)
         labels, skies, refined, columns = self._sample_all(
             fits, posterior, quantiles, stamps, pixels, seed=seed, device=device
         )
@@ -181,10 +192,13 @@ class ImportanceSampling:
         flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
         kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
-        flags[kept] |= int(Flags.NOT_REFINED)
-        drawn = posterior.draw(kept, self.n_kept, seed)
-        labels[kept] = stack_labels(drawn)
-        skies[kept] = fits.fit.start_sky[kept, None]
+        flags[kept] |= _without_fit(constraints)
+        if constraints is None:
+            drawn = posterior.draw(kept, self.n_kept, seed)
+            labels[kept] = stack_labels(drawn)
+            skies[kept] = fits.fit.start_sky[kept, None]
+        else:
+            refined[:, :, kept] = np.nan
         flags |= fits.sky_flags(pixels)
         columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
         return SampleDensity(labels, skies), refined, columns, flags
@@ -230,6 +244,13 @@ class ImportanceSampling:
             max_samples=self.max_samples,
             generator=generator,
         )
+
+
+def _without_fit(constraints):
+    """Return the flags of galaxies without a fit: NaN where the network does not know the model."""
+    if constraints is None:
+        return int(Flags.NOT_REFINED)
+    return int(Flags.NOT_REFINED | Flags.PREDICTION_FAILED)
 
 
 def _own_generator(likelihood, seed):

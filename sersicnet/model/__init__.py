@@ -16,6 +16,10 @@ module              content
 ``psf_models``      Stamps of the PSF models of photutils.
 ``psf_resampling``  PSFs centered, binned, and as the network sees them.
 ``render``          Images of many galaxies, each behind its own PSF.
+``scene``           The map from free parameters of a fit to labels.
+``scene_prior``     The prior of these parameters.
+``components``      What users say of a galaxy: components, fixed values, priors.
+``description``     The models of users.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
 ``stamp_groups``    Galaxies that are fitted together, and their likelihoods.

@@ -40,6 +40,9 @@ class Layout:
     known : tuple of str
         What each of F known numbers is: labels, or ``q`` and ``theta``, the angle that is known or
         that a ``turn`` starts from.
+    priors : tuple of str
+        Quantities that have a normal prior: ``log_flux``, ``r_eff`` (in pixels), ``n``, ``q``,
+        ``turn``, ``dx`` or ``dy``.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class Layout:
 
     free: tuple[str, ...] = LABELS
     known: tuple[str, ...] = ()
+    priors: tuple[str, ...] = ()
 
     @property
     def n_parameters(self):
@@ -64,6 +68,11 @@ class Layout:
     def logits(self):
         """Columns of parameters whose unconstrained values are logits."""
         return [column for column, name in enumerate(self.free) if name in LIMITS]
+
+    @property
+    def limits_signal(self):
+        """Whether the limits of the S/N hold: they are the prior of a flux that has no other."""
+        return "log_flux" in self.free and "log_flux" not in self.priors
 
     @cached_property
     def single(self):
@@ -93,9 +102,26 @@ class Layout:
         """Return labels, (..., 7) for values (..., P) and known numbers (..., F)."""
         return stack_labels(self.naturals(values, known))
 
+    def quantities(self, values, known):
+        """Return the quantities that have a normal prior, (..., R), R of them."""
+        found = self.naturals(values, known)
+        found["r_eff"] = 10 ** found["log_r_eff"]
+        return stack_labels(found, names=self.priors)
+
 
 # One Sersic galaxy of which nothing is known.
 SERSIC = Layout()
+# Parameters of quantities that have another name.
+_PARAMETERS_OF = {"r_eff": ("log_r_eff",)}
+
+
+def _unconstrained(quantity, values):
+    """Return the unconstrained parameters of quantities that have a normal prior."""
+    if quantity == "r_eff":
+        return to_logit("log_r_eff", values.clamp(min=1e-9).log10())
+    if quantity in LIMITS:
+        return to_logit(quantity, values)
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +136,8 @@ class Scene(Rows):
         Known numbers.
     lower, upper : (N, P) `~torch.Tensor`
         Bounds of the unconstrained parameters; those of ellipticities are not used.
+    normals : (N, R, 4) `~torch.Tensor`
+        Normal priors: mean, standard deviation, and lower and upper limit.
 
     Examples
     --------
@@ -127,10 +155,13 @@ class Scene(Rows):
     known: torch.Tensor
     lower: torch.Tensor
     upper: torch.Tensor
+    normals: torch.Tensor
 
     @classmethod
-    def of(cls, layout, known):
-        """Make the scene of a layout, with the bounds that all galaxies have.
+    def of(cls, layout, known, normals=None):
+        """Make the scene of a layout.
+
+        Bounds are those that all galaxies have, and those of the limits of priors.
 
         Parameters
         ----------
@@ -138,14 +169,24 @@ class Scene(Rows):
             Names of the parameters.
         known : (N, F) `~torch.Tensor`
             Known numbers.
+        normals : (N, R, 4) `~torch.Tensor`, optional
+            Normal priors, if the layout has some.
 
         Returns
         -------
         Scene
         """
-        bounds = known.new_full((len(known), layout.n_parameters), torch.inf)
-        bounds[:, layout.logits] = _BOUND
-        return cls(layout, known, -bounds, bounds)
+        upper = known.new_full((len(known), layout.n_parameters), torch.inf)
+        upper[:, layout.logits] = _BOUND
+        lower = -upper
+        if normals is None:
+            normals = known.new_zeros(len(known), 0, 4)
+        for number, quantity in enumerate(layout.priors):
+            (column,) = layout.columns(*_PARAMETERS_OF.get(quantity, (quantity,)))
+            low, high = _unconstrained(quantity, normals[:, number, 2:]).unbind(1)
+            lower[:, column] = lower[:, column].fmax(low)
+            upper[:, column] = upper[:, column].fmin(high)
+        return cls(layout, known, lower, upper, normals)
 
     @classmethod
     def sersic(cls, n_galaxies):
@@ -179,6 +220,15 @@ class Scene(Rows):
         (N, 7) or (N, S, 7) `~torch.Tensor`
         """
         return self.layout.labels(values, self._known_at(values))
+
+    def quantities(self, values):
+        """Return the quantities that have a normal prior, (N, R), as `labels` returns labels."""
+        return self.layout.quantities(values, self._known_at(values))
+
+    def quantity_slopes(self, values):
+        """Return derivatives of these quantities by the parameters, (N, R, P) for (N, P)."""
+        jacobian = torch.func.jacrev(self.layout.quantities)
+        return torch.func.vmap(jacobian)(values, self._known_at(values))
 
     def _known_at(self, values):
         """The known numbers that belong to parameters, of the shape of these."""

@@ -1,7 +1,8 @@
 """The universal prior as a density of the free parameters of a scene.
 
 The prior is a product of densities of size, index, ellipticity and center, and of the S/N. Numbers
-that are known leave the product: what is left is the normalized density of the others.
+that are known leave the product: what is left is the normalized density of the others. A normal
+prior of a quantity takes the place of its factor.
 """
 
 import math
@@ -11,7 +12,7 @@ import torch
 
 from sersicnet.model.labels import ellipticity, length, split_labels
 from sersicnet.model.prior import Q_LIMITS, ROUND, SNR_LIMITS, log_snr
-from sersicnet.model.unconstrained import log_disk_volume, log_logit_volume
+from sersicnet.model.unconstrained import LIMITS, log_disk_volume, log_logit_volume
 
 __all__ = ["log_density"]
 
@@ -56,12 +57,53 @@ def log_density(scene, values, labels=None):
     for disk in layout.disks:
         density = density + _log_thinning(size) - _log_disk(size)
         density = density + log_disk_volume(*values[:, disk].unbind(1))
-    if not layout.columns("log_flux"):
+    if layout.priors:
+        density = density + _log_normals(scene, values)
+    if not layout.limits_signal:
         return density
     lowest, highest = (math.log10(limit) for limit in SNR_LIMITS)
     signal = log_snr(labels)
     inside = (signal > lowest) & (signal < highest)
     return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
+
+
+def _log_normals(scene, values):
+    """Logarithm of the normal priors, over the universal densities that they replace."""
+    found = scene.quantities(values)
+    mean, err, low, high = scene.normals.to(values.dtype).expand(*found.shape, 4).unbind(-1)
+    density = -0.5 * ((found - mean) / err) ** 2 - torch.log(math.sqrt(2 * math.pi) * err)
+    density = density - _log_mass((low - mean) / err, (high - mean) / err)
+    density = torch.where((found >= low) & (found <= high), density, -torch.inf)
+    for number, name in enumerate(scene.layout.priors):
+        density[:, number] -= _log_universal(name, found[:, number])
+    return density.sum(dim=1)
+
+
+def _log_mass(low, high):
+    """Logarithm of the share of a standard normal distribution between two numbers."""
+    flipped = low > 0  # the lower tail has more digits
+    below = torch.where(flipped, -high, low)
+    above = torch.where(flipped, -low, high)
+    top = torch.special.log_ndtr(above)
+    return top + torch.log1p(-torch.exp(torch.special.log_ndtr(below) - top))
+
+
+def _log_universal(name, quantity):
+    """Logarithm of the universal density of a quantity; that of a flux is left out as a whole."""
+    match name:
+        case "log_flux":
+            return torch.zeros_like(quantity)
+        case "r_eff":
+            widths = math.log(10) * (LIMITS["log_r_eff"][1] - LIMITS["log_r_eff"][0])
+            return -torch.log(quantity) - math.log(widths)
+        case "n":
+            return -0.5 * torch.log(quantity) - math.log(2 * (LIMITS["n"][1] - LIMITS["n"][0]))
+        case "q":
+            uniform = math.log(Q_LIMITS[1] - Q_LIMITS[0])
+            return _log_thinning(ellipticity(quantity)) - _log_mean_thinning() - uniform
+        case _:
+            low, high = LIMITS[name]
+            return torch.full_like(quantity, -math.log(high - low))
 
 
 def _log_thinning(size):

@@ -1,0 +1,244 @@
+"""What users say of a galaxy: its components, and what is known of their parameters."""
+
+from dataclasses import dataclass, field, fields
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet.model.prior import N_LIMITS, Q_LIMITS
+from sersicnet.parameters import PARAMETERS
+
+__all__ = ["DeVaucouleurs", "Exponential", "NormalPrior", "Sersic", "known_values"]
+
+# Limits of values that hold for any image; those of sizes and positions are in pixels.
+_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": (np.nextafter(0, 1), np.inf)}
+_ANY = (-np.inf, np.inf)
+
+
+def known_values(name, value, *, unit, limits=_ANY):
+    """Return what a user says of a parameter, in the unit of tables.
+
+    Parameters
+    ----------
+    name : str
+        Name for messages.
+    value : float, `~astropy.units.Quantity` or array_like
+        One value, or one for each galaxy.
+    unit : `~astropy.units.Unit` or None
+        Unit of the values that are returned.
+    limits : tuple of float
+        Lowest and highest value.
+
+    Returns
+    -------
+    () or (N,) float `~numpy.ndarray`
+        Read-only, NaN where masked.
+
+    Raises
+    ------
+    TypeError
+        If it is not a number.
+    ValueError
+        If it has more than one axis, or is one value that is not finite or outside of the limits.
+    `~astropy.units.UnitConversionError`
+        If it has another unit.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.model.components import known_values
+    >>> float(known_values("r_eff", 600 * u.mas, unit=u.arcsec))
+    0.6
+    """
+    if isinstance(value, u.Quantity):
+        try:
+            value = value.to_value(unit or u.dimensionless_unscaled)
+        except u.UnitConversionError:
+            msg = f"{name}={value} must have the unit {unit or 'of a pure number'}"
+            raise u.UnitConversionError(msg) from None
+    try:
+        if isinstance(value, bool | str) or value is None:
+            raise TypeError
+        values = np.array(np.ma.filled(np.ma.asarray(value, dtype=float), np.nan))
+    except (TypeError, ValueError):
+        msg = f"{name}={value!r} must be a number or a Quantity, for all galaxies or for each"
+        raise TypeError(msg) from None
+    if values.ndim > 1:
+        msg = f"{name} has shape {values.shape}: one value, or one for each galaxy"
+        raise ValueError(msg)
+    if values.ndim == 0 and not (np.isfinite(values) and limits[0] <= values <= limits[1]):
+        msg = f"{name}={values:g} must be finite and from {limits[0]:.3g} to {limits[1]:g}"
+        raise ValueError(msg)
+    values.flags.writeable = False
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class NormalPrior:
+    """A normal prior of a parameter, in the place of the universal one.
+
+    Parameters
+    ----------
+    mean : float, `~astropy.units.Quantity` or (N,) array_like
+        Mean, in the unit of tables: one value, or one for each galaxy.
+    err : float, `~astropy.units.Quantity` or (N,) array_like
+        Standard deviation.
+    low, high : float, `~astropy.units.Quantity` or (N,) array_like, optional
+        Limits, beyond which the prior is 0. Those of the universal prior hold as well, except for
+        magnitudes.
+
+    Examples
+    --------
+    >>> from sersicnet import NormalPrior, Sersic
+    >>> Sersic(n=NormalPrior(4, 0.5, low=1, high=6))
+    Sersic(n=NormalPrior(mean=4, err=0.5, low=1, high=6))
+    """
+
+    mean: object
+    err: object
+    low: object = None
+    high: object = None
+
+    def values(self, name):
+        """Return the values for a parameter in the unit of tables, by their names.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter.
+
+        Returns
+        -------
+        dict of `~numpy.ndarray`
+            ``mean``, ``err``, ``low`` and ``high``.
+
+        Raises
+        ------
+        TypeError, ValueError, `~astropy.units.UnitConversionError`
+            If one is impossible for this parameter.
+        """
+        unit = PARAMETERS[name].unit
+        positive = (np.nextafter(0, 1), np.inf)
+        err_unit = PARAMETERS[name].err_unit
+        found = {
+            "mean": known_values(f"mean of the prior of {name}", self.mean, unit=unit),
+            "err": known_values(
+                f"err of the prior of {name}", self.err, unit=err_unit, limits=positive
+            ),
+        }
+        for end, default in (("low", -np.inf), ("high", np.inf)):
+            found[end] = np.array(default)
+            value = getattr(self, end)
+            if value is not None:
+                found[end] = known_values(f"{end} of the prior of {name}", value, unit=unit)
+        lowest, highest = _LIMITS.get(name, _ANY)
+        if np.all(np.fmax(found["low"], lowest) >= np.fmin(found["high"], highest)):
+            msg = (
+                f"the prior of {name} has low={self.low!r} and high={self.high!r}: nothing is left "
+                f"between them and {lowest:.3g} to {highest:g}"
+            )
+            raise ValueError(msg)
+        return found
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Sersic:
+    """A Sersic profile, of which all or some parameters are free.
+
+    Parameters
+    ----------
+    mag, r_eff, n, q, theta, x_0, y_0 : float, Quantity, (N,) array_like or NormalPrior, optional
+        A fixed value in the unit of tables, for all galaxies or for each, or a prior; by default
+        the parameter is free.
+
+    Raises
+    ------
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If a value is impossible. ``n`` is from 0.3 to 6.2, ``q`` from 0.05 to 1.
+
+    Examples
+    --------
+    >>> from sersicnet import Sersic
+    >>> Sersic(n=4)
+    Sersic(n=4)
+    """
+
+    mag: object = None
+    r_eff: object = None
+    n: object = None
+    q: object = None
+    theta: object = None
+    x_0: object = None
+    y_0: object = None
+
+    def __post_init__(self):
+        for name in self.settings:
+            self.values(name)
+
+    @property
+    def settings(self):
+        """What is known of the parameters, by name: values and priors."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def values(self, name):
+        """Return what is known of a parameter, in the unit of tables.
+
+        Parameters
+        ----------
+        name : str
+            One of ``settings``.
+
+        Returns
+        -------
+        `~numpy.ndarray` or dict of `~numpy.ndarray`
+            Fixed values, or the values of a `NormalPrior`.
+        """
+        value = getattr(self, name)
+        if isinstance(value, NormalPrior):
+            return value.values(name)
+        limits = _LIMITS.get(name, _ANY)
+        return known_values(name, value, unit=PARAMETERS[name].unit, limits=limits)
+
+    def __repr__(self):
+        shown = [each.name for each in fields(self) if each.init and each.name in self.settings]
+        given = [f"{name}={getattr(self, name)!r}" for name in shown]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Exponential(Sersic):
+    """An exponential disk: a Sersic profile with an index of 1.
+
+    Parameters
+    ----------
+    mag, r_eff, q, theta, x_0, y_0
+        As in `Sersic`.
+
+    Examples
+    --------
+    >>> from sersicnet import Exponential
+    >>> Exponential(q=0.5).settings
+    {'n': 1.0, 'q': 0.5}
+    """
+
+    n: float = field(default=1.0, init=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class DeVaucouleurs(Sersic):
+    """A de Vaucouleurs profile: a Sersic profile with an index of 4.
+
+    Parameters
+    ----------
+    mag, r_eff, q, theta, x_0, y_0
+        As in `Sersic`.
+
+    Examples
+    --------
+    >>> from sersicnet import DeVaucouleurs
+    >>> DeVaucouleurs().settings
+    {'n': 4.0}
+    """
+
+    n: float = field(default=4.0, init=False)

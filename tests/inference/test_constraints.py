@@ -1,0 +1,262 @@
+"""Fits of galaxies of which something is known."""
+
+import numpy as np
+import pytest
+import torch
+from astropy.utils.exceptions import AstropyUserWarning
+from helpers.refined import FEW, SEVEN, TABLE
+from helpers.rendered import NOISE, add_noise, make_cutout, render, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import Exponential, Model, NormalPrior, Population, Sersic, SersicNet
+from sersicnet.flags import Flags
+from sersicnet.inference.constraints import Constraints
+from sersicnet.inference.prior_terms import normal_terms
+from sersicnet.inference.refine import LevenbergMarquardt
+from sersicnet.model.description import check_model
+from sersicnet.model.labels import angle, axis_ratio, length, split_labels
+from sersicnet.model.scene_prior import log_density
+from sersicnet.preprocessing import StampFrame
+
+VALUES = {"mag": 19.3, "r_eff": 0.41, "n": 1.7, "q": 0.55, "theta": 27.0, "x_0": 64.0, "y_0": 63.0}
+
+
+def truth(name):
+    labels = split_labels(np.array(TABLE))
+    q = axis_ratio(length(labels.e1, labels.e2))
+    return {
+        "mag": 25 - 2.5 * (labels.log_flux + np.log10(NOISE)),
+        "r_eff": 0.1 * 10**labels.log_r_eff,
+        "n": labels.n,
+        "q": q,
+        "theta": np.degrees(angle(labels.e1, labels.e2)),
+        "x_0": 63.5 + labels.dx,
+        "y_0": 63.5 + labels.dy,
+    }[name]
+
+
+def frame(n=1):
+    columns = np.array([[2.0], [25.0], [0.1], [1.0], [63.5], [63.5]])
+    return StampFrame(*np.repeat(columns, n, axis=1))
+
+
+def scene_of(model, n=1):
+    """The scene of galaxies in the middle of stamps, and which can be fitted."""
+    constraints = Constraints.of(check_model(model), np.arange(n))
+    start = np.repeat(np.array([TABLE[0]]), n, axis=0)
+    return constraints.scene(start, frame(n), np.zeros(n), np.zeros((n, 2)))
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_a_fixed_value_comes_back_exactly(net, four, name):
+    known = np.array(truth(name))
+    found = net.predict(four[:2], model=Model("sersic", fixed={name: known[:2]}))
+    assert_array_equal(found.median(name), known[:2])
+    assert_array_equal(found.error(name), 0)
+    assert_allclose(found.samples(5)[name], np.repeat(known[:2, None], 5, axis=1), rtol=1e-9)
+    for other in SEVEN:
+        difference = found.median(other) - truth(other)[:2]
+        if other == "theta":
+            difference = (difference + 90) % 180 - 90
+        assert (np.abs(difference) <= 4 * found.error(other)).all(), other
+    assert not found.flags.any()
+
+
+def test_all_values_can_be_fixed_but_one(net, four):
+    """The magnitude is then that of forced photometry, with the smallest of errors."""
+    fixed = {name: truth(name) for name in SEVEN if name != "mag"}
+    found = net.predict(four, model=Model("sersic", fixed=fixed))
+    free = net.predict(four, refine="lm")
+    assert (np.abs(found.median("mag") - truth("mag")) < 4 * found.error("mag")).all()
+    assert (found.error("mag") < free.error("mag")).all()
+
+
+def test_importance_sampling_with_a_known_index(net, four):
+    """Its errors are those of the fit, and the evidence is that of one parameter less."""
+    model = Sersic(n=truth("n")[:2])
+    fit = net.predict(four[:2], model=model)
+    found = net.predict(four[:2], model=model, refine=FEW)
+    assert (found.columns["ess"] > 60).all()
+    assert_array_equal(found.median("n"), truth("n")[:2])
+    for name in ("mag", "r_eff", "q"):
+        assert_allclose(found.error(name), fit.error(name), rtol=0.35)
+        assert (np.abs(found.median(name) - fit.median(name)) < 0.5 * fit.error(name)).all()
+
+
+@pytest.mark.parametrize("refine", ["lm", FEW])
+def test_a_narrow_prior_decides(net, four, refine):
+    """With an error far below that of the image, the answer is the prior's."""
+    priors = {"r_eff": NormalPrior(0.35, 1e-4), "theta": NormalPrior(25, 0.01)}
+    found = net.predict(four[:1], model=Model("sersic", priors=priors), refine=refine)
+    assert_allclose(found.median("r_eff"), 0.35, atol=3e-4)
+    assert_allclose(found.median("theta"), 25, atol=0.03)
+    assert_allclose(found.error("r_eff"), 1e-4, rtol=0.3)
+
+
+@pytest.mark.parametrize("name", ["mag", "r_eff", "n", "q", "x_0"])
+def test_a_prior_and_an_image_add_their_information(net, four, name):
+    """The prior has the error of the fit, and its mean is that of the fit: the error falls."""
+    free = net.predict(four[:1], refine="lm")
+    mean = free.median(name)[0]
+    err = free.error(name)[0]
+    found = net.predict(four[:1], model=Model("sersic", priors={name: NormalPrior(mean, err)}))
+    assert_allclose(found.error(name) / err, np.sqrt(0.5), rtol=0.1)
+    assert np.abs(found.median(name) - mean)[0] < 0.3 * err
+
+
+def test_a_wide_prior_changes_nothing(net, four):
+    free = net.predict(four[:2], refine="lm")
+    found = net.predict(four[:2], model=Model("sersic", priors={"mag": NormalPrior(20, 50)}))
+    for name in SEVEN:
+        difference = np.abs(found.median(name) - free.median(name))
+        assert (difference < 0.05 * free.error(name)).all(), name
+
+
+def test_limits_of_a_prior_hold(net, four):
+    prior = NormalPrior(3, 1, low=2.5, high=3.5)  # the first galaxy has n = 1.5
+    found = net.predict(four[:1], model=Sersic(n=prior))
+    assert_allclose(found.median("n"), 2.5, atol=1e-3)
+    assert found.flags[0] & int(Flags.AT_BOUND)
+    draws = net.predict(four[:1], model=Sersic(n=prior), refine=FEW).samples(50)["n"]
+    assert ((draws >= 2.5 - 1e-6) & (draws <= 3.5)).all()
+
+
+def test_what_cannot_be_used_is_one_row(net, four):
+    """It is NaN and has flags; the others are as they would be without it."""
+    values = [1.5, np.nan, 1.5, 99]
+    with pytest.warns(AstropyUserWarning, match="2 of 4 galaxies could not be fitted"):
+        found = net.predict(four, model=Sersic(n=values))
+    lost = int(Flags.NOT_REFINED | Flags.PREDICTION_FAILED)
+    assert_array_equal(found.flags & lost != 0, [False, True, False, True])
+    assert np.isnan(found.median("mag")[[1, 3]]).all()
+    assert np.isnan(found.samples(3)["mag"][[1, 3]]).all()
+    alone = net.predict([four[0], four[2]], model=Sersic(n=1.5))
+    for name in SEVEN:
+        difference = found.median(name)[[0, 2]] - alone.median(name)
+        assert (np.abs(difference) <= 0.05 * alone.error(name)).all()
+
+
+def test_a_model_that_knows_something_is_fitted(net, four):
+    found = net.predict(four[:1], model=Exponential())
+    assert found.meta["REFINE"] == "lm (the model needs a fit)"
+    assert found.meta["MODEL"] == "exponential, fixed: n"
+    assert "n_iter" in found.to_table().colnames
+    plain = net.predict(four[:1])
+    assert "MODEL" not in plain.meta
+    assert plain.meta["REFINE"] == "none"
+
+
+def test_a_network_of_one_survey_knows_no_models(four):
+    net = SersicNet.from_pretrained("deeplegato")
+    with pytest.raises(ValueError, match=r"model=Model\(Sersic\(n=4\)\) needs the posterior"):
+        net.predict(four[:1], model=Sersic(n=4))
+
+
+def test_as_many_values_as_cutouts(net, four):
+    with pytest.raises(ValueError, match="n of the model has 3 values"):
+        net.predict(four, model=Sersic(n=[1, 2, 3]))
+
+
+def test_a_population_needs_free_parameters(net, four):
+    found = net.predict(four[:1], model=Sersic(n=2))
+    with pytest.raises(ValueError, match="results of the model 'sersic, fixed: n'"):
+        Population.infer(found)
+
+
+def test_values_of_batches_and_bins(net):
+    """They belong to the galaxies of their rows, also where an image is binned."""
+    large = list(TABLE[0])
+    large[0], large[1] = large[0] + 2.2, np.log10(40)
+    images = add_noise(render([large], star(), size=256))
+    found = net.predict([make_cutout(images[0])], model=Sersic(r_eff=4.0, x_0=127.5))
+    assert found.flags[0] & int(Flags.BINNED)
+    assert_array_equal(found.median("r_eff"), 4.0)
+    assert_array_equal(found.median("x_0"), 127.5)
+    assert abs(found.median("y_0")[0] - 127.5) < 5 * found.error("y_0")[0]
+
+
+# --- the scene --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("q",), ("theta",), ("q", "theta"), ("mag", "x_0"), SEVEN[:6]])
+def test_the_scene_has_the_known_values(names):
+    model = Model("sersic", fixed={name: VALUES[name] for name in names})
+    scene, usable = scene_of(model)
+    assert usable.all()
+    assert scene.layout.n_parameters == 7 - len(names)
+    labels = scene.labels(torch.randn(1, 7 - len(names), dtype=torch.float64)).numpy()
+    columns = split_labels(labels)._asdict()
+    found = frame().from_labels(columns, SEVEN) | {
+        "q": axis_ratio(length(columns["e1"], columns["e2"]))
+    }
+    for name in names:
+        assert_allclose(found[name], VALUES[name], rtol=1e-7)
+
+
+def test_sizes_are_not_held_where_pixels_are_not_square():
+    """Unless the whole ellipse is known: one on the sky is then one in pixels."""
+    wide = StampFrame(
+        *np.array([[2.0], [25.0], [0.1], [1.0], [63.5], [63.5]]),
+        stretch=np.array([[[1.2, 0], [0, 1 / 1.2]]]),
+    )
+    start = np.array([TABLE[0]])
+    for fixed, expected in (({"r_eff": 0.4}, False), ({"n": 2}, True)):
+        constraints = Constraints.of(Model("sersic", fixed=fixed), np.arange(1))
+        assert constraints.scene(start, wide, np.zeros(1), np.zeros((1, 2)))[1][0] == expected
+    fixed = {"r_eff": 0.4, "q": 0.5, "theta": 20}
+    constraints = Constraints.of(Model("sersic", fixed=fixed), np.arange(1))
+    scene, usable = constraints.scene(start, wide, np.zeros(1), np.zeros((1, 2)))
+    columns = split_labels(scene.labels(torch.zeros(1, 4, dtype=torch.float64)).numpy())
+    values = {"r_eff": 0.1 * 10**columns.log_r_eff, "theta": np.array([20.0])}
+    values["q"] = axis_ratio(length(columns.e1, columns.e2))
+    assert usable[0]
+    assert_allclose(wide.on_sky(values)["r_eff"], 0.4)
+    assert_allclose(wide.on_sky(values)["q"], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "prior"),
+    [
+        ("mag", NormalPrior(19, 0.3)),
+        ("mag", NormalPrior(19, 0.3, low=18.9)),
+        ("r_eff", NormalPrior(0.4, 0.1)),
+        ("r_eff", NormalPrior(0.02, 0.1, high=0.5)),
+        ("n", NormalPrior(6, 2)),
+        ("q", NormalPrior(0.9, 0.2)),
+        ("theta", NormalPrior(30, 20)),
+        ("x_0", NormalPrior(64, 1, low=63)),
+    ],
+)
+def test_densities_with_a_prior_are_normalized(name, prior):
+    """That of the parameter that has it, with all others known."""
+    fixed = {other: value for other, value in VALUES.items() if other != name}
+    scene, usable = scene_of(Model("sersic", fixed=fixed, priors={name: prior}))
+    assert usable.all()
+    values = torch.linspace(-20, 20, 200_001, dtype=torch.float64)[:, None]
+    density = log_density(scene, values).exp()
+    assert_allclose(float(torch.trapezoid(density, values[:, 0])), 1, atol=2e-3)
+
+
+def test_slopes_of_normal_priors():
+    priors = {name: NormalPrior(VALUES[name], 0.2) for name in ("mag", "r_eff", "n", "q", "theta")}
+    scene, _ = scene_of(Model("sersic", priors=priors), 5)
+    values = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for prior in (True, False):
+        _, slope, curvature = normal_terms(scene, values, prior=prior)
+        for column in range(7):
+            step = torch.zeros(7, dtype=torch.float64)
+            step[column] = 1e-6
+            above, below = (
+                normal_terms(scene, values + sign * step, prior=prior)[0] for sign in (1, -1)
+            )
+            torch.testing.assert_close(
+                slope[:, column], (above - below) / 2e-6, rtol=1e-4, atol=1e-3
+            )
+        assert (torch.linalg.eigvalsh(curvature) > -1e-6).all()
+
+
+def test_priors_count_without_the_universal_one(net, four):
+    """`LevenbergMarquardt(prior=False)` leaves out the latter only."""
+    model = Sersic(n=NormalPrior(2.5, 1e-3))
+    found = net.predict(four[:1], model=model, refine=LevenbergMarquardt(prior=False))
+    assert_allclose(found.median("n"), 2.5, atol=5e-3)
