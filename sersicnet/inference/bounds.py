@@ -13,7 +13,7 @@ def within_bounds(scene, values):
 
     Parameters
     ----------
-    scene : `~sersicnet.model.scene.Scene`
+    scene : `~sersicnet.model.Scene`
         Parameters of N galaxies, with their bounds.
     values : (N, P) `~torch.Tensor`
         Unconstrained parameters.

@@ -82,7 +82,7 @@ class Constraints(Rows):
 
         Returns
         -------
-        scene : `~sersicnet.model.scene.Scene`
+        scene : `~sersicnet.model.Scene`
         usable : (N,) bool `~numpy.ndarray`
         """
         known = self._known_numbers(start, frame, log_light, offset)
@@ -164,8 +164,8 @@ class Constraints(Rows):
         for name, values in self.fixed.items():
             if name not in parameters:
                 continue
-            if name == "theta":
-                values = wrap_theta(values)
+            if name == "theta":  # as it came, if it is an angle of the table
+                values = np.where(np.abs(values) < 90, values, wrap_theta(values))
             row = quantiles[parameters.index(name)]
             row[:] = np.where(np.isfinite(row[1]), values, row)
         return quantiles

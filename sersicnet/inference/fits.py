@@ -23,8 +23,9 @@ SEVEN = tuple(PARAMETERS)
 
 # Points of the network's posterior that errors at a bound follow from.
 _N_POINTS = 64
-# Least standard deviation of a proposal made of them.
+# Least standard deviation of a proposal made of them, and that of a parameter at its bound.
 _LEAST_WIDTH = 1e-3
+_HELD_WIDTH = 0.5
 # Distance between the medians of network and fit, in units of both errors, beyond which a fit must
 # be better within the galaxy, and not at a bound.
 _FAR = 5.0
@@ -152,7 +153,7 @@ class BatchFit:
     ----------
     start : (N, 7) `~numpy.ndarray`
         Labels that the fits started from.
-    scene : `~sersicnet.model.scene.Scene`
+    scene : `~sersicnet.model.Scene`
         Parameters of the fits.
     fit : `~sersicnet.inference.Fit`
         The fits, with labels of NaN where they have not converged or are not taken.
@@ -255,10 +256,11 @@ class BatchFit:
     def proposals(self, posterior, row):
         """Return the proposals that the first draws of a galaxy come from."""
         found = [self._of_network(posterior, row)]
-        if not self.fit.converged[row] or self.fit.held[row].any():
+        held = self.fit.held[row]
+        if not self.fit.converged[row] or (self.scene.is_sersic and held.any()):
             return found
         mean = torch.from_numpy(self.fit.mean[row])
-        covariance = torch.from_numpy(self.fit.covariance[row])
+        covariance = torch.from_numpy(self.fit.covariance[row] + np.diag(_HELD_WIDTH**2 * held))
         try:
             return [*found, StudentProposal(mean, covariance)]
         except torch.linalg.LinAlgError:

@@ -139,7 +139,7 @@ def log_posterior(likelihood, values, *, scene=None):
         Likelihood of one stamp.
     values : (S, P) `~torch.Tensor`
         Unconstrained parameters.
-    scene : `~sersicnet.model.scene.Scene`, optional
+    scene : `~sersicnet.model.Scene`, optional
         What they are; by default the seven labels.
 
     Returns
@@ -172,7 +172,7 @@ class PosteriorDensity:
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
         Likelihood of one stamp.
-    scene : `~sersicnet.model.scene.Scene`, optional
+    scene : `~sersicnet.model.Scene`, optional
         Parameters of the galaxy; by default the seven labels.
     """
 

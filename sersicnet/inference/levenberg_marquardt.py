@@ -118,7 +118,7 @@ def fit_stamps(
         Data and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
         PSFs of the stamps.
-    scene : `~sersicnet.model.scene.Scene`, optional
+    scene : `~sersicnet.model.Scene`, optional
         Parameters of the galaxies, of which some may be known; by default all seven labels are
         free.
     prior : bool
@@ -202,7 +202,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
         Likelihood of N stamps.
     labels : (N, 7) `~torch.Tensor`
         Labels to start from.
-    scene : `~sersicnet.model.scene.Scene`, optional
+    scene : `~sersicnet.model.Scene`, optional
         Parameters of the galaxies, on the device and of the type of the labels, as in
         `fit_stamps`.
     prior : bool

@@ -24,7 +24,7 @@ def fit_log_prior(values, layout=SERSIC):
     ----------
     values : (N, P) `~torch.Tensor`
         Unconstrained parameters.
-    layout : `~sersicnet.model.scene.Layout`, optional
+    layout : `~sersicnet.model.Layout`, optional
         Their names, by default those of the seven labels.
 
     Returns
@@ -74,7 +74,7 @@ def normal_terms(scene, values, *, prior=True):
 
     Parameters
     ----------
-    scene : `~sersicnet.model.scene.Scene`
+    scene : `~sersicnet.model.Scene`
         Parameters of N galaxies.
     values : (N, P) `~torch.Tensor`
         Unconstrained parameters.

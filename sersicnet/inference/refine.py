@@ -77,7 +77,7 @@ class LevenbergMarquardt:
             Seed of random draws.
         device : str or `~torch.device`
             Device on which models are rendered.
-        constraints : `~sersicnet.inference.constraints.Constraints`, optional
+        constraints : Constraints, optional
             What is known of the galaxies; the network does not know it, so its answer is not kept
             where there is no fit.
 

@@ -69,7 +69,7 @@ class FitDensity(Rows):
     prior : bool
         Whether the prior counts (see `~sersicnet.inference.fit_stamps`): if not, the
         distribution is that of the likelihood.
-    scene : `~sersicnet.model.scene.Scene`, optional
+    scene : `~sersicnet.model.Scene`, optional
         What the parameters are; by default the seven labels.
     """
 

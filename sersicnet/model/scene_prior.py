@@ -22,7 +22,7 @@ def log_density(scene, values, labels=None):
 
     Parameters
     ----------
-    scene : `~sersicnet.model.scene.Scene`
+    scene : `~sersicnet.model.Scene`
         Parameters of N galaxies, or of one.
     values : (N, P) `~torch.Tensor`
         Unconstrained parameters; any number of them for one galaxy.

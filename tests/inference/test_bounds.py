@@ -10,7 +10,8 @@ TWO = Layout(free=("log_flux", "n"), known=("log_r_eff", "q", "theta", "dx", "dy
 
 def scene_with(lower, upper):
     known = torch.zeros(1, len(TWO.known))
-    return Scene(TWO, known, torch.tensor([lower]), torch.tensor([upper]))
+    bounds = torch.tensor([lower]), torch.tensor([upper])
+    return Scene(TWO, known, *bounds, torch.zeros(1, 0, 4))
 
 
 def test_values_are_moved_to_the_bounds_of_their_galaxy():
