@@ -189,18 +189,20 @@ def _linear(name, prior, frame, log_light, offset):
             return 0.0, 1.0
 
 
-def warn_unfitted(flags, *, stacklevel):
+def warn_unfitted(flags, model, *, stacklevel):
     """Warn of galaxies that could not be measured with what is known of them.
 
     Parameters
     ----------
     flags : (N,) int `~numpy.ndarray`
         Flags of the galaxies.
+    model : `~sersicnet.Model`
+        What is known of them; without it, the answer of the network is there.
     stacklevel : int
         As in `warnings.warn`.
     """
     n_lost = np.count_nonzero(flags & int(Flags.NOT_REFINED))
-    if n_lost:
+    if n_lost and not model.is_free:
         msg = (
             f"{n_lost} of {counted(len(flags), 'galaxy')} could not be fitted with this model "
             "(NOT_REFINED, NaN): the fit did not converge, or a fixed value or prior is NaN, "

@@ -119,15 +119,8 @@ def predict(
         If there is too little memory.
     """
     needs_psf = isinstance(net.network_, PosteriorNetwork)
-    measure = _measure_with(
-        net,
-        points=points,
-        augment=augment,
-        refine=refine,
-        model=model,
-        assumptions=assumptions,
-        seed=seed,
-    )
+    asked = {"refine": refine, "model": model, "assumptions": assumptions}
+    measure = _measure_with(net, points=points, augment=augment, seed=seed, **asked)
     batches = open_cutouts(
         cutouts,
         stamp_size=net.stamp_size,
@@ -144,31 +137,37 @@ def predict(
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
-            if batch.first == 0:
-                log_batch(batch, len(batches))
-            inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
             found = measure(batch, batch_size=batch_size)
-            known = Constraints.of(model, np.arange(batch.first, batch.first + len(batch)))
-            parts.append(_results_of(net.parameters_, *found, inputs, known))
+            parts.append(_results_of(net.parameters_, batches, batch, found, model))
             seen.add(batch)
             bar.update(len(batch))
     warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
-    results = _join(net, batches, parts, refine=refine, model=model, assumptions=assumptions)
-    if not model.is_free:
-        warn_unfitted(results.flags, stacklevel=3)
-    if not batches.is_checked:
-        results.meta.update(describe_photons(*np.hstack(seen.photons)))
-    if needs_psf and not batches.is_checked:
+    results = _join(net, batches, parts, **asked)
+    warn_unfitted(results.flags, model, stacklevel=3)
+    if batches.is_checked:
+        return results
+    results.meta.update(describe_photons(*np.hstack(seen.photons)))
+    if needs_psf:
         warn_of_psfs(seen.checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
 
 
-def _results_of(parameters, stamps, posterior, quantiles, columns, inputs, constraints):
+def _known(model, batch):
+    """Return what is known of the galaxies of a batch, None where nothing is."""
+    return Constraints.of(model, np.arange(batch.first, batch.first + len(batch)))
+
+
+def _results_of(parameters, batches, batch, found, model):
     """Return the results of a batch, with shapes on the sky and in pixels."""
+    if batch.first == 0:
+        log_batch(batch, len(batches))
+    stamps, posterior, quantiles, columns = found
+    inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
     kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
     shapes = shapes_in_pixels(quantiles, stamps.frame, parameters)
     quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, parameters)
+    constraints = _known(model, batch)
     if constraints is not None:
         quantiles = constraints.put_into(quantiles, parameters)
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
@@ -266,7 +265,6 @@ def _measure_universal(
     if refinement is not None:
         pixels = assumptions.of(batch, stamps)
         correlation = pixels.correlation
-        numbers = np.arange(batch.first, batch.first + len(batch))
         posterior, quantiles, columns, flags = refinement(
             posterior,
             quantiles,
@@ -275,7 +273,7 @@ def _measure_universal(
             pixels=pixels,
             seed=seed,
             device=device,
-            constraints=Constraints.of(model, numbers),
+            constraints=_known(model, batch),
         )
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
