@@ -76,7 +76,10 @@ _DESCRIPTIONS = {
     Flags.EXCEEDS_CUTOUT: "the half-light diameter is larger than the shorter side of the cutout",
     Flags.UNRESOLVED: "the galaxy is too small to measure its size and shape behind this PSF",
     Flags.OUT_OF_RANGE: "a parameter is at or outside of the limits of the network's training",
-    Flags.BAD_PSF: "the PSF is missing, no finite 2-D stamp with a positive sum, or not a star",
+    Flags.BAD_PSF: (
+        "the PSF is missing, no finite 2-D stamp with a positive sum, not a star, or not like the "
+        "stars of the image there"
+    ),
     Flags.PIXEL_SCALE_MISMATCH: (
         "the pixel scale is more than 5 % off that of the training set, or pixels are not square "
         "and the network has no angle"

@@ -12,6 +12,7 @@ from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_inputs, log_results, log_sky
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import INFER, check_population, with_population
+from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
@@ -82,7 +83,9 @@ def measure_image(
         ``THRESH``, ``NOISCALE``, the factor of the noise of relative weights, and ``NOISNEXT`` and
         ``NOISSUM``, the correlation of the noise of next neighbors and its sum over all distances,
         where it was measured, ``PHOTONS`` (what was done about the photons of sources) and
-        ``GAIN``, if it is known. Each column has a description and a UCD.
+        ``GAIN``, if it is known, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and ``PSFCHI2`` (stars on
+        which the PSF was tried, their light within 2 pixels over that of the PSF, minus 1, its
+        error, and their median chi2). Each column has a description and a UCD.
 
     Raises
     ------
@@ -99,7 +102,8 @@ def measure_image(
         If the given noise is less than half of the scatter of the pixels of the sky, or more than
         2.7 times that: it may be of another kind or unit. If the header card ``SATURATE`` is not
         above the sky. If the WCS does not agree with ``pixel_scale``, or with the card
-        ``PIXSCALE``. If the PSF is doubtful (see `~sersicnet.check_psf`), most sources are
+        ``PIXSCALE``. If the PSF is doubtful (see `~sersicnet.check_psf`), or does not fit the
+        stars of the image (rows there have the flag ``BAD_PSF``), most sources are
         ``UNRESOLVED``, or some have half-light radii above a fifth of ``background_box``.
 
     Examples
@@ -118,6 +122,7 @@ def measure_image(
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
+        measurement = with_psf(measurement, sky, stacklevel=2)
         measurement = with_population(measurement, population, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])

@@ -34,10 +34,13 @@ class FieldPSF:
         image.
     oversampling : int
         Pixels of the stamps on a side of a pixel of the image.
+    trial : `~sersicnet.measure.psf_trial.PSFTrial` or None
+        What the stars of the image say of it, where it was tried on them.
     """
 
     at: Callable
     oversampling: int = 1
+    trial: object = None
 
 
 class _Same:

@@ -44,6 +44,8 @@ def describe_measurement(measurement):
         width = psf_width(stamps, {"oversampling": measurement.psf.oversampling})
         if width is not None:
             record[PSF_WIDTH] = width
+        if measurement.psf.trial is not None:
+            record |= measurement.psf.trial.describe()
     record |= {"PIXSCALE": measurement.pixel_scale, "MAGZP": measurement.zeropoint}
     record |= describe_call(
         measurement.net,

@@ -58,6 +58,7 @@ from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF, open_psf
+from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
@@ -298,6 +299,8 @@ class Measurement:
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
         table = finish_table(table, columns, self.field.wcs, self.options.catalog)
+        if self.psf is not None:
+            flag_bad_psf(table, self.psf.trial, self.field.data.shape)
         table.meta = describe_measurement(self)
         warn_of_catalog(table, self, stacklevel=3)
         return table

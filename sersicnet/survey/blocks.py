@@ -27,6 +27,7 @@ from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
+from sersicnet.measure.psf_stage import trial_of, with_psf, with_trial
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.manifest import checksum
@@ -241,7 +242,8 @@ class Blocks:
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
-        record = {"meta": sky.describe(), "warnings": texts}
+                measurement = with_psf(measurement, sky, stacklevel=1)
+        record = {"meta": sky.describe(), "warnings": texts, "psf": trial_of(measurement)}
         self._sky.write_text(json.dumps(record), encoding="utf-8")
         return sky
 
@@ -272,7 +274,7 @@ class Blocks:
         table, seconds = self._catalog(self.n_passes)
         sky = {"meta": {}, "warnings": []}
         if self._sky.exists():  # it was measured for a block
-            sky = json.loads(self._sky.read_text(encoding="utf-8"))
+            sky = self._sky_record
         with recorded_warnings() as texts, self._open() as measurement:
             table = measurement.finish([table])
         table.meta |= sky["meta"]
@@ -287,6 +289,8 @@ class Blocks:
             if self.task.population is not None:
                 population = Population.load(self.output / POPULATION)
                 measurement = replace(measurement, population=population)
+            if self._sky.exists():
+                measurement = with_trial(measurement, self._sky_record["psf"])
             yield measurement
 
     def _catalog(self, n_passes):
@@ -306,8 +310,12 @@ class Blocks:
 
     @property
     def _sky(self):
-        """File of what is recorded about the sky, and of warnings about image and noise."""
+        """File of what is recorded about sky and PSF, and of warnings about image and noise."""
         return self.folder / "sky.json"
+
+    @property
+    def _sky_record(self):
+        return json.loads(self._sky.read_text(encoding="utf-8"))
 
     def _models(self, n_before):
         return self.folder / f"models-{n_before}.parquet"
