@@ -26,7 +26,6 @@ _FINE = 50
 # Words that are no file, and what is meant.
 _WORDS = {
     "none": "None, not a word (on the command line: none)",
-    "white": "None, for white noise",
     "measured": "'measure'",
 }
 
