@@ -86,6 +86,7 @@ def main(arguments=None):
     parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
     parser.add_argument("--structure", type=int, help="simulated galaxies of each kind instead")
     parser.add_argument("--first", type=int, default=0, help="number of the first simulated one")
+    parser.add_argument("--galaxies", nargs="+", help="names of galaxies, by default all")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--seed", type=int, default=201)
     parser.add_argument("--name", default="degrade", help="name of the tables")
@@ -109,6 +110,8 @@ def _compare(options):
     rows = []
     for case in options.cases:
         deep_enough = signal > max(DEEP, CASES[case].snr / _LARGEST_SHARE)
+        if options.galaxies is not None:
+            deep_enough &= np.isin(names, options.galaxies)
         for number in np.flatnonzero(deep_enough):
             one = [cutouts[number]]
             first = _repeated(start, number, 1)
