@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass, field, replace
 
-import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._settings import check_positive, check_seed
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import check_columns, describe
+from sersicnet.diagnostics.schema import COLUMNS, check_columns, describe
 from sersicnet.flags import decode_flags
-from sersicnet.networks.densities import parameter_samples
+from sersicnet.networks.densities import all_samples, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
-from sersicnet.preprocessing.drawing import draw_model, sersic2d
+from sersicnet.preprocessing.drawing import draw_model, draw_parts, sersic2d
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.inputs import Inputs
-from sersicnet.preprocessing.pixels import to_skies
+from sersicnet.preprocessing.pixels import add_sky_positions
 from sersicnet.preprocessing.sources import measure_shape
 
 __all__ = ["SersicResults"]
@@ -116,7 +115,8 @@ class SersicResults:
         return cls(first.parameters, quantiles=quantiles, meta=first.meta, **joined)
 
     def __repr__(self):
-        n_failed = np.count_nonzero(np.isnan(self.quantiles[:, 1]).any(axis=0))
+        lost = np.isnan(self.quantiles[:, 1])
+        n_failed = np.count_nonzero(lost.all(axis=0) if self.parts else lost.any(axis=0))
         text = f"<SersicResults: {counted(len(self), 'galaxy')}; {', '.join(self.parameters)}; "
         return text + f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
 
@@ -190,32 +190,20 @@ class SersicResults:
             values = (median, (high - low) / 2, low, high)
             for column, each in zip(PARAMETERS[name].columns, values, strict=True):
                 table[column.name] = column.with_unit(each)
-        self._add_sky(table)
+        if {"x_0", "y_0"} <= set(self.parameters):
+            names = [name for name in ("x_0", "y_0", "theta") if name in self.parameters]
+            q = self.pixel_shapes.get("q_pix", np.full(len(self), np.nan))
+            add_sky_positions(table, self.wcs, *map(self.median, names), q=q)
         if not self.frame.is_square.all():
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
-        for name, column in self.columns.items():
-            table[name] = column
+        for name, values in self.columns.items():
+            table[name] = COLUMNS[name].with_unit(values) if name in COLUMNS else values
         table["flags"] = self.flags
         describe(table)
         if columns is None:
             return table
         return table[check_columns(columns, table.colnames)]
-
-    def _add_sky(self, table):
-        """Add the columns ``ra``, ``dec`` and ``pa`` where they can be computed."""
-        if all(wcs is None for wcs in self.wcs) or not {"x_0", "y_0"} <= set(self.parameters):
-            return
-        theta = np.full(len(self), np.nan)
-        if "theta" in self.parameters:
-            theta = self.median("theta")
-        q = self.pixel_shapes.get("q_pix", np.full(len(self), np.nan))
-        center = self.median("x_0"), self.median("y_0")
-        ra, dec, pa = to_skies(self.wcs, *center, theta, q=q)
-        table["ra"] = ra * u.deg
-        table["dec"] = dec * u.deg
-        if "theta" in self.parameters:
-            table["pa"] = pa * u.deg
 
     def samples(self, n, *, seed=0):
         """Draw from the posteriors.
@@ -231,27 +219,22 @@ class SersicResults:
         -------
         dict of (N, n) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix`` (pixels) and
-            ``q_pix`` where pixels are not square, and ``sky`` (of the image) where it was fitted.
+            ``q_pix`` where pixels are not square, ``sky`` (of the image) where it was fitted, and
+            the parameters of parts, such as ``mag_bulge``.
         """
-        samples = self._samples_in_pixels(n, seed)
-        if self.frame.is_square.all():
-            return samples
-        in_pixels = {}
-        if "r_eff" in samples:
-            in_pixels["r_eff_pix"] = samples["r_eff"] / self.frame.pixel_scale[:, None]
-        if "q" in samples:
-            in_pixels["q_pix"] = samples["q"]
-        return self.frame[:, None].on_sky(samples) | in_pixels
+        return samples_on_sky(self._samples_in_pixels(n, seed), self.frame)
 
     def _samples_in_pixels(self, n, seed):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
         check_positive("n", n)
         check_seed("seed", seed)
         labels = self.posterior.draw(np.arange(len(self)), n, seed, numbers=self.ids)
-        samples = parameter_samples(labels, self.frame, self.parameters)
-        if "sky" in labels:
-            samples["sky"] = self.frame[:, None].sky_in_image(labels["sky"])
-        return samples
+        return all_samples(labels, self.frame, self.parameters, self.parts)
+
+    @property
+    def parts(self):
+        """Name and profile of each part of the galaxies, None for one Sersic profile."""
+        return getattr(self.posterior, "parts", None)
 
     def covariance(self, *, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.
@@ -299,6 +282,9 @@ class SersicResults:
             is NaN.
         """
         check_row(index, len(self))
+        if self.parts:
+            msg = f"model {self.meta['MODEL']!r} is not one Sersic profile: to_table has its parts"
+            raise ValueError(msg)
         unknown = [name for name in known if name not in PARAMETERS]
         if unknown:
             msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
@@ -311,9 +297,12 @@ class SersicResults:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
             raise ValueError(msg)
         if not np.isfinite(list(values.values())).all():
-            msg = f"galaxy {index} was not measured: {', '.join(decode_flags(self.flags[index]))}"
-            raise ValueError(msg)
+            self._raise_missing(index)
         return values
+
+    def _raise_missing(self, index):
+        msg = f"galaxy {index} was not measured: {', '.join(decode_flags(self.flags[index]))}"
+        raise ValueError(msg)
 
     def _values_in_pixels(self, index, **known):
         """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
@@ -350,7 +339,9 @@ class SersicResults:
         zeropoint = self.frame.zeropoint[index]
         return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])
 
-    def model_image(self, index, cutout, *, psf=None, psf_oversampling=None, sky=True, **known):
+    def model_image(
+        self, index, cutout, *, psf=None, psf_oversampling=None, sky=True, component=None, **known
+    ):
         """Render a galaxy as it would look in the cutout, without noise.
 
         Parameters
@@ -365,6 +356,8 @@ class SersicResults:
             Pixels of ``psf`` on a side of a pixel of the cutout; by default as in the prediction.
         sky : bool, optional
             Whether to add the sky that was fitted, if one was.
+        component : str, optional
+            The part to render, such as ``'bulge'``; by default all.
         **known : float
             Parameters that were not predicted. Angle and center, where neither predicted nor
             given, are those of the second moments of the cutout
@@ -384,6 +377,13 @@ class SersicResults:
         cutout = as_image(cutout, "cutout")
         self.inputs.check(index, cutout, self.shapes[index])
         psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
+        if self.parts or component:
+            if np.isnan(self.median("mag")[index]):
+                self._raise_missing(index)
+            options = {"component": component, "known": known}
+            one = self.posterior[[index]], self.frame[[index]]
+            image = draw_parts(*one, psfs, cutout.data.shape, **options)
+            return image + sky * np.nan_to_num(self.columns["sky"][index])
         absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
         if absent:
             shape = measure_shape(cutout)

@@ -22,6 +22,9 @@ from sersicnet.io.paths import check_inputs, check_outputs
 
 __all__ = ["add_predict"]
 
+# Names of `sersicnet.Model`, which imports torch.
+MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp")
+
 _EXAMPLE = """\
 example:
   sersicnet predict galaxies/*.fits --psf star.fits --zeropoint 25.946 --refine lm -o out.ecsv
@@ -57,6 +60,13 @@ def add_predict(commands):
     add_mask_bits(parser)
     add_recenter(parser)
     add_refine(parser)
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        default="sersic",
+        help="what is fitted: one Sersic profile, a star, a bulge and a disk, or a nucleus and its "
+        "host or disk; default: %(default)s",
+    )
     add_units(parser)
     add_device(parser)
 
@@ -82,6 +92,7 @@ def _predict(options):
         recenter_psf=options.recenter_psf,
         augment=options.augment,
         refine=options.refine,
+        model=options.model,
         sky=options.sky,
         sky_err=options.sky_err,
         noise_correlation=options.noise_correlation,

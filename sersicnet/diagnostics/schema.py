@@ -100,10 +100,42 @@ def _population_columns():
     return (*columns, *_OF_POPULATIONS)
 
 
+# Parts of galaxies, and what is measured of each.
+_PARTS = {
+    "bulge": ("mag", "r_eff", "n", "q", "theta"),
+    "disk": ("mag", "r_eff", "n", "q", "theta"),
+    "host": ("mag", "r_eff", "n", "q", "theta"),
+    "point": ("mag",),
+}
+_SHORT_OF_PARTS = _SHORT | {"theta": "angle of the major axis from +x"}
+
+
+def _part_columns():
+    """Make the columns of the parameters of parts, and of the shares of the first of two."""
+    columns = []
+    for part, names in _PARTS.items():
+        for name in names:
+            whole = PARAMETERS[name].description
+            for column in PARAMETERS[name].columns:
+                renamed = column.name.replace(name, f"{name}_{part}", 1)
+                about = column.description.replace(whole, _SHORT_OF_PARTS.get(name, whole))
+                columns.append(replace(column, name=renamed, description=f"{about}, of the {part}"))
+    for part in ("bulge", "point"):
+        about = f"share of the {part} in the light"
+        plain = Column(f"{part}_to_total", None, about, format=".4f", ucd="phot.flux;arith.ratio")
+        columns.append(plain)
+        for ending, what in (("err", "error of the"), ("lo", "16 % of the"), ("hi", "84 % of the")):
+            ucd = "stat.error;phot.flux;arith.ratio" if ending == "err" else "phot.flux;arith.ratio"
+            name = f"{plain.name}_{ending}"
+            columns.append(replace(plain, name=name, description=f"{what} {about}", ucd=ucd))
+    return columns
+
+
 POPULATION_COLUMNS = _population_columns()
 
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
+COLUMNS |= {column.name: column for column in _part_columns()}
 for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 

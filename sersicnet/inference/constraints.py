@@ -10,9 +10,11 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet._rows import Rows
 from sersicnet._words import counted
 from sersicnet.flags import Flags
+from sersicnet.inference.composites import Composite
 from sersicnet.model.labels import LABELS, angle, split_labels
+from sersicnet.model.layout import Layout
 from sersicnet.model.prior import LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, Q_LIMITS
-from sersicnet.model.scene import Layout, Scene
+from sersicnet.model.scene import Scene
 from sersicnet.parameters import wrap_theta
 
 __all__ = ["Constraints", "warn_unfitted"]
@@ -62,10 +64,12 @@ class Constraints(Rows):
 
         Returns
         -------
-        Constraints or None
+        Constraints, Composite or None
         """
         if model.is_free:
             return None
+        if model.is_composite:
+            return Composite(model.name, numbers)
         return cls(numbers, *model.known(numbers))
 
     def scene(self, start, frame, log_light, offset):
@@ -108,6 +112,10 @@ class Constraints(Rows):
             made[~usable] = (0.0, 1.0, -np.inf, np.inf)
             made = torch.from_numpy(made)
         return Scene.of(layout, known, made), usable
+
+    def starts(self, labels, scene):
+        """Return labels that fits start from: those of the network, with what is known."""
+        return [scene.labels(scene.values(torch.from_numpy(labels))).numpy()]
 
     def _parameters(self):
         """Names of the parameters of a galaxy of which nothing is known but its kind of shape."""

@@ -72,8 +72,8 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
 
     A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
     not taken: it fits something else, such as the halo of a bright neighbor. Where something is
-    known of the galaxy, the fit starts from that, and may be at a bound; any fit with a normal
-    prior is taken.
+    known of the galaxy, the fit starts from that, and may be at a bound. Any fit with a
+    normal prior or of several parts is taken.
 
     Parameters
     ----------
@@ -98,9 +98,10 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
         start[rows, CENTER] += offset[rows]
         groups.append((rows, group_psfs))
     scene = Scene.sersic(len(stamps))
+    others = []
     if constraints is not None:
         scene, usable = constraints.scene(start, stamps.frame, psfs.log_light, offset)
-        start = scene.labels(scene.values(torch.from_numpy(start))).numpy()
+        start, *others = constraints.starts(start, scene)
         start[~usable] = np.nan
     fits = []
     for rows, group_psfs in groups:
@@ -111,6 +112,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
                 stamps.weight[rows],
                 group_psfs,
                 scene=scene[rows],
+                others=[each[rows] for each in others],
                 prior=prior,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
@@ -122,13 +124,13 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
     fit = Fit.concatenate(fits)[order]
     shifts = psfs.log_light, offset
     refined = FitDensity(None, fit.mean, fit.covariance, *shifts, None, scene=scene)
-    far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
-    worse = ~fit.closer
-    if constraints is None:
-        worse |= fit.held.any(axis=1)
-    elif scene.layout.priors:
-        worse[:] = False  # a prior may well lead away from the image
-    converged = fit.converged & ~(far & worse)
+    converged = fit.converged
+    if not scene.layout.priors and refined.parts is None:
+        far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
+        worse = ~fit.closer
+        if constraints is None:
+            worse |= fit.held.any(axis=1)
+        converged = converged & ~(far & worse)
     kept = {"converged": converged}
     for name in ("mean", "covariance"):
         kept[name] = getattr(fit, name).copy()
@@ -153,7 +155,7 @@ class BatchFit:
 
     Attributes
     ----------
-    start : (N, 7) `~numpy.ndarray`
+    start : (N, K) `~numpy.ndarray`
         Labels that the fits started from.
     scene : `~sersicnet.model.Scene`
         Parameters of the fits.
@@ -215,7 +217,7 @@ class BatchFit:
         """Return covariances that cover the network's answer where a parameter is at its bound.
 
         The curvature there takes the bound for known. The second moments of the network's draws
-        about the fit are added.
+        about the fit are added; it has none of several parts.
 
         Parameters
         ----------
@@ -231,7 +233,7 @@ class BatchFit:
         fit = self.fit
         covariance = fit.covariance.copy()
         rows = np.flatnonzero(fit.converged & fit.held.any(axis=1))
-        if len(rows) == 0:
+        if len(rows) == 0 or self.scene.layout.profiles != ("sersic",):
             return covariance
         drawn = self._network_values(posterior, rows, seed)
         away = drawn.numpy() - fit.mean[rows, None]
@@ -248,6 +250,7 @@ class BatchFit:
                 stamps.weight[rows],
                 psfs,
                 chunk=1,
+                profiles=self.scene.layout.profiles,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
                 plane=bool(pixels.plane.any()),

@@ -7,15 +7,17 @@ import torch
 
 from sersicnet._rows import Rows
 from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
+from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.skies import central_sky, sky_terms
-from sersicnet.model.prior import SNR_LIMITS, log_snr
+from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
+from sersicnet.model.scene_prior import log_signal
 from sersicnet.model.stamp_groups import likelihoods
 
 __all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
 
-MAX_ITERATIONS = 60
+MAX_ITERATIONS = 60  # for each part of a galaxy
 # Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
 # still have when a fit ends: it is then 0.02 errors away from the optimum.
 TOLERANCE = 2e-4
@@ -27,10 +29,8 @@ _CHUNKS = {"cpu": 16, "cuda": 512}
 _MORE_PIXELS = 2
 # Longest step of an unconstrained parameter.
 _STEP = 1.0
-# A logit whose error is larger may be anywhere in its range.
-_UNKNOWN = 3.0
 # Fields of a fit that are one number for each galaxy.
-_NUMBERS = ("chi2", "sky", "sky_err", "free_sky", "free_sky_err")
+_NUMBERS = ("chi2", "cost", "sky", "sky_err", "free_sky", "free_sky_err")
 _NUMBERS += ("central_sky", "central_sky_err", "start_sky")
 
 
@@ -46,6 +46,8 @@ class Fit(Rows):
         Their covariance, from the curvature.
     chi2 : (N,) `~numpy.ndarray`
         Chi2 at the optimum.
+    cost : (N,) `~numpy.ndarray`
+        Half of chi2, less the logarithm of the prior if it counts, up to a constant.
     sky : (N,) `~numpy.ndarray`
         Fitted sky, in units of the data of the stamps.
     sky_slope : (N, P) `~numpy.ndarray`
@@ -79,6 +81,7 @@ class Fit(Rows):
     mean: np.ndarray
     covariance: np.ndarray
     chi2: np.ndarray
+    cost: np.ndarray
     sky: np.ndarray
     sky_slope: np.ndarray
     sky_err: np.ndarray
@@ -102,6 +105,7 @@ def fit_stamps(
     psfs,
     *,
     scene=None,
+    others=(),
     prior=True,
     sky_err=None,
     plane=False,
@@ -112,8 +116,8 @@ def fit_stamps(
 
     Parameters
     ----------
-    labels : (N, 7) `~numpy.ndarray`
-        Labels to start from, in the order of `~sersicnet.model.LABELS`.
+    labels : (N, K) `~numpy.ndarray`
+        Labels to start from: by default seven, in the order of `~sersicnet.model.LABELS`.
     data, weight : (N, S, S) float32 `~numpy.ndarray`
         Data and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
@@ -121,6 +125,8 @@ def fit_stamps(
     scene : `~sersicnet.model.Scene`, optional
         Parameters of the galaxies, of which some may be known; by default all seven labels are
         free.
+    others : sequence of (N, K) `~numpy.ndarray`, optional
+        Other labels to start from, on the same pixels: the best fit is returned.
     prior : bool
         Whether the prior counts (maximum a posteriori) or not (maximum likelihood). Its density
         is that of the logits, of the length of the unconstrained ellipticity and of its angle.
@@ -161,18 +167,33 @@ def fit_stamps(
     fields = _unfitted(len(labels), scene.layout.n_parameters)
     fewest = scene.layout.n_parameters + _MORE_PIXELS
     options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
-    options["plane"] = plane
+    options |= {"plane": plane, "profiles": scene.layout.profiles}
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
         enough = np.flatnonzero(n_pixels >= fewest)
         if len(enough):
-            start = torch.from_numpy(labels[rows[enough]]).float().to(device)
-            own = scene[rows[enough]].to(device, start.dtype)
-            fitted = levenberg_marquardt(likelihood[enough], start, scene=own, prior=prior)
+            own = scene[rows[enough]].to(device, torch.float32)
+            starts = [each[rows[enough]] for each in (labels, *others)]
+            fitted = _best_fit(likelihood[enough], starts, own, prior)
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
     return Fit(**fields)
+
+
+def _best_fit(likelihood, starts, scene, prior):
+    """Return the fits with the least cost, out of those from several labels."""
+    best = None
+    for labels in starts:
+        start = torch.from_numpy(labels).float().to(likelihood.data.device)
+        fitted = levenberg_marquardt(likelihood, start, scene=scene, prior=prior)
+        if best is None:
+            best = fitted
+            continue
+        better = fitted["converged"] & ((fitted["cost"] < best["cost"]) | ~best["converged"])
+        for name, values in fitted.items():
+            best[name][better] = values[better]
+    return best
 
 
 def _unfitted(n, n_parameters):
@@ -200,7 +221,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     ----------
     likelihood : `~sersicnet.model.StampLikelihood`
         Likelihood of N stamps.
-    labels : (N, 7) `~torch.Tensor`
+    labels : (N, K) `~torch.Tensor`
         Labels to start from.
     scene : `~sersicnet.model.Scene`, optional
         Parameters of the galaxies, on the device and of the type of the labels, as in
@@ -221,7 +242,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     done = torch.zeros_like(damping, dtype=torch.bool)
     good = torch.zeros_like(done)
     n_iter = torch.ones_like(damping, dtype=torch.long)
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(MAX_ITERATIONS * len(scene.layout.parts)):
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
@@ -249,17 +270,23 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
         good[active[stalled]] = decrement[stalled] < _STALLED
-    covariance, held = _covariance(scene, values, state)
+    found = _ended(likelihood, scene, labels, values, state)
+    return found | {"n_iter": n_iter, "converged": good & found["converged"]}
+
+
+def _ended(likelihood, scene, labels, values, state):
+    """Return the fields of `Fit` at the end of fits, and whether it may be an optimum."""
+    covariance, held = fit_covariance(scene, values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     end = scene.labels(values)
-    inside = (10 ** log_snr(end) > SNR_LIMITS[0]) | (not scene.layout.limits_signal)
+    inside = (10 ** log_signal(scene, end) > SNR_LIMITS[0]) | (not scene.layout.limits_signal)
     found = _compare(likelihood, labels, end) | sky_terms(likelihood, state, covariance)
     return found | {
         "mean": values,
         "covariance": covariance,
         "chi2": state["chi2"],
-        "n_iter": n_iter,
-        "converged": good & usable & inside,
+        "cost": state["cost"],
+        "converged": usable & inside,
         "held": held,
     }
 
@@ -339,38 +366,3 @@ def _evaluate(likelihood, scene, values, prior):
         "sky_total": equations.sky_total,
         "sky_response": response,
     }
-
-
-def _covariance(scene, values, state):
-    """Return the inverse of the information, and which parameters have no error of their own.
-
-    Directions that are held at a bound are taken as known; NaN where there is no inverse.
-    """
-    stuck = stuck_directions(scene, values, state["gradient"]).double()
-    held_along = bounded_directions(scene, values).double() * stuck[:, :, None]
-    held_out = held_along.transpose(1, 2) @ held_along
-    unit = torch.eye(values.shape[1], dtype=torch.float64, device=values.device)
-    rest = unit - held_out
-    information = rest @ state["information"].double() @ rest
-    # scaled to a unit diagonal, as variances differ by many orders of magnitude
-    scale = torch.diagonal(information + held_out, dim1=1, dim2=2).clamp(min=1e-12).rsqrt()
-    scaled = (information + held_out) * scale[:, :, None] * scale[:, None, :]
-    root, info = torch.linalg.cholesky_ex(scaled)
-    bad = (info != 0) | ~torch.isfinite(scaled).all(dim=2).all(dim=1)
-    root = torch.where(bad[:, None, None], unit, root)
-    covariance = torch.cholesky_inverse(root) * scale[:, :, None] * scale[:, None, :]
-    covariance = rest @ covariance @ rest
-    covariance = torch.where(bad[:, None, None], torch.nan, covariance)
-    return covariance, _held(scene.layout, covariance, stuck)
-
-
-def _held(layout, covariance, stuck):
-    """Return which parameters are at a bound, or may be anywhere within theirs, (N, P)."""
-    wide = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() > _UNKNOWN
-    held = wide.clone()
-    n_single = len(layout.single)
-    held[:, layout.single] |= stuck[:, :n_single] > 0
-    for number, disk in enumerate(layout.disks, n_single):
-        bound = (stuck[:, number] > 0) | wide[:, disk].any(dim=1)
-        held[:, disk] |= bound[:, None]
-    return held

@@ -19,7 +19,7 @@ _SIDES = np.array([128, 192, 256, 384, 512, 768, 1024])
 _RADII = 2.5
 
 
-def judge(quantiles, stamps, batch, *, correlation=None, device):
+def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     """Compare galaxies at their medians with their images.
 
     Galaxies that were binned are compared on the pixels of the image, one by one.
@@ -32,6 +32,8 @@ def judge(quantiles, stamps, batch, *, correlation=None, device):
         Stamps of the galaxies.
     batch : `~sersicnet.preprocessing.batches.Batch`
         Their cutouts and PSFs.
+    parts : `~sersicnet.preprocessing.part_models.PartModels`, optional
+        Models of several parts, for which the quantiles stand in.
     correlation : (N, K, K) `~numpy.ndarray`, optional
         Correlation of the noise of pixels of the image, NaN where it is not known.
     device : str or `~torch.device`
@@ -49,7 +51,8 @@ def judge(quantiles, stamps, batch, *, correlation=None, device):
         near = slice(middle - REACH, middle + REACH + 1)
         correlation = correlation[:, near, near]
     options = {"correlation": correlation, "device": device}
-    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, **options)
+    shown = None if parts is None else (parts.labels, parts.profiles)
+    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, parts=shown, **options)
     rows = np.flatnonzero(binned)
     if not len(rows):
         return found
@@ -57,11 +60,12 @@ def judge(quantiles, stamps, batch, *, correlation=None, device):
     for row in rows:
         if correlation is not None:
             options["correlation"] = correlation[[row]]
-        large.append(_judge_large(quantiles[:, :, [row]], batch, row, options))
+        own = None if parts is None else parts[[row]]
+        large.append(_judge_large(quantiles[:, :, [row]], batch, row, own, options))
     return found.with_rows(rows, Misfit.concatenate(large))
 
 
-def _judge_large(quantiles, batch, row, options):
+def _judge_large(quantiles, batch, row, parts, options):
     """Compare one galaxy with its image, before any binning."""
     rows = np.array([row])
     psfs = batch.psfs[rows]
@@ -71,4 +75,7 @@ def _judge_large(quantiles, batch, row, options):
     side = _SIDES[np.searchsorted(_SIDES[:-1], wanted)]
     stamps = batch.prepare(rows, bins=1, stamp_size=int(side))
     labels = median_labels(quantiles, stamps, psfs)
-    return measure_misfit(labels, stamps.data, stamps.weight, psfs, **options)
+    shown = None
+    if parts is not None:
+        shown = parts.on(stamps.frame).labels, parts.profiles
+    return measure_misfit(labels, stamps.data, stamps.weight, psfs, parts=shown, **options)

@@ -42,6 +42,7 @@ from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.binning import bin_galaxies, needed_bins
 from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
 from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
+from sersicnet.preprocessing.part_models import PartModels, shown_as_one
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps
 from sersicnet.results import SersicResults
 
@@ -205,6 +206,9 @@ def _measure_with(net, *, points, augment, refine, model, assumptions, seed):
     refinement = check_refinement(refine)
     if refinement is None and not model.is_free:
         refinement = LevenbergMarquardt()
+    if model.is_composite and not isinstance(refinement, LevenbergMarquardt):
+        msg = f"refine={refine!r} cannot sample model={model.name!r}: it needs 'lm'"
+        raise ValueError(msg)
     if not isinstance(net.network_, PosteriorNetwork):
         check_plain(refine, augment, model)
         return partial(measure_regression, net)
@@ -277,14 +281,19 @@ def _measure_universal(
         )
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
-    judged = judge(quantiles, stamps, batch, correlation=correlation, device=device)
+    shown = quantiles
+    parts = None
+    if model.is_composite:
+        shown = shown_as_one(quantiles, batch.psfs, stamps.frame)
+        parts = PartModels.of(posterior, stamps.frame, batch.psfs)
+    judged = judge(shown, stamps, batch, parts=parts, correlation=correlation, device=device)
     if correlation is None:
         correlation = smooth_correlation(judged.neighbors)
-    stamps = stamps.with_flags(posterior_flags(quantiles, stamps, batch.psfs, correlation))
-    stamps = stamps.with_flags(misfit_flags(judged, quantiles, ~of_network))
+    stamps = stamps.with_flags(posterior_flags(shown, stamps, batch.psfs, correlation))
+    stamps = stamps.with_flags(misfit_flags(judged, shown, ~of_network))
     flags = network_flags(stamps, batch.psfs, judged, adapted=net.record_.get("images"))
     stamps = stamps.with_flags(of_network * flags)
-    hidden = hidden_light(quantiles, stamps, batch.psfs, device=device)
+    hidden = hidden_light(shown, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
     return stamps, posterior, quantiles, columns

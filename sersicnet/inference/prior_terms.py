@@ -2,8 +2,8 @@
 
 import torch
 
+from sersicnet.model.layout import SERSIC, kind_of
 from sersicnet.model.prior import E_MAX
-from sersicnet.model.scene import SERSIC
 
 __all__ = ["fit_log_prior", "normal_terms", "prior_terms"]
 
@@ -97,7 +97,7 @@ def normal_terms(scene, values, *, prior=True):
     change = -apart / err
     if prior:
         # sizes are uniform in their logarithm there, and indices in their square root
-        powers = found.new_tensor([_POWERS.get(name, 0.0) for name in scene.layout.priors])
+        powers = found.new_tensor([_POWERS.get(kind_of(name), 0.0) for name in scene.layout.priors])
         total = total + powers * torch.log(torch.where(powers > 0, found, 1.0))
         change = change + torch.where(powers > 0, powers / found, 0.0)
     scaled = slopes / err[:, :, None]

@@ -11,6 +11,7 @@ from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import PosteriorDensity, sample
+from sersicnet.inference.part_quantiles import part_quantiles
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
@@ -112,10 +113,14 @@ class LevenbergMarquardt:
             prior=self.prior,
             scene=fits.scene,
         )
-        fitted = fit_quantiles(refined, fit.held, stamps.frame)
+        columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
+        if refined.parts is None:
+            fitted = fit_quantiles(refined, fit.held, stamps.frame)
+        else:
+            fitted, of_parts = part_quantiles(refined, fit.held, stamps.frame)
+            columns |= of_parts
         kept = quantiles if constraints is None else np.nan
         fitted = np.where(fit.converged, fitted, kept)
-        columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
         return refined, fitted, columns, flags
 
 

@@ -7,14 +7,8 @@ import torch
 from scipy.stats import norm
 
 from sersicnet._rows import Rows, own_normal
-from sersicnet.model.labels import (
-    CENTER,
-    LOG_FLUX,
-    angle,
-    axis_ratio,
-    length,
-    split_labels,
-)
+from sersicnet.inference.totals import joined_labels
+from sersicnet.model.labels import angle, axis_ratio, length, shifted, split_labels
 from sersicnet.model.prior import E_MAX
 from sersicnet.model.scene import Scene
 from sersicnet.model.unconstrained import from_logit
@@ -112,14 +106,9 @@ class FitDensity(Rows):
         """
         rows = np.asarray(rows)
         numbers = rows if numbers is None else np.asarray(numbers)
-        covariance = self.covariance[rows]
-        root = np.full_like(covariance, np.nan)  # square roots; some are NaN or singular
-        good = np.isfinite(covariance).all(axis=(1, 2))
-        values, vectors = np.linalg.eigh(covariance[good])
-        root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
         normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
-        away = normal @ np.swapaxes(root, 1, 2)
-        drawn = label_dict(self.labels(self.mean[rows, None] + away, rows))
+        away = normal @ np.swapaxes(self.roots(rows), 1, 2)
+        drawn = self.named(self.measured_labels(self.mean[rows, None] + away, rows))
         if self.skies is not None:
             skies = self.skies[rows]
             moved = np.nan_to_num(away @ skies.slope[:, :, None])[:, :, 0]
@@ -134,11 +123,43 @@ class FitDensity(Rows):
         return drawn
 
     def labels(self, values, rows):
-        """Return labels for the user's PSF from unconstrained parameters, (R, n, 7)."""
+        """Return labels for the user's PSF from unconstrained parameters, (R, n, K)."""
         labels = self.scene[rows].labels(torch.from_numpy(values)).numpy()
-        labels[:, :, LOG_FLUX] -= self.log_light[rows, None]
-        labels[:, :, CENTER] -= self.offset[rows, None]
+        return shifted(
+            labels,
+            self.scene.layout.profiles,
+            log_flux=-self.log_light[rows, None],
+            center=-self.offset[rows, None],
+        )
+
+    def measured_labels(self, values, rows):
+        """Return the same, NaN for galaxies without a fit, also what is known of them."""
+        labels = self.labels(values, rows)
+        labels[np.isnan(self.mean[rows]).any(axis=1)] = np.nan
         return labels
+
+    def named(self, labels):
+        """Return labels (R, n, K) by their names, with the totals of several parts."""
+        if self.parts is None:
+            return label_dict(labels)
+        return joined_labels(labels, self.parts)
+
+    @property
+    def parts(self):
+        """Name and profile of each part, None where there is one Sersic galaxy."""
+        layout = self.scene.layout
+        if layout.profiles == ("sersic",):
+            return None
+        return layout.parts
+
+    def roots(self, rows):
+        """Return square roots of the covariances, of which some are NaN or singular, (R, P, P)."""
+        covariance = self.covariance[rows]
+        root = np.full_like(covariance, np.nan)
+        good = np.isfinite(covariance).all(axis=(1, 2))
+        values, vectors = np.linalg.eigh(covariance[good])
+        root[good] = vectors * np.sqrt(np.maximum(values, 0))[:, None]
+        return root
 
 
 @dataclass(frozen=True, eq=False)

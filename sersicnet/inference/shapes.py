@@ -72,7 +72,8 @@ def quantiles_on_sky(quantiles, posterior, frame, parameters):
     places = [parameters.index(name) for name in _SHAPE]
     medians = dict(zip(parameters, quantiles[:, 1], strict=True))
     optimum = frame.on_sky(medians)
-    for row in np.flatnonzero(~frame.is_square & np.isfinite(quantiles[:, 1]).all(axis=0)):
+    known = np.isfinite(quantiles[[*places, parameters.index("theta")], 1]).all(axis=0)
+    for row in np.flatnonzero(~frame.is_square & known):
         ratio = _ratio(posterior[row : row + 1], frame[row : row + 1], parameters)
         found = quantiles[places, :, row] * ratio
         if isinstance(posterior, FitDensity) and np.isfinite(posterior.mean[row]).all():

@@ -8,6 +8,8 @@ module              content
 ``unconstrained``   The transform between labels and values without bounds.
 ``profile``         Images of Sersic galaxies seen through a PSF.
 ``jacobian``        The derivatives of these images by the labels.
+``profiles``        Profiles of light: one module each.
+``parts``           Sums of profiles, and their derivatives.
 ``psf``             The PSFs of cutouts, checked and normalized.
 ``psf_stamp``       PSF stamps as users pass them.
 ``psf_check``       What is wrong with a PSF stamp, in words.
@@ -16,7 +18,8 @@ module              content
 ``psf_models``      Stamps of the PSF models of photutils.
 ``psf_resampling``  PSFs centered, binned, and as the network sees them.
 ``render``          Images of many galaxies, each behind its own PSF.
-``scene``           The map from free parameters of a fit to labels.
+``layout``          Which parameters are free, and how labels follow from them.
+``scene``           The same for N galaxies, with what is known of each.
 ``scene_prior``     The prior of these parameters.
 ``components``      What users say of a galaxy: components, fixed values, priors.
 ``description``     The models of users.
@@ -39,7 +42,7 @@ _HOMES = {
     "Exponential": "components",
     "LABELS": "labels",
     "Labels": "labels",
-    "Layout": "scene",
+    "Layout": "layout",
     "Misfit": "misfit",
     "Model": "description",
     "N_LABELS": "labels",

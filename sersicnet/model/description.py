@@ -10,7 +10,8 @@ from sersicnet.model.components import NormalPrior, Sersic
 
 __all__ = ["Model", "check_model"]
 
-_NAMES = ("sersic",)
+# Models of several parts at one center, and a point source.
+COMPOSITES = ("point", "sersic+exp", "point+sersic", "point+exp")
 _PARAMETERS = tuple(Sersic.__dataclass_fields__)
 
 
@@ -20,7 +21,9 @@ class Model:
     Parameters
     ----------
     components : str or Sersic
-        ``'sersic'``, or a component such as `Sersic` or `Exponential`.
+        ``'sersic'``, or a component such as `Sersic` or `Exponential`; ``'point'``, a point source;
+        ``'sersic+exp'`` (bulge and disk), ``'point+sersic'`` (nucleus and host) or ``'point+exp'``,
+        of which nothing can be fixed.
     fixed : dict, optional
         Values by the names of parameters, in the unit of tables, for all galaxies or for each:
         the same as in the component.
@@ -40,13 +43,18 @@ class Model:
     """
 
     def __init__(self, components="sersic", *, fixed=None, priors=None):
+        self.name = "sersic"
         component = components
-        if isinstance(components, str) and components in _NAMES:
+        if isinstance(components, str) and components in COMPOSITES:
+            self.name = components
+            _refuse(components, fixed, priors)
+            component = Sersic()
+        if isinstance(components, str) and components == "sersic":
             component = Sersic()
         if not isinstance(component, Sersic):
             msg = (
-                f"model={components!r} must be 'sersic', or a Sersic, Exponential, DeVaucouleurs "
-                "or Model"
+                f"model={components!r} must be 'sersic', {', '.join(map(repr, COMPOSITES))}, or a "
+                "Sersic, Exponential, DeVaucouleurs or Model"
             )
             raise ValueError(msg)
         given = _given("fixed", fixed, component) | _given("priors", priors, component)
@@ -67,15 +75,22 @@ class Model:
         self.component = component
 
     def __repr__(self):
-        return f"Model({self.component!r})"
+        return f"Model({self.name!r})" if self.is_composite else f"Model({self.component!r})"
+
+    @property
+    def is_composite(self):
+        """Whether it is a point source, or has several parts."""
+        return self.name in COMPOSITES
 
     @property
     def is_free(self):
-        """Whether nothing is known of any parameter."""
-        return not self.component.settings
+        """Whether it is one Sersic profile, of which nothing is known."""
+        return not self.is_composite and not self.component.settings
 
     def describe(self):
         """Describe the model in a few words, as a FITS header can hold them."""
+        if self.is_composite:
+            return self.name
         words = type(self.component).__name__.lower()
         fixed, priors = [], []
         for name in self.component.settings:
@@ -124,6 +139,13 @@ class Model:
             else:
                 fixed[name] = _of_rows(values, rows)
         return fixed, priors
+
+
+def _refuse(name, fixed, priors):
+    """Raise ValueError for what is known of the parameters of several parts."""
+    if fixed or priors:
+        msg = f"model={name!r} takes neither fixed values nor priors: only one Sersic profile does"
+        raise ValueError(msg)
 
 
 def _is_prior(value):

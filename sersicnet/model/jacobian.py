@@ -40,11 +40,11 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.
     torch.Size([1, 7, 16, 16])
     """
     size = oversampling * profile.fft_size(stamp_size)
-    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     kx, ky = profile.wave_numbers(size, labels.device, labels.dtype)
     form, changes = _forms(log_r_eff, e1, e2, oversampling)
     value, slope, by_n = _interpolate(n, _quadratic(form, kx, ky))
-    common = profile.move_to_center(transform, labels, kx, ky, stamp_size, oversampling)
+    common = profile.move_to_center(transform, (dx, dy), kx, ky, stamp_size, oversampling)
     scale = oversampling**2 * 10**log_flux
 
     def image_of(spectrum):

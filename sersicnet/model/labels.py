@@ -34,6 +34,7 @@ __all__ = [
     "LOG_FLUX",
     "LOG_R_EFF",
     "N_LABELS",
+    "PROFILE_LABELS",
     "SERSIC_N",
     "Labels",
     "angle",
@@ -41,6 +42,8 @@ __all__ = [
     "components",
     "ellipticity",
     "length",
+    "part_slices",
+    "shifted",
     "split_labels",
     "stack_labels",
 ]
@@ -74,6 +77,9 @@ E1 = LABELS.index("e1")
 E2 = LABELS.index("e2")
 DX = LABELS.index("dx")
 DY = LABELS.index("dy")
+
+# Labels of each profile: galaxies, and point sources.
+PROFILE_LABELS = {"sersic": LABELS, "point": ("log_flux", "dx", "dy")}
 
 ELLIPTICITY = slice(E1, E2 + 1)
 CENTER = slice(DX, DY + 1)
@@ -138,6 +144,68 @@ def stack_labels(columns, *, names=LABELS, axis=-1):
 
         return torch.stack(ordered, dim=axis)
     return np.stack(ordered, axis=axis)
+
+
+def part_slices(profiles):
+    """Return the places of the labels of each part.
+
+    Parameters
+    ----------
+    profiles : tuple of str
+        Profiles of the parts, out of ``PROFILE_LABELS``.
+
+    Returns
+    -------
+    list of slice
+
+    Examples
+    --------
+    >>> from sersicnet.model.labels import part_slices
+    >>> part_slices(("point", "sersic"))
+    [slice(0, 3, None), slice(3, 10, None)]
+    """
+    slices = []
+    start = 0
+    for name in profiles:
+        end = start + len(PROFILE_LABELS[name])
+        slices.append(slice(start, end))
+        start = end
+    return slices
+
+
+def shifted(labels, profiles, *, log_flux, center):
+    """Return labels with another flux and center.
+
+    Parameters
+    ----------
+    labels : (..., K) `~numpy.ndarray`
+        Labels of all parts.
+    profiles : tuple of str
+        Profiles of the parts.
+    log_flux : (...) array_like
+        What is added to the logarithms of fluxes.
+    center : (..., 2) array_like
+        What is added to centers.
+
+    Returns
+    -------
+    (..., K) `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model.labels import shifted
+    >>> shifted(np.zeros((1, 3)), ("point",), log_flux=1.0, center=[2.0, 3.0])
+    array([[1., 2., 3.]])
+    """
+    moved = labels.copy()
+    for name, place in zip(profiles, part_slices(profiles), strict=True):
+        first = place.start
+        names = PROFILE_LABELS[name]
+        moved[..., first + names.index("log_flux")] += log_flux
+        start = first + names.index("dx")
+        moved[..., start : start + 2] += center
+    return moved
 
 
 def ellipticity(q):

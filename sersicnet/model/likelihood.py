@@ -7,9 +7,8 @@ import numpy as np
 import torch
 
 from sersicnet.model.free_parts import FreeParts
-from sersicnet.model.jacobian import image_and_jacobian
 from sersicnet.model.masked import MaskedParts
-from sersicnet.model.profile import sersic_images
+from sersicnet.model.parts import scene_image_and_jacobian, scene_images
 
 __all__ = ["NormalEquations", "StampLikelihood"]
 
@@ -69,6 +68,9 @@ class StampLikelihood:
         Masked pixels whose filtered images are projected out, and a slope of the sky.
     gain : float or (N,) `~torch.Tensor`, optional
         Factors by which the PSFs multiply a uniform image.
+    profiles : tuple of str, optional
+        Profiles of the parts of a galaxy, by default one Sersic profile; labels of all parts, K of
+        them, stand side by side.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class StampLikelihood:
     sky_column: torch.Tensor | None = None
     masked: MaskedParts | FreeParts | None = None
     gain: torch.Tensor | float = 1.0
+    profiles: tuple[str, ...] = ("sersic",)
 
     def __post_init__(self):
         if self.sky_column is None:
@@ -119,6 +122,7 @@ class StampLikelihood:
             self.sky_column[rows],
             masked,
             gain,
+            self.profiles,
         )
 
     def __len__(self):
@@ -151,7 +155,7 @@ class StampLikelihood:
 
         Parameters
         ----------
-        labels : (N, 7) `~torch.Tensor`
+        labels : (N, K) `~torch.Tensor`
             Labels of the galaxies; any number of them where there is one stamp.
 
         Returns
@@ -166,7 +170,7 @@ class StampLikelihood:
 
         Parameters
         ----------
-        labels : (N, 7) `~torch.Tensor`
+        labels : (N, K) `~torch.Tensor`
             As in `chi2`.
 
         Returns
@@ -189,7 +193,7 @@ class StampLikelihood:
 
         Parameters
         ----------
-        labels : (N, 7) `~torch.Tensor`
+        labels : (N, K) `~torch.Tensor`
             Labels of the galaxies.
 
         Returns
@@ -210,9 +214,10 @@ class StampLikelihood:
 
     def model(self, labels):
         """Return images of galaxies without a sky, (N, S, S) `~torch.Tensor`."""
-        return sersic_images(
+        return scene_images(
             labels,
             self.transform,
+            profiles=self.profiles,
             stamp_size=self.data.shape[-1],
             oversampling=self.oversampling,
             gain=self.gain,
@@ -253,16 +258,17 @@ class StampLikelihood:
 
         Parameters
         ----------
-        labels : (N, 7) `~torch.Tensor`
+        labels : (N, K) `~torch.Tensor`
             Labels of the galaxies.
 
         Returns
         -------
         NormalEquations
         """
-        image, jacobian = image_and_jacobian(
+        image, jacobian = scene_image_and_jacobian(
             labels,
             self.transform,
+            profiles=self.profiles,
             stamp_size=self.data.shape[-1],
             oversampling=self.oversampling,
             gain=self.gain,

@@ -107,7 +107,7 @@ class Misfit(Rows):
 
 
 @torch.no_grad()
-def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"):
+def measure_misfit(labels, data, weight, psfs, *, parts=None, correlation=None, device="cpu"):
     """Compare images with the models of their galaxies.
 
     Parameters
@@ -119,6 +119,9 @@ def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"
         Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     psfs : `~sersicnet.model.PSFs`
         PSFs of the galaxies.
+    parts : ((N, K) `~numpy.ndarray`, tuple of str), optional
+        Labels and profiles of the parts of the models, for which ``labels`` stand in: they tell
+        where the light is, and how small errors change it.
     correlation : (N, 5, 5) `~numpy.ndarray`, optional
         As in `compare_residuals`.
     device : str or `~torch.device`
@@ -142,19 +145,21 @@ def measure_misfit(labels, data, weight, psfs, *, correlation=None, device="cpu"
     """
     device = torch.device(device)
     found = Misfit.unknown(len(labels))
-    judged = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
+    shown, profiles = parts or (labels, ("sersic",))
+    judged = np.isfinite(labels).all(axis=1) & np.isfinite(shown).all(axis=1) & (psfs.which >= 0)
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
     if correlation is None:
         correlation = np.full((len(labels), 2 * REACH + 1, 2 * REACH + 1), np.nan)
     sides = np.stack(_sides(labels, widths, data.shape[-1]), axis=1)
     for size, *inner in np.unique(sides[judged], axis=0):
         rows = np.flatnonzero(judged & (sides == (size, *inner)).all(axis=1))
-        for part, chosen, models in render_models(labels, rows, psfs, int(size), device=device):
+        options = {"device": device, "profiles": profiles}
+        for part, _, models in render_models(shown, rows, psfs, int(size), **options):
             values = _compare(
                 _middle(torch.from_numpy(data[part]), size).to(device),
                 models,
                 _middle(torch.from_numpy(weight[part]), size).to(device),
-                chosen,
+                torch.from_numpy(labels[part]).float().to(device),
                 torch.from_numpy(widths[part]).float().to(device),
                 torch.from_numpy(correlation[part]).float().to(device),
                 [int(side) for side in inner],

@@ -144,14 +144,14 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
     """
     coarse = fft_size(stamp_size)
     size = oversampling * coarse
-    log_flux, log_r_eff, n, e1, e2, _, _ = split_labels(labels)
+    log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     kx, ky = wave_numbers(size, labels.device, labels.dtype)
     xx, xy, yy = (oversampling**2 * part for part in _shape(log_r_eff, e1, e2))
     table, slopes = _rows(n)
     kappa2 = (xx[:, None] * kx**2)[:, None, :] + (yy[:, None] * ky**2)[:, :, None]
     kappa2 = kappa2 + (2 * xy[:, None] * ky)[:, :, None] * kx
     profile = _interpolate(table, slopes, kappa2)
-    spectrum = move_to_center(profile * transform, labels, kx, ky, stamp_size, oversampling)
+    spectrum = move_to_center(profile * transform, (dx, dy), kx, ky, stamp_size, oversampling)
     image = torch.fft.irfft2(spectrum, s=(size, size))
     image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
     image = image * oversampling**2 - wrapped_light(labels, coarse, stamp_size, gain=gain)
@@ -171,12 +171,12 @@ def _phase(k, shift):
     return torch.complex(torch.cos(angle), torch.sin(angle))
 
 
-def move_to_center(spectrum, labels, kx, ky, stamp_size, oversampling):
+def move_to_center(spectrum, center, kx, ky, stamp_size, oversampling):
     """Transforms of galaxies moved from the first pixel to their centers, (N, F, F / 2 + 1)."""
-    columns = split_labels(labels)
+    dx, dy = center
     middle = (stamp_size - 1) / 2
-    phase_y = _phase(ky, -oversampling * (middle + columns.dy)[:, None])
-    phase_x = _phase(kx, -oversampling * (middle + columns.dx)[:, None])
+    phase_y = _phase(ky, -oversampling * (middle + dy)[:, None])
+    phase_x = _phase(kx, -oversampling * (middle + dx)[:, None])
     return spectrum * phase_y[:, :, None] * phase_x[:, None, :]
 
 

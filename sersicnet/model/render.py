@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from sersicnet.model.profile import fft_size, psf_transform, sersic_images
+from sersicnet.model.parts import scene_images
+from sersicnet.model.profile import fft_size, psf_transform
 
 __all__ = ["n_together", "psf_transforms", "render_image", "render_models"]
 
@@ -17,14 +18,14 @@ _NUMBERS = 40
 
 
 @torch.no_grad()
-def render_models(labels, rows, psfs, size, *, device):
+def render_models(labels, rows, psfs, size, *, device, profiles=("sersic",)):
     """Render models of galaxies, a few at a time.
 
     Parameters
     ----------
-    labels : (N, 7) `~numpy.ndarray`
-        Labels, in the order of `~sersicnet.model.LABELS`, with the flux in units of
-        ``psfs.stamps``.
+    labels : (N, K) `~numpy.ndarray`
+        Labels, by default seven in the order of `~sersicnet.model.LABELS`, with the flux in units
+        of ``psfs.stamps``.
     rows : (R,) int `~numpy.ndarray`
         Galaxies to render, which have finite labels and a PSF.
     psfs : `~sersicnet.model.PSFs`
@@ -33,12 +34,14 @@ def render_models(labels, rows, psfs, size, *, device):
         Pixels on a side of the images.
     device : `~torch.device`
         Device that renders.
+    profiles : tuple of str, optional
+        Profiles of the parts of a galaxy, by default one Sersic profile.
 
     Yields
     ------
     rows : (M,) int `~numpy.ndarray`
         Some of ``rows``, in another order.
-    labels : (M, 7) `~torch.Tensor`
+    labels : (M, K) `~torch.Tensor`
         Labels of these galaxies.
     models : (M, size, size) `~torch.Tensor`
         Images of these galaxies.
@@ -62,22 +65,25 @@ def render_models(labels, rows, psfs, size, *, device):
         part = rows[start : start + step]
         chosen = torch.from_numpy(labels[part]).float().to(device)
         transforms = psf_transforms(psfs, psfs.which[part], size, device)
-        models = sersic_images(chosen, transforms, stamp_size=size, oversampling=psfs.oversampling)
+        options = {"stamp_size": size, "oversampling": psfs.oversampling, "profiles": profiles}
+        models = scene_images(chosen, transforms, **options)
         yield part, chosen, models
 
 
-def render_image(labels, psfs, shape):
+def render_image(labels, psfs, shape, *, profiles=("sersic",)):
     """Render one galaxy on an image of any shape.
 
     Parameters
     ----------
-    labels : (7,) `~numpy.ndarray`
-        Labels of the galaxy, in the order of `~sersicnet.model.LABELS`. The center is counted from
+    labels : (K,) `~numpy.ndarray`
+        Labels of the galaxy, as in `render_models`. The center is counted from
         the middle of the smallest square that begins with the image's first pixel and holds it.
     psfs : `~sersicnet.model.PSFs`
         The galaxy's PSF.
     shape : (int, int)
         Numbers of rows and columns.
+    profiles : tuple of str, optional
+        Profiles of its parts.
 
     Returns
     -------
@@ -94,7 +100,9 @@ def render_image(labels, psfs, shape):
     (np.int64(20), np.int64(20))
     """
     cpu = torch.device("cpu")
-    found = render_models(labels[None], np.array([0]), psfs, max(shape), device=cpu)
+    found = render_models(
+        labels[None], np.array([0]), psfs, max(shape), device=cpu, profiles=profiles
+    )
     (_, _, images) = next(iter(found))
     return images[0, : shape[0], : shape[1]].double().numpy()
 

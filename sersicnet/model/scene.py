@@ -6,121 +6,26 @@ A fit works on P numbers without bounds, whatever they describe. One differentia
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
 from sersicnet._rows import Rows
-from sersicnet.model.labels import (
-    LABELS,
-    angle,
-    axis_ratio,
-    components,
-    length,
-    split_labels,
-    stack_labels,
-)
-from sersicnet.model.unconstrained import LIMITS, from_logit, from_plane, to_logit, to_plane
+from sersicnet.model.labels import PROFILE_LABELS, angle, axis_ratio, length, part_slices
+from sersicnet.model.layout import SERSIC, Layout, kind_of
+from sersicnet.model.unconstrained import LIMITS, to_logit, to_plane
 
-__all__ = ["SERSIC", "Layout", "Scene"]
+__all__ = ["Scene"]
 
 # Bound of logits: 0.1 % of the range from its end.
 _BOUND = 7.0
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Which parameters of a galaxy are free, and how its labels follow from them.
-
-    Attributes
-    ----------
-    free : tuple of str
-        What each of P parameters becomes: labels, or ``q`` and ``turn`` (an angle in radians, from
-        a known one) in the place of ``e1, e2``, which stand side by side.
-    known : tuple of str
-        What each of F known numbers is: labels, or ``q`` and ``theta``, the angle that is known or
-        that a ``turn`` starts from.
-    priors : tuple of str
-        Quantities that have a normal prior: ``log_flux``, ``r_eff`` (in pixels), ``n``, ``q``,
-        ``turn``, ``dx`` or ``dy``.
-
-    Examples
-    --------
-    >>> from sersicnet.model.scene import SERSIC
-    >>> SERSIC.n_parameters, SERSIC.columns("n", "dx")
-    (7, [2, 5])
-    """
-
-    free: tuple[str, ...] = LABELS
-    known: tuple[str, ...] = ()
-    priors: tuple[str, ...] = ()
-
-    @property
-    def n_parameters(self):
-        """Number P of free parameters."""
-        return len(self.free)
-
-    def columns(self, *names):
-        """Return the columns of some parameters, without those that are not free."""
-        return [self.free.index(name) for name in names if name in self.free]
-
-    @cached_property
-    def logits(self):
-        """Columns of parameters whose unconstrained values are logits."""
-        return [column for column, name in enumerate(self.free) if name in LIMITS]
-
-    @property
-    def limits_signal(self):
-        """Whether the limits of the S/N hold: they are the prior of a flux that has no other."""
-        return "log_flux" in self.free and "log_flux" not in self.priors
-
-    @cached_property
-    def single(self):
-        """Columns of parameters that have bounds of their own: all but the ellipticity."""
-        return [column for column, name in enumerate(self.free) if name not in ("e1", "e2")]
-
-    @cached_property
-    def disks(self):
-        """Columns of ellipticities (e1, e2), a list of slices."""
-        return [slice(column, column + 2) for column in self.columns("e1")]
-
-    def naturals(self, values, known):
-        """Return all numbers that describe a galaxy, by name, from free and from known ones."""
-        found = dict(zip(self.known, known.unbind(-1), strict=True))
-        for name, value in zip(self.free, values.unbind(-1), strict=True):
-            found[name] = from_logit(name, value) if name in LIMITS else value
-        if self.disks:
-            found["e1"], found["e2"] = from_plane(found["e1"], found["e2"])
-        else:
-            theta = found["theta"]
-            if "turn" in found:
-                theta = theta + found["turn"]
-            found["e1"], found["e2"] = components(found["q"], theta)
-        return found
-
-    def labels(self, values, known):
-        """Return labels, (..., 7) for values (..., P) and known numbers (..., F)."""
-        return stack_labels(self.naturals(values, known))
-
-    def quantities(self, values, known):
-        """Return the quantities that have a normal prior, (..., R), R of them."""
-        found = self.naturals(values, known)
-        found["r_eff"] = 10 ** found["log_r_eff"]
-        return stack_labels(found, names=self.priors)
-
-
-# One Sersic galaxy of which nothing is known.
-SERSIC = Layout()
-# Parameters of quantities that have another name.
-_PARAMETERS_OF = {"r_eff": ("log_r_eff",)}
-
-
-def _unconstrained(quantity, values):
+def _unconstrained(kind, values):
     """Return the unconstrained parameters of quantities that have a normal prior."""
-    if quantity == "r_eff":
+    if kind == "r_eff":
         return to_logit("log_r_eff", values.clamp(min=1e-9).log10())
-    if quantity in LIMITS:
-        return to_logit(quantity, values)
+    if kind in LIMITS:
+        return to_logit(kind, values)
     return values
 
 
@@ -181,9 +86,9 @@ class Scene(Rows):
         lower = -upper
         if normals is None:
             normals = known.new_zeros(len(known), 0, 4)
-        for number, quantity in enumerate(layout.priors):
-            (column,) = layout.columns(*_PARAMETERS_OF.get(quantity, (quantity,)))
-            low, high = _unconstrained(quantity, normals[:, number, 2:]).unbind(1)
+        for number, name in enumerate(layout.priors):
+            column = layout.free.index(_parameter_of(name))
+            low, high = _unconstrained(kind_of(name), normals[:, number, 2:]).unbind(1)
             lower[:, column] = lower[:, column].fmax(low)
             upper[:, column] = upper[:, column].fmin(high)
         return cls(layout, known, lower, upper, normals)
@@ -217,7 +122,8 @@ class Scene(Rows):
 
         Returns
         -------
-        (N, 7) or (N, S, 7) `~torch.Tensor`
+        (N, K) or (N, S, K) `~torch.Tensor`
+            Labels of all parts, side by side; K is 7 for one Sersic galaxy.
         """
         return self.layout.labels(values, self._known_at(values))
 
@@ -230,6 +136,11 @@ class Scene(Rows):
         jacobian = torch.func.jacrev(self.layout.quantities)
         return torch.func.vmap(jacobian)(values, self._known_at(values))
 
+    def slopes(self, values):
+        """Return derivatives of the labels by the parameters, (N, K, P) for (N, P)."""
+        jacobian = torch.func.jacrev(self.layout.labels)
+        return torch.func.vmap(jacobian)(values, self._known_at(values))
+
     def _known_at(self, values):
         """The known numbers that belong to parameters, of the shape of these."""
         known = self.known
@@ -237,32 +148,70 @@ class Scene(Rows):
             known = known[:, None]
         return known.to(values.dtype).expand(*values.shape[:-1], -1)
 
-    def slopes(self, values):
-        """Return derivatives of the labels by the parameters, (N, 7, P) for (N, P)."""
-        jacobian = torch.func.jacrev(self.layout.labels)
-        return torch.func.vmap(jacobian)(values, self._known_at(values))
+    def part(self, labels, number):
+        """Return the labels of one part by their names, out of labels (..., K)."""
+        layout = self.layout
+        place = part_slices(layout.profiles)[number]
+        names = PROFILE_LABELS[layout.profiles[number]]
+        return dict(zip(names, labels[..., place].unbind(-1), strict=True))
 
     def values(self, labels):
         """Return the unconstrained parameters of labels, the inverse of `labels`.
 
         Parameters
         ----------
-        labels : (N, 7) or (N, S, 7) `~torch.Tensor`
-            Labels; of those that are known, the values do not matter.
+        labels : (N, K) or (N, S, K) `~torch.Tensor`
+            Labels; of those that are known, the values do not matter. What several parts have in
+            common is that of the first.
 
         Returns
         -------
         (N, P) or (N, S, P) `~torch.Tensor`
         """
-        columns = split_labels(labels)
-        found = columns._asdict()
-        found["e1"], found["e2"] = to_plane(columns.e1, columns.e2)
-        found["q"] = axis_ratio(length(columns.e1, columns.e2))
-        if "turn" in self.layout.free:
-            theta = self._known_at(labels)[..., self.layout.known.index("theta")]
-            turn = angle(columns.e1, columns.e2) - theta
-            found["turn"] = torch.remainder(turn + math.pi / 2, math.pi) - math.pi / 2
-        for name in self.layout.free:
-            if name in LIMITS:
-                found[name] = to_logit(name, found[name])
-        return stack_labels(found, names=self.layout.free)
+        layout = self.layout
+        found = {}
+        known = dict(zip(layout.known, self._known_at(labels).unbind(-1), strict=True))
+        for number in reversed(range(len(layout.parts))):
+            name, _ = layout.parts[number]
+            own = _parameters_of(self.part(labels, number), layout.of_part(known, "theta", name))
+            found |= own | {f"{kind}.{name}": value for kind, value in own.items()}
+        if len(layout.parts) > 1:
+            found |= self._joint(labels)
+        columns = []
+        for name in layout.free:
+            kind = kind_of(name)
+            columns.append(to_logit(kind, found[name]) if kind in LIMITS else found[name])
+        return torch.stack(columns, dim=-1)
+
+    def _joint(self, labels):
+        """Return the parameters that two parts have together."""
+        first = self.part(labels, 0)
+        second = self.part(labels, 1)
+        ratio = 10 ** (second["log_flux"] - first["log_flux"])
+        found = {"share": 1 / (1 + ratio)}
+        if "share" in self.layout.free:
+            found["log_flux"] = first["log_flux"] + torch.log10(1 + ratio)
+        if "log_ratio" in self.layout.free:
+            found["log_ratio"] = first["log_r_eff"] - second["log_r_eff"]
+        return found
+
+
+def _parameter_of(name):
+    """Name of the free parameter of a quantity that has a normal prior."""
+    if kind_of(name) == "r_eff":
+        return name.replace("r_eff", "log_r_eff", 1)
+    return name
+
+
+def _parameters_of(columns, theta):
+    """Return what free parameters of one part may be, with a ``turn`` from a known angle."""
+    if "e1" not in columns:
+        return columns
+    e1 = columns["e1"]
+    e2 = columns["e2"]
+    u1, u2 = to_plane(e1, e2)
+    found = columns | {"e1": u1, "e2": u2, "q": axis_ratio(length(e1, e2))}
+    if theta is not None:
+        turn = angle(e1, e2) - theta
+        found["turn"] = torch.remainder(turn + math.pi / 2, math.pi) - math.pi / 2
+    return found

@@ -10,11 +10,18 @@ from functools import lru_cache
 
 import torch
 
-from sersicnet.model.labels import ellipticity, length, split_labels
+from sersicnet.model.labels import ellipticity, length, stack_labels
+from sersicnet.model.layout import kind_of
 from sersicnet.model.prior import Q_LIMITS, ROUND, SNR_LIMITS, log_snr
-from sersicnet.model.unconstrained import LIMITS, log_disk_volume, log_logit_volume
+from sersicnet.model.unconstrained import (
+    LIMITS,
+    from_logit,
+    from_plane,
+    log_disk_volume,
+    log_logit_volume,
+)
 
-__all__ = ["log_density"]
+__all__ = ["log_density", "log_signal"]
 
 
 def log_density(scene, values, labels=None):
@@ -26,7 +33,7 @@ def log_density(scene, values, labels=None):
         Parameters of N galaxies, or of one.
     values : (N, P) `~torch.Tensor`
         Unconstrained parameters; any number of them for one galaxy.
-    labels : (N, 7) `~torch.Tensor`, optional
+    labels : (N, K) `~torch.Tensor`, optional
         Their labels, if they are there already.
 
     Returns
@@ -49,22 +56,57 @@ def log_density(scene, values, labels=None):
     layout = scene.layout
     if labels is None:
         labels = scene.labels(values)
-    columns = split_labels(labels)
-    size = length(columns.e1, columns.e2)
     density = log_logit_volume(values[:, layout.logits]).sum(dim=1)
-    if layout.columns("q"):
+    for column in layout.columns("q"):
+        size = ellipticity(from_logit("q", values[:, column]))
         density = density + _log_thinning(size) - _log_mean_thinning()
     for disk in layout.disks:
-        density = density + _log_thinning(size) - _log_disk(size)
-        density = density + log_disk_volume(*values[:, disk].unbind(1))
+        plane = values[:, disk].unbind(1)
+        size = length(*from_plane(*plane))
+        density = density + _log_thinning(size) - _log_disk(size) + log_disk_volume(*plane)
     if layout.priors:
         density = density + _log_normals(scene, values)
     if not layout.limits_signal:
         return density
     lowest, highest = (math.log10(limit) for limit in SNR_LIMITS)
-    signal = log_snr(labels)
+    signal = log_signal(scene, labels)
     inside = (signal > lowest) & (signal < highest)
     return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
+
+
+def log_signal(scene, labels):
+    """Return the decimal logarithm of the S/N of all light within the half-light ellipse.
+
+    Of several parts, it is the ellipse of the last one; that of a point source is the PSF.
+
+    Parameters
+    ----------
+    scene : `~sersicnet.model.Scene`
+        Parameters of N galaxies.
+    labels : (N, K) `~torch.Tensor`
+        Labels of all parts.
+
+    Returns
+    -------
+    (N,) `~torch.Tensor`
+    """
+    if scene.layout.profiles == ("sersic",):
+        return log_snr(labels)
+    numbers = range(len(scene.layout.parts))
+    parts = [scene.part(labels, number) for number in numbers]
+    flux = torch.stack([10 ** part["log_flux"] for part in parts]).sum(dim=0)
+    last = parts[-1]
+    point = torch.zeros_like(flux)
+    whole = {
+        "log_flux": torch.log10(flux),
+        "log_r_eff": last.get("log_r_eff", point - torch.inf),
+        "n": point,
+        "e1": last.get("e1", point),
+        "e2": last.get("e2", point),
+        "dx": point,
+        "dy": point,
+    }
+    return log_snr(stack_labels(whole))
 
 
 def _log_normals(scene, values):
@@ -75,7 +117,7 @@ def _log_normals(scene, values):
     density = density - _log_mass((low - mean) / err, (high - mean) / err)
     density = torch.where((found >= low) & (found <= high), density, -torch.inf)
     for number, name in enumerate(scene.layout.priors):
-        density[:, number] -= _log_universal(name, found[:, number])
+        density[:, number] -= _log_universal(kind_of(name), found[:, number])
     return density.sum(dim=1)
 
 

@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from sersicnet.model.labels import CENTER, axis_ratio, length, split_labels
+from sersicnet.model.labels import (
+    CENTER,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    axis_ratio,
+    length,
+    part_slices,
+    split_labels,
+)
 
-__all__ = ["stamp_sizes", "visible_radius"]
+__all__ = ["scene_stamp_sizes", "stamp_sizes", "visible_radius"]
 
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128)
@@ -41,6 +51,44 @@ def stamp_sizes(labels, fwhm):
     reach = visible_radius(labels, _FAINTEST)
     needed = 2 * (reach + _WIDTHS * fwhm + off_middle)
     return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
+
+
+def scene_stamp_sizes(labels, fwhm, profiles):
+    """Return the side of the stamp that holds the visible part of all parts of each galaxy.
+
+    A point source is taken as a round galaxy with the half-light radius of the PSF, which behind
+    this PSF is larger.
+
+    Parameters
+    ----------
+    labels : (N, K) `~numpy.ndarray`
+        Labels of all parts.
+    fwhm : (N,) `~numpy.ndarray`
+        FWHM of the PSF, in pixels.
+    profiles : tuple of str
+        Profiles of the parts.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+    """
+    sizes = []
+    for name, place in zip(profiles, part_slices(profiles), strict=True):
+        own = labels[:, place]
+        if name == "point":
+            own = _as_galaxies(own, fwhm)
+        sizes.append(stamp_sizes(own, fwhm))
+    return np.max(sizes, axis=0)
+
+
+def _as_galaxies(labels, fwhm):
+    """Labels of round galaxies in the place of point sources, (N, 7) for (N, 3)."""
+    galaxies = np.zeros((len(labels), N_LABELS))
+    galaxies[:, LOG_FLUX] = labels[:, 0]
+    galaxies[:, LOG_R_EFF] = np.log10(fwhm / 2)
+    galaxies[:, SERSIC_N] = 2.0
+    galaxies[:, CENTER] = labels[:, 1:]
+    return galaxies
 
 
 def visible_radius(labels, faintest):

@@ -9,9 +9,9 @@ import torch
 from sersicnet._rows import Rows
 from sersicnet.model.free_parts import FreeParts, slope_images
 from sersicnet.model.likelihood import StampLikelihood
-from sersicnet.model.profile import sersic_images
+from sersicnet.model.parts import scene_images
 from sersicnet.model.render import n_together, psf_transforms
-from sersicnet.model.sizes import stamp_sizes
+from sersicnet.model.sizes import scene_stamp_sizes
 from sersicnet.model.whitening import whitened_likelihood
 
 __all__ = ["NoiseFilters", "likelihoods"]
@@ -39,13 +39,23 @@ class NoiseFilters(Rows):
 
 
 def likelihoods(
-    labels, data, weight, psfs, *, chunk, sky_err=None, plane=False, noise=None, device="cpu"
+    labels,
+    data,
+    weight,
+    psfs,
+    *,
+    chunk,
+    profiles=("sersic",),
+    sky_err=None,
+    plane=False,
+    noise=None,
+    device="cpu",
 ):
     """Group galaxies that are fitted together, and make the likelihood of each group.
 
     Parameters
     ----------
-    labels : (N, 7) `~numpy.ndarray`
+    labels : (N, K) `~numpy.ndarray`
         Labels that the fit starts from; galaxies with NaN are left out.
     data, weight : (N, S, S) `~numpy.ndarray`
         Images and weights of even size, as in `~sersicnet.preprocessing.Stamps`.
@@ -53,6 +63,8 @@ def likelihoods(
         PSFs of the galaxies.
     chunk : int
         Largest number of galaxies in a group.
+    profiles : tuple of str, optional
+        Profiles of the parts of a galaxy, as in `~sersicnet.model.StampLikelihood`.
     sky_err : (N,) `~numpy.ndarray`, optional
         Standard deviations of the prior of the sky, as in `~sersicnet.model.StampLikelihood`.
     plane : bool, optional
@@ -77,10 +89,10 @@ def likelihoods(
     if noise is not None:
         white = noise.is_white
     whole = data.shape[-1]
-    sizes = np.minimum(stamp_sizes(labels, widths), whole)
+    sizes = np.minimum(scene_stamp_sizes(labels, widths, profiles), whole)
     if plane:  # all pixels show the slope
         sizes = np.full(len(labels), whole)
-    options = {"device": device, "plane": plane}
+    options = {"device": device, "plane": plane, "profiles": profiles}
     for size, alike in product(np.unique(sizes[good]), (True, False)):
         chosen = np.flatnonzero(good & (sizes == size) & (white == alike))
         chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
@@ -94,7 +106,7 @@ def likelihoods(
                 yield rows, _colored(*stamps, noise[rows], size=int(size), **options)
 
 
-def _white(labels, data, weight, psfs, sky_err, *, size, plane, device):
+def _white(labels, data, weight, psfs, sky_err, *, size, plane, profiles, device):
     """The likelihood of some galaxies with white noise."""
     edge = (data.shape[-1] - size) // 2
     inner = (slice(None), slice(edge, edge + size), slice(edge, edge + size))
@@ -109,11 +121,12 @@ def _white(labels, data, weight, psfs, sky_err, *, size, plane, device):
         transform=psf_transforms(psfs, psfs.which, size, device),
         oversampling=psfs.oversampling,
         sky_err=torch.from_numpy(sky_err).to(device),
-        outside=_outside(labels, data, weight, psfs, size, device),
+        outside=_outside(labels, data, weight, psfs, size, profiles, device),
+        profiles=profiles,
     )
 
 
-def _colored(labels, data, weight, psfs, sky_err, noise, *, size, plane, device):
+def _colored(labels, data, weight, psfs, sky_err, noise, *, size, plane, profiles, device):
     """The likelihood of some galaxies with correlated noise."""
     return whitened_likelihood(
         torch.from_numpy(labels).float().to(device),
@@ -125,10 +138,11 @@ def _colored(labels, data, weight, psfs, sky_err, noise, *, size, plane, device)
         size=size,
         sky_err=torch.from_numpy(sky_err).to(device),
         plane=plane,
+        profiles=profiles,
     )
 
 
-def _outside(labels, data, weight, psfs, size, device):
+def _outside(labels, data, weight, psfs, size, profiles, device):
     """Sums over the pixels around the stamps, with the light of ``labels`` subtracted, (N, 4)."""
     whole = data.shape[-1]
     data = torch.from_numpy(data).to(device).double()
@@ -136,9 +150,10 @@ def _outside(labels, data, weight, psfs, size, device):
     edge = (whole - int(size)) // 2
     weight[:, edge : whole - edge, edge : whole - edge] = 0
     if edge:
-        model = sersic_images(
+        model = scene_images(
             torch.from_numpy(labels).float().to(device),
             psf_transforms(psfs, psfs.which, whole, device),
+            profiles=profiles,
             stamp_size=whole,
             oversampling=psfs.oversampling,
         )

@@ -12,6 +12,8 @@ __all__ = ["from_unconstrained", "log_volume", "to_unconstrained"]
 
 _ROOT_N_LIMITS = (math.sqrt(N_LIMITS[0]), math.sqrt(N_LIMITS[1]))
 _OFFSET_LIMITS = (-MAX_OFFSET, MAX_OFFSET)
+# The first of two parts is smaller than the second, and no smaller than a fiftieth of it.
+_LOG_RATIO_LIMITS = (math.log10(0.02), 0.0)
 # Limits of what goes by its logit; ``n`` by its square root, a ``turn`` is in radians.
 LIMITS = {
     "log_r_eff": LOG_R_EFF_LIMITS,
@@ -20,6 +22,8 @@ LIMITS = {
     "turn": (-math.pi / 2, math.pi / 2),
     "dx": _OFFSET_LIMITS,
     "dy": _OFFSET_LIMITS,
+    "share": (0.0, 1.0),
+    "log_ratio": _LOG_RATIO_LIMITS,
 }
 
 

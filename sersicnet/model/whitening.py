@@ -16,7 +16,7 @@ from torch.nn.functional import max_pool2d, pad
 from sersicnet.model.free_parts import FreeParts, slope_images
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.masked import MaskedParts
-from sersicnet.model.profile import sersic_images
+from sersicnet.model.parts import scene_images
 from sersicnet.model.render import psf_transforms
 
 __all__ = [
@@ -136,13 +136,25 @@ def filter_transform(filters, size, oversampling=1):
     return _transform(fine, size).real
 
 
-def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky_err, plane=False):
+def whitened_likelihood(
+    labels,
+    data,
+    weight,
+    filters,
+    small,
+    psfs,
+    *,
+    size,
+    sky_err,
+    plane=False,
+    profiles=("sersic",),
+):
     """Make the likelihood of stamps with correlated noise.
 
     Parameters
     ----------
-    labels : (N, 7) `~torch.Tensor`
-        Labels that a fit starts from, in the order of `~sersicnet.model.LABELS`.
+    labels : (N, K) `~torch.Tensor`
+        Labels that a fit starts from, as in `~sersicnet.model.StampLikelihood`.
     data, weight : (N, W, W) `~torch.Tensor`
         Images and weights, as in `~sersicnet.preprocessing.Stamps`.
     filters : (N, 17, 17) `~torch.Tensor`
@@ -157,6 +169,8 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
         As in `~sersicnet.model.StampLikelihood`.
     plane : bool, optional
         Whether the sky has a free slope; ``size`` is then that of the stamps.
+    profiles : tuple of str, optional
+        Profiles of the parts of a galaxy, as in `~sersicnet.model.StampLikelihood`.
 
     Returns
     -------
@@ -167,7 +181,8 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
     device = data.device
     good = weight > 0
     options = {"stamp_size": whole, "oversampling": psfs.oversampling}
-    model = sersic_images(labels, psf_transforms(psfs, psfs.which, whole, device), **options)
+    transform = psf_transforms(psfs, psfs.which, whole, device)
+    model = scene_images(labels, transform, profiles=profiles, **options)
     left = torch.where(good, data - model, 0)
     outside = _outside(left, weight, filters, size)
     edge = (whole - size) // 2
@@ -193,6 +208,7 @@ def whitened_likelihood(labels, data, weight, filters, small, psfs, *, size, sky
         sky_column=sky.contiguous(),
         masked=masked,
         gain=filters.sum(dim=(1, 2)),
+        profiles=profiles,
     )
     likelihood.data += likelihood.model(labels)
     return likelihood

@@ -6,10 +6,15 @@ import numpy as np
 from scipy.stats import norm
 
 from sersicnet._rows import Rows, own_normal
-from sersicnet.model.labels import length
+from sersicnet.model.labels import axis_ratio, length
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
-__all__ = ["NormalDensity", "parameter_samples", "summarize"]
+__all__ = ["NormalDensity", "all_samples", "named_part_samples", "parameter_samples"]
+__all__ += ["samples_on_sky", "summarize"]
+
+
+# Parameters of parts of galaxies by their profiles; their center is that of the galaxy.
+_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
 
 # Quantiles of the tables.
 LEVELS = (0.16, 0.5, 0.84)
@@ -184,6 +189,91 @@ def parameter_samples(labels, frame, parameters):
     """
     values = frame[:, None].from_labels(labels, parameters)
     return {name: _clip(value, name) for name, value in values.items()}
+
+
+def all_samples(labels, frame, parameters, parts=None):
+    """Convert samples of labels to all that results have samples of.
+
+    Parameters
+    ----------
+    labels, frame, parameters
+        As in `parameter_samples`.
+    parts : tuple of (str, str), optional
+        Name and profile of each part of the galaxies.
+
+    Returns
+    -------
+    dict of (N, S) `~numpy.ndarray`
+        By the names of the parameters, of ``sky`` if it is there, and of the columns of parts.
+        ``r_eff`` and ``q`` of the whole are of ellipses in pixels.
+    """
+    samples = parameter_samples(labels, frame, parameters)
+    if "sky" in labels:
+        samples["sky"] = frame[:, None].sky_in_image(labels["sky"])
+    if parts:
+        samples |= named_part_samples(labels, frame, parts)
+    return samples
+
+
+def samples_on_sky(samples, frame):
+    """Convert samples of ellipses in pixels to samples on the sky.
+
+    Parameters
+    ----------
+    samples : dict of (N, S) `~numpy.ndarray`
+        Samples by the names of parameters.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+
+    Returns
+    -------
+    dict of (N, S) `~numpy.ndarray`
+        With ``r_eff_pix`` and ``q_pix`` of the ellipses in pixels where these are not square.
+    """
+    if frame.is_square.all():
+        return samples
+    in_pixels = {}
+    if "r_eff" in samples:
+        in_pixels["r_eff_pix"] = samples["r_eff"] / frame.pixel_scale[:, None]
+    if "q" in samples:
+        in_pixels["q_pix"] = samples["q"]
+    return frame[:, None].on_sky(samples) | in_pixels
+
+
+def named_part_samples(labels, frame, parts):
+    """Return samples of parts on the sky by the names of their columns, with their shares.
+
+    Parameters
+    ----------
+    labels : dict of (N, S) `~numpy.ndarray`
+        Samples of labels, those of parts with the name of the part after a dot.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+    parts : tuple of (str, str)
+        Name and profile of each part.
+
+    Returns
+    -------
+    dict of (N, S) `~numpy.ndarray`
+        Such as ``mag_bulge``, and ``bulge_to_total``; nothing for a point source alone.
+    """
+    if len(parts) == 1:
+        return {}
+    found = {}
+    for part, profile in parts:
+        values = _part_samples(labels, frame, part, profile)
+        on_sky = frame[:, None].on_sky(values)
+        found |= {f"{name}_{part}": on_sky[name] for name in values}
+    return found | {f"{parts[0][0]}_to_total": labels["share"]}
+
+
+def _part_samples(labels, frame, part, profile):
+    """Convert samples of labels of a part to samples of its parameters, in pixels."""
+    ending = f".{part}"
+    own = {name.removesuffix(ending): labels[name] for name in labels if name.endswith(ending)}
+    if "e1" in own:
+        own["q"] = axis_ratio(length(own["e1"], own["e2"]))
+    return parameter_samples(own, frame, _OF_PARTS[profile])
 
 
 def _clip(values, name):

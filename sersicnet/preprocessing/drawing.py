@@ -8,8 +8,9 @@ from scipy.special import gamma, gammaincinv
 
 from sersicnet.model.labels import LOG_FLUX, stack_labels
 from sersicnet.parameters import PARAMETERS
+from sersicnet.preprocessing.part_models import PartModels
 
-__all__ = ["draw_model", "sersic2d"]
+__all__ = ["draw_model", "draw_parts", "sersic2d"]
 
 # Pixels of the PSF on the longer side of the largest image that is drawn, which takes 3 GB.
 _MOST_PIXELS = 5000
@@ -38,8 +39,59 @@ def draw_model(values, frame, psfs, shape):
     ValueError
         If the image is too large.
     """
+    pixels = _pixels(frame, psfs, shape)
+    columns = {name: np.array([value], dtype=float) for name, value in values.items()}
+    labels = stack_labels(pixels.to_labels(columns, tuple(PARAMETERS)))
+    labels[:, LOG_FLUX] += psfs.log_light
+    return _drawn(labels[0], psfs, shape)
+
+
+def draw_parts(posterior, frame, psfs, shape, *, component=None, known=()):
+    """Draw a galaxy of several parts in the pixels and the unit of its cutout.
+
+    Parameters
+    ----------
+    posterior : `~sersicnet.inference.FitDensity`
+        Fit of one galaxy.
+    frame, psfs, shape
+        As in `draw_model`.
+    component : str, optional
+        Name of the part to draw, by default all.
+    known : dict, optional
+        Parameters that the user gives, which parts cannot have.
+
+    Returns
+    -------
+    (ny, nx) `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, parameters are given, or the image is too large.
+    """
+    if known:
+        msg = f"{', '.join(known)}: the parts have the parameters that were fitted"
+        raise ValueError(msg)
+    names = [name for name, _ in getattr(posterior, "parts", None) or ()]
+    if component not in (None, *names):
+        msg = f"component={component!r}: there are the parts {', '.join(names) or 'none'}"
+        raise ValueError(msg)
+    parts = PartModels.of(posterior, frame, psfs)
+    if component is not None:
+        parts = parts.of_part(names.index(component))
+    moved = parts.on(_pixels(frame, psfs, shape))
+    return _drawn(moved.labels[0], psfs, shape, profiles=moved.profiles)
+
+
+def _drawn(labels, psfs, shape, **options):
+    """Render labels in the units of an image."""
     from sersicnet.model.render import render_image  # which imports torch
 
+    return render_image(labels, psfs, shape, **options)
+
+
+def _pixels(frame, psfs, shape):
+    """Return the units of the image of a galaxy, if it is not too large to draw."""
     if psfs.oversampling * max(shape) > _MOST_PIXELS:
         msg = (
             f"cutout of {shape} pixels, with a PSF oversampled by {psfs.oversampling}, is too "
@@ -48,11 +100,7 @@ def draw_model(values, frame, psfs, shape):
         raise ValueError(msg)
     middle = np.full(1, (max(shape) - 1) / 2)
     one = np.ones(1)
-    pixels = replace(frame, noise_level=one, bins=one, x_middle=middle, y_middle=middle)
-    columns = {name: np.array([value], dtype=float) for name, value in values.items()}
-    labels = stack_labels(pixels.to_labels(columns, tuple(PARAMETERS)))
-    labels[:, LOG_FLUX] += psfs.log_light
-    return render_image(labels[0], psfs, shape)
+    return replace(frame, noise_level=one, bins=one, x_middle=middle, y_middle=middle)
 
 
 def sersic2d(values, *, zeropoint, pixel_scale):

@@ -2,6 +2,7 @@
 
 import copy
 
+import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
@@ -11,7 +12,7 @@ from sersicnet.parameters import wrap_theta
 from sersicnet.preprocessing.ellipses import TOLERANCE, elongation, major_axis
 from sersicnet.preprocessing.units import SCALE_LIMITS
 
-__all__ = ["celestial", "find_pixels", "local_pixels", "to_skies", "to_sky"]
+__all__ = ["add_sky_positions", "celestial", "find_pixels", "local_pixels", "to_skies", "to_sky"]
 
 _WCS = "the WCS"
 _CARD = "the card PIXSCALE"
@@ -247,6 +248,28 @@ def to_skies(wcs, x, y, theta, *, q):
             one = slice(i, i + 1)
             sky[:, one] = to_sky(wcs[i], x[one], y[one], theta[one], q=q[one])
     return sky
+
+
+def add_sky_positions(table, wcs, x, y, theta=None, *, q):
+    """Add the columns ``ra``, ``dec`` and ``pa`` to a table where there is a WCS.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Table of N galaxies.
+    wcs, x, y, q
+        As for `to_skies`.
+    theta : (N,) `~numpy.ndarray`, optional
+        Angles of the major axes; there is no ``pa`` without them.
+    """
+    if all(each is None for each in wcs):
+        return
+    angles = np.full(len(x), np.nan) if theta is None else theta
+    ra, dec, pa = to_skies(wcs, x, y, angles, q=q)
+    table["ra"] = ra * u.deg
+    table["dec"] = dec * u.deg
+    if theta is not None:
+        table["pa"] = pa * u.deg
 
 
 def _directions(wcs, x, y):

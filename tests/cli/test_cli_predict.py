@@ -11,7 +11,9 @@ from astropy.table import QTable
 
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
+from sersicnet.cli.predict import MODELS
 from sersicnet.io.cutouts import read_cutout, write_cutout, write_cutouts
+from sersicnet.model.description import COMPOSITES
 
 
 def test_predict_writes_one_row_a_file(files, tmp_path, capsys):
@@ -145,10 +147,17 @@ def test_options_of_refinement_and_psf(files, tmp_path, monkeypatch):
     assert (seen["refine"], seen["sky"], seen["sky_err"]) == ("lm", "fixed", None)
     assert seen["psf_oversampling"] == 2
     assert seen["device"] == "cpu"
+    assert seen["model"] == "sersic"
+    main([*arguments, "--model", "sersic+exp"])
+    assert seen["model"] == "sersic+exp"
     main([*arguments, "--refine", "importance", "--sky-err", "0.1"])
     assert (seen["refine"], seen["sky"], seen["sky_err"]) == ("importance", "prior", 0.1)
     with pytest.raises(SystemExit, match="2"):
         main([*arguments, "--sky", "none"])
+
+
+def test_models_are_those_of_the_package():
+    assert ("sersic", *COMPOSITES) == MODELS
 
 
 def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):

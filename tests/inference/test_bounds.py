@@ -3,7 +3,8 @@
 import torch
 
 from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
-from sersicnet.model.scene import Layout, Scene
+from sersicnet.model.layout import Layout
+from sersicnet.model.scene import Scene
 
 TWO = Layout(free=("log_flux", "n"), known=("log_r_eff", "q", "theta", "dx", "dy"))
 

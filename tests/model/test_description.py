@@ -20,6 +20,9 @@ def test_what_is_known_of_galaxies():
 
 def test_models_say_what_they_know():
     assert Model().is_free
+    assert check_model("sersic+exp").is_composite
+    assert check_model("sersic+exp").describe() == "sersic+exp"
+    assert repr(Model("point")) == "Model('point')"
     assert not check_model(Exponential()).is_free
     assert Model("sersic", fixed={"n": 4}, priors={"q": PRIOR}).describe() == (
         "sersic, fixed: n, priors: q"
@@ -30,7 +33,7 @@ def test_models_say_what_they_know():
 
 @pytest.mark.parametrize("model", ["sersics", 3, None, {"bulge": Sersic()}, Sersic])
 def test_unknown_models(model):
-    with pytest.raises(ValueError, match="must be 'sersic', or a Sersic"):
+    with pytest.raises(ValueError, match=r"must be 'sersic', 'point', .* or a Sersic"):
         check_model(model)
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from sersicnet.model.labels import LABELS, N_LABELS, angle, axis_ratio, length, split_labels
+from sersicnet.model.layout import Layout
 from sersicnet.model.prior import draw_labels
-from sersicnet.model.scene import Layout, Scene
+from sersicnet.model.scene import Scene
 from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
 
 ROUND = ("log_flux", "log_r_eff", "n", "turn", "dx", "dy")

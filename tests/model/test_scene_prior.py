@@ -7,9 +7,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from sersicnet.model.labels import LABELS
-from sersicnet.model.prior import draw_labels, log_prior
-from sersicnet.model.scene import Layout, Scene
-from sersicnet.model.scene_prior import log_density
+from sersicnet.model.layout import Layout
+from sersicnet.model.prior import draw_labels, log_prior, log_snr
+from sersicnet.model.scene import Scene
+from sersicnet.model.scene_prior import log_density, log_signal
 from sersicnet.model.unconstrained import log_volume
 
 
@@ -50,3 +51,20 @@ def test_what_is_known_leaves_the_density_of_the_others():
     difference = log_density(whole, whole.values(labels)) - log_density(part, part.values(labels))
     logit = whole.values(labels)[:, 2]
     assert_allclose(difference, -2 * torch.log(2 * torch.cosh(logit / 2)), rtol=1e-6)
+
+
+def test_the_signal_of_parts_is_that_of_all_light():
+    """Within the ellipse of the last one; a point source has that of the PSF."""
+    one = draw_labels(5, generator=torch.Generator().manual_seed(3)).double()
+    layout = Layout(
+        free=("log_flux", "share", "log_ratio", "log_r_eff.b", "n", "e1", "e2", "dx", "dy"),
+        parts=(("a", "sersic"), ("b", "sersic")),
+    )
+    scene = Scene.of(layout, torch.zeros(5, 0, dtype=torch.float64))
+    half = one.clone()
+    half[:, 0] -= math.log10(2)
+    assert_allclose(log_signal(scene, torch.cat([half, half], dim=1)), log_snr(one), rtol=1e-9)
+    point = Layout(free=("log_flux", "dx", "dy"), parts=(("point", "point"),))
+    star = Scene.of(point, torch.zeros(1, 0, dtype=torch.float64))
+    labels = torch.tensor([[3.0, 0.0, 0.0]], dtype=torch.float64)
+    assert_allclose(log_signal(star, labels), 3 - math.log10(2 * math.sqrt(math.pi * 4)))

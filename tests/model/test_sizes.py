@@ -3,7 +3,7 @@
 import numpy as np
 
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF
-from sersicnet.model.sizes import stamp_sizes
+from sersicnet.model.sizes import scene_stamp_sizes, stamp_sizes
 
 
 def test_stamps_grow_with_the_galaxy_and_with_its_light():
@@ -14,3 +14,20 @@ def test_stamps_grow_with_the_galaxy_and_with_its_light():
     assert sizes[0] < sizes[-1] == 128
     labels[:, LOG_FLUX] = 6.0
     assert (stamp_sizes(labels, np.full(4, 3.0)) >= sizes).all()
+
+
+def test_the_stamp_holds_the_largest_part():
+    width = np.array([3.0])
+    small = np.array([[2.0, 0.2, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    large = np.array([[4.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0]])
+    star = np.array([[2.0, 0.0, 0.0]])
+    expected = stamp_sizes(large, width)
+    assert expected > stamp_sizes(small, width)
+    for labels, profiles in (
+        (np.hstack([small, large]), ("sersic", "sersic")),
+        (np.hstack([star, large]), ("point", "sersic")),
+    ):
+        assert scene_stamp_sizes(labels, width, profiles) == expected
+    assert scene_stamp_sizes(star, width, ("point",)) < expected
+    bright = np.array([[5.0, 0.0, 0.0]])
+    assert scene_stamp_sizes(bright, width, ("point",)) > scene_stamp_sizes(star, width, ("point",))

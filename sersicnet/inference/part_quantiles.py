@@ -1,0 +1,140 @@
+"""Quantiles of the parameters of galaxies of several parts, and of these parts, from fits."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from sersicnet.inference.totals import joined_labels
+from sersicnet.networks.densities import named_part_samples, parameter_samples, summarize
+from sersicnet.parameters import PARAMETERS, wrap_theta
+
+__all__ = ["part_quantiles", "share_column"]
+
+SEVEN = tuple(PARAMETERS)
+# Draws of each galaxy, the same for all: evenly spread ones.
+_LOG_DRAWS = 7
+_SEED = 1
+# Columns that have no error where a parameter has none.
+_SHOWN_BY = {
+    "log_flux": ("mag",),
+    "log_ratio": ("r_eff",),
+    "log_r_eff": ("r_eff",),
+    "n": ("n",),
+    "e1": ("q", "theta"),
+    "dx": ("x_0",),
+    "dy": ("y_0",),
+}
+
+
+def share_column(parts):
+    """Return the name of the column with the share of the first part in the light."""
+    return f"{parts[0][0]}_to_total"
+
+
+def part_quantiles(posterior, held, frame):
+    """Return quantiles of fits of several parts at 16, 50 and 84 %.
+
+    The medians are the optimum itself, and the distances of the others from it those of draws from
+    their median.
+
+    Parameters
+    ----------
+    posterior : `~sersicnet.inference.FitDensity`
+        Fits of N galaxies.
+    held : (N, P) bool `~numpy.ndarray`
+        Parameters without an error of their own: what shows them has an error of NaN.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of their stamps.
+
+    Returns
+    -------
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Of the whole, as in `~sersicnet.inference.fit_quantiles`; those of ``n`` are NaN.
+    columns : dict of (N,) `~numpy.ndarray`
+        Of the parts: ``mag_bulge``, ``mag_bulge_err``, ``mag_bulge_lo``, ``mag_bulge_hi`` and so
+        on, on the sky, and the share of the first part.
+    """
+    rows = np.arange(len(posterior))
+    normal = _points(posterior.mean.shape[1])
+    away = normal @ np.swapaxes(posterior.roots(rows), 1, 2)
+    drawn = posterior.measured_labels(posterior.mean[:, None] + away, rows)
+    best = posterior.measured_labels(posterior.mean[:, None], rows)
+    layout = posterior.scene.layout
+    optimum, draws = (_values(each, frame, layout.parts) for each in (best, drawn))
+    lost = _lost(layout, held)
+    found = {}
+    for name, values in draws.items():
+        found[name] = _around(name, values, optimum[name], lost.get(name))
+    quantiles = np.stack([found[name] for name in SEVEN])
+    columns = {}
+    for name, values in found.items():
+        if name in SEVEN:
+            continue
+        low, middle, high = values
+        columns |= {name: middle, f"{name}_err": (high - low) / 2}
+        columns |= {f"{name}_lo": low, f"{name}_hi": high}
+    return quantiles, columns
+
+
+@lru_cache
+def _points(n_parameters):
+    """Evenly spread standard normal points, (S, P)."""
+    uniform = qmc.Sobol(n_parameters, seed=_SEED).random_base2(_LOG_DRAWS)
+    return norm.ppf(uniform)
+
+
+def _values(labels, frame, parts):
+    """Return parameters of the whole and of its parts, by the names of their columns."""
+    named = joined_labels(labels, parts)
+    return parameter_samples(named, frame, SEVEN) | named_part_samples(named, frame, parts)
+
+
+def _around(name, draws, optimum, lost):
+    """Return quantiles around the optimum, (3, N)."""
+    parameter = _parameter_of(name)
+    if parameter == "theta":
+        draws = optimum + wrap_theta(draws - optimum)
+    low, middle, high = _quantiles(draws)
+    best = optimum[:, 0]
+    found = np.stack([best + low - middle, best, best + high - middle])
+    if parameter == "share":
+        found = np.clip(found, 0, 1)
+    elif parameter != "theta":
+        found = np.clip(found, PARAMETERS[parameter].lower, PARAMETERS[parameter].upper)
+    if lost is not None:
+        found[::2, lost] = np.nan
+    return found
+
+
+def _quantiles(draws):
+    """Return quantiles of draws at 16, 50 and 84 %, (3, N)."""
+    return summarize({"n": draws}, ("n",))[0]
+
+
+def _parameter_of(name):
+    """Return the parameter that a column shows, of the whole or of a part."""
+    if name in PARAMETERS:
+        return name
+    if name.endswith("_to_total"):
+        return "share"
+    return name.rpartition("_")[0]
+
+
+def _lost(layout, held):
+    """Return which galaxies have no error of a column, by its name."""
+    parts = [part for part, _ in layout.parts]
+    lost = {}
+    for column, free in enumerate(layout.free):
+        kind, _, part = free.partition(".")
+        names = []
+        for shown in _SHOWN_BY.get(kind, ()):
+            own = [part] if part else parts
+            if kind == "log_ratio":
+                own = parts[:1]
+            names += [shown, *(f"{shown}_{each}" for each in own)]
+        if kind == "share":
+            names = [share_column(layout.parts), *(f"mag_{each}" for each in parts)]
+        for name in names:
+            lost[name] = lost.get(name, False) | held[:, column]
+    return lost

@@ -1,0 +1,185 @@
+"""Galaxies of several parts: starts, fits, tables and pictures."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+import torch
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import Model, Population, SersicNet
+from sersicnet.flags import Flags
+from sersicnet.inference.composites import LAYOUTS, Composite
+from sersicnet.model.labels import part_slices
+from sersicnet.model.parts import scene_images
+from sersicnet.model.profile import psf_transform
+
+BULGE = labels_of(log_flux=3.6, r_eff=2, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
+DISK = labels_of(log_flux=4.0, r_eff=9, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
+NUCLEUS = [3.5, 0.3, -0.2]
+NAMES = list(LAYOUTS)
+
+
+def draw(labels, profiles, *, size=128, seed=1):
+    transform = psf_transform(torch.as_tensor(star()), size)
+    labels = torch.tensor([labels], dtype=torch.float64)
+    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
+    return make_cutout(add_noise(image, seed))
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    """A bulge and a disk, a nucleus and a disk, and a star."""
+    return [
+        draw(BULGE + DISK, ("sersic", "sersic")),
+        draw(NUCLEUS + DISK, ("point", "sersic"), seed=2),
+        draw([4.0, 0.4, 0.5], ("point",), seed=3),
+    ]
+
+
+@pytest.fixture(scope="module")
+def measured(net, galaxies):
+    """Results of each model; not to be changed by a test."""
+    some = dict.fromkeys(NAMES, galaxies[:2]) | {"point": galaxies}
+    return {name: net.predict(some[name], model=name) for name in NAMES}
+
+
+def magnitude(log_flux):
+    return 25 - 2.5 * (log_flux + np.log10(NOISE))
+
+
+def pull(results, row, name, truth):
+    error = results.columns[f"{name}_err"][row]
+    return abs(results.columns[name][row] - truth) / error
+
+
+def test_bulge_and_disk_are_found(measured):
+    found = measured["sersic+exp"]
+    share = 10**3.6 / (10**3.6 + 10**4.0)
+    assert pull(found, 0, "bulge_to_total", share) < 4
+    assert pull(found, 0, "mag_bulge", magnitude(3.6)) < 4
+    assert pull(found, 0, "mag_disk", magnitude(4.0)) < 4
+    assert pull(found, 0, "r_eff_bulge", 0.2) < 4
+    assert pull(found, 0, "r_eff_disk", 0.9) < 4
+    assert pull(found, 0, "n_bulge", 3) < 4
+    assert pull(found, 0, "q_disk", 0.5) < 4
+    assert found.columns["bulge_to_total_err"][0] < 0.1
+    assert_array_equal(found.columns["n_disk"], 1)
+    assert abs(found.median("mag")[0] - magnitude(np.log10(10**3.6 + 10**4.0))) < 0.03
+    assert np.isnan(found.median("n")).all()
+    assert not found.flags[0]
+
+
+def test_nucleus_and_disk_are_found(measured):
+    found = measured["point+exp"]
+    assert pull(found, 1, "mag_point", magnitude(3.5)) < 4
+    assert pull(found, 1, "r_eff_disk", 0.9) < 4
+    assert pull(found, 1, "point_to_total", 10**3.5 / (10**3.5 + 10**4.0)) < 4
+    assert not found.flags[1]
+    host = measured["point+sersic"]
+    assert pull(host, 1, "n_host", 1) < 4
+
+
+def test_a_star_is_found(measured):
+    found = measured["point"]
+    assert abs(found.median("mag")[2] - magnitude(4.0)) < 4 * found.error("mag")[2]
+    assert abs(found.median("x_0")[2] - 63.9) < 4 * found.error("x_0")[2]
+    assert np.isnan(found.median("r_eff")).all()
+    assert not found.flags[2]
+    assert found.flags[0] & int(Flags.MISFIT)
+
+
+def test_the_right_model_has_the_smallest_chi2(measured):
+    """On the same pixels, of the bulge and the disk."""
+    residuals = {
+        name: found.columns["chi2"][0] / found.columns["n_pixels"][0]
+        for name, found in measured.items()
+    }
+    assert residuals["sersic+exp"] < 1.15
+    assert residuals["sersic+exp"] < residuals["point+exp"] < residuals["point"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_follow_from_the_model(measured, name):
+    table = measured[name].to_table()
+    assert table.meta["MODEL"] == name
+    parts = [part for part, _ in LAYOUTS[name].parts]
+    if len(parts) > 1:
+        for part in parts:
+            assert table[f"mag_{part}"].unit == u.ABmag
+            assert table[f"mag_{part}_err"].unit == u.mag
+            assert part in table[f"mag_{part}"].info.description
+        assert f"{parts[0]}_to_total" in table.colnames
+    for column in table.colnames:
+        assert table[column].info.description, column
+
+
+def test_samples_of_parts(measured):
+    found = measured["sersic+exp"]
+    draws = found.samples(400)
+    table = found.to_table()
+    for name in ("mag_bulge", "bulge_to_total", "mag", "r_eff_disk"):
+        middle = np.asarray(getattr(table[name], "value", table[name]))[0]
+        width = np.asarray(getattr(table[f"{name}_err"], "value", table[f"{name}_err"]))[0]
+        assert_allclose(np.median(draws[name][0]), middle, atol=0.3 * width)
+        low, high = np.quantile(draws[name][0], [0.16, 0.84])
+        assert_allclose((high - low) / 2, width, rtol=0.3)
+    total = -2.5 * np.log10(10 ** (-0.4 * draws["mag_bulge"]) + 10 ** (-0.4 * draws["mag_disk"]))
+    assert_allclose(draws["mag"], total)
+    assert_allclose(found[1:2].samples(3)["mag_disk"], found.samples(3)["mag_disk"][1:2])
+
+
+def test_pictures_of_parts(measured, galaxies):
+    found = measured["sersic+exp"]
+    whole = found.model_image(0, galaxies[0], sky=False)
+    bulge = found.model_image(0, galaxies[0], sky=False, component="bulge")
+    disk = found.model_image(0, galaxies[0], sky=False, component="disk")
+    assert_allclose(bulge + disk, whole, atol=1e-4 * whole.max())
+    assert_allclose(found.residual(0, galaxies[0]).std() / NOISE, 1, atol=0.05)
+
+
+def test_what_several_parts_do_not_have(net, galaxies, measured):
+    found = measured["sersic+exp"]
+    with pytest.raises(ValueError, match="component='point': there are the parts bulge, disk"):
+        found.model_image(0, galaxies[0], component="point")
+    with pytest.raises(ValueError, match="q: the parts have the parameters that were fitted"):
+        found.model_image(0, galaxies[0], q=0.5)
+    with pytest.raises(ValueError, match="'sersic\\+exp' is not one Sersic profile"):
+        found.to_model(0)
+    with pytest.raises(ValueError, match="results of the model 'sersic\\+exp'"):
+        Population.infer(found)
+    with pytest.raises(ValueError, match="cannot sample model='sersic\\+exp'"):
+        net.predict(galaxies[:1], model="sersic+exp", refine="importance")
+    with pytest.raises(ValueError, match="takes neither fixed values nor priors"):
+        Model("sersic+exp", fixed={"n": 4})
+    plain = net.predict(galaxies[:1])
+    with pytest.raises(ValueError, match="component='bulge': there are the parts none"):
+        plain.model_image(0, galaxies[0], component="bulge")
+    with pytest.raises(ValueError, match="needs the posterior network"):
+        SersicNet.from_pretrained("deeplegato").predict(galaxies[:1], model="point")
+
+
+def test_a_bad_cutout_is_one_row(net, galaxies):
+    bad = make_cutout(np.full((64, 64), np.nan))
+    found = net.predict([galaxies[1], bad], model="point+exp")
+    assert found.flags[1] & int(Flags.NO_DATA)
+    assert np.isnan(found.columns["mag_point"][1])
+    assert np.isnan(found.columns["n_disk"][1])
+    assert np.isnan(found.samples(3)["n_disk"][1]).all()
+    assert "1 not measured" in repr(found)
+    assert np.isfinite(found.columns["mag_point"][0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_starts_have_the_light_of_the_single_profile(name):
+    labels = np.array([BULGE, DISK])
+    composite = Composite(name, np.arange(2))
+    scene, usable = composite.scene(None, None, None, None)
+    assert usable.all()
+    starts = composite.starts(labels, scene)
+    assert len(starts) == (1 if name == "point" else 3)
+    for start in starts:
+        places = part_slices(scene.layout.profiles)
+        flux = sum(10 ** start[:, place.start] for place in places)
+        assert_allclose(flux, 10 ** labels[:, 0])
+        assert torch.isfinite(scene.values(torch.from_numpy(start))).all()
