@@ -15,7 +15,7 @@ from sersicnet.measure.image import infer_population
 from sersicnet.measure.injection import Near
 from sersicnet.measure.injection_match import injection_table, match_injections
 
-__all__ = ["Rounds", "load_population"]
+__all__ = ["Rounds", "load_population", "load_sources"]
 
 # Largest distance of a galaxy and its detection, in pixels.
 _RADIUS = 3.0
@@ -39,19 +39,21 @@ class Rounds:
         Network.
     seed : int
         Seed of the noise of their photons, and name of the files.
-    population : callable
-        Returns the population that the network takes, when it is needed.
+    sources, population : callable
+        Return the catalog of the coadd without galaxies, and the population that the network takes,
+        when they are needed.
     threshold : float
         Detection threshold.
     cache : `~pathlib.Path` or None
         Directory that keeps what was measured.
     """
 
-    def __init__(self, scene, galaxies, net, *, seed, population, threshold, cache=None):
+    def __init__(self, scene, galaxies, net, *, seed, sources, population, threshold, cache=None):
         self.scene = scene
         self.galaxies = galaxies
         self.net = net
         self.seed = seed
+        self.sources = sources
         self.population = population
         self.threshold = threshold
         self.cache = cache
@@ -105,12 +107,11 @@ class Rounds:
         """Inject galaxies, and measure some of them."""
         image = with_light(self.scene, part, seed=self.seed)
         part = part[:limit]
-        existing = self._kept("sources.ecsv", self._measure_image, self.scene.image)
         if run == "SExtractor":
             found = self._fit(image, part)
         else:
-            found = self._measure_image(image, near=part, **self._settings(run))
-        matches = match_injections(part, found, existing, radius=_RADIUS)
+            found = self._measure_image(image, part, **self._settings(run))
+        matches = match_injections(part, found, self.sources(), radius=_RADIUS)
         table = injection_table(part, matches, found)
         table["true_snr"] = true_snr(part)
         return table
@@ -121,11 +122,10 @@ class Rounds:
             return {"population": self.population()}
         return _SETTINGS[run]
 
-    def _measure_image(self, image, *, near=None, **settings):
-        """Measure the sources of an image, or those near some galaxies."""
+    def _measure_image(self, image, near, **settings):
+        """Measure the sources near some galaxies."""
         with open_field(image) as field:
-            if near is not None:
-                field = replace(field, is_wanted=Near(near, _RADIUS))
+            field = replace(field, is_wanted=Near(near, _RADIUS))
             options = {"net": self.net, "psf_oversampling": self.scene.oversampling}
             return measure_image(field, threshold=self.threshold, **options, **settings)
 
@@ -143,7 +143,40 @@ class Rounds:
         ).table
 
 
-def load_population(scene, net, *, threshold, cache=None):
+def load_sources(scene, net, *, threshold, name, cache=None):
+    """Return the catalog of a coadd, as the network measures it.
+
+    Parameters
+    ----------
+    scene : `benchmarks.sets.fields.Scene`
+        The coadd.
+    net : `~sersicnet.SersicNet`
+        Network.
+    threshold : float
+        Detection threshold.
+    name : str
+        Name of the file, without extension.
+    cache : `~pathlib.Path`, optional
+        Directory that keeps it.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
+    path = None
+    if cache is not None:
+        path = cache / f"{name}.ecsv"
+        if path.exists():
+            return read_table(path)
+    options = {"psf_oversampling": scene.oversampling, "threshold": threshold}
+    table = measure_image(scene.image, net=net, **options)
+    if path is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+        table.write(path, overwrite=True)
+    return table
+
+
+def load_population(scene, net, *, threshold, name, cache=None):
     """Return the population of the sources of a coadd.
 
     Parameters
@@ -154,6 +187,8 @@ def load_population(scene, net, *, threshold, cache=None):
         Network.
     threshold : float
         Detection threshold.
+    name : str
+        Name of the file, without extension.
     cache : `~pathlib.Path`, optional
         Directory that keeps it.
 
@@ -163,8 +198,7 @@ def load_population(scene, net, *, threshold, cache=None):
     """
     path = None
     if cache is not None:
-        side = len(scene.image.data)
-        path = cache / f"population-{side}-{threshold:g}.safetensors"
+        path = cache / f"{name}.safetensors"
         if path.exists():
             return Population.load(path)
     population = infer_population(

@@ -49,13 +49,15 @@ def place(galaxies, side, *, min_distance, margin, seed):
     return placed
 
 
-def without_sources(scene, *, white=False, seed=SEED):
-    """Draw a coadd of nothing but noise.
+def only_sources(scene, magnitudes, *, white=False, seed=SEED):
+    """Draw a coadd again, with some of its sources, and other noise.
 
     Parameters
     ----------
     scene : `benchmarks.sets.fields.Scene`
-        A coadd of LSST, for size, PSF and units.
+        A coadd of LSST.
+    magnitudes : (float, float)
+        Range of the sources that it keeps; two equal ones are no range, and keep none.
     white : bool
         Whether the noise is white, instead of that of resampled exposures.
     seed : int
@@ -65,18 +67,28 @@ def without_sources(scene, *, white=False, seed=SEED):
     -------
     `benchmarks.sets.fields.Scene`
     """
-    sigma = config_of("lsst").sky_noise
-    rng = np.random.default_rng(seed)
+    config = config_of("lsst")
+    brightest, faintest = magnitudes
+    mag = np.asarray(scene.truth["mag"])
+    truth = scene.truth[(mag >= brightest) & (mag < faintest)]
+    profile, share = _lsst_psf()
     shape = scene.image.data.shape
+    light = np.zeros(shape)
+    for row in truth:
+        first, stamp = draw_source(dict(row), profile, config, share)
+        inside, part = overlap(first, stamp, shape[0])
+        light[inside] += part
+    sigma = np.sqrt(config.sky_noise**2 + np.clip(light, 0, None) / config.gain)
+    rng = np.random.default_rng(seed)
     noise = rng.standard_normal(shape) if white else resampled_noise(shape, rng)
     image = CCDData(
-        (sigma * noise).astype("f4"),
+        (light + sigma * noise).astype("f4"),
         unit=scene.image.unit,
-        uncertainty=StdDevUncertainty(np.full(shape, sigma, "f4")),
+        uncertainty=StdDevUncertainty(sigma.astype("f4")),
         psf=scene.image.psf,
         meta=scene.image.meta,
     )
-    return Scene(image, scene.oversampling, scene.truth[:0])
+    return Scene(image, scene.oversampling, truth)
 
 
 def with_light(scene, galaxies, *, seed):

@@ -9,8 +9,9 @@ from astropy.table import QTable, Table
 
 from benchmarks import rubin
 from benchmarks.common import rounds
+from benchmarks.common.injected import by_code, kinds_of, results_of, super_spreaders
 from benchmarks.common.sextractor import Found
-from benchmarks.sets.coadds import place, true_snr, with_light, without_sources
+from benchmarks.sets.coadds import only_sources, place, true_snr, with_light
 from benchmarks.sets.fields import load_scene
 from benchmarks.sets.galaxies import config_of
 from benchmarks.sets.resampled import resampled_noise
@@ -59,36 +60,56 @@ def test_tables_and_figure(scene, tmp_path, monkeypatch):
     words = ["-n", "12", "--side", str(SIDE), "--runs", "network", "SExtractor"]
     words += ["--cache", str(tmp_path / "cache")]
     rubin.main(["coadd", str(tmp_path), *words])
-    table = read(tmp_path, "rubin.csv")
+    table = read(tmp_path, "coadd.csv")
     assert set(table["code"]) == {"network", "population", "SExtractor", "SExtractor AUTO"}
     table = table[table["galaxies"] == "all"]
     for code, least, most in (("network", 9, 12), ("population", 9, 12), ("SExtractor", 0, 3)):
         rows = table[table["code"] == code]
         assert rows["n_injected"].sum() == 12
         assert least <= rows["n_detected"].sum() <= most
-    short = read(tmp_path, "errors.csv")
-    assert short["n_injected"][short["code"] == "network"].sum() >= 12
+    short = read(tmp_path, "coadd_bias_mag.csv")
+    assert list(short["code"][:3]) == 3 * ["network"]
+    assert list(short["galaxies"][:3]) == ["all", "isolated", "not flagged"]
     assert (tmp_path / "rubin.png").stat().st_size
     # what was measured is not measured again
     with monkeypatch.context() as patch:
         patch.setattr(rounds, "measure_image", None)
         rubin.main(["coadd", str(tmp_path / "again"), *words])
-    assert len(read(tmp_path / "again", "rubin.csv")) == len(read(tmp_path, "rubin.csv"))
+    assert len(read(tmp_path / "again", "coadd.csv")) == len(read(tmp_path, "coadd.csv"))
     next(tmp_path.glob("cache/*/network-1-0.ecsv")).unlink()
     rubin.main(["coadd", str(tmp_path / "fewer"), *words, "--new", "0"])
-    assert "network" not in read(tmp_path / "fewer", "rubin.csv")["code"]
+    assert "network" not in read(tmp_path / "fewer", "coadd.csv")["code"]
     words = [*words[:4], "--runs", "network", *words[-2:]]
     rubin.main(["faint", str(tmp_path), *words])
     assert list(read(tmp_path, "super_spreaders.csv")["code"]) == ["network", "population"]
+    some = {name: rubin.CAUSES[name] for name in ("all", "none")}
+    monkeypatch.setattr(rubin, "CAUSES", some)
+    rubin.main(["causes", str(tmp_path), "-n", "1", *words[2:]])
+    assert set(read(tmp_path, "causes.csv")["sources"]) == set(some)
 
 
-def test_a_coadd_without_sources(scene):
-    """It is noise, with the map of that noise."""
-    empty = without_sources(scene)
+def test_bins_beside_each_other():
+    """One row per code and kind; a bin that it does not have is empty."""
+    rows = {"code": ["a", "a", "b"], "galaxies": ["all"] * 3, "bias_mag": [0.1, 0.2, 0.3]}
+    rows |= {"mag_lower": [19, 20, 20], "mag_upper": [20, 21, 21]}
+    table = by_code(Table(rows), "bias_mag")
+    assert table.colnames == ["code", "galaxies", "19 to 20", "20 to 21"]
+    assert table["20 to 21"].tolist() == [0.2, 0.3]
+    assert np.isnan(table["19 to 20"][1])
+
+
+def test_a_coadd_with_some_of_its_sources(scene):
+    """Without any, it is noise, with the map of that noise; with all, it has the same light."""
+    empty = only_sources(scene, rubin.NONE)
     snr = empty.image.data / empty.image.uncertainty.array
     assert np.std(snr) == pytest.approx(1, abs=0.03)
     assert abs(snr.mean()) < 0.03
     assert len(empty.truth) == 0
+    whole = only_sources(scene, (0.0, np.inf))
+    assert whole.image.uncertainty.array == pytest.approx(scene.image.uncertainty.array, rel=1e-5)
+    bright = only_sources(scene, (0.0, 24.0))
+    assert bright.truth["mag"].max() < 24
+    assert empty.image.data.sum() < bright.image.data.sum() < whole.image.data.sum()
 
 
 def test_kinds_of_galaxies():
@@ -96,7 +117,7 @@ def test_kinds_of_galaxies():
     table = QTable({"source_distance": [10.0, 20.0, 20.0, 50.0] * u.pix})
     table["true_r_eff"] = [0.3, 0.3, 2.0, 2.0] * u.arcsec
     table["flags"] = [0, int(Flags.BLENDED), int(Flags.MISFIT | Flags.EDGE), int(Flags.EDGE)]
-    kinds = rubin.kinds_of(table)
+    kinds = kinds_of(table)
     assert kinds["all"].all()
     assert kinds["isolated"].tolist() == [False, True, False, True]
     assert kinds["not flagged"].tolist() == [True, False, False, True]
@@ -141,12 +162,12 @@ def test_super_spreaders_are_counted(table):
     large = np.arange(len(table)) % 4 == 0
     table = table.copy()
     table["r_eff"] = np.where(large, 4.0, 1.0) * table["r_eff"]
-    found = rubin.super_spreaders({"code": table})[0]
+    found = super_spreaders({"code": table})[0]
     faint = (table["true_snr"] >= 5) & (table["true_snr"] < 10) & table["detected"]
     assert found["galaxies"] == faint.sum() > 5
     assert found["super-spreaders"] == (faint & large).sum()
     assert found["lower"] < found["share"] < found["upper"]
-    assert np.isnan(rubin.super_spreaders({"code": table[:0]})["share"][0])
+    assert np.isnan(super_spreaders({"code": table[:0]})["share"][0])
 
 
 def test_brighter_galaxies_have_more_signal():
@@ -156,7 +177,7 @@ def test_brighter_galaxies_have_more_signal():
 
 def test_results_of_each_code():
     table = QTable({"mag": [20.0], "mag_population": [20.5], "n": [1.0], "n_err": [0.1]})
-    tables = rubin.results_of({"network": [table]})
+    tables = results_of({"network": [table]})
     assert tables["network"]["mag"][0] == 20
     assert tables["population"]["mag"][0] == 20.5
     assert np.isnan(tables["population"]["n"][0])
