@@ -18,6 +18,7 @@ from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.measure.option_values import files_of
+from sersicnet.measure.options import Options
 
 __all__ = ["add_inject"]
 
@@ -120,8 +121,11 @@ def _inject(options):
         from sersicnet.report import write_report  # raises without Bokeh, before hours of work
     from sersicnet.diagnostics.injections import injection_summary
     from sersicnet.measure.injection import inject_galaxies
+    from sersicnet.measure.made_psf import known_psf
     from sersicnet.measure.pictures import catalog_cutouts
 
+    if options.page is not None:
+        options.psf = known_psf(options.image, Options(**measuring_of(options)))
     names = ("n_galaxies", "magnitudes", "layout", "min_distance", "match_radius", "output")
     names = (*names, "population")
     table = inject_galaxies(

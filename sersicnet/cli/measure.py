@@ -20,6 +20,7 @@ from sersicnet.io.files import check_folder, check_image_path, check_table_path,
 from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.io.tables import read_table
 from sersicnet.measure.option_values import files_of
+from sersicnet.measure.options import Options
 
 __all__ = ["add_measure"]
 
@@ -133,6 +134,7 @@ def _measure_all(paths, options):
 def _measure_image(options):
     """Measure an image, and write its table and images."""
     from sersicnet.measure.image import measure_image
+    from sersicnet.measure.made_psf import known_psf
     from sersicnet.measure.models import check_field_model
     from sersicnet.measure.regions import write_regions
 
@@ -141,6 +143,7 @@ def _measure_image(options):
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)
     if options.model_image is not None or options.residual_image is not None:
+        options.psf = given["psf"] = known_psf(options.image, Options(**measuring_of(options)))
         check_field_model(net.parameters_, options.image, options.psf)
     table = measure_image(
         options.image,

@@ -259,7 +259,8 @@ def add_measuring(parser):
         parser,
         "psf",
         metavar="PSF",
-        help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE",
+        help="star-like stamp (FITS) or PSFEx file; default: that of IMAGE, else one made from its "
+        "stars (auto); stars: one made from them in any case",
     )
     add_option(parser, "psf_oversampling", type=int, metavar="K")
     add_recenter(parser)

@@ -10,6 +10,7 @@ _HOMES = {
     "field_psf": "psf",
     "inject_galaxies": "injection",
     "measure_image": "image",
+    "psf_from_stars": "made_psf",
     "write_field_model": "models",
     "write_regions": "regions",
 }
@@ -22,6 +23,7 @@ __all__ = [
     "field_psf",
     "inject_galaxies",
     "measure_image",
+    "psf_from_stars",
     "write_field_model",
     "write_regions",
 ]

@@ -91,8 +91,9 @@ def measure_image(
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If an argument is unknown or impossible, a file that is read would be overwritten, the
-        image has no usable pixel, or no row of ``catalog`` is in it. If a file is damaged, or cut
-        while it is read; the message names it.
+        image has no usable pixel, or no row of ``catalog`` is in it. If the image has no PSF, and
+        fewer than five stars to make one from. If a file is damaged, or cut while it is read; the
+        message names it.
     MemoryError
         If there is too little memory; the message names the image.
 
@@ -184,6 +185,7 @@ def infer_population(image, *, net=None, **options):
     with open_measurement(image, Options(**options), net=open_net(net)) as measurement:
         _check_network(measurement, INFER)
         sky = measurement.map_sky()
+        measurement = with_psf(measurement, sky, stacklevel=2)
         return with_population(measurement, INFER, sky).population
 
 
@@ -229,12 +231,6 @@ def _check_network(measurement, population):
         if population is not None:
             msg = "population= needs the posterior network: use the weights 'universal'"
             raise ValueError(msg)
-    elif measurement.psf is None:
-        msg = (
-            "psf=None and the image has none: this network needs the PSF. Pass a star-like stamp "
-            "at the pixel scale of the image as psf=, or an image with its own (slicing drops it)"
-        )
-        raise ValueError(msg)
 
 
 def _check_paths(output, images, inputs):

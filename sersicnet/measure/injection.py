@@ -27,6 +27,7 @@ from sersicnet.measure.injection_places import (
 )
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.measure.log import tile_progress
+from sersicnet.measure.made_psf import psf_of_field
 from sersicnet.measure.neighbors import count_passes
 from sersicnet.measure.option_values import check_number
 from sersicnet.measure.options import Options, check_keywords, takes_options
@@ -201,9 +202,9 @@ class _Injector:
         with _silence():  # the measurement of the image as it is says the same
             pixel_scale, _ = field.units(options.pixel_scale, options.zeropoint)
             self.psf = open_psf(field, options, pixel_scale, stacklevel=1)
-        if self.psf is None:
-            msg = "psf=None and the image has none: galaxies cannot be injected without the PSF"
-            raise ValueError(msg)
+            if self.psf is None:
+                self.psf = psf_of_field(field, self.options)
+        self.options = self.options.replace(psf=self.psf)
 
     def take_population(self, population):
         """Keep a population, or infer that of the image: injected galaxies have another one."""

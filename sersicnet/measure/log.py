@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
 from sersicnet.model.psf import collect_psfs
+from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
@@ -67,6 +68,8 @@ def _zeropoint_source(measurement):
 
 def _describe_psf(measurement):
     """The PSF in the middle of the image in words."""
+    if measurement.psf is None and isinstance(measurement.net.network_, PosteriorNetwork):
+        return "to be made from the stars of the image"
     if measurement.psf is None:
         return "none"
     n_y, n_x = measurement.field.data.shape

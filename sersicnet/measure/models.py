@@ -8,6 +8,7 @@ from sersicnet.io.files import atomic_path, check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.images import blank_image
+from sersicnet.measure.option_values import is_word
 from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import centered_psf, field_psf
 from sersicnet.measure.sky import boxes_of
@@ -33,7 +34,10 @@ _UNSEEN = 0.01
 _FAINT = 2000.0
 # Pixels of stamps that are drawn at a time.
 _CHUNK = 512**2
-_NO_PSF = "psf=None and the image has none: an image of galaxies needs the PSF"
+_NO_PSF = (
+    "psf=None and the image has none: an image of galaxies needs the PSF (measure.psf_from_stars "
+    "makes one)"
+)
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
 
@@ -191,7 +195,7 @@ def check_field_model(parameters, image, psf):
         If parameters or the PSF are missing.
     """
     _check_parameters(parameters)
-    if psf is None:
+    if is_word(psf):
         with open_field(image) as field:
             if field.psf is None:
                 raise ValueError(_NO_PSF)
@@ -272,7 +276,7 @@ def write_field_model(
     normalize_psf = psf_options.get("normalize", True)
     with open_field(image) as field:
         check_grid(catalog, field.wcs)
-        if psf is None:
+        if is_word(psf):
             psf = field.psf
         if psf is None:
             raise ValueError(_NO_PSF)

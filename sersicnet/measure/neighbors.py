@@ -15,6 +15,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.model.labels import axis_ratio, ellipticity
+from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, table_values
 from sersicnet.preprocessing.noise import finite_median
 
@@ -56,7 +57,7 @@ def count_passes(options, net, psf):
     net : `~sersicnet.SersicNet`
         The network.
     psf : `~sersicnet.measure.FieldPSF` or None
-        The PSF.
+        The PSF; without one, that of the posterior network is made from stars.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def count_passes(options, net, psf):
         return 1
     if n_passes is None:
         return _PASSES
-    if n_passes > 1 and psf is None:
+    if n_passes > 1 and psf is None and not isinstance(net.network_, PosteriorNetwork):
         msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
         raise ValueError(msg)
     if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):

@@ -5,11 +5,25 @@ from numbers import Real
 
 from sersicnet._settings import check_bool, check_positive, check_seed
 
-__all__ = ["FILES", "MEASURE", "check_number", "check_values", "files_of"]
+__all__ = [
+    "AUTO",
+    "FILES",
+    "MEASURE",
+    "STARS",
+    "check_number",
+    "check_values",
+    "files_of",
+    "is_word",
+]
 
-# Options that are files on the command line and in a survey; the last one may be a word as well.
+# Options that are files on the command line and in a survey; some may be a word as well.
 FILES = ("psf", "rms", "weight_map", "mask", "catalog", "noise_correlation")
+_WITH_WORDS = ("psf", "noise_correlation")
 MEASURE = "measure"
+# The PSF of the image, else one from its stars; the latter in any case.
+AUTO = "auto"
+STARS = "stars"
+_WORDS = (MEASURE, AUTO, STARS)
 
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
@@ -75,10 +89,32 @@ def files_of(options):
     files = {}
     for name in FILES:
         value = options.get(name)
-        is_word = isinstance(value, str) and value == MEASURE
-        if value is not None and not is_word:
+        if name in _WITH_WORDS and is_word(value):
+            continue
+        if value is not None:
             files[name] = value
     return files
+
+
+def is_word(value):
+    """Return whether the value of an option stands for no file: it is None or a word.
+
+    Parameters
+    ----------
+    value : object
+        The value.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sersicnet.measure.option_values import is_word
+    >>> is_word("auto"), is_word("psf.fits")
+    (True, False)
+    """
+    return value is None or (isinstance(value, str) and value in _WORDS)
 
 
 def _check_sizes(options):

@@ -9,6 +9,7 @@ from astropy.stats import sigma_clipped_stats
 
 from sersicnet.measure.field import RELATIVE, open_field
 from sersicnet.measure.injected_field import injected_rounds
+from sersicnet.measure.option_values import is_word
 from sersicnet.measure.positions import check_grid
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.record import check_image
@@ -107,7 +108,7 @@ def catalog_cutouts(
     with open_field(image) as field:
         check_grid(catalog, field.wcs)
         check_image(catalog, field, stacklevel=2)
-        if psf is None:
+        if is_word(psf):
             psf = field.psf
         if psf is None:
             msg = "psf=None and the image has none: models of galaxies need the PSF"

@@ -7,17 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
+from astropy.nddata import NDData
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet.io.cards import header_number
 from sersicnet.io.fits_files import fits_errors, open_fits
-from sersicnet.io.psf_files import read_psf
+from sersicnet.io.psf_files import psf_grid_of_hdu, read_psf
 from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
+from sersicnet.measure.option_values import STARS, is_word
 from sersicnet.model.psf_center import psf_offset, shifted_stamp
 from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 from sersicnet.model.psf_models import is_model, model_psf
 from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
-__all__ = ["FieldPSF", "centered_psf", "field_psf", "open_psf", "stamps_at"]
+__all__ = ["FieldPSF", "centered_psf", "field_psf", "gridded_psf", "open_psf", "stamps_at"]
+
+# Cards of a polynomial of degree 0, which GalSim wants and PSFEx does not write.
+_SAME_EVERYWHERE = {"POLNAXIS": 2, "POLNGRP": 1, "POLDEG1": 0}
+_SAME_EVERYWHERE |= {"POLNAME1": "X_IMAGE", "POLGRP1": 1, "POLZERO1": 0.0, "POLSCAL1": 1.0}
+_SAME_EVERYWHERE |= {"POLNAME2": "Y_IMAGE", "POLGRP2": 1, "POLZERO2": 0.0, "POLSCAL2": 1.0}
 
 # Places on a side of an image where its PSF is checked.
 _PLACES = 3
@@ -34,12 +42,15 @@ class FieldPSF:
         image.
     oversampling : int
         Pixels of the stamps on a side of a pixel of the image.
+    source : str
+        ``"stars"`` of one that was made from the stars of the image.
     trial : `~sersicnet.measure.psf_trial.PSFTrial` or None
         What the stars of the image say of it, where it was tried on them.
     """
 
     at: Callable
     oversampling: int = 1
+    source: str = ""
     trial: object = None
 
 
@@ -77,7 +88,7 @@ def field_psf(psf, *, oversampling=None, pixel_scale=None):
           own, or another model of `photutils.psf`, such as `~photutils.psf.MoffatPSF`;
         - a file of PSFEx, or GalSim's reader of it (as fine as it is sampled, rounded up to a whole
           number; it is in pixels, without a WCS);
-        - a FITS file with a stamp;
+        - a FITS file with a stamp, or with stamps at places of the image (`psf_from_stars`);
         - a function of ``x, y`` (0-based pixels) that returns a stamp.
     oversampling : int, optional
         Pixels of a stamp on a side of a pixel of the image; by default what the file of the stamp
@@ -124,6 +135,9 @@ def _find_psf(psf, oversampling, pixel_scale):
         check_oversampling(oversampling)
     if isinstance(psf, str | os.PathLike):
         psf = _read(psf)
+    if isinstance(psf, FieldPSF):
+        _check_same(oversampling, psf.oversampling, "a grid of PSFs")
+        return psf, None
     if is_model(psf):
         stamp, own = model_psf(psf)
         _check_same(oversampling, own, "a model")
@@ -222,7 +236,7 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
     Returns
     -------
     FieldPSF or None
-        None where there is no PSF.
+        None where there is no PSF, or where it is to be made from the stars of the image.
 
     Raises
     ------
@@ -230,8 +244,8 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
         As `field_psf` and `centered_psf`.
     """
     psf = options.psf
-    if psf is None:
-        psf = field.psf
+    if is_word(psf):
+        psf = field.psf if psf != STARS else None
     if psf is None:
         return None
     psf, doubt = _find_psf(psf, options.psf_oversampling, pixel_scale)
@@ -245,6 +259,32 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
     )
     warn_of_psfs(checks, recenter=options.recenter_psf, stacklevel=stacklevel + 1)
     return psf
+
+
+def gridded_psf(stamps, places, oversampling):
+    """Return the PSF of stamps at places of an image, interpolated linearly between them.
+
+    Parameters
+    ----------
+    stamps : (N, K, K) `~numpy.ndarray`
+        Stamps of unit sum.
+    places : (N, 2) array_like
+        x and y of these, a rectangular grid, 0-based pixels.
+    oversampling : int
+        Pixels of a stamp on a side of a pixel of the image.
+
+    Returns
+    -------
+    FieldPSF
+    """
+    if len(stamps) == 1:
+        return FieldPSF(_Same(stamps[0]), oversampling)
+    from photutils.psf import GriddedPSFModel
+
+    corners = [tuple(place) for place in np.asarray(places).tolist()]
+    meta = {"grid_xypos": corners, "oversampling": oversampling}
+    model = GriddedPSFModel(NDData(np.asarray(stamps) * oversampling**2, meta=meta))
+    return FieldPSF(model_psf(model)[0], oversampling)
 
 
 def stamps_at(psf, shape):
@@ -278,7 +318,12 @@ def _read(path):
             if isinstance(hdu, fits.BinTableHDU) and "PSF_MASK" in hdu.columns.names:
                 from galsim.des import DES_PSFEx
 
+                if header_number(hdu.header, "POLNAXIS") == 0:
+                    hdu.header.update(_SAME_EVERYWHERE)
                 return DES_PSFEx(hdu)
+            grid = psf_grid_of_hdu(hdu)
+            if grid is not None:
+                return gridded_psf(*grid)
     return read_psf(path)
 
 

@@ -7,17 +7,20 @@ from dataclasses import replace
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet._words import counted
+from sersicnet.measure.made_psf import make_psf
+from sersicnet.measure.option_values import STARS
+from sersicnet.measure.psf import field_psf
 from sersicnet.measure.psf_trial import FEWEST, PSFTrial, try_psf
 from sersicnet.measure.stars import find_stars
 from sersicnet.networks.posterior import PosteriorNetwork
 
-__all__ = ["trial_of", "with_psf", "with_trial"]
+__all__ = ["keep_psf", "kept_psf", "with_psf"]
 
 _LOG = logging.getLogger("sersicnet")
 
 
 def with_psf(measurement, sky, *, stacklevel):
-    """Return a measurement whose PSF has been tried on the stars of the image.
+    """Return a measurement whose PSF has been tried on the stars, or made from them.
 
     Parameters
     ----------
@@ -32,59 +35,81 @@ def with_psf(measurement, sky, *, stacklevel):
     -------
     `~sersicnet.measure.tiles.Measurement`
 
+    Raises
+    ------
+    ValueError
+        If the image has no PSF, and too few stars to make one.
+
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
         If the PSF does not fit the stars.
     """
-    if measurement.psf is None or not isinstance(measurement.net.network_, PosteriorNetwork):
+    if not isinstance(measurement.net.network_, PosteriorNetwork):
         return measurement
+    shape = measurement.field.data.shape
     if not measurement.has_sky:
         sky = sky.without_level()
     stars = find_stars(measurement.field, sky, saturation=measurement.saturation)
-    trial = try_psf(measurement.psf, stars, measurement.field.data.shape)
+    psf = measurement.psf
+    if psf is None:
+        psf = make_psf(stars, shape, pixel_scale=measurement.pixel_scale)
+        stars = psf.stars
+    trial = try_psf(psf, stars, shape)
     _log(trial, stars)
     if trial.bad_parts.any():
         where = "" if trial.is_bad else f"in {counted(trial.bad_parts.sum(), 'part')} of 9: "
         msg = f"psf does not fit the stars of the image: {where}{trial.words()}"
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
-    return replace(measurement, psf=replace(measurement.psf, trial=trial))
+    return replace(measurement, psf=replace(psf, trial=trial))
 
 
-def trial_of(measurement):
-    """Return the trial of a measurement's PSF as JSON can hold it, None where there is none.
+def keep_psf(measurement, path):
+    """Keep what the stage of the PSF has found, for other processes: a PSF that was made as a file.
 
     Parameters
     ----------
     measurement : `~sersicnet.measure.tiles.Measurement`
         What `with_psf` returned.
+    path : path
+        File of the PSF, which is written if it was made from stars.
 
     Returns
     -------
-    dict or None
+    dict
+        What else `kept_psf` needs, as JSON can hold it.
     """
-    if measurement.psf is None or measurement.psf.trial is None:
-        return None
-    return measurement.psf.trial.to_dict()
+    psf = measurement.psf
+    if psf is None:
+        return {}
+    if psf.source == STARS:
+        psf.write(path)
+    return {"source": psf.source, "trial": psf.trial and psf.trial.to_dict()}
 
 
-def with_trial(measurement, record):
-    """Return a measurement with the trial of its PSF that `trial_of` has described.
+def kept_psf(measurement, path, record):
+    """Return a measurement with the PSF that `keep_psf` has kept.
 
     Parameters
     ----------
     measurement : `~sersicnet.measure.tiles.Measurement`
         The image.
-    record : dict or None
-        Its trial.
+    path : path
+        File of the PSF.
+    record : dict
+        What `keep_psf` returned.
 
     Returns
     -------
     `~sersicnet.measure.tiles.Measurement`
     """
-    if record is None:
+    if not record:
         return measurement
-    return replace(measurement, psf=replace(measurement.psf, trial=PSFTrial.from_dict(record)))
+    psf = measurement.psf
+    if record["source"] == STARS:
+        psf = field_psf(path)
+    trial = record["trial"] and PSFTrial.from_dict(record["trial"])
+    return replace(measurement, psf=replace(psf, source=record["source"], trial=trial))
 
 
 def _log(trial, stars):

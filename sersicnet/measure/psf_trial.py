@@ -10,7 +10,7 @@ from sersicnet.measure.star_images import Canvas, fit_stars
 from sersicnet.model.psf_center import shifted_stamp
 from sersicnet.model.psf_stamp import unit_stamp
 
-__all__ = ["FEWEST", "PSFTrial", "flag_bad_psf", "try_psf"]
+__all__ = ["FEWEST", "PSFTrial", "compare_stars", "flag_bad_psf", "try_psf"]
 
 # Stars without which a PSF is not judged, and in a part of the image.
 FEWEST = 5
@@ -144,10 +144,8 @@ def try_psf(psf, stars, shape):
     """
     if len(stars) < FEWEST:
         return PSFTrial(len(stars))
-    half = stars.data.shape[-1] // 2
-    canvas = Canvas(half, psf.oversampling)
-    fits = fit_stars(stars, canvas, _transforms(psf, stars, canvas))
-    light, error = _light_ratio(stars, fits, half)
+    compared = compare_stars(psf, stars)
+    light, error, chi2 = (compared[name] for name in ("light", "light_err", "chi2"))
     mean, mean_err, scatter = _mean(light, error)
     parts = np.full((2, _PARTS, _PARTS), np.nan)
     part_y, part_x = _parts_of(stars.table["y"], stars.table["x"], shape)
@@ -163,11 +161,42 @@ def try_psf(psf, stars, shape):
         light=mean,
         light_err=mean_err,
         scatter=scatter,
-        chi2=float(np.median(fits.chi2)),
-        misfits=float(np.mean(fits.chi2 > _MISFIT)),
+        chi2=float(np.median(chi2)),
+        misfits=float(np.mean(chi2 > _MISFIT)),
         parts=parts[0],
         parts_err=parts[1],
     )
+
+
+def compare_stars(psf, stars):
+    """Compare each star with the PSF at its place.
+
+    Parameters
+    ----------
+    psf : `~sersicnet.measure.FieldPSF`
+        The PSF.
+    stars : `~sersicnet.measure.stars.Stars`
+        The stars.
+
+    Returns
+    -------
+    dict of `~numpy.ndarray`
+        ``light`` and ``light_err`` (as of a `PSFTrial`), ``chi2``, and (N, K, K) ``data`` and
+        ``model`` in units of the noise, NaN where pixels are bad.
+    """
+    half = stars.data.shape[-1] // 2
+    canvas = Canvas(half, psf.oversampling)
+    fits = fit_stars(stars, canvas, _transforms(psf, stars, canvas))
+    light, error = _light_ratio(stars, fits, half)
+    noise = np.median(stars.noise, axis=(1, 2))[:, None, None]
+    data = stars.data - fits.sky[:, None, None]
+    return {
+        "light": light,
+        "light_err": error,
+        "chi2": fits.chi2,
+        "data": np.where(stars.bad, np.nan, data / noise),
+        "model": fits.flux[:, None, None] * fits.images / noise,
+    }
 
 
 def _parts_of(y, x, shape):

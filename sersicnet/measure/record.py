@@ -28,6 +28,7 @@ def describe_measurement(measurement):
     dict
         ``IMAGE`` (name of its file), ``MASKFROM`` (its mask, and which bits count), ``PIXSCALE``,
         ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels, where it is the same all over the image),
+        ``PSFFROM`` (``stars``, of a PSF that was made), ``PSFSTARS`` and what they say of the PSF,
         ``POPULATN`` (where the population comes from, if there is one), and what `describe_call`
         has.
     """
@@ -44,6 +45,8 @@ def describe_measurement(measurement):
         width = psf_width(stamps, {"oversampling": measurement.psf.oversampling})
         if width is not None:
             record[PSF_WIDTH] = width
+        if measurement.psf.source:
+            record["PSFFROM"] = measurement.psf.source
         if measurement.psf.trial is not None:
             record |= measurement.psf.trial.describe()
     record |= {"PIXSCALE": measurement.pixel_scale, "MAGZP": measurement.zeropoint}

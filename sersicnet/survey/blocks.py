@@ -27,7 +27,7 @@ from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.neighbors import first_models, next_models, replace_rows
-from sersicnet.measure.psf_stage import trial_of, with_psf, with_trial
+from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.manifest import checksum
@@ -243,7 +243,8 @@ class Blocks:
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
                 measurement = with_psf(measurement, sky, stacklevel=1)
-        record = {"meta": sky.describe(), "warnings": texts, "psf": trial_of(measurement)}
+            psf = keep_psf(measurement, self._psf)
+        record = {"meta": sky.describe(), "warnings": texts, "psf": psf}
         self._sky.write_text(json.dumps(record), encoding="utf-8")
         return sky
 
@@ -290,7 +291,7 @@ class Blocks:
                 population = Population.load(self.output / POPULATION)
                 measurement = replace(measurement, population=population)
             if self._sky.exists():
-                measurement = with_trial(measurement, self._sky_record["psf"])
+                measurement = kept_psf(measurement, self._psf, self._sky_record["psf"])
             yield measurement
 
     def _catalog(self, n_passes):
@@ -312,6 +313,11 @@ class Blocks:
     def _sky(self):
         """File of what is recorded about sky and PSF, and of warnings about image and noise."""
         return self.folder / "sky.json"
+
+    @property
+    def _psf(self):
+        """File of a PSF that was made from the stars of the image."""
+        return self.folder / "psf.fits"
 
     @property
     def _sky_record(self):

@@ -10,6 +10,7 @@ import numpy as np
 from sersicnet.inference.population import Population
 from sersicnet.inference.population_evidence import draw_evidence, join_evidence
 from sersicnet.measure.populations import INFER, check_population
+from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.samples import measure_squares, numbered, squares_of
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.blocks import POPULATION, load_network
@@ -215,6 +216,7 @@ def sample_task(task, weights, *, shares, most):
     opened = open_measurement(task.image, task.read_options(), net=load_network(weights))
     with recorded_warnings(), opened as measurement:
         sky = measurement.map_sky()
+        measurement = with_psf(measurement, sky, stacklevel=1)
         squares = squares_of(measurement)
         first, last = (int(np.ceil(share * len(squares))) for share in shares)
         for results, table in measure_squares(measurement, sky, squares[first:last][:most]):

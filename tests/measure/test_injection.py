@@ -271,7 +271,7 @@ def test_an_unknown_option_is_suggested(small):
 
 def test_the_psf_is_needed(net):
     image = make_field(np.zeros(SHAPE), psf=None)
-    with pytest.raises(ValueError, match="galaxies cannot be injected without the PSF"):
+    with pytest.raises(ValueError, match="image has none: a PSF is made from 5 stars or more"):
         inject_galaxies(image, TABLE, net=net)
 
 

@@ -91,6 +91,20 @@ def write_psfex(path, stamps, sampling):
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
 
 
+def test_psfex_of_degree_0(tmp_path):
+    """PSFEx writes no polynomial where the PSF is the same everywhere."""
+    stamp = profile(3.0).drawImage(nx=41, ny=41, scale=1.0, method="no_pixel").array
+    column = fits.Column("PSF_MASK", "1681E", dim="(41,41,1)", array=[stamp[None]])
+    cards = {"POLNAXIS": 0, "PSF_SAMP": 1.0, "PSFNAXIS": 3}
+    cards |= {"PSFAXIS1": 41, "PSFAXIS2": 41, "PSFAXIS3": 1}
+    table = fits.BinTableHDU.from_columns([column], header=fits.Header(cards), name="PSF_DATA")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "same.psf")
+    found = field_psf(tmp_path / "same.psf")
+    assert found.oversampling == 1
+    assert_allclose(found.at(10, 20)[19, 19], stamp[20, 20], rtol=0.01)
+    assert_array_equal(found.at(10, 20), found.at(300, 40))
+
+
 def test_psfex(tmp_path):
     """A sampling of 0.45 pixels becomes an oversampling of 3, to what GalSim's Lanczos can do."""
     narrow, wide = (

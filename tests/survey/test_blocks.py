@@ -13,6 +13,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 from helpers.fields import SIDE, make_field, render, truth_table
+from helpers.starry import starry_image, starry_truth
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
@@ -152,6 +153,17 @@ def test_blocks_together_are_the_image(measure, images, numbers, output, serial,
     schemas = [parquet.read_schema(output / table["part"][row]) for row in (0, 1)]
     assert schemas[0].equals(schemas[1])
     assert "8/8" in capsys.readouterr().err  # two images, five blocks, and their union
+
+
+def test_a_psf_is_made_once_for_all_blocks(measure, folder, output, tmp_path):
+    """And what the stars say of it is that of the whole image."""
+    path = tmp_path / "stars.fits"
+    write_cutout(starry_image(starry_truth(12, 4)), path)
+    measure([path], tile_size=150)
+    net = SersicNet.from_pretrained().set_params(device="cpu")
+    serial = measure_image(path, net=net, **(OPTIONS | {"tile_size": 150}))
+    assert serial.meta["PSFFROM"] == "stars"
+    assert_serial(output, {"stars": serial})
 
 
 def test_what_was_measured_in_blocks_is_not_measured_again(measure, images, numbers, output):
