@@ -12,6 +12,7 @@ from sersicnet.cli.messages import in_options, messages_of
 from sersicnet.cli.option_files import read_options
 from sersicnet.cli.parser import CommandParser, parse
 from sersicnet.cli.predict import add_predict
+from sersicnet.cli.psf import add_psf
 from sersicnet.cli.report import add_report
 from sersicnet.cli.simulate import add_simulate
 from sersicnet.cli.survey import add_survey
@@ -132,6 +133,7 @@ def _parser():
         add_predict,
         add_measure,
         add_survey,
+        add_psf,
         add_inject,
         add_simulate,
         add_train,

@@ -9,6 +9,8 @@ data
     The contents of the page as plain arrays: columns, samples, curves.
 page, figures, detail
     The parts of the page: table and filters, figures of all galaxies, the panel of one galaxy.
+psf_page
+    `write_psf_page`: the stars of an image and the PSF that was made from them.
 injections
     Completeness, bias and errors of galaxies that were injected into an image.
 pictures
@@ -22,10 +24,12 @@ static
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
+    "write_psf_page": "psf_page",
     "write_report": "write",
 }
 
 __all__ = [
+    "write_psf_page",
     "write_report",
 ]
 

@@ -175,6 +175,25 @@ def _panels(data, weight, model, shown, *, bins):
     return [image[::-1] for image in places]  # PNG begins at the top
 
 
+def panels_url(data, weight, model):
+    """Draw an image in units of its noise, its model and the residual side by side.
+
+    Parameters
+    ----------
+    data, model : (K, K) `~numpy.ndarray`
+        Image and model.
+    weight : (K, K) `~numpy.ndarray`
+        0 where pixels are bad, else 1.
+
+    Returns
+    -------
+    str
+        A PNG file as a data URL.
+    """
+    panels = _panels(data, weight, model, len(data), bins=1)
+    return png_url(np.hstack(panels), palette=_PALETTE)
+
+
 def _places(shades, first, last, *, step=1):
     """Convert numbers from 0 to 1 to places in the palette, from ``first`` to ``last``."""
     steps = np.rint(np.clip(np.nan_to_num(shades), 0, 1) * (last - first) / step)
