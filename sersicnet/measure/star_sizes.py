@@ -16,8 +16,12 @@ _ERROR = 1.0
 # many galaxies are as small by chance.
 _RANGES = (0.05, 0.09, 0.15)
 _ABOVE = 0.3
-# Least number of stars, and least excess over these galaxies in its standard deviations.
+# Width that the place in the pixel adds to these ranges, in errors of the size (below).
+_PHASES = 2.5
+# Least number of stars in the narrowest and in wider ranges, where fewer may be galaxies.
+# Least excess over the galaxies in its standard deviations.
 _FEWEST = 4
+_FEWEST_WIDE = 10
 _EXCESS = 2.5
 # Most sources that are smaller than stars, as artifacts and some galaxies by chance, per star.
 _BELOW = 0.25
@@ -26,6 +30,9 @@ _BELOW = 0.25
 _ERRORS = 3.0
 _FLOOR = 0.012
 _UNDERSAMPLED = 0.05 * 2.0**4
+# Error of the ellipticity times the S/N, and what it may differ from star to star.
+_SHAPE_ERROR = 1.0
+_SHAPE_FLOOR = 0.015
 # Number of stars from which on their size is a polynomial of the place, and its degree.
 _DEGREES = ((40, 2), (10, 1), (0, 0))
 
@@ -43,8 +50,8 @@ def measure_sizes(data, noise, bad):
     Returns
     -------
     `~astropy.table.Table`
-        ``dx``, ``dy`` (pixels from the middle), ``fwhm`` (pixels), ``flux`` and ``snr``; NaN where
-        no Gaussian fits.
+        ``dx``, ``dy`` (pixels from the middle), ``fwhm`` (pixels), ``flux``, ``snr``, ``e1`` and
+        ``e2``, the ellipticity under this Gaussian; NaN where no Gaussian fits.
 
     Examples
     --------
@@ -77,7 +84,14 @@ def measure_sizes(data, noise, bad):
             variance = np.clip(moment, _SIGMAS[0] ** 2, _SIGMAS[1] ** 2)
         lost = ~(np.hypot(dx, dy) < half / 3) | ~(total > 0)
         error = np.sqrt((np.where(bad, 0.0, weight * noise) ** 2).sum(axis=(1, 2)))
+        across = x - dx[:, None, None]
+        along = y - dy[:, None, None]
+        spread = (weighted * radius2).sum(axis=(1, 2))
+        e1 = (weighted * (across**2 - along**2)).sum(axis=(1, 2)) / spread
+        e2 = 2 * (weighted * across * along).sum(axis=(1, 2)) / spread
     found = {
+        "e1": e1,
+        "e2": e2,
         "dx": dx,
         "dy": dy,
         "fwhm": FWHM_OF_SIGMA * np.sqrt(variance),
@@ -92,16 +106,19 @@ def _radius2(x, y, dx, dy):
     return (x - dx[:, None, None]) ** 2 + (y - dy[:, None, None]) ** 2
 
 
-def star_locus(fwhm, snr, x, y):
-    """Choose the sources whose size is the one that many have in common.
+def star_locus(fwhm, ellipticity, snr, x, y):
+    """Choose the sources whose size and shape are those that many have in common.
 
-    Galaxies are larger than stars, by different amounts. Stars are where there are far more sources
-    of a size than above it; that size may change slowly over the image.
+    Galaxies are larger than stars, by different amounts, and of all shapes. Stars are where there
+    are far more sources of a size and of one shape than above it; both may change slowly over the
+    image.
 
     Parameters
     ----------
     fwhm, snr : (N,) `~numpy.ndarray`
         Sizes and S/N.
+    ellipticity : (2, N) `~numpy.ndarray`
+        Shapes.
     x, y : (N,) `~numpy.ndarray`
         Places in the image, from -1 to 1.
 
@@ -115,40 +132,52 @@ def star_locus(fwhm, snr, x, y):
     >>> import numpy as np
     >>> from sersicnet.measure.star_sizes import star_locus
     >>> fwhm = np.append(np.full(6, 3.0), np.linspace(3.2, 9, 20))
-    >>> star_locus(fwhm, np.full(26, 100.0), np.zeros(26), np.zeros(26)).sum()
+    >>> star_locus(fwhm, np.zeros((2, 26)), np.full(26, 100.0), np.zeros(26), np.zeros(26)).sum()
     np.int64(6)
     """
     size = np.log(fwhm)
     error = np.hypot(_ERROR / snr, _FLOOR + _UNDERSAMPLED / fwhm**4)
-    chosen = _densest(size)
+    shape_error = np.hypot(_SHAPE_ERROR / snr, _SHAPE_FLOOR)
+    chosen = _densest(size, ellipticity, _ERRORS * shape_error)
     for _ in range(5):
         if np.count_nonzero(chosen) < _FEWEST:
             return np.zeros(len(size), bool)
         terms = _terms(x, y, np.count_nonzero(chosen))
-        solution, *_ = np.linalg.lstsq(
-            terms[chosen] / error[chosen, None], size[chosen] / error[chosen]
-        )
-        chosen = np.abs(size - terms @ solution) < _ERRORS * error
+        alike = _near_trend(size, terms, chosen, error)
+        for values in ellipticity:
+            alike &= _near_trend(values, terms, chosen, shape_error)
+        chosen = alike
     return chosen
 
 
-def _densest(size):
-    """Choose the sources of the range of sizes that stands out most from what is above it."""
+def _near_trend(values, terms, chosen, error):
+    """Whether values are near the polynomial that fits those of the chosen sources."""
+    weights = 1 / error[chosen]
+    solution, *_ = np.linalg.lstsq(weights[:, None] * terms[chosen], weights * values[chosen])
+    return np.abs(values - terms @ solution) < _ERRORS * error
+
+
+def _densest(size, ellipticity, tolerance):
+    """Choose the sources of that range of sizes, of one shape, that stands out most."""
     best = _EXCESS
     chosen = np.zeros(len(size), bool)
-    ordered = np.sort(size)
     for width in _RANGES:
-        first = np.arange(len(ordered))
-        stop = np.searchsorted(ordered, ordered + width, "right")
-        beyond = np.searchsorted(ordered, ordered + width + _ABOVE, "right")
-        expected = (beyond - stop) * width / _ABOVE
-        excess = (stop - first - expected) / np.sqrt(expected + 1)
-        excess[(stop - first < _FEWEST) | (first > _BELOW * (stop - first))] = 0
-        highest = np.argmax(excess) if len(excess) else 0
-        if len(excess) and excess[highest] > best:
-            best = excess[highest]
-            lowest = ordered[highest]
-            chosen = (size >= lowest) & (size <= lowest + width)
+        for first in np.unique(size):
+            last = first + width + _PHASES * _UNDERSAMPLED * np.exp(-4 * first)
+            inside = (size >= first) & (size <= last)
+            if np.count_nonzero(inside) < _FEWEST:
+                continue
+            middle = np.median(ellipticity[:, inside], axis=1)
+            alike = (np.abs(ellipticity - middle[:, None]) < tolerance).all(axis=0)
+            n_stars = np.count_nonzero(inside & alike)
+            beyond = (size > last) & (size <= last + _ABOVE)
+            expected = np.count_nonzero(beyond & alike) * (last - first) / _ABOVE
+            excess = (n_stars - expected) / np.sqrt(expected + 1)
+            n_below = np.count_nonzero(alike & (size < first))
+            fewest = _FEWEST if width == _RANGES[0] else _FEWEST_WIDE
+            if n_stars >= fewest and n_below <= _BELOW * n_stars and excess > best:
+                best = excess
+                chosen = inside & alike
     return chosen
 
 

@@ -45,7 +45,7 @@ _MARGIN = 8
 _REACH = 5.0
 _HALVES = (12, 31)
 
-_COLUMNS = ("x", "y", "flux", "snr", "fwhm", "nearest", "level")
+_COLUMNS = ("x", "y", "flux", "snr", "fwhm", "e1", "e2", "nearest", "level")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,8 @@ def find_stars(field, sky, *, saturation=np.inf, tile_size=1024):
     tables = [_candidates(read, tiles[number], shape) for number in some]
     table = vstack(tables, metadata_conflicts="silent")
     places = (2 * table["x"] / shape[1] - 1, 2 * table["y"] / shape[0] - 1)
-    chosen = star_locus(table["fwhm"], table["snr"], *places)
+    ellipticity = np.array([table["e1"], table["e2"]])
+    chosen = star_locus(table["fwhm"], ellipticity, table["snr"], *places)
     if chosen.any():
         fwhm = np.median(table["fwhm"][chosen])
         chosen &= ~(table["nearest"] < _APART * fwhm)

@@ -8,7 +8,8 @@ with its brightest pixel, so the catalog does not depend on the tiles.
 
 The stages, each of which leaves something complete:
 
-1. sky and noise of the whole image (`Measurement.map_sky`);
+1. sky and noise of the whole image (`Measurement.map_sky`), and then its PSF
+   (`~sersicnet.measure.psf_stage.with_psf`);
 2. detection of the sources of a tile (`~sersicnet.measure.detection.find_sources`);
 3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
 4. the same without the light of neighbors, until it does not change (`Measurement.measure_all`);

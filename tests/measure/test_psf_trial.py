@@ -109,6 +109,13 @@ def test_few_stars_give_no_judgment(stars):
     assert trial.describe() == {"PSFSTARS": 4}
 
 
+def test_few_stars_that_are_broader_may_be_galaxies(stars):
+    """But nothing is sharper than the PSF."""
+    assert not tried(star(2.4), stars[:7]).is_judged
+    assert tried(star(3.6), stars[:7]).bad_parts.all()
+    assert tried(star(2.4), stars[:14]).is_bad
+
+
 def test_sources_that_are_not_alike_give_no_judgment():
     trial = PSFTrial(6, light=-0.1, light_err=0.01, scatter=0.08, parts=np.full((3, 3), np.nan))
     assert not trial.is_judged

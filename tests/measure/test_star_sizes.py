@@ -49,7 +49,8 @@ def test_stars_are_the_compact_ones_that_are_alike(n_stars):
     galaxies = 3 * np.exp(rng.uniform(0.1, 1.5, 25))
     fwhm = np.append(stars, galaxies)
     nowhere = np.zeros(len(fwhm))
-    chosen = star_locus(fwhm, np.full(len(fwhm), 200.0), nowhere, nowhere)
+    shapes = np.where(np.arange(len(fwhm)) < n_stars, 0.02, rng.normal(0, 0.15, (2, len(fwhm))))
+    chosen = star_locus(fwhm, shapes, np.full(len(fwhm), 200.0), nowhere, nowhere)
     assert chosen[:n_stars].mean() > 0.85
     assert chosen[n_stars:].sum() <= 2
 
@@ -59,7 +60,8 @@ def test_the_size_of_stars_changes_over_the_image():
     x, y = rng.uniform(-1, 1, (2, 100))
     fwhm = 3 * (1 + 0.1 * x) * np.exp(0.01 * rng.normal(size=100))
     fwhm[60:] *= np.exp(rng.uniform(0.3, 1.5, 40))
-    chosen = star_locus(fwhm, np.full(100, 200.0), x, y)
+    shapes = np.array([0.05 * x, 0.02 * np.ones(100)])
+    chosen = star_locus(fwhm, shapes, np.full(100, 200.0), x, y)
     assert chosen[:60].mean() > 0.9
     assert not chosen[60:].any()
 
@@ -70,10 +72,11 @@ def test_galaxies_alone_are_no_stars():
     for _ in range(20):
         fwhm = 3 * np.exp(np.abs(rng.normal(0.6, 0.35, 60)))
         nowhere = np.zeros(len(fwhm))
-        n_chosen.append(star_locus(fwhm, np.full(60, 100.0), nowhere, nowhere).sum() >= 5)
-    assert np.mean(n_chosen) < 0.35
+        shapes = rng.normal(0, 0.15, (2, 60))
+        n_chosen.append(star_locus(fwhm, shapes, np.full(60, 100.0), nowhere, nowhere).sum() >= 5)
+    assert np.mean(n_chosen) < 0.2
 
 
 def test_no_source_at_all():
     nothing = np.zeros(0)
-    assert star_locus(nothing, nothing, nothing, nothing).shape == (0,)
+    assert star_locus(nothing, np.zeros((2, 0)), nothing, nothing, nothing).shape == (0,)
