@@ -10,7 +10,7 @@ from inspect import Parameter, Signature, signature
 from sersicnet._settings import check_names
 from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
-from sersicnet.measure.option_values import AUTO, MEASURE, check_values
+from sersicnet.measure.option_values import MEASURE, check_values
 
 __all__ = ["Options", "check_keywords", "summary", "takes_options"]
 
@@ -53,12 +53,12 @@ class Options:
     """
 
     psf: object = _option(
-        AUTO,
+        None,
         "'auto', 'stars', stamp, photutils model, PSFEx file or callable, optional",
         "PSF of the image: a star-like stamp or a PSFEx file; by default (auto) that of the image, "
-        "else one made from its stars; stars: one made from its stars in any case.",
+        "else one made from its stars (stars: in any case).",
         "For models of photutils and functions of x and y, see `~sersicnet.measure.field_psf`; "
-        "for how one is made, `~sersicnet.measure.psf_from_stars`. None means auto.",
+        "for how one is made, `~sersicnet.measure.psf_from_stars`. None is the same as auto.",
     )
     psf_oversampling: int | None = _option(
         None,
