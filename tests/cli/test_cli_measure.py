@@ -113,7 +113,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         (["-o", "out.csv"], "--output='out.csv' must end in .ecsv, .fits, .parquet, .vot or .xml"),
         (["--weights", "nonsense"], "--weights='nonsense'"),
         (["--tile-size", "0"], "--tile-size=0 must be a positive integer"),
-        ([], "no --psf and the image has none: a PSF is made from 5 stars or more"),
+        (["--quiet"], "no --psf and the image has none: a PSF is made from 5 stars or more"),
     ],
 )
 def test_errors_are_one_line(options, message, folder, tmp_path, capsys):
