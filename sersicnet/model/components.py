@@ -6,7 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, to_floats
 
 __all__ = ["DeVaucouleurs", "Exponential", "NormalPrior", "Sersic", "known_values"]
 
@@ -22,8 +22,8 @@ def known_values(name, value, *, unit, limits=_ANY):
     ----------
     name : str
         Name for messages.
-    value : float, `~astropy.units.Quantity` or array_like
-        One value, or one for each galaxy.
+    value : float, `~astropy.units.Quantity`, table column or array_like
+        One value, or one for each galaxy. Magnitudes may have the unit mag.
     unit : `~astropy.units.Unit` or None
         Unit of the values that are returned.
     limits : tuple of float
@@ -50,9 +50,9 @@ def known_values(name, value, *, unit, limits=_ANY):
     >>> float(known_values("r_eff", 600 * u.mas, unit=u.arcsec))
     0.6
     """
-    if isinstance(value, u.Quantity):
+    if getattr(value, "unit", None) is not None:
         try:
-            value = value.to_value(unit or u.dimensionless_unscaled)
+            value = to_floats(value, unit)
         except u.UnitConversionError:
             msg = f"{name}={value} must have the unit {unit or 'of a pure number'}"
             raise u.UnitConversionError(msg) from None

@@ -63,7 +63,7 @@ class Model:
             msg = f"{', '.join(sorted(twice))}: a parameter is either in fixed or in priors"
             raise ValueError(msg)
         for name, value in given.items():
-            if _is_prior(value) != (name in (priors or {})):
+            if value is None or _is_prior(value) != (name in (priors or {})):
                 msg = f"{name}={value!r}: values belong in fixed, and a NormalPrior in priors"
                 raise TypeError(msg)
         if given:

@@ -3,6 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn, Table
 
 from sersicnet.model.components import DeVaucouleurs, Exponential, NormalPrior, Sersic
 
@@ -17,6 +18,14 @@ def test_values_are_in_the_units_of_tables():
 def test_masked_values_are_missing():
     values = Sersic(n=np.ma.array([1.0, 2.0], mask=[False, True])).values("n")
     np.testing.assert_array_equal(values, [1, np.nan])
+
+
+def test_columns_of_tables_have_units():
+    table = Table({"theta": MaskedColumn([0.5, 0.6], mask=[False, True], unit=u.rad)})
+    angles = Sersic(theta=table["theta"]).values("theta")
+    np.testing.assert_allclose(angles, [np.degrees(0.5), np.nan])
+    magnitudes = Sersic(mag=[20, 21] * u.mag).values("mag")  # as in many catalogs
+    np.testing.assert_array_equal(magnitudes, [20, 21])
 
 
 def test_indices_of_named_profiles():

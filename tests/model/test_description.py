@@ -45,6 +45,7 @@ def test_unknown_models(model):
         ({"fixed": {"n": 3}, "priors": {"n": PRIOR}}, ValueError, "n: a parameter is either in"),
         ({"fixed": {"n": PRIOR}}, TypeError, "values belong in fixed, and a NormalPrior in priors"),
         ({"priors": {"n": 3}}, TypeError, "values belong in fixed"),
+        ({"fixed": {"n": None}}, TypeError, "n=None: values belong in fixed"),
         ({"fixed": [3]}, TypeError, r"fixed=\[3\] must be a dict"),
         ({"components": Exponential(), "fixed": {"n": 4}}, ValueError, "has already"),
         (
