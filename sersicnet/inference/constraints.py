@@ -31,6 +31,8 @@ _LIMITS = {
     "dx": (-MAX_OFFSET, MAX_OFFSET),
     "dy": (-MAX_OFFSET, MAX_OFFSET),
 }
+# Those of known numbers; squares of fluxes are sums of float32.
+_KNOWN_LIMITS = {**_LIMITS, "log_flux": (-15.0, 15.0), "theta": (-np.inf, np.inf)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,22 +91,18 @@ class Constraints(Rows):
         scene : `~sersicnet.model.Scene`
         usable : (N,) bool `~numpy.ndarray`
         """
-        known = self._known_numbers(start, frame, log_light, offset)
-        normals = self._normals(frame, log_light, offset)
-        usable = self._can_be_held(frame)
-        for name, values in known.items():
-            low, high = _LIMITS.get(name, (-np.inf, np.inf))
-            with np.errstate(invalid="ignore"):
-                usable &= np.isfinite(values) & (values >= low) & (values <= high)
-        for values in normals.values():
-            mean, err, low, high = values.T
-            with np.errstate(invalid="ignore"):
-                usable &= np.isfinite(mean) & np.isfinite(err) & (err > 0) & (low < high)
+        with np.errstate(all="ignore"):  # some values may be those of no galaxy
+            known = self._known_numbers(start, frame, log_light, offset)
+            normals = self._normals(frame, log_light, offset)
+        usable = self._usable(frame, known, normals)
         free = [name for name in self._parameters() if name not in known]
         if "theta" not in self.fixed and "e1" not in free:
             free.insert(free.index("dx") if "dx" in free else len(free), "turn")
         layout = Layout(tuple(free), tuple(known), tuple(normals))
-        columns = [np.nan_to_num(values) for values in known.values()]
+        columns = [
+            np.where(usable, values, np.clip(0.0, *_KNOWN_LIMITS[name]))
+            for name, values in known.items()
+        ]
         known = torch.from_numpy(np.reshape(columns, (len(known), len(self))).T.copy())
         made = None
         if normals:
@@ -155,9 +153,20 @@ class Constraints(Rows):
             quantity = _QUANTITY_OF[name]
             lowest, highest = _LIMITS.get(quantity, (-np.inf, np.inf))
             low, high = np.minimum(low, high), np.maximum(low, high)
-            ends = np.fmax(low, lowest), np.fmin(high, highest)
+            ends = np.maximum(low, lowest), np.minimum(high, highest)  # NaN if one is
             found[quantity] = np.stack([mean, prior["err"] / np.abs(scale), *ends], axis=1)
         return found
+
+    def _usable(self, frame, known, normals):
+        """Return which galaxies have known numbers and normal priors that make sense, (N,)."""
+        usable = self._can_be_held(frame)
+        for name, values in known.items():
+            low, high = _KNOWN_LIMITS[name]
+            usable &= np.isfinite(values) & (values >= low) & (values <= high)
+        for values in normals.values():
+            mean, err, low, high = values.T
+            usable &= np.isfinite(mean) & np.isfinite(err) & (err > 0) & (low < high)
+        return usable
 
     def _can_be_held(self, frame):
         """Whether sizes and axis ratios can be held: one on the sky is not one in pixels."""
@@ -172,10 +181,12 @@ class Constraints(Rows):
         for name, values in self.fixed.items():
             if name not in parameters:
                 continue
-            if name == "theta":  # as it came, if it is an angle of the table
-                values = np.where(np.abs(values) < 90, values, wrap_theta(values))
             row = quantiles[parameters.index(name)]
-            row[:] = np.where(np.isfinite(row[1]), values, row)
+            measured = np.isfinite(row[1])
+            known = values[measured]
+            if name == "theta":  # as it came, if it is an angle of the table
+                known = np.where(np.abs(known) < 90, known, wrap_theta(known))
+            row[:, measured] = known
         return quantiles
 
 

@@ -135,6 +135,8 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
     for name in ("mean", "covariance"):
         kept[name] = getattr(fit, name).copy()
         kept[name][~converged] = np.nan
+    if constraints is not None:  # the network's answer is not shown
+        kept["start_sky"] = np.full(len(stamps), np.nan)
     return BatchFit(start, scene, replace(fit, **kept), *shifts, groups)
 
 

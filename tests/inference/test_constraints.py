@@ -137,6 +137,44 @@ def test_what_cannot_be_used_is_one_row(net, four):
         assert (np.abs(difference) <= 0.05 * alone.error(name)).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *[("r_eff", 0), ("r_eff", -1), ("r_eff", 1e4), ("n", -3), ("q", 0), ("q", -1)],
+        *[("theta", np.inf), ("mag", np.inf), ("mag", -1000), ("x_0", 1e9)],
+    ],
+)
+def test_values_of_no_galaxy(name, bad):
+    """They have a stand-in, without a warning of NumPy, and leave the other rows alone."""
+    fixed = {name: np.array([VALUES[name], bad])}
+    scene, usable = scene_of(Model("sersic", fixed=fixed), 2)
+    assert_array_equal(usable, [True, False])
+    assert torch.isfinite(scene.labels(torch.zeros(2, 6, dtype=torch.float64))).all()
+    quantiles = np.stack([np.full((7, 3), 15.0), np.full((7, 3), np.nan)], axis=2)
+    found = Constraints(np.arange(2), fixed, {}).put_into(quantiles, SEVEN)
+    assert_array_equal(found[SEVEN.index(name), 1], [VALUES[name], np.nan])
+
+
+@pytest.mark.parametrize("part", ["mean", "err", "low", "high"])
+def test_priors_that_are_not_known(part):
+    """Also where one of two limits is NaN: the other does not hold alone."""
+    prior = {"mean": 2.0, "err": 1.0, "low": 1.0, "high": 3.0}
+    prior |= {part: np.array([prior[part], np.nan])}
+    _, usable = scene_of(Model("sersic", priors={"n": NormalPrior(**prior)}), 2)
+    assert_array_equal(usable, [True, False])
+
+
+@pytest.mark.parametrize("refine", ["lm", FEW])
+def test_a_row_without_a_fit_has_no_sky(net, refine):
+    """A galaxy of this size is not in the noise, and the sky of the network is another."""
+    cutout = make_cutout(add_noise(np.zeros((64, 64)), 5))
+    with pytest.warns(AstropyUserWarning, match="1 of 1 galaxy could not be fitted"):
+        found = net.predict([cutout], model=Sersic(mag=5.0), refine=refine)
+    assert np.isnan(found.median("r_eff")[0])
+    assert np.isnan(found.columns["sky"][0])
+    assert np.isnan(found.samples(2)["sky"]).all()
+
+
 def test_a_model_that_knows_something_is_fitted(net, four):
     found = net.predict(four[:1], model=Exponential())
     assert found.meta["REFINE"] == "lm (the model needs a fit)"
