@@ -78,7 +78,7 @@ def quantiles_on_sky(quantiles, posterior, frame, parameters):
         found = quantiles[places, :, row] * ratio
         if isinstance(posterior, FitDensity) and np.isfinite(posterior.mean[row]).all():
             best = np.array([optimum[name][row] for name in _SHAPE])
-            found *= best[:, None] / found[:, 1:2]
+            found *= _over(best, found[:, 1])[:, None]
         limits = [(PARAMETERS[name].lower, PARAMETERS[name].upper) for name in _SHAPE]
         lower, upper = np.transpose(limits)[:, :, None]
         quantiles[places, :, row] = np.clip(found, lower, upper)
@@ -97,4 +97,9 @@ def _ratio(posterior, frame, parameters):
         np.quantile([values[name][0] for name in _SHAPE], LEVELS, axis=1, method="hazen").T
         for values in (on_sky, in_pixels)
     ]
-    return levels[0] / levels[1]
+    return _over(*levels)
+
+
+def _over(one, other):
+    """Ratio of sizes or axis ratios, 1 where a point source has half of the light and no size."""
+    return np.divide(one, other, out=np.ones_like(one), where=other != 0)

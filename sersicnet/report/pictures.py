@@ -109,7 +109,8 @@ def _batch_pictures(values, batch, sky):
     sky = sky / stamps.frame.noise_level
     psfs = batch.psfs
     values = stamps.frame.in_pixels(_complete(values, batch.cutouts))
-    labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
+    with np.errstate(divide="ignore"):  # a size is 0 where a point source has half of the light
+        labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
     labels[:, LOG_FLUX] += psfs.log_light
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     sides = np.where(10 ** labels[:, LOG_R_EFF] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)

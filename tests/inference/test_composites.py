@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from helpers.sky import OBLONG, make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model, Population, SersicNet
@@ -20,11 +21,11 @@ NUCLEUS = [3.5, 0.3, -0.2]
 NAMES = list(LAYOUTS)
 
 
-def draw(labels, profiles, *, size=128, seed=1):
+def draw(labels, profiles, *, size=128, seed=1, **options):
     transform = psf_transform(torch.as_tensor(star()), size)
     labels = torch.tensor([labels], dtype=torch.float64)
     image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
-    return make_cutout(add_noise(image, seed))
+    return make_cutout(add_noise(image, seed), **options)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,24 @@ def test_pictures_of_parts(measured, galaxies):
     disk = found.model_image(0, galaxies[0], sky=False, component="disk")
     assert_allclose(bulge + disk, whole, atol=1e-4 * whole.max())
     assert_allclose(found.residual(0, galaxies[0]).std() / NOISE, 1, atol=0.05)
+
+
+def test_pixels_that_are_not_square(net):
+    """Also where a nucleus has half of the light, so that there is no size."""
+    host = labels_of(log_flux=4.0, r_eff=6, n=1, q=0.5, theta=50)
+    wcs = make_oblong(OBLONG, crpix=(32.5, 32.5))
+    options = {"wcs": wcs, "meta": {"MAGZP": 25.0}}
+    cutouts = [
+        draw([light, 0, 0, *host], ("point", "sersic"), size=64, **options) for light in (3.5, 4.3)
+    ]
+    found = net.predict(cutouts, model="point+exp")
+    host_on_sky = found.samples(100)["r_eff_disk"]
+    for row in range(2):
+        error = found.columns["r_eff_disk_err"][row]
+        assert abs(np.median(host_on_sky[row]) - found.columns["r_eff_disk"][row]) < error
+        assert_allclose(found.residual(row, cutouts[row]).std() / NOISE, 1, atol=0.05)
+    assert found.median("r_eff")[0] > 0
+    assert found.median("r_eff")[1] == found.error("r_eff")[1] == 0
 
 
 def test_what_several_parts_do_not_have(net, galaxies, measured):

@@ -60,6 +60,13 @@ def test_north_is_up_and_bad_pixels_are_gray():
     assert not gray[1].any()
 
 
+def test_a_galaxy_of_several_parts_has_no_model():
+    """Its index is NaN, and its size 0 where a point source has half of the light."""
+    cutout, values = make_scene(size=64)
+    _, model, _ = read(pictures_of([cutout], [values | {"n": np.nan, "r_eff": 0.0}])[0])
+    assert len(np.unique(model)) == 1
+
+
 def test_galaxies_without_cutout_pixels_or_psf():
     cutout, values = make_scene()
     empty = CCDData(np.full((50, 50), np.nan), unit="adu", meta=META)
