@@ -132,6 +132,8 @@ def _lost(layout, held):
             own = [part] if part else parts
             if kind == "log_ratio":
                 own = parts[:1]
+            elif kind == "log_r_eff":  # the size of the first part is relative to it
+                own = parts
             names += [shown, *(f"{shown}_{each}" for each in own)]
         if kind == "share":
             names = [share_column(layout.parts), *(f"mag_{each}" for each in parts)]

@@ -42,3 +42,11 @@ def test_what_is_held_has_no_error():
     assert np.isfinite(columns["r_eff_bulge_err"][1])
     assert np.isfinite(columns["r_eff_disk_err"]).all()
     assert np.isfinite(columns["mag_bulge_err"]).all()
+
+
+def test_a_size_that_others_are_relative_to():
+    held = np.zeros((2, 11), bool)
+    held[0, 3] = True  # the size of the disk
+    _, columns = part_quantiles(fits(), held, frame())
+    for part in ("bulge", "disk"):
+        np.testing.assert_array_equal(np.isnan(columns[f"r_eff_{part}_err"]), [True, False])
