@@ -89,7 +89,7 @@ _DESCRIPTIONS = {
     Flags.MISFIT: "the image differs from one Sersic galaxy with this PSF by more than its errors",
     Flags.NOT_REFINED: (
         "the refinement failed or did not converge; the network's values are kept, but not where "
-        "the model has fixed values or priors: the row is then NaN"
+        "the model has fixed values, priors or several parts: the row is then NaN"
     ),
     Flags.AT_BOUND: "a parameter of the fit is at its bound or unconstrained; its error is NaN",
     Flags.LOW_ESS: "the effective sample size is too small; do not trust the posterior",
