@@ -202,9 +202,9 @@ class _Injector:
         with _silence():  # the measurement of the image as it is says the same
             pixel_scale, _ = field.units(options.pixel_scale, options.zeropoint)
             self.psf = open_psf(field, options, pixel_scale, stacklevel=1)
-            if self.psf is None:
+            if self.psf is None:  # that of the image as it is for the images with galaxies too
                 self.psf = psf_of_field(field, self.options)
-        self.options = self.options.replace(psf=self.psf)
+                self.options = self.options.replace(psf=self.psf)
 
     def take_population(self, population):
         """Keep a population, or infer that of the image: injected galaxies have another one."""

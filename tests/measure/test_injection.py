@@ -275,6 +275,12 @@ def test_the_psf_is_needed(net):
         inject_galaxies(image, TABLE, net=net)
 
 
+def test_doubts_about_the_psf_are_said(small, net):
+    moved = np.roll(small.psf, 1, axis=1)
+    with pytest.warns(AstropyUserWarning, match="off the middle of its stamp"):
+        inject_galaxies(small, TABLE, net=net, psf=moved, min_distance=100)
+
+
 def test_a_large_galaxy(small, net):
     with pytest.raises(ValueError, match="r_eff=40 arcsec is too large for an image of 240 x 240"):
         inject_galaxies(small, TABLE | {"r_eff": [40.0]}, net=net)
