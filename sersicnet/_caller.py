@@ -1,12 +1,13 @@
 """Warnings that name the user's line, however deep in the package they arise."""
 
 import inspect
+import os
 import warnings
 from pathlib import Path
 
 __all__ = ["warn_caller"]
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def warn_caller(message):

@@ -1,6 +1,7 @@
 """Warnings name the line of the user, wherever in the package they arise."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.noisy import make_wcs
 from helpers.rendered import NOISE, add_noise, labels_of, render, star
 
-from sersicnet import SersicNet
+from sersicnet import SersicNet, _caller
 from sersicnet.measure import measure_image
 from sersicnet.preprocessing import prepare
 from sersicnet.training.prepared import build_training_data
@@ -62,3 +63,11 @@ def test_what_contradicts_the_header(call, name, net, image, tmp_path):
     found = [one for one in caught if DOUBTED[name] in str(one.message)]
     assert [one.filename for one in found] == [__file__]
     assert found[0].category is AstropyUserWarning
+
+
+def test_a_package_with_a_longer_name_is_not_this_one():
+    file = f"{Path(_caller.__file__).parent}_more/module.py"
+    code = compile("warn_caller('a doubt')", file, "exec")
+    with pytest.warns(AstropyUserWarning, match="a doubt") as caught:
+        exec(code, {"warn_caller": _caller.warn_caller})
+    assert caught[0].filename == file
