@@ -16,14 +16,14 @@ __all__ = [
     "is_word",
 ]
 
-# Options that are files on the command line and in a survey; some may be a word as well.
+# Options that are files on the command line and in a survey.
 FILES = ("psf", "rms", "weight_map", "mask", "catalog", "noise_correlation")
-_WITH_WORDS = ("psf", "noise_correlation")
 MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"
 STARS = "stars"
-_WORDS = (MEASURE, AUTO, STARS)
+# Options that may be a word instead of a file.
+_WORDS = {"psf": (AUTO, STARS), "noise_correlation": (MEASURE,)}
 
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
@@ -89,18 +89,18 @@ def files_of(options):
     files = {}
     for name in FILES:
         value = options.get(name)
-        if name in _WITH_WORDS and is_word(value):
-            continue
-        if value is not None:
+        if not is_word(name, value):
             files[name] = value
     return files
 
 
-def is_word(value):
+def is_word(name, value):
     """Return whether the value of an option stands for no file: it is None or a word.
 
     Parameters
     ----------
+    name : str
+        Name of the option.
     value : object
         The value.
 
@@ -111,10 +111,10 @@ def is_word(value):
     Examples
     --------
     >>> from sersicnet.measure.option_values import is_word
-    >>> is_word("auto"), is_word("psf.fits")
-    (True, False)
+    >>> is_word("psf", "stars"), is_word("psf", "psf.fits"), is_word("rms", "stars")
+    (True, False, False)
     """
-    return value is None or (isinstance(value, str) and value in _WORDS)
+    return value is None or (isinstance(value, str) and value in _WORDS.get(name, ()))
 
 
 def _check_sizes(options):

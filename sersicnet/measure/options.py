@@ -10,7 +10,7 @@ from inspect import Parameter, Signature, signature
 from sersicnet._settings import check_names
 from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
-from sersicnet.measure.option_values import MEASURE, check_values
+from sersicnet.measure.option_values import AUTO, MEASURE, check_values
 
 __all__ = ["Options", "check_keywords", "summary", "takes_options"]
 
@@ -217,6 +217,8 @@ class Options:
     )
 
     def __post_init__(self):
+        if isinstance(self.psf, str) and self.psf == AUTO:
+            object.__setattr__(self, "psf", None)  # one spelling in records of surveys
         check_values(self)
 
     @property

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sersicnet.measure.option_values import files_of
 from sersicnet.measure.options import Options
 
 
@@ -39,3 +40,9 @@ def test_impossible_values(options, message):
 def test_numbers_are_no_words(name, value):
     with pytest.raises(TypeError, match=f"{name}={value!r} must be a number"):
         Options(**{name: value})
+
+
+def test_words_of_another_option_are_files():
+    assert files_of({"psf": "stars", "noise_correlation": "measure", "rms": None}) == {}
+    files = {"psf": "measure", "noise_correlation": "auto", "mask": "stars"}
+    assert files_of(files) == files

@@ -32,6 +32,12 @@ def test_options_cannot_be_changed():
     assert Options().replace(threshold=3.0).threshold == 3.0
 
 
+def test_the_default_psf_has_one_spelling():
+    """A survey that was measured by default goes on with psf='auto'."""
+    assert Options(psf="auto").to_dict() == {}
+    assert Options(psf="stars").to_dict() == {"psf": "stars"}
+
+
 def test_json_holds_options():
     described = Options(**CHANGED).to_dict()
     again = Options.from_dict(json.loads(json.dumps(described)))
