@@ -52,7 +52,7 @@ def psf_of_hdu(hdu):
 
 
 def psf_grid_of_hdu(hdu):
-    """Return stamps, places and oversampling of a cube that `write_psf` has written, or None.
+    """Return what a cube of stamps that `write_psf` has written holds, None for others.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ def psf_grid_of_hdu(hdu):
         Their x and y in the image.
     oversampling : int
         Pixels of a stamp on a side of a pixel of the image.
+    pixel_scale : float or None
+        Arcsec per pixel of the image, where it is known.
     """
     if not hdu.is_image or len(hdu.shape) != 3 or f"{_PLACE_CARDS[0]}0" not in hdu.header:
         return None
@@ -74,7 +76,11 @@ def psf_grid_of_hdu(hdu):
     for number in range(hdu.shape[0]):
         places.append([header_number(hdu.header, f"{name}{number}") for name in _PLACE_CARDS])
     oversampling = int(header_number(hdu.header, "OVERSAMP") or 1)
-    return native(read_pixels(hdu)).astype(float), np.array(places, dtype=float), oversampling
+    pixel_scale = header_number(hdu.header, "PIXELSCL")
+    if pixel_scale is not None:
+        pixel_scale *= oversampling
+    stamps = native(read_pixels(hdu)).astype(float)
+    return stamps, np.array(places, dtype=float), oversampling, pixel_scale
 
 
 def write_psf(path, stamps, places=None, *, oversampling=1, pixel_scale=None, cards=None):

@@ -123,7 +123,7 @@ def measure_image(
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
-        measurement = with_psf(measurement, sky, stacklevel=2)
+        measurement = with_psf(measurement, sky)
         measurement = with_population(measurement, population, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])
@@ -185,7 +185,7 @@ def infer_population(image, *, net=None, **options):
     with open_measurement(image, Options(**options), net=open_net(net)) as measurement:
         _check_network(measurement, INFER)
         sky = measurement.map_sky()
-        measurement = with_psf(measurement, sky, stacklevel=2)
+        measurement = with_psf(measurement, sky)
         return with_population(measurement, INFER, sky).population
 
 

@@ -13,7 +13,7 @@ from sersicnet.io.psf_files import write_psf
 from sersicnet.measure.field import open_field
 from sersicnet.measure.option_values import STARS, is_word
 from sersicnet.measure.options import Options, check_keywords
-from sersicnet.measure.psf import FieldPSF, gridded_psf
+from sersicnet.measure.psf import FieldPSF, check_same_oversampling, gridded_psf
 from sersicnet.measure.psf_trial import FEWEST, compare_stars, try_psf
 from sersicnet.measure.star_psf import build_psf
 from sersicnet.measure.stars import Stars, find_stars
@@ -22,7 +22,7 @@ from sersicnet.model.psf_shape import sharpness_width
 from sersicnet.preprocessing.pixels import find_pixels
 from sersicnet.preprocessing.units import per_cutout
 
-__all__ = ["MadePSF", "known_psf", "make_psf", "psf_from_stars", "psf_of_field"]
+__all__ = ["MadePSF", "known_psf", "make_psf", "psf_from_stars", "psf_of_field", "stars_of"]
 
 _LOG = logging.getLogger("sersicnet")
 # Places on a side of the image at which a PSF of a polynomial of this degree is kept, between which
@@ -49,15 +49,12 @@ class MadePSF(FieldPSF):
         Their x and y in the image: one place, or a grid.
     shape : (int, int)
         Shape of the image.
-    pixel_scale : float or None
-        Arcsec per pixel of the image, where it is known.
     """
 
     stars: Stars | None = None
     stamps: np.ndarray | None = None
     places: np.ndarray | None = None
     shape: tuple = (0, 0)
-    pixel_scale: float | None = None
 
     @property
     def table(self):
@@ -120,7 +117,26 @@ class MadePSF(FieldPSF):
         )
 
 
-def make_psf(stars, shape, *, pixel_scale=None):
+def stars_of(measurement, sky):
+    """Find the stars of an image, from which the sky is subtracted only if it has one.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky.
+
+    Returns
+    -------
+    `~sersicnet.measure.stars.Stars`
+    """
+    if not measurement.has_sky:
+        sky = sky.without_level()
+    return find_stars(measurement.field, sky, saturation=measurement.saturation)
+
+
+def make_psf(stars, shape, options, *, pixel_scale=None):
     """Make a PSF from stars that were found.
 
     Parameters
@@ -129,6 +145,8 @@ def make_psf(stars, shape, *, pixel_scale=None):
         The stars.
     shape : (int, int)
         Shape of the image.
+    options : `~sersicnet.measure.Options`
+        Of which those of the PSF count.
     pixel_scale : float, optional
         Arcsec per pixel of the image.
 
@@ -139,19 +157,23 @@ def make_psf(stars, shape, *, pixel_scale=None):
     Raises
     ------
     ValueError
-        If there are too few stars.
+        If there are too few stars, or the options say another oversampling.
     """
     if len(stars) >= FEWEST:
         built = build_psf(stars, shape)
         stars = built.stars
     if len(stars) < FEWEST:
         sources = counted(stars.n_candidates, "bright, isolated source")
+        why = "psf is that of the stars"
+        if options.psf is None:
+            why = "psf=None and the image has none"
         msg = (
-            f"psf=None and the image has none: a PSF is made from {FEWEST} stars or more, and of "
+            f"{why}: a PSF is made from {FEWEST} stars or more, and of "
             f"{sources} {len(stars)} are as compact as each other. Pass a star-like stamp, a file "
             "of PSFEx or a model of photutils as psf= (docs: Point spread functions)"
         )
         raise ValueError(msg)
+    check_same_oversampling(options.psf_oversampling, built.oversampling, "made from stars")
     places, stamps = _grid(built, shape)
     psf = gridded_psf(stamps, places, built.oversampling)
     made = MadePSF(
@@ -223,7 +245,7 @@ def psf_from_stars(image, *, output=None, **options):
     if output is not None:
         check_image_path(output, "output")
     check_outputs({"output": output}, {"image": image, **options})
-    options = Options(**options)
+    options = Options(psf=STARS, **options)
     planes = {name: getattr(options, name) for name in _PLANES}
     with open_field(image, **planes) as field:
         made = psf_of_field(field, options)
@@ -247,7 +269,7 @@ def known_psf(image, options):
     object
         ``psf`` of the options, None for the image's own, or a `MadePSF`.
     """
-    if not is_word(options.psf):
+    if not is_word("psf", options.psf):
         return options.psf
     planes = {name: getattr(options, name) for name in _PLANES}
     with open_field(image, **planes) as field:
@@ -282,9 +304,10 @@ def psf_of_field(field, options):
         n_passes=1,
     )
     sky = measurement.map_sky()
-    stars = find_stars(field, sky, saturation=measurement.saturation)
-    made = make_psf(stars, field.data.shape, pixel_scale=measurement.pixel_scale)
-    return replace(made, trial=try_psf(made, made.stars, field.data.shape))
+    shape = field.data.shape
+    stars = stars_of(measurement, sky)
+    made = make_psf(stars, shape, options, pixel_scale=measurement.pixel_scale)
+    return replace(made, trial=try_psf(made, made.stars, shape))
 
 
 def _scale_of(field, given):

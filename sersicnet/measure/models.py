@@ -10,7 +10,7 @@ from sersicnet.measure.field import open_field
 from sersicnet.measure.images import blank_image
 from sersicnet.measure.option_values import is_word
 from sersicnet.measure.positions import check_grid
-from sersicnet.measure.psf import centered_psf, field_psf
+from sersicnet.measure.psf import centered_psf, field_psf, psf_of_pictures
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.profile import psf_transform, sersic_images
@@ -34,10 +34,6 @@ _UNSEEN = 0.01
 _FAINT = 2000.0
 # Pixels of stamps that are drawn at a time.
 _CHUNK = 512**2
-_NO_PSF = (
-    "psf=None and the image has none: an image of galaxies needs the PSF (measure.psf_from_stars "
-    "makes one)"
-)
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
 
@@ -195,10 +191,9 @@ def check_field_model(parameters, image, psf):
         If parameters or the PSF are missing.
     """
     _check_parameters(parameters)
-    if is_word(psf):
+    if is_word("psf", psf):
         with open_field(image) as field:
-            if field.psf is None:
-                raise ValueError(_NO_PSF)
+            psf_of_pictures(field, psf)
 
 
 def _check_parameters(names):
@@ -276,10 +271,7 @@ def write_field_model(
     normalize_psf = psf_options.get("normalize", True)
     with open_field(image) as field:
         check_grid(catalog, field.wcs)
-        if is_word(psf):
-            psf = field.psf
-        if psf is None:
-            raise ValueError(_NO_PSF)
+        psf = psf_of_pictures(field, psf)
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         oversampling = psf_options.get("oversampling")
         psf, _ = centered_psf(

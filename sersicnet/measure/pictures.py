@@ -9,9 +9,8 @@ from astropy.stats import sigma_clipped_stats
 
 from sersicnet.measure.field import RELATIVE, open_field
 from sersicnet.measure.injected_field import injected_rounds
-from sersicnet.measure.option_values import is_word
 from sersicnet.measure.positions import check_grid
-from sersicnet.measure.psf import field_psf
+from sersicnet.measure.psf import field_psf, psf_of_pictures
 from sersicnet.measure.record import check_image
 from sersicnet.parameters import table_values
 from sersicnet.preprocessing.inputs import psf_options_of
@@ -108,11 +107,7 @@ def catalog_cutouts(
     with open_field(image) as field:
         check_grid(catalog, field.wcs)
         check_image(catalog, field, stacklevel=2)
-        if is_word(psf):
-            psf = field.psf
-        if psf is None:
-            msg = "psf=None and the image has none: models of galaxies need the PSF"
-            raise ValueError(msg)
+        psf = psf_of_pictures(field, psf)
         pixel_scale, zeropoint = field.units(pixel_scale, zeropoint)
         psf = field_psf(psf, oversampling=options.get("oversampling"), pixel_scale=pixel_scale)
         meta = {"PIXSCALE": pixel_scale, "MAGZP": zeropoint}

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -20,13 +20,24 @@ from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 from sersicnet.model.psf_models import is_model, model_psf
 from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
-__all__ = ["FieldPSF", "centered_psf", "field_psf", "gridded_psf", "open_psf", "stamps_at"]
+__all__ = [
+    "FieldPSF",
+    "centered_psf",
+    "check_same_oversampling",
+    "field_psf",
+    "gridded_psf",
+    "open_psf",
+    "psf_of_pictures",
+    "stamps_at",
+]
 
 # Cards of a polynomial of degree 0, which GalSim wants and PSFEx does not write.
 _SAME_EVERYWHERE = {"POLNAXIS": 2, "POLNGRP": 1, "POLDEG1": 0}
 _SAME_EVERYWHERE |= {"POLNAME1": "X_IMAGE", "POLGRP1": 1, "POLZERO1": 0.0, "POLSCAL1": 1.0}
 _SAME_EVERYWHERE |= {"POLNAME2": "Y_IMAGE", "POLGRP2": 1, "POLZERO2": 0.0, "POLSCAL2": 1.0}
 
+# Largest relative difference of the pixel scale of a PSF and of an image, which may be rounded.
+_SAME_SCALE = 0.02
 # Places on a side of an image where its PSF is checked.
 _PLACES = 3
 
@@ -46,12 +57,15 @@ class FieldPSF:
         ``"stars"`` of one that was made from the stars of the image.
     trial : `~sersicnet.measure.psf_trial.PSFTrial` or None
         What the stars of the image say of it, where it was tried on them.
+    pixel_scale : float or None
+        Arcsec per pixel of the image that it is of, where that is known.
     """
 
     at: Callable
     oversampling: int = 1
     source: str = ""
     trial: object = None
+    pixel_scale: float | None = None
 
 
 class _Same:
@@ -129,22 +143,21 @@ def field_psf(psf, *, oversampling=None, pixel_scale=None):
 
 def _find_psf(psf, oversampling, pixel_scale):
     """Return the FieldPSF, and a sentence for a warning or None."""
-    if isinstance(psf, FieldPSF):
-        return psf, None
     if oversampling is not None:
         check_oversampling(oversampling)
     if isinstance(psf, str | os.PathLike):
         psf = _read(psf)
     if isinstance(psf, FieldPSF):
-        _check_same(oversampling, psf.oversampling, "a grid of PSFs")
+        check_same_oversampling(oversampling, psf.oversampling, "a PSF by place")
+        _check_same_scale(psf.pixel_scale, pixel_scale)
         return psf, None
     if is_model(psf):
         stamp, own = model_psf(psf)
-        _check_same(oversampling, own, "a model")
+        check_same_oversampling(oversampling, own, "a model")
         return FieldPSF(stamp if callable(stamp) else _Same(stamp), own), None
     if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
         found = _from_psfex(psf)
-        _check_same(oversampling, found.oversampling, "a PSF of PSFEx")
+        check_same_oversampling(oversampling, found.oversampling, "a PSF of PSFEx")
         return found, None
     if callable(psf):
         return FieldPSF(psf, oversampling or 1), None
@@ -159,10 +172,37 @@ def _find_psf(psf, oversampling, pixel_scale):
     return FieldPSF(_Same(psf), oversampling), doubt
 
 
-def _check_same(given, own, kind):
-    """Raise ValueError if the user gives another oversampling than that which a PSF has."""
+def check_same_oversampling(given, own, kind):
+    """Raise ValueError if the user gives another oversampling than that which a PSF has.
+
+    Parameters
+    ----------
+    given : int or None
+        ``psf_oversampling``; 1 stands for none.
+    own : int
+        That of the PSF.
+    kind : str
+        What the PSF is, for the message.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
     if given not in (None, 1, own):
         msg = f"psf_oversampling={given}, but psf is {kind} with one of {own}"
+        raise ValueError(msg)
+
+
+def _check_same_scale(own, pixel_scale):
+    """Raise ValueError if a PSF is that of an image with other pixels."""
+    if own is None or pixel_scale is None:
+        return
+    if abs(pixel_scale / own - 1) > _SAME_SCALE:
+        msg = (
+            f"psf is that of an image with pixels of {own:.4g} arcsec, but these have "
+            f"{pixel_scale:.4g}"
+        )
         raise ValueError(msg)
 
 
@@ -216,7 +256,7 @@ def centered_psf(psf, shape, *, normalize=True, recenter=True):
     at = _Centered(psf)
     if isinstance(psf.at, _Same):
         at = _Same(at(0.0, 0.0))
-    return FieldPSF(at, psf.oversampling), checks
+    return replace(psf, at=at), checks
 
 
 def open_psf(field, options, pixel_scale, *, stacklevel):
@@ -244,7 +284,7 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
         As `field_psf` and `centered_psf`.
     """
     psf = options.psf
-    if is_word(psf):
+    if is_word("psf", psf):
         psf = field.psf if psf != STARS else None
     if psf is None:
         return None
@@ -261,7 +301,41 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
     return psf
 
 
-def gridded_psf(stamps, places, oversampling):
+def psf_of_pictures(field, psf):
+    """Return the PSF that images of a catalog's galaxies are made with.
+
+    Parameters
+    ----------
+    field : `~sersicnet.measure.field.FieldImage`
+        The image, whose own PSF is used where none is given.
+    psf : object
+        The user's argument.
+
+    Returns
+    -------
+    object
+        What `field_psf` takes.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it would have to be made from stars first.
+    """
+    if isinstance(psf, str) and psf == STARS:
+        msg = "psf='stars': pass what measure.psf_from_stars makes of the image, or its file"
+        raise ValueError(msg)
+    if is_word("psf", psf):
+        psf = field.psf
+    if psf is None:
+        msg = (
+            "psf=None and the image has none: an image of galaxies needs the PSF "
+            "(measure.psf_from_stars makes one)"
+        )
+        raise ValueError(msg)
+    return psf
+
+
+def gridded_psf(stamps, places, oversampling, *, pixel_scale=None):
     """Return the PSF of stamps at places of an image, interpolated linearly between them.
 
     Parameters
@@ -272,19 +346,21 @@ def gridded_psf(stamps, places, oversampling):
         x and y of these, a rectangular grid, 0-based pixels.
     oversampling : int
         Pixels of a stamp on a side of a pixel of the image.
+    pixel_scale : float, optional
+        Arcsec per pixel of the image.
 
     Returns
     -------
     FieldPSF
     """
     if len(stamps) == 1:
-        return FieldPSF(_Same(stamps[0]), oversampling)
+        return FieldPSF(_Same(stamps[0]), oversampling, pixel_scale=pixel_scale)
     from photutils.psf import GriddedPSFModel
 
     corners = [tuple(place) for place in np.asarray(places).tolist()]
     meta = {"grid_xypos": corners, "oversampling": oversampling}
     model = GriddedPSFModel(NDData(np.asarray(stamps) * oversampling**2, meta=meta))
-    return FieldPSF(model_psf(model)[0], oversampling)
+    return FieldPSF(model_psf(model)[0], oversampling, pixel_scale=pixel_scale)
 
 
 def stamps_at(psf, shape):
@@ -323,7 +399,8 @@ def _read(path):
                 return DES_PSFEx(hdu)
             grid = psf_grid_of_hdu(hdu)
             if grid is not None:
-                return gridded_psf(*grid)
+                *parts, pixel_scale = grid
+                return gridded_psf(*parts, pixel_scale=pixel_scale)
     return read_psf(path)
 
 

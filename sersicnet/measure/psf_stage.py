@@ -1,17 +1,14 @@
 """The stage of the PSF: the stars of an image, a PSF made from them, and any PSF tried on them."""
 
 import logging
-import warnings
 from dataclasses import replace
 
-from astropy.utils.exceptions import AstropyUserWarning
-
+from sersicnet._caller import warn_caller
 from sersicnet._words import counted
-from sersicnet.measure.made_psf import make_psf
+from sersicnet.measure.made_psf import make_psf, stars_of
 from sersicnet.measure.option_values import STARS
 from sersicnet.measure.psf import field_psf
 from sersicnet.measure.psf_trial import FEWEST, PSFTrial, try_psf
-from sersicnet.measure.stars import find_stars
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["keep_psf", "kept_psf", "with_psf"]
@@ -19,7 +16,7 @@ __all__ = ["keep_psf", "kept_psf", "with_psf"]
 _LOG = logging.getLogger("sersicnet")
 
 
-def with_psf(measurement, sky, *, stacklevel):
+def with_psf(measurement, sky):
     """Return a measurement whose PSF has been tried on the stars, or made from them.
 
     Parameters
@@ -28,8 +25,6 @@ def with_psf(measurement, sky, *, stacklevel):
         The image.
     sky : `~sersicnet.measure.sky.SkyMap`
         Its sky.
-    stacklevel : int
-        As in `warnings.warn`, counted from the caller of this function.
 
     Returns
     -------
@@ -38,7 +33,8 @@ def with_psf(measurement, sky, *, stacklevel):
     Raises
     ------
     ValueError
-        If the image has no PSF, and too few stars to make one.
+        If the image has no PSF, and too few stars to make one, or ones that need another
+        oversampling than the options say.
 
     Warns
     -----
@@ -48,19 +44,20 @@ def with_psf(measurement, sky, *, stacklevel):
     if not isinstance(measurement.net.network_, PosteriorNetwork):
         return measurement
     shape = measurement.field.data.shape
-    if not measurement.has_sky:
-        sky = sky.without_level()
-    stars = find_stars(measurement.field, sky, saturation=measurement.saturation)
+    stars = stars_of(measurement, sky)
     psf = measurement.psf
     if psf is None:
-        psf = make_psf(stars, shape, pixel_scale=measurement.pixel_scale)
+        pixel_scale = measurement.pixel_scale
+        psf = make_psf(stars, shape, measurement.options, pixel_scale=pixel_scale)
         stars = psf.stars
     trial = try_psf(psf, stars, shape)
     _log(trial, stars)
     if trial.bad_parts.any():
-        where = "" if trial.is_bad else f"in {counted(trial.bad_parts.sum(), 'part')} of 9: "
-        msg = f"psf does not fit the stars of the image: {where}{trial.words()}"
-        warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)
+        where = trial.words()
+        if not trial.is_bad:
+            where = f"{trial.worst_part()}, in the whole image {where}"
+        msg = f"psf does not fit the stars of the image: {where}"
+        warn_caller(msg)
     return replace(measurement, psf=replace(psf, trial=trial))
 
 

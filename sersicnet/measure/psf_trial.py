@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+import astropy.units as u
 import numpy as np
 from astropy.stats import mad_std
 
+from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.measure.star_images import Canvas, fit_stars
 from sersicnet.model.psf_center import shifted_stamp
 from sersicnet.model.psf_stamp import unit_stamp
+from sersicnet.parameters import to_floats
 
 __all__ = ["FEWEST", "PSFTrial", "compare_stars", "flag_bad_psf", "try_psf"]
 
@@ -118,6 +121,16 @@ class PSFTrial:
                 arrays[name] = np.array(record[name])
         return cls(**{**record, **arrays})
 
+    def worst_part(self):
+        """Where the PSF is bad, and the largest difference there, in words."""
+        bad = self.bad_parts
+        worst = np.argmax(np.abs(self.parts[bad]))
+        return (
+            f"in {counted(bad.sum(), 'part')} of 9, stars have up to "
+            f"{100 * self.parts[bad][worst]:+.1f} % (error "
+            f"{100 * self.parts_err[bad][worst]:.1f} %)"
+        )
+
     def words(self):
         """What was found, in words."""
         return (
@@ -154,7 +167,7 @@ def try_psf(psf, stars, shape):
     light, error, chi2 = (compared[name] for name in ("light", "light_err", "chi2"))
     mean, mean_err, scatter = _mean(light, error)
     parts = np.full((2, _PARTS, _PARTS), np.nan)
-    part_y, part_x = _parts_of(stars.table["y"], stars.table["x"], shape)
+    part_y, part_x = _parts_of(*(np.asarray(stars.table[axis]) for axis in "yx"), shape)
     for row, column in np.ndindex(_PARTS, _PARTS):
         here = (part_y == row) & (part_x == column)
         if np.count_nonzero(here) < _FEWEST_HERE:
@@ -209,8 +222,8 @@ def _parts_of(y, x, shape):
     """The part of an image, along y and x, that each place is in."""
     parts = []
     for place, n in zip((y, x), shape, strict=True):
-        numbers = np.nan_to_num(np.asarray(getattr(place, "value", place), dtype=float))
-        parts.append(np.clip(_PARTS * numbers // n, 0, _PARTS - 1).astype(int))
+        part = _PARTS * np.nan_to_num(place) // n
+        parts.append(np.clip(part, 0, _PARTS - 1).astype(int))
     return tuple(parts)
 
 
@@ -284,5 +297,7 @@ def flag_bad_psf(table, trial, shape):
     """
     if trial is None or not trial.bad_parts.any():
         return
-    bad = trial.bad_parts[_parts_of(table["y_centroid"], table["x_centroid"], shape)]
+    x = to_floats(table["x_centroid"], u.pix)
+    y = to_floats(table["y_centroid"], u.pix)
+    bad = trial.bad_parts[_parts_of(y, x, shape)] & np.isfinite(x + y)
     table["flags"] |= np.where(bad, int(Flags.BAD_PSF), 0)

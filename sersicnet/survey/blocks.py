@@ -242,7 +242,7 @@ class Blocks:
             sky = measurement.mesh.complete(chain(*shares), chain(*pieces))
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
-                measurement = with_psf(measurement, sky, stacklevel=1)
+                measurement = with_psf(measurement, sky)
             psf = keep_psf(measurement, self._psf)
         record = {"meta": sky.describe(), "warnings": texts, "psf": psf}
         self._sky.write_text(json.dumps(record), encoding="utf-8")

@@ -216,7 +216,7 @@ def sample_task(task, weights, *, shares, most):
     opened = open_measurement(task.image, task.read_options(), net=load_network(weights))
     with recorded_warnings(), opened as measurement:
         sky = measurement.map_sky()
-        measurement = with_psf(measurement, sky, stacklevel=1)
+        measurement = with_psf(measurement, sky)
         squares = squares_of(measurement)
         first, last = (int(np.ceil(share * len(squares))) for share in shares)
         for results, table in measure_squares(measurement, sky, squares[first:last][:most]):

@@ -1,6 +1,7 @@
 """PSFs that are made from the stars of an image: in memory, as a file, and in measurements."""
 
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -85,8 +86,10 @@ def test_few_stars_are_a_clear_error(net):
     message = r"psf=None and the image has none: a PSF is made from 5 stars or more, and of \d+ "
     with pytest.raises(ValueError, match=message):
         measure_image(image, net=net)
-    with pytest.raises(ValueError, match=message):
-        psf_from_stars(image)
+    own = starry_image(starry_truth(3, 4), psf=star())
+    for call in (psf_from_stars, partial(measure_image, net=net, psf="stars")):
+        with pytest.raises(ValueError, match="psf is that of the stars: a PSF is made from 5"):
+            call(own)
     with pytest.raises(ValueError, match=message):
         infer_population(image, net=net)
 
@@ -141,3 +144,31 @@ def test_a_psf_for_pictures_is_made_once(image, psf, net, tmp_path):
     write_field_model(table, image, tmp_path / "model.fits", psf=made)
     model = fits.getdata(tmp_path / "model.fits")
     assert np.corrcoef(model.ravel(), image.data.ravel())[0, 1] > 0.95
+
+
+def test_an_image_without_a_sky_keeps_its_light(image):
+    """Nothing is subtracted from it, as where it is measured."""
+    bright = image.add(50 * image.unit)
+    bright.meta = image.meta
+    stars = psf_from_stars(bright, background_box=None).stars
+    assert np.median(stars.data[~stars.bad]) > 40
+    stars = psf_from_stars(bright).stars
+    assert abs(np.median(stars.data[~stars.bad])) < 10
+
+
+def test_another_oversampling_is_an_error(image, psf, net):
+    message = "psf_oversampling=3, but psf is made from stars with one of 1"
+    with pytest.raises(ValueError, match=message):
+        measure_image(image, net=net, psf_oversampling=3)
+    with pytest.raises(ValueError, match="psf_oversampling=3, but psf is a PSF by place with one"):
+        measure_image(image, net=net, psf=psf, psf_oversampling=3)
+
+
+def test_an_image_of_other_pixels_is_an_error(net, tmp_path):
+    """In memory, and as a file of stamps by place; a single stamp has the rules of other stamps."""
+    image = starry_image(starry_truth(36, side=SIDE), side=SIDE, fwhm=growing)
+    made = psf_from_stars(image, output=tmp_path / "psf.fits")
+    for psf in (made, tmp_path / "psf.fits"):
+        field_psf(psf, pixel_scale=1.01 * SCALE)
+        with pytest.raises(ValueError, match="psf is that of an image with pixels of"):
+            measure_image(image, net=net, psf=psf, pixel_scale=2 * SCALE)

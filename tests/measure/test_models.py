@@ -1,5 +1,7 @@
 """Images of all measured galaxies, and what they leave over."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -206,6 +208,9 @@ def test_an_image_without_a_psf(catalog, field, tmp_path):
     sliced = field[:, :]
     with pytest.raises(ValueError, match="psf=None and the image has none: an image of galaxies"):
         write_field_model(catalog, sliced, tmp_path / "m.fits")
+    for call in (catalog_cutouts, partial(write_field_model, path=tmp_path / "m.fits")):
+        with pytest.raises(ValueError, match="psf='stars': pass what measure"):
+            call(catalog, field, psf="stars")
 
 
 def test_nothing_is_left_of_a_failure(catalog, field, tmp_path):

@@ -27,8 +27,11 @@ def test_a_good_psf_fits_the_stars(image, net, caplog):
 
 
 def test_a_psf_that_does_not_fit_the_stars_warns(image, net):
-    with pytest.warns(AstropyUserWarning, match=r"psf does not fit the stars of the image: stars"):
+    with pytest.warns(
+        AstropyUserWarning, match=r"psf does not fit the stars of the image: stars"
+    ) as caught:
         table = measure_image(image, net=net, psf=star(3.6))
+    assert caught[0].filename == __file__
     assert table.meta["PSFLIGHT"] > 0.05
     assert (table["flags"] & int(Flags.BAD_PSF)).all()
     assert np.isfinite(table["mag"].value).any()

@@ -91,6 +91,8 @@ def test_it_is_bad_where_it_is_wrong(changing):
     assert trial.bad_parts[:, [0, 2]].any()
     assert not trial.bad_parts[:, 1].any()
     assert trial.parts[1, 0] > 0.02 > -0.02 > trial.parts[1, 2]
+    largest = trial.parts[trial.bad_parts][np.abs(trial.parts[trial.bad_parts]).argmax()]
+    assert f"of 9, stars have up to {100 * largest:+.1f} %" in trial.worst_part()
 
 
 def test_a_psf_by_place_is_tried_at_each_star(changing):
@@ -132,9 +134,10 @@ def test_a_trial_is_the_same_after_json(stars):
 def test_sources_are_flagged_where_it_is_bad():
     parts = np.zeros((3, 3))
     parts[0, 2] = 0.1
+    parts[0, 0] = -0.1
     errors = np.full((3, 3), 0.01)
     trial = PSFTrial(50, light=0.0, light_err=0.01, scatter=0, parts=parts, parts_err=errors)
-    places = {"x_centroid": [10.0, 290.0, 290.0, np.nan], "y_centroid": [5.0, 5.0, 295.0, 5.0]}
+    places = {"x_centroid": [110.0, 290.0, 290.0, np.nan], "y_centroid": [5.0, 5.0, 295.0, 5.0]}
     table = Table(places | {"flags": np.full(4, int(Flags.EDGE))})
     flag_bad_psf(table, trial, (300, 300))
     assert_array_equal(table["flags"] & int(Flags.BAD_PSF) > 0, [False, True, False, False])
