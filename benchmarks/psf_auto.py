@@ -136,13 +136,9 @@ def _places(side):
 def _light_error(psf, kind, place, side):
     """Relative error of the light within 2 pixels, as a share of that of the stamp."""
     stamp = psf.at(*place)
-    size = len(stamp) // psf.oversampling
-    options = {"size": size - 1 + size % 2, "oversampling": psf.oversampling}
-    return (
-        _near(stamp, psf.oversampling)
-        / _near(true_stamp(kind, *place, side, **options), psf.oversampling)
-        - 1
-    )
+    size = (len(stamp) - 1) // psf.oversampling + 1  # of stamps with as many pixels
+    true = true_stamp(kind, *place, side, size=size, oversampling=psf.oversampling)
+    return _near(stamp, psf.oversampling) / _near(true, psf.oversampling) - 1
 
 
 def _near(stamp, oversampling):

@@ -5,8 +5,8 @@ linear problem, because an image of a star is linear in the PSF. They deviate fr
 which is fitted first, by shares of it that are smooth over the width of the PSF. Where the stars
 say nothing, as in the wings of few faint ones, the PSF is that profile.
 
-photutils' EPSFBuilder, which adds up residuals on finer pixels, has larger errors from the same
-stars, above all from few of them, and no variation over the image: ``benchmarks.psf_auto``.
+photutils' EPSFBuilder, which adds up residuals on finer pixels, has no variation over the image;
+``benchmarks.psf_auto`` compares it, PSFEx and the mean of the stars.
 """
 
 from dataclasses import dataclass

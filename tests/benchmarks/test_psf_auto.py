@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from benchmarks import psf_auto
 from benchmarks.common import psfex
 from benchmarks.sets.star_fields import KINDS, star_field, true_stamp
+from sersicnet.measure.psf import FieldPSF
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,3 +43,13 @@ def test_a_psf_by_psfex(tmp_path):
     psf = psfex.psfex_psf(field.image, x, y, degree=0, side=35, oversampling=1)
     truth = true_stamp("moffat", 150, 150, 300, size=len(psf.at(0, 0)))
     assert_allclose(psf.at(0, 0).max(), truth.max(), rtol=0.1)
+
+
+@pytest.mark.parametrize(("oversampling", "side"), [(1, 41), (2, 49), (2, 45), (3, 61)])
+def test_the_true_psf_has_no_error(oversampling, side):
+    """Stamps of the same pixels are compared."""
+    size = (side - 1) // oversampling + 1
+    stamp = true_stamp("moffat", 80, 80, 800, size=size, oversampling=oversampling)
+    assert stamp.shape == (side, side)
+    psf = FieldPSF(lambda x, y: stamp, oversampling)
+    assert psf_auto._light_error(psf, "moffat", (80, 80), 800) == 0
