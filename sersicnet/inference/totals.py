@@ -12,6 +12,8 @@ __all__ = ["joined_labels", "total_radius"]
 _RAYS = 16
 _STEPS = 16
 _MARGIN = 1.3
+# Draws whose radii are found at a time, in 100 MB.
+_MOST = 100_000
 
 
 def joined_labels(labels, parts):
@@ -32,6 +34,13 @@ def joined_labels(labels, parts):
         and NaN for ``n``. Those of parts have the name of the part after a dot; ``share`` is that
         of the first of several parts.
     """
+    step = max(1, _MOST // labels.shape[1])
+    found = [_joined(some, parts) for some in np.split(labels, range(step, len(labels), step))]
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+
+def _joined(labels, parts):
+    """Return the same for some of the galaxies."""
     found = {}
     columns = []
     places = part_slices([profile for _, profile in parts])

@@ -48,6 +48,16 @@ def test_the_totals_of_one_profile_are_its_labels():
     assert np.isnan(found["n"]).all()
 
 
+def test_galaxies_are_joined_a_few_at_a_time(monkeypatch):
+    labels = np.concatenate([galaxies(), galaxies(seed=2)], axis=2)
+    whole = joined_labels(labels, TWO)
+    monkeypatch.setattr("sersicnet.inference.totals._MOST", 7)
+    found = joined_labels(labels, TWO)
+    assert set(found) == set(whole)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
 def test_two_equal_parts_are_one():
     labels = galaxies()
     found = joined_labels(np.concatenate([labels, labels], axis=2), TWO)
