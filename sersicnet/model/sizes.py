@@ -4,14 +4,12 @@ import numpy as np
 
 from sersicnet.model.labels import (
     CENTER,
-    LOG_FLUX,
-    LOG_R_EFF,
-    N_LABELS,
-    SERSIC_N,
+    PROFILE_LABELS,
     axis_ratio,
     length,
     part_slices,
     split_labels,
+    stack_labels,
 )
 
 __all__ = ["scene_stamp_sizes", "stamp_sizes", "visible_radius"]
@@ -83,12 +81,10 @@ def scene_stamp_sizes(labels, fwhm, profiles):
 
 def _as_galaxies(labels, fwhm):
     """Labels of round galaxies in the place of point sources, (N, 7) for (N, 3)."""
-    galaxies = np.zeros((len(labels), N_LABELS))
-    galaxies[:, LOG_FLUX] = labels[:, 0]
-    galaxies[:, LOG_R_EFF] = np.log10(fwhm / 2)
-    galaxies[:, SERSIC_N] = 2.0
-    galaxies[:, CENTER] = labels[:, 1:]
-    return galaxies
+    columns = dict(zip(PROFILE_LABELS["point"], labels.T, strict=True))
+    none = np.zeros(len(labels))
+    columns |= {"log_r_eff": np.log10(fwhm / 2), "n": none + 2.0, "e1": none, "e2": none}
+    return stack_labels(columns)
 
 
 def visible_radius(labels, faintest):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sersicnet._rows import Rows
-from sersicnet.model.labels import LOG_R_EFF, part_slices, shifted
+from sersicnet.model.labels import PROFILE_LABELS, part_slices, shifted
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.frame import StampFrame
 
@@ -69,9 +69,11 @@ class PartModels(Rows):
         scale = self.frame.bins / frame.bins
         labels = self.labels.copy()
         for name, place in zip(self.profiles, part_slices(self.profiles), strict=True):
-            labels[:, place.stop - 2 : place.stop] *= scale[:, None]
-            if name == "sersic":
-                labels[:, place.start + LOG_R_EFF] += np.log10(scale)
+            columns = dict(zip(PROFILE_LABELS[name], labels[:, place].T, strict=True))  # views
+            columns["dx"] *= scale
+            columns["dy"] *= scale
+            if "log_r_eff" in columns:
+                columns["log_r_eff"] += np.log10(scale)
         x = (self.frame.x_middle - frame.x_middle) / frame.bins
         y = (self.frame.y_middle - frame.y_middle) / frame.bins
         log_flux = np.log10(self.frame.noise_level / frame.noise_level)
