@@ -251,12 +251,13 @@ class SersicNet(Settings):
         mask_bits : int, str or list of them, optional
             The bits that mean bad in masks of integers, as in `~sersicnet.io.read_cutout`.
         augment : bool
-            Whether the universal network sees each stamp in eight orientations (slower).
+            Whether the mean of posteriors in eight orientations is taken, in six times the time.
         refine : None, ``'lm'`` or ``'importance'``
             Refinement of the network's posterior by a fit or by importance sampling; for options,
             `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
         model : str, Sersic or Model
-            What is known of the galaxies (`~sersicnet.Model`); if anything is, it is fitted.
+            What is fitted: ``'sersic'``, ``'point'``, several parts such as ``'sersic+exp'``, or
+            what is known of the galaxies. See `~sersicnet.Model`.
         sky : {'prior', 'free', 'fixed', 'plane'}
             What a refinement assumes of the sky: 0 within ``sky_err``, any, none, with any slope.
         sky_err : float or `~astropy.units.Quantity`, optional
@@ -265,7 +266,7 @@ class SersicNet(Settings):
             Correlation of the noise of two pixels at each distance: that of the cutout, none, or a
             known one, with distance 0 in its middle (in a FITS file).
         n_samples, batch_size : int
-            Numbers of points of the network's posterior and of stamps in a forward pass.
+            Points of the network's posterior, for quantiles, and stamps in a forward pass.
         seed : int
             Seed of these points, the same for each galaxy, and of the draws of ``'importance'``.
         progress_bar : bool
@@ -284,8 +285,7 @@ class SersicNet(Settings):
         Warns
         -----
         `~astropy.utils.exceptions.AstropyUserWarning`
-            If a PSF is doubtful (see `~sersicnet.check_psf`), most galaxies are ``UNRESOLVED``, or
-            a model could not be fitted.
+            If a PSF is doubtful (`~sersicnet.check_psf`), most are ``UNRESOLVED``, or fits fail.
 
         Examples
         --------
