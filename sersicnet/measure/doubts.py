@@ -9,7 +9,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import warn_if_unresolved
-from sersicnet.measure.psf import stamps_at
+from sersicnet.measure.image_psf import stamps_at
 from sersicnet.preprocessing.inputs import psf_width
 
 __all__ = ["warn_of_catalog"]

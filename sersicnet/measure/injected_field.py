@@ -6,9 +6,9 @@ import numpy as np
 from astropy.table import QTable
 
 from sersicnet.diagnostics.scores import split_truth
+from sersicnet.measure.image_psf import centered_psf
 from sersicnet.measure.models import galaxy_labels, galaxy_stamps
 from sersicnet.measure.pixels import pixels_at
-from sersicnet.measure.psf import centered_psf
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.photons import IN_MAP, PHOTONS
 

@@ -16,6 +16,7 @@ from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
 from sersicnet.measure.image import infer_population, measure_image, name_of, open_net
+from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.injected_field import Gain, with_galaxies
 from sersicnet.measure.injection_match import injection_table, match_injections
 from sersicnet.measure.injection_places import (
@@ -32,7 +33,6 @@ from sersicnet.measure.neighbors import count_passes
 from sersicnet.measure.option_values import check_number
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import check_population
-from sersicnet.measure.psf import open_psf
 
 __all__ = ["Near", "inject_galaxies"]
 

@@ -7,10 +7,11 @@ from astropy.nddata import NoOverlapError, overlap_slices
 from sersicnet.io.files import atomic_path, check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.field import open_field
+from sersicnet.measure.image_psf import centered_psf, psf_of_pictures
 from sersicnet.measure.images import blank_image
 from sersicnet.measure.option_values import is_word
 from sersicnet.measure.positions import check_grid
-from sersicnet.measure.psf import centered_psf, field_psf, psf_of_pictures
+from sersicnet.measure.psf import field_psf
 from sersicnet.measure.sky import boxes_of
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
 from sersicnet.model.profile import psf_transform, sersic_images

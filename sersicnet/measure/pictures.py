@@ -8,9 +8,10 @@ from astropy.nddata import CCDData, NoOverlapError, StdDevUncertainty, overlap_s
 from astropy.stats import sigma_clipped_stats
 
 from sersicnet.measure.field import RELATIVE, open_field
+from sersicnet.measure.image_psf import psf_of_pictures
 from sersicnet.measure.injected_field import injected_rounds
 from sersicnet.measure.positions import check_grid
-from sersicnet.measure.psf import field_psf, psf_of_pictures
+from sersicnet.measure.psf import field_psf
 from sersicnet.measure.record import check_image
 from sersicnet.parameters import table_values
 from sersicnet.preprocessing.inputs import psf_options_of

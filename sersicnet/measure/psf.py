@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
@@ -14,21 +14,16 @@ from sersicnet.io.cards import header_number
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.psf_files import psf_grid_of_hdu, read_psf
 from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
-from sersicnet.measure.option_values import STARS, is_word
-from sersicnet.model.psf_center import psf_offset, shifted_stamp
-from sersicnet.model.psf_check import usable_psf, warn_of_psfs
 from sersicnet.model.psf_models import is_model, model_psf
 from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
 __all__ = [
     "FieldPSF",
-    "centered_psf",
+    "Same",
     "check_same_oversampling",
     "field_psf",
+    "find_psf",
     "gridded_psf",
-    "open_psf",
-    "psf_of_pictures",
-    "stamps_at",
 ]
 
 # Cards of a polynomial of degree 0, which GalSim wants and PSFEx does not write.
@@ -38,8 +33,6 @@ _SAME_EVERYWHERE |= {"POLNAME2": "Y_IMAGE", "POLGRP2": 1, "POLZERO2": 0.0, "POLS
 
 # Largest relative difference of the pixel scale of a PSF and of an image, which may be rounded.
 _SAME_SCALE = 0.02
-# Places on a side of an image where its PSF is checked.
-_PLACES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,27 +61,15 @@ class FieldPSF:
     pixel_scale: float | None = None
 
 
-class _Same:
+class Same:
     """One stamp at all places."""
 
     def __init__(self, stamp):
         self.stamp = stamp
 
     def __call__(self, x, y):
+        """Return the stamp at a place."""
         return self.stamp
-
-
-class _Centered:
-    """Stamps moved so that their star is in the middle, with the sums they had."""
-
-    def __init__(self, psf):
-        self.psf = psf
-
-    def __call__(self, x, y):
-        given = np.asarray(self.psf.at(x, y), dtype=float)
-        stamp = unit_stamp(given)
-        offset = psf_offset(stamp, self.psf.oversampling)
-        return given.sum() * shifted_stamp(stamp, -self.psf.oversampling * offset)
 
 
 def field_psf(psf, *, oversampling=None, pixel_scale=None):
@@ -135,14 +116,31 @@ def field_psf(psf, *, oversampling=None, pixel_scale=None):
     >>> found.oversampling, found.at(100, 200).shape
     (2, (41, 41))
     """
-    found, doubt = _find_psf(psf, oversampling, pixel_scale)
+    found, doubt = find_psf(psf, oversampling, pixel_scale)
     if doubt is not None:
         warnings.warn(f"psf: {doubt}", AstropyUserWarning, stacklevel=2)
     return found
 
 
-def _find_psf(psf, oversampling, pixel_scale):
-    """Return the FieldPSF, and a sentence for a warning or None."""
+def find_psf(psf, oversampling, pixel_scale):
+    """Make what an image needs from a PSF of any kind, without a warning.
+
+    Parameters
+    ----------
+    psf, oversampling, pixel_scale
+        As for `field_psf`.
+
+    Returns
+    -------
+    psf : FieldPSF
+    doubt : str or None
+        Sentence for a warning.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `field_psf`.
+    """
     if oversampling is not None:
         check_oversampling(oversampling)
     if isinstance(psf, str | os.PathLike):
@@ -154,7 +152,7 @@ def _find_psf(psf, oversampling, pixel_scale):
     if is_model(psf):
         stamp, own = model_psf(psf)
         check_same_oversampling(oversampling, own, "a model")
-        return FieldPSF(stamp if callable(stamp) else _Same(stamp), own), None
+        return FieldPSF(stamp if callable(stamp) else Same(stamp), own), None
     if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
         found = _from_psfex(psf)
         check_same_oversampling(oversampling, found.oversampling, "a PSF of PSFEx")
@@ -169,7 +167,7 @@ def _find_psf(psf, oversampling, pixel_scale):
         msg = f"psf must be a stamp, a model of photutils, a path or a function, not {psf!r}"
         raise TypeError(msg) from error
     oversampling, doubt = find_oversampling(sampling, oversampling, pixel_scale)
-    return FieldPSF(_Same(psf), oversampling), doubt
+    return FieldPSF(Same(psf), oversampling), doubt
 
 
 def check_same_oversampling(given, own, kind):
@@ -206,135 +204,6 @@ def _check_same_scale(own, pixel_scale):
         raise ValueError(msg)
 
 
-def centered_psf(psf, shape, *, normalize=True, recenter=True):
-    """Check the PSF of an image at nine places, and center it.
-
-    Parameters
-    ----------
-    psf : FieldPSF
-        The PSF.
-    shape : (int, int)
-        Shape (ny, nx) of the image.
-    normalize, recenter : bool, optional
-        ``normalize_psf`` and ``recenter_psf`` of `~sersicnet.measure.measure_image`.
-
-    Returns
-    -------
-    psf : FieldPSF
-        The PSF whose stars are in the middle of their stamps: moved everywhere if it is off by more
-        than 0.1 pixel somewhere.
-    checks : list of `~sersicnet.model.PSFCheck`
-        Properties of the stamps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If no stamp can be that of a star.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sersicnet.measure.psf import centered_psf, field_psf
-    >>> y, x = np.mgrid[-12:13, -12:13]
-    >>> star = field_psf(np.exp(-((x - 1) ** 2 + y**2) / 8))
-    >>> psf, checks = centered_psf(star, (1000, 1000))
-    >>> psf.at(0, 0)[12].argmax(), checks[0].is_off_center
-    (np.int64(12), True)
-    """
-    checks = []
-    errors = []
-    options = {"oversampling": psf.oversampling, "normalize": normalize}
-    for stamp in stamps_at(psf, shape):
-        try:
-            checks.append(usable_psf(stamp, **options)[1])
-        except (TypeError, ValueError) as error:
-            errors.append(error)
-    if not checks:
-        raise errors[0]
-    if not recenter or not any(check.is_off_center for check in checks):
-        return psf, checks
-    at = _Centered(psf)
-    if isinstance(psf.at, _Same):
-        at = _Same(at(0.0, 0.0))
-    return replace(psf, at=at), checks
-
-
-def open_psf(field, options, pixel_scale, *, stacklevel):
-    """Find, check and center the PSF of an image, and warn of one that is doubtful.
-
-    Parameters
-    ----------
-    field : `~sersicnet.measure.field.FieldImage`
-        The image, whose own PSF is used where the options have none.
-    options : `~sersicnet.measure.Options`
-        Of which those of the PSF count.
-    pixel_scale : float
-        Arcsec per pixel of the image.
-    stacklevel : int
-        As in `warnings.warn`, counted from the caller of this function.
-
-    Returns
-    -------
-    FieldPSF or None
-        None where there is no PSF, or where it is to be made from the stars of the image.
-
-    Raises
-    ------
-    TypeError, ValueError, OSError
-        As `field_psf` and `centered_psf`.
-    """
-    psf = options.psf
-    if is_word("psf", psf):
-        psf = field.psf if psf != STARS else None
-    if psf is None:
-        return None
-    psf, doubt = _find_psf(psf, options.psf_oversampling, pixel_scale)
-    if doubt is not None:
-        warnings.warn(f"psf: {doubt}", AstropyUserWarning, stacklevel=stacklevel + 1)
-    psf, checks = centered_psf(
-        psf,
-        field.data.shape,
-        normalize=options.normalize_psf,
-        recenter=options.recenter_psf,
-    )
-    warn_of_psfs(checks, recenter=options.recenter_psf, stacklevel=stacklevel + 1)
-    return psf
-
-
-def psf_of_pictures(field, psf):
-    """Return the PSF that images of a catalog's galaxies are made with.
-
-    Parameters
-    ----------
-    field : `~sersicnet.measure.field.FieldImage`
-        The image, whose own PSF is used where none is given.
-    psf : object
-        The user's argument.
-
-    Returns
-    -------
-    object
-        What `field_psf` takes.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or it would have to be made from stars first.
-    """
-    if isinstance(psf, str) and psf == STARS:
-        msg = "psf='stars': pass what measure.psf_from_stars makes of the image, or its file"
-        raise ValueError(msg)
-    if is_word("psf", psf):
-        psf = field.psf
-    if psf is None:
-        msg = (
-            "psf=None and the image has none: an image of galaxies needs the PSF "
-            "(measure.psf_from_stars makes one)"
-        )
-        raise ValueError(msg)
-    return psf
-
-
 def gridded_psf(stamps, places, oversampling, *, pixel_scale=None):
     """Return the PSF of stamps at places of an image, interpolated linearly between them.
 
@@ -354,37 +223,13 @@ def gridded_psf(stamps, places, oversampling, *, pixel_scale=None):
     FieldPSF
     """
     if len(stamps) == 1:
-        return FieldPSF(_Same(stamps[0]), oversampling, pixel_scale=pixel_scale)
+        return FieldPSF(Same(stamps[0]), oversampling, pixel_scale=pixel_scale)
     from photutils.psf import GriddedPSFModel
 
     corners = [tuple(place) for place in np.asarray(places).tolist()]
     meta = {"grid_xypos": corners, "oversampling": oversampling}
     model = GriddedPSFModel(NDData(np.asarray(stamps) * oversampling**2, meta=meta))
     return FieldPSF(model_psf(model)[0], oversampling, pixel_scale=pixel_scale)
-
-
-def stamps_at(psf, shape):
-    """Return the different stamps at some places of an image.
-
-    Parameters
-    ----------
-    psf : FieldPSF
-        The PSF.
-    shape : (int, int)
-        Rows and columns of the image.
-
-    Returns
-    -------
-    list of `~numpy.ndarray`
-        One, if the PSF is the same everywhere.
-    """
-    if isinstance(psf.at, _Same):
-        return [psf.at.stamp]
-    stamps = []
-    for y in np.linspace(0, shape[0] - 1, _PLACES):
-        for x in np.linspace(0, shape[1] - 1, _PLACES):
-            stamps.append(psf.at(x, y))
-    return stamps
 
 
 def _read(path):

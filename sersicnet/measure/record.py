@@ -8,7 +8,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.inference.record import describe_call
 from sersicnet.io.mask_words import MASK_CARD
-from sersicnet.measure.psf import stamps_at
+from sersicnet.measure.image_psf import stamps_at
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.inputs import PSF_WIDTH, psf_width
 

@@ -44,6 +44,7 @@ from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
+from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import (
     Neighbors,
@@ -58,7 +59,7 @@ from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
 from sersicnet.measure.positions import with_positions
-from sersicnet.measure.psf import FieldPSF, open_psf
+from sersicnet.measure.psf import FieldPSF
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
