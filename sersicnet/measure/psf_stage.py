@@ -8,7 +8,7 @@ from sersicnet._words import counted
 from sersicnet.measure.made_psf import make_psf, stars_of
 from sersicnet.measure.option_values import STARS
 from sersicnet.measure.psf import field_psf
-from sersicnet.measure.psf_trial import FEWEST, PSFTrial, try_psf
+from sersicnet.measure.psf_trial import FEWEST, FEWEST_BROAD, PSFTrial, try_psf
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["keep_psf", "kept_psf", "with_psf"]
@@ -115,6 +115,11 @@ def _log(trial, stars):
     if trial.n_stars < FEWEST:
         _LOG.info("PSF: %s, too few to try it on (%d are needed)", found, FEWEST)
     elif not trial.is_judged:
-        _LOG.info("PSF: %s, which differ too much from each other to try it on", found)
+        _LOG.info(
+            "PSF: %s, which differ from each other, or are broader than it as galaxies may be, "
+            "with fewer than %d: not tried",
+            found,
+            FEWEST_BROAD,
+        )
     else:
         _LOG.info("PSF: %s; %s", found, trial.words())

@@ -13,13 +13,13 @@ from sersicnet.model.psf_center import shifted_stamp
 from sersicnet.model.psf_stamp import unit_stamp
 from sersicnet.parameters import to_floats
 
-__all__ = ["FEWEST", "PSFTrial", "compare_stars", "flag_bad_psf", "try_psf"]
+__all__ = ["FEWEST", "FEWEST_BROAD", "PSFTrial", "compare_stars", "flag_bad_psf", "try_psf"]
 
 # Stars without which a PSF is not judged, and in a part of the image.
 FEWEST = 5
 _FEWEST_HERE = 4
 # The same where they are broader than the PSF: fewer may all be small galaxies.
-_FEWEST_BROAD = 10
+FEWEST_BROAD = 10
 # Parts of the image on a side.
 _PARTS = 3
 # Radius within which light is compared, in pixels, and that of all light, in FWHM.
@@ -75,7 +75,7 @@ class PSFTrial:
     def is_judged(self):
         """Whether there are stars enough, which are like each other, at least in some part."""
         return self._is_whole or (
-            self.n_stars >= _FEWEST_BROAD and bool(np.isfinite(self.parts).any())
+            self.n_stars >= FEWEST_BROAD and bool(np.isfinite(self.parts).any())
         )
 
     @property
@@ -85,14 +85,14 @@ class PSFTrial:
 
     @property
     def _is_whole(self):
-        if self.light < 0 and self.n_stars < _FEWEST_BROAD:
+        if self.light < 0 and self.n_stars < FEWEST_BROAD:
             return False
         return self.n_stars >= FEWEST and _are_alike(self.light, self.scatter)
 
     @property
     def bad_parts(self):
         """Which parts of the image it is bad in, (3, 3) bool."""
-        if self.n_stars < _FEWEST_BROAD:
+        if self.n_stars < FEWEST_BROAD:
             return np.full((_PARTS, _PARTS), self.is_bad)
         known = np.isfinite(self.parts)
         off = np.abs(np.where(known, self.parts, 0)) - _ERRORS * np.where(known, self.parts_err, 0)

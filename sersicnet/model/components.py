@@ -11,7 +11,8 @@ from sersicnet.parameters import PARAMETERS, to_floats
 __all__ = ["DeVaucouleurs", "Exponential", "NormalPrior", "Sersic", "known_values"]
 
 # Limits of values that hold for any image; those of sizes and positions are in pixels.
-_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": (np.nextafter(0, 1), np.inf)}
+_POSITIVE = (np.nextafter(0, 1), np.inf)
+_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": _POSITIVE}
 _ANY = (-np.inf, np.inf)
 
 
@@ -67,7 +68,10 @@ def known_values(name, value, *, unit, limits=_ANY):
         msg = f"{name} has shape {values.shape}: one value, or one for each galaxy"
         raise ValueError(msg)
     if values.ndim == 0 and not (np.isfinite(values) and limits[0] <= values <= limits[1]):
-        msg = f"{name}={values:g} must be finite and from {limits[0]:.3g} to {limits[1]:g}"
+        needed = f"from {limits[0]:.3g} to {limits[1]:g}"
+        if limits == _POSITIVE:
+            needed = "above 0"
+        msg = f"{name}={values:g} must be finite and {needed}"
         raise ValueError(msg)
     values.flags.writeable = False
     return values
@@ -118,12 +122,11 @@ class NormalPrior:
             If one is impossible for this parameter.
         """
         unit = PARAMETERS[name].unit
-        positive = (np.nextafter(0, 1), np.inf)
         err_unit = PARAMETERS[name].err_unit
         found = {
             "mean": known_values(f"mean of the prior of {name}", self.mean, unit=unit),
             "err": known_values(
-                f"err of the prior of {name}", self.err, unit=err_unit, limits=positive
+                f"err of the prior of {name}", self.err, unit=err_unit, limits=_POSITIVE
             ),
         }
         for end, default in (("low", -np.inf), ("high", np.inf)):

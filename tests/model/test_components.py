@@ -49,6 +49,7 @@ def test_components_cannot_be_changed():
     [
         ("n", 9, ValueError, "n=9 must be finite and from 0.3 to 6.2"),
         ("n", np.nan, ValueError, "n=nan must be finite"),
+        ("r_eff", 0, ValueError, "r_eff=0 must be finite and above 0"),
         ("q", 0, ValueError, "q=0 must be finite and from 0.05 to 1"),
         ("r_eff", -1, ValueError, "r_eff=-1 must be finite"),
         ("mag", np.inf, ValueError, "mag=inf must be finite"),
