@@ -33,7 +33,8 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     batch : `~sersicnet.preprocessing.batches.Batch`
         Their cutouts and PSFs.
     parts : `~sersicnet.preprocessing.part_models.PartModels`, optional
-        Models of several parts, for which the quantiles stand in.
+        Models of several parts, for which the quantiles stand in. They are judged within the
+        ellipse of the largest part, if that is larger than the whole.
     correlation : (N, K, K) `~numpy.ndarray`, optional
         Correlation of the noise of pixels of the image, NaN where it is not known.
     device : str or `~torch.device`
@@ -43,7 +44,7 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     -------
     `~sersicnet.model.Misfit`
     """
-    labels = median_labels(quantiles, stamps, batch.psfs)
+    labels = _labels(quantiles, stamps, batch.psfs, parts)
     binned = stamps.frame.bins > 1
     labels[binned] = np.nan
     if correlation is not None:
@@ -65,16 +66,24 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     return found.with_rows(rows, Misfit.concatenate(large))
 
 
+def _labels(quantiles, stamps, psfs, parts):
+    """Return labels at the medians, of models of several parts not smaller than the largest."""
+    labels = median_labels(quantiles, stamps, psfs)
+    if parts is None:
+        return labels
+    return parts.on(stamps.frame).widen(labels)
+
+
 def _judge_large(quantiles, batch, row, parts, options):
     """Compare one galaxy with its image, before any binning."""
     rows = np.array([row])
     psfs = batch.psfs[rows]
-    (label,) = median_labels(quantiles, batch.stamps[rows], psfs)
+    (label,) = _labels(quantiles, batch.stamps[rows], psfs, parts)
     reach = np.nan_to_num(_RADII * 10 ** label[LOG_R_EFF] + np.abs(label[CENTER]).max())
     wanted = min(2 * reach, batch.stamps.shapes[row].max())
     side = _SIDES[np.searchsorted(_SIDES[:-1], wanted)]
     stamps = batch.prepare(rows, bins=1, stamp_size=int(side))
-    labels = median_labels(quantiles, stamps, psfs)
+    labels = _labels(quantiles, stamps, psfs, parts)
     shown = None
     if parts is not None:
         shown = parts.on(stamps.frame).labels, parts.profiles

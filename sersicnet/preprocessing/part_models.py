@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sersicnet._rows import Rows
-from sersicnet.model.labels import PROFILE_LABELS, part_slices, shifted
+from sersicnet.model.labels import LABELS, LOG_R_EFF, PROFILE_LABELS, part_slices, shifted
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.frame import StampFrame
 
@@ -63,6 +63,31 @@ class PartModels(Rows):
         """Return one of the parts."""
         place = part_slices(self.profiles)[number]
         return PartModels(self.labels[:, place], self.frame, self.profiles[number : number + 1])
+
+    def widen(self, labels):
+        """Return labels of stand-ins that are not smaller than the largest part.
+
+        Half of the light may be a point source, and the rest far larger than the whole.
+
+        Parameters
+        ----------
+        labels : (N, 7) `~numpy.ndarray`
+            Labels of one Sersic galaxy in the place of each, in the units of the same stamps.
+
+        Returns
+        -------
+        (N, 7) `~numpy.ndarray`
+            With radius and ellipticity of the largest part where that is larger.
+        """
+        labels = labels.copy()
+        for name, place in zip(self.profiles, part_slices(self.profiles), strict=True):
+            own = dict(zip(PROFILE_LABELS[name], self.labels[:, place].T, strict=True))
+            if "log_r_eff" not in own:
+                continue
+            larger = own["log_r_eff"] > labels[:, LOG_R_EFF]
+            for label in ("log_r_eff", "e1", "e2"):
+                labels[larger, LABELS.index(label)] = own[label][larger]
+        return labels
 
     def on(self, frame):
         """Return the same galaxies in the units of other stamps of the same cutouts."""

@@ -100,6 +100,20 @@ def test_the_right_model_has_the_smallest_chi2(measured):
     assert residuals["sersic+exp"] < residuals["point+exp"] < residuals["point"]
 
 
+def test_a_host_behind_a_bright_nucleus_is_judged(net):
+    """Half of the light is a point source, but the host is as large as it is."""
+    nucleus = [4.7, 0.3, -0.2]
+    cutouts = []
+    for n in (4, 1):
+        host = labels_of(log_flux=4.4, r_eff=9, n=n, q=0.6, dx=0.3, dy=-0.2)
+        cutouts.append(draw(nucleus + host, ("point", "sersic"), seed=n))
+    found = net.predict(cutouts, model="point+exp")
+    assert (found.median("r_eff") == 0).all()
+    assert (found.columns["n_pixels"] > 200).all()  # 84 are near the nucleus
+    odd = found.flags & int(Flags.MISFIT) != 0
+    assert odd.tolist() == [True, False]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_columns_follow_from_the_model(measured, name):
     table = measured[name].to_table()

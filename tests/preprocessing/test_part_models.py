@@ -30,6 +30,19 @@ def test_other_stamps_have_other_units():
     assert_allclose(moved.of_part(0).labels, moved.labels[:, :3])
 
 
+def test_a_stand_in_is_as_large_as_the_largest_part():
+    """A nucleus in a disk, a smaller disk, and one that was not fitted."""
+    single = np.array([[2.0, 0.1, 1.5, 0.0, 0.1, 0.5, -0.5]] * 3)
+    single[2] = np.nan
+    labels = np.array([[2.5, 0.5, -0.5, 2.0, 0.7, 1.0, 0.2, 0.3, 0.5, -0.5]] * 3)
+    labels[1, 4] = 0.0
+    parts = PartModels(labels, frame(8.0, 1, 63.5), ("point", "sersic"))
+    wide = parts.widen(single)
+    assert_allclose(wide[0], [2.0, 0.7, 1.5, 0.2, 0.3, 0.5, -0.5])
+    assert_allclose(wide[1:], single[1:])
+    assert_allclose(parts.of_part(0).widen(single), single)
+
+
 class Psfs:
     """PSFs of which the width is known."""
 
