@@ -139,6 +139,13 @@ class Assumptions:
             record["SKYERR"] = str(self.sky_err) if one else "one for each cutout"
         return record
 
+    def given(self):
+        """Return the names of those that are not the default."""
+        defaults = Assumptions().describe()
+        names = {"SKY": "sky", "SKYERR": "sky_err", "NOISECOR": "noise_correlation"}
+        described = self.describe()
+        return [name for key, name in names.items() if described.get(key) != defaults.get(key)]
+
     def of(self, batch, stamps):
         """Return what is known of the pixels of a batch.
 

@@ -14,7 +14,7 @@ from sersicnet.io.mask_words import cutout_mask_words
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["log_batch", "log_results"]
+__all__ = ["log_batch", "log_results", "log_unused"]
 
 _LOG = logging.getLogger("sersicnet")
 
@@ -91,7 +91,19 @@ def _zeropoint_source(cutout, batch):
     return f" ({found.source})"
 
 
-def log_results(cutouts, results):
+def log_unused(assumptions):
+    """Log arguments that only a fit uses, where there is none.
+
+    Parameters
+    ----------
+    assumptions : `~sersicnet.inference.assumptions.Assumptions`
+        What a fit would assume about the pixels.
+    """
+    for name in assumptions.given():
+        _LOG.info("%s= is not used without refine=", name)
+
+
+def log_results(cutouts, results, assumptions):
     """Log the number of rows, of those without a result, and of each flag.
 
     Parameters
@@ -100,8 +112,12 @@ def log_results(cutouts, results):
         The cutouts.
     results : `~sersicnet.SersicResults`
         Their results.
+    assumptions : `~sersicnet.inference.assumptions.Assumptions`
+        What fits assume about the pixels.
     """
     if _is_logged(cutouts):
+        if results.meta["SKY"] == "not used":
+            log_unused(assumptions)
         lost = np.isnan(results.quantiles).all(axis=(0, 1))
         _LOG.info("%s", summarize_rows(results.flags, lost))
 

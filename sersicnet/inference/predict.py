@@ -183,7 +183,7 @@ def _join(net, batches, parts, *, refine, model, assumptions):
     results.meta.update(describe_inputs(batches.cutouts, results.frame))
     options = {"assumptions": assumptions, "psf_options": batches.psf_options}
     results.meta.update(describe_call(net, refine=refine, model=model, **options))
-    log_results(batches.cutouts, results)
+    log_results(batches.cutouts, results, assumptions)
     return results
 
 

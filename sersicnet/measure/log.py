@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
+from sersicnet.inference.log import log_unused
 from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
@@ -109,6 +110,8 @@ def log_sky(measurement, sky):
     percent = float(f"{100 * _bad_share(measurement):.2g}")  # 100 is no 1e+02
     _LOG.info("mask: about %g %% of the pixels are bad", percent)
     options = measurement.options
+    if options.refine is None:
+        log_unused(options.assumptions())
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold
     )

@@ -36,6 +36,19 @@ def test_units_noise_psf_and_results(net, caplog):
     assert "3 rows, 1 without a result; flags: NO_DATA 1, " in text
 
 
+def test_options_of_a_fit_without_one(net, caplog):
+    caplog.set_level(logging.INFO, "sersicnet")
+    options = {"sky_err": 0.1, "noise_correlation": None}
+    net.predict(cutouts()[:1], **options)
+    for name in options:
+        assert f"{name}= is not used without refine=" in caplog.text
+    assert "sky= " not in caplog.text
+    caplog.clear()
+    net.predict(cutouts()[:1], refine="lm", sky="free")
+    net.predict(cutouts()[:1])
+    assert "not used" not in caplog.text
+
+
 def test_a_stack_is_one_input(net, caplog):
     caplog.set_level(logging.INFO, "sersicnet")
     first = cutouts()[0]

@@ -33,6 +33,11 @@ def test_the_inputs_the_sky_and_the_results(net, log):
     assert "cutouts" not in text  # the cutouts of an image are no call of the user
 
 
+def test_options_of_a_fit_without_one(net, log):
+    measure_image(one_star(70.0, 70.0), net=net, sky="free")
+    assert "sky= is not used without refine=" in log()
+
+
 def test_the_mask_and_its_bits(net, log, tmp_path):
     """Of an extension FLAGS of an unknown product, of a file of its own, and of booleans."""
     image = one_star(70.0, 70.0)
