@@ -36,6 +36,8 @@ _BAD_HERE = 0.03
 _ERRORS = 3.0
 # Stars whose light is as different as this share of its difference from the PSF are not all stars.
 _UNLIKE = 0.5
+# Sources with less light than the PSF by this share are no stars, but noise or a sky.
+_ABSENT = 0.9
 # chi2 per degree of freedom above which a star does not fit.
 _MISFIT = 1.3
 
@@ -141,8 +143,8 @@ class PSFTrial:
 
 
 def _are_alike(light, scatter):
-    """Whether stars differ less from each other than from the PSF, or hardly."""
-    return scatter <= max(_UNLIKE * abs(light), _BAD)
+    """Whether sources are stars: they differ less from each other than from the PSF, or hardly."""
+    return light > -_ABSENT and scatter <= max(_UNLIKE * abs(light), _BAD)
 
 
 def try_psf(psf, stars, shape):

@@ -131,7 +131,7 @@ def star_locus(fwhm, ellipticity, snr, x, y):
     --------
     >>> import numpy as np
     >>> from sersicnet.measure.star_sizes import star_locus
-    >>> fwhm = np.append(np.full(6, 3.0), np.linspace(3.2, 9, 20))
+    >>> fwhm = np.append(np.full(6, 3.0), np.linspace(4, 9, 20))
     >>> star_locus(fwhm, np.zeros((2, 26)), np.full(26, 100.0), np.zeros(26), np.zeros(26)).sum()
     np.int64(6)
     """

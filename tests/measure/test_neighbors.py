@@ -165,7 +165,7 @@ def test_passes_are_counted(field, net, n_passes):
 
 def test_models_need_the_psf(net):
     image = np.random.default_rng(1).normal(size=(99, 99))
-    with pytest.raises(ValueError, match="n_passes=2 needs the psf"):
+    with pytest.raises(ValueError, match="psf=None and the image has none"):
         measure_image(image, net=net, n_passes=2, zeropoint=25, pixel_scale=1)
 
 
