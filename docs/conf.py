@@ -133,7 +133,7 @@ def write_help(*commands):
         (folder / f"{command}.txt").write_text(answer.stdout)
 
 
-write_help("predict", "measure", "survey", "inject", "report", "simulate", "train", "demo")
+write_help("predict", "measure", "survey", "psf", "inject", "report", "simulate", "train", "demo")
 
 
 # -- Base classes ----------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class FieldPSF:
         Pixels of the stamps on a side of a pixel of the image.
     source : str
         ``"stars"`` of one that was made from the stars of the image.
-    trial : `~sersicnet.measure.psf_trial.PSFTrial` or None
+    trial : PSFTrial or None
         What the stars of the image say of it, where it was tried on them.
     pixel_scale : float or None
         Arcsec per pixel of the image that it is of, where that is known.
