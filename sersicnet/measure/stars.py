@@ -34,7 +34,7 @@ _CORE = 3
 _HALF = 15
 # Largest share of the pixels of a star's stamp that are masked.
 _MASKED = 0.4
-# Stars that are used, the brightest in each of so many parts of the image on a side.
+# Stars that are used: the brightest in each part of the image, and the number of parts on a side.
 _MOST = 300
 _PARTS = 5
 # Windows of an image that are searched, all over it.
