@@ -9,6 +9,8 @@ images
     `plot_mosaic`, `plot_residuals`: cutouts, models and residuals.
 scores
     `plot_predicted_vs_true`, `plot_binned_score`, `plot_history`: how good predictions are.
+profiles
+    `plot_profile`: surface brightness against radius, with the parts of a model.
 posteriors
     `plot_corner`, `plot_coverage`, `plot_sbc`, `plot_tarp`: posteriors and their calibration.
 populations
@@ -27,6 +29,7 @@ _HOMES = {
     "plot_mosaic": "images",
     "plot_population": "populations",
     "plot_predicted_vs_true": "scores",
+    "plot_profile": "profiles",
     "plot_residuals": "images",
     "plot_sbc": "posteriors",
     "plot_tarp": "posteriors",
@@ -40,6 +43,7 @@ __all__ = [
     "plot_mosaic",
     "plot_population",
     "plot_predicted_vs_true",
+    "plot_profile",
     "plot_residuals",
     "plot_sbc",
     "plot_tarp",

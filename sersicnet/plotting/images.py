@@ -177,11 +177,18 @@ def pixels_of(image):
 def residual(image, model):
     """Compute (image - model) / noise, NaN where it is not defined."""
     difference = pixels_of(image) - pixels_of(model)
-    noise = _noise_map(image)
-    if noise is None:
-        noise = _noise_level(difference, None)
+    noise = noise_of(image, model)
     with np.errstate(all="ignore"):
         return np.where(noise > 0, difference / noise, np.nan)
+
+
+def noise_of(image, model):
+    """Find the noise of each pixel: of the uncertainty, else the robust scatter of the residual."""
+    noise = _noise_map(image)
+    if noise is not None:
+        return noise
+    difference = pixels_of(image) - pixels_of(model)
+    return np.full(difference.shape, _noise_level(difference, None))
 
 
 def _as_list(images, argument):

@@ -12,6 +12,8 @@ BLUE = "#0072B2"
 VERMILION = "#D55E00"
 _COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 COLORS = dict(zip(PARAMETERS, _COLORS, strict=True))
+# Of the parts of a model, such as bulge and disk.
+PART_COLORS = (VERMILION, BLUE, "#009E73", "#CC79A7")
 # Of lines of reference, of bands that are expected, and of masked or bad pixels.
 LINE_COLOR = "0.3"
 BAND_COLOR = "0.85"

@@ -1,0 +1,219 @@
+"""Surface brightness against radius: a galaxy, its model, and the parts of the model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import StrMethodFormatter
+from scipy.signal import fftconvolve
+
+from sersicnet.plotting.axes import canvas
+from sersicnet.plotting.images import noise_of, pixels_of, residual
+from sersicnet.plotting.style import LINE_COLOR, PART_COLORS
+from sersicnet.preprocessing.correlation import find_correlation
+from sersicnet.preprocessing.images import as_image
+
+__all__ = ["plot_profile"]
+
+# Width of an annulus along the major axis: in pixels, and as a share of the radius.
+_WIDTH = 1.0
+_GROWTH = 0.12
+# Share of an annulus that must be in the cutout and not masked.
+_LEAST_SEEN = 0.5
+# S/N below which a mean is drawn as an upper limit, and the height of the limit in errors.
+_LEAST_SNR = 1.0
+_LIMIT = 2.0
+
+
+def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
+    r"""Plot the surface brightness of a galaxy against radius, with its model and residuals.
+
+    Pixels are averaged in elliptical annuli with the center, axis ratio and angle that were
+    measured, and so are those of `~sersicnet.SersicResults.model_image`; a fitted sky is
+    subtracted. Mask neighbors first (`~sersicnet.preprocessing.mask_neighbors`), since their light
+    is in the means. Errors are those of the noise map, or of the scatter of the residual where the
+    cutout has none, with the correlation of the noise that the residual shows.
+    Means below their error are upper limits of two errors (arrows).
+
+    Parameters
+    ----------
+    results : `~sersicnet.SersicResults`
+        Results of the galaxy.
+    cutout : `~astropy.nddata.NDData` or 2-D array
+        The cutout that it was measured in.
+    index : int, optional
+        Row of the galaxy in ``results``.
+    psf : (K, L) array_like, optional
+        Star-like stamp; by default that of the measurement.
+    figure : `~matplotlib.figure.Figure` or subfigure, optional
+        Figure to draw on.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes of ``figure.subplots()`` that the panels replace, instead of ``figure``.
+
+    Returns
+    -------
+    (2,) `~numpy.ndarray` of `~matplotlib.axes.Axes`
+        Surface brightness [mag/arcsec\ :sup:`2`], and (data - model) / error, against the
+        semi-major axis [arcsec] (pixel scale: the square root of a pixel's area).
+
+    Raises
+    ------
+    ValueError
+        If the galaxy was not measured, its shape and center were not, the cutout is another one,
+        or no annulus has pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData
+    >>> from sersicnet import SersicNet
+    >>> from sersicnet.plotting import plot_profile
+    >>> y, x = np.mgrid[:41, :41] - 20
+    >>> star = np.exp(-(x**2 + y**2) / 8)
+    >>> noise = np.random.default_rng(1).normal(size=(41, 41))
+    >>> cutout = CCDData(40 * np.exp(-np.hypot(x, y) / 5) + noise, unit="adu")
+    >>> results = SersicNet.from_pretrained().predict(
+    ...     [cutout], psf=star, pixel_scale=0.2, zeropoint=27
+    ... )
+    >>> brightness, residual = plot_profile(results, cutout)
+    >>> brightness.get_ylabel()
+    'surface brightness [mag arcsec$^{-2}$]'
+    """
+    cutout = as_image(cutout, "cutout")
+    options = {"psf": psf, "sky": False}
+    model = results.model_image(index, cutout, **options)
+    with_sky = results.model_image(index, cutout, psf=psf)
+    pixels = pixels_of(cutout) - (with_sky - model)
+    annuli = _Annuli(_ellipse(results, index), np.isfinite(pixels))
+    data = annuli.mean(pixels)
+    errors = annuli.error(noise_of(cutout, with_sky), residual(cutout, with_sky))
+    scale = float(results.frame.pixel_scale[index])
+    brightness = _Brightness(float(results.frame.zeropoint[index]), scale)
+    radius = annuli.radius * scale
+
+    figure = canvas(figure, ax, (4.4, 4.8), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    faintest = _draw_data(axes[0], radius, data, errors, brightness)
+    parts = [name for name, _ in results.parts or ()]
+    for name, color in zip(parts, PART_COLORS, strict=False):
+        part = annuli.mean(results.model_image(index, cutout, component=name, **options))
+        axes[0].plot(radius, brightness(part), color=color, ls="--", label=name)
+    total = annuli.mean(model)
+    axes[0].plot(radius, brightness(total), color=LINE_COLOR, label="model")
+    axes[1].errorbar(radius, (data - total) / errors, yerr=1, fmt="o", ms=3, color="k", lw=0.8)
+    axes[1].axhline(0, color=LINE_COLOR, lw=0.8)
+    _label(axes, faintest)
+    return axes
+
+
+@dataclass(frozen=True)
+class _Brightness:
+    """Turns flux in a pixel into surface brightness [mag/arcsec^2]; NaN where it is negative."""
+
+    zeropoint: float
+    pixel_scale: float
+
+    def __call__(self, flux):
+        positive = np.where(flux > 0, flux, np.nan)
+        return self.zeropoint - 2.5 * np.log10(positive / self.pixel_scale**2)
+
+
+def _ellipse(results, index):
+    """Return the center [pix], the axis ratio and the angle [rad] of a galaxy in its pixels."""
+    missing = {"q", "theta", "x_0", "y_0"} - set(results.parameters)
+    if missing:
+        msg = f"{', '.join(sorted(missing))} were not predicted: a profile needs them"
+        raise ValueError(msg)
+    center = (float(results.median("x_0")[index]), float(results.median("y_0")[index]))
+    q = float(results.pixel_shapes["q_pix"][index])
+    return center, q, float(np.radians(results.median("theta")[index]))
+
+
+class _Annuli:
+    """Elliptical annuli around a galaxy, with the share of each pixel in each of them.
+
+    Parameters
+    ----------
+    ellipse : tuple
+        Center [pix], axis ratio and angle [rad].
+    good : (ny, nx) bool `~numpy.ndarray`
+        Pixels that are not bad.
+    """
+
+    def __init__(self, ellipse, good):
+        center, q, theta = ellipse
+        radii = []
+        weights = []
+        inner = 0.0
+        while True:
+            outer = inner + max(_WIDTH, _GROWTH * inner)
+            area = np.pi * q * (outer**2 - inner**2)
+            weight = _overlap(center, q, theta, inner, outer, good.shape) * good
+            if weight.sum() >= _LEAST_SEEN * area:
+                radii.append(np.sqrt((inner**2 + outer**2) / 2))
+                weights.append(weight / weight.sum())
+            elif outer > max(good.shape):
+                break
+            inner = outer
+        if not radii:
+            msg = "no annulus around the galaxy has half of its pixels in the cutout and not masked"
+            raise ValueError(msg)
+        self.radius = np.array(radii)
+        self.weights = weights
+
+    def mean(self, image):
+        """Average an image in each annulus."""
+        image = np.nan_to_num(image)
+        return np.array([np.sum(weight * image) for weight in self.weights])
+
+    def error(self, noise, snr):
+        """Compute the error of each mean, by the noise of pixels and the correlation of ``snr``."""
+        noise = np.nan_to_num(noise)
+        correlation = find_correlation(np.nan_to_num(snr), np.isfinite(snr)).values
+        variances = []
+        for weight in self.weights:
+            part = weight * noise
+            others = part
+            if correlation is not None:
+                others = fftconvolve(part, correlation, mode="same")
+            variances.append(np.sum(part * others))
+        return np.sqrt(variances)
+
+
+def _overlap(center, q, theta, inner, outer, shape):
+    """Compute the share of each pixel of an image that is in an elliptical annulus."""
+    # photutils takes a second to import, and other figures do not need it
+    from photutils.aperture import EllipticalAnnulus, EllipticalAperture
+
+    if inner == 0:
+        aperture = EllipticalAperture(center, outer, outer * q, theta=theta)
+    else:
+        aperture = EllipticalAnnulus(center, inner, outer, outer * q, theta=theta)
+    image = aperture.to_mask(method="exact").to_image(shape)
+    if image is None:
+        return np.zeros(shape)
+    return image
+
+
+def _draw_data(ax, radius, data, errors, brightness):
+    """Draw the means of the pixels, points with errors and upper limits; return the faintest."""
+    seen = data > _LEAST_SNR * errors
+    brighter = brightness(data) - brightness(data + errors)
+    fainter = brightness(data - errors) - brightness(data)
+    spread = np.stack([brighter, fainter])[:, seen]
+    ax.errorbar(radius[seen], brightness(data)[seen], spread, fmt="o", ms=3, color="k", lw=0.8)
+    limits = brightness(np.maximum(data, 0) + _LIMIT * errors)[~seen]
+    arrows = {"marker": r"$\downarrow$", "color": "0.5", "s": 30, "lw": 0}
+    ax.scatter(radius[~seen], limits, label="upper limit" if limits.size else None, **arrows)
+    return np.nanmax(np.concatenate([brightness(data)[seen], limits]))
+
+
+def _label(axes, faintest):
+    """Label the panels; magnitudes run downward, to a magnitude below the faintest datum."""
+    _, brightest = sorted(axes[0].get_ylim(), reverse=True)
+    axes[0].set_ylim(faintest + 1, brightest)
+    axes[0].set_ylabel(r"surface brightness [mag arcsec$^{-2}$]")
+    axes[0].legend(frameon=False)
+    axes[1].set_ylabel("(data $-$ model)\n/ error")
+    axes[1].set_xlabel("semi-major axis [arcsec]")
+    axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
