@@ -2,125 +2,131 @@
 
 ::
 
-    python -m benchmarks.population docs/_static/population
-    python -m benchmarks.population OUTPUT --n 2000 --seeds 201 --surveys lsst jwst --cache DIR
+    python -m benchmarks.population docs/_static/population --cache build/population
+    python -m benchmarks.population OUTPUT --each 100 --seeds 201 202 --surveys lsst --cache DIR
 
 Galaxies of four surveys are drawn by GalSim from the priors of their configurations, and measured
-by the universal network. They are scored as they are, with the population known (the density that
+by the universal network. Those with a true S/N of 5 or more within the half-light ellipse are kept:
+others are not in catalogs. They are scored as they are, with the population known (the density that
 they were drawn from, which is constant within its limits), and with the population inferred from
-the same galaxies (``surveys.csv``: R2, and the share of truths within the 68 % intervals;
-``loss.csv``: what an inferred population loses to the known one in R2, mean of the seeds).
+the same galaxies: from at most 200 (each seed has two catalogs of half of its galaxies), and from
+all of all seeds. ``surveys.csv`` has R2 and the share of truths within the 68 % intervals,
+``loss.csv`` what an inferred population loses to the known one in R2, mean of the catalogs.
 
 The magnitudes of the truth are those of the stamps of the PSFs, which have unit sum: 2 % of the
 light of JWST's and Euclid's is beyond the stamp, which is two errors of a bright galaxy.
-
-A faint sample has a relation of size and magnitude and two kinds of galaxies. Slope and scatter of
-the relation are fitted to the estimates, and to galaxies drawn from the inferred population
-(``relation.csv``); ``population.png`` shows its distributions. Of this sample, those are kept that
-are measured as brighter than a limit, and the population of all is inferred from these, and from
-galaxies of a flat distribution that have the same limit (``selection.csv``).
 """
 
-import pickle
 from dataclasses import replace
 
 import astropy.units as u
-import matplotlib as mpl
 import numpy as np
+import torch
 from astropy.table import QTable, vstack
 
 from benchmarks.common.command import add_cache, add_weights, make_parser
+from benchmarks.common.pickled import pickled
 from benchmarks.common.tables import plain, print_table, write_rounded
-from benchmarks.sets.galaxies import config_of
-from sersicnet import Population, SersicNet
+from benchmarks.sets.galaxies import FAINTEST_SNR, config_of
+from sersicnet import Flags, Population, SersicNet
 from sersicnet.diagnostics import score_table
-from sersicnet.io.files import atomic_path
+from sersicnet.diagnostics.columns import has_flag
 from sersicnet.io.weights import weights_path
-from sersicnet.parameters import Prior
-from sersicnet.plotting import plot_population
+from sersicnet.model.labels import components, stack_labels
+from sersicnet.model.prior import log_snr
 from sersicnet.simulate_catalog import draw_catalog, draw_psf, render_catalog
 
 FOUR = ("mag", "r_eff", "n", "q")
 SURVEYS = ("candels", "euclid", "lsst", "jwst")
 SEEDS = (201, 202, 203, 204, 205)
-# The faint sample: its instrument, magnitudes, and relation of size (dex of arcsec) and magnitude.
-FAINT = "candels"
-MAGNITUDES = (22.5, 24.3)
-PIVOT = 23.5
-SLOPE = -0.12
-SCATTER = 0.15
-MIDDLE = -0.4
-# Rows of the table of the relation.
-FITS = ("truth", "estimates", "inferred")
-# Limit of the magnitude, magnitudes of the injected galaxies, how many these are for each galaxy,
-# and rows of the table.
-LIMIT = 23.6
-INJECTED = Prior(22.0, 25.0)
-INJECTIONS = 4
-SELECTED = ("truth", "detected", "parent")
+# Galaxies of a small catalog, at the most.
+SMALL = 200
 # Side of the stamp that has all light of a PSF.
 WHOLE = 401
 
 
 def main(arguments=None):
-    """Measure the galaxies, infer their populations, and write tables and a figure."""
+    """Measure galaxies of surveys, infer their populations, and write the scores."""
     parser = make_parser(__doc__)
     add_weights(parser)
     add_cache(parser, "galaxies, as they were measured")
-    text = "numbers of galaxies of each catalog, by default 200 and 2000"
-    parser.add_argument("-n", "--n", type=int, nargs="+", default=(200, 2000), help=text)
+    text = "number of galaxies that are drawn for each seed, by default 400"
+    parser.add_argument("--each", type=int, default=400, help=text)
     text = "seeds of the catalogs, by default 201 to 205"
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help=text)
     text = f"surveys, by default all: {', '.join(SURVEYS)}"
-    parser.add_argument("--surveys", nargs="*", choices=SURVEYS, default=SURVEYS, help=text)
-    text = "refinement of the network's answers: lm or importance"
-    parser.add_argument("--refine", choices=("lm", "importance"), help=text)
+    parser.add_argument("--surveys", nargs="+", choices=SURVEYS, default=SURVEYS, help=text)
     options = parser.parse_args(arguments)
-    mpl.use("agg")
-    options.output.mkdir(parents=True, exist_ok=True)
     net = SersicNet.load(weights_path(options.weights))
-    write_surveys(net, options)
-    write_relation(net, options)
-    write_selection(net, options)
+    scores = vstack([score_survey(net, survey, options) for survey in options.surveys])
+    surveys = survey_table(scores)
+    write_rounded(surveys, options.output / "surveys.csv", decimals=3)
+    print_table(surveys)
+    loss = loss_table(scores)
+    write_rounded(loss, options.output / "loss.csv", decimals=4)
+    print_table(loss)
 
 
-def write_surveys(net, options):
-    """Write the scores of all surveys, numbers of galaxies and seeds."""
+def score_survey(net, survey, options):
+    """Return the scores of the small catalogs of a survey, and of all of its galaxies."""
+    known = known_population(survey)
+    catalogs = [bright_galaxies(net, survey, seed, options) for seed in options.seeds]
+    weighed = [known.reweight(results) for results, _ in catalogs]
     parts = []
-    for survey in options.surveys:
-        for n in options.n:
-            for seed in options.seeds:
-                truth = draw_catalog(n, config_of(survey), seed=seed)
-                results = measure(net, survey, truth, seed, options)
-                truth["mag"] += stamp_shift(survey) * u.mag
-                scores = score(results, truth, known_population(survey))
-                for name, value in (("seed", seed), ("galaxies", n), ("survey", survey)):
-                    scores.add_column(np.full(len(scores), value), name=name, index=0)
-                print_table(scores)
-                parts.append(scores)
-    if parts:
-        scores = vstack(parts)
-        write_rounded(scores, options.output / "surveys.csv", decimals=3)
-        loss = loss_table(scores)
-        write_rounded(loss, options.output / "loss.csv", decimals=4)
-        print_table(loss)
+    for seed, (results, truth), ours in zip(options.seeds, catalogs, weighed, strict=True):
+        for rows in small_catalogs(len(truth)):
+            parts.append(score([results[rows]], [ours[rows]], truth[rows]))
+            label(parts[-1], survey, str(seed))
+    everything = [results for results, _ in catalogs]
+    truth = vstack([truth for _, truth in catalogs], metadata_conflicts="silent")
+    parts.append(score(everything, weighed, truth))
+    label(parts[-1], survey, "all")
+    return vstack(parts)
 
 
-def measure(net, name, truth, seed, options):
-    """Return the results of simulated galaxies, from the cache where they are there."""
-    path = None
-    if options.cache is not None:
-        options.cache.mkdir(parents=True, exist_ok=True)
-        path = options.cache / f"{name}-{len(truth)}-{seed}-{options.refine}.pickle"
-        if path.exists():
-            return pickle.loads(path.read_bytes())
-    config = config_of(name.partition("-")[0])
+def small_catalogs(n):
+    """Return the rows of catalogs of about the same number of galaxies, of ``n`` in all."""
+    return np.array_split(np.arange(n), np.ceil(n / SMALL))
+
+
+def label(scores, survey, seed):
+    """Put the names of a catalog in front of its scores, and print them."""
+    for name, value in (("seed", seed), ("survey", survey)):
+        scores.add_column(np.full(len(scores), value), name=name, index=0)
+    print_table(scores)
+
+
+def bright_galaxies(net, survey, seed, options):
+    """Return the results and truth of galaxies of a survey that catalogs would have."""
+    config = config_of(survey)
+    truth = draw_catalog(options.each, config, seed=seed)
+    name = f"{survey}-{len(truth)}-{seed}-None"
+    results = pickled(options.cache, name, measure, net, truth, config, seed)
+    bright = np.flatnonzero(snr_of(truth, config) >= FAINTEST_SNR)
+    truth = truth[bright]
+    truth["mag"] += stamp_shift(survey) * u.mag
+    return results[bright], truth
+
+
+def measure(net, truth, config, seed):
+    """Return the results of galaxies that GalSim draws."""
     cutouts = list(render_catalog(truth, config, seed=seed))
-    results = net.predict(cutouts, recenter_psf=False, refine=options.refine)
-    if path is not None:
-        with atomic_path(path) as partial:
-            partial.write_bytes(pickle.dumps(results))
-    return results
+    return net.predict(cutouts, recenter_psf=False)
+
+
+def snr_of(truth, config):
+    """Return the S/N of galaxies within their half-light ellipse."""
+    log_r_eff = np.log10(truth["r_eff"].to_value(u.arcsec))
+    return snr_at(plain(truth["mag"]), log_r_eff, plain(truth["q"]), config)
+
+
+def snr_at(mag, log_r_eff, q, config):
+    """Return the S/N as the universal prior defines it."""
+    columns = dict(zip(("e1", "e2"), components(q, np.zeros_like(q)), strict=True))
+    columns["log_flux"] = -0.4 * (mag - config.zeropoint) - np.log10(config.sky_noise)
+    columns["log_r_eff"] = log_r_eff - np.log10(config.pixel_scale)
+    columns |= {name: np.zeros_like(q) for name in ("n", "dx", "dy")}
+    return 10 ** log_snr(torch.from_numpy(stack_labels(columns))).numpy()
 
 
 def stamp_shift(survey):
@@ -133,13 +139,15 @@ def stamp_shift(survey):
 
 def known_population(survey):
     """Return the population that the galaxies of a survey are drawn from."""
-    priors = config_of(survey).priors
-    limits = {name: (priors[name].lower, priors[name].upper) for name in FOUR}
+    config = config_of(survey)
+    limits = {name: (config.priors[name].lower, config.priors[name].upper) for name in FOUR}
     limits["r_eff"] = np.log10(limits["r_eff"])
-    limits["mag"] = np.add(limits["mag"], stamp_shift(survey))
+    shift = stamp_shift(survey)
+    limits["mag"] = np.add(limits["mag"], shift)
 
     def log_density(*values):
-        inside = True
+        mag, log_r_eff, _, q = values
+        inside = snr_at(mag - shift, log_r_eff, q, config) >= FAINTEST_SNR
         for value, (low, high) in zip(values, limits.values(), strict=True):
             inside = inside & (value >= low) & (value <= high)
         return np.where(inside, 0.0, -np.inf)
@@ -147,34 +155,31 @@ def known_population(survey):
     return Population.known(log_density)
 
 
-def score(results, truth, known):
+def score(parts, known, truth):
     """Return R2 and coverage of the results alone, and with two populations.
 
     Parameters
     ----------
-    results : `~sersicnet.SersicResults`
+    parts : list of `~sersicnet.SersicResults`
         Measured galaxies.
+    known : list of `~sersicnet.SersicResults`
+        The same, with the population that they come from.
     truth : `~astropy.table.QTable`
         Their truth.
-    known : `~sersicnet.Population`
-        The population that they come from.
 
     Returns
     -------
     `~astropy.table.Table`
         One row per population.
     """
-    inferred = Population.infer(results)
-    tables = {
-        "none": results.to_table(),
-        "known": known.reweight(results).to_table(),
-        "inferred": inferred.reweight(results).to_table(),
-    }
+    inferred = Population.infer(parts)
+    ours = [inferred.reweight(part) for part in parts]
     rows = []
-    for name, table in tables.items():
-        row = {"population": name, "components": len(inferred.mixture), "low_ess": 0}
-        if "ess" in table.colnames:
-            row["low_ess"] = int(np.sum(plain(table["ess"]) < 100))
+    for name, results in (("none", parts), ("known", known), ("inferred", ours)):
+        tables = [each.to_table() for each in results]
+        table = vstack(tables, metadata_conflicts="silent")
+        row = {"galaxies": len(truth), "population": name, "components": len(inferred.mixture)}
+        row["low_ess"] = np.mean(has_flag(table, int(Flags.LOW_ESS)))
         for line in score_table(table, truth, parameters=FOUR):
             row[f"r2_{line['parameter']}"] = float(line["r2"])
             row[f"coverage_{line['parameter']}"] = float(line["coverage"])
@@ -182,95 +187,47 @@ def score(results, truth, known):
     return QTable(rows=rows)
 
 
-def loss_table(scores):
-    """Return what R2 an inferred population loses to the known one, mean and error over seeds."""
+def survey_table(scores):
+    """Return the mean scores of the small catalogs of each survey, and those of all galaxies."""
     rows = []
-    for survey, n in dict.fromkeys(zip(scores["survey"], scores["galaxies"], strict=True)):
-        part = scores[(scores["survey"] == survey) & (scores["galaxies"] == n)]
-        known = part[part["population"] == "known"]
-        inferred = part[part["population"] == "inferred"]
-        row = {"survey": survey, "galaxies": n, "seeds": len(known)}
-        for name in FOUR:
-            loss = np.array(known[f"r2_{name}"]) - np.array(inferred[f"r2_{name}"])
-            row[f"loss_{name}"] = loss.mean()
-            row[f"loss_{name}_err"] = loss.std() / np.sqrt(max(len(loss) - 1, 1))
-        rows.append(row)
+    for survey in dict.fromkeys(scores["survey"]):
+        for small in (True, False):
+            part = catalogs_of(scores, survey, small)
+            for population in dict.fromkeys(part["population"]):
+                chosen = part[part["population"] == population]
+                row = {"survey": survey, "galaxies": round(chosen["galaxies"].mean())}
+                row |= {"catalogs": len(chosen), "population": population}
+                for name in FOUR:
+                    row[f"r2_{name}"] = chosen[f"r2_{name}"].mean()
+                for name in FOUR:
+                    row[f"coverage_{name}"] = chosen[f"coverage_{name}"].mean()
+                rows.append(row)
     return QTable(rows=rows)
 
 
-def write_relation(net, options):
-    """Write slope and scatter of the relation of the faint sample, and its figure."""
+def catalogs_of(scores, survey, small):
+    """Return the scores of the small catalogs of a survey, or of all of its galaxies."""
+    return scores[(scores["survey"] == survey) & ((scores["seed"] != "all") == small)]
+
+
+def loss_table(scores):
+    """Return what R2 an inferred population loses to the known one: mean over catalogs, error."""
     rows = []
-    n = max(options.n)
-    for seed in options.seeds:
-        truth = faint_catalog(n, seed)
-        results = measure(net, f"{FAINT}-faint", truth, seed, options)
-        population = Population.infer(results)
-        drawn = population.sample(100_000)
-        for name, table in zip(FITS, (truth, results.to_table(), drawn), strict=True):
-            rows.append({"seed": seed, "sample": name} | fit_relation(table))
-    relation = QTable(rows=rows)
-    write_rounded(relation, options.output / "relation.csv", decimals=4)
-    print_table(relation)
-    axes = plot_population(drawn, estimates=results, truth=truth)
-    axes[0].figure.savefig(options.output / "population.png", dpi=110)
-
-
-def write_selection(net, options):
-    """Write the relation of the faint sample from those of its galaxies that are detected."""
-    rows = []
-    n = max(options.n)
-    config = config_of(FAINT)
-    for seed in options.seeds:
-        truth = faint_catalog(n, seed)
-        results = measure(net, f"{FAINT}-faint", truth, seed, options)
-        detected = results[np.flatnonzero(is_detected(results))]
-        injected = draw_catalog(
-            INJECTIONS * n, config.replace(priors={"mag": INJECTED}), seed=1000 + seed
-        )
-        found = measure(net, f"{FAINT}-injected", injected, 1000 + seed, options)
-        injections = QTable({f"true_{name}": injected[name] for name in FOUR})
-        injections["detected"] = is_detected(found)
-        parent = Population.infer(detected, selection=injections)
-        drawn = (Population.infer(detected).sample(100_000), parent.sample(100_000))
-        for name, table in zip(SELECTED, (truth, *drawn), strict=True):
-            row = {"seed": seed, "sample": name} | fit_relation(table)
-            rows.append(row | {"faint": np.mean(plain(table["mag"]) > LIMIT)})
-    selection = QTable(rows=rows)
-    write_rounded(selection, options.output / "selection.csv", decimals=4)
-    print_table(selection)
-
-
-def is_detected(results):
-    """Return whether galaxies are measured as brighter than the limit, (N,) bool array."""
-    return results.median("mag") < LIMIT
-
-
-def faint_catalog(n, seed):
-    """Draw disks and spheroids of a relation of size and magnitude, at S/N of about 5 to 20."""
-    truth = draw_catalog(n, config_of(FAINT), seed=seed)
-    rng = np.random.default_rng([seed, 5])
-    mag = rng.uniform(*MAGNITUDES, n)
-    log_r_eff = MIDDLE + SLOPE * (mag - PIVOT) + rng.normal(0, SCATTER, n)
-    spheroid = rng.random(n) < 0.4
-    index = np.where(spheroid, rng.normal(3.8, 0.4, n), np.exp(rng.normal(0, 0.2, n)))
-    q = np.where(spheroid, rng.normal(0.8, 0.1, n), rng.normal(0.5, 0.17, n))
-    truth["mag"] = mag * truth["mag"].unit
-    truth["r_eff"] = 10**log_r_eff * u.arcsec
-    truth["n"] = index.clip(0.5, 6)
-    truth["q"] = q.clip(0.15, 0.99)
-    return truth
-
-
-def fit_relation(table):
-    """Return slope, middle and scatter of the relation of size and magnitude, by least squares."""
-    mag = plain(table["mag"]) - PIVOT
-    log_r_eff = np.log10(table["r_eff"].to_value(u.arcsec))
-    good = np.isfinite(mag + log_r_eff)
-    slope, middle = np.polyfit(mag[good], log_r_eff[good], 1)
-    scatter = np.std(log_r_eff[good] - middle - slope * mag[good])
-    n = plain(table["n"])[good]
-    return {"slope": slope, "middle": middle, "scatter": scatter, "n_below_2": np.mean(n < 2)}
+    for survey in dict.fromkeys(scores["survey"]):
+        for small in (True, False):
+            part = catalogs_of(scores, survey, small)
+            known = part[part["population"] == "known"]
+            inferred = part[part["population"] == "inferred"]
+            row = {"survey": survey, "galaxies": round(known["galaxies"].mean())}
+            row["catalogs"] = len(known)
+            for name in FOUR:
+                loss = np.array(known[f"r2_{name}"]) - np.array(inferred[f"r2_{name}"])
+                row[f"loss_{name}"] = loss.mean()
+                row[f"loss_{name}_err"] = np.nan
+                if small:
+                    row[f"loss_{name}_err"] = loss.std() / np.sqrt(max(len(loss) - 1, 1))
+            rows.append(row)
+    return QTable(rows=rows)
 
 
 if __name__ == "__main__":

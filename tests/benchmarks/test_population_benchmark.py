@@ -1,15 +1,13 @@
 """The benchmark of populations, on galaxies whose posteriors are known."""
 
-import warnings
-
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
-from astropy.utils.exceptions import AstropyUserWarning
-from helpers.populations import draw_truth, frame_of, measure
+from helpers.populations import draw_truth, measure, measure_drawn
 
 from benchmarks import population
+from benchmarks.common.pickled import pickled
 
 
 def as_table(truth):
@@ -17,32 +15,27 @@ def as_table(truth):
     return QTable(columns | {"n": truth["n"], "q": truth["q"]})
 
 
-def fake_measure(net, name, truth, seed, options):
-    """Measure true galaxies without images."""
-    columns = {"mag": truth["mag"].value, "log_r_eff": np.log10(truth["r_eff"].value)}
-    columns |= {"n": np.array(truth["n"]), "q": np.array(truth["q"])}
-    return measure(columns, error=0.1, frame=frame_of(len(truth), zeropoint=29.0))
-
-
 def test_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(population, "measure", fake_measure)
-    options = ["--n", "60", "--seeds", "1", "2", "--surveys", "candels"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # of few injections
-        population.main([str(tmp_path), *options])
+    monkeypatch.setattr(population, "measure", measure_drawn)
+    options = ["--each", "60", "--seeds", "1", "2"]
+    population.main([str(tmp_path), "--surveys", "candels", *options])
     scores = QTable.read(tmp_path / "surveys.csv")
     assert list(scores["population"]) == 2 * ["none", "known", "inferred"]
-    loss = QTable.read(tmp_path / "loss.csv")
-    assert loss["seeds"][0] == 2
-    assert set(QTable.read(tmp_path / "relation.csv")["sample"]) == set(population.FITS)
-    assert (tmp_path / "population.png").exists()
-    assert set(QTable.read(tmp_path / "selection.csv")["sample"]) == set(population.SELECTED)
+    assert list(scores["catalogs"]) == [2, 2, 2, 1, 1, 1]
+    assert list(QTable.read(tmp_path / "loss.csv")["catalogs"]) == [2, 1]
+
+
+def test_small_catalogs():
+    sizes = [len(rows) for rows in population.small_catalogs(399)]
+    assert sizes == [200, 199]
+    assert [len(rows) for rows in population.small_catalogs(200)] == [200]
 
 
 def test_scores_of_populations():
     truth = draw_truth(60)
     flat = population.Population.known(lambda *values: np.zeros_like(values[0]))
-    table = population.score(measure(truth), as_table(truth), flat)
+    results = measure(truth)
+    table = population.score([results], [flat.reweight(results)], as_table(truth))
     assert list(table["population"]) == ["none", "known", "inferred"]
     assert table["r2_n"][2] > table["r2_n"][0]
 
@@ -52,6 +45,8 @@ def test_known_population_has_edges():
     inside = known.log_density(20.0, -0.5, 2.0, 0.5)
     assert inside == 0
     assert known.log_density(24.5, -0.5, 2.0, 0.5) == -np.inf
+    faint = known.log_density(23.9, 0.17, 2.0, 0.95)  # S/N of 4
+    assert faint == -np.inf
 
 
 def test_light_beyond_the_stamp():
@@ -60,9 +55,7 @@ def test_light_beyond_the_stamp():
     assert 0.01 < population.stamp_shift("jwst") < 0.03
 
 
-def test_relation_of_the_faint_sample():
-    truth = population.faint_catalog(3000, 1)
-    found = population.fit_relation(truth)
-    assert found["slope"] == pytest.approx(population.SLOPE, abs=0.03)
-    assert found["scatter"] == pytest.approx(population.SCATTER, abs=0.01)
-    assert found["n_below_2"] == pytest.approx(0.6, abs=0.05)
+def test_results_are_kept(tmp_path):
+    assert pickled(tmp_path / "new", "one", int, 1) == 1
+    assert pickled(tmp_path / "new", "one", int, 2) == 1
+    assert pickled(None, "one", int, 2) == 2
