@@ -4,10 +4,7 @@ from inspect import signature
 
 from sersicnet._settings import (
     Settings,
-    check_bool,
     check_names,
-    check_positive,
-    check_seed,
     check_unchanged,
     hides_unknown,
     psf_options,
@@ -17,7 +14,6 @@ from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.predict import predict
 from sersicnet.io.weights import list_pretrained, pretrained_path
 from sersicnet.model.description import check_model
-from sersicnet.networks.flow_density import base_points
 from sersicnet.networks.registry import network_name, torch_device
 from sersicnet.networks.saved import read_net, write_net
 from sersicnet.parameters import check_parameters
@@ -213,6 +209,7 @@ class SersicNet(Settings):
         augment=False,
         refine=None,
         model="sersic",
+        neighbors="mask",
         sky="prior",
         sky_err=None,
         noise_correlation="measure",
@@ -258,6 +255,9 @@ class SersicNet(Settings):
         model : str, Sersic or Model
             What is fitted: ``'sersic'``, ``'point'``, several parts such as ``'sersic+exp'``, or
             what is known of the galaxies. See `~sersicnet.Model`.
+        neighbors : {'mask', 'fit'}
+            Whether sources around the galaxy are what you have masked, or are found, and fitted
+            with it (at most 7 that share its light, with ``'lm'``) or masked.
         sky : {'prior', 'free', 'fixed', 'plane'}
             What a refinement assumes of the sky: 0 within ``sky_err``, any, none, with any slope.
         sky_err : float or `~astropy.units.Quantity`, optional
@@ -302,10 +302,6 @@ class SersicNet(Settings):
         """
         check_names("predict", unknown, signature(self.predict).parameters)
         self._check_fitted()
-        check_positive("batch_size", batch_size)
-        check_positive("n_samples", n_samples)
-        check_bool("augment", augment)
-        check_seed("seed", seed)
         self.network_.to(torch_device(self.device))
         return predict(
             self,
@@ -314,10 +310,11 @@ class SersicNet(Settings):
             psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
             units={"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain},
             mask_bits=mask_bits,
-            points=base_points(n_samples, seed),
+            n_samples=n_samples,
             augment=augment,
             refine=refine,
             model=check_model(model),
+            neighbors=neighbors,
             assumptions=Assumptions(sky, sky_err, noise_correlation),
             seed=seed,
             batch_size=batch_size,

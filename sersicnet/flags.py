@@ -57,6 +57,7 @@ class Flags(IntFlag):
     NOISE_FROM_DATA = 268435456
     SKY_DEGENERATE = 536870912
     CORRELATION_UNKNOWN = 1073741824
+    GROUP_NOT_CONVERGED = 2147483648
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -94,7 +95,10 @@ _DESCRIPTIONS = {
     Flags.AT_BOUND: "a parameter of the fit is at its bound or unconstrained; its error is NaN",
     Flags.LOW_ESS: "the effective sample size is too small; do not trust the posterior",
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",
-    Flags.BLENDED: "the source touches another one, which is masked; their light overlaps",
+    Flags.BLENDED: (
+        "the source touches another one, or others that are fitted with it add 5 % to the light "
+        "within its half-light ellipse or change its flux by half an error"
+    ),
     Flags.SATURATED: "the source has saturated pixels; they were masked",
     Flags.HIGH_CHI2: "chi2 within the galaxy is too high for the noise map; errors are too small",
     Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last subtracted",
@@ -105,6 +109,9 @@ _DESCRIPTIONS = {
     Flags.CORRELATION_UNKNOWN: (
         "too little sky to see whether neighboring pixels have noise in common (a fit assumed that "
         "they have none), or they have it over too many pixels; its errors may be too small"
+    ),
+    Flags.GROUP_NOT_CONVERGED: (
+        "the fit together with its neighbors did not converge; that with masked neighbors is shown"
     ),
 }
 

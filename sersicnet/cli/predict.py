@@ -67,6 +67,13 @@ def add_predict(commands):
         help="what is fitted: one Sersic profile, a star, a bulge and a disk, or a nucleus and its "
         "host or disk; default: %(default)s",
     )
+    parser.add_argument(
+        "--neighbors",
+        choices=("mask", "fit"),
+        default="mask",
+        help="whether sources around the galaxy are those that the mask hides, or are found and "
+        "fitted with it; default: %(default)s",
+    )
     add_units(parser)
     add_device(parser)
 
@@ -93,6 +100,7 @@ def _predict(options):
         augment=options.augment,
         refine=options.refine,
         model=options.model,
+        neighbors=options.neighbors,
         sky=options.sky,
         sky_err=options.sky_err,
         noise_correlation=options.noise_correlation,

@@ -42,6 +42,15 @@ _OTHERS = (
     Column("ess", None, "effective number of samples", format=".1f", ucd="meta.number"),
     Column("log_evidence", None, "logarithm of the evidence", format=".2f", ucd="stat.likelihood"),
     Column("n_samples", None, "samples that were drawn", int, ucd="meta.number"),
+    # of joint fits
+    Column("group_size", None, "sources that were fitted together", int, ucd="meta.number"),
+    Column(
+        "blend_fraction",
+        None,
+        "light of neighbors within the half-light ellipse, over that of the source",
+        format=".4f",
+        ucd="phot.flux;arith.ratio",
+    ),
     # of detection
     Column(
         "x_centroid",

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from tqdm.auto import tqdm
 
+from sersicnet._settings import check_bool, check_positive, check_seed
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.constraints import Constraints, warn_unfitted
 from sersicnet.inference.flags import (
@@ -15,8 +16,11 @@ from sersicnet.inference.flags import (
     warn_if_unresolved,
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
+from sersicnet.inference.joined import put_joint_fits
+from sersicnet.inference.joint_fits import fit_jointly
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.misfit import judge
+from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
 from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
 from sersicnet.inference.posteriors import predict_posterior
@@ -26,6 +30,7 @@ from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.model.symmetries import ORIENTATIONS
+from sersicnet.networks.flow_density import base_points
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
@@ -60,10 +65,11 @@ def predict(
     psf_options,
     units,
     mask_bits,
-    points,
+    n_samples,
     augment,
     refine,
     model,
+    neighbors,
     assumptions,
     seed,
     batch_size,
@@ -75,22 +81,18 @@ def predict(
     ----------
     net : `~sersicnet.SersicNet`
         Estimator with a trained network.
-    cutouts, psf, mask_bits, augment, refine, seed
+    cutouts, psf, mask_bits, n_samples, augment, refine, seed, batch_size, progress_bar
         As in `~sersicnet.SersicNet.predict`.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
     units : dict
         ``pixel_scale``, ``zeropoint`` and ``gain``, as the user gave them.
-    points : (S, 7) `~numpy.ndarray`
-        Standard normal points that quantiles of a flow are computed from.
     model : `~sersicnet.Model`
         What is known of the galaxies.
+    neighbors : {'mask', 'fit'}
+        As in `~sersicnet.SersicNet.predict`.
     assumptions : `~sersicnet.inference.assumptions.Assumptions`
         What fits assume about the pixels.
-    batch_size : int
-        Number of stamps in a forward pass.
-    progress_bar : bool
-        Whether to show a progress bar.
 
     Returns
     -------
@@ -103,8 +105,13 @@ def predict(
     MemoryError
         If there is too little memory.
     """
+    check_positive("batch_size", batch_size)
+    check_positive("n_samples", n_samples)
+    check_bool("augment", augment)
+    check_seed("seed", seed)
+    points = base_points(n_samples, seed)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
-    asked = {"refine": refine, "model": model, "assumptions": assumptions}
+    asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
     measure = _measure_with(net, points=points, augment=augment, seed=seed, **asked)
     batches = open_cutouts(
         cutouts,
@@ -158,7 +165,7 @@ def _results_of(parameters, batches, batch, found, model):
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 
-def _join(net, batches, parts, *, refine, model, assumptions):
+def _join(net, batches, parts, *, refine, model, assumptions, neighbors):
     """Join the results of all batches, and describe and log them."""
     results = SersicResults.concatenate(parts)
     width = psf_width(batches.psfs, batches.psf_options)
@@ -166,6 +173,7 @@ def _join(net, batches, parts, *, refine, model, assumptions):
         results.meta[PSF_WIDTH] = width
     results.meta.update(describe_inputs(batches.cutouts, results.frame))
     options = {"assumptions": assumptions, "psf_options": batches.psf_options}
+    options["neighbors"] = neighbors
     results.meta.update(describe_call(net, refine=refine, model=model, **options))
     log_results(batches.cutouts, results, assumptions)
     return results
@@ -185,16 +193,17 @@ def _noise_scatter(batch):
     return scatter
 
 
-def _measure_with(net, *, points, augment, refine, model, assumptions, seed):
+def _measure_with(net, *, points, augment, refine, model, assumptions, neighbors, seed):
     """Return the function that measures a batch with the network."""
     refinement = check_refinement(refine)
-    if refinement is None and not model.is_free:
+    check_neighbors(neighbors, refinement, model)
+    if refinement is None and (neighbors == "fit" or not model.is_free):
         refinement = LevenbergMarquardt()
     if model.is_composite and not isinstance(refinement, LevenbergMarquardt):
         msg = f"refine={refine!r} cannot sample model={model.name!r}: it needs 'lm'"
         raise ValueError(msg)
     if not isinstance(net.network_, PosteriorNetwork):
-        check_plain(refine, augment, model)
+        check_plain(refine, augment, model, neighbors)
         return partial(measure_regression, net)
     return partial(
         _measure_universal,
@@ -204,11 +213,12 @@ def _measure_with(net, *, points, augment, refine, model, assumptions, seed):
         refinement=refinement,
         model=model,
         assumptions=assumptions,
+        neighbors=neighbors,
         seed=seed,
     )
 
 
-def check_plain(refine, augment, model=None):
+def check_plain(refine, augment, model=None, neighbors="mask"):
     """Raise ValueError for options that need the posterior network.
 
     Parameters
@@ -217,11 +227,14 @@ def check_plain(refine, augment, model=None):
         As in `~sersicnet.SersicNet.predict`.
     model : `~sersicnet.Model`, optional
         What is known of the galaxies.
+    neighbors : {'mask', 'fit'}, optional
+        As in `~sersicnet.SersicNet.predict`.
 
     Raises
     ------
     ValueError
-        If there is a refinement, ``augment`` is True, or the model knows something.
+        If there is a refinement, ``augment`` is True, the model knows something, or neighbors are
+        fitted.
     """
     if refine is not None:
         option = f"refine={refine!r}"
@@ -229,6 +242,8 @@ def check_plain(refine, augment, model=None):
         option = "augment=True"
     elif model is not None and not model.is_free:
         option = f"model={model!r}"
+    elif neighbors == "fit":
+        option = "neighbors='fit'"
     else:
         return
     msg = f"{option} needs the posterior network: use the weights 'universal'"
@@ -236,7 +251,7 @@ def check_plain(refine, augment, model=None):
 
 
 def _measure_universal(
-    net, batch, *, points, ways, refinement, model, assumptions, seed, batch_size
+    net, batch, *, points, ways, refinement, model, assumptions, neighbors, seed, batch_size
 ):
     """Measure a batch with the posterior network.
 
@@ -244,9 +259,14 @@ def _measure_universal(
     and columns of the misfit and of the refinement.
     """
     device = net.network_.whiten.weight.device
-    stamps, posterior, quantiles = predict_posterior(
-        net.network_, batch, points=points, ways=ways, batch_size=batch_size
+    evaluate = partial(
+        predict_posterior, net.network_, points=points, ways=ways, batch_size=batch_size
     )
+    around = None
+    if neighbors == "fit":
+        around = Neighborhoods.of(batch)
+        batch = around.masked
+    stamps, posterior, quantiles = evaluate(batch)
     columns = {}
     correlation = None
     of_network = np.ones(len(stamps), dtype=bool)
@@ -263,6 +283,21 @@ def _measure_universal(
             device=device,
             constraints=_known(model, batch),
         )
+        if around is not None:
+            options = {"assumptions": assumptions, "evaluate": evaluate, "device": device}
+            joint = fit_jointly(around, quantiles, stamps, prior=refinement.prior, **options)
+            posterior, quantiles, columns, flags, stamps = put_joint_fits(
+                joint,
+                posterior,
+                quantiles,
+                columns,
+                flags,
+                stamps,
+                psfs=batch.psfs,
+                pixels=pixels,
+                prior=refinement.prior,
+                seed=seed,
+            )
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
     shown = quantiles

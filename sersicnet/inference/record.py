@@ -14,7 +14,7 @@ __all__ = ["UNIVERSAL", "describe_call", "describe_inputs", "describe_photons"]
 UNIVERSAL = "universal"
 
 
-def describe_call(net, *, refine, assumptions, psf_options, model=None):
+def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbors="mask"):
     """Describe what measured, for ``meta`` and the headers of FITS files.
 
     Parameters
@@ -30,6 +30,8 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None):
     model : `~sersicnet.Model`, optional
         What is known of the galaxies: if something is, ``MODEL`` says what, and no refinement means
         the fit that this needs.
+    neighbors : {'mask', 'fit'}, optional
+        As in `~sersicnet.SersicNet.predict`; ``NEIGHBOR`` says if they are fitted.
 
     Returns
     -------
@@ -45,6 +47,9 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None):
     if model is not None and not model.is_free:
         known["MODEL"] = model.describe()
         refine = refine or "lm (the model needs a fit)"
+    if neighbors == "fit":
+        known["NEIGHBOR"] = neighbors
+        refine = refine or "lm (neighbors need a fit)"
     if refine is None:
         refine = "none"
         assumed = dict.fromkeys(assumed, "not used")

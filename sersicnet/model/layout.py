@@ -24,7 +24,8 @@ class Layout:
     which stand side by side, may be ``q`` and ``theta``; ``turn`` is an angle in radians that is
     added to a known ``theta``. ``share`` is that of the first part in the light of two, whose
     ``log_flux`` is that of both, and ``log_ratio`` the logarithm of the size of the first part over
-    that of the second.
+    that of the second. ``at_dx`` and ``at_dy`` of a part are the place that its center is counted
+    from: that of another galaxy than the one in the middle.
 
     Attributes
     ----------
@@ -66,6 +67,11 @@ class Layout:
             found += [column for column, name in enumerate(self.free) if kind_of(name) == kind]
         return found
 
+    @property
+    def is_group(self):
+        """Whether the first part is a galaxy, and the others are its neighbors."""
+        return any(kind_of(name) == "at_dx" for name in self.known)
+
     @cached_property
     def logits(self):
         """Columns of parameters whose unconstrained values are logits."""
@@ -100,7 +106,7 @@ class Layout:
         for disk in self.disks:
             e1, e2 = self.free[disk]
             found[e1], found[e2] = from_plane(found[e1], found[e2])
-        if len(self.parts) > 1:
+        if "share" in found:
             self._split(found)
         for part, profile in self.parts:
             if profile == "sersic" and self.of_part(found, "e1", part) is None:
@@ -110,9 +116,8 @@ class Layout:
     def _split(self, found):
         """Add the fluxes of two parts of which the sum is known, and the size of the first."""
         first, second = (part for part, _ in self.parts)
-        if "share" in found:
-            found[f"log_flux.{first}"] = found["log_flux"] + torch.log10(found["share"])
-            found[f"log_flux.{second}"] = found["log_flux"] + torch.log10(1 - found["share"])
+        found[f"log_flux.{first}"] = found["log_flux"] + torch.log10(found["share"])
+        found[f"log_flux.{second}"] = found["log_flux"] + torch.log10(1 - found["share"])
         if "log_ratio" in found:
             larger = self.of_part(found, "log_r_eff", second)
             found[f"log_r_eff.{first}"] = larger + found["log_ratio"]
@@ -132,7 +137,10 @@ class Layout:
         found = self.naturals(values, known)
         columns = []
         for part, profile in self.parts:
-            columns += [self.of_part(found, kind, part) for kind in PROFILE_LABELS[profile]]
+            for kind in PROFILE_LABELS[profile]:
+                column = self.of_part(found, kind, part)
+                place = found.get(f"at_{kind}.{part}")
+                columns.append(column if place is None else column + place)
         return torch.stack(columns, dim=-1)
 
     def quantities(self, values, known):

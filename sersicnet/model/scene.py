@@ -173,9 +173,12 @@ class Scene(Rows):
         known = dict(zip(layout.known, self._known_at(labels).unbind(-1), strict=True))
         for number in reversed(range(len(layout.parts))):
             name, _ = layout.parts[number]
-            own = _parameters_of(self.part(labels, number), layout.of_part(known, "theta", name))
+            own = self.part(labels, number)
+            for kind in ("dx", "dy"):
+                own[kind] = own[kind] - known.get(f"at_{kind}.{name}", 0.0)
+            own = _parameters_of(own, layout.of_part(known, "theta", name))
             found |= own | {f"{kind}.{name}": value for kind, value in own.items()}
-        if len(layout.parts) > 1:
+        if "share" in layout.free:
             found |= self._joint(labels)
         columns = []
         for name in layout.free:
@@ -188,9 +191,8 @@ class Scene(Rows):
         first = self.part(labels, 0)
         second = self.part(labels, 1)
         ratio = 10 ** (second["log_flux"] - first["log_flux"])
-        found = {"share": 1 / (1 + ratio)}
-        if "share" in self.layout.free:
-            found["log_flux"] = first["log_flux"] + torch.log10(1 + ratio)
+        log_flux = first["log_flux"] + torch.log10(1 + ratio)
+        found = {"share": 1 / (1 + ratio), "log_flux": log_flux}
         if "log_ratio" in self.layout.free:
             found["log_ratio"] = first["log_r_eff"] - second["log_r_eff"]
         return found

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from sersicnet.model.labels import ellipticity, length, stack_labels
+from sersicnet.model.labels import N_LABELS, ellipticity, length, stack_labels
 from sersicnet.model.layout import kind_of
 from sersicnet.model.prior import Q_LIMITS, ROUND, SNR_LIMITS, log_snr
 from sersicnet.model.unconstrained import (
@@ -77,7 +77,8 @@ def log_density(scene, values, labels=None):
 def log_signal(scene, labels):
     """Return the decimal logarithm of the S/N of all light within the half-light ellipse.
 
-    Of several parts, it is the ellipse of the last one; that of a point source is the PSF.
+    Of several parts, it is the ellipse of the last one; that of a point source is the PSF. Of a
+    group, it is the galaxy in the middle.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def log_signal(scene, labels):
     """
     if scene.layout.profiles == ("sersic",):
         return log_snr(labels)
+    if scene.layout.is_group:
+        return log_snr(labels[..., :N_LABELS])
     numbers = range(len(scene.layout.parts))
     parts = [scene.part(labels, number) for number in numbers]
     flux = torch.stack([10 ** part["log_flux"] for part in parts]).sum(dim=0)
