@@ -8,7 +8,13 @@ import torch
 from sersicnet._rows import Rows
 from sersicnet.inference.fits import median_labels
 from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
-from sersicnet.model.groups import blend_fraction, group_images, group_scene, light_on_flux
+from sersicnet.model.groups import (
+    are_sharp,
+    blend_fraction,
+    group_images,
+    group_scene,
+    light_on_flux,
+)
 from sersicnet.model.labels import (
     CENTER,
     LABELS,
@@ -105,8 +111,8 @@ def fit_jointly(around, quantiles, stamps, *, assumptions, evaluate, prior, devi
     for place, row in enumerate(rows):
         if int(row) in neighbors:
             psf = around.masked.psfs[[row]]
-            weight = opened.weight[place]
-            group = _group_of(labels[row], neighbors[int(row)], psf, weight, device)
+            pixels = opened.data[place], opened.weight[place]
+            group = _group_of(labels[row], neighbors[int(row)], *pixels, psf, device)
             if group is not None:
                 groups.append(replace(group, row=int(row)))
     if not groups:
@@ -118,10 +124,11 @@ def fit_jointly(around, quantiles, stamps, *, assumptions, evaluate, prior, devi
     return _fit_groups(groups, opened, around.masked.psfs[rows], pixels, prior, device)
 
 
-def _group_of(labels, neighbors, psf, weight, device):
+def _group_of(labels, neighbors, data, weight, psf, device):
     """Return the group of a source, None where no neighbor shares enough light with it."""
     fwhm = float(psf.widths()[0])
     neighbors = neighbors[_apart(labels, neighbors, _SAME * fwhm)]
+    neighbors = neighbors[~are_sharp(neighbors[:, CENTER], data, weight, psf, device=device)]
     if not len(neighbors):
         return None
     stacked = np.concatenate([labels, neighbors[:, :N_LABELS].ravel()])

@@ -9,8 +9,9 @@ from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.preprocessing.batches import Batch
-from sersicnet.preprocessing.stamps import build_stamps, rows_or_none
+from sersicnet.preprocessing.stamps import CheckedCutout, build_stamps, rows_or_none
 from sersicnet.preprocessing.surroundings import (
+    KnownNeighbors,
     Surroundings,
     find_surroundings,
     one_cutout,
@@ -93,7 +94,7 @@ class Neighborhoods:
         """
         found = {}
         for row in np.flatnonzero(batch.stamps.flags & int(FAILED) == 0):
-            surroundings = find_surroundings(one_cutout(batch.cutouts, row))
+            surroundings = _surroundings(one_cutout(batch.cutouts, row))
             if surroundings is not None:
                 found[int(row)] = surroundings
         if not found:
@@ -125,38 +126,42 @@ class Neighborhoods:
             Labels of the neighbors by the rows of their sources, in the units of the stamps and of
             the PSF stamps, and their places in ``others``.
         """
-        windows = []
-        owners = []
-        places = []
-        origins = []
+        found = {}
         for row in rows:
-            cutout = one_cutout(self.opened.cutouts, row)
-            for place in np.flatnonzero(self._on_stamp(row, stamps))[:_MOST]:
-                window, origin = self.found[row].window(cutout, place)
-                windows.append(window)
-                origins.append(origin)
-                owners.append(row)
-                places.append(place)
+            if isinstance(self.found[row], KnownNeighbors):
+                found[int(row)] = self._known(row, stamps)
+            else:
+                found |= self._measured(row, stamps, evaluate)
+        return found
+
+    def _measured(self, row, stamps, evaluate):
+        """The neighbors of a source by the network, as `measured_neighbors` returns them."""
+        cutout = one_cutout(self.opened.cutouts, row)
+        places = np.flatnonzero(self._on_stamp(row, stamps))[:_MOST]
+        windows = [self.found[row].window(cutout, place) for place in places]
         if not windows:
             return {}
-        owners = np.array(owners)
-        batch = _batch_of(self.opened, owners, windows)
+        batch = _batch_of(self.opened, np.full(len(places), row), [cut for cut, _ in windows])
         seen, _, quantiles = evaluate(batch)
         labels = median_labels(quantiles, seen, batch.psfs)
-        own = stamps.frame[owners]
-        bins = seen.frame.bins
-        labels[:, LOG_FLUX] += np.log10(seen.frame.noise_level / own.noise_level)
-        labels[:, LOG_R_EFF] += np.log10(bins)
-        middle = np.stack([seen.frame.x_middle, seen.frame.y_middle], axis=1)
-        middle += np.array(origins)[:, ::-1]
-        middle -= np.stack([own.x_middle, own.y_middle], axis=1)
-        labels[:, CENTER] = labels[:, CENTER] * bins[:, None] + middle
-        found = {}
+        frame = seen.frame
+        own = stamps.frame[[row]]
+        labels[:, LOG_FLUX] += np.log10(frame.noise_level / own.noise_level)
+        labels[:, LOG_R_EFF] += np.log10(frame.bins)
+        middle = np.column_stack([frame.x_middle - own.x_middle, frame.y_middle - own.y_middle])
+        middle += np.array([origin[::-1] for _, origin in windows])
+        labels[:, CENTER] = labels[:, CENTER] * frame.bins[:, None] + middle
         measured = np.isfinite(labels).all(axis=1)
-        for row in np.unique(owners[measured]):
-            chosen = np.flatnonzero(measured & (owners == row))
-            found[int(row)] = np.column_stack([labels[chosen], np.array(places)[chosen]])
-        return found
+        return {int(row): np.column_stack([labels, places])[measured]}
+
+    def _known(self, row, stamps):
+        """The neighbors of a source that are known, as `measured_neighbors` returns them."""
+        labels = self.found[row].labels.copy()
+        frame = stamps.frame
+        log_light = self.masked.psfs.log_light[row]
+        labels[:, LOG_FLUX] += log_light - np.log10(frame.noise_level[row])
+        labels[:, CENTER] -= frame.x_middle[row], frame.y_middle[row]
+        return np.column_stack([labels, np.arange(len(labels))])
 
     def _on_stamp(self, row, stamps):
         """Which neighbors of a source are on its stamp."""
@@ -212,6 +217,13 @@ class Neighborhoods:
         hidden = found.hidden([found.own, *found.others[list(shown)]])
         origin = tuple(middle_origin(n_pixels, size) for n_pixels in hidden.shape)
         return cut(hidden, origin, (size, size), fill=False)
+
+
+def _surroundings(cutout):
+    """Return the sources around that of a cutout: those that are known, else all that it shows."""
+    if isinstance(cutout, CheckedCutout):
+        return cutout.around
+    return find_surroundings(cutout)
 
 
 def _batch_of(batch, rows, cutouts):

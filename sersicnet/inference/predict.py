@@ -16,8 +16,7 @@ from sersicnet.inference.flags import (
     warn_if_unresolved,
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
-from sersicnet.inference.joined import put_joint_fits
-from sersicnet.inference.joint_fits import fit_jointly
+from sersicnet.inference.joined import with_neighbors
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.misfit import judge
 from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
@@ -105,14 +104,10 @@ def predict(
     MemoryError
         If there is too little memory.
     """
-    check_positive("batch_size", batch_size)
-    check_positive("n_samples", n_samples)
-    check_bool("augment", augment)
-    check_seed("seed", seed)
-    points = base_points(n_samples, seed)
+    _check_numbers(batch_size, n_samples, augment, seed)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
-    measure = _measure_with(net, points=points, augment=augment, seed=seed, **asked)
+    measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
     batches = open_cutouts(
         cutouts,
         stamp_size=net.stamp_size,
@@ -143,6 +138,14 @@ def predict(
         warn_of_psfs(seen.checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
+
+
+def _check_numbers(batch_size, n_samples, augment, seed):
+    """Raise an error unless these arguments are what they must be."""
+    check_positive("batch_size", batch_size)
+    check_positive("n_samples", n_samples)
+    check_bool("augment", augment)
+    check_seed("seed", seed)
 
 
 def _known(model, batch):
@@ -193,7 +196,7 @@ def _noise_scatter(batch):
     return scatter
 
 
-def _measure_with(net, *, points, augment, refine, model, assumptions, neighbors, seed):
+def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighbors, seed):
     """Return the function that measures a batch with the network."""
     refinement = check_refinement(refine)
     check_neighbors(neighbors, refinement, model)
@@ -208,7 +211,7 @@ def _measure_with(net, *, points, augment, refine, model, assumptions, neighbors
     return partial(
         _measure_universal,
         net,
-        points=points,
+        points=base_points(n_samples, seed),
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
         refinement=refinement,
         model=model,
@@ -273,31 +276,21 @@ def _measure_universal(
     if refinement is not None:
         pixels = assumptions.of(batch, stamps)
         correlation = pixels.correlation
-        posterior, quantiles, columns, flags = refinement(
+        options = {"pixels": pixels, "seed": seed, "device": device}
+        refined = refinement(
             posterior,
             quantiles,
             stamps,
             batch.psfs,
-            pixels=pixels,
-            seed=seed,
-            device=device,
             constraints=_known(model, batch),
+            **options,
         )
         if around is not None:
-            options = {"assumptions": assumptions, "evaluate": evaluate, "device": device}
-            joint = fit_jointly(around, quantiles, stamps, prior=refinement.prior, **options)
-            posterior, quantiles, columns, flags, stamps = put_joint_fits(
-                joint,
-                posterior,
-                quantiles,
-                columns,
-                flags,
-                stamps,
-                psfs=batch.psfs,
-                pixels=pixels,
-                prior=refinement.prior,
-                seed=seed,
+            options |= {"assumptions": assumptions, "evaluate": evaluate}
+            refined, stamps = with_neighbors(
+                around, refined, stamps, prior=refinement.prior, **options
             )
+        posterior, quantiles, columns, flags = refined
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
     shown = quantiles

@@ -19,7 +19,19 @@ from sersicnet.model.parts import scene_images
 from sersicnet.model.render import psf_transforms
 from sersicnet.model.scene import Scene
 
-__all__ = ["blend_fraction", "group_images", "group_layout", "group_scene", "light_on_flux"]
+__all__ = [
+    "are_sharp",
+    "blend_fraction",
+    "group_images",
+    "group_layout",
+    "group_scene",
+    "light_on_flux",
+]
+
+# Excess of a source's brightest pixel over that of a star, as a share and in units of the noise,
+# from which on it is no source behind this PSF but a cosmic ray or a hot pixel.
+_SHARPER = 1.2
+_SIGNIFICANT = 5.0
 
 
 @lru_cache
@@ -173,3 +185,42 @@ def _ellipse(labels, fwhm, size):
     major2 = 10 ** (2 * log_r_eff) + (fwhm / 2) ** 2
     minor2 = (10**log_r_eff * axis_ratio(length(e1, e2))) ** 2 + (fwhm / 2) ** 2
     return along**2 / major2 + across**2 / minor2 <= 1
+
+
+def are_sharp(centers, data, weight, psf, *, device):
+    """Return which sources are sharper than a star, such as cosmic rays.
+
+    The brightest pixel is compared with the sum of the 3 x 3 pixels around it.
+
+    Parameters
+    ----------
+    centers : (M, 2) `~numpy.ndarray`
+        Positions (dx, dy) from the middle of the stamp.
+    data, weight : (S, S) `~numpy.ndarray`
+        The stamp.
+    psf : `~sersicnet.model.PSFs`
+        Its PSF.
+    device : `~torch.device`
+        Device that renders.
+
+    Returns
+    -------
+    (M,) bool `~numpy.ndarray`
+    """
+    star = group_images(np.array([0.0, 0.5, 0.5]), ("point",), psf, 32, device=device)[0]
+    share = star[16, 16] / star[15:18, 15:18].sum()
+    middle = (data.shape[-1] - 1) / 2
+    found = np.zeros(len(centers), dtype=bool)
+    for number, (dx, dy) in enumerate(centers):
+        x = round(middle + dx)
+        y = round(middle + dy)
+        near = data[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+        if not near.size:
+            continue
+        top, left = np.unravel_index(np.argmax(near), near.shape)
+        y = max(y - 2, 0) + top
+        x = max(x - 2, 0) + left
+        whole = data[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].sum()
+        excess = (data[y, x] - _SHARPER * share * whole) * weight[y, x]
+        found[number] = excess > _SIGNIFICANT * np.sqrt(1 + 9 * (_SHARPER * share) ** 2)
+    return found

@@ -1,5 +1,6 @@
 """The sources around the one in the middle of a cutout: where they are, and their pixels."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,16 @@ from scipy import ndimage
 
 from sersicnet.preprocessing.batches import rows_of
 from sersicnet.preprocessing.segmentation import segment
+from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut_cutout, only_plane, replace
 
-__all__ = ["Surroundings", "find_surroundings", "one_cutout", "with_hidden"]
+__all__ = [
+    "KnownNeighbors",
+    "Surroundings",
+    "find_surroundings",
+    "one_cutout",
+    "with_hidden",
+]
 
 # As in `mask_neighbors`.
 _THRESHOLD = 2.0
@@ -81,6 +89,40 @@ class Surroundings:
         return cut_cutout(masked, origin, shape), origin
 
 
+@dataclass(frozen=True, eq=False)
+class KnownNeighbors:
+    """Neighbors of a source of a survey image that were measured before.
+
+    Attributes
+    ----------
+    labels : (M, 7) `~numpy.ndarray`
+        Their labels as in `~sersicnet.model.LABELS`, in the unit of the image, with centers in
+        pixels of the cutout.
+    masked, around : (ny, nx) bool `~numpy.ndarray`
+        Pixels of all neighbors, and those of others than these.
+    """
+
+    labels: np.ndarray
+    masked: np.ndarray
+    around: np.ndarray
+
+    @property
+    def own(self):
+        """As in `Surroundings`."""
+        return 0
+
+    @property
+    def others(self):
+        """As in `Surroundings`, counted from 1."""
+        return np.arange(1, len(self.labels) + 1)
+
+    def hidden(self, shown):
+        """As in `Surroundings`: either none or all of the neighbors are shown."""
+        if any(shown):
+            return self.around
+        return self.masked
+
+
 def find_surroundings(cutout):
     """Find the sources of a cutout, as `~sersicnet.preprocessing.mask_neighbors` does.
 
@@ -138,6 +180,8 @@ def with_hidden(cutout, hidden):
     """
     if cutout.mask is not None:
         hidden = hidden | np.asarray(cutout.mask, dtype=bool)
+    if isinstance(cutout, CheckedCutout):
+        return dataclasses.replace(cutout, mask=hidden)
     return replace(cutout, mask=hidden)
 
 

@@ -7,7 +7,7 @@ from helpers.blended import NEIGHBOR, blend
 from numpy.testing import assert_array_equal
 
 from sersicnet import Flags
-from sersicnet.inference import predict as module
+from sersicnet.inference import joined as module
 from sersicnet.preprocessing import mask_neighbors
 
 

@@ -24,6 +24,12 @@ def joint(net, cutouts):
     return net.predict(cutouts, neighbors="fit")
 
 
+@pytest.fixture(scope="module")
+def masked(net, cutouts):
+    """The same with masked neighbors."""
+    return net.predict([mask_neighbors(cutout) for cutout in cutouts], refine="lm")
+
+
 def test_parameters_of_a_blend_within_their_errors(joint):
     for name, value in TRUTH.items():
         pulls = (joint.median(name)[1:] - value) / joint.error(name)[1:]
@@ -31,10 +37,9 @@ def test_parameters_of_a_blend_within_their_errors(joint):
     assert (joint.error("mag")[1:] < 3 * joint.error("mag")[0]).all()
 
 
-def test_without_its_neighbor_a_galaxy_is_off(net, cutouts):
+def test_with_its_neighbor_masked_a_galaxy_is_off(masked):
     """So that the test above tests something."""
-    masked = net.predict([mask_neighbors(cutouts[1])], refine="lm")
-    assert abs(masked.median("mag")[0] - MAG) > 5 * masked.error("mag")[0]
+    assert (np.abs(masked.median("mag")[1:] - MAG) > 5 * masked.error("mag")[1:]).all()
 
 
 def test_columns_and_flags(joint):
@@ -49,8 +54,9 @@ def test_columns_and_flags(joint):
     assert joint.meta["REFINE"] == "lm (neighbors need a fit)"
 
 
-def test_a_galaxy_that_is_alone_is_what_it_is_without_the_option(joint, net, cutouts):
-    alone = net.predict(cutouts[:1], refine="lm").to_table()
+def test_a_galaxy_that_is_alone_is_what_it_is_without_the_option(joint, masked):
+    """To the bit."""
+    alone = masked.to_table()[:1]
     table = joint.to_table()[:1]
     for name in alone.colnames:
         assert_array_equal(alone[name], table[name], err_msg=name)
@@ -63,7 +69,7 @@ def test_a_galaxy_is_measured_as_without_the_others(joint, net, cutouts):
 
 def test_samples_have_the_errors_of_the_table(joint):
     samples = joint.samples(2000, seed=1)
-    assert_allclose(samples["mag"].value.std(axis=1), joint.error("mag"), rtol=0.2)
+    assert_allclose(samples["mag"].std(axis=1), joint.error("mag"), rtol=0.2)
 
 
 @pytest.mark.parametrize(
@@ -77,17 +83,15 @@ def test_samples_have_the_errors_of_the_table(joint):
 )
 def test_neighbors_that_are_hard_to_fit(spoil, net):
     """The galaxy is still right, or its flags say that something is wrong."""
-    changes = {}
     if isinstance(spoil, dict):
         cutout = blend(NEIGHBOR | spoil)
     elif spoil == "spots":
         cutout = blend(spots=[(70, 75), (71, 78), (58, 72)])
     else:
         cutout = blend(NEIGHBOR)
-        changes = np.s_[:, 75:]
         if spoil == "half":
             cutout.mask = np.zeros(cutout.shape, dtype=bool)
-            cutout.mask[changes] = True
+            cutout.mask[:, 75:] = True
         else:
             cutout.data[64:69, 72:78] = np.nan
     results = net.predict([cutout], neighbors="fit")

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from sersicnet.model import collect_psfs
 from sersicnet.model.groups import (
+    are_sharp,
     blend_fraction,
     group_images,
     group_layout,
@@ -91,3 +92,17 @@ def test_blend_fraction_counts_light_within_the_ellipse():
     label = np.array(labels_of(r_eff=12, q=0.3, theta=30))
     n_inside = np.pi * 12**2 * 0.3
     assert_allclose(blend_fraction(images, label, 0.1), 30 / n_inside, rtol=0.05)
+
+
+def test_single_pixels_are_sharper_than_stars():
+    psfs = collect_psfs([star()])
+    centers = np.array([[10.2, -7.4], [-12.5, 3.5], [20.0, 30.0]])
+    table = np.array([3.0, *centers[0]])
+    data = group_images(table, ("point",), psfs, 64, device=CPU)[0]
+    data += np.random.default_rng(4).normal(size=data.shape)
+    data[35, 19] += 100
+    assert are_sharp(centers, data, np.ones_like(data), psfs, device=CPU).tolist() == [
+        False,
+        True,
+        False,
+    ]
