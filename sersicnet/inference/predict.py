@@ -43,14 +43,16 @@ __all__ = ["check_plain", "predict"]
 
 @dataclass
 class _Seen:
-    """What batches show of the noise, the PSFs and the photons of their cutouts."""
+    """The results of batches, and what these show of noise, PSFs and photons."""
 
+    results: list = field(default_factory=list)
     scatter: list = field(default_factory=list)
     checks: list = field(default_factory=list)
     photons: list = field(default_factory=list)
 
-    def add(self, batch):
+    def add(self, batch, results):
         """Add a batch."""
+        self.results.append(results)
         self.scatter.append(_noise_scatter(batch))
         self.checks += batch.psfs.checks
         self.photons.append(np.stack([batch.stamps.photons, batch.stamps.gain]))
@@ -104,7 +106,7 @@ def predict(
     MemoryError
         If there is too little memory.
     """
-    _check_numbers(batch_size, n_samples, augment, seed)
+    check_positive("batch_size", batch_size)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
@@ -119,17 +121,15 @@ def predict(
     )
     assumptions.check_length(len(batches))
     model.check_length(len(batches))
-    parts = []
     seen = _Seen()
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
             found = measure(batch, batch_size=batch_size)
-            parts.append(_results_of(net.parameters_, batches, batch, found, model))
-            seen.add(batch)
+            seen.add(batch, _results_of(net.parameters_, batches, batch, found, model))
             bar.update(len(batch))
     warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
-    results = _join(net, batches, parts, **asked)
+    results = _join(net, batches, seen.results, **asked)
     warn_unfitted(results.flags, model, stacklevel=3)
     if batches.is_checked:
         return results
@@ -138,14 +138,6 @@ def predict(
         warn_of_psfs(seen.checks, recenter=psf_options["recenter"], stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
-
-
-def _check_numbers(batch_size, n_samples, augment, seed):
-    """Raise an error unless these arguments are what they must be."""
-    check_positive("batch_size", batch_size)
-    check_positive("n_samples", n_samples)
-    check_bool("augment", augment)
-    check_seed("seed", seed)
 
 
 def _known(model, batch):
@@ -198,6 +190,9 @@ def _noise_scatter(batch):
 
 def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighbors, seed):
     """Return the function that measures a batch with the network."""
+    check_positive("n_samples", n_samples)
+    check_bool("augment", augment)
+    check_seed("seed", seed)
     refinement = check_refinement(refine)
     check_neighbors(neighbors, refinement, model)
     if refinement is None and (neighbors == "fit" or not model.is_free):
