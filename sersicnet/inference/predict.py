@@ -272,14 +272,8 @@ def _measure_universal(
         pixels = assumptions.of(batch, stamps)
         correlation = pixels.correlation
         options = {"pixels": pixels, "seed": seed, "device": device}
-        refined = refinement(
-            posterior,
-            quantiles,
-            stamps,
-            batch.psfs,
-            constraints=_known(model, batch),
-            **options,
-        )
+        known = _known(model, batch)
+        refined = refinement(posterior, quantiles, stamps, batch.psfs, constraints=known, **options)
         if around is not None:
             options |= {"assumptions": assumptions, "evaluate": evaluate}
             refined, stamps = with_neighbors(

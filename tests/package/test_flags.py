@@ -59,5 +59,6 @@ def test_bits_stay_what_they_are():
         "NOISE_FROM_DATA": 268435456,
         "SKY_DEGENERATE": 536870912,
         "CORRELATION_UNKNOWN": 1073741824,
+        "GROUP_NOT_CONVERGED": 2147483648,
     }
     assert {name: int(Flags[name]) for name in written} == written
