@@ -25,8 +25,13 @@ _STIFFNESS = 0.3
 _RIDGE = 0.01
 _STEPS = 12
 _LONGEST_STEP = 1.5
-# Points of a component at which integrals over it are sums.
-_POINTS = 1024
+# Highest value of a function, as the logarithm of its ratio to the mean over the mixture. Functions
+# cut off what a mixture has too much of. Higher ones could collect the galaxies in corners, where
+# a normalization by sums over points sees none of them.
+_HIGHEST = np.log(4)
+# Points at which integrals over a mixture are sums, a power of 2, and those of a component at least.
+_POINTS = 8192
+_FEWEST_POINTS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +94,13 @@ class FactoredMixture:
     @cached_property
     def _log_norm(self):
         """Logarithm of the mean of the functions over the mixture."""
-        points, shares = self.mixture.spread(_POINTS)
+        points, shares = _spread(self.mixture)
         return logsumexp(self.basis(points) @ self.log_factors.ravel(), b=shares)
 
     def n_degrees(self, n_galaxies):
         """Return the number of degrees of freedom, of the factors those that stiffness leaves."""
         values = self.log_factors.ravel()
-        points, shares = self.mixture.spread(_POINTS)
+        points, shares = _spread(self.mixture)
         model = self.basis(points)
         curvature = _curvature(model, n_galaxies * softmax(model @ values + np.log(shares)))
         left = np.linalg.solve(curvature + _penalty(len(values)), curvature)
@@ -131,7 +136,7 @@ def fit_factors(evidence, mixture):
     found = FactoredMixture(mixture, np.zeros((evidence.n_coordinates, N_KNOTS)))
     basis = found.basis(evidence.points.reshape(-1, evidence.n_coordinates))
     log_joint = evidence.log_joint(mixture)
-    points, shares = mixture.spread(_POINTS)
+    points, shares = _spread(mixture)
     model = found.basis(points)
     for _ in range(_STEPS):
         values = found.log_factors.ravel()
@@ -150,7 +155,21 @@ def _climbed(values, counts, model, shares):
     expected = N_KNOTS * counts.sum() / len(values) * softmax(model @ values + np.log(shares))
     slope = counts - model.T @ expected - penalty @ values
     step = np.linalg.solve(_curvature(model, expected) + penalty, slope)
-    return values + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+    moved = values + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+    return _bounded(moved, model.T @ shares)
+
+
+def _bounded(values, weights):
+    """Return functions of mean 1, by the weights of the knots, without values above the highest."""
+    moved = values.reshape(-1, N_KNOTS)
+    log_means = logsumexp(moved, b=weights.reshape(moved.shape), axis=1, keepdims=True)
+    return np.minimum(moved - log_means, _HIGHEST).ravel()
+
+
+def _spread(mixture):
+    """Return points at which integrals over a mixture are sums, and their shares."""
+    n_each = _POINTS // 2 ** int(np.ceil(np.log2(len(mixture))))
+    return mixture.spread(max(n_each, _FEWEST_POINTS))
 
 
 def _curvature(model, expected):

@@ -68,6 +68,18 @@ def test_density_is_normalized():
     assert volume == pytest.approx(1.6**3, rel=0.05)
 
 
+def test_galaxies_in_a_corner_do_not_break_the_normalization():
+    """Where the sums over the mixture have no points, functions cannot grow without limit."""
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(1000, 4))
+    points[:60, :3] = 4.0
+    population = fit_factors(measured(points, 0.3, rng), NORMAL)
+    ratios = np.exp(population.log_factor(NORMAL.sample(200_000, rng)))
+    assert ratios.mean() == pytest.approx(1, abs=0.02)
+    assert ratios.max() < 300
+    assert len(population.sample(10_000, rng)) == 10_000
+
+
 def test_degrees_of_freedom():
     """Of few galaxies, stiffness leaves little of the factors; of many, all of them."""
     population = FactoredMixture(NORMAL, np.zeros((4, N_KNOTS)))
