@@ -29,7 +29,7 @@ _LONGEST_STEP = 1.5
 # cut off what a mixture has too much of. Higher ones could collect the galaxies in corners, where
 # a normalization by sums over points sees none of them.
 _HIGHEST = np.log(4)
-# Points at which integrals over a mixture are sums, a power of 2, and those of a component at least.
+# Points at which integrals over a mixture are sums, a power of 2; those of a component at least.
 _POINTS = 8192
 _FEWEST_POINTS = 1024
 
