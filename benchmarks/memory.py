@@ -1,14 +1,15 @@
-"""How much memory a prediction of many cutouts needs, beyond its inputs and results.
+"""How much memory a prediction of many cutouts needs, beyond its inputs.
 
 ::
 
-    python -m benchmarks.memory docs/_static/memory
-    python -m benchmarks.memory docs/_static/memory -n 250 1000 --refine lm
+    python -m benchmarks.memory docs/_static/memory -n 500 4000 20000
+    python -m benchmarks.memory docs/_static/memory -n 500 2000 --refine lm
+    python -m benchmarks.memory docs/_static/memory -n 20 100 --refine importance
 
 The cutouts are one array of 32 x 32 pixels. ``memory.csv`` (``memory_lm.csv`` of fits) has, per
-number of cutouts, megabytes: those of the array, those of the results when they are pickled, and
-the peak of the process above what it had before the call. Each number is measured in a process of
-its own.
+number of cutouts, the megabytes of the array, those of the results when they are pickled, and the
+peak of the process above what it had before the call; and the bytes that the results keep of each
+cutout (`~benchmarks.common.storage.kept_bytes`). Each row is measured in a process of its own.
 """
 
 import multiprocessing
@@ -19,6 +20,7 @@ import numpy as np
 from astropy.table import QTable
 
 from benchmarks.common.command import add_weights, make_parser
+from benchmarks.common.storage import kept_bytes
 from benchmarks.common.tables import print_table, write_rounded
 from sersicnet import SersicNet
 from sersicnet.io.weights import weights_path
@@ -49,7 +51,7 @@ def main(arguments=None):
 
 
 def measure(n, weights, refine):
-    """Measure the memory of one prediction, in megabytes.
+    """Measure the memory of one prediction: megabytes, and the bytes that each cutout leaves.
 
     Parameters
     ----------
@@ -78,7 +80,13 @@ def measure(n, weights, refine):
         "array": cutouts.nbytes / _MEGA,
         "results": len(pickle.dumps(results)) / _MEGA,
         "peak above": (_peak() - before) / _MEGA,
+        "bytes per cutout": bytes_per_cutout(results),
     }
+
+
+def bytes_per_cutout(results):
+    """Return the bytes that results keep of each galaxy, without what all have in common."""
+    return (kept_bytes(results) - kept_bytes(results[:1])) / (len(results) - 1)
 
 
 def _peak():

@@ -1,6 +1,5 @@
 """The network's posteriors of a batch of stamps."""
 
-import copy
 from functools import partial
 
 import numpy as np
@@ -23,7 +22,7 @@ SEVEN = tuple(PARAMETERS)
 _MOST_BINNINGS = 3
 
 
-def predict_posterior(network, batch, *, points, ways, batch_size):
+def predict_posterior(network, batch, *, flow, points, ways, batch_size):
     """Evaluate the posterior network; galaxies that are too large for their stamp are binned.
 
     Parameters
@@ -32,6 +31,8 @@ def predict_posterior(network, batch, *, points, ways, batch_size):
         Network in evaluation mode.
     batch : `~sersicnet.preprocessing.batches.Batch`
         N cutouts.
+    flow : `~zuko.flows.Flow`
+        Copy of its flow on the CPU, which the posterior keeps.
     points : (S, 7) `~numpy.ndarray`
         Standard normal points that quantiles are computed from.
     ways : tuple of int
@@ -70,9 +71,7 @@ def predict_posterior(network, batch, *, points, ways, batch_size):
                 arrays[name][rows] = array
         stamps = stamps.with_rows(np.concatenate(places), Stamps.concatenate(parts))
     quantiles = np.moveaxis(arrays.pop("quantiles"), 0, 2)
-    # The user may move the network to another device, or train it.
-    posterior = FlowDensity(copy.deepcopy(network.flow).cpu(), **arrays)
-    return stamps, posterior, quantiles
+    return stamps, FlowDensity(flow, **arrays), quantiles
 
 
 def _evaluate(network, stamps, psfs, *, points, ways, batch_size):

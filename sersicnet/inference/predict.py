@@ -1,5 +1,6 @@
 """From cutouts to results: what `SersicNet.predict` does."""
 
+import copy
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -128,6 +129,7 @@ def predict(
             found = measure(batch, batch_size=batch_size)
             seen.add(batch, _results_of(net.parameters_, batches, batch, found, model))
             bar.update(len(batch))
+            del batch, found  # whose memory the next batch needs
     warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
     results = _join(net, batches, seen.results, **asked)
     warn_unfitted(results.flags, model, stacklevel=3)
@@ -206,6 +208,8 @@ def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighb
     return partial(
         _measure_universal,
         net,
+        # a copy: the user may move the network to another device, or train it
+        flow=copy.deepcopy(net.network_.flow).cpu(),
         points=base_points(n_samples, seed),
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
         refinement=refinement,
@@ -249,7 +253,7 @@ def check_plain(refine, augment, model=None, neighbors="mask"):
 
 
 def _measure_universal(
-    net, batch, *, points, ways, refinement, model, assumptions, neighbors, seed, batch_size
+    net, batch, *, flow, points, ways, refinement, model, assumptions, neighbors, seed, batch_size
 ):
     """Measure a batch with the posterior network.
 
@@ -257,9 +261,8 @@ def _measure_universal(
     and columns of the misfit and of the refinement.
     """
     device = net.network_.whiten.weight.device
-    evaluate = partial(
-        predict_posterior, net.network_, points=points, ways=ways, batch_size=batch_size
-    )
+    settings = {"flow": flow, "points": points, "ways": ways, "batch_size": batch_size}
+    evaluate = partial(predict_posterior, net.network_, **settings)
     around = None
     if neighbors == "fit":
         around = Neighborhoods.of(batch)

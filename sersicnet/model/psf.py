@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
@@ -20,6 +21,7 @@ __all__ = [
     "is_list_of_stamps",
     "psfs_of",
     "require_psfs",
+    "share_copies",
 ]
 
 # Oversampling of binned PSFs: pixels of the data where it can be, as the response of a large pixel
@@ -238,13 +240,41 @@ def collect_psfs(psfs, *, oversampling=1, normalize=True, recenter=True, check=T
     return PSFs(stamps, which, np.log10(sums)[which], int(oversampling), checks)
 
 
+def share_copies(psfs):
+    """Return the same PSFs, with one object in the place of all copies of a stamp.
+
+    Parameters
+    ----------
+    psfs : list
+        A stamp or None for each cutout, from `psfs_of`.
+
+    Returns
+    -------
+    list
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model.psf import share_copies
+    >>> first, second = share_copies([np.ones((3, 3)), np.ones((3, 3))])
+    >>> first is second
+    True
+    """
+    by_id = {id(None): None}
+    by_pixels = {}
+    for psf in psfs:
+        if id(psf) not in by_id:
+            by_id[id(psf)] = by_pixels.setdefault(_pixels_of(psf), psf)
+    return [by_id[id(psf)] for psf in psfs]
+
+
 def _pixels_of(psf):
     """What is the same for copies of a stamp only."""
     try:
         pixels = np.asarray(psf, dtype=float)
     except (TypeError, ValueError):
         return id(psf)
-    return pixels.shape, pixels.tobytes(), np.ma.is_masked(psf)
+    return pixels.shape, blake2b(pixels.tobytes()).digest(), np.ma.is_masked(psf)
 
 
 def _checked(psf, *, oversampling, normalize, recenter):

@@ -4,6 +4,7 @@ An encoder summarizes the image in one vector; a normalizing flow turns it into 
 all that training needs, it imports torch, NumPy and zuko only.
 """
 
+import gc
 from itertools import pairwise
 
 import torch
@@ -63,6 +64,9 @@ class Posterior:
     def transport(self, normal):
         """Transform standard normal numbers to unconstrained labels, both (S, N, 7)."""
         white = self.flow(self.context).transform.inv(normal)
+        # Transforms and their inverses refer to each other: their tensors, 1 MB per galaxy for 64
+        # draws, would stay until Python looks for such circles.
+        gc.collect(0)
         inverse = torch.linalg.inv(self.factor)
         return self.mean + (inverse @ white[..., None])[..., 0]
 

@@ -10,7 +10,7 @@ from sersicnet._settings import check_positive
 from sersicnet._words import counted
 from sersicnet.io.gains import check_gain_unit
 from sersicnet.io.mask_bits import check_mask_bits
-from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
+from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs, share_copies
 from sersicnet.model.psf_models import plain_psf
 from sersicnet.model.psf_stamp import check_oversampling
 from sersicnet.preprocessing.images import check_cutouts
@@ -221,7 +221,7 @@ def open_cutouts(
         require_psfs(psfs)
     return OpenCutouts(
         cutouts,
-        psfs,
+        share_copies(psfs),  # results keep them
         psf_options | {"oversampling": oversampling},
         pixel_scale,
         per_cutout(zeropoint, n_cutouts, "zeropoint"),

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from astropy.table import Table
 from numpy.testing import assert_allclose
 
 from benchmarks import drawn, memory, truncated
+from benchmarks.common.storage import kept_bytes
+from sersicnet.preprocessing import StampFrame
 
 
 def test_ways_to_draw(tmp_path):
@@ -46,8 +49,20 @@ def test_light_beyond_the_end_is_missing():
     assert whole["half_light"] == pytest.approx(whole["r_eff"])
 
 
+def test_kept_bytes():
+    """Views count with what they are a view of, and nothing counts twice."""
+    image = np.zeros((10, 10))
+    tensor = torch.zeros(10)
+    empty = kept_bytes([None] * 4)
+    assert kept_bytes([image[0], image[1], tensor[:2], tensor]) == empty + 800 + 40
+    assert kept_bytes({"copy": image[0].copy()}) == kept_bytes({"copy": None}) + 80
+    frame = StampFrame(*np.zeros((6, 5)))
+    assert kept_bytes(frame) >= 6 * 5 * 8
+
+
 def test_memory_of_a_prediction():
     found = memory.measure(40, "universal", None)
     assert found["array"] == pytest.approx(40 * 32 * 32 * 4 / 1e6)
     assert found["results"] > 0
     assert found["peak above"] >= 0
+    assert 500 < found["bytes per cutout"] < 2000

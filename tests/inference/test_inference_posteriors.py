@@ -26,7 +26,7 @@ def test_answer_of_the_flow_that_is_not_finite(value, net, images):
 
     (batch,) = open_cutouts(images, stamp_size=128, psf=star(), **UNITS)
     points = np.random.default_rng(1).normal(size=(8, 7))
-    options = {"points": points, "ways": (0,), "batch_size": 64}
+    options = {"flow": Broken.flow, "points": points, "ways": (0,), "batch_size": 64}
     stamps, answer, quantiles = predict_posterior(Broken(), batch, **options)
     failed = (stamps.flags & int(Flags.PREDICTION_FAILED)) != 0
     assert failed.tolist() == [False, True, False, False, False, False]

@@ -8,7 +8,7 @@ from helpers.stars import draw_star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.flags import Flags
-from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs
+from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs, share_copies
 
 
 def star(fwhm, shape=(31, 31), *, oversampling=1, shift=(0, 0)):
@@ -93,6 +93,16 @@ def test_copies_of_one_stamp_are_one():
     flat = np.array([1.0, 1, 9, 1, 1, 1])
     psfs = collect_psfs([flat.reshape(2, 3), flat.reshape(3, 2)])
     assert psfs.which.tolist() == [0, 1]
+
+
+def test_copies_of_one_stamp_are_one_object():
+    psf = star(3)
+    other = star(4)
+    shared = share_copies([psf, psf.copy(), other, None, "?", psf, np.nan])
+    assert [id(each) for each in shared[:3]] == [id(psf), id(psf), id(other)]
+    assert shared[3:5] == [None, "?"]
+    assert shared[5] is psf
+    assert np.isnan(shared[6])
 
 
 def test_own_sum():

@@ -1,5 +1,6 @@
 """The network for any survey: a density that is one, finite for any stamp, of limited size."""
 
+import gc
 import math
 
 import numpy as np
@@ -111,6 +112,25 @@ def test_samples_come_from_the_generator(posterior):
 
 
 # --- a density --------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_draws_leave_no_tensors(posterior):
+    """Also where Python does not look for circles of objects, which it does now and then."""
+
+    def n_tensors():
+        return sum(type(each) is torch.Tensor for each in gc.get_objects())
+
+    normal = torch.zeros(2, N, N_LABELS, dtype=torch.float64)
+    posterior.transport(normal)
+    gc.collect()
+    gc.disable()
+    try:
+        before = n_tensors()
+        posterior.transport(normal)
+        assert n_tensors() <= before
+    finally:
+        gc.enable()
 
 
 @torch.no_grad()
