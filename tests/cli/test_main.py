@@ -2,6 +2,7 @@
 
 import errno
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -20,6 +21,13 @@ def test_errors_are_one_line(files, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("sersicnet: --weights='nonsense' must be one of")
     assert error.count("\n") == 1
+
+
+def test_the_package_is_a_command_as_well(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["sersicnet", "nonsense"])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_module("sersicnet", run_name="__main__")
+    assert "sersicnet: error" in capsys.readouterr().err
 
 
 def test_interrupted(files, tmp_path, monkeypatch, capsys):

@@ -32,6 +32,7 @@ ORDER = [
     ["_fitter", "measure"],
     ["fitter", "survey"],
     ["cli"],
+    ["__main__"],
     ["benchmarks"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
