@@ -8,7 +8,7 @@ from astropy.table import QTable
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._settings import check_positive, check_seed
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import COLUMNS, check_columns, describe
+from sersicnet.diagnostics.schema import check_columns, columns_with, describe
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import all_samples, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
@@ -197,10 +197,11 @@ class SersicResults:
         if not self.frame.is_square.all():
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
+        known = columns_with(self.parts)
         for name, values in self.columns.items():
-            table[name] = COLUMNS[name].with_unit(values) if name in COLUMNS else values
+            table[name] = known[name].with_unit(values) if name in known else values
         table["flags"] = self.flags
-        describe(table)
+        describe(table, known)
         if columns is None:
             return table
         return table[check_columns(columns, table.colnames)]

@@ -12,7 +12,8 @@ import astropy.units as u
 from sersicnet._settings import similar_names
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["COLUMNS", "POPULATION_COLUMNS", "check_columns", "describe"]
+__all__ = ["COLUMNS", "POPULATION_COLUMNS", "check_columns", "columns_with", "describe"]
+__all__ += ["part_columns"]
 
 _OTHERS = (
     Column(
@@ -109,27 +110,44 @@ def _population_columns():
     return (*columns, *_OF_POPULATIONS)
 
 
-# Parts of galaxies, and what is measured of each.
-_PARTS = {
-    "bulge": ("mag", "r_eff", "n", "q", "theta"),
-    "disk": ("mag", "r_eff", "n", "q", "theta"),
-    "host": ("mag", "r_eff", "n", "q", "theta"),
-    "point": ("mag",),
-}
+# What is measured of parts of galaxies, and the parts of models that have names.
+_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
+_NAMED_PARTS = (
+    ("bulge", "sersic"),
+    ("disk", "sersic"),
+    ("host", "sersic"),
+    ("point", "point"),
+)
 _SHORT_OF_PARTS = _SHORT | {"theta": "angle of the major axis from +x"}
 
 
-def _part_columns():
-    """Make the columns of the parameters of parts, and of the shares of the first of two."""
+def part_columns(parts):
+    """Make the columns of the parameters of parts of galaxies, and of their shares in the light.
+
+    Parameters
+    ----------
+    parts : sequence of (str, str)
+        Name and profile of each part.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.schema import part_columns
+    >>> part_columns([("core", "point")])[0].name
+    'mag_core'
+    """
     columns = []
-    for part, names in _PARTS.items():
-        for name in names:
+    for part, profile in parts:
+        for name in _OF_PARTS[profile]:
             whole = PARAMETERS[name].description
             for column in PARAMETERS[name].columns:
                 renamed = column.name.replace(name, f"{name}_{part}", 1)
                 about = column.description.replace(whole, _SHORT_OF_PARTS.get(name, whole))
                 columns.append(replace(column, name=renamed, description=f"{about}, of the {part}"))
-    for part in ("bulge", "point"):
+    for part, _ in parts:
         about = f"share of the {part} in the light"
         plain = Column(f"{part}_to_total", None, about, format=".4f", ucd="phot.flux;arith.ratio")
         columns.append(plain)
@@ -144,18 +162,35 @@ POPULATION_COLUMNS = _population_columns()
 
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
-COLUMNS |= {column.name: column for column in _part_columns()}
+COLUMNS |= {column.name: column for column in part_columns(_NAMED_PARTS)}
 for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 
 
-def describe(table):
+def columns_with(parts):
+    """Return all columns that are known, by name, with those of some parts of galaxies.
+
+    Parameters
+    ----------
+    parts : sequence of (str, str), or None
+        As in `part_columns`.
+
+    Returns
+    -------
+    dict of `~sersicnet.parameters.Column`
+    """
+    return COLUMNS | {column.name: column for column in part_columns(parts or ())}
+
+
+def describe(table, columns=COLUMNS):
     """Give the columns of a table that are known their descriptions, digits and UCDs.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
         The table, whose columns are changed in place.
+    columns : dict of `~sersicnet.parameters.Column`, optional
+        The columns that are known, by name.
 
     Examples
     --------
@@ -167,8 +202,8 @@ def describe(table):
     axis ratio b/a phys.size.axisRatio .4f
     """
     for name in table.colnames:
-        if name in COLUMNS:
-            column = COLUMNS[name]
+        if name in columns:
+            column = columns[name]
             info = table[name].info
             info.description = column.description
             info.format = column.format

@@ -1,4 +1,4 @@
-"""Galaxies of several parts at one center: their parameters, and where fits of them start."""
+"""Galaxies of several parts at one center: what is known of them, and where fits of them start."""
 
 from dataclasses import dataclass
 
@@ -6,65 +6,120 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
+from sersicnet.inference.known_numbers import (
+    can_be_held,
+    known_numbers,
+    make_scene,
+    normal_priors,
+    with_fixed,
+)
+from sersicnet.inference.part_layouts import name_in_layout, part_layout, shaped_by_axes
+from sersicnet.model.description import Model
 from sersicnet.model.labels import LABELS, LOG_FLUX, PROFILE_LABELS
-from sersicnet.model.layout import Layout
-from sersicnet.model.scene import Scene
 
 __all__ = ["Composite"]
 
+# Layouts of the models that have names.
 LAYOUTS = {
-    "point": Layout(free=("log_flux", "dx", "dy"), parts=(("point", "point"),)),
-    "sersic+exp": Layout(
-        free=(
-            *("log_flux", "share", "log_ratio", "log_r_eff.disk", "n.bulge"),
-            *("e1.bulge", "e2.bulge", "e1.disk", "e2.disk", "dx", "dy"),
-        ),
-        known=("n.disk",),
-        parts=(("bulge", "sersic"), ("disk", "sersic")),
-    ),
-    "point+sersic": Layout(
-        free=("log_flux", "share", "log_r_eff", "n", "e1", "e2", "dx", "dy"),
-        parts=(("point", "point"), ("host", "sersic")),
-    ),
-    "point+exp": Layout(
-        free=("log_flux", "share", "log_r_eff", "e1", "e2", "dx", "dy"),
-        known=("n",),
-        parts=(("point", "point"), ("disk", "sersic")),
-    ),
+    name: part_layout(Model(name).combination, ("n_disk",))
+    for name in ("point", "sersic+exp", "point+sersic", "point+exp")
 }
 # Shares of the first part in the light that fits start from.
 _SHARES = (0.05, 0.3, 0.7)
+# The least and the largest one where the light of a part is known.
+_SHARE_LIMITS = (0.02, 0.98)
 # Radii of bulge and disk that fits start from, over that of a single Sersic profile: those of
 # GALAPAGOS-2 (Haussler et al. 2022, A&A 664, A92, table 1).
 _BULGE_RADIUS = 0.3
 _DISK_RADIUS = 1.2
 _BULGE_N = 2.5
 _HOST_N = 2.0
+# What the parts of a model start as.
+_ROLES = {
+    "point": (("point",),),
+    "sersic+exp": (("bulge", "disk"),),
+    "point+sersic": (("point", "host"),),
+    "point+exp": (("point", "disk"),),
+    "sersic+sersic": (("bulge", "disk"), ("disk", "bulge")),
+}
+_ENDINGS = ("", "_err", "_lo", "_hi")
 
 
 @dataclass(frozen=True, eq=False)
 class Composite(Rows):
-    """N galaxies of several parts, of which nothing is known.
+    """What is known of N galaxies of several parts, in the units of tables.
 
     Attributes
     ----------
-    name : str
-        Name of the model.
+    model : `~sersicnet.Model`
+        The user's model.
     numbers : (N,) int `~numpy.ndarray`
         Numbers of the galaxies.
+    fixed, priors : dict
+        As in `~sersicnet.inference.constraints.Constraints`, by the names of columns.
     """
 
-    shared = ("name",)
+    shared = ("model",)
 
-    name: str
+    model: Model
     numbers: np.ndarray
+    fixed: dict
+    priors: dict
+
+    @classmethod
+    def of(cls, model, numbers):
+        """Make those of some galaxies.
+
+        Parameters
+        ----------
+        model : `~sersicnet.Model`
+            The user's model.
+        numbers : (N,) int `~numpy.ndarray`
+            Numbers of the galaxies.
+
+        Returns
+        -------
+        Composite
+        """
+        return cls(model, numbers, *model.known(numbers))
+
+    def __len__(self):
+        return len(self.numbers)
 
     def scene(self, start, frame, log_light, offset):
-        """Return the scene of the fits, and that all galaxies can be fitted."""
-        n = len(self.numbers)
-        layout = LAYOUTS[self.name]
-        known = torch.ones(n, len(layout.known), dtype=torch.float64)  # the index of a disk
-        return Scene.of(layout, known), np.ones(n, dtype=bool)
+        """Return the scene of the fits, and which galaxies have values that make sense.
+
+        As `~sersicnet.inference.constraints.Constraints.scene` does.
+        """
+        combination = self.model.combination
+        tied = self.model.tied
+        known = {}
+        normals = {}
+        usable = np.ones(len(self), dtype=bool)
+        for part in (None, *combination.components):
+            fixed = self._of_part(self.fixed, part)
+            priors = self._of_part(self.priors, part)
+            units = frame, log_light, offset
+            by_axes = shaped_by_axes(combination, part, {*self.fixed, *self.priors}, tied)
+            with np.errstate(all="ignore"):  # some values may be those of no galaxy
+                own = known_numbers(fixed, priors, start, *units, by_axes=by_axes)
+                own_normals = normal_priors(priors, *units)
+            usable &= can_be_held(fixed, priors, frame)
+            for found, numbers in ((known, own), (normals, own_normals)):
+                for kind, values in numbers.items():
+                    found[name_in_layout(combination, part, kind, tied)] = values
+        if {"q", "r_eff"} & set(tied):  # equal in pixels is not equal on the sky
+            usable &= frame.is_square
+        layout = part_layout(combination, (*self.fixed,), (*self.priors,), tied)
+        known = {name: known[name] for name in layout.known}
+        normals = {name: normals[name] for name in layout.priors}
+        return make_scene(layout, known, normals, usable)
+
+    def _of_part(self, values, part):
+        """What is known of a part, or of the whole, by the names of parameters."""
+        known = self.model.combination.parameters
+        own = {name: known[name] for name in values if known[name][0] == part}
+        return {parameter: values[name] for name, (_, parameter) in own.items()}
 
     def starts(self, labels, scene):
         """Return labels of all parts that fits start from, made of those of a single profile.
@@ -82,21 +137,76 @@ class Composite(Rows):
             The largest galaxies first.
         """
         parts = scene.layout.parts
+        roles = _ROLES[self.model.name]
         if len(parts) == 1:
-            return [_chosen(labels, parts[0][1])]
-        starts = []
-        for share in _SHARES:
-            columns = []
-            for (name, profile), light in zip(parts, (share, 1 - share), strict=True):
-                own = _shaped(labels, name)
-                own[:, LOG_FLUX] += np.log10(light)
-                columns.append(_chosen(own, profile))
-            starts.append(np.concatenate(columns, axis=1))
-        return starts
+            starts = [_chosen(labels, parts[0][1])]
+        else:
+            if self.model.combination.is_ordered:
+                roles = roles[:1]
+            starts = [
+                _divided(labels, parts, own, share)
+                for own in roles
+                for share in _shares(labels, scene)
+            ]
+        if not self.fixed.keys() - {"n_disk"}:
+            return starts
+        return [scene.labels(scene.values(torch.from_numpy(each))).numpy() for each in starts]
 
     def put_into(self, quantiles, parameters):
-        """Return the quantiles: nothing is fixed."""
-        return quantiles
+        """Put fixed values of the whole into quantiles of measured galaxies."""
+        return with_fixed(quantiles, parameters, self.fixed)
+
+    def put_into_columns(self, columns):
+        """Return columns of parts with fixed values as they came, and tied ones that are equal.
+
+        Parameters
+        ----------
+        columns : dict of (N,) `~numpy.ndarray`
+            Columns of a table by their names.
+
+        Returns
+        -------
+        dict of (N,) `~numpy.ndarray`
+        """
+        combination = self.model.combination
+        columns = dict(columns)
+        for parameter, (first, second) in self.model.tied.items():
+            for ending in _ENDINGS:
+                own = columns[combination.column(first, parameter) + ending]
+                columns[combination.column(second, parameter) + ending] = own.copy()
+        for name in self.fixed:
+            if name not in columns:
+                continue
+            quantiles = np.stack([columns[name + ending] for ending in ("_lo", "", "_hi")])
+            (row,) = with_fixed(quantiles[None], (name,), self.fixed)
+            columns[f"{name}_err"] = np.where(np.isfinite(row[1]), 0.0, np.nan)
+            columns |= dict(zip((f"{name}_lo", name, f"{name}_hi"), row, strict=True))
+        return columns
+
+
+def _shares(labels, scene):
+    """Return shares of the first part in the light that fits start from."""
+    parts = [part for part, _ in scene.layout.parts]
+    known = dict(zip(scene.layout.known, scene.known.numpy().T, strict=True))
+    if "share" in known:
+        return [known["share"]]
+    for number, part in enumerate(parts):
+        flux = known.get(f"log_flux.{part}")
+        if flux is not None:
+            share = 10 ** np.clip(flux - labels[:, LOG_FLUX], -9, 9)
+            share = np.clip(share, *_SHARE_LIMITS)
+            return [1 - share if number else share]
+    return _SHARES
+
+
+def _divided(labels, parts, roles, share):
+    """Return labels of two parts, made of those of one profile."""
+    columns = []
+    for (_, profile), role, light in zip(parts, roles, (share, 1 - share), strict=True):
+        own = _shaped(labels, role)
+        own[:, LOG_FLUX] += np.log10(light)
+        columns.append(_chosen(own, profile))
+    return np.concatenate(columns, axis=1)
 
 
 def _chosen(labels, profile):
@@ -104,10 +214,10 @@ def _chosen(labels, profile):
     return labels[:, [LABELS.index(kind) for kind in PROFILE_LABELS[profile]]]
 
 
-def _shaped(labels, name):
+def _shaped(labels, role):
     """Return labels with the radius, index and ellipticity that fits of a part start from."""
     columns = dict(zip(LABELS, labels.T.copy(), strict=True))
-    match name:
+    match role:
         case "bulge":
             columns["log_r_eff"] += np.log10(_BULGE_RADIUS)
             columns["n"][:] = _BULGE_N

@@ -22,6 +22,8 @@ _SHOWN_BY = {
     "log_r_eff": ("r_eff",),
     "n": ("n",),
     "e1": ("q", "theta"),
+    "q": ("q",),
+    "turn": ("theta",),
     "dx": ("x_0",),
     "dy": ("y_0",),
 }
@@ -57,7 +59,7 @@ def part_quantiles(posterior, held, frame):
     """
     rows = np.arange(len(posterior))
     normal = _points(posterior.mean.shape[1])
-    away = normal @ np.swapaxes(posterior.roots(rows), 1, 2)
+    away = normal @ _symmetric_roots(posterior, rows)
     drawn = posterior.measured_labels(posterior.mean[:, None] + away, rows)
     best = posterior.measured_labels(posterior.mean[:, None], rows)
     layout = posterior.scene.layout
@@ -65,7 +67,8 @@ def part_quantiles(posterior, held, frame):
     lost = _lost(layout, held)
     found = {}
     for name, values in draws.items():
-        found[name] = _around(name, values, optimum[name], lost.get(name))
+        parameter = _parameter_of(name, layout.parts)
+        found[name] = _around(parameter, values, optimum[name], lost.get(name))
     quantiles = np.stack([found[name] for name in SEVEN])
     columns = {}
     for name, values in found.items():
@@ -84,15 +87,23 @@ def _points(n_parameters):
     return norm.ppf(uniform)
 
 
+def _symmetric_roots(posterior, rows):
+    """Return the symmetric roots of the covariances: the only ones that rounding cannot turn."""
+    root = posterior.roots(rows)
+    good = np.isfinite(root).all(axis=(1, 2))
+    axes, widths, _ = np.linalg.svd(root[good])
+    root[good] = (axes * widths[:, None]) @ np.swapaxes(axes, 1, 2)
+    return root
+
+
 def _values(labels, frame, parts):
     """Return parameters of the whole and of its parts, by the names of their columns."""
     named = joined_labels(labels, parts)
     return parameter_samples(named, frame, SEVEN) | named_part_samples(named, frame, parts)
 
 
-def _around(name, draws, optimum, lost):
+def _around(parameter, draws, optimum, lost):
     """Return quantiles around the optimum, (3, N)."""
-    parameter = _parameter_of(name)
     if parameter == "theta":
         draws = optimum + wrap_theta(draws - optimum)
     low, middle, high = _quantiles(draws)
@@ -112,13 +123,15 @@ def _quantiles(draws):
     return summarize({"n": draws}, ("n",))[0]
 
 
-def _parameter_of(name):
+def _parameter_of(name, parts):
     """Return the parameter that a column shows, of the whole or of a part."""
     if name in PARAMETERS:
         return name
-    if name.endswith("_to_total"):
-        return "share"
-    return name.rpartition("_")[0]
+    for part, _ in parts:
+        parameter = name.removesuffix(f"_{part}")
+        if parameter in PARAMETERS:
+            return parameter
+    return "share"
 
 
 def _lost(layout, held):

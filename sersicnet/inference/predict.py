@@ -159,6 +159,8 @@ def _results_of(parameters, batches, batch, found, model):
     constraints = _known(model, batch)
     if constraints is not None:
         quantiles = constraints.put_into(quantiles, parameters)
+        columns = constraints.put_into_columns(columns)
+    kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 

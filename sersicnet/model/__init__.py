@@ -22,6 +22,8 @@ module              content
 ``scene``           The same for N galaxies, with what is known of each.
 ``scene_prior``     The prior of these parameters.
 ``components``      What users say of a galaxy: components, fixed values, priors.
+``combinations``    Components that can be fitted together, and their names.
+``ties``            Parameters that two components have together.
 ``description``     The models of users.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
@@ -52,6 +54,7 @@ _HOMES = {
     "ORIENTATIONS": "symmetries",
     "PSFCheck": "psf_check",
     "PSFs": "psf",
+    "PointSource": "components",
     "Scene": "scene",
     "Sersic": "components",
     "StampLikelihood": "likelihood",
@@ -111,6 +114,7 @@ __all__ = [
     "NormalPrior",
     "PSFCheck",
     "PSFs",
+    "PointSource",
     "Scene",
     "Sersic",
     "StampLikelihood",

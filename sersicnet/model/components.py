@@ -5,14 +5,24 @@ from dataclasses import dataclass, field, fields
 import astropy.units as u
 import numpy as np
 
-from sersicnet.model.prior import N_LIMITS, Q_LIMITS
+from sersicnet._settings import similar_names
+from sersicnet.model.prior import N_LIMITS, Q_LIMITS, SHARE_LIMITS
 from sersicnet.parameters import PARAMETERS, to_floats
 
-__all__ = ["DeVaucouleurs", "Exponential", "NormalPrior", "Sersic", "known_values"]
+__all__ = [
+    "Component",
+    "DeVaucouleurs",
+    "Exponential",
+    "NormalPrior",
+    "PointSource",
+    "Sersic",
+    "known_values",
+    "parameter_values",
+]
 
 # Limits of values that hold for any image; those of sizes and positions are in pixels.
 _POSITIVE = (np.nextafter(0, 1), np.inf)
-_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": _POSITIVE}
+_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": _POSITIVE, "share": SHARE_LIMITS}
 _ANY = (-np.inf, np.inf)
 
 
@@ -103,13 +113,13 @@ class NormalPrior:
     low: object = None
     high: object = None
 
-    def values(self, name):
+    def values(self, parameter, name=None):
         """Return the values for a parameter in the unit of tables, by their names.
 
         Parameters
         ----------
-        name : str
-            Name of the parameter.
+        parameter, name
+            As in `parameter_values`.
 
         Returns
         -------
@@ -121,8 +131,8 @@ class NormalPrior:
         TypeError, ValueError, `~astropy.units.UnitConversionError`
             If one is impossible for this parameter.
         """
-        unit = PARAMETERS[name].unit
-        err_unit = PARAMETERS[name].err_unit
+        name = name or parameter
+        unit, err_unit = _units(parameter)
         found = {
             "mean": known_values(f"mean of the prior of {name}", self.mean, unit=unit),
             "err": known_values(
@@ -134,7 +144,7 @@ class NormalPrior:
             value = getattr(self, end)
             if value is not None:
                 found[end] = known_values(f"{end} of the prior of {name}", value, unit=unit)
-        lowest, highest = _LIMITS.get(name, _ANY)
+        lowest, highest = _LIMITS.get(parameter, _ANY)
         if np.all(np.fmax(found["low"], lowest) >= np.fmin(found["high"], highest)):
             msg = (
                 f"the prior of {name} has low={self.low!r} and high={self.high!r}: nothing is left "
@@ -144,8 +154,91 @@ class NormalPrior:
         return found
 
 
+def parameter_values(parameter, value, name=None):
+    """Return what is known of a parameter, in the unit of tables.
+
+    Parameters
+    ----------
+    parameter : str
+        One of `~sersicnet.parameters.PARAMETERS`, or ``'share'``, that of a part in the light.
+    value : float, `~astropy.units.Quantity`, array_like or NormalPrior
+        A fixed value or a prior.
+    name : str, optional
+        Name for messages, by default that of the parameter.
+
+    Returns
+    -------
+    `~numpy.ndarray` or dict of `~numpy.ndarray`
+        Fixed values, or the values of a `NormalPrior`.
+    """
+    if isinstance(value, NormalPrior):
+        return value.values(parameter, name)
+    unit, _ = _units(parameter)
+    return known_values(name or parameter, value, unit=unit, limits=_LIMITS.get(parameter, _ANY))
+
+
+def _units(parameter):
+    """Return the units of a parameter and of its error."""
+    if parameter == "share":
+        return None, None
+    return PARAMETERS[parameter].unit, PARAMETERS[parameter].err_unit
+
+
+class Component:
+    """One part of a galaxy, of which all or some parameters are free.
+
+    Raises
+    ------
+    TypeError
+        If there is no parameter of a name.
+    """
+
+    def __new__(cls, *values, **given):
+        """Check the names of the parameters."""
+        known = [each.name for each in fields(cls) if each.init]
+        if values:
+            msg = f"{cls.__name__} takes {', '.join(known)} by name, such as {known[0]}=..."
+            raise TypeError(msg)
+        for name in given:
+            if name not in known:
+                hint = similar_names(name, known)
+                msg = f"{cls.__name__} has no {name!r}{hint}; there are {', '.join(known)}"
+                raise TypeError(msg)
+        return super().__new__(cls)
+
+    def __post_init__(self):
+        for name in self.settings:
+            self.values(name)
+
+    def values(self, name):
+        """Return what is known of a parameter, in the unit of tables.
+
+        Parameters
+        ----------
+        name : str
+            One of ``settings``.
+
+        Returns
+        -------
+        `~numpy.ndarray` or dict of `~numpy.ndarray`
+            Fixed values, or the values of a `NormalPrior`.
+        """
+        return parameter_values(name, getattr(self, name))
+
+    @property
+    def settings(self):
+        """What is known of the parameters, by name: values and priors."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def __repr__(self):
+        shown = [each.name for each in fields(self) if each.init and each.name in self.settings]
+        given = [f"{name}={getattr(self, name)!r}" for name in shown]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Sersic:
+class Sersic(Component):
     """A Sersic profile, of which all or some parameters are free.
 
     Parameters
@@ -173,40 +266,6 @@ class Sersic:
     theta: object = None
     x_0: object = None
     y_0: object = None
-
-    def __post_init__(self):
-        for name in self.settings:
-            self.values(name)
-
-    @property
-    def settings(self):
-        """What is known of the parameters, by name: values and priors."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in given.items() if value is not None}
-
-    def values(self, name):
-        """Return what is known of a parameter, in the unit of tables.
-
-        Parameters
-        ----------
-        name : str
-            One of ``settings``.
-
-        Returns
-        -------
-        `~numpy.ndarray` or dict of `~numpy.ndarray`
-            Fixed values, or the values of a `NormalPrior`.
-        """
-        value = getattr(self, name)
-        if isinstance(value, NormalPrior):
-            return value.values(name)
-        limits = _LIMITS.get(name, _ANY)
-        return known_values(name, value, unit=PARAMETERS[name].unit, limits=limits)
-
-    def __repr__(self):
-        shown = [each.name for each in fields(self) if each.init and each.name in self.settings]
-        given = [f"{name}={getattr(self, name)!r}" for name in shown]
-        return f"{type(self).__name__}({', '.join(given)})"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -245,3 +304,24 @@ class DeVaucouleurs(Sersic):
     """
 
     n: float = field(default=4.0, init=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class PointSource(Component):
+    """A star or a nucleus: the PSF, of which all or some parameters are free.
+
+    Parameters
+    ----------
+    mag, x_0, y_0
+        As in `Sersic`.
+
+    Examples
+    --------
+    >>> from sersicnet import Model, PointSource, Sersic
+    >>> Model({"point": PointSource(), "host": Sersic(n=4)})
+    Model({'point': PointSource(), 'host': Sersic(n=4)})
+    """
+
+    mag: object = None
+    x_0: object = None
+    y_0: object = None

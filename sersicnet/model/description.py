@@ -6,13 +6,11 @@ import numpy as np
 
 from sersicnet._settings import similar_names
 from sersicnet._words import counted
-from sersicnet.model.components import NormalPrior, Sersic
+from sersicnet.model.combinations import NAMED, combined
+from sersicnet.model.components import Exponential, NormalPrior, parameter_values
+from sersicnet.model.ties import check_ties, with_tied
 
 __all__ = ["Model", "check_model"]
-
-# Models of several parts at one center, and a point source.
-COMPOSITES = ("point", "sersic+exp", "point+sersic", "point+exp")
-_PARAMETERS = tuple(Sersic.__dataclass_fields__)
 
 
 class Model:
@@ -20,44 +18,41 @@ class Model:
 
     Parameters
     ----------
-    components : str or Sersic
-        ``'sersic'``, or a component such as `Sersic` or `Exponential`; ``'point'``, a point source;
-        ``'sersic+exp'`` (bulge and disk), ``'point+sersic'`` (nucleus and host) or ``'point+exp'``,
-        of which nothing can be fixed.
+    components : str, component or dict of components
+        ``'sersic'``, or a component: `Sersic`, `Exponential`, `DeVaucouleurs` or `PointSource`; two
+        at one center by their names, which columns have, or ``'sersic+exp'`` (``bulge`` and
+        ``disk``), ``'point+sersic'`` (``point`` and ``host``) or ``'point+exp'`` (``point`` and
+        ``disk``); ``'point'``, a point source. Their order does not matter, but of two Sersic
+        profiles of which nothing is known the first is the smaller one.
     fixed : dict, optional
         Values by the names of parameters, in the unit of tables, for all galaxies or for each:
-        the same as in the component.
+        the same as in the component. Those of two components have the names of their columns, such
+        as ``n_bulge``; ``mag`` is that of all light, ``bulge_to_total`` a share of it.
     priors : dict of NormalPrior, optional
         Priors by the names of parameters.
+    tied : dict of tuple of str, optional
+        Names of two components by the parameter that is the same for both: ``mag``, ``r_eff``,
+        ``n``, ``q`` or ``theta``. Their center is one anyway.
 
     Raises
     ------
     TypeError, ValueError, `~astropy.units.UnitConversionError`
-        If a name or a value is impossible, or something is said twice.
+        If a name or a value is impossible, something is said twice, or the components cannot be
+        fitted together.
 
     Examples
     --------
-    >>> from sersicnet import Model, NormalPrior
+    >>> from sersicnet import Exponential, Model, NormalPrior, Sersic
     >>> Model("sersic", fixed={"n": 4}, priors={"q": NormalPrior(0.7, 0.1)})
     Model(Sersic(n=4, q=NormalPrior(mean=0.7, err=0.1, low=None, high=None)))
+    >>> parts = {"bulge": Sersic(n=4), "disk": Exponential()}
+    >>> Model(parts, tied={"theta": ("bulge", "disk")}).describe()
+    'sersic+exp, fixed: n_bulge, tied: theta'
     """
 
-    def __init__(self, components="sersic", *, fixed=None, priors=None):
-        self.name = "sersic"
-        component = components
-        if isinstance(components, str) and components in COMPOSITES:
-            self.name = components
-            _refuse(components, fixed, priors)
-            component = Sersic()
-        if isinstance(components, str) and components == "sersic":
-            component = Sersic()
-        if not isinstance(component, Sersic):
-            msg = (
-                f"model={components!r} must be 'sersic', {', '.join(map(repr, COMPOSITES))}, or a "
-                "Sersic, Exponential, DeVaucouleurs or Model"
-            )
-            raise ValueError(msg)
-        given = _given("fixed", fixed, component) | _given("priors", priors, component)
+    def __init__(self, components="sersic", *, fixed=None, priors=None, tied=None):
+        named = combined(components)
+        given = _given("fixed", fixed, named) | _given("priors", priors, named)
         twice = set(fixed or {}) & set(priors or {})
         if twice:
             msg = f"{', '.join(sorted(twice))}: a parameter is either in fixed or in priors"
@@ -66,46 +61,119 @@ class Model:
             if value is None or _is_prior(value) != (name in (priors or {})):
                 msg = f"{name}={value!r}: values belong in fixed, and a NormalPrior in priors"
                 raise TypeError(msg)
-        if given:
-            component = replace(component, **given)
-        values = component.settings.values()
-        if len(values) == len(_PARAMETERS) and not any(map(_is_prior, values)):
-            msg = f"{component!r}: all parameters are fixed, and nothing is left to fit"
+        self.whole = {}
+        parts = dict(named.components)
+        for name, value in given.items():
+            part, parameter = named.parameters[name]
+            if part is None:
+                self.whole[name] = value
+            else:
+                parts[part] = replace(parts[part], **{parameter: value})
+        self.combination = combined(parts)
+        self.tied = check_ties(tied, self.combination)
+        settings = self.whole | _settings(self.combination)
+        self.settings = with_tied(settings, self.tied, self.combination)
+        for name, value in self.settings.items():
+            parameter_values(self.combination.parameters[name][1], value, name)
+        self._check_light()
+        self._check_free()
+
+    def _check_light(self):
+        """Raise ValueError if the light of two parts is known in two ways."""
+        if len(self.combination.parts) == 1:
+            return
+        whole, own = self.combination.light
+        known = [name for name in (*whole, *own) if name in self.settings]
+        of_whole = set(known) & set(whole)
+        if of_whole and (set(known) & set(own) or "mag" in self.tied):
+            msg = (
+                f"{', '.join(known)} of the model: the light of two parts is known by "
+                f"{' and '.join(whole)}, or by {' and '.join(own)}"
+            )
             raise ValueError(msg)
-        self.component = component
+
+    def _check_free(self):
+        """Raise ValueError if nothing is left to fit."""
+        fixed = [name for name, value in self.settings.items() if not _is_prior(value)]
+        free = set(self.combination.parameters) - set(fixed)
+        if len(self.combination.parts) == 2:
+            light = {*self.combination.light[0], *self.combination.light[1]}
+            if len(light & set(fixed)) == 2:
+                free -= light
+        if not free:
+            msg = f"{self!r}: all parameters are fixed, and nothing is left to fit"
+            raise ValueError(msg)
 
     def __repr__(self):
-        return f"Model({self.name!r})" if self.is_composite else f"Model({self.component!r})"
+        words = [repr(self.combination.components)]
+        if self.is_named:
+            words = [repr(self.name)]
+        elif len(self.combination.parts) == 1:
+            words = [repr(self.component)]
+        fixed = {name: value for name, value in self.whole.items() if not _is_prior(value)}
+        priors = {name: value for name, value in self.whole.items() if _is_prior(value)}
+        for argument, values in (("fixed", fixed), ("priors", priors), ("tied", self.tied)):
+            if values:
+                words.append(f"{argument}={values!r}")
+        return f"Model({', '.join(words)})"
+
+    @property
+    def name(self):
+        """What the components are: ``'sersic'``, ``'sersic+exp'`` and so on."""
+        return self.combination.name
+
+    @property
+    def component(self):
+        """The component, or the first of two."""
+        return next(iter(self.combination.components.values()))
 
     @property
     def is_composite(self):
         """Whether it is a point source, or has several parts."""
-        return self.name in COMPOSITES
+        return self.name != "sersic"
+
+    @property
+    def is_named(self):
+        """Whether it is one of the composites that have names, and nothing is known of it."""
+        return self.is_composite and self.describe() == self.name
 
     @property
     def is_free(self):
         """Whether it is one Sersic profile, of which nothing is known."""
-        return not self.is_composite and not self.component.settings
+        return not self.is_composite and not self.settings
 
     def describe(self):
         """Describe the model in a few words, as a FITS header can hold them."""
-        if self.is_composite:
-            return self.name
-        words = type(self.component).__name__.lower()
+        words = self.name
+        if not self.is_composite:
+            words = type(self.component).__name__.lower()
+        elif tuple(self.combination.components) != tuple(NAMED.get(self.name, {})):
+            words += f" ({', '.join(self.combination.components)})"
+        implied = []
+        if len(self.combination.parts) > 1:
+            implied = [f"n_{name}" for name in self._disks()]
         fixed, priors = [], []
-        for name in self.component.settings:
-            is_prior = _is_prior(getattr(self.component, name))
-            (priors if is_prior else fixed).append(name)
-        if fixed:
-            words += f", fixed: {' '.join(fixed)}"
-        if priors:
-            words += f", priors: {' '.join(priors)}"
+        for name, value in self.settings.items():
+            if name not in implied:
+                (priors if _is_prior(value) else fixed).append(name)
+        for what, names in (("fixed", fixed), ("priors", priors), ("tied", list(self.tied))):
+            if names:
+                words += f", {what}: {' '.join(names)}"
         return words
+
+    def _disks(self):
+        """Names of exponential disks, whose index is known by what they are."""
+        components = self.combination.components
+        return [name for name, each in components.items() if isinstance(each, Exponential)]
+
+    def _values(self):
+        """Yield name and values of what is known, in the units of tables."""
+        for name, value in self.settings.items():
+            yield name, parameter_values(self.combination.parameters[name][1], value, name)
 
     def check_length(self, n_galaxies):
         """Raise ValueError unless each parameter has one value, or one for each galaxy."""
-        for name in self.component.settings:
-            values = self.component.values(name)
+        for name, values in self._values():
             parts = values.values() if isinstance(values, dict) else [values]
             for part in parts:
                 if part.shape not in ((), (n_galaxies,)):
@@ -132,20 +200,12 @@ class Model:
             ``mean``, ``err``, ``low`` and ``high`` by the names of parameters.
         """
         fixed, priors = {}, {}
-        for name in self.component.settings:
-            values = self.component.values(name)
+        for name, values in self._values():
             if isinstance(values, dict):
                 priors[name] = {part: _of_rows(array, rows) for part, array in values.items()}
             else:
                 fixed[name] = _of_rows(values, rows)
         return fixed, priors
-
-
-def _refuse(name, fixed, priors):
-    """Raise ValueError for what is known of the parameters of several parts."""
-    if fixed or priors:
-        msg = f"model={name!r} takes neither fixed values nor priors: only one Sersic profile does"
-        raise ValueError(msg)
 
 
 def _is_prior(value):
@@ -160,22 +220,43 @@ def _of_rows(values, rows):
     return values[rows]
 
 
-def _given(argument, values, component):
+def _settings(combination):
+    """Return what is known of components, by the names of columns.
+
+    Raises
+    ------
+    ValueError
+        If something is known of both parts that they have together.
+    """
+    found = {}
+    for part, component in combination.components.items():
+        for parameter, value in component.settings.items():
+            name = combination.column(part, parameter)
+            if name in found:
+                msg = f"{name} is known of two components, which have one center"
+                raise ValueError(msg)
+            found[name] = value
+    return found
+
+
+def _given(argument, values, combination):
     """Return what an argument says of parameters, after a check of their names."""
     if values is None:
         return {}
     if not isinstance(values, dict):
         msg = f"{argument}={values!r} must be a dict, by the names of parameters"
         raise TypeError(msg)
+    known = combination.parameters
+    settings = _settings(combination)
     for name in values:
-        if name not in _PARAMETERS:
-            known = ", ".join(_PARAMETERS)
-            msg = (
-                f"{argument} has {name!r}{similar_names(str(name), _PARAMETERS)}; there are {known}"
-            )
+        if name not in known:
+            names = ", ".join(known)
+            msg = f"{argument} has {name!r}{similar_names(str(name), known)}; there are {names}"
             raise ValueError(msg)
-        if name in component.settings:
-            msg = f"{argument} has {name!r}, which {component!r} has already"
+        if name in settings:
+            components = combination.components
+            shown = components if len(components) > 1 else next(iter(components.values()))
+            msg = f"{argument} has {name!r}, which {shown!r} has already"
             raise ValueError(msg)
     return dict(values)
 

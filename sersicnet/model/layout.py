@@ -23,9 +23,9 @@ class Layout:
     A name is that of a label, or ``label.part`` where parts differ. In the place of ``e1, e2``,
     which stand side by side, may be ``q`` and ``theta``; ``turn`` is an angle in radians that is
     added to a known ``theta``. ``share`` is that of the first part in the light of two, whose
-    ``log_flux`` is that of both, and ``log_ratio`` the logarithm of the size of the first part over
-    that of the second. ``at_dx`` and ``at_dy`` of a part are the place that its center is counted
-    from: that of another galaxy than the one in the middle.
+    ``log_flux`` is that of both, unless one of them has its own, and ``log_ratio`` the logarithm
+    of the size of the first part over that of the second. ``at_dx`` and ``at_dy`` of a part are the
+    place that its center is counted from: that of another galaxy than the one in the middle.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Layout:
         for disk in self.disks:
             e1, e2 = self.free[disk]
             found[e1], found[e2] = from_plane(found[e1], found[e2])
-        if "share" in found:
+        if {"share", "log_ratio"} & found.keys():
             self._split(found)
         for part, profile in self.parts:
             if profile == "sersic" and self.of_part(found, "e1", part) is None:
@@ -116,8 +116,14 @@ class Layout:
     def _split(self, found):
         """Add the fluxes of two parts of which the sum is known, and the size of the first."""
         first, second = (part for part, _ in self.parts)
-        found[f"log_flux.{first}"] = found["log_flux"] + torch.log10(found["share"])
-        found[f"log_flux.{second}"] = found["log_flux"] + torch.log10(1 - found["share"])
+        if "share" in found:
+            light = {first: torch.log10(found["share"]), second: torch.log10(1 - found["share"])}
+            total = found.get("log_flux")
+            for part in light:
+                if f"log_flux.{part}" in found:  # of one of them
+                    total = found[f"log_flux.{part}"] - light[part]
+            for part in light:
+                found.setdefault(f"log_flux.{part}", total + light[part])
         if "log_ratio" in found:
             larger = self.of_part(found, "log_r_eff", second)
             found[f"log_r_eff.{first}"] = larger + found["log_ratio"]

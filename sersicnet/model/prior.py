@@ -26,6 +26,8 @@ PSF_RADIUS = 2.0
 # in (e1, e2) has a pole at round galaxies.
 ROUND = 0.05
 E_MAX = ellipticity(Q_LIMITS[0])
+# Shares of one of two parts in the light that a user can give.
+SHARE_LIMITS = (0.001, 0.999)
 
 
 def draw_labels(n_galaxies, *, generator, device="cpu"):

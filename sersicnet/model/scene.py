@@ -178,7 +178,7 @@ class Scene(Rows):
                 own[kind] = own[kind] - known.get(f"at_{kind}.{name}", 0.0)
             own = _parameters_of(own, layout.of_part(known, "theta", name))
             found |= own | {f"{kind}.{name}": value for kind, value in own.items()}
-        if "share" in layout.free:
+        if {"share", "log_ratio"} & {*layout.free, *layout.known}:
             found |= self._joint(labels)
         columns = []
         for name in layout.free:
@@ -191,8 +191,9 @@ class Scene(Rows):
         first = self.part(labels, 0)
         second = self.part(labels, 1)
         ratio = 10 ** (second["log_flux"] - first["log_flux"])
-        log_flux = first["log_flux"] + torch.log10(1 + ratio)
-        found = {"share": 1 / (1 + ratio), "log_flux": log_flux}
+        found = {"share": 1 / (1 + ratio)}
+        if "share" in (*self.layout.free, *self.layout.known):
+            found["log_flux"] = first["log_flux"] + torch.log10(1 + ratio)
         if "log_ratio" in self.layout.free:
             found["log_ratio"] = first["log_r_eff"] - second["log_r_eff"]
         return found

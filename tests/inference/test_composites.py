@@ -4,6 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 import torch
+from helpers.populations import frame_of
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
 from helpers.sky import OBLONG, make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
@@ -183,8 +184,6 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
         Population.infer(found)
     with pytest.raises(ValueError, match="cannot sample model='sersic\\+exp'"):
         net.predict(galaxies[:1], model="sersic+exp", refine="importance")
-    with pytest.raises(ValueError, match="takes neither fixed values nor priors"):
-        Model("sersic+exp", fixed={"n": 4})
     plain = net.predict(galaxies[:1])
     with pytest.raises(ValueError, match="component='bulge': there are the parts none"):
         plain.model_image(0, galaxies[0], component="bulge")
@@ -206,8 +205,8 @@ def test_a_bad_cutout_is_one_row(net, galaxies):
 @pytest.mark.parametrize("name", NAMES)
 def test_starts_have_the_light_of_the_single_profile(name):
     labels = np.array([BULGE, DISK])
-    composite = Composite(name, np.arange(2))
-    scene, usable = composite.scene(None, None, None, None)
+    composite = Composite.of(Model(name), np.arange(2))
+    scene, usable = composite.scene(labels, frame_of(2), np.zeros(2), np.zeros((2, 2)))
     assert usable.all()
     starts = composite.starts(labels, scene)
     assert len(starts) == (1 if name == "point" else 3)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
+from sersicnet import Model
 from sersicnet.inference.composites import Composite
 from sersicnet.inference.part_quantiles import part_quantiles
 from sersicnet.inference.refined import FitDensity
@@ -10,7 +11,8 @@ from sersicnet.preprocessing import StampFrame
 
 
 def fits(n=2, width=0.02):
-    scene, _ = Composite("sersic+exp", np.arange(n)).scene(None, None, None, None)
+    composite = Composite.of(Model("sersic+exp"), np.arange(n))
+    scene, _ = composite.scene(np.zeros((n, 7)), frame(n), np.zeros(n), np.zeros((n, 2)))
     mean = np.tile([3.0, -1.0, 0.5, 0.3, -0.2, 0.1, 0.2, 0.4, -0.3, 0.1, -0.1], (n, 1))
     covariance = np.tile(width**2 * np.eye(11), (n, 1, 1))
     shifts = np.zeros(n), np.zeros((n, 2))

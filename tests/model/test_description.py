@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from sersicnet import Exponential, Model, NormalPrior, Sersic
+from sersicnet import Exponential, Model, NormalPrior, PointSource, Sersic
 from sersicnet.model.description import check_model
 
 PRIOR = NormalPrior([1.0, 2.0, 3.0], 0.5)
+SHAPE = {"r_eff": 1, "q": 0.5, "theta": 3}
+LIGHT = {"bulge_to_total": 0.3, "mag": 20}
+COMPOSITE = {"bulge": Sersic(n=4, **SHAPE), "disk": Exponential(**SHAPE)}
 
 
 def test_what_is_known_of_galaxies():
@@ -31,9 +34,29 @@ def test_models_say_what_they_know():
     assert repr(Model(Exponential(q=0.5))) == "Model(Exponential(q=0.5))"
 
 
-@pytest.mark.parametrize("model", ["sersics", 3, None, {"bulge": Sersic()}, Sersic])
+def test_models_of_two_parts_say_what_they_know():
+    parts = {"disk": Exponential(), "core": Sersic(n=4)}
+    model = Model(parts, fixed={"theta_disk": 3, "mag": 20}, priors={"q_core": PRIOR})
+    assert (
+        model.describe() == "sersic+exp (core, disk), fixed: mag n_core theta_disk, priors: q_core"
+    )
+    assert repr(Model(parts, fixed={"x_0": 3}, tied={"q": ("core", "disk")})) == (
+        "Model({'core': Sersic(n=4), 'disk': Exponential()}, fixed={'x_0': 3}, "
+        "tied={'q': ('core', 'disk')})"
+    )
+    fixed, _ = model.known(np.array([1]))
+    assert {name: float(value[0]) for name, value in fixed.items()} == {
+        "mag": 20,
+        "n_core": 4,
+        "n_disk": 1,
+        "theta_disk": 3,
+    }
+    assert repr(Model(PointSource(mag=20))) == "Model(PointSource(mag=20))"
+
+
+@pytest.mark.parametrize("model", ["sersics", 3, None, Sersic])
 def test_unknown_models(model):
-    with pytest.raises(ValueError, match=r"must be 'sersic', 'point', .* or a Sersic"):
+    with pytest.raises(ValueError, match=r"must be 'sersic', 'point', .* or one of Sersic"):
         check_model(model)
 
 
@@ -53,6 +76,44 @@ def test_unknown_models(model):
             ValueError,
             "all parameters are fixed, and nothing is left to fit",
         ),
+        (
+            {"components": PointSource(mag=20, x_0=3, y_0=4)},
+            ValueError,
+            "all parameters are fixed, and nothing is left to fit",
+        ),
+        (
+            {
+                "components": COMPOSITE,
+                "fixed": {"bulge_to_total": 0.3, "mag": 20, "x_0": 3, "y_0": 3},
+            },
+            ValueError,
+            "all parameters are fixed, and nothing is left to fit",
+        ),
+        (
+            {"components": "sersic+exp", "fixed": {"n": 3}},
+            ValueError,
+            "fixed has 'n'; there are mag, bulge_to_total, x_0, y_0, mag_bulge",
+        ),
+        (
+            {"components": "sersic+exp", "fixed": {"n_disk": 3}},
+            ValueError,
+            "has 'n_disk', which .*'disk': Exponential.* has already",
+        ),
+        (
+            {"components": "sersic+exp", "fixed": {"mag": 20, "mag_bulge": 21}},
+            ValueError,
+            "by mag and bulge_to_total, or by mag_bulge and mag_disk",
+        ),
+        (
+            {"components": "sersic+exp", "fixed": {"bulge_to_total": 1}},
+            ValueError,
+            "bulge_to_total=1 must be finite and from 0.001 to 0.999",
+        ),
+        (
+            {"components": {"bulge": Sersic(x_0=3), "disk": Exponential(x_0=3)}},
+            ValueError,
+            "x_0 is known of two components",
+        ),
     ],
 )
 def test_contradictions(arguments, error, match):
@@ -65,3 +126,17 @@ def test_as_many_values_as_galaxies(model):
     check_model(model).check_length(2)
     with pytest.raises(ValueError, match="n of the model has 2 values: one value, or one for each"):
         check_model(model).check_length(3)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Sersic(nn=4), "Sersic has no 'nn': did you mean n.*there are mag, r_eff, n, q"),
+        (lambda: PointSource(r_eff=4), "PointSource has no 'r_eff'; there are mag, x_0, y_0"),
+        (lambda: Exponential(n=2), "Exponential has no 'n'; there are mag, r_eff, q"),
+        (lambda: Sersic(4), "Sersic takes mag, r_eff, n, q, theta, x_0, y_0 by name"),
+    ],
+)
+def test_names_of_parameters(make, match):
+    with pytest.raises(TypeError, match=match):
+        make()

@@ -1,0 +1,187 @@
+"""Components that a model can have together: their order, their names, and what they measure."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from sersicnet._words import counted
+from sersicnet.model.components import Component, Exponential, PointSource, Sersic
+
+__all__ = ["Combination", "combined"]
+
+NAMED = {
+    "sersic": {"galaxy": Sersic()},
+    "point": {"point": PointSource()},
+    "sersic+exp": {"bulge": Sersic(), "disk": Exponential()},
+    "point+sersic": {"point": PointSource(), "host": Sersic()},
+    "point+exp": {"point": PointSource(), "disk": Exponential()},
+}
+_POSSIBLE = (
+    "one of Sersic(), Exponential(), DeVaucouleurs() and PointSource(), or two of them by their "
+    'names, such as {"bulge": Sersic(n=4), "disk": Exponential()}: a Sersic with an Exponential '
+    "or a second Sersic, or a PointSource with one of the others"
+)
+# Endings of other columns, which the names of parts would be taken for.
+_TAKEN = ("err", "hi", "lo", "pix", "population", "slope", "to_total", "total")
+_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII | re.IGNORECASE)
+# Parameters of a part that are not those of the whole.
+OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
+CENTER = ("x_0", "y_0")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One component, or two at one center.
+
+    Attributes
+    ----------
+    name : str
+        ``'sersic'``, ``'point'``, ``'sersic+exp'``, ``'point+sersic'``, ``'point+exp'`` or
+        ``'sersic+sersic'``.
+    components : dict of Component
+        The components by their names, a point source first and an exponential disk last.
+    """
+
+    name: str
+    components: dict
+
+    @property
+    def parts(self):
+        """Name and profile of each part, a tuple of (str, str)."""
+        return tuple((name, _profile(each)) for name, each in self.components.items())
+
+    @property
+    def parameters(self):
+        """Part and parameter by the names of columns; the part is None for those of two."""
+        if len(self.parts) == 1:
+            ((part, profile),) = self.parts
+            return {name: (part, name) for name in (*OF_PARTS[profile], *CENTER)}
+        (_, share), _ = self.light
+        found = {"mag": (None, "mag"), share: (None, "share")}
+        found |= {name: (None, name) for name in CENTER}
+        for part, profile in self.parts:
+            found |= {f"{name}_{part}": (part, name) for name in OF_PARTS[profile]}
+        return found
+
+    @property
+    def light(self):
+        """Columns of the light of two parts: that of the whole, and that of the parts."""
+        first, second = self.components
+        return ("mag", f"{first}_to_total"), (f"mag_{first}", f"mag_{second}")
+
+    def column(self, part, parameter):
+        """Return the name of a parameter of a component, as its column has it."""
+        if len(self.parts) == 1 or parameter in CENTER:
+            return parameter
+        return f"{parameter}_{part}"
+
+    @property
+    def is_ordered(self):
+        """Whether the first of two Sersic profiles is the smaller one.
+
+        So it is in front of an exponential disk, and where nothing is known of either.
+        """
+        if self.name != "sersic+sersic":
+            return True
+        return not any(set(each.settings) - set(CENTER) for each in self.components.values())
+
+
+def combined(components):
+    """Return what the components of a model are together.
+
+    Parameters
+    ----------
+    components : str, Component or dict of Component
+        As in `~sersicnet.Model`.
+
+    Returns
+    -------
+    Combination
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are something else.
+
+    Examples
+    --------
+    >>> from sersicnet import Exponential, Sersic
+    >>> from sersicnet.model.combinations import combined
+    >>> combined({"disk": Exponential(), "bulge": Sersic(n=4)}).parts
+    (('bulge', 'sersic'), ('disk', 'sersic'))
+    """
+    found = components
+    if isinstance(components, str) and components in NAMED:
+        return Combination(components, dict(NAMED[components]))
+    if isinstance(components, Component):
+        found = {"point" if isinstance(components, PointSource) else "galaxy": components}
+    if not isinstance(found, dict):
+        msg = f"model={components!r} must be {', '.join(map(repr, NAMED))}, a Model, or {_POSSIBLE}"
+        raise ValueError(msg)
+    if not 1 <= len(found) <= 2:
+        msg = f"model has {counted(len(found), 'component')}: it must be {_POSSIBLE}"
+        raise ValueError(msg)
+    for name, component in found.items():
+        if not isinstance(component, Component):
+            msg = (
+                f"model has {name!r}: {component!r}, which is no component: it must be {_POSSIBLE}"
+            )
+            raise ValueError(msg)
+    _check_names(found)
+    ordered = dict(sorted(found.items(), key=lambda item: _rank(item[1])))
+    combination = Combination(_name_of(ordered), ordered)
+    if combination.is_ordered:
+        return combination
+    # two Sersic profiles in an order that does not depend on that of the user
+    return Combination(combination.name, dict(sorted(ordered.items())))
+
+
+def _profile(component):
+    """Name of the profile of a component."""
+    return "point" if isinstance(component, PointSource) else "sersic"
+
+
+def _rank(component):
+    """Place of a component in a model."""
+    if isinstance(component, PointSource):
+        return 0
+    return 2 if isinstance(component, Exponential) else 1
+
+
+def _name_of(components):
+    """Return the name of a combination, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If nothing tells the two components apart.
+    """
+    if len(components) == 1:
+        (component,) = components.values()
+        return _profile(component)
+    names = [("point", "sersic", "exp")[_rank(each)] for each in components.values()]
+    first, second = (getattr(each, "n", "point") for each in components.values())
+    # an index that is free, or one for each galaxy, may be another
+    if np.ndim(first) == np.ndim(second) == 0 and first is not None and first == second:
+        msg = f"model={components!r} has two identical components: it must be {_POSSIBLE}"
+        raise ValueError(msg)
+    return "+".join(names)
+
+
+def _check_names(components):
+    """Raise an error unless the names of components can be those of columns."""
+    for name in components:
+        if not isinstance(name, str):
+            msg = f"model has a component {name!r}: its name must be a text, such as 'bulge'"
+            raise TypeError(msg)
+        taken = name.lower() in _TAKEN or any(name.lower().endswith(f"_{end}") for end in _TAKEN)
+        if taken or not _NAME.fullmatch(name):
+            msg = (
+                f"model has a component {name!r}: its name must be letters, digits and _, and not "
+                f"end with {', '.join(_TAKEN)}, as other columns do"
+            )
+            raise ValueError(msg)
+    if len({name.lower() for name in components}) < len(components):
+        msg = f"model has the components {', '.join(components)}: files do not tell their case"
+        raise ValueError(msg)
