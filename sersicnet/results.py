@@ -8,11 +8,11 @@ from astropy.table import QTable
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._settings import check_positive, check_seed
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import check_columns, columns_with, describe
+from sersicnet.diagnostics.schema import add_columns, check_columns
 from sersicnet.flags import decode_flags
-from sersicnet.networks.densities import all_samples, samples_on_sky
-from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, wrap_theta
-from sersicnet.preprocessing.drawing import draw_model, draw_parts, sersic2d
+from sersicnet.networks.densities import all_samples, sample_covariance, samples_on_sky
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
+from sersicnet.preprocessing.drawing import draw_model, draw_parts, parts2d, sersic2d
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.inputs import Inputs
@@ -174,10 +174,9 @@ class SersicResults:
             celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
             predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
             not square; ``chi2`` and ``n_pixels`` within the galaxy, for the universal network and
-            its refinements; ``sky``, ``n_iter``, ``ess``, ``n_samples`` and ``log_evidence`` of a
-            refinement; ``flags``. Each column has a description and a UCD (``table[name].info``).
-            ``meta`` says what measured them, the units where they are the same for all, and that
-            planes of an array are galaxies (`~sersicnet.measure.measure_image` has the keys).
+            its refinements; columns of a refinement and of parts; ``flags``. Each has a description
+            and a UCD (``table[name].info``). ``meta`` says what measured them, common units, and
+            that planes are galaxies (`~sersicnet.measure.measure_image` has the keys).
 
         Raises
         ------
@@ -197,11 +196,7 @@ class SersicResults:
         if not self.frame.is_square.all():
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
-        known = columns_with(self.parts)
-        for name, values in self.columns.items():
-            table[name] = known[name].with_unit(values) if name in known else values
-        table["flags"] = self.flags
-        describe(table, known)
+        add_columns(table, {**self.columns, "flags": self.flags}, self.parts)
         if columns is None:
             return table
         return table[check_columns(columns, table.colnames)]
@@ -255,12 +250,8 @@ class SersicResults:
             In the units of `~sersicnet.parameters.PARAMETERS`.
         """
         values = self._samples_in_pixels(n, seed)
-        if "theta" in values:
-            middle = self.median("theta")[:, None]
-            values["theta"] = middle + wrap_theta(values["theta"] - middle)
-        draws = np.stack([values[name] for name in self.parameters], axis=1)
-        draws = draws - draws.mean(axis=2, keepdims=True)
-        return draws @ np.swapaxes(draws, 1, 2) / (n - 1)
+        theta = self.median("theta") if "theta" in values else None
+        return sample_covariance({name: values[name] for name in self.parameters}, theta)
 
     def values(self, index, **known):
         """Return the seven parameters of one galaxy, predicted or given.
@@ -317,25 +308,32 @@ class SersicResults:
             in_pixels = {name: float(rows[index]) for name, rows in self.pixel_shapes.items()}
         return frame.in_pixels(self.values(index, **known) | in_pixels)
 
-    def to_model(self, index, **known):
+    def to_model(self, index, *, component=None, **known):
         """Return a galaxy as a model of `astropy.modeling`, before the PSF.
 
         Parameters
         ----------
         index : int
             Row of the galaxy.
+        component : str, optional
+            One part of several, such as ``'bulge'``; by default their sum.
         **known : float or array
             Parameters that were not predicted, or that replace those that were (such as all
-            samples of the galaxy), in the units of `~sersicnet.parameters.PARAMETERS`, or
-            ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels.
+            samples), in the units of the table, or ``r_eff_pix`` and ``q_pix``.
 
         Returns
         -------
-        `~astropy.modeling.functional_models.Sersic2D`
-            In pixels of the cutout and in its unit; the amplitude is the surface brightness
-            at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). Its parameters are arrays
-            where ``known`` are.
+        `~astropy.modeling.functional_models.Sersic2D` or `~astropy.modeling.CompoundModel`
+            In pixels of the cutout and in its unit, with arrays where ``known`` are arrays; the
+            amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4).
         """
+        if self.parts or component:
+            check_row(index, len(self))
+            if np.isnan(self.median("mag")[index]):
+                self._raise_missing(index)
+            values = {name: rows[index] for name, rows in self.columns.items()}
+            values |= {name: self.median(name)[index] for name in ("x_0", "y_0")} | known
+            return parts2d(values, self.parts, self.frame[index], component=component)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]
         return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])

@@ -12,7 +12,7 @@ import astropy.units as u
 from sersicnet._settings import similar_names
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["COLUMNS", "POPULATION_COLUMNS", "check_columns", "columns_with", "describe"]
+__all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "check_columns", "describe"]
 __all__ += ["part_columns"]
 
 _OTHERS = (
@@ -167,19 +167,22 @@ for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 
 
-def columns_with(parts):
-    """Return all columns that are known, by name, with those of some parts of galaxies.
+def add_columns(table, columns, parts=None):
+    """Add columns to a table of galaxies, and describe all that are known.
 
     Parameters
     ----------
-    parts : sequence of (str, str), or None
-        As in `part_columns`.
-
-    Returns
-    -------
-    dict of `~sersicnet.parameters.Column`
+    table : `~astropy.table.QTable`
+        The table, which is changed in place.
+    columns : dict of (N,) `~numpy.ndarray`
+        Values by the names of columns, in their units.
+    parts : sequence of (str, str), optional
+        Parts of the galaxies, as in `part_columns`.
     """
-    return COLUMNS | {column.name: column for column in part_columns(parts or ())}
+    known = COLUMNS | {column.name: column for column in part_columns(parts or ())}
+    for name, values in columns.items():
+        table[name] = known[name].with_unit(values) if name in known else values
+    describe(table, known)
 
 
 def describe(table, columns=COLUMNS):

@@ -10,7 +10,7 @@ from sersicnet.model.labels import axis_ratio, length
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["NormalDensity", "all_samples", "named_part_samples", "parameter_samples"]
-__all__ += ["samples_on_sky", "summarize"]
+__all__ += ["sample_covariance", "samples_on_sky", "summarize"]
 
 
 # Parameters of parts of galaxies by their profiles; their center is that of the galaxy.
@@ -238,6 +238,28 @@ def samples_on_sky(samples, frame):
     if "q" in samples:
         in_pixels["q_pix"] = samples["q"]
     return frame[:, None].on_sky(samples) | in_pixels
+
+
+def sample_covariance(samples, theta=None):
+    """Return covariances of samples.
+
+    Parameters
+    ----------
+    samples : dict of (N, S) `~numpy.ndarray`
+        Samples of P parameters by their names.
+    theta : (N,) `~numpy.ndarray`, optional
+        Angles that those of ``theta`` are taken around.
+
+    Returns
+    -------
+    (N, P, P) `~numpy.ndarray`
+    """
+    if theta is not None:
+        middle = theta[:, None]
+        samples = samples | {"theta": middle + wrap_theta(samples["theta"] - middle)}
+    draws = np.stack(list(samples.values()), axis=1)
+    draws = draws - draws.mean(axis=2, keepdims=True)
+    return draws @ np.swapaxes(draws, 1, 2) / (draws.shape[2] - 1)
 
 
 def named_part_samples(labels, frame, parts):

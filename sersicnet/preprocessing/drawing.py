@@ -10,7 +10,7 @@ from sersicnet.model.labels import LOG_FLUX, stack_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.part_models import PartModels
 
-__all__ = ["draw_model", "draw_parts", "sersic2d"]
+__all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d"]
 
 # Pixels of the PSF on the longer side of the largest image that is drawn, which takes 3 GB.
 _MOST_PIXELS = 5000
@@ -72,15 +72,21 @@ def draw_parts(posterior, frame, psfs, shape, *, component=None, known=()):
     if known:
         msg = f"{', '.join(known)}: the parts have the parameters that were fitted"
         raise ValueError(msg)
-    names = [name for name, _ in getattr(posterior, "parts", None) or ()]
-    if component not in (None, *names):
-        msg = f"component={component!r}: there are the parts {', '.join(names) or 'none'}"
-        raise ValueError(msg)
+    names = _names(getattr(posterior, "parts", None), component)
     parts = PartModels.of(posterior, frame, psfs)
     if component is not None:
         parts = parts.of_part(names.index(component))
     moved = parts.on(_pixels(frame, psfs, shape))
     return _drawn(moved.labels[0], psfs, shape, profiles=moved.profiles)
+
+
+def _names(parts, component):
+    """Return the names of the parts of a galaxy, if that of one that is wanted is among them."""
+    names = [name for name, _ in parts or ()]
+    if component not in (None, *names):
+        msg = f"component={component!r}: there are the parts {', '.join(names) or 'none'}"
+        raise ValueError(msg)
+    return names
 
 
 def _drawn(labels, psfs, shape, **options):
@@ -134,3 +140,48 @@ def sersic2d(values, *, zeropoint, pixel_scale):
         ellip=1 - q,
         theta=np.radians(values["theta"]),
     )
+
+
+def parts2d(values, parts, frame, *, component=None):
+    """Make a model of `astropy.modeling` from the parameters of the parts of a galaxy.
+
+    Parameters
+    ----------
+    values : dict of float or array
+        Parameters on the sky by the names of columns, such as ``mag_bulge`` and ``x_0``.
+    parts : sequence of (str, str)
+        Name and profile of each part.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the galaxy.
+    component : str, optional
+        Name of the part that is wanted, by default all.
+
+    Returns
+    -------
+    `~astropy.modeling.CompoundModel` or `~astropy.modeling.functional_models.Sersic2D`
+        The sum of the parts, each as `sersic2d` makes it, by their names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, or one of them is a point source.
+    """
+    names = _names(parts, component)
+    wanted = names if component is None else [component]
+    models = []
+    for part, profile in parts:
+        if part not in wanted:
+            continue
+        if profile == "point":
+            msg = (
+                f"{part} is a point source, which has no model of astropy before the PSF: "
+                "component= gives one of the other parts"
+            )
+            raise ValueError(msg)
+        own = {name: values[f"{name}_{part}"] for name in ("mag", "r_eff", "n", "q", "theta")}
+        own |= {name: values[name] for name in ("x_0", "y_0")}
+        own = frame.in_pixels(own)
+        model = sersic2d(own, zeropoint=frame.zeropoint, pixel_scale=frame.pixel_scale)
+        model.name = part
+        models.append(model)
+    return sum(models[1:], start=models[0])

@@ -154,6 +154,25 @@ def test_pictures_of_parts(measured, galaxies):
     assert_allclose(found.residual(0, galaxies[0]).std() / NOISE, 1, atol=0.05)
 
 
+def test_models_of_astropy(measured):
+    """Each part has its light, and the sum is the picture, but for the PSF."""
+    found = measured["sersic+exp"]
+    model = found.to_model(0)
+    assert model.submodel_names == ("bulge", "disk")
+    disk = found.to_model(0, component="disk")
+    assert disk.n == 1
+    y, x = np.mgrid[:128, :128]
+    light = 10 ** (-0.4 * (found.columns["mag_disk"][0] - 25))
+    assert_allclose(disk(x, y).sum() / light, 1, atol=0.02)
+    assert_allclose(model(x, y), found.to_model(0, component="bulge")(x, y) + disk(x, y))
+    assert_allclose(disk.r_eff.value, found.columns["r_eff_disk"][0] / 0.1)
+    host = measured["point+sersic"].to_model(1, component="host")
+    assert_allclose(host.ellip.value, 1 - measured["point+sersic"].columns["q_host"][1])
+    draws = found[:1].samples(7)
+    many = found.to_model(0, **{name: values[0] for name, values in draws.items()})
+    assert many.r_eff_1.value.shape == (7,)
+
+
 def test_pixels_that_are_not_square(net):
     """Also where a nucleus has half of the light, so that there is no size."""
     host = labels_of(log_flux=4.0, r_eff=6, n=1, q=0.5, theta=50)
@@ -179,7 +198,13 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
     with pytest.raises(ValueError, match="q: the parts have the parameters that were fitted"):
         found.model_image(0, galaxies[0], q=0.5)
     with pytest.raises(ValueError, match="'sersic\\+exp' is not one Sersic profile"):
-        found.to_model(0)
+        found.values(0)
+    with pytest.raises(ValueError, match="component='point': there are the parts bulge, disk"):
+        found.to_model(0, component="point")
+    with pytest.raises(ValueError, match="point is a point source, which has no model of astropy"):
+        measured["point+exp"].to_model(1)
+    with pytest.raises(IndexError, match="index=2 must be the number of a row"):
+        found.to_model(2)
     with pytest.raises(ValueError, match="results of the model 'sersic\\+exp'"):
         Population.infer(found)
     with pytest.raises(ValueError, match="cannot sample model='sersic\\+exp'"):
