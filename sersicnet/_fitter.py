@@ -25,7 +25,8 @@ class SersicNetFitter(Fitter):
     """Fit a `~astropy.modeling.functional_models.Sersic2D` to an image with a known PSF.
 
     It is used like astropy's own fitters, but it needs no initial values (and ignores them), and
-    the model that it returns is the galaxy **before** the PSF.
+    the model that it returns is the galaxy **before** the PSF. Sums with a second Sersic2D, with a
+    Gaussian2D that is a point source, and with a Const2D (the sky) are possible.
 
     Parameters
     ----------
@@ -61,9 +62,10 @@ class SersicNetFitter(Fitter):
     Notes
     -----
     ``bounds`` are a prior: medians and covariance are those of the part of the posterior within
-    them. ``fixed`` and ``tied`` raise an error. Errors are half the widths between the quantiles at
-    16 and 84 %, correlations those of ranks: both describe the middle of the posterior, not its
-    tails.
+    them. What is fixed is known, and the others are fitted, as with ``refine="lm"``; a parameter
+    can be tied to that of the other of two components. Errors are half the widths between the
+    quantiles at 16 and 84 %, correlations those of ranks: both describe the middle of the
+    posterior, not its tails.
 
     Examples
     --------
@@ -84,7 +86,7 @@ class SersicNetFitter(Fitter):
     # Pickles name the module that can be imported first.
     __module__ = "sersicnet.fitter"
 
-    supported_constraints = ["bounds"]  # noqa: RUF012 -- astropy's interface
+    supported_constraints = ["bounds", "fixed", "tied"]  # noqa: RUF012 -- astropy's interface
     """Kinds of constraints of a model that are honored."""
 
     def __init__(
@@ -110,8 +112,8 @@ class SersicNetFitter(Fitter):
 
         Parameters
         ----------
-        model : `~astropy.modeling.functional_models.Sersic2D`
-            Model to fit: its bounds count, its values do not.
+        model : `~astropy.modeling.functional_models.Sersic2D` or a sum
+            Model to fit: its constraints count, its values do not, unless they are fixed.
         x, y : (ny, nx) array_like or `~astropy.units.Quantity`
             A regular grid of square pixels, as from ``y, x = np.mgrid[...]``, with any origin and
             step. The galaxy is within three pixels of its middle.
@@ -124,19 +126,20 @@ class SersicNetFitter(Fitter):
 
         Returns
         -------
-        `~astropy.modeling.functional_models.Sersic2D`
+        `~astropy.modeling.Model`
             A copy of ``model`` with medians of the posterior, and their ``cov_matrix`` and
             ``stds``. The amplitude is the surface brightness at ``r_eff``: the flux per pixel.
 
         Raises
         ------
         TypeError
-            If the model is not a Sersic2D.
+            If the model is another one.
         ValueError
             If there is no PSF, the grid is not regular, the image has nothing to measure, or the
             bounds hold less than 2.5 % of the posterior.
         UnsupportedConstraintError
-            If a parameter is fixed or tied, or one with a unit is bounded.
+            If something cannot be fixed or tied, two components do not have one center, or a
+            parameter with a unit is bounded.
         `~astropy.units.UnitsError`
             If units of model, grid, image and weights do not match.
 
@@ -167,19 +170,23 @@ class SersicNetFitter(Fitter):
         from sersicnet._caller import warn_caller
         from sersicnet.flags import decode_flags
         from sersicnet.inference.sersic2d import Grid, fit_on_grid
+        from sersicnet.inference.sums2d import read_model
 
         grid = Grid(x, y, np.shape(z))
-        results = self._predict(z, weights)
+        reading = read_model(model, grid)
+        results = self._predict(z, weights, reading)
         fitted, info = fit_on_grid(model, results, grid)
         self.fit_info = info | {"results": results, "flags": int(results.flags[0])}
         names = decode_flags(self.fit_info["flags"])
         doubts = [name for name in names if name not in _HARMLESS]
+        if reading.sky == "free" and "SKY_DEGENERATE" in doubts:
+            doubts.remove("SKY_DEGENERATE")  # the sky that the user fits may be any
         if doubts:
             msg = f"The fit may be unsuccessful, see fit_info['flags']: {', '.join(doubts)}"
             warn_caller(msg)
         return fitted
 
-    def _predict(self, z, weights):
+    def _predict(self, z, weights, reading):
         """Predict one image, with a flux unit of magnitude 0 and pixels of 1 arcsec."""
         from astropy.nddata import InverseVariance, NDData
 
@@ -197,7 +204,13 @@ class SersicNetFitter(Fitter):
         uncertainty = None
         if weights is not None:
             uncertainty = InverseVariance(weights**2)
-        image = NDData(np.ma.getdata(z), mask=np.ma.getmaskarray(z), uncertainty=uncertainty)
+        data = np.ma.getdata(z) - reading.level
+        image = NDData(data, mask=np.ma.getmaskarray(z), uncertainty=uncertainty)
+        options = {"refine": self.refine}
+        if reading.known != "sersic":
+            options["model"] = reading.known
+        if reading.sky is not None:
+            options |= {"sky": reading.sky, "refine": self.refine or "lm"}
         # the pixel scale of a PSF has nothing to be compared with
         oversampling, _ = find_oversampling(sampling_of(self.psf), self.psf_oversampling, None)
         return net.predict(
@@ -208,7 +221,7 @@ class SersicNetFitter(Fitter):
             pixel_scale=1.0,
             zeropoint=0.0,
             gain=self.gain,
-            refine=self.refine,
+            **options,
         )
 
 
@@ -220,23 +233,13 @@ def _universal():
 
 
 def _check_model(model):
-    """Raise an error unless the model is one Sersic2D that can be fitted."""
-    from astropy.modeling.models import Sersic2D
+    """Raise an error unless the model is one that can be fitted."""
+    from sersicnet.inference.sums2d import terms_of
 
-    if type(model) is not Sersic2D:  # a subclass is another profile
-        name = type(model).__name__
-        msg = f"model is a {name}: this fitter fits one Sersic2D, without a sky or a second one"
-        raise TypeError(msg)
+    terms_of(model)
     if len(model) != 1:
         msg = f"model is a set of {len(model)}: one galaxy is fitted at a time"
         raise ValueError(msg)
-    held = [name for name in model.param_names if model.fixed[name] or model.tied[name]]
-    if held:
-        msg = (
-            f"{', '.join(held)} fixed or tied: the network has a posterior of all parameters and "
-            "cannot hold one. Bounds are possible"
-        )
-        raise UnsupportedConstraintError(msg)
     for name, bounds in model.bounds.items():
         unit = getattr(model, name).unit
         if unit is not None and bounds != (None, None):

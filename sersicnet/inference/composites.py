@@ -36,11 +36,10 @@ _BULGE_N = 2.5
 _HOST_N = 2.0
 # What the parts of a model start as.
 _ROLES = {
-    "point": (("point",),),
-    "sersic+exp": (("bulge", "disk"),),
-    "point+sersic": (("point", "host"),),
-    "point+exp": (("point", "disk"),),
-    "sersic+sersic": (("bulge", "disk"), ("disk", "bulge")),
+    "sersic+exp": ("bulge", "disk"),
+    "point+sersic": ("point", "host"),
+    "point+exp": ("point", "disk"),
+    "sersic+sersic": ("bulge", "disk"),
 }
 _ENDINGS = ("", "_err", "_lo", "_hi")
 
@@ -137,20 +136,27 @@ class Composite(Rows):
             The largest galaxies first.
         """
         parts = scene.layout.parts
-        roles = _ROLES[self.model.name]
         if len(parts) == 1:
             starts = [_chosen(labels, parts[0][1])]
         else:
-            if self.model.combination.is_ordered:
-                roles = roles[:1]
-            starts = [
-                _divided(labels, parts, own, share)
-                for own in roles
-                for share in _shares(labels, scene)
-            ]
+            roles = self._roles()
+            shares = _shares(labels, scene)
+            starts = [_divided(labels, parts, roles, share) for share in shares]
+            if not self.model.combination.is_ordered:  # the larger part may be the other one
+                middle = shares[len(shares) // 2]
+                starts.append(_divided(labels, parts, roles[::-1], middle))
         if not self.fixed.keys() - {"n_disk"}:
             return starts
         return [scene.labels(scene.values(torch.from_numpy(each))).numpy() for each in starts]
+
+    def _roles(self):
+        """Return what the parts start as: of two known indices, the larger is that of a bulge."""
+        roles = _ROLES[self.model.name]
+        known = [self.fixed.get(f"n_{part}") for part, _ in self.model.combination.parts]
+        first, second = (_BULGE_N if n is None else np.nanmedian(n) for n in known)
+        if self.model.combination.is_ordered or first >= second:
+            return roles
+        return roles[::-1]
 
     def put_into(self, quantiles, parameters):
         """Put fixed values of the whole into quantiles of measured galaxies."""

@@ -1,9 +1,11 @@
-"""From the posterior of one galaxy to a fitted `Sersic2D`: grids, bounds and covariances."""
+"""From the posterior of one galaxy to a fitted model of `astropy.modeling`: grids and bounds."""
 
 import numpy as np
 from astropy.modeling.fitting import Covariance, StandardDeviations
 
+from sersicnet.inference.sums2d import read_model
 from sersicnet.networks.densities import LEVELS, summarize
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["Grid", "fit_on_grid"]
 
@@ -16,21 +18,21 @@ _REGULAR = 1e-3
 
 
 def fit_on_grid(model, results, grid):
-    """Return a copy of a Sersic2D with medians of the posterior within its bounds.
+    """Return a copy of a model with medians of the posterior within its bounds.
 
     Parameters
     ----------
-    model : `~astropy.modeling.functional_models.Sersic2D`
+    model : `~astropy.modeling.functional_models.Sersic2D` or `~astropy.modeling.CompoundModel`
         Model without units.
     results : `~sersicnet.SersicResults`
-        Results of one galaxy, with all seven parameters.
+        Results of one galaxy, with all seven parameters, of the model that `read_model` finds.
     grid : Grid
         Grid of the image.
 
     Returns
     -------
-    fitted : `~astropy.modeling.functional_models.Sersic2D`
-        Fitted model, with ``cov_matrix`` and ``stds``.
+    fitted : `~astropy.modeling.Model`
+        Fitted model, with ``cov_matrix`` and ``stds`` of what is neither fixed nor tied.
     info : dict
         ``param_cov``, ``param_names`` and ``share`` (of the posterior within the bounds).
 
@@ -39,26 +41,63 @@ def fit_on_grid(model, results, grid):
     ValueError
         If there is no posterior, or too little of it is within the bounds.
     """
+    reading = read_model(model, grid)
     limits = _limits(model)
     samples = results.samples(_N_SAMPLES)
     drawn = {name: values[0] for name, values in samples.items()}
-    draws = grid.parameters(results.to_model(0, **drawn), limits)
-    inside = _inside(draws, limits)
+    draws = _parameters(reading, results, grid, limits, drawn)
+    fitted_names = [name for term in reading.terms for name in term.names]
+    free = [name for name in fitted_names if not (model.fixed[name] or model.tied[name])]
+    inside = _inside({name: draws[name] for name in fitted_names if not model.fixed[name]}, limits)
     known = {}
     if not inside.all():
-        kept = {name: values[:, inside] for name, values in samples.items()}
-        known = dict(zip(kept, summarize(kept, tuple(kept))[:, 1, 0], strict=True))
-    medians = grid.parameters(results.to_model(0, **known), limits)
-    names = tuple(medians)
+        known = {name: _median(name, values[:, inside]) for name, values in samples.items()}
+    medians = _parameters(reading, results, grid, limits, known)
     fitted = model.copy()
-    for name, value in medians.items():
+    for name in free:
         # Only the amplitude, computed from the other medians, can be outside of its limits.
-        setattr(fitted, name, float(np.clip(value, *limits[name])))
-    covariance = _covariance(draws, inside, medians["theta"])
-    fitted.cov_matrix = Covariance(covariance, list(names))
-    fitted.stds = StandardDeviations(covariance, list(names))
+        setattr(fitted, name, float(np.clip(medians[name], *limits[name])))
+    for name, other in reading.ties.items():
+        setattr(fitted, name, getattr(fitted, other).value)
+    covariance = _covariance({name: draws[name] for name in free}, inside, medians)
+    fitted.cov_matrix = Covariance(covariance, free)
+    fitted.stds = StandardDeviations(covariance, free)
     share = float(inside.mean())
-    return fitted, {"param_cov": covariance, "param_names": names, "share": share}
+    return fitted, {"param_cov": covariance, "param_names": tuple(free), "share": share}
+
+
+def _parameters(reading, results, grid, limits, known):
+    """Return the parameters of the model, by name; ``known`` takes the place of medians."""
+    found = {}
+    for term in reading.terms:
+        component = term.part if results.parts else None
+        match term.kind:
+            case "sky":
+                sky = known.get("sky", results.columns["sky"][0])
+                own = {"amplitude": sky + reading.level}
+            case "point":
+                flux = 10 ** (
+                    -0.4 * known.get(f"mag_{component}", results.columns[f"mag_{component}"][0])
+                )
+                widths = term.model.x_stddev.value * term.model.y_stddev.value / grid.step**2
+                own = {"amplitude": flux / (2 * np.pi * widths)}
+                for name, parameter in term.parameters.items():
+                    own[name] = known.get(parameter, results.median(parameter)[0])
+                own["x_mean"], own["y_mean"] = grid.coordinates(own["x_mean"], own["y_mean"])
+            case _:
+                values = known
+                if component is None:
+                    values = {name: known[name] for name in known if name in PARAMETERS}
+                galaxy = results.to_model(0, component=component, **values)
+                own = grid.parameters(galaxy, limits[f"theta{term.suffix}"])
+        found |= {f"{name}{term.suffix}": value for name, value in own.items()}
+    return found
+
+
+def _median(name, values):
+    """Return the median of samples, (1, S), of a parameter of a galaxy or a part."""
+    kind = "theta" if name.partition("_")[0] == "theta" else name
+    return summarize({kind: values}, (kind,))[0, 1, 0]
 
 
 class Grid:
@@ -100,15 +139,36 @@ class Grid:
             )
             raise ValueError(msg)
 
+    def coordinates(self, x, y):
+        """Return the coordinates of a place in pixels."""
+        return self.x + x * self.step, self.y + y * self.step
+
+    def table_value(self, parameter, value):
+        """Return a parameter of a Sersic2D in the unit of tables, in pixels of 1 arcsec."""
+        match parameter:
+            case "r_eff":
+                return value / self.step
+            case "q":
+                return 1 - value
+            case "theta":
+                return np.degrees(value)
+            case "x_0":
+                return (value - self.x) / self.step
+            case "y_0":
+                return (value - self.y) / self.step
+            case _:
+                return value
+
     def parameters(self, model, limits):
-        """Return the parameters of a model in pixels, by name, in coordinates of the grid."""
+        """Return the parameters of a Sersic2D in pixels, by name, in coordinates of the grid.
+
+        The angle is moved by half turns to within its limits where that is possible.
+        """
         values = {name: getattr(model, name).value for name in model.param_names}
         values["r_eff"] = values["r_eff"] * self.step
-        values["x_0"] = self.x + values["x_0"] * self.step
-        values["y_0"] = self.y + values["y_0"] * self.step
+        values["x_0"], values["y_0"] = self.coordinates(values["x_0"], values["y_0"])
         theta = values["theta"]
-        lower, upper = limits["theta"]
-        # moved by half turns to within the limits where that is possible
+        lower, upper = limits
         if np.isfinite(lower):
             values["theta"] = lower + (theta - lower) % np.pi
         elif np.isfinite(upper):
@@ -136,8 +196,9 @@ def _inside(draws, limits):
         If too few are.
     """
     inside = np.ones(_N_SAMPLES, dtype=bool)
-    for name, (lower, upper) in limits.items():
-        inside &= (draws[name] >= lower) & (draws[name] <= upper)
+    for name, values in draws.items():
+        lower, upper = limits[name]
+        inside &= (values >= lower) & (values <= upper)
     if inside.sum() < _FEWEST:
         given = [f"{k} {pair}" for k, pair in limits.items() if np.isfinite(pair).any()]
         msg = (
@@ -148,14 +209,17 @@ def _inside(draws, limits):
     return inside
 
 
-def _covariance(draws, inside, theta):
-    """Return the covariance of the samples within the bounds, (7, 7), angles around ``theta``.
+def _covariance(draws, inside, medians):
+    """Return the covariance of the samples within the bounds, (P, P), angles around their median.
 
     Errors are those of the package's tables and correlations those of ranks: variances would
     depend on the few samples in the tails of a posterior.
     """
-    around = (draws["theta"] - theta + np.pi / 2) % np.pi - np.pi / 2
-    values = np.stack([value[inside] for value in (draws | {"theta": around}).values()])
+    around = dict(draws)
+    for name, values in draws.items():
+        if name.startswith("theta"):
+            around[name] = (values - medians[name] + np.pi / 2) % np.pi - np.pi / 2
+    values = np.stack([value[inside] for value in around.values()])
     low, _, high = np.quantile(values, LEVELS, axis=1)
     errors = (high - low) / 2
     return np.outer(errors, errors) * np.corrcoef(values.argsort(axis=1).argsort(axis=1))

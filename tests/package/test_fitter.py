@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from astropy.convolution import Gaussian2DKernel
 from astropy.modeling.fitting import UnsupportedConstraintError
-from astropy.modeling.models import Const2D, GeneralSersic2D, Sersic2D
+from astropy.modeling.models import Const2D, Gaussian2D, GeneralSersic2D, Sersic2D
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.places import ROOT
+from helpers.rendered import labels_of, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
@@ -377,12 +378,121 @@ def test_bounds_without_posterior(fitter, image):
         fitter(model, X, Y, image, weights=1 / NOISE)
 
 
+def test_a_fixed_parameter_is_known(fitter, image):
+    """The others are fitted, within their bounds, and it has no error."""
+    model = Sersic2D(
+        n=1.5, theta=0.7, fixed={"n": True, "theta": True}, bounds={"r_eff": (6, None)}
+    )
+    fitted = fitter(model, X, Y, image, weights=1 / NOISE)
+    assert fitted.n == 1.5
+    assert fitted.theta == 0.7
+    assert fitted.r_eff >= 6
+    assert fitter.fit_info["param_names"] == ("amplitude", "r_eff", "x_0", "y_0", "ellip")
+    for name in ("amplitude", "x_0", "y_0", "ellip"):
+        assert abs(getattr(fitted, name) - TRUTH[name]) < 4 * fitted.stds[name], name
+    assert fitter.fit_info["results"].meta["MODEL"] == "sersic, fixed: n theta"
+
+
+@pytest.mark.parametrize("constraint", [{"fixed": True}, {"tied": lambda model: model.r_eff}])
+def test_the_light_of_a_component_is_fitted(fitter, image, constraint):
+    model = Sersic2D(**{name: {"amplitude": value} for name, value in constraint.items()})
+    with pytest.raises(UnsupportedConstraintError, match="amplitude is fixed or tied: the light"):
+        fitter(model, X, Y, image)
+
+
+def test_ties_within_a_component(fitter, image):
+    model = Sersic2D(tied={"n": lambda model: model.r_eff})
+    with pytest.raises(UnsupportedConstraintError, match=r"n is tied.* of which there is none"):
+        fitter(model, X, Y, image)
+
+
+# Sums
+
+
+def bulge_and_disk(**changes):
+    """Two components at one center, which have the same angle."""
+    model = Sersic2D(r_eff=8, n=1, fixed={"n": True}) + Sersic2D(r_eff=2, n=4, fixed={"n": True})
+    ties = {
+        "x_0_1": lambda model: model.x_0_0,
+        "y_0_1": lambda model: model.y_0_0,
+        "theta_1": lambda model: model.theta_0,
+    }
+    for name, tie in (ties | changes).items():
+        getattr(model, name).tied = tie
+    return model
+
+
+def test_two_components(net):
+    """In the coordinates of a grid, and with the angles of both the same."""
+    bulge = labels_of(log_flux=3.4, r_eff=1.5, n=4, q=0.8, theta=50, dx=0.3, dy=-0.2)
+    disk = labels_of(log_flux=3.8, r_eff=6, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
+    image = add_noise(render([bulge, disk], star(), size=64).sum(axis=0), noise=1.0)
+    fitter = SersicNetFitter(star(), net=net)
+    y, x = np.mgrid[:64, :64]
+    fitted = fitter(bulge_and_disk(), 100 + 0.1 * x, 0.1 * y, image, weights=1.0)
+    truth = {"r_eff_0": 0.6, "r_eff_1": 0.15, "ellip_0": 0.5, "ellip_1": 0.2}
+    truth |= {"x_0_0": 103.18, "y_0_0": 3.13, "theta_0": np.radians(50)}
+    for name, value in truth.items():
+        assert abs(getattr(fitted, name) - value) < 4 * fitted.stds[name], name
+    for name in ("x_0", "y_0", "theta"):
+        assert getattr(fitted, f"{name}_0").value == getattr(fitted, f"{name}_1").value
+    light = fitted(100 + 0.1 * x, 0.1 * y).sum()
+    assert_allclose(light, 10**3.4 + 10**3.8, rtol=0.05)
+    assert len(fitter.fit_info["param_names"]) == len(fitter.fit_info["param_cov"]) == 9
+    assert fitter.fit_info["results"].parts == (("term_0", "sersic"), ("term_1", "sersic"))
+
+
+def test_a_nucleus(net):
+    """A narrow Gaussian2D is a point source."""
+    host = labels_of(log_flux=3.8, r_eff=5, n=1, q=0.6, theta=30)
+    nucleus = render([labels_of(log_flux=3.4, r_eff=0.01, n=1, q=1)], star(), size=64)
+    image = add_noise(render([host], star(), size=64)[0] + nucleus[0], noise=1.0)
+    held = dict.fromkeys(["x_stddev", "y_stddev", "theta"], True)
+    model = Gaussian2D(x_stddev=0.1, y_stddev=0.1, fixed=held) + Sersic2D(n=1, fixed={"n": True})
+    model.x_0_1.tied = lambda model: model.x_mean_0
+    model.y_0_1.tied = lambda model: model.y_mean_0
+    y, x = np.mgrid[:64, :64]
+    fitted = SersicNetFitter(star(), net=net)(model, x, y, image, weights=1.0)
+    amplitude = 10**3.4 / (2 * np.pi * 0.1**2)
+    assert abs(fitted.amplitude_0 - amplitude) < 4 * fitted.stds["amplitude_0"]
+    assert fitted.stds["amplitude_0"] < 0.1 * amplitude
+    assert abs(fitted.r_eff_1 - 5) < 4 * fitted.stds["r_eff_1"]
+    assert fitted.x_0_1.value == fitted.x_mean_0.value
+
+
+def test_a_sky(fitter, image):
+    """It is fitted, or subtracted where it is known."""
+    fitted = fitter(Const2D() + Sersic2D(), X, Y, image + 0.1, weights=1 / NOISE)
+    assert abs(fitted.amplitude_0 - 0.1) < 4 * fitted.stds["amplitude_0"]
+    assert abs(fitted.r_eff_1 - TRUTH["r_eff"]) < 4 * fitted.stds["r_eff_1"]
+    known = Const2D(0.1, fixed={"amplitude": True}) + Sersic2D()
+    fixed = fitter(known, X, Y, image + 0.1, weights=1 / NOISE)
+    assert fixed.amplitude_0 == 0.1
+    assert abs(fixed.r_eff_1 - TRUTH["r_eff"]) < 4 * fixed.stds["r_eff_1"]
+    assert fixed.stds["r_eff_1"] <= fitted.stds["r_eff_1"]
+    assert "amplitude_0" not in fitter.fit_info["param_names"]
+
+
 @pytest.mark.parametrize(
-    "constraint", [{"fixed": {"n": True}}, {"tied": {"n": lambda model: model.r_eff}}]
+    ("model", "error", "match"),
+    [
+        (Sersic2D() + Sersic2D(), UnsupportedConstraintError, "x_0_0 and x_0_1 must be one"),
+        (
+            bulge_and_disk(theta_1=lambda model: model.theta_0 + 1),
+            UnsupportedConstraintError,
+            "theta_1 is tied: a parameter can only .* of the other component, theta_0",
+        ),
+        (Sersic2D() + Gaussian2D(), TypeError, "Gaussian2D with x_stddev_1 is no point source"),
+        (
+            Sersic2D() + Const2D(tied={"amplitude": lambda model: 1}),
+            UnsupportedConstraintError,
+            "amplitude_1 is tied: a sky can be free or fixed",
+        ),
+    ],
 )
-def test_fixed_and_tied_parameters(fitter, image, constraint):
-    with pytest.raises(UnsupportedConstraintError, match="n fixed or tied: the network has"):
-        fitter(Sersic2D(**constraint), X, Y, image)
+def test_sums_that_cannot_be_fitted(fitter, image, model, error, match):
+    with pytest.raises(error, match=match):
+        fitter(model, X, Y, image)
 
 
 # Units
@@ -437,9 +547,20 @@ def test_bounds_of_a_parameter_with_a_unit(fitter, image):
 # What is refused
 
 
-@pytest.mark.parametrize("model", [Sersic2D() + Const2D(), GeneralSersic2D(), Const2D(), Sersic2D])
+@pytest.mark.parametrize(
+    "model",
+    [
+        GeneralSersic2D(),
+        Const2D(),
+        Sersic2D,
+        Sersic2D() * Const2D(),
+        Sersic2D() + Const2D() + Const2D(),
+        Sersic2D() + Sersic2D() + Sersic2D(),
+        Sersic2D() + GeneralSersic2D(),
+    ],
+)
 def test_other_models(fitter, image, model):
-    with pytest.raises(TypeError, match="this fitter fits one Sersic2D"):
+    with pytest.raises(TypeError, match=r"model (is|has).* it must be a Sersic2D, or a sum"):
         fitter(model, X, Y, image)
 
 

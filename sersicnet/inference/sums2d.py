@@ -1,0 +1,302 @@
+"""Sums of models of `astropy.modeling`: their terms, and what a fit knows of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.modeling import CompoundModel
+from astropy.modeling.fitting import UnsupportedConstraintError
+from astropy.modeling.models import Const2D, Gaussian2D, Sersic2D
+
+from sersicnet.model.components import PointSource, Sersic
+from sersicnet.model.description import Model
+
+__all__ = ["Reading", "Term", "read_model", "terms_of"]
+
+_KINDS = {Sersic2D: "sersic", Gaussian2D: "point", Const2D: "sky"}
+_POSSIBLE = (
+    "a Sersic2D, or a sum of it with another one or with a Gaussian2D that is a point source, and "
+    "with a Const2D that is the sky"
+)
+# Widest Gaussian before the PSF that is a point source, in pixels.
+_WIDEST = 0.1
+_PARAMETERS = {
+    "sersic": {
+        "r_eff": "r_eff",
+        "n": "n",
+        "ellip": "q",
+        "theta": "theta",
+        "x_0": "x_0",
+        "y_0": "y_0",
+    },
+    "point": {"x_mean": "x_0", "y_mean": "y_0"},
+    "sky": {},
+}
+# What is not fitted of a point source.
+_SHAPE = ("x_stddev", "y_stddev", "theta")
+CENTER = ("x_0", "y_0")
+# Numbers that parameters are set to, to see what others are tied to.
+_PROBES = 2
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a sum.
+
+    Attributes
+    ----------
+    kind : str
+        ``'sersic'``, ``'point'`` or ``'sky'``.
+    suffix : str
+        What the names of its parameters end with in the sum, such as ``'_0'``.
+    model : `~astropy.modeling.Model`
+        The term.
+    """
+
+    kind: str
+    suffix: str
+    model: object
+
+    @property
+    def part(self):
+        """Name of the part of a galaxy."""
+        return f"term{self.suffix}"
+
+    @property
+    def parameters(self):
+        """Parameters of galaxies by the names of those of the term that can be known."""
+        return _PARAMETERS[self.kind]
+
+    @property
+    def names(self):
+        """Names in the sum of the parameters that are fitted."""
+        skipped = _SHAPE if self.kind == "point" else ()
+        return [f"{each}{self.suffix}" for each in self.model.param_names if each not in skipped]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a fit needs to know of a model.
+
+    Attributes
+    ----------
+    terms : list of Term
+        Terms of the sum.
+    known : str or `~sersicnet.Model`
+        The argument ``model`` of `~sersicnet.SersicNet.predict`.
+    sky : str or None
+        Its argument ``sky``, None where the image has none.
+    level : float
+        A sky that is known.
+    ties : dict of str
+        Names of the parameters that others, by name, are equal to.
+    """
+
+    terms: list
+    known: object
+    sky: str | None
+    level: float
+    ties: dict
+
+
+def terms_of(model):
+    """Return the terms of a sum.
+
+    Parameters
+    ----------
+    model : `~astropy.modeling.Model`
+        The user's model.
+
+    Returns
+    -------
+    list of Term
+
+    Raises
+    ------
+    TypeError
+        If it is something else, or its terms cannot be fitted together.
+    """
+    leaves = _leaves(model)
+    terms = []
+    for number, leaf in enumerate(leaves):
+        if type(leaf) not in _KINDS:  # a subclass is another profile
+            msg = f"model has a {_name(leaf)}: it must be {_POSSIBLE}"
+            raise TypeError(msg)
+        suffix = f"_{number}" if len(leaves) > 1 else ""
+        terms.append(Term(_KINDS[type(leaf)], suffix, leaf))
+    kinds = sorted(term.kind for term in terms if term.kind != "sky")
+    possible = (["sersic"], ["sersic", "sersic"], ["point", "sersic"])
+    if kinds not in possible or len(terms) - len(kinds) > 1:
+        msg = f"model is {' + '.join(_name(leaf) for leaf in leaves)}: it must be {_POSSIBLE}"
+        raise TypeError(msg)
+    return terms
+
+
+def _name(model):
+    """Name of the class of a model, or of a class."""
+    return model.__name__ if isinstance(model, type) else type(model).__name__
+
+
+def _leaves(model):
+    """Return the terms of a sum, from left to right."""
+    if not isinstance(model, CompoundModel):
+        return [model]
+    if model.op != "+":
+        msg = f"model has the operator {model.op!r}: it must be {_POSSIBLE}"
+        raise TypeError(msg)
+    return [*_leaves(model.left), *_leaves(model.right)]
+
+
+def read_model(model, grid):
+    """Return what a fit needs to know of a model.
+
+    Parameters
+    ----------
+    model : `~astropy.modeling.Model`
+        Model without units.
+    grid : `~sersicnet.inference.sersic2d.Grid`
+        Grid of the image.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it cannot be fitted.
+    UnsupportedConstraintError
+        If something cannot be fixed or tied.
+    """
+    terms = terms_of(model)
+    sky = None
+    level = 0.0
+    parts = []
+    for term in terms:
+        amplitude = f"amplitude{term.suffix}"
+        if term.kind != "sky":
+            parts.append(term)
+            if model.fixed[amplitude] or model.tied[amplitude]:
+                msg = f"{amplitude} is fixed or tied: the light of each component is fitted"
+                raise UnsupportedConstraintError(msg)
+        elif model.tied[amplitude]:
+            msg = f"{amplitude} is tied: a sky can be free or fixed"
+            raise UnsupportedConstraintError(msg)
+        else:
+            sky = "free"
+            if model.fixed[amplitude]:
+                sky = "fixed"
+                level = float(term.model.amplitude.value)
+    ties = _ties(model, parts)
+    _check_points(model, parts, grid)
+    known = _known(model, parts, ties, grid)
+    return Reading(terms, known, sky, level, ties)
+
+
+def _check_points(model, parts, grid):
+    """Raise TypeError for a Gaussian that is no point source."""
+    for term in parts:
+        if term.kind != "point":
+            continue
+        names = [f"{name}{term.suffix}" for name in _SHAPE]
+        widths = [getattr(model, name).value / grid.step for name in names[:2]]
+        held = all(model.fixed[name] for name in names)
+        if not held or not 0 < min(widths) <= max(widths) <= _WIDEST:
+            msg = (
+                f"the Gaussian2D with {names[0]} is no point source: fix {', '.join(names)}, the "
+                f"first two at {_WIDEST} pixels or less, above 0; other widths cannot be fitted"
+            )
+            raise TypeError(msg)
+
+
+def _ties(model, parts):
+    """Return the names of the parameters that others are equal to.
+
+    Raises
+    ------
+    UnsupportedConstraintError
+        If one is tied to something else than the same parameter of the other component.
+    """
+    ties = {}
+    for term in parts:
+        for own, parameter in term.parameters.items():
+            name = f"{own}{term.suffix}"
+            if not model.tied[name]:
+                continue
+            others = [
+                f"{other}{each.suffix}"
+                for each in parts
+                for other, same in each.parameters.items()
+                if each is not term and same == parameter
+            ]
+            if not others or not _is_equal(model, name, others[0]):
+                msg = (
+                    f"{name} is tied: a parameter can only be tied to be the same as that of the "
+                    f"other component{', ' + others[0] if others else ', of which there is none'}"
+                )
+                raise UnsupportedConstraintError(msg)
+            ties[name] = others[0]
+    return ties
+
+
+def _is_equal(model, name, other):
+    """Whether the function that ties a parameter returns another one."""
+    probe = model.copy()
+    rng = np.random.default_rng(0)
+    for _ in range(_PROBES):
+        probe.parameters = rng.uniform(0.3, 0.9, len(probe.parameters))
+        value = model.tied[name](probe)
+        if float(getattr(value, "value", value)) != float(getattr(probe, other).value):
+            return False
+    return True
+
+
+def _known(model, parts, ties, grid):
+    """Return the user's model, as `~sersicnet.SersicNet.predict` takes it."""
+    components = {}
+    center = {}
+    for term in parts:
+        fixed = {}
+        for own, parameter in term.parameters.items():
+            name = f"{own}{term.suffix}"
+            if not model.fixed[name]:
+                continue
+            value = grid.table_value(parameter, float(getattr(model, name).value))
+            if parameter in CENTER:
+                center.setdefault(parameter, []).append(value)
+            else:
+                fixed[parameter] = value
+        components[term.part] = PointSource() if term.kind == "point" else Sersic(**fixed)
+    if len(parts) == 1:
+        fixed |= {name: values[0] for name, values in center.items()}
+        return Sersic(**fixed) if fixed else "sersic"
+    _check_center(parts, ties, center)
+    first, second = parts
+    if "sersic" == first.kind == second.kind and second.model.r_eff.value < first.model.r_eff.value:
+        components = dict(reversed(components.items()))
+    tied = {}
+    for term in parts:
+        for own, parameter in term.parameters.items():
+            if f"{own}{term.suffix}" in ties:
+                tied[parameter] = tuple(components)
+    values = {name: found[0] for name, found in center.items()}
+    return Model(components, fixed=values, tied=tied)
+
+
+def _check_center(parts, ties, center):
+    """Raise UnsupportedConstraintError unless two components have one center."""
+    for parameter in CENTER:
+        names = [
+            f"{own}{term.suffix}"
+            for term in parts
+            for own, same in term.parameters.items()
+            if same == parameter
+        ]
+        held = center.get(parameter, [])
+        tied = any(name in ties for name in names)
+        if tied or (len(held) == 2 and held[0] == held[1]):
+            continue
+        msg = (
+            f"{names[0]} and {names[1]} must be one, because components are fitted at one center: "
+            f"model.{names[1]}.tied = lambda model: model.{names[0]}"
+        )
+        raise UnsupportedConstraintError(msg)
