@@ -89,7 +89,7 @@ def _parameters(reading, results, grid, limits, known):
                 if component is None:
                     values = {name: known[name] for name in known if name in PARAMETERS}
                 galaxy = results.to_model(0, component=component, **values)
-                own = grid.parameters(galaxy, limits[f"theta{term.suffix}"])
+                own = grid.parameters(galaxy, {"theta": limits[f"theta{term.suffix}"]})
         found |= {f"{name}{term.suffix}": value for name, value in own.items()}
     return found
 
@@ -168,7 +168,7 @@ class Grid:
         values["r_eff"] = values["r_eff"] * self.step
         values["x_0"], values["y_0"] = self.coordinates(values["x_0"], values["y_0"])
         theta = values["theta"]
-        lower, upper = limits
+        lower, upper = limits["theta"]
         if np.isfinite(lower):
             values["theta"] = lower + (theta - lower) % np.pi
         elif np.isfinite(upper):
