@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import Future
@@ -258,41 +256,6 @@ def test_an_image_that_workers_die_of_is_given_up(client, tmp_path):
     assert table["error"][0].startswith("KilledWorker: ")
 
 
-@with_pipes
-def test_a_run_is_killed_and_resumed(client, images, serial, tmp_path):
-    """What it had measured stays, and its worker does not outlive it."""
-    pipe, output = tmp_path / "empty.fits", tmp_path / "output"
-    os.mkfifo(pipe)  # the last image never ends
-    given = [*images[:3], pipe]
-    command = [sys.executable, "-m", "sersicnet.cli", "survey", *map(str, given)]
-    command += ["-o", str(output), "--jobs", "1"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            end = open_for_reader(pipe)
-            wait_until(lambda: len(read_manifest(output)) == 3 or None)
-        finally:
-            process.send_signal(signal.SIGKILL)
-    poll = select.poll()
-    poll.register(end, select.POLLERR)
-    assert poll.poll(PATIENCE * 1000)  # the worker has closed the pipe: it is no more
-    os.close(end)
-    before = {path: path.stat().st_mtime_ns for path in (output / "parts").iterdir()}
-    assert sorted(path.stem for path in before) == ["a", "b", "c"]
-    put_in_place(images[3], pipe)
-    table = measure_survey(given, output=output, client=client)
-    assert list(table["error"]) == [""] * len(NAMES)
-    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
-    assert_serial(output, serial)
-
-
-def test_processes_of_ours_print_nothing(broken, tmp_path, capfd):
-    """No traceback a try of an image that cannot be read: there is the error in the table."""
-    table = measure_survey([broken], output=tmp_path / "output", n_workers=1, retries=1)
-    assert "broken.fits" in table["error"][0]
-    printed = capfd.readouterr()
-    assert (printed.out, printed.err) == ("", "")
-
-
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")
 @pytest.mark.parametrize(
     ("number", "whole_group", "status", "word"),
@@ -314,9 +277,16 @@ def test_a_survey_ends(number, whole_group, status, word, images, tmp_path):
     assert list(read_manifest(output)["name"]) == ["empty"]
 
 
-def test_strangers_cannot_use_a_cluster_of_ours():
-    """Other users of the machine reach its port: whoever can connect can run code."""
+def test_a_cluster_of_ours(broken, tmp_path, capfd):
+    """It prints nothing of an image that cannot be read, and strangers cannot use it.
+
+    The error is in the table. Other users of the machine reach the port of the cluster: whoever
+    can connect can run code.
+    """
     with survey_run._connected(None, 1) as client:
+        table = measure_survey([broken], output=tmp_path / "output", client=client, retries=1)
+        assert "broken.fits" in table["error"][0]
+        assert capfd.readouterr() == ("", "")
         address = client.scheduler.address
         assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
         assert address.startswith("tls://")
