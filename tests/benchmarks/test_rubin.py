@@ -57,15 +57,15 @@ def test_tables_and_figure(scene, tmp_path, monkeypatch):
     coadd = replace(rubin.PARTS["coadd"], magnitudes=(19.0, 23.0))
     faint = replace(rubin.PARTS["faint"], magnitudes=(25.0, 25.5))
     monkeypatch.setattr(rubin, "PARTS", rubin.PARTS | {"coadd": coadd, "faint": faint})
-    words = ["-n", "12", "--side", str(SIDE), "--runs", "network", "SExtractor"]
+    words = ["-n", "6", "--side", str(SIDE), "--runs", "network", "SExtractor"]
     words += ["--cache", str(tmp_path / "cache")]
     rubin.main(["coadd", str(tmp_path), *words])
     table = read(tmp_path, "coadd.csv")
     assert set(table["code"]) == {"network", "population", "SExtractor", "SExtractor AUTO"}
     table = table[table["galaxies"] == "all"]
-    for code, least, most in (("network", 9, 12), ("population", 9, 12), ("SExtractor", 0, 3)):
+    for code, least, most in (("network", 4, 6), ("population", 4, 6), ("SExtractor", 0, 2)):
         rows = table[table["code"] == code]
-        assert rows["n_injected"].sum() == 12
+        assert rows["n_injected"].sum() == 6
         assert least <= rows["n_detected"].sum() <= most
     short = read(tmp_path, "coadd_bias_mag.csv")
     assert list(short["code"][:3]) == 3 * ["network"]

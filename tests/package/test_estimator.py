@@ -309,11 +309,11 @@ from test_estimator import make_galaxies, make_net
 from sersicnet.training import TrainingModule
 step = TrainingModule.training_step
 def die(self, batch, index):
-    if self.global_step == 6:
+    if self.global_step == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, batch, index)
 TrainingModule.training_step = die
-make_net(max_epochs=3).fit(*make_galaxies(60), resume=sys.argv[2], progress_bar=False)
+make_net(max_epochs=2).fit(*make_galaxies(60), resume=sys.argv[2], progress_bar=False)
 """
 
 
@@ -329,8 +329,8 @@ def test_resume_after_a_kill(galaxies, tmp_path):
         pytest.fail("a cutout was asked for")
         yield
 
-    resumed = make_net(max_epochs=3).fit(unread(), galaxies[1], resume=tmp_path, **SILENT)
-    whole = make_net(max_epochs=3).fit(*galaxies, **SILENT)
+    resumed = make_net(max_epochs=2).fit(unread(), galaxies[1], resume=tmp_path, **SILENT)
+    whole = make_net(max_epochs=2).fit(*galaxies, **SILENT)
     assert resumed.history_ == whole.history_
     assert_same_weights(resumed, whole)
 
