@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.flags import Flags
@@ -35,6 +36,12 @@ def check_population(population):
     if population is None or population == INFER or isinstance(population, Population):
         return population
     if isinstance(population, str | os.PathLike):
+        if not Path(population).is_file():
+            msg = (
+                f"population={os.fspath(population)!r} must be None, 'infer', a Population, or the "
+                "file of one: there is no such file"
+            )
+            raise FileNotFoundError(msg)
         return Population.load(population)
     msg = f"population={population!r} must be None, 'infer', a path or a Population"
     raise TypeError(msg)

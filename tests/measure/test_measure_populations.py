@@ -78,8 +78,10 @@ def test_impossible_populations_raise(image, net, tmp_path):
     options = {"net": net, "psf": star()}
     with pytest.raises(TypeError, match=r"population=3 must be None, 'infer', a path or a Pop"):
         measure_image(field, population=3, **options)
-    with pytest.raises(FileNotFoundError, match=r"no.safetensors"):
-        measure_image(field, population=tmp_path / "no.safetensors", **options)
+    for wrong in ("infre", tmp_path / "no.safetensors", tmp_path):
+        text = "must be None, 'infer', a Population, or the file of one: there is no such file"
+        with pytest.raises(FileNotFoundError, match=f"population='{wrong}' {text}"):
+            measure_image(field, population=wrong, **options)
     other = SersicNet.from_pretrained("deeplegato")
     with pytest.raises(ValueError, match=r"population= needs the posterior network"):
         measure_image(field, net=other, psf=star(), population="infer")
