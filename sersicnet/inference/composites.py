@@ -110,15 +110,17 @@ class Composite(Rows):
         if {"q", "r_eff"} & set(tied):  # equal in pixels is not equal on the sky
             usable &= frame.is_square
         layout = part_layout(combination, (*self.fixed,), (*self.priors,), tied)
-        known = {name: known[name] for name in layout.known}
-        normals = {name: normals[name] for name in layout.priors}
         return make_scene(layout, known, normals, usable)
 
     def _of_part(self, values, part):
         """What is known of a part, or of the whole, by the names of parameters."""
         known = self.model.combination.parameters
-        own = {name: known[name] for name in values if known[name][0] == part}
-        return {parameter: values[name] for name, (_, parameter) in own.items()}
+        found = {}
+        for name, value in values.items():
+            own, parameter = known[name]
+            if own == part:
+                found[parameter] = value
+        return found
 
     def starts(self, labels, scene):
         """Return labels of all parts that fits start from, made of those of a single profile.

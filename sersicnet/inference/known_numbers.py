@@ -92,8 +92,7 @@ def normal_priors(priors, frame, log_light, offset):
     found = {}
     for name, prior in priors.items():
         middle, scale = _linear(name, prior, frame, log_light, offset)
-        ends = [(prior[part] - middle) / scale for part in ("mean", "low", "high")]
-        mean, low, high = ends
+        mean, low, high = ((prior[part] - middle) / scale for part in ("mean", "low", "high"))
         quantity = _QUANTITY_OF[name]
         lowest, highest = _LIMITS.get(quantity, (-np.inf, np.inf))
         low, high = np.minimum(low, high), np.maximum(low, high)
@@ -122,14 +121,14 @@ def make_scene(layout, known, normals, usable):
     usable : (N,) bool `~numpy.ndarray`
     """
     usable = usable & _usable(known, normals, len(usable))
-    columns = [
-        np.where(usable, values, np.clip(0.0, *_KNOWN_LIMITS[kind_of(name)]))
-        for name, values in known.items()
-    ]
+    columns = []
+    for name in layout.known:
+        stand_in = np.clip(0.0, *_KNOWN_LIMITS[kind_of(name)])
+        columns.append(np.where(usable, known[name], stand_in))
     known = torch.from_numpy(np.reshape(columns, (len(known), len(usable))).T.copy())
     made = None
     if normals:
-        made = np.stack(list(normals.values()), axis=1)
+        made = np.stack([normals[name] for name in layout.priors], axis=1)
         made[~usable] = (0.0, 1.0, -np.inf, np.inf)
         made = torch.from_numpy(made)
     return Scene.of(layout, known, made), usable

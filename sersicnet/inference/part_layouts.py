@@ -61,8 +61,7 @@ def name_in_layout(combination, part, kind, tied):
     parameter = _PARAMETER_OF.get(kind, kind)
     if part is None or len(combination.parts) == 1 or parameter in tied:
         return kind
-    profiles = [profile for _, profile in combination.parts]
-    if parameter != "mag" and profiles.count("sersic") == 1:
+    if parameter != "mag" and len(combination.shaped) == 1:
         return kind
     return f"{kind}.{part}"
 
@@ -95,9 +94,8 @@ def part_layout(combination, fixed=(), priors=(), tied=None):
     normals = named.of_columns(priors, _QUANTITY_OF)
     free = named.fluxes({*known, *normals})
     free += named.sizes({*known, *normals})
-    shaped = [part for part, profile in combination.parts if profile == "sersic"]
-    free += [named.of(part, "n") for part in shaped]
-    for part in shaped:
+    free += [named.of(part, "n") for part in combination.shaped]
+    for part in combination.shaped:
         if not shaped_by_axes(combination, part, {*fixed, *priors}, named.tied):
             free += [named.of(part, "e1"), named.of(part, "e2")]
             continue
@@ -138,7 +136,7 @@ class _Names:
 
     def fluxes(self, known):
         """Return the parameters of the light: fluxes, and the share of the first part."""
-        parts = [part for part, _ in self.combination.parts]
+        parts = self.combination.components
         if len(parts) == 1 or "mag" in self.tied:
             return ["log_flux"]
         own = [f"log_flux.{part}" for part in parts if f"log_flux.{part}" in known]
@@ -148,7 +146,7 @@ class _Names:
 
     def sizes(self, known):
         """Return the parameters of the sizes of Sersic profiles."""
-        shaped = [part for part, profile in self.combination.parts if profile == "sersic"]
+        shaped = self.combination.shaped
         sizes = [self.of(part, "log_r_eff") for part in shaped]
         alone = len(set(sizes)) < 2 or not self.combination.is_ordered
         if alone or {sizes[0], self.of(shaped[0], "r_eff")} & known:

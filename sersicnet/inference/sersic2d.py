@@ -46,9 +46,16 @@ def fit_on_grid(model, results, grid):
     samples = results.samples(_N_SAMPLES)
     drawn = {name: values[0] for name, values in samples.items()}
     draws = _parameters(reading, results, grid, limits, drawn)
-    fitted_names = [name for term in reading.terms for name in term.names]
-    free = [name for name in fitted_names if not (model.fixed[name] or model.tied[name])]
-    inside = _inside({name: draws[name] for name in fitted_names if not model.fixed[name]}, limits)
+    free = []
+    bounded = {}
+    for term in reading.terms:
+        for name in term.names:
+            if model.fixed[name]:
+                continue
+            bounded[name] = draws[name]
+            if not model.tied[name]:
+                free.append(name)
+    inside = _inside(bounded, limits)
     known = {}
     if not inside.all():
         known = {name: _median(name, values[:, inside]) for name, values in samples.items()}

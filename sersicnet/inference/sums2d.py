@@ -66,6 +66,13 @@ class Term:
         """Parameters of galaxies by the names of those of the term that can be known."""
         return _PARAMETERS[self.kind]
 
+    def name_of(self, parameter):
+        """Return the name in the sum of a parameter of galaxies, None where there is none."""
+        for own, same in self.parameters.items():
+            if same == parameter:
+                return f"{own}{self.suffix}"
+        return None
+
     @property
     def names(self):
         """Names in the sum of the parameters that are fitted."""
@@ -198,9 +205,10 @@ def _check_points(model, parts, grid):
         if term.kind != "point":
             continue
         names = [f"{name}{term.suffix}" for name in _SHAPE]
-        widths = [getattr(model, name).value / grid.step for name in names[:2]]
+        x_width = term.model.x_stddev.value / grid.step
+        y_width = term.model.y_stddev.value / grid.step
         held = all(model.fixed[name] for name in names)
-        if not held or not 0 < min(widths) <= max(widths) <= _WIDEST:
+        if not held or not 0 < min(x_width, y_width) <= max(x_width, y_width) <= _WIDEST:
             msg = (
                 f"the Gaussian2D with {names[0]} is no point source: fix {', '.join(names)}, the "
                 f"first two at {_WIDEST} pixels or less, above 0; other widths cannot be fitted"
@@ -217,24 +225,21 @@ def _ties(model, parts):
         If one is tied to something else than the same parameter of the other component.
     """
     ties = {}
-    for term in parts:
-        for own, parameter in term.parameters.items():
-            name = f"{own}{term.suffix}"
+    for term, another in zip(parts, reversed(parts), strict=True):
+        for parameter in term.parameters.values():
+            name = term.name_of(parameter)
             if not model.tied[name]:
                 continue
-            others = [
-                f"{other}{each.suffix}"
-                for each in parts
-                for other, same in each.parameters.items()
-                if each is not term and same == parameter
-            ]
-            if not others or not _is_equal(model, name, others[0]):
+            other = None
+            if another is not term:
+                other = another.name_of(parameter)
+            if other is None or not _is_equal(model, name, other):
                 msg = (
                     f"{name} is tied: a parameter can only be tied to be the same as that of the "
-                    f"other component{', ' + others[0] if others else ', of which there is none'}"
+                    f"other component, {other or 'of which there is none'}"
                 )
                 raise UnsupportedConstraintError(msg)
-            ties[name] = others[0]
+            ties[name] = other
     return ties
 
 
@@ -255,48 +260,52 @@ def _known(model, parts, ties, grid):
     components = {}
     center = {}
     for term in parts:
-        fixed = {}
-        for own, parameter in term.parameters.items():
-            name = f"{own}{term.suffix}"
-            if not model.fixed[name]:
-                continue
-            value = grid.table_value(parameter, float(getattr(model, name).value))
-            if parameter in CENTER:
-                center.setdefault(parameter, []).append(value)
-            else:
-                fixed[parameter] = value
+        fixed = _fixed(model, term, grid)
+        for parameter in CENTER:
+            if parameter in fixed:
+                center.setdefault(parameter, []).append(fixed.pop(parameter))
         components[term.part] = PointSource() if term.kind == "point" else Sersic(**fixed)
+    known = {}
+    for parameter, values in center.items():
+        known[parameter] = values[0]
     if len(parts) == 1:
-        fixed |= {name: values[0] for name, values in center.items()}
+        fixed |= known
         return Sersic(**fixed) if fixed else "sersic"
     _check_center(parts, ties, center)
-    first, second = parts
-    if "sersic" == first.kind == second.kind and second.model.r_eff.value < first.model.r_eff.value:
+    if _radius(parts[1]) < _radius(parts[0]):
         components = dict(reversed(components.items()))
     tied = {}
     for term in parts:
-        for own, parameter in term.parameters.items():
-            if f"{own}{term.suffix}" in ties:
+        for parameter in term.parameters.values():
+            if term.name_of(parameter) in ties:
                 tied[parameter] = tuple(components)
-    values = {name: found[0] for name, found in center.items()}
-    return Model(components, fixed=values, tied=tied)
+    return Model(components, fixed=known, tied=tied)
+
+
+def _fixed(model, term, grid):
+    """Return fixed values of a component by the names of parameters of galaxies."""
+    fixed = {}
+    for parameter in term.parameters.values():
+        name = term.name_of(parameter)
+        if model.fixed[name]:
+            fixed[parameter] = grid.table_value(parameter, float(getattr(model, name).value))
+    return fixed
+
+
+def _radius(term):
+    """Return the initial radius of a component, 0 for a point source."""
+    return 0.0 if term.kind == "point" else term.model.r_eff.value
 
 
 def _check_center(parts, ties, center):
     """Raise UnsupportedConstraintError unless two components have one center."""
     for parameter in CENTER:
-        names = [
-            f"{own}{term.suffix}"
-            for term in parts
-            for own, same in term.parameters.items()
-            if same == parameter
-        ]
+        first, second = parts[0].name_of(parameter), parts[1].name_of(parameter)
         held = center.get(parameter, [])
-        tied = any(name in ties for name in names)
-        if tied or (len(held) == 2 and held[0] == held[1]):
+        if {first, second} & ties.keys() or (len(held) == 2 and held[0] == held[1]):
             continue
         msg = (
-            f"{names[0]} and {names[1]} must be one, because components are fitted at one center: "
-            f"model.{names[1]}.tied = lambda model: model.{names[0]}"
+            f"{first} and {second} must be one, because components are fitted at one center: "
+            f"model.{second}.tied = lambda model: model.{first}"
         )
         raise UnsupportedConstraintError(msg)

@@ -52,6 +52,11 @@ class Combination:
         return tuple((name, _profile(each)) for name, each in self.components.items())
 
     @property
+    def shaped(self):
+        """Names of the parts that have a size, a list of str."""
+        return [name for name, profile in self.parts if profile == "sersic"]
+
+    @property
     def parameters(self):
         """Part and parameter by the names of columns; the part is None for those of two."""
         if len(self.parts) == 1:
@@ -59,9 +64,10 @@ class Combination:
             return {name: (part, name) for name in (*OF_PARTS[profile], *CENTER)}
         (_, share), _ = self.light
         found = {"mag": (None, "mag"), share: (None, "share")}
-        found |= {name: (None, name) for name in CENTER}
+        found |= {"x_0": (None, "x_0"), "y_0": (None, "y_0")}
         for part, profile in self.parts:
-            found |= {f"{name}_{part}": (part, name) for name in OF_PARTS[profile]}
+            for name in OF_PARTS[profile]:
+                found[f"{name}_{part}"] = (part, name)
         return found
 
     @property

@@ -94,11 +94,11 @@ class Model:
 
     def _check_free(self):
         """Raise ValueError if nothing is left to fit."""
-        fixed = [name for name, value in self.settings.items() if not _is_prior(value)]
-        free = set(self.combination.parameters) - set(fixed)
+        fixed, _ = _divided(self.settings)
+        free = self.combination.parameters.keys() - fixed.keys()
         if len(self.combination.parts) == 2:
             light = {*self.combination.light[0], *self.combination.light[1]}
-            if len(light & set(fixed)) == 2:
+            if len(light & fixed.keys()) == 2:
                 free -= light
         if not free:
             msg = f"{self!r}: all parameters are fixed, and nothing is left to fit"
@@ -110,8 +110,7 @@ class Model:
             words = [repr(self.name)]
         elif len(self.combination.parts) == 1:
             words = [repr(self.component)]
-        fixed = {name: value for name, value in self.whole.items() if not _is_prior(value)}
-        priors = {name: value for name, value in self.whole.items() if _is_prior(value)}
+        fixed, priors = _divided(self.whole)
         for argument, values in (("fixed", fixed), ("priors", priors), ("tied", self.tied)):
             if values:
                 words.append(f"{argument}={values!r}")
@@ -149,22 +148,15 @@ class Model:
             words = type(self.component).__name__.lower()
         elif tuple(self.combination.components) != tuple(NAMED.get(self.name, {})):
             words += f" ({', '.join(self.combination.components)})"
-        implied = []
+        fixed, priors = _divided(self.settings)
         if len(self.combination.parts) > 1:
-            implied = [f"n_{name}" for name in self._disks()]
-        fixed, priors = [], []
-        for name, value in self.settings.items():
-            if name not in implied:
-                (priors if _is_prior(value) else fixed).append(name)
-        for what, names in (("fixed", fixed), ("priors", priors), ("tied", list(self.tied))):
+            for name, component in self.combination.components.items():
+                if isinstance(component, Exponential):
+                    del fixed[f"n_{name}"]  # which its name says
+        for what, names in (("fixed", fixed), ("priors", priors), ("tied", self.tied)):
             if names:
                 words += f", {what}: {' '.join(names)}"
         return words
-
-    def _disks(self):
-        """Names of exponential disks, whose index is known by what they are."""
-        components = self.combination.components
-        return [name for name, each in components.items() if isinstance(each, Exponential)]
 
     def _values(self):
         """Yield name and values of what is known, in the units of tables."""
@@ -211,6 +203,15 @@ class Model:
 def _is_prior(value):
     """Whether what is known of a parameter is a prior."""
     return isinstance(value, NormalPrior)
+
+
+def _divided(settings):
+    """Return what is fixed and what has a prior, by name."""
+    fixed, priors = {}, {}
+    for name, value in settings.items():
+        found = priors if _is_prior(value) else fixed
+        found[name] = value
+    return fixed, priors
 
 
 def _of_rows(values, rows):

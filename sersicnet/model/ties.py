@@ -40,7 +40,8 @@ def check_ties(tied, combination):
                 f"has {', '.join(parts)}"
             )
             raise ValueError(msg)
-        possible = [*_common(parts.values()), *CENTER]
+        common = "point" if "point" in parts.values() else "sersic"
+        possible = [*OF_PARTS[common], *CENTER]
         if parameter not in possible:
             msg = f"tied={tied!r}: {parameter!r} is none of what both have: {', '.join(possible)}"
             raise ValueError(msg)
@@ -74,17 +75,12 @@ def with_tied(settings, tied, combination):
     """
     found = dict(settings)
     for parameter, parts in tied.items():
-        names = [combination.column(part, parameter) for part in parts]
-        known = [name for name in names if name in settings]
-        if len(known) == 2:
-            msg = f"{' and '.join(known)} are tied: what is known of one holds for the other"
+        first, second = (combination.column(part, parameter) for part in parts)
+        if first in settings and second in settings:
+            msg = f"{first} and {second} are tied: what is known of one holds for the other"
             raise ValueError(msg)
-        if known:
-            found |= dict.fromkeys(names, settings[known[0]])
+        if first in settings:
+            found[second] = settings[first]
+        if second in settings:
+            found[first] = settings[second]
     return found
-
-
-def _common(profiles):
-    """Names of the parameters that all profiles have."""
-    first, *others = (OF_PARTS[profile] for profile in profiles)
-    return [name for name in first if all(name in other for other in others)]
