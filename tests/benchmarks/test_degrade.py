@@ -87,11 +87,11 @@ def test_what_a_file_has_is_not_measured_again(tmp_path):
 
 
 def test_the_command_on_simulated_structure(tmp_path):
-    words = ["--structure", "1", "--realizations", "2", "--cases", "S/N 30", "broad PSF, S/N 30"]
+    words = ["--structure", "1", "--realizations", "2", "--cases", "broad PSF, S/N 30"]
     words += ["--codes", "network", "lm"]
     degrade.main([str(tmp_path), str(tmp_path), *words])
     table = Table.read(tmp_path / "degrade.csv", format="ascii.csv")
-    assert len(table) == 2 * 2 * 4
+    assert len(table) == 2 * 4
     assert np.isfinite(table["pull"]).all()
     assert set(table["galaxies"]) == {3}
 

@@ -77,8 +77,7 @@ def test_the_page_has_the_tab(tmp_path):
     assert '"Injections"' not in text
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_few_galaxies(n, tmp_path):
+def test_one_galaxy(tmp_path):
     table, truth = injections()
-    faint = np.argsort(-truth["mag"].value)[:n]  # not detected
+    faint = np.argsort(-truth["mag"].value)[:1]  # not detected
     assert write_report(join_truth(table[faint], truth[faint]), tmp_path / "page.html").is_file()

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -200,14 +198,6 @@ def test_on_a_gpu(sets, tmp_path):
     assert np.isfinite(history["val_loss"]).all()
     assert next(network.parameters()).device.type in ("cpu", "cuda")
     assert_allclose(on_gpu["train_loss"], on_cpu["train_loss"], rtol=0.01)
-
-
-def test_training_needs_neither_astropy_nor_galsim():
-    code = "import sys, sersicnet.training.regression; print(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert {"torch", "lightning", "sersicnet.training.data"} <= loaded
-    assert not loaded & {"astropy", "galsim", "photutils", "zuko", "sersicnet.preprocessing.stamps"}
 
 
 def test_a_checkpoint_of_other_labels_is_refused():
