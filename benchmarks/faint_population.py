@@ -9,14 +9,16 @@ Galaxies as of CANDELS are disks and spheroids, with a relation of size and magn
 and relation are taken from the truth, from the estimates of the universal network, and from
 galaxies drawn from the population that is inferred:
 
-- a faint sample, with an S/N of 5 to 20: slope and scatter of the relation by least squares, and
-  how much these differ from those of the truth of the same seed (``faint.csv``);
+- a faint sample, with an S/N of 5 to 20: slope and scatter of the relation by least squares
+  (``faint.csv``);
 - a brighter one, with an S/N of 20 to 100: whether the kinds come out as two (``kinds.csv``);
 - a simulated field, with galaxies down to those that are not detected. The population of all is
   inferred from the detected ones, and from galaxies that are injected into the field
   (``selection.csv``).
 
-Numbers are means over the seeds, with their errors. ``population.png`` shows the first two.
+Numbers are means over the seeds; ``_off`` is the difference to the truth of the same seed, with its
+error. Columns ``pooled`` are of one population for the galaxies of all seeds. ``population.png``
+shows the first two.
 """
 
 import astropy.units as u
@@ -91,7 +93,7 @@ def main(arguments=None):
 
 
 def write_sample(net, name, describe, options):
-    """Write what describes a sample, and return all of its galaxies by name of the sample."""
+    """Write what describes a sample, and return the galaxies of all seeds by `SAMPLES`."""
     number = getattr(options, name)
     magnitudes = RANGES[name]
     truths = [faint_catalog(number, seed, magnitudes=magnitudes) for seed in options.seeds]
@@ -104,14 +106,17 @@ def write_sample(net, name, describe, options):
         results.append(pickled(options.cache, file, measure, net, truth, config, seed))
     inferred = [Population.infer(part).sample(SAMPLE) for part in results]
     estimates = [part.to_table() for part in results]
-    table = describe_all(dict(zip(SAMPLES, (truths, estimates, inferred), strict=True)), describe)
-    write_rounded(table, options.output / f"{name}.csv", decimals=3)
-    print_table(table)
-    pooled = Population.infer(results)
-    print(f"{name}: {pooled.about}, {len(pooled.mixture)} components")
-    tables = {"truth": vstack(truths, metadata_conflicts="silent")}
-    tables["estimates"] = vstack(estimates, metadata_conflicts="silent")
-    return tables | {"inferred": pooled.sample(SAMPLE)}
+    samples = dict(zip(SAMPLES, (truths, estimates, inferred), strict=True))
+    tables = {}
+    for key, parts in samples.items():
+        tables[key] = vstack(parts, metadata_conflicts="silent")
+    all_at_once = Population.infer(results)
+    print(f"{name}: {all_at_once.about}, {len(all_at_once.mixture)} components")
+    pooled = tables["truth"], all_at_once.sample(SAMPLE)
+    found = describe_all(samples, describe, pooled=pooled)
+    write_rounded(found, options.output / f"{name}.csv", decimals=3)
+    print_table(found)
+    return tables
 
 
 def write_selection(net, options):
@@ -153,7 +158,7 @@ def measure_field(net, truth, seed):
     return [numbered(results, table) for results, table in pairs], injections
 
 
-def describe_all(samples, describe):
+def describe_all(samples, describe, *, pooled=None):
     """Return what describes samples, and how it differs from the truth, as means over the seeds.
 
     Parameters
@@ -162,23 +167,31 @@ def describe_all(samples, describe):
         Tables of each sample, one per seed; the first sample is the truth.
     describe : callable
         Function of a table that returns numbers by name.
+    pooled : (`~astropy.table.QTable`, `~astropy.table.QTable`), optional
+        All true galaxies, and those of the population that is inferred from all seeds at once.
 
     Returns
     -------
     `~astropy.table.QTable`
-        One row per sample: each number, its error, its difference to the truth of the same seed
-        (``_off``), and the error of that.
+        One row per number. Of the truth its value and the error of that, of another sample its
+        value, the difference to the truth of the same seed (``_off``), and the error of that.
     """
     found = {name: [describe(table) for table in tables] for name, tables in samples.items()}
-    true = found[next(iter(found))]
+    first, *others = found
+    if pooled is not None:
+        pooled = [describe(table) for table in pooled]
     rows = []
-    for sample, numbers in found.items():
-        row = {"sample": sample}
-        for name in numbers[0]:
-            values = np.array([each[name] for each in numbers])
-            off = values - [each[name] for each in true]
-            row[name], row[f"{name}_err"] = mean_of(values)
-            row[f"{name}_off"], row[f"{name}_off_err"] = mean_of(off)
+    for quantity in found[first][0]:
+        true = np.array([numbers[quantity] for numbers in found[first]])
+        row = {"quantity": quantity}
+        row[first], row[f"{first}_err"] = mean_of(true)
+        for name in others:
+            values = np.array([numbers[quantity] for numbers in found[name]])
+            row[name] = values.mean()
+            row[f"{name}_off"], row[f"{name}_off_err"] = mean_of(values - true)
+        if pooled is not None:
+            row["pooled"] = pooled[1][quantity]
+            row["pooled_off"] = pooled[1][quantity] - pooled[0][quantity]
         rows.append(row)
     return QTable(rows=rows)
 
@@ -258,17 +271,22 @@ STYLES = {
 
 
 def draw_relation(ax, tables):
-    """Draw the fitted relations of samples, and their scatter."""
+    """Draw the fitted relations of samples and their scatter, and the true galaxies."""
     mag = np.array(MAGNITUDES)
+    truth = tables["truth"]
+    radii = truth["r_eff"].to_value(u.arcsec)
+    ax.plot(plain(truth["mag"]), radii, ".", ms=2, color=BAND_COLOR, zorder=0)
     for name, table in tables.items():
         found = fit_relation(table)
         line = found["middle"] + found["slope"] * (mag - PIVOT)
-        label = f"{name}: {found['slope']:.3f}, {found['scatter']:.3f} dex"
+        label = f"{name}: {found['slope']:.2f}, {found['scatter']:.2f} dex"
         ax.plot(mag, 10**line, label=label, **STYLES[name])
         for side in (-1, 1):
             ax.plot(mag, 10 ** (line + side * found["scatter"]), ls=":", **STYLES[name])
-    ax.set(yscale="log", xlabel=AXIS_NAMES["mag"], ylabel=AXIS_NAMES["r_eff"])
-    ax.legend(frameon=False, fontsize=8, title="slope, scatter (dotted)", title_fontsize=8)
+    ax.set(yscale="log", xlabel=AXIS_NAMES["mag"], ylabel=AXIS_NAMES["r_eff"], ylim=(0.05, 1.2))
+    ax.set_yticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
+    ax.yaxis.set_minor_formatter("")
+    ax.legend(frameon=False, fontsize=8, title="slope, scatter (dotted)", loc="lower left")
 
 
 def draw_shares(ax, tables, name, edges):
@@ -286,7 +304,9 @@ def draw_shares(ax, tables, name, edges):
 def draw_plane(ax, tables):
     """Draw the inferred density of index and axis ratio, and the true galaxies."""
     drawn = tables["inferred"]
-    ax.hist2d(plain(drawn["n"]), plain(drawn["q"]), bins=(50, 40), cmap="Blues")
+    ax.hist2d(
+        plain(drawn["n"]), plain(drawn["q"]), bins=(60, 40), cmap="Blues", cmin=SAMPLE / 20_000
+    )
     truth = tables["truth"][:400]
     ax.plot(truth["n"], truth["q"], ".", ms=2.5, color=VERMILION)
     ax.set(xlabel=AXIS_NAMES["n"], ylabel=AXIS_NAMES["q"], xlim=(0.3, 6.2), ylim=(0, 1))
