@@ -34,6 +34,8 @@ from sersicnet.preprocessing import prepare
 
 UNITS = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT}
 N_GALAXIES = 800
+# Width of the prior of the sky, in units of the noise: an evidence needs one.
+SKY_ERR = 0.03
 # One galaxy is chosen in each bin of S/N and of half-light radius in pixels.
 SNR_EDGES = (5, 15, 50, 200, 20000)
 SIZE_EDGES = (1.5, 2.5, 4, 6, 9, 16)
@@ -116,7 +118,7 @@ def compare(net, galaxies, row, *, n_live):
     psf = galaxies["psf"][row]
     begin = time.process_time()
     sampling = ImportanceSampling(ess=3000, max_samples=30_000, n_kept=10_000)
-    results = net.predict(stack, psf=psf, refine=sampling, sky="free", **UNITS)
+    results = net.predict(stack, psf=psf, refine=sampling, sky_err=SKY_ERR, **UNITS)
     own_seconds = time.process_time() - begin
     own = results.posterior.labels[0].astype(float)
     begin = time.process_time()
@@ -174,7 +176,9 @@ def reference(net, stack, psf, *, n_live):
     psfs = collect_psfs([psf])
     results = net.predict(stack, psf=psf, **UNITS)
     start = median_labels(results.quantiles, stamps, psfs)
-    ((_, likelihood),) = likelihoods(start, stamps.data, stamps.weight, psfs, chunk=1)
+    ((_, likelihood),) = likelihoods(
+        start, stamps.data, stamps.weight, psfs, chunk=1, sky_err=np.array([SKY_ERR])
+    )
     drawn = results.posterior.draw([0], 2000, 1)
     error = stack_labels(drawn)[0].std(axis=0)
     lower, upper = stack_labels(RANGES)

@@ -253,8 +253,8 @@ class SersicNet(Settings):
             Refinement of the network's posterior by a fit or by importance sampling; for options,
             `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
         model : str, Sersic or Model
-            What is fitted: ``'sersic'``, ``'point'``, several parts such as ``'sersic+exp'``, or
-            what is known of the galaxies. See `~sersicnet.Model`.
+            What is fitted: ``'sersic'``, ``'point'``, several parts such as ``'sersic+exp'``, what
+            is known of the galaxies, or ``'auto'``, by evidence. See `~sersicnet.Model`.
         neighbors : {'mask', 'fit'}
             Whether sources around the galaxy are what you have masked, or are found, and fitted
             with it (at most 7 that share its light, with ``'lm'``) or masked.

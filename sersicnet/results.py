@@ -6,11 +6,10 @@ import numpy as np
 from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
-from sersicnet._settings import check_positive, check_seed
 from sersicnet._words import counted
 from sersicnet.diagnostics.schema import add_columns, check_columns
 from sersicnet.flags import decode_flags
-from sersicnet.networks.densities import all_samples, sample_covariance, samples_on_sky
+from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.drawing import draw_model, draw_parts, parts2d, sersic2d
 from sersicnet.preprocessing.frame import StampFrame
@@ -201,13 +200,15 @@ class SersicResults:
             return table
         return table[check_columns(columns, table.colnames)]
 
-    def samples(self, n, *, seed=0):
+    def samples(self, n, *, model=None, seed=0):
         """Draw from the posteriors.
 
         Parameters
         ----------
         n : int
             Number of draws for each galaxy.
+        model : str, optional
+            Of several models (``"auto"``), that to draw from; by default each by its probability.
         seed : int
             Seed of the draws: those of a galaxy depend on it and on the galaxy's ``ids`` alone.
 
@@ -216,16 +217,14 @@ class SersicResults:
         dict of (N, n) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`; with ``r_eff_pix`` (pixels) and
             ``q_pix`` where pixels are not square, ``sky`` (of the image) where it was fitted, and
-            the parameters of parts, such as ``mag_bulge``.
+            the parameters of parts, such as ``mag_bulge``; of several models, ``model``.
         """
-        return samples_on_sky(self._samples_in_pixels(n, seed), self.frame)
+        return samples_on_sky(self._samples_in_pixels(n, seed, model), self.frame)
 
-    def _samples_in_pixels(self, n, seed):
+    def _samples_in_pixels(self, n, seed, model=None):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""
-        check_positive("n", n)
-        check_seed("seed", seed)
-        labels = self.posterior.draw(np.arange(len(self)), n, seed, numbers=self.ids)
-        return all_samples(labels, self.frame, self.parameters, self.parts)
+        drawn = self.posterior, self.frame, self.parameters
+        return drawn_samples(*drawn, n=n, seed=seed, numbers=self.ids, model=model)
 
     @property
     def parts(self):

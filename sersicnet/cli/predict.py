@@ -23,7 +23,7 @@ from sersicnet.io.paths import check_inputs, check_outputs
 __all__ = ["add_predict"]
 
 # Names of `sersicnet.Model`, which imports torch.
-MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp")
+MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp", "auto")
 
 _EXAMPLE = """\
 example:
@@ -64,8 +64,8 @@ def add_predict(commands):
         "--model",
         choices=MODELS,
         default="sersic",
-        help="what is fitted: one Sersic profile, a star, a bulge and a disk, or a nucleus and its "
-        "host or disk; default: %(default)s",
+        help="what is fitted: one Sersic profile, a star, a bulge and a disk, a nucleus and its "
+        "host or disk, or all of them, compared by evidence; default: %(default)s",
     )
     parser.add_argument(
         "--neighbors",

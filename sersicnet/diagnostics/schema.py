@@ -158,11 +158,45 @@ def part_columns(parts):
     return columns
 
 
+def _model_columns():
+    """Make the columns of models that are compared."""
+    columns = [
+        Column("model", None, "most likely model", str, ucd="meta.code"),
+        Column(
+            "prob_star",
+            None,
+            "probability of a point source, of it and of one Sersic profile",
+            format=".4f",
+            ucd="stat.probability",
+        ),
+    ]
+    for name in ("sersic", "point", "sersic_exp", "point_exp", "point_sersic"):
+        about = name.replace("_", "+")
+        columns += [
+            Column(
+                f"prob_{name}",
+                None,
+                f"probability of the model {about}",
+                format=".4f",
+                ucd="stat.probability",
+            ),
+            Column(
+                f"log_evidence_{name}",
+                None,
+                f"logarithm of the evidence of {about}, to be compared within the row",
+                format=".2f",
+                ucd="stat.likelihood",
+            ),
+        ]
+    return columns
+
+
 POPULATION_COLUMNS = _population_columns()
 
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
 COLUMNS |= {column.name: column for column in part_columns(_NAMED_PARTS)}
+COLUMNS |= {column.name: column for column in _model_columns()}
 for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 

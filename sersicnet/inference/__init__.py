@@ -8,7 +8,7 @@ have prepared yourself (`~sersicnet.preprocessing.prepare`).
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
-    "Fit": "levenberg_marquardt",
+    "Fit": "fit",
     "FitDensity": "refined",
     "FlowProposal": "importance",
     "ImportanceSampling": "refine",

@@ -95,6 +95,11 @@ class PixelModel(Rows):
     correlation: np.ndarray
     flags: np.ndarray
 
+    @property
+    def is_proper(self):
+        """Whether all that is not known of the sky has a prior, (N,) bool: an evidence needs it."""
+        return np.isfinite(self.sky_err) & ~self.plane
+
 
 @dataclass(frozen=True, eq=False)
 class Assumptions:

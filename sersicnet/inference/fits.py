@@ -6,18 +6,21 @@ import numpy as np
 import torch
 
 from sersicnet.flags import Flags
+from sersicnet.inference.fit import Fit
 from sersicnet.inference.importance import FlowProposal, StudentProposal
-from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
+from sersicnet.inference.levenberg_marquardt import fit_stamps
+from sersicnet.inference.mixtures import mode_proposals
 from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
-from sersicnet.model.labels import CENTER, LOG_FLUX, stack_labels
+from sersicnet.model.labels import CENTER, LOG_FLUX, shifted, stack_labels
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
-from sersicnet.model.stamp_groups import likelihoods
+from sersicnet.model.sizes import scene_stamp_sizes
+from sersicnet.model.stamp_groups import SharedStamps, likelihoods
 from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
 
-__all__ = ["BatchFit", "fit_batch", "median_labels"]
+__all__ = ["BatchFit", "BatchStart", "fit_batch", "median_labels"]
 
 SEVEN = tuple(PARAMETERS)
 
@@ -67,7 +70,62 @@ def median_labels(quantiles, stamps, psfs):
     return stack_labels(labels)
 
 
-def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=None):
+@dataclass(frozen=True, eq=False)
+class BatchStart:
+    """Where fits of N galaxies start, whatever their model.
+
+    Attributes
+    ----------
+    labels : (N, 7) `~numpy.ndarray`
+        Labels of one Sersic profile.
+    log_light, offset
+        As in `~sersicnet.inference.FitDensity`.
+    groups : list of ((R,) int `~numpy.ndarray`, `~sersicnet.model.PSFs`)
+        Rows of galaxies that are binned alike, and their PSFs, binned and centered.
+    shared : `~sersicnet.model.SharedStamps`, optional
+        The stamps, where several models have the same.
+    """
+
+    labels: np.ndarray
+    log_light: np.ndarray
+    offset: np.ndarray
+    groups: list
+    shared: SharedStamps | None = None
+
+    @classmethod
+    def of(cls, quantiles, stamps, psfs):
+        """Make that of the medians of the network, as in `median_labels`."""
+        labels = median_labels(quantiles, stamps, psfs)
+        offset = np.zeros((len(stamps), 2))
+        groups = []
+        for rows, group_psfs in groups_by_bins(stamps, psfs):
+            group_psfs, offset[rows] = centered_psfs(group_psfs)
+            labels[rows, CENTER] += offset[rows]
+            groups.append((rows, group_psfs))
+        return cls(labels, psfs.log_light, offset, groups)
+
+    def scene(self, constraints, frame):
+        """Return the scene of a model, the galaxies that it fits, and all labels to start from."""
+        if constraints is None:
+            everywhere = np.ones(len(self.labels), dtype=bool)
+            return Scene.sersic(len(self.labels)), everywhere, [self.labels]
+        shifts = self.log_light, self.offset
+        scene, usable = constraints.scene(self.labels, frame, *shifts)
+        return scene, usable, constraints.starts(self.labels, scene)
+
+    def shared_by(self, models, frame):
+        """Return the same with stamps that hold the largest of the starts of several models."""
+        sizes = np.zeros(len(self.labels), dtype=int)
+        for constraints in models:
+            scene, _, starts = self.scene(constraints, frame)
+            for labels in starts:
+                for rows, psfs in self.groups:
+                    own = scene_stamp_sizes(labels[rows], psfs.widths(), scene.layout.profiles)
+                    sizes[rows] = np.maximum(sizes[rows], own)
+        return replace(self, shared=SharedStamps(self.labels, sizes))
+
+
+def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=None, start=None):
     """Fit all galaxies of a batch, with PSFs that are binned and centered as each needs them.
 
     A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
@@ -85,29 +143,22 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
         As in `~sersicnet.inference.fit_stamps`.
     constraints : `~sersicnet.inference.constraints.Constraints`, optional
         What is known of the galaxies.
+    start : BatchStart, optional
+        Where fits of all models start; by default that of these quantiles.
 
     Returns
     -------
     BatchFit
     """
-    start = median_labels(quantiles, stamps, psfs)
-    offset = np.zeros((len(stamps), 2))
-    groups = []
-    for rows, group_psfs in groups_by_bins(stamps, psfs):
-        group_psfs, offset[rows] = centered_psfs(group_psfs)
-        start[rows, CENTER] += offset[rows]
-        groups.append((rows, group_psfs))
-    scene = Scene.sersic(len(stamps))
-    others = []
-    if constraints is not None:
-        scene, usable = constraints.scene(start, stamps.frame, psfs.log_light, offset)
-        start, *others = constraints.starts(start, scene)
-        start[~usable] = np.nan
+    if start is None:
+        start = BatchStart.of(quantiles, stamps, psfs)
+    scene, usable, (labels, *others) = start.scene(constraints, stamps.frame)
+    labels = np.where(usable[:, None], labels, np.nan)
     fits = []
-    for rows, group_psfs in groups:
+    for rows, group_psfs in start.groups:
         fits.append(
             fit_stamps(
-                start[rows],
+                labels[rows],
                 stamps.data[rows],
                 stamps.weight[rows],
                 group_psfs,
@@ -117,15 +168,16 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
                 plane=bool(pixels.plane.any()),
+                shared=None if start.shared is None else start.shared[rows],
                 device=device,
             )
         )
-    order = np.argsort(np.concatenate([rows for rows, _ in groups]))
+    order = np.argsort(np.concatenate([rows for rows, _ in start.groups]))
     fit = Fit.concatenate(fits)[order]
-    shifts = psfs.log_light, offset
+    shifts = start.log_light, start.offset
     refined = FitDensity(None, fit.mean, fit.covariance, *shifts, None, scene=scene)
     converged = fit.converged
-    if not scene.layout.priors and refined.parts is None:
+    if not scene.layout.priors and refined.parts is None and start.shared is None:
         far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
         worse = ~fit.closer
         if constraints is None:
@@ -137,7 +189,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
         kept[name][~converged] = np.nan
     if constraints is not None:  # the network's answer is not shown
         kept["start_sky"] = np.full(len(stamps), np.nan)
-    return BatchFit(start, scene, replace(fit, **kept), *shifts, groups)
+    return BatchFit(labels, scene, replace(fit, **kept), *shifts, start.groups, start.shared)
 
 
 def _differ(one, other):
@@ -169,6 +221,8 @@ class BatchFit:
         As in `~sersicnet.inference.FitDensity`.
     groups : list of ((R,) int `~numpy.ndarray`, `~sersicnet.model.PSFs`)
         Rows of galaxies that are binned alike, and their PSFs, binned and centered.
+    shared : `~sersicnet.model.SharedStamps` or None
+        The stamps, where several models have the same.
     """
 
     start: np.ndarray
@@ -177,6 +231,7 @@ class BatchFit:
     log_light: np.ndarray
     offset: np.ndarray
     groups: list
+    shared: SharedStamps | None = None
 
     def columns(self, stamps, refined):
         """Return the column ``sky``, in the unit of the image.
@@ -191,6 +246,12 @@ class BatchFit:
         fit = self.fit
         sky = np.select([~refined, fit.converged], [fit.start_sky, fit.sky], np.nan)
         return {"sky": stamps.frame.sky_in_image(sky)}
+
+    def density(self):
+        """Return the normal distributions around the fits, without skies."""
+        fit = self.fit
+        shifts = self.log_light, self.offset
+        return FitDensity(None, fit.mean, fit.covariance, *shifts, None, scene=self.scene)
 
     def skies(self):
         """Return the skies of the fits, a `~sersicnet.inference.FitSkies`."""
@@ -256,6 +317,7 @@ class BatchFit:
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
                 plane=bool(pixels.plane.any()),
+                shared=None if self.shared is None else self.shared[rows],
                 device=device,
             )
             for place, likelihood in found:
@@ -263,6 +325,10 @@ class BatchFit:
 
     def proposals(self, posterior, row):
         """Return the proposals that the first draws of a galaxy come from."""
+        if self.has_modes:
+            modes = self.fit.modes
+            found = mode_proposals(modes.mean[row], modes.covariance[row], modes.cost[row])
+            return [*found, self._of_network(posterior, row)] if self.scene.is_sersic else found
         found = [self._of_network(posterior, row)]
         held = self.fit.held[row]
         if not self.fit.converged[row] or (self.scene.is_sersic and held.any()):
@@ -273,6 +339,11 @@ class BatchFit:
             return [*found, StudentProposal(mean, covariance)]
         except torch.linalg.LinAlgError:
             return found
+
+    @property
+    def has_modes(self):
+        """Whether the posterior may have several modes, those of the fits from all starts."""
+        return self.shared is not None or self.scene.layout.profiles != ("sersic",)
 
     def _of_network(self, posterior, row):
         """Return the network's posterior, or the moments of its free parameters, as a proposal."""
@@ -293,8 +364,11 @@ class BatchFit:
         return self.scene[rows].values(torch.from_numpy(labels))
 
     def labels(self, values, row):
-        """Return labels for the user's PSF, (S, 7), from unconstrained values of a galaxy."""
+        """Return labels for the user's PSF, (S, K), from unconstrained values of a galaxy."""
         labels = self.scene[[row]].labels(values).numpy()
-        labels[:, LOG_FLUX] -= self.log_light[row]
-        labels[:, CENTER] -= self.offset[row]
-        return labels
+        return shifted(
+            labels,
+            self.scene.layout.profiles,
+            log_flux=-self.log_light[row],
+            center=-self.offset[row],
+        )

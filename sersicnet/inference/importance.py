@@ -222,7 +222,7 @@ def _never_nan(log_density):
 
 
 @torch.no_grad()
-def sample(target, proposals, *, ess, max_samples, generator):
+def sample(target, proposals, *, ess, max_samples, generator, fit=None):
     """Draw weighted samples until the effective sample is large enough.
 
     All draws are weighted by the mixture of all proposals so far, each according to its number of
@@ -244,6 +244,9 @@ def sample(target, proposals, *, ess, max_samples, generator):
         Largest number of draws.
     generator : `~torch.Generator`
         Generator of the draws.
+    fit : callable, optional
+        Makes a proposal from weighted draws, or None where it cannot; by default a Student
+        distribution.
 
     Returns
     -------
@@ -261,6 +264,7 @@ def sample(target, proposals, *, ess, max_samples, generator):
     >>> found.ess > 500, abs(found.log_evidence) < 0.2
     (True, True)
     """
+    fit = fit or _fitted
     draws = _Draws(target)
     share = max(1, min(_FIRST, max_samples // len(proposals)))
     for proposal in proposals:
@@ -271,7 +275,7 @@ def sample(target, proposals, *, ess, max_samples, generator):
         efficiency = max(samples.ess / len(samples.values), _LEAST_EFFICIENCY)
         wanted = _MARGIN * (ess - samples.ess) / efficiency
         share = int(min(max(wanted, _FEWEST), _MOST, left))
-        draws.add(_fitted(samples), share, generator)
+        draws.add(fit(samples), share, generator)
         samples = draws.weighted()
     return samples
 

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
+from sersicnet.inference.fit import Fit
 from sersicnet.inference.fits import median_labels
-from sersicnet.inference.levenberg_marquardt import Fit, fit_stamps
+from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.model.groups import (
     are_sharp,
     blend_fraction,
@@ -236,4 +237,4 @@ def _of_first(fit):
     own = slice(0, N_LABELS)
     names = ("mean", "sky_slope", "sky_shift", "held")
     changes = {name: getattr(fit, name)[:, own] for name in names}
-    return replace(fit, covariance=fit.covariance[:, own, own], **changes)
+    return replace(fit, covariance=fit.covariance[:, own, own], modes=None, **changes)

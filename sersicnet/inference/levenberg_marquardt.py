@@ -1,13 +1,11 @@
 """Levenberg-Marquardt fits, from given labels to the maximum of the posterior or likelihood."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
-from sersicnet._rows import Rows
 from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
 from sersicnet.inference.covariance import fit_covariance
+from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.prior import SNR_LIMITS
@@ -15,7 +13,7 @@ from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_signal
 from sersicnet.model.stamp_groups import likelihoods
 
-__all__ = ["Fit", "fit_stamps", "levenberg_marquardt"]
+__all__ = ["fit_stamps", "levenberg_marquardt"]
 
 MAX_ITERATIONS = 60  # for each part of a galaxy
 # Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
@@ -23,79 +21,16 @@ MAX_ITERATIONS = 60  # for each part of a galaxy
 TOLERANCE = 2e-4
 # The same where float32 finds no better place any more: 0.3 errors.
 _STALLED = 0.05
+# Fits of several parts end when their cost falls by less than this in a round of so many steps:
+# they wander along a valley of parts that the image does not hold.
+_LITTLE = 0.02
+_ROUND = 10
 # Galaxies at a time: on a CPU few enough to stay in its cache.
 _CHUNKS = {"cpu": 16, "cuda": 512}
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
 _MORE_PIXELS = 2
 # Longest step of an unconstrained parameter.
 _STEP = 1.0
-# Fields of a fit that are one number for each galaxy.
-_NUMBERS = ("chi2", "cost", "sky", "sky_err", "free_sky", "free_sky_err")
-_NUMBERS += ("central_sky", "central_sky_err", "start_sky")
-
-
-@dataclass(frozen=True, eq=False)
-class Fit(Rows):
-    """Fits of N galaxies.
-
-    Attributes
-    ----------
-    mean : (N, P) `~numpy.ndarray`
-        Free, unconstrained parameters at the optimum: those of the scene, by default the labels.
-    covariance : (N, P, P) `~numpy.ndarray`
-        Their covariance, from the curvature.
-    chi2 : (N,) `~numpy.ndarray`
-        Chi2 at the optimum.
-    cost : (N,) `~numpy.ndarray`
-        Half of chi2, less the logarithm of the prior if it counts, up to a constant.
-    sky : (N,) `~numpy.ndarray`
-        Fitted sky, in units of the data of the stamps.
-    sky_slope : (N, P) `~numpy.ndarray`
-        Derivatives of the best sky by the parameters.
-    sky_err : (N,) `~numpy.ndarray`
-        Error of the sky of a known galaxy.
-    free_sky, free_sky_err : (N,) `~numpy.ndarray`
-        The sky that a fit without its prior would find, and its error, to first order.
-    central_sky, central_sky_err : (N,) `~numpy.ndarray`
-        The sky at the galaxy, as the pixels around it have it if the sky is curved, and its error;
-        infinite where there are too few of these pixels.
-    sky_shift : (N, P) `~numpy.ndarray`
-        Derivatives of the fitted parameters by the sky of the image, to first order: 0 where
-        nothing is known of the sky, as the fit follows it then.
-    start_sky : (N,) `~numpy.ndarray`
-        The same for the labels that the fit started from.
-    closer : (N,) bool `~numpy.ndarray`
-        Whether chi2 within the galaxy is smaller than for these labels: pixels are weighted by
-        the signal of the galaxy that the fit started from.
-    n_pixels : (N,) `~numpy.ndarray`
-        Number of pixels that chi2 was summed over.
-    n_iter : (N,) int `~numpy.ndarray`
-        Number of evaluations of model and derivatives.
-    converged : (N,) bool `~numpy.ndarray`
-        Whether the optimum was found, with a covariance.
-    held : (N, P) bool `~numpy.ndarray`
-        Parameters that ended at their bound, or that the image does not bound. For the
-        ellipticity, both e1 and e2 are held where its length is.
-    """
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    chi2: np.ndarray
-    cost: np.ndarray
-    sky: np.ndarray
-    sky_slope: np.ndarray
-    sky_err: np.ndarray
-    free_sky: np.ndarray
-    free_sky_err: np.ndarray
-    central_sky: np.ndarray
-    central_sky_err: np.ndarray
-    sky_shift: np.ndarray
-    start_sky: np.ndarray
-    closer: np.ndarray
-    n_pixels: np.ndarray
-    n_iter: np.ndarray
-    converged: np.ndarray
-    held: np.ndarray
 
 
 def fit_stamps(
@@ -110,6 +45,7 @@ def fit_stamps(
     sky_err=None,
     plane=False,
     noise=None,
+    shared=None,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -137,6 +73,8 @@ def fit_stamps(
         Whether the sky has a free slope as well.
     noise : `~sersicnet.model.NoiseFilters`, optional
         Correlation of the noise; by default pixels are independent.
+    shared : `~sersicnet.model.SharedStamps`, optional
+        Stamps that fits of other models have too.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -164,10 +102,11 @@ def fit_stamps(
     device = torch.device(device)
     if scene is None:
         scene = Scene.sersic(len(labels))
-    fields = _unfitted(len(labels), scene.layout.n_parameters)
+    fields = unfitted(len(labels), scene.layout.n_parameters)
+    modes = Modes.blank(len(labels), 1 + len(others), scene.layout.n_parameters)
     fewest = scene.layout.n_parameters + _MORE_PIXELS
     options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
-    options |= {"plane": plane, "profiles": scene.layout.profiles}
+    options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
     for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
@@ -175,42 +114,44 @@ def fit_stamps(
         if len(enough):
             own = scene[rows[enough]].to(device, torch.float32)
             starts = [each[rows[enough]] for each in (labels, *others)]
-            fitted = _best_fit(likelihood[enough], starts, own, prior)
+            fitted, ends = _best_fit(likelihood[enough], starts, own, prior)
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
-    return Fit(**fields)
+            for name, values in ends.items():
+                getattr(modes, name)[rows[enough]] = values.cpu().numpy()
+    return Fit(modes=modes, **fields)
+
+
+def _fits_from(starts, likelihood, scene, prior):
+    """Return the fits from each of several labels; few galaxies are fitted from all together."""
+    n = len(likelihood)
+    device = likelihood.data.device
+    starts = [torch.from_numpy(labels).float().to(device) for labels in starts]
+    if len(starts) == 1 or n * len(starts) > _CHUNKS[device.type]:
+        options = {"scene": scene, "prior": prior}
+        return [levenberg_marquardt(likelihood, start, **options) for start in starts]
+    rows = np.tile(np.arange(n), len(starts))
+    options = {"scene": scene[rows], "prior": prior}
+    found = levenberg_marquardt(likelihood[rows], torch.cat(starts), **options)
+    pieces = [slice(first, first + n) for first in range(0, len(rows), n)]
+    return [{name: values[piece] for name, values in found.items()} for piece in pieces]
 
 
 def _best_fit(likelihood, starts, scene, prior):
-    """Return the fits with the least cost, out of those from several labels."""
-    best = None
-    for labels in starts:
-        start = torch.from_numpy(labels).float().to(likelihood.data.device)
-        fitted = levenberg_marquardt(likelihood, start, scene=scene, prior=prior)
-        if best is None:
-            best = fitted
-            continue
+    """Return the fits with the least cost, out of those from several labels, and all modes."""
+    found = _fits_from(starts, likelihood, scene, prior)
+    chi2 = torch.stack([fitted["chi2"] for fitted in found], dim=1)
+    modes = {"log_likelihood": likelihood.log_sky_volume[:, None] - 0.5 * chi2}
+    for name in ("mean", "covariance", "cost", "slope", "fisher"):
+        modes[name] = torch.stack([fitted[name] for fitted in found], dim=1)
+    for fitted in found:
+        del fitted["slope"], fitted["fisher"]
+    best = found[0]
+    for fitted in found[1:]:
         better = fitted["converged"] & ((fitted["cost"] < best["cost"]) | ~best["converged"])
         for name, values in fitted.items():
             best[name][better] = values[better]
-    return best
-
-
-def _unfitted(n, n_parameters):
-    """Return the fields of `Fit` for galaxies that have not been fitted."""
-    fields = {
-        "n_pixels": np.zeros(n, dtype=np.int64),
-        "n_iter": np.zeros(n, dtype=np.int64),
-        "converged": np.zeros(n, dtype=bool),
-        "closer": np.zeros(n, dtype=bool),
-        "held": np.zeros((n, n_parameters), dtype=bool),
-        "covariance": np.full((n, n_parameters, n_parameters), np.nan),
-    }
-    for name in ("mean", "sky_slope", "sky_shift"):
-        fields[name] = np.full((n, n_parameters), np.nan)
-    for name in _NUMBERS:
-        fields[name] = np.full(n, np.nan)
-    return fields
+    return best, modes
 
 
 @torch.no_grad()
@@ -232,7 +173,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     Returns
     -------
     dict of `~torch.Tensor`
-        The fields of `Fit` but for ``n_pixels``.
+        The fields of `Fit` but for ``n_pixels`` and ``modes``, and two of `Modes`.
     """
     if scene is None:
         scene = Scene.sersic(len(labels)).to(labels.device, labels.dtype)
@@ -242,7 +183,11 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     done = torch.zeros_like(damping, dtype=torch.bool)
     good = torch.zeros_like(done)
     n_iter = torch.ones_like(damping, dtype=torch.long)
-    for _ in range(MAX_ITERATIONS * len(scene.layout.parts)):
+    n_parts = len(scene.layout.parts)
+    before = state["cost"] + torch.inf
+    for number in range(MAX_ITERATIONS * n_parts):
+        if n_parts > 1 and number % _ROUND == 0:
+            before = _end_slow(before, state["cost"], done, good)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
@@ -261,10 +206,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
         trial = _evaluate(likelihood[active], part, moved, prior)
         n_iter[active] += 1
         better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
-        accepted = active[better]
-        values[accepted] = moved[better]
-        for name, tensor in state.items():
-            tensor[accepted] = trial[name][better]
+        _accept(active[better], values, moved[better], state, trial, better)
         damping[active] = torch.where(better, damping[active] / 8, damping[active] * 6)
         damping.clamp_(1e-6, 1e8)
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
@@ -272,6 +214,21 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
         good[active[stalled]] = decrement[stalled] < _STALLED
     found = _ended(likelihood, scene, labels, values, state)
     return found | {"n_iter": n_iter, "converged": good & found["converged"]}
+
+
+def _end_slow(before, cost, done, good):
+    """End fits whose cost has hardly fallen in a round, and return the costs of the next."""
+    slow = before - cost < _LITTLE
+    done |= slow
+    good |= slow
+    return cost.clone()
+
+
+def _accept(rows, values, moved, state, trial, better):
+    """Put better parameters in the place of those so far, with what was evaluated there."""
+    values[rows] = moved
+    for name, tensor in state.items():
+        tensor[rows] = trial[name][better]
 
 
 def _ended(likelihood, scene, labels, values, state):
@@ -286,6 +243,8 @@ def _ended(likelihood, scene, labels, values, state):
         "covariance": covariance,
         "chi2": state["chi2"],
         "cost": state["cost"],
+        "slope": state["slope"],
+        "fisher": state["fisher"],
         "converged": usable & inside,
         "held": held,
     }
@@ -343,6 +302,8 @@ def _evaluate(likelihood, scene, values, prior):
     gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
     curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
     response = (slopes.transpose(1, 2) @ equations.sky_response[:, :, None])[:, :, 0]
+    likelihood_slope = gradient
+    fisher = curvature
     cost = 0.5 * equations.chi2
     information = curvature
     if prior:
@@ -363,6 +324,8 @@ def _evaluate(likelihood, scene, values, prior):
         "gradient": gradient,
         "curvature": curvature,
         "information": information,
+        "slope": likelihood_slope,
+        "fisher": fisher,
         "sky_total": equations.sky_total,
         "sky_response": response,
     }

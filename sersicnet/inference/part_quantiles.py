@@ -9,7 +9,7 @@ from sersicnet.inference.totals import joined_labels
 from sersicnet.networks.densities import named_part_samples, parameter_samples, summarize
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
-__all__ = ["part_quantiles", "share_column"]
+__all__ = ["drawn_quantiles", "part_quantiles", "share_column"]
 
 SEVEN = tuple(PARAMETERS)
 # Draws of each galaxy, the same for all: evenly spread ones.
@@ -69,6 +69,35 @@ def part_quantiles(posterior, held, frame):
     for name, values in draws.items():
         parameter = _parameter_of(name, layout.parts)
         found[name] = _around(parameter, values, optimum[name], lost.get(name))
+    return _as_columns(found)
+
+
+def drawn_quantiles(labels, parts, frame):
+    """Return quantiles of equally likely draws of several parts, as `part_quantiles` does.
+
+    Parameters
+    ----------
+    labels : (N, S, K) `~numpy.ndarray`
+        The draws, NaN for galaxies without any.
+    parts : tuple of (str, str)
+        Name and profile of each part.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+
+    Returns
+    -------
+    quantiles : (7, 3, N) `~numpy.ndarray`
+    columns : dict of (N,) `~numpy.ndarray`
+    """
+    found = {}
+    for name, draws in _values(labels, frame, parts).items():
+        parameter = "theta" if _parameter_of(name, parts) == "theta" else "n"
+        (found[name],) = summarize({parameter: draws}, (parameter,))
+    return _as_columns(found)
+
+
+def _as_columns(found):
+    """Return quantiles of the whole, (7, 3, N), and columns of the parts."""
     quantiles = np.stack([found[name] for name in SEVEN])
     columns = {}
     for name, values in found.items():

@@ -78,6 +78,12 @@ def check_posteriors(results):
     if missing:
         msg = f"results have no {', '.join(missing)}: a population needs mag, r_eff, n and q"
         raise ValueError(msg)
+    if "MODEL" in results.meta:
+        msg = (
+            f"results of the model {results.meta['MODEL']!r}: a population needs those of "
+            "model='sersic', of which nothing is known"
+        )
+        raise ValueError(msg)
     prior = results.meta.get("PRIOR", UNIVERSAL)
     known = isinstance(results.posterior, FlowDensity | FitDensity | SampleDensity)
     if prior != UNIVERSAL or not known:
@@ -85,12 +91,6 @@ def check_posteriors(results):
             f"results of {results.meta.get('WEIGHTS', 'these weights')} have the prior of the "
             "galaxies they were trained on or adapted to, which cannot be divided out: measure "
             "with the weights 'universal'"
-        )
-        raise ValueError(msg)
-    if "MODEL" in results.meta:
-        msg = (
-            f"results of the model {results.meta['MODEL']!r}: a population needs those of "
-            "model='sersic', of which nothing is known"
         )
         raise ValueError(msg)
     if "POPULATN" in results.meta:

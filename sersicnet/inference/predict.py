@@ -9,7 +9,8 @@ from tqdm.auto import tqdm
 
 from sersicnet._settings import check_bool, check_positive, check_seed
 from sersicnet.flags import FAILED, Flags
-from sersicnet.inference.constraints import Constraints, warn_unfitted
+from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
+from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.flags import (
     misfit_flags,
     network_flags,
@@ -19,7 +20,6 @@ from sersicnet.inference.flags import (
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
 from sersicnet.inference.log import log_batch, log_results
-from sersicnet.inference.misfit import judge
 from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
 from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
@@ -35,7 +35,6 @@ from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
 from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
-from sersicnet.preprocessing.part_models import PartModels, shown_as_one
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.results import SersicResults
 
@@ -142,9 +141,9 @@ def predict(
     return results
 
 
-def _known(model, batch):
-    """Return what is known of the galaxies of a batch, None where nothing is."""
-    return Constraints.of(model, np.arange(batch.first, batch.first + len(batch)))
+def _numbers(batch):
+    """Return the numbers of the galaxies of a batch."""
+    return np.arange(batch.first, batch.first + len(batch))
 
 
 def _results_of(parameters, batches, batch, found, model):
@@ -153,10 +152,9 @@ def _results_of(parameters, batches, batch, found, model):
         log_batch(batch, len(batches))
     stamps, posterior, quantiles, columns = found
     inputs = Inputs.of(batch.cutouts, batches.psfs[batch.rows], batches.psf_options)
-    kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
     shapes = shapes_in_pixels(quantiles, stamps.frame, parameters)
     quantiles = quantiles_on_sky(quantiles, posterior, stamps.frame, parameters)
-    constraints = _known(model, batch)
+    constraints = known_of(model, _numbers(batch))
     if constraints is not None:
         quantiles = constraints.put_into(quantiles, parameters)
         columns = constraints.put_into_columns(columns)
@@ -201,9 +199,7 @@ def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighb
     check_neighbors(neighbors, refinement, model)
     if refinement is None and (neighbors == "fit" or not model.is_free):
         refinement = LevenbergMarquardt()
-    if model.is_composite and not isinstance(refinement, LevenbergMarquardt):
-        msg = f"refine={refine!r} cannot sample model={model.name!r}: it needs 'lm'"
-        raise ValueError(msg)
+    check_choice(model, refinement, assumptions.sky)
     if not isinstance(net.network_, PosteriorNetwork):
         check_plain(refine, augment, model, neighbors)
         return partial(measure_regression, net)
@@ -277,8 +273,8 @@ def _measure_universal(
         pixels = assumptions.of(batch, stamps)
         correlation = pixels.correlation
         options = {"pixels": pixels, "seed": seed, "device": device}
-        known = _known(model, batch)
-        refined = refinement(posterior, quantiles, stamps, batch.psfs, constraints=known, **options)
+        network = posterior, quantiles, stamps, batch.psfs
+        refined = refine_models(refinement, model, *network, numbers=_numbers(batch), **options)
         if around is not None:
             options |= {"assumptions": assumptions, "evaluate": evaluate}
             refined, stamps = with_neighbors(
@@ -287,12 +283,8 @@ def _measure_universal(
         posterior, quantiles, columns, flags = refined
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
-    shown = quantiles
-    parts = None
-    if model.is_composite:
-        shown = shown_as_one(quantiles, batch.psfs, stamps.frame)
-        parts = PartModels.of(posterior, stamps.frame, batch.psfs)
-    judged = judge(shown, stamps, batch, parts=parts, correlation=correlation, device=device)
+    options = {"correlation": correlation, "device": device}
+    judged, shown = judge_models(posterior, quantiles, stamps, batch, **options)
     if correlation is None:
         correlation = smooth_correlation(judged.neighbors)
     stamps = stamps.with_flags(posterior_flags(shown, stamps, batch.psfs, correlation))

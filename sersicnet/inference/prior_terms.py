@@ -3,7 +3,8 @@
 import torch
 
 from sersicnet.model.layout import SERSIC, kind_of
-from sersicnet.model.prior import E_MAX
+from sersicnet.model.prior import E_MAX, LOG_RATIO_PRIOR
+from sersicnet.model.unconstrained import LIMITS, from_logit
 
 __all__ = ["fit_log_prior", "normal_terms", "prior_terms"]
 
@@ -36,6 +37,9 @@ def fit_log_prior(values, layout=SERSIC):
         length = _soft_length(values[:, disk])
         size = E_MAX * torch.tanh(length)
         total = total - 2 * torch.log(torch.cosh(length)) - 2 * torch.log1p(size)
+    for column in layout.columns("log_ratio"):
+        mean, err = LOG_RATIO_PRIOR
+        total = total - 0.5 * ((from_logit("log_ratio", values[:, column]) - mean) / err) ** 2
     return total
 
 
@@ -62,6 +66,10 @@ def prior_terms(values, layout=SERSIC):
     bend = torch.zeros_like(values)
     slope[:, layout.logits] = -half
     bend[:, layout.logits] = 0.5 * (1 - half**2)
+    for column in layout.columns("log_ratio"):
+        pull, stiffness = _ratio_terms(values[:, column])
+        slope[:, column] += pull
+        bend[:, column] += stiffness
     along = torch.diag_embed(bend)
     across = torch.zeros_like(along)
     for disk in layout.disks:
@@ -103,6 +111,15 @@ def normal_terms(scene, values, *, prior=True):
     scaled = slopes / err[:, :, None]
     gradient = (change[:, None] @ slopes)[:, 0]
     return total.sum(dim=1), gradient, scaled.transpose(1, 2) @ scaled
+
+
+def _ratio_terms(values):
+    """Return slope and curvature of the prior of the ratio of two sizes, (N,) each."""
+    mean, err = LOG_RATIO_PRIOR
+    low, high = LIMITS["log_ratio"]
+    share = torch.sigmoid(values)
+    change = (high - low) * share * (1 - share) / err
+    return -(low + (high - low) * share - mean) / err * change, change**2
 
 
 def _disk_terms(point):

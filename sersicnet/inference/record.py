@@ -29,7 +29,7 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
         Options of `~sersicnet.model.collect_psfs`.
     model : `~sersicnet.Model`, optional
         What is known of the galaxies: if something is, ``MODEL`` says what, and no refinement means
-        the fit that this needs.
+        the fit that this needs. Of several models, ``EVIDENCE`` says how they are compared.
     neighbors : {'mask', 'fit'}, optional
         As in `~sersicnet.SersicNet.predict`; ``NEIGHBOR`` says if they are fitted.
 
@@ -46,6 +46,9 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
     known = {}
     if model is not None and not model.is_free:
         known["MODEL"] = model.describe()
+        if model.name == "auto":
+            sampled = "importance" in str(refine).lower()
+            known["EVIDENCE"] = "importance sampling" if sampled else "Laplace"
         refine = refine or "lm (the model needs a fit)"
     if neighbors == "fit":
         known["NEIGHBOR"] = neighbors

@@ -11,9 +11,10 @@ from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import PosteriorDensity, sample
-from sersicnet.inference.part_quantiles import part_quantiles
+from sersicnet.inference.mixtures import fitted_mixture
+from sersicnet.inference.part_quantiles import drawn_quantiles, part_quantiles
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
-from sersicnet.model.labels import N_LABELS, stack_labels
+from sersicnet.model.labels import stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
@@ -58,7 +59,18 @@ class LevenbergMarquardt:
         check_bool("prior", self.prior)
 
     def __call__(
-        self, posterior, quantiles, stamps, psfs, *, pixels, seed, device, constraints=None
+        self,
+        posterior,
+        quantiles,
+        stamps,
+        psfs,
+        *,
+        pixels,
+        seed,
+        device,
+        constraints=None,
+        fits=None,
+        unlikely=None,
     ):
         """Refine the posteriors of some galaxies.
 
@@ -81,6 +93,10 @@ class LevenbergMarquardt:
         constraints : Constraints, optional
             What is known of the galaxies; the network does not know it, so its answer is not kept
             where there is no fit.
+        fits : BatchFit, optional
+            The fits, if they are there already, as where several models are compared.
+        unlikely : (N,) bool `~numpy.ndarray`, optional
+            Galaxies of which few draws are enough.
 
         Returns
         -------
@@ -95,7 +111,7 @@ class LevenbergMarquardt:
             ``SKY_DEGENERATE``.
         """
         options = {"prior": self.prior, "device": device, "constraints": constraints}
-        fits = fit_batch(quantiles, stamps, psfs, pixels, **options)
+        fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         flags = np.zeros(len(stamps), dtype=np.int64)
@@ -179,7 +195,18 @@ class ImportanceSampling:
                 raise ValueError(msg)
 
     def __call__(
-        self, posterior, quantiles, stamps, psfs, *, pixels, seed, device, constraints=None
+        self,
+        posterior,
+        quantiles,
+        stamps,
+        psfs,
+        *,
+        pixels,
+        seed,
+        device,
+        constraints=None,
+        fits=None,
+        unlikely=None,
     ):
         """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
@@ -188,9 +215,13 @@ class ImportanceSampling:
         ``NOT_REFINED`` and ``SKY_DEGENERATE``.
         """
         options = {"prior": True, "device": device, "constraints": constraints}
-        fits = fit_batch(quantiles, stamps, psfs, pixels, **options)
-        labels, skies, refined, columns = self._sample_all(
-            fits, posterior, quantiles, stamps, pixels, seed=seed, device=device
+        fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
+        wanted = np.full(len(stamps), self.ess)
+        if unlikely is not None:
+            wanted[unlikely] = self.min_ess
+        options = {"wanted": wanted, "seed": seed, "device": device}
+        drawn, refined, columns = self._sample_all(
+            fits, posterior, quantiles, stamps, pixels, **options
         )
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         ess = np.nan_to_num(columns["ess"])
@@ -199,56 +230,60 @@ class ImportanceSampling:
         kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
         flags[kept] |= _without_fit(constraints)
         if constraints is None:
-            drawn = posterior.draw(kept, self.n_kept, seed)
-            labels[kept] = stack_labels(drawn)
-            skies[kept] = fits.fit.start_sky[kept, None]
+            drawn.labels[kept] = stack_labels(posterior.draw(kept, self.n_kept, seed))
+            drawn.skies[kept] = fits.fit.start_sky[kept, None]
         else:
             refined[:, :, kept] = np.nan
         flags |= fits.sky_flags(pixels)
         columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
-        return SampleDensity(labels, skies), refined, columns, flags
+        return drawn, refined, columns, flags
 
-    def _sample_all(self, fits, posterior, quantiles, stamps, pixels, *, seed, device):
-        """Return labels and skies of draws, quantiles and columns.
+    def _sample_all(self, fits, posterior, quantiles, stamps, pixels, *, wanted, seed, device):
+        """Return draws, quantiles and columns.
 
         Labels are NaN, and quantiles those of the network, where the draws are too few.
         """
-        n = len(stamps)
-        labels = np.full((n, self.n_kept, N_LABELS), np.nan, np.float32)
+        n, n_labels = fits.start.shape
+        labels = np.full((n, self.n_kept, n_labels), np.nan, np.float32)
         skies = np.full((n, self.n_kept), np.nan, np.float32)
+        best = fits.density().best_labels()
         columns = {
             "ess": np.full(n, np.nan),
             "log_evidence": np.full(n, np.nan),
             "n_samples": np.zeros(n, dtype=np.int64),
         }
         refined = quantiles.copy()
+        parts = fits.density().parts
         for row, likelihood in fits.likelihoods(stamps, pixels, device=device):
             target = PosteriorDensity(likelihood, fits.scene[[row]])
             generator = _own_generator(likelihood, seed)
-            samples = self._sample(target, fits.proposals(posterior, row), generator)
+            proposals = fits.proposals(posterior, row)
+            if not proposals:
+                continue
+            adapted = fitted_mixture if fits.has_modes else None
+            options = {"ess": wanted[row], "generator": generator, "fit": adapted}
+            samples = sample(target, proposals, max_samples=self.max_samples, **options)
             columns["ess"][row] = samples.ess
             columns["n_samples"][row] = len(samples.values)
             if samples.ess < _FEWEST_EFFECTIVE:
                 continue
-            columns["log_evidence"][row] = samples.log_evidence
+            if pixels.is_proper[row]:
+                columns["log_evidence"][row] = samples.log_evidence
             values = fits.labels(samples.values, row)
             weights = samples.weights.numpy()
             chosen = resampled(weights, self.n_kept)
             labels[row] = values[chosen]
             skies[row] = target.draw_skies(chosen, generator).numpy()
+            if not fits.fit.converged[row]:
+                best[row] = values[weights.argmax()]
+            if parts is not None:
+                continue
             drawn = parameter_samples(label_dict(values[None]), stamps.frame[[row]], SEVEN)
             refined[:, :, [row]] = summarize(drawn, SEVEN, weights=weights)
-        return labels, skies, refined, columns
-
-    def _sample(self, target, proposals, generator):
-        """Return weighted draws of one galaxy."""
-        return sample(
-            target,
-            proposals,
-            ess=self.ess,
-            max_samples=self.max_samples,
-            generator=generator,
-        )
+        if parts is not None:
+            refined, of_parts = drawn_quantiles(labels.astype(float), parts, stamps.frame)
+            columns |= of_parts
+        return SampleDensity(labels, skies, best, parts), refined, columns
 
 
 def _without_fit(constraints):

@@ -144,6 +144,10 @@ class FitDensity(Rows):
             return label_dict(labels)
         return joined_labels(labels, self.parts)
 
+    def best_labels(self):
+        """Return labels at the optimum, (N, K)."""
+        return self.labels(self.mean[:, None], np.arange(len(self)))[:, 0]
+
     @property
     def parts(self):
         """Name and profile of each part, None where there is one Sersic galaxy."""
@@ -168,14 +172,22 @@ class SampleDensity(Rows):
 
     Attributes
     ----------
-    labels : (N, S, 7) `~numpy.ndarray`
-        The draws; NaN for a galaxy without a posterior.
+    labels : (N, S, K) `~numpy.ndarray`
+        The draws, of all parts; K is 7 for one Sersic galaxy. NaN for a galaxy without a posterior.
     skies : (N, S) `~numpy.ndarray` or None
         Their skies, in units of the data of the stamps.
+    best : (N, K) `~numpy.ndarray`, optional
+        Labels of the best fit, or of the most likely draw, which pictures show.
+    parts : tuple of (str, str), optional
+        Name and profile of each part, None where there is one Sersic galaxy.
     """
+
+    shared = ("parts",)
 
     labels: np.ndarray
     skies: np.ndarray | None = None
+    best: np.ndarray | None = None
+    parts: tuple | None = None
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
@@ -189,10 +201,15 @@ class SampleDensity(Rows):
             order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
             chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
         picked = np.asarray(rows, dtype=int)[:, None], chosen
-        drawn = label_dict(self.labels[picked].astype(float))
+        labels = self.labels[picked].astype(float)
+        drawn = label_dict(labels) if self.parts is None else joined_labels(labels, self.parts)
         if self.skies is not None:
             drawn["sky"] = self.skies[picked].astype(float)
         return drawn
+
+    def best_labels(self):
+        """Return labels of the galaxies that pictures show, (N, K)."""
+        return self.best
 
 
 def fit_quantiles(posterior, held, frame):

@@ -123,7 +123,8 @@ def combined(components):
     if isinstance(components, Component):
         found = {"point" if isinstance(components, PointSource) else "galaxy": components}
     if not isinstance(found, dict):
-        msg = f"model={components!r} must be {', '.join(map(repr, NAMED))}, a Model, or {_POSSIBLE}"
+        names = ", ".join(map(repr, (*NAMED, "auto")))
+        msg = f"model={components!r} must be {names}, a Model, or {_POSSIBLE}"
         raise ValueError(msg)
     if not 1 <= len(found) <= 2:
         msg = f"model has {counted(len(found), 'component')}: it must be {_POSSIBLE}"

@@ -6,6 +6,7 @@ import numpy as np
 
 from sersicnet._settings import similar_names
 from sersicnet._words import counted
+from sersicnet.model.choice import AUTO, ModelChoice
 from sersicnet.model.combinations import NAMED, combined
 from sersicnet.model.components import Exponential, NormalPrior, parameter_values
 from sersicnet.model.ties import check_ties, with_tied
@@ -103,6 +104,23 @@ class Model:
         if not free:
             msg = f"{self!r}: all parameters are fixed, and nothing is left to fit"
             raise ValueError(msg)
+
+    @staticmethod
+    def auto(models=AUTO, *, odds=None):
+        """Compare several models of each galaxy, and choose by the evidence.
+
+        Parameters
+        ----------
+        models : sequence of str, optional
+            Names of the models.
+        odds : dict of float, optional
+            Prior probabilities of models over that of the others, by name; by default 1.
+
+        Returns
+        -------
+        `~sersicnet.model.ModelChoice`
+        """
+        return ModelChoice(models, odds=odds)
 
     def __repr__(self):
         words = [repr(self.combination.components)]
@@ -267,18 +285,20 @@ def check_model(model):
 
     Parameters
     ----------
-    model : str, Sersic or Model
+    model : str, Sersic, Model or ModelChoice
         As in `~sersicnet.SersicNet.predict`.
 
     Returns
     -------
-    Model
+    Model or ModelChoice
 
     Raises
     ------
     ValueError
         If it is something else.
     """
-    if isinstance(model, Model):
+    if isinstance(model, Model | ModelChoice):
         return model
+    if isinstance(model, str) and model == "auto":
+        return ModelChoice()
     return Model(model)

@@ -183,10 +183,14 @@ class StampLikelihood:
         """
         residual, total, masked = self._residual(self.model(labels))
         log_likelihood = -0.5 * self._chi2(residual, total, masked)
+        return log_likelihood + self.log_sky_volume, self._sky(total)
+
+    @property
+    def log_sky_volume(self):
+        """What the integral over the sky adds to minus half of chi2, (N,)."""
         known = -torch.log1p(self.sky_err**2 * self.sky_information)
         unknown = torch.log(2 * np.pi / self.sky_information)
-        volume = torch.where(self.sky_err.isinf(), unknown, known)
-        return log_likelihood + 0.5 * volume, self._sky(total)
+        return 0.5 * torch.where(self.sky_err.isinf(), unknown, known)
 
     def compare(self, labels):
         """Compare the images with galaxies of these labels, at the best sky.

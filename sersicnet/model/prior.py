@@ -28,6 +28,11 @@ ROUND = 0.05
 E_MAX = ellipticity(Q_LIMITS[0])
 # Shares of one of two parts in the light that a user can give.
 SHARE_LIMITS = (0.001, 0.999)
+# Decimal logarithm of the half-light radius of a bulge over that of its disk: mean and standard
+# deviation of its normal prior. Spirals have bulges of 0.22 +- 0.09 scale lengths of their disks
+# (MacArthur, Courteau & Holtzman 2003, ApJ 582, 689), and the half-light radius of a disk is 1.678
+# scale lengths; the scatter is twice theirs, so that bulges of S0 galaxies are not unlikely.
+LOG_RATIO_PRIOR = (math.log10(0.22 / 1.678), 0.36)
 
 
 def draw_labels(n_galaxies, *, generator, device="cpu"):

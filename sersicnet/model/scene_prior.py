@@ -12,7 +12,7 @@ import torch
 
 from sersicnet.model.labels import N_LABELS, ellipticity, length, stack_labels
 from sersicnet.model.layout import kind_of
-from sersicnet.model.prior import Q_LIMITS, ROUND, SNR_LIMITS, log_snr
+from sersicnet.model.prior import LOG_RATIO_PRIOR, Q_LIMITS, ROUND, SNR_LIMITS, log_snr
 from sersicnet.model.unconstrained import (
     LIMITS,
     from_logit,
@@ -64,6 +64,8 @@ def log_density(scene, values, labels=None):
         plane = values[:, disk].unbind(1)
         size = length(*from_plane(*plane))
         density = density + _log_thinning(size) - _log_disk(size) + log_disk_volume(*plane)
+    for column in layout.columns("log_ratio"):
+        density = density + _log_size_ratio(from_logit("log_ratio", values[:, column]))
     if layout.priors:
         density = density + _log_normals(scene, values)
     if not layout.limits_signal:
@@ -72,6 +74,18 @@ def log_density(scene, values, labels=None):
     signal = log_signal(scene, labels)
     inside = (signal > lowest) & (signal < highest)
     return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
+
+
+def _log_size_ratio(log_ratio):
+    """Logarithm of the density of the ratio of two sizes, over that of a uniform one.
+
+    It is normalized between its limits: a bulge is not larger than its disk.
+    """
+    mean, err = LOG_RATIO_PRIOR
+    limits = torch.tensor(LIMITS["log_ratio"], dtype=log_ratio.dtype, device=log_ratio.device)
+    low, high = (limits - mean) / err
+    normal = -0.5 * ((log_ratio - mean) / err) ** 2 - math.log(math.sqrt(2 * math.pi) * err)
+    return normal - _log_mass(low, high) + torch.log(limits[1] - limits[0])
 
 
 def log_signal(scene, labels):

@@ -1,6 +1,6 @@
 """Galaxies of a batch in groups that are fitted together, each with its likelihood."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +14,7 @@ from sersicnet.model.render import n_together, psf_transforms
 from sersicnet.model.sizes import scene_stamp_sizes
 from sersicnet.model.whitening import whitened_likelihood
 
-__all__ = ["NoiseFilters", "likelihoods"]
+__all__ = ["NoiseFilters", "SharedStamps", "likelihoods"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,23 @@ class NoiseFilters(Rows):
         return ~self.filters.any(axis=(1, 2))
 
 
+@dataclass(frozen=True, eq=False)
+class SharedStamps(Rows):
+    """The pixels on which several models of N galaxies are compared.
+
+    Attributes
+    ----------
+    labels : (N, 7) `~numpy.ndarray`
+        Labels of one Sersic profile for each galaxy, whose light outside of the stamp is
+        subtracted there.
+    sizes : (N,) int `~numpy.ndarray`
+        Sides of the stamps.
+    """
+
+    labels: np.ndarray
+    sizes: np.ndarray
+
+
 def likelihoods(
     labels,
     data,
@@ -49,6 +66,7 @@ def likelihoods(
     sky_err=None,
     plane=False,
     noise=None,
+    shared=None,
     device="cpu",
 ):
     """Group galaxies that are fitted together, and make the likelihood of each group.
@@ -71,6 +89,8 @@ def likelihoods(
         Whether the sky has a free slope as well.
     noise : `NoiseFilters`, optional
         Correlation of the noise; by default pixels are independent.
+    shared : SharedStamps, optional
+        Stamps that other models have too; by default they are made for these labels.
     device : str or `~torch.device`
         Device that renders.
 
@@ -82,6 +102,8 @@ def likelihoods(
         Likelihood of the group.
     """
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
+    if shared is not None:
+        good &= np.isfinite(shared.labels).all(axis=1)
     widths = psfs.widths()
     if sky_err is None:
         sky_err = np.full(len(labels), np.inf)
@@ -89,21 +111,30 @@ def likelihoods(
     if noise is not None:
         white = noise.is_white
     whole = data.shape[-1]
-    sizes = np.minimum(scene_stamp_sizes(labels, widths, profiles), whole)
+    shown = labels
+    own = profiles
+    if shared is None:
+        sizes = scene_stamp_sizes(labels, widths, profiles)
+    else:
+        shown = shared.labels
+        own = ("sersic",)
+        sizes = shared.sizes
+    sizes = np.minimum(sizes, whole)
     if plane:  # all pixels show the slope
         sizes = np.full(len(labels), whole)
-    options = {"device": device, "plane": plane, "profiles": profiles}
+    options = {"device": device, "plane": plane, "profiles": own}
     for size, alike in product(np.unique(sizes[good]), (True, False)):
         chosen = np.flatnonzero(good & (sizes == size) & (white == alike))
         chosen = chosen[np.argsort(psfs.which[chosen], kind="stable")]
         step = n_together(chunk, whole, psfs.oversampling, device)
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
-            stamps = labels[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
+            stamps = shown[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
             if alike:
-                yield rows, _white(*stamps, size=int(size), **options)
+                likelihood = _white(*stamps, size=int(size), **options)
             else:
-                yield rows, _colored(*stamps, noise[rows], size=int(size), **options)
+                likelihood = _colored(*stamps, noise[rows], size=int(size), **options)
+            yield rows, replace(likelihood, profiles=profiles)
 
 
 def _white(labels, data, weight, psfs, sky_err, *, size, plane, profiles, device):

@@ -6,11 +6,12 @@ import numpy as np
 from scipy.stats import norm
 
 from sersicnet._rows import Rows, own_normal
+from sersicnet._settings import check_positive, check_seed
 from sersicnet.model.labels import axis_ratio, length
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
-__all__ = ["NormalDensity", "all_samples", "named_part_samples", "parameter_samples"]
-__all__ += ["sample_covariance", "samples_on_sky", "summarize"]
+__all__ = ["NormalDensity", "all_samples", "drawn_samples", "named_part_samples"]
+__all__ += ["parameter_samples", "sample_covariance", "samples_on_sky", "summarize"]
 
 
 # Parameters of parts of galaxies by their profiles; their center is that of the galaxy.
@@ -189,6 +190,42 @@ def parameter_samples(labels, frame, parameters):
     """
     values = frame[:, None].from_labels(labels, parameters)
     return {name: _clip(value, name) for name, value in values.items()}
+
+
+def drawn_samples(posterior, frame, parameters, *, n, seed, numbers, model=None):
+    """Draw samples of all that results have samples of, of ellipses in pixels.
+
+    Parameters
+    ----------
+    posterior : object
+        Densities of the labels of N galaxies, also over several models.
+    frame, parameters
+        As in `parameter_samples`.
+    n, seed : int
+        Number of draws for each galaxy, and their seed.
+    numbers : (N,) int `~numpy.ndarray`
+        Numbers that tell the generators of galaxies apart.
+    model : str, optional
+        Model to draw from, where there are several.
+
+    Returns
+    -------
+    dict of (N, n) `~numpy.ndarray`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not positive, or a model is named and there are not several.
+    """
+    check_positive("n", n)
+    check_seed("seed", seed)
+    if hasattr(posterior, "samples"):
+        return posterior.samples(n, seed, frame, parameters, numbers=numbers, model=model)
+    if model is not None:
+        msg = f"model={model!r}: there is one model, and samples(n) draws from it"
+        raise ValueError(msg)
+    labels = posterior.draw(np.arange(len(frame)), n, seed, numbers=numbers)
+    return all_samples(labels, frame, parameters, getattr(posterior, "parts", None))
 
 
 def all_samples(labels, frame, parameters, parts=None):

@@ -69,6 +69,7 @@ def draw_parts(posterior, frame, psfs, shape, *, component=None, known=()):
     ValueError
         If there is no such part, parameters are given, or the image is too large.
     """
+    posterior = getattr(posterior, "winner", posterior)
     if known:
         msg = f"{', '.join(known)}: the parts have the parameters that were fitted"
         raise ValueError(msg)
@@ -179,6 +180,9 @@ def parts2d(values, parts, frame, *, component=None):
             )
             raise ValueError(msg)
         own = {name: values[f"{name}_{part}"] for name in ("mag", "r_eff", "n", "q", "theta")}
+        if np.isnan(own["mag"]).all():
+            msg = f"{part}: the most likely model does not have this part"
+            raise ValueError(msg)
         own |= {name: values[name] for name in ("x_0", "y_0")}
         own = frame.in_pixels(own)
         model = sersic2d(own, zeropoint=frame.zeropoint, pixel_scale=frame.pixel_scale)

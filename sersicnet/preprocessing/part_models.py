@@ -42,8 +42,8 @@ class PartModels(Rows):
 
         Parameters
         ----------
-        posterior : `~sersicnet.inference.FitDensity`
-            Fits of N galaxies.
+        posterior : `~sersicnet.inference.FitDensity` or `~sersicnet.inference.SampleDensity`
+            Posteriors of N galaxies.
         frame : `~sersicnet.preprocessing.StampFrame`
             Units of their stamps.
         psfs : `~sersicnet.model.PSFs`
@@ -53,10 +53,8 @@ class PartModels(Rows):
         -------
         PartModels
         """
-        profiles = posterior.scene.layout.profiles
-        rows = np.arange(len(posterior))
-        labels = posterior.labels(posterior.mean[:, None], rows)[:, 0]
-        labels = shifted(labels, profiles, log_flux=psfs.log_light, center=0.0)
+        profiles = tuple(profile for _, profile in posterior.parts or (("galaxy", "sersic"),))
+        labels = shifted(posterior.best_labels(), profiles, log_flux=psfs.log_light, center=0.0)
         return cls(labels, frame, profiles)
 
     def of_part(self, number):

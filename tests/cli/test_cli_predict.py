@@ -13,7 +13,7 @@ from sersicnet import SersicNet
 from sersicnet.cli.main import main
 from sersicnet.cli.predict import MODELS
 from sersicnet.io.cutouts import read_cutout, write_cutout, write_cutouts
-from sersicnet.model.description import COMPOSITES
+from sersicnet.model.combinations import NAMED
 
 
 def test_predict_writes_one_row_a_file(files, tmp_path, capsys):
@@ -157,7 +157,7 @@ def test_options_of_refinement_and_psf(files, tmp_path, monkeypatch):
 
 
 def test_models_are_those_of_the_package():
-    assert ("sersic", *COMPOSITES) == MODELS
+    assert (*NAMED, "auto") == MODELS
 
 
 def test_no_row_with_a_result_is_a_failure(files, tmp_path, capsys):

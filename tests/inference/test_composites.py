@@ -207,8 +207,6 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
         found.to_model(2)
     with pytest.raises(ValueError, match="results of the model 'sersic\\+exp'"):
         Population.infer(found)
-    with pytest.raises(ValueError, match="cannot sample model='sersic\\+exp'"):
-        net.predict(galaxies[:1], model="sersic+exp", refine="importance")
     plain = net.predict(galaxies[:1])
     with pytest.raises(ValueError, match="component='bulge': there are the parts none"):
         plain.model_image(0, galaxies[0], component="bulge")

@@ -192,14 +192,14 @@ def test_of_two_sersic_profiles_the_first_is_the_smaller(net, galaxies):
 
 
 def test_an_index_tells_two_sersic_profiles_apart(net, galaxies):
-    """The answer is that of a bulge in an exponential disk."""
+    """The answer is that of a bulge in an exponential disk, but for the prior of its size."""
     one = net.predict(galaxies[:1], model=Model({"disk": Sersic(n=1), "bulge": Sersic(n=4)}))
     other = net.predict(galaxies[:1], model=Model("sersic+exp", fixed={"n_bulge": 4}))
     table = other.to_table()
     check_pulls(table)
     for name in ("mag_bulge", "mag_disk", "r_eff_disk", "q_bulge"):
         away = value(one.to_table(), name) - value(table, name)
-        assert (np.abs(away) < 0.1 * value(table, f"{name}_err")).all()
+        assert (np.abs(away) < 0.6 * value(table, f"{name}_err")).all()
 
 
 def test_values_of_no_galaxy_are_one_row(net, galaxies):

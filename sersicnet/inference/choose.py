@@ -1,0 +1,185 @@
+"""Fits and samples of several models of the same stamps, and the choice between them."""
+
+import numpy as np
+
+from sersicnet.flags import Flags
+from sersicnet.inference.chosen import ChoiceDensity, mixed_quantiles
+from sersicnet.inference.constraints import Constraints
+from sersicnet.inference.evidence import laplace_evidence, model_probabilities
+from sersicnet.inference.fits import BatchStart, fit_batch
+from sersicnet.inference.misfit import judge
+from sersicnet.model.choice import ModelChoice, column_name
+from sersicnet.model.description import Model
+from sersicnet.preprocessing.part_models import PartModels, shown_as_one
+
+__all__ = ["check_choice", "judge_models", "known_of", "refine_models"]
+
+# Numbers that are summed over models.
+_SUMS = ("n_iter", "n_samples")
+# A model whose logarithm of the evidence is this far below another needs few draws.
+_FAR_BELOW = 12.0
+
+
+def known_of(model, numbers):
+    """Return what is known of some galaxies, None where nothing is.
+
+    Parameters
+    ----------
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        The user's model.
+    numbers : (N,) int `~numpy.ndarray`
+        Numbers of the galaxies.
+
+    Returns
+    -------
+    Constraints, Composite or None
+    """
+    if isinstance(model, ModelChoice):
+        return None
+    return Constraints.of(model, numbers)
+
+
+def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numbers, **options):
+    """Refine the posteriors of some galaxies under a model, or under several that are compared.
+
+    Parameters
+    ----------
+    refinement : LevenbergMarquardt or ImportanceSampling
+        The refinement.
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        The user's model.
+    posterior, quantiles, stamps, psfs, **options
+        As `~sersicnet.inference.LevenbergMarquardt` takes them.
+    numbers : (N,) int `~numpy.ndarray`
+        Numbers of the galaxies.
+
+    Returns
+    -------
+    tuple
+        What the refinement returns. Of several models, the posterior is a `ChoiceDensity`; columns
+        of parts are those of the best model, and NaN where it does not have them.
+    """
+    network = posterior, quantiles, stamps, psfs
+    if not isinstance(model, ModelChoice):
+        return refinement(*network, constraints=known_of(model, numbers), **options)
+    known = {name: known_of(Model(name), numbers) for name in model.models}
+    start = BatchStart.of(quantiles, stamps, psfs).shared_by(known.values(), stamps.frame)
+    fits = {}
+    for name, constraints in known.items():
+        own = {"constraints": constraints, "start": start, "device": options["device"]}
+        fits[name] = fit_batch(*network[1:], options["pixels"], prior=True, **own)
+    evidences = {name: laplace_evidence(each.fit.modes, each.scene) for name, each in fits.items()}
+    largest = np.nanmax([*evidences.values(), np.full(len(stamps), -np.inf)], axis=0)
+    answers = {}
+    for name, evidence in evidences.items():
+        own = {"constraints": known[name], "fits": fits[name]}
+        own["unlikely"] = evidence < largest - _FAR_BELOW
+        found = refinement(*network, **own, **options)
+        columns = {"log_evidence": evidence} | found[2]  # that of draws, where there are some
+        answers[name] = (*found[:2], columns, found[3])
+    measured = np.isfinite(quantiles).all(axis=(0, 1))
+    return _compared(answers, model, stamps.frame, measured, options["seed"])
+
+
+def _compared(answers, model, frame, measured, seed):
+    """Return posterior, quantiles, columns and flags over all models."""
+    densities, _, columns, flags = (
+        dict(zip(answers, each, strict=True)) for each in zip(*answers.values(), strict=True)
+    )
+    evidence = np.stack([own["log_evidence"] for own in columns.values()], axis=1)
+    lost = np.stack([own & int(Flags.LOW_ESS) for own in flags.values()], axis=1).any(axis=1)
+    odds = np.array([model.odds[name] for name in answers])
+    probability = model_probabilities(np.where(lost[:, None], np.nan, evidence), odds)
+    known = np.isfinite(probability).all(axis=1)
+    best = np.where(known, np.nan_to_num(probability).argmax(axis=1), 0)
+    posterior = ChoiceDensity(probability, best, densities)
+    chosen = np.stack(list(flags.values()))[best, np.arange(len(best))]
+    chosen = chosen | np.where(lost, int(Flags.LOW_ESS), 0)
+    failed = measured & ~known & ~lost
+    chosen |= np.where(failed, int(Flags.NOT_REFINED), 0)
+    table = _columns(columns, best, known, probability, evidence)
+    return posterior, mixed_quantiles(posterior, frame, seed), table, chosen
+
+
+def _columns(columns, best, known, probability, evidence):
+    """Return the columns of the choice, and those of the best model."""
+    names = list(columns)
+    found = {"model": np.where(known, np.array(names)[best], "")}
+    for number, name in enumerate(names):
+        found[column_name("prob", name)] = probability[:, number]
+    if {"point", "sersic"} <= set(names):
+        point, sersic = (probability[:, names.index(name)] for name in ("point", "sersic"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found["prob_star"] = point / (point + sersic)
+    for number, name in enumerate(names):
+        found[column_name("log_evidence", name)] = evidence[:, number]
+    for number, own in enumerate(columns.values()):
+        for column, values in own.items():
+            if column in _SUMS:
+                found[column] = found.get(column, 0) + values
+            elif column == "ess":
+                found[column] = np.minimum(found.get(column, np.inf), values)
+            elif column != "log_evidence":
+                whole = found.setdefault(column, np.full(len(best), np.nan))
+                found[column] = np.where(best == number, values, whole)
+    return found
+
+
+def judge_models(posterior, quantiles, stamps, batch, **options):
+    """Compare galaxies under the models that tables show with their images.
+
+    Parameters
+    ----------
+    posterior, quantiles
+        Posteriors of N galaxies, and quantiles of their parameters.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Their stamps.
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        Their cutouts and PSFs.
+    **options
+        Those of `~sersicnet.inference.misfit.judge`.
+
+    Returns
+    -------
+    judged : `~sersicnet.model.Misfit`
+    shown : (7, 3, N) `~numpy.ndarray`
+        Quantiles of one Sersic galaxy in the place of each.
+    """
+    densities = [posterior]
+    best = np.zeros(len(stamps), dtype=int)
+    if isinstance(posterior, ChoiceDensity):
+        densities = list(posterior.densities.values())
+        best = posterior.best
+    elif getattr(posterior, "parts", None) is None:
+        return judge(quantiles, stamps, batch, **options), quantiles
+    shown = shown_as_one(quantiles, batch.psfs, stamps.frame)
+    judged = None
+    for number in np.unique(best):
+        parts = PartModels.of(densities[number], stamps.frame, batch.psfs)
+        own = np.where(best == number, shown, np.nan)
+        found = judge(own, stamps, batch, parts=parts, **options)
+        rows = np.flatnonzero(best == number)
+        judged = found if judged is None else judged.with_rows(rows, found[rows])
+    return judged, shown
+
+
+def check_choice(model, refinement, sky):
+    """Raise ValueError where models cannot be compared.
+
+    Parameters
+    ----------
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        The user's model.
+    refinement : LevenbergMarquardt or ImportanceSampling
+        The refinement.
+    sky : str
+        As in `~sersicnet.SersicNet.predict`.
+    """
+    if not isinstance(model, ModelChoice):
+        return
+    if not getattr(refinement, "prior", True):
+        msg = f"refine={refinement!r} has no prior: an evidence, as model='auto' needs it, has one"
+        raise ValueError(msg)
+    if sky not in ("prior", "fixed"):
+        msg = f"sky={sky!r} has no prior: model='auto' needs sky='prior' or 'fixed'"
+        raise ValueError(msg)

@@ -1,0 +1,41 @@
+"""The benchmark of bulges and disks, on a few galaxies."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from benchmarks import bulge_disk
+from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
+from sersicnet.model.prior import LOG_RATIO_PRIOR, SNR_LIMITS
+
+
+@pytest.mark.parametrize("model", list(PROFILES))
+def test_galaxies_are_of_the_prior(model):
+    labels = draw_scenes(model, 4000, torch.Generator().manual_seed(1))
+    snr, size = signal_to_noise(labels, model)
+    middle = np.sqrt(np.prod(SNR_LIMITS))
+    assert_allclose((snr < middle).double().mean(), 0.5, atol=0.04)
+    assert SNR_LIMITS[0] < snr.min() < snr.max() < SNR_LIMITS[1]
+    if len(PROFILES[model]) == 2:
+        share = 1 / (1 + 10 ** (labels[:, -7] - labels[:, 0]))
+        assert_allclose(share.quantile(0.25), 0.25, atol=0.04)
+    if model == "sersic+exp":
+        ratio = torch.log10(10 ** labels[:, 1] / size)
+        assert ratio.max() < 1e-9
+        assert_allclose(ratio.median(), LOG_RATIO_PRIOR[0], atol=0.05)
+
+
+def test_tables(net):
+    scenes = bulge_disk.simulate(4, seed=[1, 2])
+    assert sorted(scenes["model"]) == sorted(PROFILES)
+    measured = bulge_disk.measure(net, scenes, "lm")
+    measured["counts"][:] = True
+    coverage = bulge_disk.coverage_table(measured)
+    assert set(coverage["true model"]) == set(PROFILES)
+    assert coverage["coverage"].max() <= 1
+    calibration = bulge_disk.calibration_table(measured)
+    assert calibration["models"].sum() == 16
+    found = bulge_disk.found_table(measured)
+    assert (found["two parts"] == 2).all()
+    assert np.isfinite(found["found"]).all()

@@ -1,0 +1,175 @@
+"""Models that are compared by their evidence."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet import Model
+from sersicnet.flags import Flags
+from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
+from sersicnet.model.choice import AUTO
+from sersicnet.model.parts import scene_images
+from sersicnet.model.profile import psf_transform
+
+BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
+DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
+TRUTH = ["sersic", "point", "sersic+exp", "point+exp"]
+SOME = ("sersic", "point", "point+exp")
+
+
+def draw(labels, profiles, *, size=32, seed=1):
+    transform = psf_transform(torch.as_tensor(star()), size)
+    labels = torch.tensor([labels], dtype=torch.float64)
+    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
+    return make_cutout(add_noise(image, seed))
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    """One of each model, in the order of `TRUTH`."""
+    single = labels_of(log_flux=3.3, r_eff=2.5, n=2.5, q=0.6, theta=20, dx=0.3, dy=-0.2)
+    return [
+        draw(single, ("sersic",)),
+        draw([3.6, 0.4, 0.5], ("point",), seed=2),
+        draw(BULGE + DISK, ("sersic", "sersic"), seed=3),
+        draw([3.4, 0.3, -0.2, *DISK], ("point", "sersic"), seed=4),
+    ]
+
+
+@pytest.fixture(scope="module")
+def chosen(net, galaxies):
+    """Results of fits; not to be changed by a test."""
+    return net.predict(galaxies, model="auto")
+
+
+@pytest.fixture(scope="module")
+def sampled(net, galaxies):
+    """The star, by importance sampling; not to be changed by a test."""
+    few = ImportanceSampling(ess=150, min_ess=60, max_samples=1500)
+    return net.predict(galaxies[1:2], model=Model.auto(SOME), refine=few)
+
+
+def test_the_true_model_is_likely(chosen):
+    table = chosen.to_table()
+    names = [f"prob_{name.replace('+', '_')}" for name in AUTO]
+    probability = np.stack([table[name] for name in names], axis=1)
+    assert_allclose(probability.sum(axis=1), 1)
+    for row, name in enumerate(TRUTH):
+        assert probability[row, AUTO.index(name)] > 0.2
+    assert table["model"][1] == "point"
+    assert table["model"][2] == "sersic+exp"
+    assert table["prob_star"][1] > 0.9
+    assert table["prob_star"][0] < 1e-6
+    assert table.meta["MODEL"] == "auto: sersic, point, sersic+exp, point+exp"
+    assert table.meta["EVIDENCE"] == "Laplace"
+    assert not (table["flags"] & int(Flags.LOW_ESS | Flags.NOT_REFINED)).any()
+
+
+def test_both_evidences_agree(chosen, sampled):
+    """That of a star is of three parameters, well measured; that of others is nearly right."""
+    assert sampled.meta["EVIDENCE"] == "importance sampling"
+    assert not sampled.flags[0] & int(Flags.LOW_ESS)
+    apart = {
+        name: sampled.columns[name][0] - chosen.columns[name][1]
+        for name in ("log_evidence_point", "log_evidence_point_exp")
+    }
+    assert abs(apart["log_evidence_point"]) < 0.3
+    assert abs(apart["log_evidence_point_exp"]) < 2
+    assert sampled.columns["prob_star"][0] > 0.9
+
+
+def test_columns_follow_from_the_call(chosen, net, galaxies):
+    """Also where no row has the model that they are of."""
+    one = net.predict(galaxies[1:2], model="auto")
+    assert list(one.columns) == list(chosen.columns)
+    assert np.isnan(one.columns["mag_bulge"][0])
+    assert np.isfinite(chosen.columns["mag_bulge"][2])
+    assert np.isnan(chosen.columns["bulge_to_total"][1])
+    assert np.isfinite(chosen.columns["mag_point"][3])
+    table = chosen.to_table()
+    for column in table.colnames:
+        assert table[column].info.description, column
+
+
+def test_base_columns_are_of_all_models(chosen):
+    total = 10**3.2 + 10**3.8
+    truth = 25 - 2.5 * (np.log10([10**3.3, 10**3.6, total, 10**3.4 + 10**3.8]) + np.log10(NOISE))
+    assert (np.abs(chosen.median("mag") - truth) < 4 * chosen.error("mag")).all()
+    likely = chosen.columns["prob_sersic"] > 0.5
+    assert_array_equal(np.isfinite(chosen.median("n")), likely)
+    assert np.isnan(chosen.median("r_eff")[1])
+    assert np.isfinite(chosen.median("r_eff")[[0, 2, 3]]).all()
+
+
+def test_draws_name_their_model(chosen):
+    draws = chosen.samples(400, seed=3)
+    assert draws["model"].shape == (4, 400)
+    for name in AUTO:
+        share = (draws["model"] == name).mean(axis=1)
+        expected = chosen.columns[f"prob_{name.replace('+', '_')}"]
+        assert_allclose(share, expected, atol=0.12)
+    assert_array_equal(np.isfinite(draws["n"]), draws["model"] == "sersic")
+    assert_array_equal(np.isfinite(draws["mag_bulge"]), draws["model"] == "sersic+exp")
+    own = chosen.samples(50, model="point+exp")
+    assert (own["model"] == "point+exp").all()
+    assert np.isfinite(own["mag_point"]).all()
+    assert_allclose(chosen[2:3].samples(5)["mag"], chosen.samples(5)["mag"][2:3])
+    with pytest.raises(ValueError, match="model='disk': there are sersic, point"):
+        chosen.samples(3, model="disk")
+
+
+def test_samples_of_one_model_take_no_name(net, galaxies):
+    found = net.predict(galaxies[:1])
+    with pytest.raises(ValueError, match="model='point': there is one model"):
+        found.samples(3, model="point")
+
+
+def test_pictures_are_of_the_best_model(chosen, galaxies):
+    for row in range(4):
+        residual = chosen.residual(row, galaxies[row])
+        assert_allclose(residual.std() / NOISE, 1, atol=0.1)
+    disk = chosen.model_image(2, galaxies[2], component="disk", sky=False)
+    assert 0 < disk.sum() < 1.2 * NOISE * 10**3.8
+    with pytest.raises(ValueError, match="not one Sersic profile"):
+        chosen.values(0)
+    assert chosen.to_model(2, component="disk").n == 1
+    with pytest.raises(ValueError, match="disk: the most likely model does not have this part"):
+        chosen.to_model(1, component="disk")
+
+
+def test_too_few_draws_give_no_probability(net, galaxies):
+    few = ImportanceSampling(ess=256, max_samples=256, min_ess=256)
+    found = net.predict(galaxies[1:2], model=Model.auto(("sersic", "point")), refine=few)
+    assert found.flags[0] & int(Flags.LOW_ESS)
+    for name in ("prob_sersic", "prob_point", "prob_star"):
+        assert np.isnan(found.columns[name][0])
+    assert found.columns["model"][0] == ""
+    assert np.isfinite(found.median("mag")[0])
+
+
+def test_odds_weigh_the_models(net, galaxies):
+    both = ("sersic", "point")
+    plain = net.predict(galaxies[1:2], model=Model.auto(both))
+    rare = net.predict(galaxies[1:2], model=Model.auto(both, odds={"point": 1e-3}))
+    ratio = [each.columns["prob_point"] / each.columns["prob_sersic"] for each in (plain, rare)]
+    assert_allclose(ratio[1], 1e-3 * ratio[0])
+    assert_array_equal(*[each.columns["log_evidence_point"] for each in (plain, rare)])
+
+
+def test_a_bad_cutout_is_one_row(net, galaxies):
+    bad = make_cutout(np.full((64, 64), np.nan))
+    found = net.predict([galaxies[1], bad], model=Model.auto(("sersic", "point")))
+    assert found.flags[1] & int(Flags.NO_DATA)
+    assert np.isnan(found.columns["prob_point"][1])
+    assert np.isnan(found.samples(3)["mag"][1]).all()
+    assert found.columns["prob_point"][0] > 0.5
+
+
+def test_what_cannot_be_compared(net, galaxies):
+    for sky in ("free", "plane"):
+        with pytest.raises(ValueError, match=f"sky='{sky}' has no prior: model='auto' needs"):
+            net.predict(galaxies[:1], model="auto", sky=sky)
+    with pytest.raises(ValueError, match="has no prior: an evidence"):
+        net.predict(galaxies[:1], model="auto", refine=LevenbergMarquardt(prior=False))
