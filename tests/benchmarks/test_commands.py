@@ -402,6 +402,13 @@ def test_render(monkeypatch, tmp_path):
 
 
 def test_report(monkeypatch, tmp_path):
+    def write_report(catalog, path, *, truth, cutouts):
+        assert len(catalog) == len(truth) == 5
+        assert cutouts is None or len(cutouts) == 5
+        path.write_text("a page")
+        return path
+
+    monkeypatch.setattr(report, "write_report", write_report)
     monkeypatch.setattr(report, "N_LARGE", 5)
     report.main([str(tmp_path), "-n", "2"])
     assert list(read(tmp_path, "report.csv")["page"]) == ["catalog", "catalog and images"]

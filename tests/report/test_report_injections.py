@@ -80,4 +80,6 @@ def test_the_page_has_the_tab(tmp_path):
 def test_one_galaxy(tmp_path):
     table, truth = injections()
     faint = np.argsort(-truth["mag"].value)[:1]  # not detected
-    assert write_report(join_truth(table[faint], truth[faint]), tmp_path / "page.html").is_file()
+    joined = join_truth(table[faint], truth[faint])
+    text = write_report(joined, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 not measured" in text
