@@ -26,12 +26,12 @@ from sersicnet.model.labels import (
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.preprocessing.stamps import Stamps
 
-__all__ = ["JointFits", "fit_jointly"]
+__all__ = ["LEAST_LIGHT", "MOST_NEIGHBORS", "JointFits", "fit_jointly"]
 
 # Largest number of neighbors that are fitted with a source.
-_MOST = 7
+MOST_NEIGHBORS = 7
 # Errors of its flux by which a neighbor that is fitted with a source changes it.
-_WORTH = 0.25
+LEAST_LIGHT = 0.25
 # Half-light radius of neighbors that are fitted as point sources, in units of the PSF's FWHM.
 _UNRESOLVED = 0.25
 # Neighbors nearer than this to another source are the same, in units of the PSF's FWHM.
@@ -136,8 +136,8 @@ def _group_of(labels, neighbors, data, weight, psf, device):
     profiles = ("sersic",) * (1 + len(neighbors))
     images = group_images(stacked, profiles, psf, weight.shape[-1], device=device)
     light = light_on_flux(images, weight)
-    order = np.argsort(-light, kind="stable")[:_MOST]
-    order = order[light[order] > _WORTH]
+    order = np.argsort(-light, kind="stable")[:MOST_NEIGHBORS]
+    order = order[light[order] > LEAST_LIGHT]
     if not len(order):
         return None
     points = 10 ** neighbors[order, LOG_R_EFF] < _UNRESOLVED * fwhm

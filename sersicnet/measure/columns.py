@@ -32,7 +32,7 @@ _KEY = (
 )
 
 
-def source_columns(parameters, refine=None, *, judged=False, population=False):
+def source_columns(parameters, refine=None, *, judged=False, population=False, joint=False):
     """Columns of the sources of tiles, before the catalog is finished.
 
     Parameters
@@ -45,6 +45,8 @@ def source_columns(parameters, refine=None, *, judged=False, population=False):
         Whether the models are compared with the image, as those of the universal network are.
     population : bool, optional
         Whether there are columns with a population as prior.
+    joint : bool, optional
+        Whether sources are fitted together with their neighbors.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def source_columns(parameters, refine=None, *, judged=False, population=False):
     >>> [column.name for column in source_columns(("n",))][:6]
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
-    measured = _measured_columns(parameters, refine, judged, population)
+    measured = _measured_columns(parameters, refine, judged, population, joint)
     measured += _shape_columns(parameters)
     photometry = [COLUMNS[name] for name in _PHOTOMETRY]
     return [COLUMNS["id"], *measured, COLUMNS["flags"], *photometry, *_KEY]
@@ -68,6 +70,7 @@ def catalog_columns(
     *,
     judged=False,
     population=False,
+    joint=False,
     unit=None,
     celestial=False,
     one_pixel_scale=True,
@@ -80,7 +83,7 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged, population : bool, optional
+    judged, population, joint : bool, optional
         As in `source_columns`.
     unit : `~astropy.units.UnitBase`, optional
         Unit of the image.
@@ -99,7 +102,7 @@ def catalog_columns(
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population)]
+    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population, joint)]
     if celestial:
         columns += [COLUMNS["ra"], COLUMNS["dec"]]
     if celestial and "theta" in parameters:
@@ -111,8 +114,8 @@ def catalog_columns(
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 
 
-def _measured_columns(parameters, refine, judged, population):
-    """Columns of the parameters, also with a population, of the misfit, and of the refinement."""
+def _measured_columns(parameters, refine, judged, population, joint):
+    """Columns of the parameters, also with a population, of the misfit, and of fits."""
     columns = []
     for name in parameters:
         columns += PARAMETERS[name].columns
@@ -123,6 +126,8 @@ def _measured_columns(parameters, refine, judged, population):
     refinement = check_refinement(refine)
     if refinement is not None:
         columns += refinement.columns
+    if joint:
+        columns += [COLUMNS["group_size"], COLUMNS["blend_fraction"]]
     return columns
 
 

@@ -10,6 +10,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.preprocessing.noise import finite_median
 from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.surroundings import KnownNeighbors
 from sersicnet.preprocessing.windows import cut
 
 __all__ = ["SourceCutout", "cut_source", "shift_centers"]
@@ -44,7 +45,7 @@ class SourceCutout:
     flags: int
 
 
-def cut_source(sources, source, *, local_background, others=0.0):
+def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
     """Cut out a source.
 
     Parameters
@@ -57,6 +58,9 @@ def cut_source(sources, source, *, local_background, others=0.0):
         Whether to subtract the local sky.
     others : 2-D `~numpy.ndarray` or 0, optional
         Light of neighbors to subtract.
+    fitted : tuple, optional
+        Neighbors that the source is fitted with: labels as in
+        `~sersicnet.preprocessing.surroundings.KnownNeighbors`, and where they outshine the others.
 
     Returns
     -------
@@ -93,14 +97,26 @@ def cut_source(sources, source, *, local_background, others=0.0):
     sky_err = None
     if local_background:
         subtracted, sky_err = _local_background(data, part(sources.sky, False), noise)
-    mask = part(window.hidden, True) | (neighbors & ~own)
+    mask = part(window.hidden, True)
+    neighbors &= ~own
+    around = None
+    if fitted is None:
+        mask |= neighbors
+    else:
+        labels, shown = fitted
+        around = KnownNeighbors(labels, neighbors, neighbors & ~shown)
     correlation = None
     if window.correlation is not None:
         correlation = window.correlation.at(source["y"], source["x"])
         if sky_err is not None and correlation.values is not None:
             sky_err *= np.sqrt(max(correlation.values.sum(), 1.0))
     pixels = CheckedCutout(
-        data - subtracted, noise, mask, sky_err=sky_err, noise_correlation=correlation
+        data - subtracted,
+        noise,
+        mask,
+        sky_err=sky_err,
+        noise_correlation=correlation,
+        around=around,
     )
     return SourceCutout(pixels, subtracted, int(flags))
 

@@ -29,9 +29,9 @@ from sersicnet.measure.injection_places import (
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.made_psf import psf_of_field
-from sersicnet.measure.neighbors import count_passes
 from sersicnet.measure.option_values import check_number
 from sersicnet.measure.options import Options, check_keywords, takes_options
+from sersicnet.measure.passes import count_passes
 from sersicnet.measure.populations import check_population
 
 __all__ = ["Near", "inject_galaxies"]

@@ -1,5 +1,11 @@
 """The light of neighbors, as measured before, in the cutouts of a survey image.
 
+A source is fitted together with the neighbors whose light matters most, at most seven, which start
+from how they were measured before; the light of all others is subtracted. Larger groups are fitted
+in turns, one for each of their sources, and a second time where the light that was subtracted has
+changed.
+
+Importance sampling takes one source at a time, in passes.
 Light of a source's neighbors outside of their masks, wings mostly, is measured with the source when
 it is measured for the first time. Once there is a model of each source, those of its neighbors are
 subtracted before it is measured again. All sources of an image are measured at the same time, so
@@ -11,75 +17,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sersicnet.flags import Flags
+from sersicnet.inference.joint_fits import LEAST_LIGHT, MOST_NEIGHBORS
+from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
-from sersicnet.model.labels import axis_ratio, ellipticity
-from sersicnet.networks.posterior import PosteriorNetwork
-from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, table_values
+from sersicnet.measure.passes import KEY, source_keys
+from sersicnet.model.groups import light_on_flux
+from sersicnet.model.labels import CENTER, LOG_R_EFF
+from sersicnet.preprocessing.binning import TOO_LARGE
 from sersicnet.preprocessing.noise import finite_median
 
-__all__ = [
-    "Neighbors",
-    "count_passes",
-    "first_models",
-    "matters",
-    "next_models",
-    "replace_rows",
-]
+__all__ = ["Neighbors", "effect", "matters", "weight_of"]
 
-# How often galaxies are fitted, by default, to get rid of the light of their neighbors.
-_PASSES = 6
+# Farthest center of a neighbor from the middle of a cutout, along x and y, with which a source is
+# fitted: it is on the stamp, of 128 pixels.
+_STAMP = 62
+# Pixels around the peak of a source without a model that are masked, to each side.
+_DISK = 8
 # Pixels along x and y within which the peaks of neighbors are.
 _REACH = 128
 # Side of the largest stamp of a model: it reaches that far, and beyond.
 _LARGEST = 385
 # Change of a flux, in units of its error, from which on a change of neighbors' light matters.
 _WORTH = 0.1
-# Share of the way that models move to the new measurement: of three that touch, all of it would not
-# converge.
-_SHARE = 0.5
-# Columns of a model: its ellipse is that in pixels.
-_MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
-# Columns that identify a source, whichever tile it was found from.
-_KEY = ("row", "peak_y", "peak_x")
-# Change in the last pass, in units of the error, beyond which a source has not converged.
-_MOVED = 1.0
-
-
-def count_passes(options, net, psf):
-    """Find the number of times that sources are measured.
-
-    Parameters
-    ----------
-    options : `~sersicnet.measure.Options`
-        How an image is measured.
-    net : `~sersicnet.SersicNet`
-        The network.
-    psf : `~sersicnet.measure.FieldPSF` or None
-        The PSF; without one, that of the posterior network is made from stars.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If there is more than one pass, and no model of the neighbors.
-    """
-    n_passes = options.n_passes
-    if n_passes is None and options.refine is None:
-        return 1
-    if n_passes is None:
-        return _PASSES
-    if n_passes > 1 and psf is None and not isinstance(net.network_, PosteriorNetwork):
-        msg = f"n_passes={n_passes} needs the psf, without which there are no models of neighbors"
-        raise ValueError(msg)
-    if n_passes > 1 and set(net.parameters_) != set(PARAMETERS):
-        msg = f"n_passes={n_passes} needs a network of all of {', '.join(PARAMETERS)}"
-        raise ValueError(msg)
-    return n_passes
 
 
 class Neighbors:
@@ -96,14 +56,17 @@ class Neighbors:
         last, after those of the pass before, if any.
     psf : `~sersicnet.measure.FieldPSF`
         The PSF.
+    joint : bool
+        Whether neighbors are fitted with a source.
     pixel_scale, zeropoint : float
         Arcsec per pixel, and AB magnitude of a flux of 1.
     normalize_psf : bool
         As in `~sersicnet.SersicNet.predict`.
     """
 
-    def __init__(self, sources, part, models, psf, *, pixel_scale, zeropoint, normalize_psf):
+    def __init__(self, sources, part, models, psf, *, joint, pixel_scale, zeropoint, normalize_psf):
         self._sources = sources
+        self._joint = joint
         self._drawn = []
         around = np.array([part["peak_y"], part["peak_x"]])
         first = around.min(axis=1, keepdims=True)
@@ -117,8 +80,85 @@ class Neighbors:
             stamps = galaxy_stamps(
                 places, labels, psf, normalize_psf=normalize_psf, noise=noise, largest=_LARGEST
             )
-            keys = _keys(table[near][rows])
-            self._drawn.append(_Drawn(keys, peaks[:, near][:, rows], places, dict(stamps)))
+            peaks = peaks[:, near]
+            keys = source_keys(table[near][rows])
+            labels = labels.numpy().astype(float)
+            labels[:, CENTER] += places
+            unknown = np.delete(peaks, rows, axis=1)
+            drawn = _Drawn(keys, peaks[:, rows], places, dict(stamps), labels, unknown)
+            self._drawn.append(drawn)
+
+    def cut(self, source, *, local_background):
+        """Cut out a source, without the light of its neighbors or with those to fit it with.
+
+        Parameters
+        ----------
+        source : `~astropy.table.Row`
+            Row of the table of the sources.
+        local_background : bool
+            As in `~sersicnet.measure.cutouts.cut_source`.
+
+        Returns
+        -------
+        `~sersicnet.measure.cutouts.SourceCutout` or None
+            None if it need not be measured again.
+        """
+        options = {"local_background": local_background}
+        own, others, before = self.light(source)
+        cut = cut_source(self._sources, source, others=others, **options)
+        members = []
+        if self._joint:
+            members = self._members(source, own, weight_of(cut.pixels))
+        if not len(members):
+            return cut if matters(cut.pixels, own, others - before) else None
+        return self._cut_group(source, cut, own, members, others, before, options)
+
+    def _cut_group(self, source, cut, own, members, others, before, options):
+        """The cutout of a source that is fitted with others, None if it is not fitted again."""
+        first, _ = cutout_box(source).T
+        latest = self._drawn[-1]
+        light = np.zeros_like(own)
+        for number in members:
+            latest.add(light, number, first)
+        others = others - light
+        if len(self._drawn) > 1:
+            earlier = self._drawn[0]
+            keys = {latest.keys[number] for number in members}
+            light_before = np.zeros_like(own)
+            for number in np.flatnonzero([key in keys for key in earlier.keys]):
+                earlier.add(light_before, number, first)
+            change = others - (before - light_before)
+            if abs(effect(own, change, weight_of(cut.pixels))) <= _WORTH:
+                return None
+        shown = own + light >= others
+        for y, x in latest.unknown.T - first[:, None].T:
+            shown[max(y - _DISK, 0) : max(y + _DISK + 1, 0), max(x - _DISK, 0) : x + _DISK + 1] = 0
+        labels = latest.labels[members].copy()
+        labels[:, CENTER] -= first[::-1]
+        return cut_source(self._sources, source, others=others, fitted=(labels, shown), **options)
+
+    def _members(self, source, own, weight):
+        """The numbers of the neighbors that a source is fitted with, the strongest first."""
+        first, last = cutout_box(source).T
+        latest = self._drawn[-1]
+        key = self._key(source)
+        if key not in latest.keys:
+            return []
+        own_labels = latest.labels[latest.keys.index(key)]
+        if 10 ** own_labels[LOG_R_EFF] > TOO_LARGE:  # it is binned
+            return []
+        middle = (first + last)[::-1] / 2
+        near = self._near(source, latest) & (
+            np.abs(latest.labels[:, CENTER] - middle).max(axis=1) < _STAMP
+        )
+        numbers = np.flatnonzero(near)
+        effects = np.zeros(len(numbers))
+        for place, number in enumerate(numbers):
+            image = np.zeros_like(own)
+            latest.add(image, number, first)
+            effects[place] = effect(own, image, weight)
+        order = np.argsort(-effects, kind="stable")[:MOST_NEIGHBORS]
+        return numbers[order[effects[order] > LEAST_LIGHT]]
 
     def light(self, source):
         """Draw the models in the cutout of a source.
@@ -138,16 +178,24 @@ class Neighbors:
         """
         first, last = cutout_box(source).T
         own, others, before = np.zeros((3, *(last - first + 1)))
-        peak = np.array([source["peak_y"], source["peak_x"]])[:, None]
         for canvas, drawn in zip((others, before), self._drawn[::-1], strict=False):
-            near = (abs(drawn.peaks - peak) <= _REACH).all(axis=0)
-            for number in np.flatnonzero(near & ~self._within(source, drawn.peaks)):
+            for number in np.flatnonzero(self._near(source, drawn)):
                 drawn.add(canvas, number, first)
         latest = self._drawn[-1]
-        key = tuple(int(source[name]) for name in _KEY)
+        key = self._key(source)
         if key in latest.keys:
             latest.add(own, latest.keys.index(key), first)
         return own, others, before
+
+    def _key(self, source):
+        """What identifies a source."""
+        return tuple(int(source[name]) for name in KEY)
+
+    def _near(self, source, drawn):
+        """Which models are neighbors of a source."""
+        peak = np.array([source["peak_y"], source["peak_x"]])[:, None]
+        near = (abs(drawn.peaks - peak) <= _REACH).all(axis=0)
+        return near & ~self._within(source, drawn.peaks)
 
     def _within(self, source, peaks):
         """Which peaks are in a detected source."""
@@ -167,6 +215,8 @@ class _Drawn:
     peaks: np.ndarray
     places: np.ndarray
     stamps: dict
+    labels: np.ndarray  # in the unit and in pixels of the image
+    unknown: np.ndarray  # peaks of sources without a model
 
     def add(self, canvas, number, first):
         """Add a stamp to a canvas that begins at the pixel ``first`` (y, x) of the image."""
@@ -207,83 +257,35 @@ def matters(cutout, own, change):
     return bool(abs((own * change).sum()) > _WORTH * np.sqrt((own**2).sum()))
 
 
-def first_models(table):
-    """Return the models of sources that have been measured once.
+def effect(own, light, weight):
+    """Return by how many of its errors light changes the flux of a source.
 
     Parameters
     ----------
-    table : `~astropy.table.QTable`
-        Table of `~sersicnet.measure.tiles.Measurement.measure`.
+    own, light : 2-D `~numpy.ndarray`
+        Model of the source, and light that a fit does not know of.
+    weight : 2-D `~numpy.ndarray`
+        One over the noise.
 
     Returns
     -------
-    `~astropy.table.QTable`
-        The seven parameters, of ellipses in pixels, and the columns that identify a source.
+    float
     """
-    return table[[*_KEY, *_MODEL]]
+    return float(light_on_flux(np.stack([own, light]), weight)[0])
 
 
-def next_models(models, table):
-    """Move models half of the way to the latest measurement, shapes by ellipticity.
+def weight_of(cutout):
+    """Return one over the noise of a cutout, 0 where there is none, also of masked pixels.
 
     Parameters
     ----------
-    models : `~astropy.table.QTable`
-        Models of the pass before.
-    table : `~astropy.table.QTable`
-        The latest measurement, in the same order.
+    cutout : `~sersicnet.preprocessing.stamps.CheckedCutout`
+        The cutout.
 
     Returns
     -------
-    `~astropy.table.QTable`
+    2-D `~numpy.ndarray`
     """
-    old = table_values(models, _MODEL)
-    new = table_values(table, _MODEL)
-    mixed = {}
-    for name in ("mag", "n", "x_0", "y_0"):
-        mixed[name] = _mixed(old[name], new[name])
-    mixed["r_eff_pix"] = np.exp(_mixed(np.log(old["r_eff_pix"]), np.log(new["r_eff_pix"])))
-    shape = _mixed(_ellipticity(old), _ellipticity(new))
-    mixed["q_pix"] = axis_ratio(abs(shape))
-    mixed["theta"] = np.degrees(np.angle(shape)) / 2
-    models = models.copy()
-    for name, values in mixed.items():
-        column = PIXEL_SHAPE.get(name) or PARAMETERS[name].columns[0]
-        models[name] = column.with_unit(values)
-    return models
-
-
-def _mixed(old, new):
-    """Values between old and new ones; where one is NaN, the other."""
-    start = np.where(np.isnan(old), new, old)
-    end = np.where(np.isnan(new), old, new)
-    return start + _SHARE * (end - start)
-
-
-def _ellipticity(values):
-    """Ellipticity as a complex number."""
-    return ellipticity(values["q_pix"]) * np.exp(2j * np.radians(values["theta"]))
-
-
-def replace_rows(table, measured):
-    """Replace rows of a table, in place, by a new measurement, and flag what has moved.
-
-    Parameters
-    ----------
-    table, measured : `~astropy.table.QTable`
-        Tables of `~sersicnet.measure.tiles.Measurement.measure`, the second of some of the sources.
-    """
-    numbers = {key: number for number, key in enumerate(_keys(table))}
-    rows = [numbers[key] for key in _keys(measured)]
-    moved = np.zeros(len(rows), bool)
-    for name in ("mag", "r_eff", "n"):
-        error = measured[f"{name}_err"]
-        moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
-    table["flags"] &= ~int(Flags.NOT_CONVERGED)  # also of sources that are not measured again
-    measured["flags"][moved] |= int(Flags.NOT_CONVERGED)
-    table[rows] = measured[table.colnames]
-
-
-def _keys(table):
-    """What identifies each source, a tuple of integers."""
-    return list(zip(*(np.asarray(table[name]).tolist() for name in _KEY), strict=True))
+    noise = cutout.noise
+    good = np.isfinite(noise) & (noise > 0) & np.isfinite(cutout.data)
+    return np.divide(1.0, noise, out=np.zeros_like(noise, dtype=float), where=good)

@@ -12,7 +12,7 @@ The stages, each of which leaves something complete:
    (`~sersicnet.measure.psf_stage.with_psf`);
 2. detection of the sources of a tile (`~sersicnet.measure.detection.find_sources`);
 3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
-4. the same without the light of neighbors, until it does not change (`Measurement.measure_all`);
+4. joint fits with neighbors, or the same without their light (`Measurement.measure_all`);
 5. the catalog: columns, order, flags (`Measurement.finish`).
 
 `~sersicnet.measure.measure_image` takes them for all tiles in one process, a survey for some tiles
@@ -30,6 +30,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import plain_width
 from sersicnet.inference.population import Population
+from sersicnet.measure import passes
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -46,14 +47,7 @@ from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.log import tile_progress
-from sersicnet.measure.neighbors import (
-    Neighbors,
-    count_passes,
-    first_models,
-    matters,
-    next_models,
-    replace_rows,
-)
+from sersicnet.measure.neighbors import Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
@@ -131,7 +125,7 @@ def open_measurement(image, options, *, net):
             zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
-            n_passes=count_passes(options, net, psf),
+            n_passes=passes.count_passes(options, net, psf),
         )
 
 
@@ -179,6 +173,11 @@ class Measurement:
     def has_sky(self):
         """Whether there is a sky to subtract."""
         return self.options.background_box is not None
+
+    @property
+    def joint(self):
+        """Whether sources are fitted together with their neighbors."""
+        return self.n_passes > 1 and passes.fits_neighbors(self.options)
 
     @property
     def _judged(self):
@@ -237,11 +236,11 @@ class Measurement:
             table = self.measure(self.tiles, sky, bar=bar)
             if self.n_passes == 1:
                 return table
-            models = [first_models(table)]
+            models = [passes.first_models(table)]
             for _ in range(self.n_passes - 1):
                 again = self.measure(self.tiles, sky, models=models, bar=bar)
-                replace_rows(table, again)
-                models = [models[-1], next_models(models[-1], table)]
+                passes.replace_rows(table, again, joint=self.joint)
+                models = [models[-1], passes.next_models(models[-1], table, joint=self.joint)]
         return table
 
     def measure(self, tiles, sky, *, models=(), bar=None):
@@ -295,6 +294,7 @@ class Measurement:
             self.options.refine,
             judged=self._judged,
             population=self.population is not None,
+            joint=self.joint,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
@@ -310,6 +310,7 @@ class Measurement:
     def _blank_rows(self, rows):
         """The table of rows of the given catalog that are not in the image."""
         options = {"judged": self._judged, "population": self.population is not None}
+        options["joint"] = self.joint
         columns = source_columns(self.net.parameters_, self.options.refine, **options)
         table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)
@@ -358,6 +359,7 @@ class Measurement:
                     part,
                     models,
                     self.psf,
+                    joint=self.joint,
                     pixel_scale=self.pixel_scale,
                     zeropoint=self.zeropoint,
                     normalize_psf=self.options.normalize_psf,
@@ -374,11 +376,7 @@ class Measurement:
         """The cutout of a source, None where it need not be measured again."""
         if neighbors is None:
             return cut_source(sources, source, local_background=self.has_sky)
-        own, others, before = neighbors.light(source)
-        cut = cut_source(sources, source, local_background=self.has_sky, others=others)
-        if matters(cut.pixels, own, others - before):
-            return cut
-        return None
+        return neighbors.cut(source, local_background=self.has_sky)
 
     def _predict(self, cutouts, part):
         """The results of some sources from their cutouts and their rows of detection."""
@@ -396,5 +394,6 @@ class Measurement:
             psf_oversampling=oversampling,
             pixel_scale=pixel_scale,
             zeropoint=self.zeropoint,
+            neighbors="fit" if self.joint else "mask",
             **self.options.predicting(),
         )

@@ -4,11 +4,11 @@ import numpy as np
 
 from sersicnet.flags import Flags
 
-__all__ = ["bin_galaxies", "groups_by_bins", "needed_bins"]
+__all__ = ["TOO_LARGE", "bin_galaxies", "groups_by_bins", "needed_bins"]
 
 # Galaxies with a larger half-light radius in pixels of the stamp are binned: 4 such
 # radii from the middle are then in the stamp.
-_TOO_LARGE = 16.0
+TOO_LARGE = 16.0
 # Numbers to bin by: odd, so that the large pixels have a middle one, and with a divisor that
 # `~sersicnet.model.binned_oversampling` knows.
 _ODD = np.arange(1, 1001, 2)
@@ -41,10 +41,10 @@ def needed_bins(r_eff, stamps):
     radius = np.nan_to_num(r_eff / stamps.frame.pixel_scale)
     fewest = np.where(radius > _EDGE * present, _FEWEST_AT_EDGE, _FEWEST)
     most = stamps.shapes.min(axis=1) // fewest
-    needed = np.searchsorted(_BINS, radius / _TOO_LARGE)
+    needed = np.searchsorted(_BINS, radius / TOO_LARGE)
     possible = np.searchsorted(_BINS, np.maximum(most, 1), side="right") - 1
     bins = _BINS[np.minimum(needed, possible)]
-    return np.where((radius > _TOO_LARGE * present) & (bins > present), bins, present)
+    return np.where((radius > TOO_LARGE * present) & (bins > present), bins, present)
 
 
 def bin_galaxies(batch, rows, bins):

@@ -26,7 +26,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
-from sersicnet.measure.neighbors import first_models, next_models, replace_rows
+from sersicnet.measure.passes import first_models, fits_neighbors, next_models, replace_rows
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
@@ -267,7 +267,8 @@ class Blocks:
             if n_before == 1:
                 models = first_models(table)
             else:
-                models = next_models(read_table(self._models(n_before - 1)), table)
+                before = read_table(self._models(n_before - 1))
+                models = next_models(before, table, joint=fits_neighbors(self.task.options))
             write_table(models, path)
 
     def unite(self, _):
@@ -306,7 +307,7 @@ class Blocks:
             if catalog is None:
                 catalog = measured
             else:
-                replace_rows(catalog, measured)
+                replace_rows(catalog, measured, joint=fits_neighbors(self.task.options))
         return catalog, seconds
 
     @property
