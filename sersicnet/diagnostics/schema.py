@@ -44,7 +44,8 @@ _OTHERS = (
     Column("log_evidence", None, "logarithm of the evidence", format=".2f", ucd="stat.likelihood"),
     Column("n_samples", None, "samples that were drawn", int, ucd="meta.number"),
     # of joint fits
-    Column("group_size", None, "sources that were fitted together", int, ucd="meta.number"),
+    Column("group_id", None, "id of the brightest source of the group", int, ucd="meta.id.parent"),
+    Column("group_size", None, "sources that share light", int, ucd="meta.number"),
     Column(
         "blend_fraction",
         None,

@@ -198,7 +198,7 @@ def outside(positions, shape):
     return np.flatnonzero((x < 0) | (y < 0) | (x >= shape[1]) | (y >= shape[0]))
 
 
-def finish_table(table, columns, wcs, catalog):
+def finish_table(table, columns, wcs, catalog, *, group=None):
     """Sort the rows and columns of a catalog, and add ``id``, ``ra``, ``dec`` and ``pa``.
 
     Parameters
@@ -211,6 +211,8 @@ def finish_table(table, columns, wcs, catalog):
         WCS of the image.
     catalog : `~astropy.table.Table` or None
         Given catalog, if any.
+    group : callable, optional
+        Function that adds the columns of groups to a table of sources.
 
     Returns
     -------
@@ -224,6 +226,8 @@ def finish_table(table, columns, wcs, catalog):
         table["id"] = table["row"]
         if "id" in catalog.colnames:
             table["id"] = catalog["id"]
+    if group is not None:
+        group(table)
     names = [column.name for column in columns]
     if "ra" in names:
         _add_sky_positions(table, celestial(wcs))

@@ -29,6 +29,7 @@ _KEY = (
     Column("row", None, "row of the given catalog", int),
     Column("peak_y", None, "y of the brightest pixel", int),
     Column("peak_x", None, "x of the brightest pixel", int),
+    Column("noise_level", None, "median noise of the pixels of the cutout"),
 )
 
 
@@ -58,7 +59,9 @@ def source_columns(parameters, refine=None, *, judged=False, population=False, j
     >>> [column.name for column in source_columns(("n",))][:6]
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
-    measured = _measured_columns(parameters, refine, judged, population, joint)
+    measured = _measured_columns(parameters, refine, judged, population)
+    if joint:
+        measured += [COLUMNS["group_size"], COLUMNS["blend_fraction"]]
     measured += _shape_columns(parameters)
     photometry = [COLUMNS[name] for name in _PHOTOMETRY]
     return [COLUMNS["id"], *measured, COLUMNS["flags"], *photometry, *_KEY]
@@ -70,7 +73,7 @@ def catalog_columns(
     *,
     judged=False,
     population=False,
-    joint=False,
+    grouped=False,
     unit=None,
     celestial=False,
     one_pixel_scale=True,
@@ -83,8 +86,10 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged, population, joint : bool, optional
+    judged, population : bool, optional
         As in `source_columns`.
+    grouped : bool, optional
+        Whether it is said which sources share light.
     unit : `~astropy.units.UnitBase`, optional
         Unit of the image.
     celestial : bool, optional
@@ -102,7 +107,9 @@ def catalog_columns(
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population, joint)]
+    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population)]
+    if grouped:
+        columns += [COLUMNS[name] for name in ("group_id", "group_size", "blend_fraction")]
     if celestial:
         columns += [COLUMNS["ra"], COLUMNS["dec"]]
     if celestial and "theta" in parameters:
@@ -114,7 +121,7 @@ def catalog_columns(
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 
 
-def _measured_columns(parameters, refine, judged, population, joint):
+def _measured_columns(parameters, refine, judged, population):
     """Columns of the parameters, also with a population, of the misfit, and of fits."""
     columns = []
     for name in parameters:
@@ -126,8 +133,6 @@ def _measured_columns(parameters, refine, judged, population, joint):
     refinement = check_refinement(refine)
     if refinement is not None:
         columns += refinement.columns
-    if joint:
-        columns += [COLUMNS["group_size"], COLUMNS["blend_fraction"]]
     return columns
 
 

@@ -40,6 +40,7 @@ def source_table(results, part, *, zeropoint, noise_known, population):
         table["flags"] |= int(Flags.NOISE_ESTIMATED)
     shift_centers(table, part)
     _add_photometry(table, part, zeropoint, results.frame.pixel_scale)
+    table["noise_level"] = results.frame.noise_level
     for name in ("local_background", "row", "peak_y", "peak_x"):
         table[name] = part[name]
     if population is not None:

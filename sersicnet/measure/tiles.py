@@ -45,6 +45,7 @@ from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
+from sersicnet.measure.groups import add_groups
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Neighbors
@@ -61,6 +62,7 @@ from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
+from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.known_correlation import check_scale
 from sersicnet.preprocessing.pixels import celestial
 
@@ -180,6 +182,11 @@ class Measurement:
         return self.n_passes > 1 and passes.fits_neighbors(self.options)
 
     @property
+    def _grouped(self):
+        """Whether it is said which sources share light: if there are models of them."""
+        return self._judged and set(PARAMETERS) <= set(self.net.parameters_)
+
+    @property
     def _judged(self):
         """Whether the network's models are compared with the image."""
         return isinstance(self.net.network_, PosteriorNetwork)
@@ -294,13 +301,17 @@ class Measurement:
             self.options.refine,
             judged=self._judged,
             population=self.population is not None,
-            joint=self.joint,
+            grouped=self._grouped,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
-        table = finish_table(table, columns, self.field.wcs, self.options.catalog)
+        group = None
+        if self._grouped:
+            units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
+            group = partial(add_groups, psf=self.psf, shape=self.field.data.shape, **units)
+        table = finish_table(table, columns, self.field.wcs, self.options.catalog, group=group)
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
         table.meta = describe_measurement(self)

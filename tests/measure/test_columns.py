@@ -41,7 +41,12 @@ def test_a_catalog_has_the_columns_of_its_schema(weights, refine, celestial, ima
     field = make_field(image, mask=None, **changes)
     judged = weights == "universal"
     columns = catalog_columns(
-        net.parameters_, refine, judged=judged, unit=field.unit, celestial=celestial
+        net.parameters_,
+        refine,
+        judged=judged,
+        grouped=judged,
+        unit=field.unit,
+        celestial=celestial,
     )
     expected = kinds(blank_table(columns, 0))
     found = measure_image(field, n_passes=1, **options)

@@ -1,0 +1,45 @@
+"""Columns of groups in a catalog."""
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable
+from helpers.rendered import star
+from numpy.testing import assert_array_equal
+
+from sersicnet.measure.groups import add_groups
+from sersicnet.measure.psf import field_psf
+
+
+def catalog(**changes):
+    """Two galaxies that share light, the second the brighter, and one alone."""
+    columns = {"id": [7, 3, 5], "mag": [20, 19.5, 20] * u.ABmag, "n": [1.0, 1.5, 2.0]}
+    columns |= {"r_eff_pix": [3.0, 3.0, 4.0], "q_pix": [0.7, 0.7, 0.7]}
+    columns |= {"theta": [0, 10, 20] * u.deg, "x_0": [20, 30, 200] * u.pix}
+    columns |= {"y_0": [50, 50, 50] * u.pix, "noise_level": [1.0, 1.0, 1.0]}
+    return QTable(columns | changes)
+
+
+def grouped(**changes):
+    table = catalog(**changes)
+    units = {"pixel_scale": 0.1, "zeropoint": 25.0}
+    add_groups(table, field_psf(star()), shape=(100, 250), **units)
+    return table
+
+
+def test_groups_are_named_for_their_brightest_source():
+    table = grouped()
+    assert_array_equal(table["group_id"], [3, 3, 5])
+    assert_array_equal(table["group_size"], [2, 2, 1])
+    assert table["blend_fraction"][0] > table["blend_fraction"][1] > 0.01
+
+
+def test_fractions_of_fits_stay():
+    fits = {"group_size": [2, 1, 1], "blend_fraction": [0.5, 0.0, 0.0]}
+    table = grouped(**fits)
+    assert table["blend_fraction"][0] == 0.5
+    assert table["blend_fraction"][1] == grouped()["blend_fraction"][1]
+
+
+def test_the_noise_decides_what_matters():
+    table = grouped(noise_level=np.full(3, 1e6))
+    assert_array_equal(table["group_size"], [1, 1, 1])
