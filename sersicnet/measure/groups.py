@@ -1,13 +1,17 @@
 """Columns of a catalog that say which sources share light."""
 
+from functools import partial
+
 import numpy as np
 
 from sersicnet.inference.groups import find_groups
 from sersicnet.measure.models import galaxy_labels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf import collect_psfs
+from sersicnet.networks.posterior import PosteriorNetwork
+from sersicnet.parameters import PARAMETERS
 
-__all__ = ["add_groups"]
+__all__ = ["add_groups", "grouping"]
 
 
 def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
@@ -40,3 +44,28 @@ def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
     table["group_id"] = table["id"][groups.brightest]
     table["group_size"] = groups.size
     table["blend_fraction"] = fraction
+
+
+def grouping(measurement):
+    """Return the function that adds these columns to the catalog of an image.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+
+    Returns
+    -------
+    callable or None
+        None where there are no models of the sources.
+    """
+    net = measurement.net
+    if not isinstance(net.network_, PosteriorNetwork) or set(net.parameters_) != set(PARAMETERS):
+        return None
+    return partial(
+        add_groups,
+        psf=measurement.psf,
+        shape=measurement.field.data.shape,
+        pixel_scale=measurement.pixel_scale,
+        zeropoint=measurement.zeropoint,
+    )

@@ -45,7 +45,7 @@ from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
-from sersicnet.measure.groups import add_groups
+from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Neighbors
@@ -62,7 +62,6 @@ from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
-from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.known_correlation import check_scale
 from sersicnet.preprocessing.pixels import celestial
 
@@ -182,11 +181,6 @@ class Measurement:
         return self.n_passes > 1 and passes.fits_neighbors(self.options)
 
     @property
-    def _grouped(self):
-        """Whether it is said which sources share light: if there are models of them."""
-        return self._judged and set(PARAMETERS) <= set(self.net.parameters_)
-
-    @property
     def _judged(self):
         """Whether the network's models are compared with the image."""
         return isinstance(self.net.network_, PosteriorNetwork)
@@ -296,21 +290,18 @@ class Measurement:
             The catalog that `~sersicnet.measure.measure_image` returns, with its warnings.
         """
         nowhere = outside(self.positions, self.field.data.shape)
+        group = grouping(self)
         columns = catalog_columns(
             self.net.parameters_,
             self.options.refine,
             judged=self._judged,
             population=self.population is not None,
-            grouped=self._grouped,
+            grouped=group is not None,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
-        group = None
-        if self._grouped:
-            units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
-            group = partial(add_groups, psf=self.psf, shape=self.field.data.shape, **units)
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, group=group)
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
@@ -363,9 +354,9 @@ class Measurement:
             yield from measured
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
-            neighbors = None
+            cut_one = partial(cut_source, sources)
             if models:
-                neighbors = Neighbors(
+                cut_one = Neighbors(
                     sources,
                     part,
                     models,
@@ -374,20 +365,14 @@ class Measurement:
                     pixel_scale=self.pixel_scale,
                     zeropoint=self.zeropoint,
                     normalize_psf=self.options.normalize_psf,
-                )
-            cuts = [self._cut(sources, source, neighbors) for source in part]
+                ).cut
+            cuts = [cut_one(source, local_background=self.has_sky) for source in part]
             part = part[[cut is not None for cut in cuts]]
             cuts = [cut for cut in cuts if cut is not None]
             if cuts:
                 part["local_background"] = [cut.local_background for cut in cuts]
                 part["flags"] = [cut.flags for cut in cuts]
                 yield self._predict([cut.pixels for cut in cuts], part), part
-
-    def _cut(self, sources, source, neighbors):
-        """The cutout of a source, None where it need not be measured again."""
-        if neighbors is None:
-            return cut_source(sources, source, local_background=self.has_sky)
-        return neighbors.cut(source, local_background=self.has_sky)
 
     def _predict(self, cutouts, part):
         """The results of some sources from their cutouts and their rows of detection."""
