@@ -111,7 +111,8 @@ _DESCRIPTIONS = {
         "they have none), or they have it over too many pixels; its errors may be too small"
     ),
     Flags.GROUP_NOT_CONVERGED: (
-        "the fit together with its neighbors did not converge; that with masked neighbors is shown"
+        "the fit together with its neighbors did not converge, and that with masked neighbors is "
+        "shown; or it moved by more than its error in the second sweep over a survey image"
     ),
 }
 

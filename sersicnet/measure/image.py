@@ -37,9 +37,9 @@ def measure_image(
     """Measure all galaxies of a survey image.
 
     The sky is mapped, sources are detected and deblended by photutils, and each is measured in a
-    cutout in which its neighbors are masked. Memory is bounded by the size of a tile, and the
-    catalog does not depend on it: a source belongs to the tile with its brightest pixel, and is
-    measured whole, up to the size of a tile.
+    cutout in which its neighbors are masked, or fitted with it (``refine='lm'``). Memory is bounded
+    by the size of a tile, and the catalog does not depend on it: a source belongs to the tile with
+    its brightest pixel, and is measured whole, up to the size of a tile.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def measure_image(
         with its ``id``. Columns are those of `~sersicnet.SersicResults.to_table`, with ``x_0`` and
         ``y_0`` in pixels of the image, and photutils' measurements: ``x_centroid``, ``y_centroid``
         (where a catalog is given: its positions), ``kron_mag`` and ``kron_mag_err``,
-        ``half_light_radius`` (circular, with the PSF), and ``area``.
+        ``half_light_radius`` (circular, with the PSF), and ``area``. ``group_id`` (``id`` of the
+        brightest source), ``group_size`` and ``blend_fraction`` say which sources share light.
         ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
         and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and

@@ -173,9 +173,10 @@ class Options:
         None,
         "int, optional",
         "Largest number of times that sources are measured, from the second time without the light "
-        "of their neighbors; by default 6 where refined, else 1.",
+        "of their neighbors; by default 6 of importance sampling, else 1.",
         "A source is measured again where the light of its neighbors, as it was measured before, "
-        "has changed. The network alone has learned what wings of masked neighbors look like.",
+        "has changed. Without a number, 'lm' fits sources together with their neighbors instead. "
+        "The network alone has learned what wings of masked neighbors look like.",
     )
     augment: bool = _option(
         False,
