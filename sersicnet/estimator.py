@@ -5,6 +5,7 @@ from inspect import signature
 from sersicnet._settings import (
     Settings,
     check_names,
+    check_positive,
     check_unchanged,
     hides_unknown,
     psf_options,
@@ -302,6 +303,7 @@ class SersicNet(Settings):
         """
         check_names("predict", unknown, signature(self.predict).parameters)
         self._check_fitted()
+        check_positive("batch_size", batch_size)
         self.network_.to(torch_device(self.device))
         return predict(
             self,

@@ -102,7 +102,8 @@ def fit_jointly(around, quantiles, stamps, *, assumptions, evaluate, prior, devi
         None where no source shares light with others.
     """
     usable = np.isfinite(quantiles).all(axis=(0, 1)) & (stamps.frame.bins == 1)
-    rows = np.array([row for row in around.found if usable[row]], dtype=int)
+    rows = np.array(list(around.found), dtype=int)
+    rows = rows[usable[rows]]
     if not len(rows):
         return None
     opened = around.opened_stamps(rows, stamps)
@@ -177,7 +178,7 @@ def _fit_groups(groups, stamps, psfs, pixels, prior, device):
     kinds = sorted({group.profiles for group in groups})
     found = []
     for profiles in kinds:
-        places = [i for i, group in enumerate(groups) if group.profiles == profiles]
+        places = np.flatnonzero([group.profiles == profiles for group in groups])
         alike = [groups[place] for place in places]
         options = {"prior": prior, "device": device}
         found.append(_fit_alike(alike, stamps[places], psfs[places], pixels[places], **options))
@@ -235,6 +236,12 @@ def _moved(labels, profiles, offset):
 def _of_first(fit):
     """Return fits of the first galaxy of groups, whatever the others are."""
     own = slice(0, N_LABELS)
-    names = ("mean", "sky_slope", "sky_shift", "held")
-    changes = {name: getattr(fit, name)[:, own] for name in names}
-    return replace(fit, covariance=fit.covariance[:, own, own], modes=None, **changes)
+    return replace(
+        fit,
+        mean=fit.mean[:, own],
+        covariance=fit.covariance[:, own, own],
+        sky_slope=fit.sky_slope[:, own],
+        sky_shift=fit.sky_shift[:, own],
+        held=fit.held[:, own],
+        modes=None,
+    )

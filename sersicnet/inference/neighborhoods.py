@@ -215,7 +215,8 @@ class Neighborhoods:
         """
         found = self.found[row]
         hidden = found.hidden([found.own, *found.others[list(shown)]])
-        origin = tuple(middle_origin(n_pixels, size) for n_pixels in hidden.shape)
+        ny, nx = hidden.shape
+        origin = middle_origin(ny, size), middle_origin(nx, size)
         return cut(hidden, origin, (size, size), fill=False)
 
 
@@ -229,8 +230,9 @@ def _surroundings(cutout):
 def _batch_of(batch, rows, cutouts):
     """Return a batch of other cutouts, which have PSFs and units of some rows of a batch."""
     units = {
-        name: rows_or_none(getattr(batch, name), rows)
-        for name in ("pixel_scale", "zeropoint", "gain")
+        "pixel_scale": rows_or_none(batch.pixel_scale, rows),
+        "zeropoint": rows_or_none(batch.zeropoint, rows),
+        "gain": rows_or_none(batch.gain, rows),
     }
     size = batch.stamps.data.shape[-1]
     stamps = build_stamps(cutouts, stamp_size=size, bins=1, warns=False, **units)

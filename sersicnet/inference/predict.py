@@ -106,7 +106,6 @@ def predict(
     MemoryError
         If there is too little memory.
     """
-    check_positive("batch_size", batch_size)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)

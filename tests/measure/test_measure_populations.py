@@ -64,7 +64,7 @@ def test_columns_follow_from_the_call(image, net, tmp_path):
     Population.infer(measure(draw_truth(30))).save(path)
     nothing = measure_image(field, net=net, psf=star(), population=path, threshold=1e6)
     columns = catalog_columns(
-        net.parameters_, judged=True, population=True, unit=field.unit, celestial=True
+        net.parameters_, judged=True, grouped=True, population=True, unit=field.unit, celestial=True
     )
     expected = blank_table(columns, 0)
     assert nothing.colnames == expected.colnames
