@@ -8,7 +8,14 @@ Pairs of galaxies of similar flux (within a factor of 4), drawn by GalSim, are p
 distance from each other on the cells of a field. They are detected, deblended and measured by
 `sersicnet.measure` as in any survey image. The first rows have the same galaxies without their
 neighbors.
+
+A second table, ``groups.csv``, has groups of two to seven galaxies and stars, of which each is 1.5
+to 8 FWHM of the PSF from another, with fluxes down to a 30th of the brightest, in white and in
+correlated noise, and SExtractor's fits of the same images, if it is installed.
 """
+
+from itertools import pairwise
+from time import process_time
 
 import galsim
 import numpy as np
@@ -16,7 +23,9 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
 
 from benchmarks.common.command import make_parser
+from benchmarks.common.sextractor import find_program, fit_sersic
 from benchmarks.common.tables import NMAD_FACTOR, print_table, write_rounded
+from benchmarks.sets.noises import smoothed_noise
 from sersicnet import Flags, SersicNet
 from sersicnet.measure import measure_image
 from sersicnet.simulate_catalog import render_model
@@ -35,8 +44,17 @@ UNITS = {"pixel_scale": 1.0, "zeropoint": 25.0}
 CODES = {
     "network": {},
     "lm, once": {"refine": "lm", "n_passes": 1},
+    "lm, six passes": {"refine": "lm", "n_passes": 6},
     "lm": {"refine": "lm"},
 }
+# FWHM of the PSF in pixels, share of stars, and edges of distances from the nearest member in FWHM.
+FWHM = 3.0
+STARS = 0.2
+EDGES = (1.5, 2.5, 4.0, 8.0)
+# Flux of the brightest member over that of the faintest.
+RATIO = 30.0
+# Noise of the groups: the sigma in pixels by which it is smoothed.
+NOISES = {"white": 0.0, "correlated": 0.7}
 
 
 def main(arguments=None):
@@ -44,9 +62,19 @@ def main(arguments=None):
     parser = make_parser(__doc__)
     text = "fields of 36 pairs, for each distance, by default 3"
     parser.add_argument("--n-fields", type=int, default=3, help=text)
+    text = "fields of 36 groups, of each kind of noise, by default 2"
+    parser.add_argument("--n-groups", type=int, default=2, help=text)
     options = parser.parse_args(arguments)
     net = SersicNet.from_pretrained()
     psf = draw_psf()
+    if options.n_fields:
+        _write_pairs(net, psf, options)
+    if options.n_groups:
+        _write_groups(net, psf, options)
+
+
+def _write_pairs(net, psf, options):
+    """Write the table of pairs."""
     rows = []
     for separation in (None, *SEPARATIONS):
         fields = [_make_field(psf, separation, i) for i in range(options.n_fields)]
@@ -60,6 +88,137 @@ def main(arguments=None):
     table = Table(rows=rows)
     write_rounded(table, options.output / "blends.csv", decimals=3)
     print_table(table)
+
+
+def _write_groups(net, psf, options):
+    """Write the table of groups."""
+    codes = {name: CODES[name] for name in ("lm, six passes", "lm")}
+    if find_program():
+        codes["SExtractor"] = None
+    rows = []
+    for noise in NOISES:
+        fields = [_make_groups(psf, noise, number) for number in range(options.n_groups)]
+        for code, settings in codes.items():
+            compared = []
+            seconds = 0.0
+            n_sources = 0
+            for field, truth in fields:
+                table, spent = _measure(field, psf, net, settings)
+                compared += [_compare_member(table, member) for member in truth]
+                seconds += spent
+                n_sources += len(table)
+            found = np.array(compared, float)
+            for low, high in pairwise(EDGES):
+                chosen = found[(found[:, 0] >= low) & (found[:, 0] < high)]
+                row = {"noise": noise, "code": code, "distance": f"{low} to {high}"}
+                row |= _summary_of_members(chosen)
+                rows.append(row | {"seconds a source": seconds / max(n_sources, 1)})
+    table = Table(rows=rows)
+    write_rounded(table, options.output / "groups.csv", decimals=3)
+    print_table(table)
+
+
+def _measure(field, psf, net, settings):
+    """Return the catalog of a field, and the seconds of the processor that it took."""
+    if settings is None:
+        found = fit_sersic(field.data, field.uncertainty.array, psf, **UNITS)
+        return found.table, found.seconds
+    start = process_time()
+    table = measure_image(field, psf=psf, net=net, **UNITS, **settings)
+    return table, process_time() - start
+
+
+def _make_groups(psf, noise, number):
+    """Return a field of groups and their members that are galaxies."""
+    rng = np.random.default_rng([SEED, number, 2])
+    side = N_SIDE * CELL
+    image = np.zeros((side, side))
+    truth = []
+    for place in range(N_SIDE**2):
+        row, column = divmod(place, N_SIDE)
+        top = CELL * row
+        left = CELL * column
+        for member, is_star, nearest in _draw_group(rng):
+            drawn = render_model(member, (CELL, CELL), psf=psf, **UNITS)
+            image[top : top + CELL, left : left + CELL] += drawn
+            place = {"x_0": member["x_0"] + left, "y_0": member["y_0"] + top}
+            if not is_star:
+                truth.append(member | place | {"nearest": nearest})
+    sigma = NOISES[noise]
+    own = np.random.default_rng([SEED, number, 3])
+    drawn = own.normal(size=image.shape)
+    if sigma:
+        drawn = smoothed_noise(sigma)(1, side, own)[0]
+    uncertainty = StdDevUncertainty(np.ones(image.shape))
+    return CCDData(image + drawn, unit="adu", uncertainty=uncertainty), truth
+
+
+def _draw_group(rng):
+    """Draw a group: each member is near one before it, and not too near to any.
+
+    Returns
+    -------
+    list of (dict, bool, float)
+        Each member, whether it is a star, and its distance from the nearest other in FWHM.
+    """
+    flux = 10 ** rng.uniform(3.2, 4.4)
+    members = []
+    centers = [np.full(2, (CELL - 1) / 2) + rng.uniform(-0.5, 0.5, 2)]
+    n_members = rng.integers(2, 8)
+    while len(centers) < n_members:
+        reach = FWHM * EDGES[0] * (EDGES[-1] / EDGES[0]) ** rng.uniform()
+        angle = rng.uniform(0, 2 * np.pi)
+        center = centers[rng.integers(len(centers))] + reach * np.array(
+            [np.cos(angle), np.sin(angle)]
+        )
+        inside = np.abs(center - CELL / 2).max() < CELL / 3
+        if inside and np.hypot(*(np.array(centers) - center).T).min() > EDGES[0] * FWHM:
+            centers.append(center)
+    for number, (x, y) in enumerate(centers):
+        others = np.delete(np.array(centers), number, axis=0)
+        star = rng.uniform() < STARS
+        member = {
+            "mag": UNITS["zeropoint"] - 2.5 * np.log10(flux * RATIO ** -rng.uniform()),
+            "r_eff": 0.05 if star else 10 ** rng.uniform(0.3, 0.8),
+            "n": 1.0 if star else rng.uniform(0.6, 3.5),
+            "q": rng.uniform(0.3, 1),
+            "theta": rng.uniform(-90, 90),
+            "x_0": x,
+            "y_0": y,
+        }
+        members.append((member, star, np.hypot(*(others - (x, y)).T).min() / FWHM))
+    return members
+
+
+def _compare_member(table, member):
+    """Compare a galaxy of a group with its detection.
+
+    Returns
+    -------
+    tuple of 6
+        Distance from the nearest member, whether it was found, errors of magnitude, radius and
+        index in units of the quoted ones, and whether its group has not converged.
+    """
+    x = np.asarray(table["x_centroid"])
+    y = np.asarray(table["y_centroid"])
+    distance = np.hypot(x - member["x_0"], y - member["y_0"])
+    if distance.min() > LARGEST_OFFSET:
+        return member["nearest"], False, *[np.nan] * 4
+    row = table[distance.argmin()]
+    pulls = []
+    for name in ("mag", "r_eff", "n"):
+        error = getattr(row[f"{name}_err"], "value", row[f"{name}_err"])
+        pulls.append((getattr(row[name], "value", row[name]) - member[name]) / error)
+    unsettled = int(row["flags"]) & int(Flags.GROUP_NOT_CONVERGED | Flags.NOT_CONVERGED)
+    return member["nearest"], True, *pulls, unsettled > 0
+
+
+def _summary_of_members(rows):
+    """Summarize the rows of `_compare_member`."""
+    summary = {"galaxies": len(rows), "found": rows[:, 1].mean()}
+    for name, pulls in zip(("mag", "r_eff", "n"), rows[:, 2:5].T, strict=True):
+        summary[f"{name}: error / quoted"] = NMAD_FACTOR * np.nanmedian(np.abs(pulls))
+    return summary | {"unsettled": np.nanmean(rows[:, 5])}
 
 
 def draw_psf():

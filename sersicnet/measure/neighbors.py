@@ -132,7 +132,8 @@ class Neighbors:
                 return None
         shown = own + light >= others
         for y, x in latest.unknown.T - first[:, None].T:
-            shown[max(y - _DISK, 0) : max(y + _DISK + 1, 0), max(x - _DISK, 0) : x + _DISK + 1] = 0
+            rows = slice(max(y - _DISK, 0), max(y + _DISK + 1, 0))
+            shown[rows, max(x - _DISK, 0) : max(x + _DISK + 1, 0)] = False
         labels = latest.labels[members].copy()
         labels[:, CENTER] -= first[::-1]
         return cut_source(self._sources, source, others=others, fitted=(labels, shown), **options)

@@ -157,17 +157,20 @@ def replace_rows(table, measured, *, joint=False):
     table, measured : `~astropy.table.QTable`
         Tables of `~sersicnet.measure.tiles.Measurement.measure`, the second of some of the sources.
     joint : bool, optional
-        Whether neighbors are fitted with a source.
+        Whether neighbors are fitted with a source: it has moved if it was before.
     """
-    moving = int(Flags.GROUP_NOT_CONVERGED if joint else Flags.NOT_CONVERGED)
     numbers = {key: number for number, key in enumerate(source_keys(table))}
     rows = [numbers[key] for key in source_keys(measured)]
     moved = np.zeros(len(rows), bool)
     for name in ("mag", "r_eff", "n"):
         error = measured[f"{name}_err"]
         moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
-    table["flags"] &= ~moving  # also of sources that are not measured again
-    measured["flags"][moved] |= moving
+    if joint:
+        moved &= np.asarray(table["group_size"])[rows] > 1
+        measured["flags"][moved] |= int(Flags.GROUP_NOT_CONVERGED)
+    else:
+        table["flags"] &= ~int(Flags.NOT_CONVERGED)  # also of sources not measured again
+        measured["flags"][moved] |= int(Flags.NOT_CONVERGED)
     table[rows] = measured[table.colnames]
 
 

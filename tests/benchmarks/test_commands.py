@@ -154,9 +154,15 @@ def test_blends(monkeypatch, tmp_path):
     monkeypatch.setattr(blends, "N_SIDE", 1)
     monkeypatch.setattr(blends, "SEPARATIONS", (24,))
     monkeypatch.setattr(blends, "CODES", {"network": {}})
-    blends.main([str(tmp_path), "--n-fields", "1"])
+    monkeypatch.setattr(blends, "NOISES", {"white": 0.0})
+    monkeypatch.setattr(blends, "EDGES", (1.5, 8.0))
+    monkeypatch.setattr(blends, "find_program", lambda: None)
+    blends.CODES |= {"lm": {}, "lm, six passes": {}}
+    blends.main([str(tmp_path), "--n-fields", "1", "--n-groups", "1"])
     table = read(tmp_path, "blends.csv")
-    assert list(table["galaxies"]) == [1, 2]
+    assert list(table["galaxies"])[:1] == [1]
+    table = read(tmp_path, "groups.csv")
+    assert list(table["code"]) == ["lm, six passes", "lm"]
 
 
 def test_calibration(validation_directory, tmp_path):

@@ -1,12 +1,14 @@
 """How often the sources of an image are measured."""
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
 
+from sersicnet import Flags
 from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
 from sersicnet.measure import Options
-from sersicnet.measure.passes import count_passes, fits_neighbors, source_keys
+from sersicnet.measure.passes import count_passes, fits_neighbors, replace_rows, source_keys
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,34 @@ def test_fits_are_joint_unless_passes_are_asked_for(options, expected):
 def test_keys_are_integers():
     table = QTable({name: np.array([1, 2]) for name in ("row", "peak_y", "peak_x")})
     assert source_keys(table) == [(1, 1, 1), (2, 2, 2)]
+
+
+def sources(mag, flags=0, group_size=2):
+    columns = {name: [1, 2] for name in ("row", "peak_y", "peak_x")}
+    columns |= {"mag": mag * u.ABmag, "mag_err": [0.1, 0.1] * u.mag}
+    columns |= {"r_eff": [1, 1] * u.arcsec, "r_eff_err": [0.1, 0.1] * u.arcsec}
+    columns |= {"n": [1.0, 1.0], "n_err": [0.1, 0.1]}
+    return QTable(columns | {"flags": [flags, flags], "group_size": [group_size, group_size]})
+
+
+def test_joint_fits_that_move_again_have_not_converged():
+    """The first of them has another fit before, with its neighbors masked."""
+    moving = int(Flags.GROUP_NOT_CONVERGED)
+    table = sources([20.0, 20.0], group_size=1)
+    replace_rows(table, sources([21.0, 20.0]), joint=True)
+    assert table["flags"].tolist() == [0, 0]
+    replace_rows(table, sources([21.2, 20.05]), joint=True)
+    assert table["flags"].tolist() == [moving, 0]
+
+
+def test_a_joint_fit_that_failed_keeps_its_flag():
+    moving = int(Flags.GROUP_NOT_CONVERGED)
+    table = sources([20.0, 20.0], flags=moving)
+    replace_rows(table, sources([20.0, 20.0])[:1], joint=True)
+    assert table["flags"].tolist() == [0, moving]
+
+
+def test_passes_flag_what_moves_in_the_last():
+    table = sources([20.0, 20.0], flags=int(Flags.NOT_CONVERGED))
+    replace_rows(table, sources([21.0, 20.0])[:1])
+    assert table["flags"].tolist() == [int(Flags.NOT_CONVERGED), 0]
