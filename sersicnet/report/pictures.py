@@ -7,13 +7,14 @@ from astropy.visualization import AsinhStretch
 from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import ImageColor
 
-from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, stack_labels
+from sersicnet.model.labels import LOG_R_EFF, shifted, stack_labels
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import warn_of_width
 from sersicnet.preprocessing.sources import measure_shape
+from sersicnet.report.parts import part_labels
 from sersicnet.report.png import png_url
 
 SEVEN = tuple(PARAMETERS)
@@ -40,7 +41,9 @@ _BAD = len(_IMAGE_COLORS) + len(_RESIDUAL_COLORS)
 _EMPTY = NDData(np.full((2, 2), np.nan), unit="nJy", meta={"PIXSCALE": 1.0})
 
 
-def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, inputs=None, meta=None):
+def galaxy_pictures(
+    values, cutouts, *, psf, psf_options, units, parts=(), sky=None, inputs=None, meta=None
+):
     """Draw image, model and residual of each galaxy side by side.
 
     Parameters
@@ -54,6 +57,8 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, input
         PSFs and units of the cutouts, as in `~sersicnet.inference.predict.predict`.
     psf_options : dict
         Options of `~sersicnet.model.collect_psfs`.
+    parts : tuple of (str, str), optional
+        Name and profile of each part of the galaxies, of which ``values`` has the columns.
     sky : (N,) `~numpy.ndarray`, optional
         Sky that was fitted with each galaxy, in the unit of its cutout; by default 0.
     inputs : `~sersicnet.preprocessing.inputs.Inputs`, optional
@@ -90,7 +95,7 @@ def galaxy_pictures(values, cutouts, *, psf, psf_options, units, sky=None, input
     pictures = []
     for batch in batches:
         measured = {name: column[batch.rows] for name, column in values.items()}
-        pictures += _batch_pictures(measured, batch, sky[batch.rows])
+        pictures += _batch_pictures(measured, batch, sky[batch.rows], parts)
     return pictures
 
 
@@ -104,25 +109,31 @@ def _check_measured(inputs, cutouts):
             raise ValueError(msg)
 
 
-def _batch_pictures(values, batch, sky):
+def _batch_pictures(values, batch, sky, parts):
+    """Return the pictures of the galaxies of a batch."""
     stamps = batch.stamps
     sky = sky / stamps.frame.noise_level
     psfs = batch.psfs
-    values = stamps.frame.in_pixels(_complete(values, batch.cutouts))
-    with np.errstate(divide="ignore"):  # a size is 0 where a point source has half of the light
-        labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
-    labels[:, LOG_FLUX] += psfs.log_light
+    profiles = ("sersic",)
+    if parts:
+        profiles = tuple(profile for _, profile in parts)
+        labels, size = part_labels(values, parts, stamps.frame)
+    else:
+        values = stamps.frame.in_pixels(_complete(values, batch.cutouts))
+        with np.errstate(divide="ignore"):  # a size is 0 where a point source has half of the light
+            labels = stack_labels(stamps.frame.to_labels(values, SEVEN))
+        size = labels[:, LOG_R_EFF]
+    labels = shifted(labels, profiles, log_flux=psfs.log_light, center=0.0)
     known = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
-    sides = np.where(10 ** labels[:, LOG_R_EFF] > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)
+    sides = np.where(10**size > _SMALL_RADIUS, _SIDE, _SMALL_SIDE)
     pictures = [""] * len(batch)
     for side in (_SMALL_SIDE, _SIDE):
         rows = np.flatnonzero(sides == side)
         inner = slice((_SIDE - side) // 2, (_SIDE + side) // 2)
         models = {}
         usable = np.flatnonzero(known & (sides == side))
-        for part, _, images in render_models(
-            labels, usable, psfs, side, device=torch.device("cpu")
-        ):
+        options = {"device": torch.device("cpu"), "profiles": profiles}
+        for part, _, images in render_models(labels, usable, psfs, side, **options):
             images = images.numpy() + sky[part, None, None]
             models.update(zip(part, images, strict=True))
         for row in rows:

@@ -25,6 +25,7 @@ from sersicnet.report.data import (
     split_normal_samples,
 )
 from sersicnet.report.page import page_html
+from sersicnet.report.parts import part_values, parts_of
 from sersicnet.report.pictures import galaxy_pictures
 
 __all__ = ["write_report"]
@@ -132,9 +133,11 @@ def write_report(
             recenter=recenter_psf,
         )
         values, sky = _shown(table, parameters, corners)
+        parts = parts_of(table)
         pictures = galaxy_pictures(
-            values,
+            values | part_values(table, parts),
             cutouts,
+            parts=parts,
             psf=psf,
             psf_options=options,
             units=_units(table.meta, pixel_scale, zeropoint),

@@ -115,3 +115,17 @@ def test_cutouts_must_be_as_many_as_rows():
     cutout, values = make_scene()
     with pytest.raises(ValueError, match=r"cutouts \(2\) must be as many as the rows .* \(1\)"):
         pictures_of([cutout] * 2, [values])
+
+
+def test_a_model_of_several_parts_leaves_only_noise():
+    """Two halves of a galaxy are the galaxy."""
+    cutout, values = make_scene(size=64, r_eff=0.4)
+    half = values | {"mag": values["mag"] + 2.5 * np.log10(2)}
+    columns = dict(values)
+    for part in ("bulge", "disk"):
+        columns |= {f"{name}_{part}": half[name] for name in ("mag", "r_eff", "n", "q", "theta")}
+    parts = (("bulge", "sersic"), ("disk", "sersic"))
+    whole = read(pictures_of([cutout], [values])[0])
+    found = read(pictures_of([cutout], [columns], parts=parts)[0])
+    assert np.abs(found[1] - whole[1]).mean() < 1
+    assert np.abs(found[2] - whole[2]).mean() < 1

@@ -1,0 +1,107 @@
+"""Galaxies of several parts on a page: their columns in a table, and labels of their models."""
+
+import numpy as np
+
+from sersicnet.model.labels import PROFILE_LABELS, stack_labels
+from sersicnet.parameters import PARAMETERS, to_floats
+
+__all__ = ["part_labels", "part_values", "parts_of"]
+
+_SHARE = "_to_total"
+_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
+
+
+def parts_of(table):
+    """Return the parts of the galaxies of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Measured galaxies.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Name and profile of each part: none of one Sersic profile, nor where a table has several
+        models. The name of a point source alone is empty.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.report.parts import parts_of
+    >>> names = ["agn_to_total", "mag_agn", "mag_host", "r_eff_host"]
+    >>> parts_of(Table({name: [1.0] for name in names}))
+    (('agn', 'point'), ('host', 'sersic'))
+    """
+    if str(table.meta.get("MODEL", "")).partition(",")[0].partition(" ")[0] == "point":
+        return (("", "point"),)
+    names = [name.removeprefix("mag_") for name in table.colnames if name.startswith("mag_")]
+    parts = []
+    for name in names:
+        if name != "population" and f"r_eff_{name}" in table.colnames:
+            parts.append((name, "sersic"))
+        elif f"{name}{_SHARE}" in table.colnames:
+            parts.append((name, "point"))
+    n_shares = sum(name.endswith(_SHARE) for name in table.colnames)
+    return tuple(parts) if len(parts) == 2 and n_shares == 1 else ()
+
+
+def part_values(table, parts):
+    """Return the parameters of parts, by the names of columns.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Measured galaxies.
+    parts : tuple of (str, str)
+        Their parts.
+
+    Returns
+    -------
+    dict of (N,) `~numpy.ndarray`
+        In the units of `~sersicnet.parameters.PARAMETERS`.
+    """
+    found = {}
+    for part, profile in parts:
+        for name in _OF_PARTS[profile]:
+            column = _column(name, part)
+            if column not in table.colnames:
+                msg = f"results have no column {column!r}, which a model of {part} needs"
+                raise ValueError(msg)
+            found[column] = to_floats(table[column], PARAMETERS[name].unit)
+    return found
+
+
+def part_labels(values, parts, frame):
+    """Return labels of all parts, and the logarithm of the radius of the largest, in pixels.
+
+    Parameters
+    ----------
+    values : dict of (N,) `~numpy.ndarray`
+        Parameters on the sky by the names of columns.
+    parts : tuple of (str, str)
+        Parts of the galaxies.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of their stamps.
+
+    Returns
+    -------
+    labels : (N, K) `~numpy.ndarray`
+        NaN where something is not known.
+    size : (N,) `~numpy.ndarray`
+    """
+    labels = []
+    size = np.full(len(frame), -np.inf)
+    for part, profile in parts:
+        own = {name: values[_column(name, part)] for name in _OF_PARTS[profile]}
+        own = frame.in_pixels(own | {"x_0": values["x_0"], "y_0": values["y_0"]})
+        found = frame.to_labels(own, tuple(own))
+        if profile == "sersic":
+            size = np.fmax(size, found["log_r_eff"])
+        labels.append(stack_labels(found, names=PROFILE_LABELS[profile]))
+    return np.concatenate(labels, axis=1), size
+
+
+def _column(name, part):
+    """Name of the column of a parameter of a part."""
+    return f"{name}_{part}" if part else name
