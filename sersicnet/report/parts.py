@@ -8,6 +8,8 @@ from sersicnet.parameters import PARAMETERS, to_floats
 __all__ = ["part_labels", "part_values", "parts_of"]
 
 _SHARE = "_to_total"
+# Ends of names of columns that are those of no part.
+_NO_PARTS = ("err", "lo", "hi", "population")
 _OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
 
 
@@ -35,10 +37,12 @@ def parts_of(table):
     """
     if str(table.meta.get("MODEL", "")).partition(",")[0].partition(" ")[0] == "point":
         return (("", "point"),)
-    names = [name.removeprefix("mag_") for name in table.colnames if name.startswith("mag_")]
     parts = []
-    for name in names:
-        if name != "population" and f"r_eff_{name}" in table.colnames:
+    for column in table.colnames:
+        name = column.removeprefix("mag_")
+        if name == column or name.endswith(_NO_PARTS):
+            continue
+        if f"r_eff_{name}" in table.colnames:
             parts.append((name, "sersic"))
         elif f"{name}{_SHARE}" in table.colnames:
             parts.append((name, "point"))

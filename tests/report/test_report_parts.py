@@ -18,15 +18,24 @@ PARTS = (("bulge", "sersic"), ("disk", "sersic"))
 
 def table_of(parts, **columns):
     for part, values in parts.items():
-        columns |= {f"{name}_{part}": [value] for name, value in values.items()}
+        for name, value in values.items():
+            for ending in ("", "_err", "_lo", "_hi"):
+                columns[f"{name}_{part}{ending}"] = [value]
+    for name in ("mag", "r_eff"):
+        columns |= {f"{name}{ending}": [1.0] for ending in ("", "_err", "_lo", "_hi")}
     return Table(columns)
 
 
 def test_parts_of_tables():
-    assert parts_of(table_of({"bulge": BULGE, "disk": DISK}, bulge_to_total=[0.3])) == PARTS
+    assert (
+        parts_of(
+            table_of({"bulge": BULGE, "disk": DISK}, bulge_to_total=[0.3], bulge_to_total_err=[0.1])
+        )
+        == PARTS
+    )
     host = table_of({"agn": {"mag": 20.0}, "host": DISK}, agn_to_total=[0.3])
     assert parts_of(host) == (("agn", "point"), ("host", "sersic"))
-    assert parts_of(table_of({"population": BULGE}, mag=[19.0])) == ()
+    assert parts_of(table_of({"population": BULGE})) == ()
     star = Table({"mag": [19.0]}, meta={"MODEL": "point, fixed: x_0"})
     assert parts_of(star) == (("", "point"),)
     several = table_of({"bulge": BULGE, "disk": DISK, "point": {"mag": 20.0}})
