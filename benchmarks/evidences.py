@@ -7,7 +7,7 @@
 Galaxies are those of `benchmarks.bulge_disk`, one in five of them a bright nucleus in a disk; each
 is measured under the four models of ``model="auto"``. nautilus (Lange 2023, MNRAS 525, 3181;
 package ``nautilus-sampler``) integrates the same likelihood over the prior. A run that was stopped
-goes on with the next galaxy and model.
+goes on with the next galaxy.
 """
 
 import importlib.util
@@ -38,6 +38,8 @@ UNITS = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT}
 # A nucleus of 3/4 of the light, and its disk.
 NUCLEUS = np.array([3.9, 0.3, -0.2, 3.42, 0.7, 1.0, 0.2, 0.1, 0.3, -0.2])
 _NUCLEI = 5
+# Models whose evidence is smaller by more are not integrated by nautilus.
+_FAR_BELOW = 12.0
 # Range of the decimal logarithm of the flux around that of the network.
 _REACH = 1.0
 
@@ -57,17 +59,17 @@ def main(arguments=None):
     path = options.output / "evidences.csv"
     rows = Table.read(path) if path.exists() else Table()
     net = SersicNet.from_pretrained()
+    done = set(rows["galaxy"]) if len(rows) else set()
     for number in range(options.n):
-        galaxy = draw_galaxy(number, options.seed)
-        for place, name in enumerate(AUTO):
-            if 4 * number + place < len(rows):
-                continue
-            if time.process_time() > 60 * options.minutes:
-                return
-            found = compare(net, galaxy, name, n_live=options.live)
-            rows = vstack([rows, Table([{"galaxy": number} | found])])
-            write_rounded(rows, path, decimals=3)
-            print_table(rows[-1:])
+        if number in done:
+            continue
+        if time.process_time() > 60 * options.minutes:
+            break
+        found = compare(net, draw_galaxy(number, options.seed), n_live=options.live)
+        found["galaxy"] = number
+        rows = vstack([rows, found])
+        write_rounded(rows, path, decimals=3)
+        print_table(found)
 
 
 def draw_galaxy(number, seed):
@@ -84,8 +86,8 @@ def draw_galaxy(number, seed):
     return galaxy
 
 
-def compare(net, galaxy, name, *, n_live):
-    """Compare the evidences of a model of one galaxy.
+def compare(net, galaxy, *, n_live):
+    """Compare the evidences of all models of one galaxy.
 
     Parameters
     ----------
@@ -93,32 +95,38 @@ def compare(net, galaxy, name, *, n_live):
         The network.
     galaxy : dict
         Of `draw_galaxy`.
-    name : str
-        Name of the model.
     n_live : int
         Number of live points of nautilus; 0 leaves it out.
 
     Returns
     -------
-    dict
+    `~astropy.table.Table`
+        One row for each model; nautilus is NaN for those that are far less likely.
     """
     stack = NDData(galaxy["data"], uncertainty=StdDevUncertainty(np.ones_like(galaxy["data"])))
     options = {"psf": galaxy["psf"], "sky_err": SKY, "noise_correlation": None} | UNITS
-    column = column_name("log_evidence", name)
-    row = {"true": galaxy["model"][0], "model": name}
+    results = {}
+    seconds = {}
     for refine in ("lm", "importance"):
         begin = time.process_time()
-        results = net.predict(stack, model="auto", refine=refine, **options)
-        row[refine] = float(results.columns[column][0])
-        row[f"CPU s {refine}"] = time.process_time() - begin
-    row["ess"] = float(results.columns["ess"][0])
-    begin = time.process_time()
-    density, scene, limits = target(net, stack, galaxy["psf"], name)
-    row["nautilus"] = np.nan
-    if n_live:
-        row["nautilus"] = integrate(density, scene, limits, n_live=n_live)
-    row["CPU s nautilus"] = time.process_time() - begin
-    return row | {"difference": row["importance"] - row["nautilus"]}
+        results[refine] = net.predict(stack, model="auto", refine=refine, **options)
+        seconds[f"CPU s of {refine}"] = time.process_time() - begin
+    rows = []
+    largest = max(results["lm"].columns[column_name("log_evidence", name)][0] for name in AUTO)
+    for name in AUTO:
+        column = column_name("log_evidence", name)
+        row = {"galaxy": -1, "true": str(galaxy["model"][0]), "model": name}
+        row |= {refine: float(found.columns[column][0]) for refine, found in results.items()}
+        row |= {"ess": float(results["importance"].columns["ess"][0])} | seconds
+        row["nautilus"] = np.nan
+        begin = time.process_time()
+        if n_live and row["lm"] > largest - _FAR_BELOW:
+            density, scene, limits = target(net, stack, galaxy["psf"], name)
+            row["nautilus"] = integrate(density, scene, limits, n_live=n_live)
+        row["CPU s of nautilus"] = time.process_time() - begin
+        row["difference"] = row["importance"] - row["nautilus"]
+        rows.append(row)
+    return Table(rows)
 
 
 def target(net, stack, psf, name):
@@ -173,7 +181,7 @@ def integrate(density, scene, limits, *, n_live):
 
     options = {"n_dim": layout.n_parameters, "n_live": n_live, "vectorized": True, "seed": 1}
     sampler = nautilus.Sampler(lambda cube: cube, log_density, pass_dict=False, **options)
-    sampler.run(n_eff=2000, discard_exploration=False)
+    sampler.run(n_eff=1000, discard_exploration=False)
     return float(sampler.log_z)
 
 
