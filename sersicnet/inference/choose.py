@@ -62,13 +62,17 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
     network = posterior, quantiles, stamps, psfs
     if not isinstance(model, ModelChoice):
         return refinement(*network, constraints=known_of(model, numbers), **options)
-    known = {name: known_of(Model(name), numbers) for name in model.models}
+    known = {}
+    for name in model.models:
+        known[name] = known_of(Model(name), numbers)
     start = BatchStart.of(quantiles, stamps, psfs).shared_by(known.values(), stamps.frame)
     fits = {}
+    evidences = {}
     for name, constraints in known.items():
         own = {"constraints": constraints, "start": start, "device": options["device"]}
-        fits[name] = fit_batch(*network[1:], options["pixels"], prior=True, **own)
-    evidences = {name: laplace_evidence(each.fit.modes, each.scene) for name, each in fits.items()}
+        found = fit_batch(*network[1:], options["pixels"], prior=True, **own)
+        fits[name] = found
+        evidences[name] = laplace_evidence(found.fit.modes, found.scene)
     largest = np.nanmax([*evidences.values(), np.full(len(stamps), -np.inf)], axis=0)
     answers = {}
     for name, evidence in evidences.items():
@@ -83,17 +87,17 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
 
 def _compared(answers, model, frame, measured, seed):
     """Return posterior, quantiles, columns and flags over all models."""
-    densities, _, columns, flags = (
-        dict(zip(answers, each, strict=True)) for each in zip(*answers.values(), strict=True)
-    )
-    evidence = np.stack([own["log_evidence"] for own in columns.values()], axis=1)
-    lost = np.stack([own & int(Flags.LOW_ESS) for own in flags.values()], axis=1).any(axis=1)
-    odds = np.array([model.odds[name] for name in answers])
+    posteriors, _, tables, flags = zip(*answers.values(), strict=True)
+    densities = dict(zip(answers, posteriors, strict=True))
+    columns = dict(zip(answers, tables, strict=True))
+    evidence = np.stack([own["log_evidence"] for own in tables], axis=1)
+    lost = (np.bitwise_or.reduce(flags) & int(Flags.LOW_ESS)) != 0
+    odds = np.array(list(model.odds.values()))
     probability = model_probabilities(np.where(lost[:, None], np.nan, evidence), odds)
     known = np.isfinite(probability).all(axis=1)
     best = np.where(known, np.nan_to_num(probability).argmax(axis=1), 0)
     posterior = ChoiceDensity(probability, best, densities)
-    chosen = np.stack(list(flags.values()))[best, np.arange(len(best))]
+    chosen = np.stack(flags)[best, np.arange(len(best))]
     chosen = chosen | np.where(lost, int(Flags.LOW_ESS), 0)
     failed = measured & ~known & ~lost
     chosen |= np.where(failed, int(Flags.NOT_REFINED), 0)
@@ -108,7 +112,8 @@ def _columns(columns, best, known, probability, evidence):
     for number, name in enumerate(names):
         found[column_name("prob", name)] = probability[:, number]
     if {"point", "sersic"} <= set(names):
-        point, sersic = (probability[:, names.index(name)] for name in ("point", "sersic"))
+        point = probability[:, names.index("point")]
+        sersic = probability[:, names.index("sersic")]
         with np.errstate(invalid="ignore", divide="ignore"):
             found["prob_star"] = point / (point + sersic)
     for number, name in enumerate(names):

@@ -126,15 +126,18 @@ def _fits_from(starts, likelihood, scene, prior):
     """Return the fits from each of several labels; few galaxies are fitted from all together."""
     n = len(likelihood)
     device = likelihood.data.device
-    starts = [torch.from_numpy(labels).float().to(device) for labels in starts]
+    found = []
     if len(starts) == 1 or n * len(starts) > _CHUNKS[device.type]:
-        options = {"scene": scene, "prior": prior}
-        return [levenberg_marquardt(likelihood, start, **options) for start in starts]
+        for labels in starts:
+            start = torch.from_numpy(labels).float().to(device)
+            found.append(levenberg_marquardt(likelihood, start, scene=scene, prior=prior))
+        return found
     rows = np.tile(np.arange(n), len(starts))
-    options = {"scene": scene[rows], "prior": prior}
-    found = levenberg_marquardt(likelihood[rows], torch.cat(starts), **options)
-    pieces = [slice(first, first + n) for first in range(0, len(rows), n)]
-    return [{name: values[piece] for name, values in found.items()} for piece in pieces]
+    start = torch.from_numpy(np.concatenate(starts)).float().to(device)
+    fitted = levenberg_marquardt(likelihood[rows], start, scene=scene[rows], prior=prior)
+    for first in range(0, len(rows), n):
+        found.append({name: values[first : first + n] for name, values in fitted.items()})
+    return found
 
 
 def _best_fit(likelihood, starts, scene, prior):

