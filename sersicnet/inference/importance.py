@@ -24,6 +24,9 @@ _FIRST = 128
 # Fewest and most draws of a later round.
 _FEWEST = 64
 _MOST = 1024
+# The same where proposals are mixtures, which more rounds improve: with 2,000 draws of a bulge and
+# a disk the effective number was 320 in rounds of 350, and 80 in rounds of 1024.
+_MOST_OF_MIXTURES = 256
 # Least efficiency that the next round is planned with.
 _LEAST_EFFICIENCY = 0.05
 # Draws of a round over those that the plan needs.
@@ -264,6 +267,7 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
     >>> found.ess > 500, abs(found.log_evidence) < 0.2
     (True, True)
     """
+    most = _MOST if fit is None else _MOST_OF_MIXTURES
     fit = fit or _fitted
     draws = _Draws(target)
     share = max(1, min(_FIRST, max_samples // len(proposals)))
@@ -274,7 +278,7 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
         left = max_samples - len(samples.values)
         efficiency = max(samples.ess / len(samples.values), _LEAST_EFFICIENCY)
         wanted = _MARGIN * (ess - samples.ess) / efficiency
-        share = int(min(max(wanted, _FEWEST), _MOST, left))
+        share = int(min(max(wanted, _FEWEST), most, left))
         draws.add(fit(samples), share, generator)
         samples = draws.weighted()
     return samples

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks import bulge_disk
 from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
+from sersicnet import SersicNet
 from sersicnet.model.prior import LOG_RATIO_PRIOR, SNR_LIMITS
 
 
@@ -26,7 +27,8 @@ def test_galaxies_are_of_the_prior(model):
         assert_allclose(ratio.median(), LOG_RATIO_PRIOR[0], atol=0.05)
 
 
-def test_tables(net):
+def test_tables():
+    net = SersicNet.from_pretrained()
     scenes = bulge_disk.simulate(4, seed=[1, 2])
     assert sorted(scenes["model"]) == sorted(PROFILES)
     measured = bulge_disk.measure(net, scenes, "lm")

@@ -16,7 +16,7 @@ from sersicnet.model.profile import psf_transform
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
 TRUTH = ["sersic", "point", "sersic+exp", "point+exp"]
-SOME = ("sersic", "point", "point+exp")
+SOME = ("point", "point+exp")
 
 
 def draw(labels, profiles, *, size=32, seed=1):
@@ -77,7 +77,7 @@ def test_both_evidences_agree(chosen, sampled):
     }
     assert abs(apart["log_evidence_point"]) < 0.3
     assert abs(apart["log_evidence_point_exp"]) < 2
-    assert sampled.columns["prob_star"][0] > 0.9
+    assert sampled.columns["prob_point"][0] > 0.7
 
 
 def test_columns_follow_from_the_call(chosen, net, galaxies):
