@@ -104,7 +104,7 @@ def _measured(net, options, number):
     return found
 
 
-def simulate(n, *, seed):
+def simulate(n, *, seed, side=SIDE):
     """Draw galaxies of all models.
 
     Parameters
@@ -113,6 +113,8 @@ def simulate(n, *, seed):
         Number of galaxies.
     seed : list of int
         Seed of galaxies, PSF, sky and noise.
+    side : int, optional
+        Pixels on a side of their cutouts.
 
     Returns
     -------
@@ -124,14 +126,14 @@ def simulate(n, *, seed):
     profile = galsim.Moffat(rng.uniform(3, 5), fwhm=rng.uniform(3.0, 4.5))
     psf = draw_star(profile, 1, (41, 41))
     psf = psf / psf.sum()
-    transform = psf_transform(torch.from_numpy(psf), SIDE)
+    transform = psf_transform(torch.from_numpy(psf), side)
     models = rng.permutation(np.resize(AUTO, n))
     labels = []
-    images = np.empty((n, SIDE, SIDE))
+    images = np.empty((n, side, side))
     for row, model in enumerate(models):
         drawn = _draw(model, generator)
         labels.append(drawn[0].numpy())
-        images[row] = scene_images(drawn, transform, profiles=PROFILES[model], stamp_size=SIDE)[0]
+        images[row] = scene_images(drawn, transform, profiles=PROFILES[model], stamp_size=side)[0]
     images += SKY * rng.standard_normal(n)[:, None, None] + rng.standard_normal(images.shape)
     return {"data": images, "psf": psf, "model": models, "labels": labels}
 
@@ -193,8 +195,8 @@ def _bic(net, stack, model, units):
     n_parameters = LAYOUTS[model].n_parameters if model in LAYOUTS else 7
     bic = np.full(len(results), np.nan)
     for row in np.flatnonzero(np.isfinite(results.median("mag"))):
-        chi2 = np.sum(results.residual(row, stack[row]) ** 2)
-        bic[row] = chi2 + (n_parameters + 1) * np.log(stack[row].data.size)
+        residual = results.residual(row, stack.data[row])
+        bic[row] = np.sum(residual**2) + (n_parameters + 1) * np.log(residual.size)
     return bic
 
 

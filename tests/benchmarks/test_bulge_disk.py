@@ -29,7 +29,7 @@ def test_galaxies_are_of_the_prior(model):
 
 def test_tables():
     net = SersicNet.from_pretrained()
-    scenes = bulge_disk.simulate(4, seed=[1, 2])
+    scenes = bulge_disk.simulate(4, seed=[1, 2], side=32)
     assert sorted(scenes["model"]) == sorted(PROFILES)
     measured = bulge_disk.measure(net, scenes, "lm")
     measured["counts"][:] = True
