@@ -1,6 +1,7 @@
 """What users say of a galaxy: its components, and what is known of their parameters."""
 
 from dataclasses import dataclass, field, fields
+from functools import wraps
 
 import astropy.units as u
 import numpy as np
@@ -118,8 +119,10 @@ class NormalPrior:
 
         Parameters
         ----------
-        parameter, name
-            As in `parameter_values`.
+        parameter : str
+            Name of the parameter, or ``'share'``, that of a part in the light.
+        name : str, optional
+            Name for messages, by default that of the parameter.
 
         Returns
         -------
@@ -184,18 +187,14 @@ def _units(parameter):
     return PARAMETERS[parameter].unit, PARAMETERS[parameter].err_unit
 
 
-class Component:
-    """One part of a galaxy, of which all or some parameters are free.
+def _component(cls):
+    """Make a dataclass of which the errors say which parameters there are."""
+    made = dataclass(frozen=True, eq=False, kw_only=True, repr=False)(cls)
+    known = [each.name for each in fields(made) if each.init]
+    plain = made.__init__
 
-    Raises
-    ------
-    TypeError
-        If there is no parameter of a name.
-    """
-
-    def __new__(cls, *values, **given):
-        """Check the names of the parameters."""
-        known = [each.name for each in fields(cls) if each.init]
+    @wraps(plain)
+    def checked(self, *values, **given):
         if values:
             msg = f"{cls.__name__} takes {', '.join(known)} by name, such as {known[0]}=..."
             raise TypeError(msg)
@@ -204,7 +203,14 @@ class Component:
                 hint = similar_names(name, known)
                 msg = f"{cls.__name__} has no {name!r}{hint}; there are {', '.join(known)}"
                 raise TypeError(msg)
-        return super().__new__(cls)
+        plain(self, **given)
+
+    made.__init__ = checked
+    return made
+
+
+class Component:
+    """One part of a galaxy, of which all or some parameters are free."""
 
     def __post_init__(self):
         for name in self.settings:
@@ -237,7 +243,7 @@ class Component:
         return f"{type(self).__name__}({', '.join(given)})"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+@_component
 class Sersic(Component):
     """A Sersic profile, of which all or some parameters are free.
 
@@ -268,7 +274,7 @@ class Sersic(Component):
     y_0: object = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+@_component
 class Exponential(Sersic):
     """An exponential disk: a Sersic profile with an index of 1.
 
@@ -287,7 +293,7 @@ class Exponential(Sersic):
     n: float = field(default=1.0, init=False)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+@_component
 class DeVaucouleurs(Sersic):
     """A de Vaucouleurs profile: a Sersic profile with an index of 4.
 
@@ -306,7 +312,7 @@ class DeVaucouleurs(Sersic):
     n: float = field(default=4.0, init=False)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+@_component
 class PointSource(Component):
     """A star or a nucleus: the PSF, of which all or some parameters are free.
 
