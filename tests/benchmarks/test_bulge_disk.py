@@ -28,16 +28,24 @@ def test_galaxies_are_of_the_prior(model):
 
 
 def test_tables():
-    net = SersicNet.from_pretrained()
-    scenes = bulge_disk.simulate(4, seed=[1, 2], side=32)
-    assert sorted(scenes["model"]) == sorted(PROFILES)
-    measured = bulge_disk.measure(net, scenes, "lm")
-    measured["counts"][:] = True
-    coverage = bulge_disk.coverage_table(measured)
+    """One galaxy is measured, and stands in for eight."""
+    scenes = bulge_disk.simulate(1, seed=[1, 2], side=32)
+    measured = bulge_disk.measure(SersicNet.from_pretrained(), scenes, "lm")
+    assert np.isfinite(measured["rank_mag"]).all()
+    assert np.isfinite(measured["bic_sersic_exp"]).all()
+    many = {name: np.repeat(values, 8) for name, values in measured.items()}
+    many |= {"model": np.resize(list(PROFILES), 8), "counts": np.ones(8, dtype=bool)}
+    coverage = bulge_disk.coverage_table(many)
     assert set(coverage["true model"]) == set(PROFILES)
     assert coverage["coverage"].max() <= 1
-    calibration = bulge_disk.calibration_table(measured)
-    assert calibration["models"].sum() == 16
-    found = bulge_disk.found_table(measured)
-    assert (found["two parts"] == 2).all()
+    calibration = bulge_disk.calibration_table(many)
+    assert calibration["models"].sum() == 32
+    assert_allclose(np.nansum(calibration["models"] * np.nan_to_num(calibration["true"])), 8)
+    found = bulge_disk.found_table(many)
+    assert (found["two parts"] == 4).all()
     assert np.isfinite(found["found"]).all()
+
+
+def test_all_models_are_simulated():
+    scenes = bulge_disk.simulate(4, seed=[1, 2], side=32)
+    assert sorted(scenes["model"]) == sorted(PROFILES)
