@@ -119,7 +119,7 @@ def fit_jointly(around, quantiles, stamps, *, assumptions, evaluate, prior, devi
                 groups.append(replace(group, row=int(row)))
     if not groups:
         return None
-    chosen = np.searchsorted(rows, [group.row for group in groups])
+    chosen = np.searchsorted(rows, _rows_of(groups))
     opened = _with_hidden(opened[chosen], around, groups)
     rows = rows[chosen]
     pixels = assumptions.of(around.masked, stamps.with_rows(rows, opened))[rows]
@@ -160,6 +160,11 @@ def _apart(labels, neighbors, least):
         if apart[number]:
             centers.append(center)
     return apart
+
+
+def _rows_of(groups):
+    """Return the rows of groups, (R,) int."""
+    return np.array([group.row for group in groups])
 
 
 def _with_hidden(stamps, around, groups):
@@ -214,7 +219,7 @@ def _fit_alike(groups, stamps, psfs, pixels, *, prior, device):
         data[number] -= np.where(stamps.weight[number] > 0, images[1:].sum(axis=0), 0)
         fractions[number] = blend_fraction(images, end[number], widths[number])
     return JointFits(
-        rows=np.array([group.row for group in groups]),
+        rows=_rows_of(groups),
         fit=_of_first(fit),
         stamps=replace(stamps, data=data),
         offset=offset,

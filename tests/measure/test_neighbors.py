@@ -100,7 +100,7 @@ def test_joint_fits_are_right_within_their_errors(joint, truth):
 
 
 def test_groups_settle(net):
-    """Where each is in the wings of all others, too: no seesaw between too bright and too faint."""
+    """Where each is in the wings of all others, too."""
     angle = 2 * np.pi * np.arange(6) / 6
     x, y = (np.append(0, 13 * part) + 130.2 for part in (np.cos(angle), np.sin(angle)))
     truth = {"x_0": x, "y_0": y, "flux": 1e4 * (1 + 0.1 * np.arange(len(x)))}
@@ -109,14 +109,14 @@ def test_groups_settle(net):
         name: np.full(len(x), value) for name, value in (("r_eff", 3.0), ("n", 1.5), ("q", 0.7))
     }
     field = make_image(truth)
-    once, often = (measure_image(field, net=net, n_passes=n, **OPTIONS) for n in (1, 8))
-    before, after = pulls(once, truth), pulls(often, truth)
-    assert np.sqrt(np.mean(before[0] ** 2)) > 10
-    assert np.sqrt(np.mean(after[0] ** 2)) < 0.25 * np.sqrt(np.mean(before[0] ** 2))
-    assert not (often["flags"] & int(Flags.NOT_CONVERGED)).any()
-    together = pulls(measure_image(field, net=net, **OPTIONS), truth)
+    once = measure_image(field, net=net, n_passes=1, **OPTIONS)
+    assert np.sqrt(np.mean(pulls(once, truth)[0] ** 2)) > 10
+    table = measure_image(field, net=net, **OPTIONS)
+    together = pulls(table, truth)
     assert np.sqrt(np.mean(together**2)) < 1.6
     assert np.abs(together).max() < 5
+    assert (table["group_size"] == 7).all()
+    assert not (table["flags"] & int(Flags.GROUP_NOT_CONVERGED)).any()
 
 
 def test_what_still_moves_is_told(field, net, once):
