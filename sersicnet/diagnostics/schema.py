@@ -49,7 +49,7 @@ _OTHERS = (
     Column(
         "blend_fraction",
         None,
-        "light of neighbors within the half-light ellipse, over that of the source",
+        "light of neighbors in the half-light ellipse over that of the source",
         format=".4f",
         ucd="phot.flux;arith.ratio",
     ),
@@ -184,7 +184,7 @@ def _model_columns():
             Column(
                 f"log_evidence_{name}",
                 None,
-                f"logarithm of the evidence of {about}, to be compared within the row",
+                f"log evidence of {about}, to be compared within the row",
                 format=".2f",
                 ucd="stat.likelihood",
             ),
