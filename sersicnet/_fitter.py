@@ -242,7 +242,8 @@ def _check_model(model):
         raise ValueError(msg)
     for name, bounds in model.bounds.items():
         unit = getattr(model, name).unit
-        if unit is not None and bounds != (None, None):
+        # those of what is fixed, such as the widths of a point source, do not matter
+        if unit is not None and bounds != (None, None) and not model.fixed[name]:
             msg = (
                 f"{name} has bounds and the unit {unit}, but bounds have no units: bound "
                 "parameters without units, which take those of the data (theta: radians)"

@@ -331,8 +331,9 @@ class SersicResults:
             if np.isnan(self.median("mag")[index]):
                 self._raise_missing(index)
             values = {name: rows[index] for name, rows in self.columns.items()}
-            values |= {name: self.median(name)[index] for name in ("x_0", "y_0")} | known
-            return parts2d(values, self.parts, self.frame[index], component=component)
+            values |= {name: self.median(name)[index] for name in ("x_0", "y_0")}
+            options = {"component": component, "known": known}
+            return parts2d(values, self.parts, self.frame[index], **options)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]
         return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])

@@ -1,7 +1,7 @@
 """Components that a model can have together: their order, their names, and what they measure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,9 @@ _POSSIBLE = (
 )
 # Endings of other columns, which the names of parts would be taken for.
 _TAKEN = ("err", "hi", "lo", "pix", "population", "slope", "to_total", "total")
+# Names that would make n_iter, n_pixels and n_samples, which are other columns, of n.
+_COUNTED = ("iter", "pixels", "samples")
+_TAKEN_ENDS = tuple(f"_{end}" for end in _TAKEN)
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII | re.IGNORECASE)
 # Parameters of a part that are not those of the whole.
 OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
@@ -91,6 +94,13 @@ class Combination:
         if self.name != "sersic+sersic":
             return True
         return not any(set(each.settings) - set(CENTER) for each in self.components.values())
+
+    def with_known(self, names):
+        """Return the same in the order of components of which something is known, by its names."""
+        of_parts = any(self.parameters.get(name, (None, name))[0] for name in names)
+        if self.name != "sersic+sersic" or not of_parts:
+            return self
+        return replace(self, components=dict(sorted(self.components.items())))
 
 
 def combined(components):
@@ -182,11 +192,11 @@ def _check_names(components):
         if not isinstance(name, str):
             msg = f"model has a component {name!r}: its name must be a text, such as 'bulge'"
             raise TypeError(msg)
-        taken = name.lower() in _TAKEN or any(name.lower().endswith(f"_{end}") for end in _TAKEN)
+        taken = name.lower() in _COUNTED or f"_{name.lower()}".endswith(_TAKEN_ENDS)
         if taken or not _NAME.fullmatch(name):
             msg = (
                 f"model has a component {name!r}: its name must be letters, digits and _, and not "
-                f"end with {', '.join(_TAKEN)}, as other columns do"
+                f"end with {', '.join(_TAKEN)}, nor be {', '.join(_COUNTED)}, as other columns do"
             )
             raise ValueError(msg)
     if len({name.lower() for name in components}) < len(components):

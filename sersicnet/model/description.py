@@ -52,7 +52,8 @@ class Model:
     """
 
     def __init__(self, components="sersic", *, fixed=None, priors=None, tied=None):
-        named = combined(components)
+        names = _names("fixed", fixed) + _names("priors", priors)
+        named = combined(components).with_known(names)
         given = _given("fixed", fixed, named) | _given("priors", priors, named)
         twice = set(fixed or {}) & set(priors or {})
         if twice:
@@ -258,16 +259,21 @@ def _settings(combination):
     return found
 
 
-def _given(argument, values, combination):
-    """Return what an argument says of parameters, after a check of their names."""
+def _names(argument, values):
+    """Return the names of the parameters of which an argument says something, after a check."""
     if values is None:
-        return {}
+        return []
     if not isinstance(values, dict):
         msg = f"{argument}={values!r} must be a dict, by the names of parameters"
         raise TypeError(msg)
+    return list(values)
+
+
+def _given(argument, values, combination):
+    """Return what an argument says of parameters, after a check of their names."""
     known = combination.parameters
     settings = _settings(combination)
-    for name in values:
+    for name in _names(argument, values):
         if name not in known:
             names = ", ".join(known)
             msg = f"{argument} has {name!r}{similar_names(str(name), known)}; there are {names}"
@@ -277,7 +283,7 @@ def _given(argument, values, combination):
             shown = components if len(components) > 1 else next(iter(components.values()))
             msg = f"{argument} has {name!r}, which {shown!r} has already"
             raise ValueError(msg)
-    return dict(values)
+    return dict(values or {})
 
 
 def check_model(model):

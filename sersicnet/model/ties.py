@@ -34,7 +34,7 @@ def check_ties(tied, combination):
     parts = dict(combination.parts)
     for parameter, names in tied.items():
         several = isinstance(names, tuple | list | set | dict)
-        if not several or set(names) != set(parts) or len(parts) < 2:
+        if not several or len(parts) < 2 or {repr(each) for each in names} != {*map(repr, parts)}:
             msg = (
                 f"tied={{{parameter!r}: {names!r}}} must name two components of the model, which "
                 f"has {', '.join(parts)}"

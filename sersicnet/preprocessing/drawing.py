@@ -7,7 +7,7 @@ from astropy.modeling.models import Sersic2D
 from scipy.special import gamma, gammaincinv
 
 from sersicnet.model.labels import LOG_FLUX, stack_labels
-from sersicnet.parameters import PARAMETERS
+from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.part_models import PartModels
 
 __all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d"]
@@ -90,6 +90,28 @@ def _names(parts, component):
     return names
 
 
+def _replaced(values, known, names):
+    """Return parameters of parts, some of them replaced.
+
+    Those of the whole may be there beside those of its parts, as in samples.
+    """
+    known_names = {*values, *PARAMETERS, *PIXEL_SHAPE}
+    for name in known:
+        of_parts = {f"{name}_{part}" for part in names} & set(values)
+        lacks_parts = of_parts and not of_parts & set(known)
+        if lacks_parts or name not in known_names:
+            possible = ", ".join(_parameters(values, names))
+            msg = f"{name} is no parameter of parts: there are {possible}"
+            raise ValueError(msg)
+    return values | known
+
+
+def _parameters(values, names):
+    """Return the names of the parameters of parts and of their center."""
+    found = [f"{name}_{part}" for part in names for name in PARAMETERS]
+    return [name for name in (*found, "x_0", "y_0") if name in values]
+
+
 def _drawn(labels, psfs, shape, **options):
     """Render labels in the units of an image."""
     from sersicnet.model.render import render_image  # which imports torch
@@ -143,7 +165,7 @@ def sersic2d(values, *, zeropoint, pixel_scale):
     )
 
 
-def parts2d(values, parts, frame, *, component=None):
+def parts2d(values, parts, frame, *, component=None, known=None):
     """Make a model of `astropy.modeling` from the parameters of the parts of a galaxy.
 
     Parameters
@@ -156,6 +178,8 @@ def parts2d(values, parts, frame, *, component=None):
         Units of the galaxy.
     component : str, optional
         Name of the part that is wanted, by default all.
+    known : dict of float or array, optional
+        Parameters of parts, or of the center, that replace values.
 
     Returns
     -------
@@ -165,9 +189,10 @@ def parts2d(values, parts, frame, *, component=None):
     Raises
     ------
     ValueError
-        If there is no such part, or one of them is a point source.
+        If there is no such part, one of them is a point source, or nothing can be replaced.
     """
     names = _names(parts, component)
+    values = _replaced(values, known or {}, names)
     wanted = names if component is None else [component]
     models = []
     for part, profile in parts:

@@ -201,6 +201,10 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
         found.values(0)
     with pytest.raises(ValueError, match="component='point': there are the parts bulge, disk"):
         found.to_model(0, component="point")
+    with pytest.raises(ValueError, match="n is no parameter of parts: there are mag_bulge"):
+        found.to_model(0, n=4)
+    with pytest.raises(ValueError, match="angle is no parameter of parts"):
+        found.to_model(0, component="disk", angle=4)
     with pytest.raises(ValueError, match="point is a point source, which has no model of astropy"):
         measured["point+exp"].to_model(1)
     with pytest.raises(IndexError, match="index=2 must be the number of a row"):

@@ -46,6 +46,7 @@ def test_columns_of_parameters():
         ({"err": Sersic(), "disk": Exponential()}, "a component 'err': its name must be"),
         ({"a b": Sersic(), "disk": Exponential()}, "a component 'a b': its name must be"),
         ({"bulge_lo": Sersic(), "bulge": Exponential()}, "a component 'bulge_lo': its name"),
+        ({"Pixels": Sersic(), "disk": Exponential()}, "'Pixels': .* nor be iter, pixels, samples"),
         ({"Disk": Sersic(), "disk": Exponential()}, "files do not tell their case"),
     ],
 )
@@ -57,3 +58,13 @@ def test_what_cannot_be_fitted_together(components, match):
 def test_names_are_texts():
     with pytest.raises(TypeError, match="a component 1: its name must be a text"):
         Model({1: Sersic(), "disk": Exponential()})
+
+
+def test_the_order_does_not_depend_on_where_something_is_said():
+    parts = {"b": Sersic(), "a": Sersic()}
+    model = Model(parts, fixed={"n_b": 4, "a_to_total": 0.3})
+    assert list(model.combination.components) == ["a", "b"]
+    assert model.describe() == "sersic+sersic (a, b), fixed: a_to_total n_b"
+    with pytest.raises(ValueError, match="fixed has 'b_to_total': did you mean a_to_total"):
+        Model(parts, fixed={"n_b": 4, "b_to_total": 0.3})
+    assert Model(parts, fixed={"b_to_total": 0.3, "x_0": 4}).settings["b_to_total"] == 0.3

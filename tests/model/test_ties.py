@@ -21,6 +21,7 @@ def test_what_is_known_of_one_is_known_of_both():
         ("sersic+exp", {"tied": {"theta": ("bulge", "bar")}}, ValueError, "has bulge, disk"),
         ("sersic+exp", {"tied": {"theta": ("bulge",)}}, ValueError, "must name two components"),
         ("sersic+exp", {"tied": {"theta": "bulge"}}, ValueError, "must name two components"),
+        ("sersic+exp", {"tied": {"theta": [["bulge"], "disk"]}}, ValueError, "must name two"),
         ("sersic+exp", {"tied": {"theta": 3}}, ValueError, "must name two components"),
         ("sersic", {"tied": {"theta": BOTH}}, ValueError, "must name two components"),
         ("sersic+exp", {"tied": {"size": BOTH}}, ValueError, "'size' is none of what both have"),

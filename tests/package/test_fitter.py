@@ -443,20 +443,23 @@ def test_two_components(net):
 
 
 def test_a_nucleus(net):
-    """A narrow Gaussian2D is a point source."""
+    """A narrow Gaussian2D is a point source, also where parameters have units."""
     host = labels_of(log_flux=3.8, r_eff=5, n=1, q=0.6, theta=30)
     nucleus = render([labels_of(log_flux=3.4, r_eff=0.01, n=1, q=1)], star(), size=64)
     image = add_noise(render([host], star(), size=64)[0] + nucleus[0], noise=1.0)
     held = dict.fromkeys(["x_stddev", "y_stddev", "theta"], True)
-    model = Gaussian2D(x_stddev=0.1, y_stddev=0.1, fixed=held) + Sersic2D(n=1, fixed={"n": True})
+    length = 1 * u.pix
+    narrow = Gaussian2D(1 * u.Jy, length, length, 0.1 * length, 0.1 * length, 0 * u.rad, fixed=held)
+    model = narrow + Sersic2D(1 * u.Jy, length, 1, length, length, 0, 0 * u.rad, fixed={"n": True})
     model.x_0_1.tied = lambda model: model.x_mean_0
     model.y_0_1.tied = lambda model: model.y_mean_0
-    y, x = np.mgrid[:64, :64]
-    fitted = SersicNetFitter(star(), net=net)(model, x, y, image, weights=1.0)
+    y, x = np.mgrid[:64, :64] * length
+    fitted = SersicNetFitter(star(), net=net)(model, x, y, image * u.Jy, weights=1 / u.Jy)
     amplitude = 10**3.4 / (2 * np.pi * 0.1**2)
-    assert abs(fitted.amplitude_0 - amplitude) < 4 * fitted.stds["amplitude_0"]
+    assert fitted.amplitude_0.unit == u.Jy
+    assert abs(fitted.amplitude_0.value - amplitude) < 4 * fitted.stds["amplitude_0"]
     assert fitted.stds["amplitude_0"] < 0.1 * amplitude
-    assert abs(fitted.r_eff_1 - 5) < 4 * fitted.stds["r_eff_1"]
+    assert abs(fitted.r_eff_1.value - 5) < 4 * fitted.stds["r_eff_1"]
     assert fitted.x_0_1.value == fitted.x_mean_0.value
 
 
