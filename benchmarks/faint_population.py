@@ -197,8 +197,10 @@ def describe_all(samples, describe, *, pooled=None):
 
 
 def mean_of(values):
-    """Return the mean of some values, and its error."""
-    return np.mean(values), np.std(values) / np.sqrt(max(len(values) - 1, 1))
+    """Return the mean of some values, and its error, which one value does not have."""
+    if len(values) < 2:
+        return np.mean(values), np.nan
+    return np.mean(values), np.std(values) / np.sqrt(len(values) - 1)
 
 
 def fit_relation(table):
