@@ -11,7 +11,7 @@ galaxies drawn from the population that is inferred:
 
 - a faint sample, with an S/N of 5 to 20: slope and scatter of the relation by least squares
   (``faint.csv``);
-- a brighter one, with an S/N of 20 to 100: whether the kinds come out as two (``kinds.csv``);
+- a brighter one, with an S/N of 16 to 80: whether the kinds come out as two (``kinds.csv``);
 - a simulated field, with galaxies down to those that are not detected. The population of all is
   inferred from the detected ones, and from galaxies that are injected into the field
   (``selection.csv``).
@@ -257,7 +257,7 @@ def draw_figure(faint, kinds):
     relation, index, q, plane = lower.subplots(1, 4)
     relation.set_title("faint sample: size and magnitude", fontsize=10)
     draw_relation(relation, faint)
-    index.set_title("disks and spheroids, S/N of 20 to 100", fontsize=10)
+    index.set_title("disks and spheroids, S/N of 16 to 80", fontsize=10)
     draw_shares(index, kinds, "n", np.linspace(0.3, 6.2, 41))
     draw_shares(q, kinds, "q", np.linspace(0, 1, 31))
     plane.set_title("inferred (colors) and true (points)", fontsize=10)

@@ -34,7 +34,7 @@ def faint_catalog(n, seed, *, magnitudes=MAGNITUDES):
     seed : int
         Seed of the galaxies.
     magnitudes : (float, float)
-        Limits of the magnitudes; by default the S/N is 5 to 20; with ``BRIGHTER`` 20 to 100.
+        Limits of the magnitudes; by default the S/N is 5 to 20; with ``BRIGHTER`` 16 to 80.
 
     Returns
     -------
