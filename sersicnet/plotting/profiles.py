@@ -28,10 +28,11 @@ def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
     r"""Plot the surface brightness of a galaxy against radius, with its model and residuals.
 
     Pixels are averaged in elliptical annuli with the center, axis ratio and angle that were
-    measured, and so are those of `~sersicnet.SersicResults.model_image`; a fitted sky is
-    subtracted. Mask neighbors first (`~sersicnet.preprocessing.mask_neighbors`), since their light
-    is in the means. Errors are those of the noise map, or of the scatter of the residual where the
-    cutout has none, with the correlation of the noise that the residual shows.
+    measured (in circles around a point source, which has no shape), and so are those of
+    `~sersicnet.SersicResults.model_image`; a fitted sky is subtracted. Mask neighbors first
+    (`~sersicnet.preprocessing.mask_neighbors`), since their light is in the means. Errors are those
+    of the noise map, or of the scatter of the residual where the cutout has none, with the
+    correlation of the noise that the residual shows.
     Means below their error are upper limits of two errors (arrows).
 
     Parameters
@@ -118,14 +119,17 @@ class _Brightness:
 
 
 def _ellipse(results, index):
-    """Return the center [pix], the axis ratio and the angle [rad] of a galaxy in its pixels."""
+    """Return center [pix], axis ratio and angle [rad] in pixels; a point source is round."""
     missing = {"q", "theta", "x_0", "y_0"} - set(results.parameters)
     if missing:
         msg = f"{', '.join(sorted(missing))} were not predicted: a profile needs them"
         raise ValueError(msg)
     center = (float(results.median("x_0")[index]), float(results.median("y_0")[index]))
     q = float(results.pixel_shapes["q_pix"][index])
-    return center, q, float(np.radians(results.median("theta")[index]))
+    theta = float(np.radians(results.median("theta")[index]))
+    if np.isnan([q, theta]).any():
+        return center, 1.0, 0.0
+    return center, q, theta
 
 
 class _Annuli:

@@ -72,6 +72,15 @@ def test_profile_of_a_known_galaxy():
     assert residual.get_xlabel() == "semi-major axis [arcsec]"
 
 
+def test_profile_of_a_point_source():
+    """In circles, in which a flat galaxy is fainter than along its major axis."""
+    star = Results()
+    star.pixel_shapes = {"q_pix": np.array([np.nan])}
+    _, mag = points(plot_profile(star, make_cutout())[0])
+    _, along = points(plot_profile(Results(), make_cutout())[0])
+    assert (mag[5:10] > along[5:10]).all()
+
+
 @pytest.mark.parametrize("sigma", [0, 1.5])
 def test_errors_hold_in_noise_of_any_correlation(sigma):
     noise = np.random.default_rng(1).normal(size=(8, SIDE, SIDE))
