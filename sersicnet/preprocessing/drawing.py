@@ -108,8 +108,12 @@ def _replaced(values, known, names):
 
 def _parameters(values, names):
     """Return the names of the parameters of parts and of their center."""
-    found = [f"{name}_{part}" for part in names for name in PARAMETERS]
-    return [name for name in (*found, "x_0", "y_0") if name in values]
+    found = []
+    for part in names:
+        for name in PARAMETERS:
+            if f"{name}_{part}" in values:
+                found.append(f"{name}_{part}")
+    return [*found, "x_0", "y_0"]
 
 
 def _drawn(labels, psfs, shape, **options):

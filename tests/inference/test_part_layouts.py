@@ -1,5 +1,7 @@
 """Layouts of galaxies of two parts, of which something is known or tied."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from helpers.populations import frame_of
 from sersicnet import Exponential, Model, NormalPrior, Sersic
 from sersicnet.inference.composites import Composite
 from sersicnet.inference.part_layouts import part_layout
+from sersicnet.model.labels import axis_ratio, shifted
+from sersicnet.parameters import PARAMETERS
 
 PARTS = {"bulge": Sersic(), "disk": Exponential()}
 
@@ -68,6 +72,30 @@ def test_tied_labels_are_equal(names):
         same = torch.allclose(first, second, rtol=1e-9)
         assert same == (name in names), name
     torch.testing.assert_close(scene.labels(scene.values(labels)), labels)
+
+
+def test_fixed_values_are_those_of_tables_in_stamps_of_any_kind():
+    """With zero points, noise, bins, light of the PSF and its place that differ."""
+    fixed = {"mag_bulge": [22.0, 20.0], "r_eff_disk": [0.5, 2.0], "theta_bulge": [-80.0, 85.0]}
+    fixed |= {"q_bulge": [0.3, 0.9], "x_0": [62.0, 66.0]}
+    composite = Composite.of(Model("sersic+exp", fixed=fixed), np.arange(2))
+    frame = frame_of(2, zeropoint=np.array([25.0, 30]), noise=np.array([0.1, 30]), scale=0.2)
+    frame = dataclasses.replace(frame, bins=np.array([1, 3]))
+    log_light, offset = np.array([0.05, -0.1]), np.array([[0.3, 0.1], [-0.2, 0.4]])
+    start = np.tile([3.0, 0.5, 2.0, 0.2, 0.1, 0.0, 0.0], (2, 1))
+    scene, usable = composite.scene(start, frame, log_light, offset)
+    assert usable.all()
+    labels = scene.labels(torch.full((2, scene.layout.n_parameters), 0.3, dtype=torch.float64))
+    labels = shifted(labels.numpy(), ("sersic", "sersic"), log_flux=-log_light, center=-offset)
+    for number, part in enumerate(("bulge", "disk")):
+        own = scene.part(torch.from_numpy(labels), number)
+        own = {name: values.numpy() for name, values in own.items()}
+        own["q"] = axis_ratio(np.hypot(own["e1"], own["e2"]))
+        found = frame.from_labels(own, tuple(PARAMETERS))
+        for name, values in found.items():
+            expected = fixed.get(f"{name}_{part}", fixed.get(name))
+            if expected is not None:
+                np.testing.assert_allclose(values, expected, rtol=1e-9)
 
 
 def test_two_sersic_profiles_are_ordered_where_nothing_tells_them_apart():
