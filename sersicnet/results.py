@@ -246,7 +246,7 @@ class SersicResults:
         Returns
         -------
         (N, P, P) `~numpy.ndarray`
-            In the units of `~sersicnet.parameters.PARAMETERS`.
+            In the units of `~sersicnet.parameters.PARAMETERS`; NaN for what some draws do not have.
         """
         values = self._samples_in_pixels(n, seed)
         theta = self.median("theta") if "theta" in values else None

@@ -57,7 +57,11 @@ class ChoiceDensity(Rows):
         rows = np.asarray(rows)
         numbers = rows if numbers is None else np.asarray(numbers)
         chosen = self._choose(rows, n, seed, numbers)
-        return self._merged(rows, chosen, lambda density, own: density.draw(own, n, seed))
+
+        def draw(density, some):
+            return density.draw(rows[some], n, seed, numbers=numbers[some])
+
+        return self._merged(chosen, draw)
 
     def samples(self, n, seed, frame, parameters, *, numbers, model=None):
         """Draw parameters of the whole and of parts, and the names of models.
@@ -94,11 +98,11 @@ class ChoiceDensity(Rows):
         else:
             chosen = np.full((len(rows), n), self.names.index(model))
 
-        def draw(density, own):
-            labels = density.draw(own, n, seed, numbers=numbers[own])
-            return all_samples(labels, frame[own], parameters, density.parts)
+        def draw(density, some):
+            labels = density.draw(some, n, seed, numbers=numbers[some])
+            return all_samples(labels, frame[some], parameters, density.parts)
 
-        found = self._merged(rows, chosen, draw)
+        found = self._merged(chosen, draw)
         return found | {"model": np.array(self.names)[chosen]}
 
     def _choose(self, rows, n, seed, numbers):
@@ -112,13 +116,13 @@ class ChoiceDensity(Rows):
             chosen[place] = np.searchsorted(edges[place], uniform, side="right")
         return chosen
 
-    def _merged(self, rows, chosen, draw):
+    def _merged(self, chosen, draw):
         """Merge draws from each model that was chosen; NaN for what a model does not have."""
         found = {}
         for number, density in enumerate(self.densities.values()):
             some = np.flatnonzero((chosen == number).any(axis=1))
             own = chosen[some] == number
-            for name, values in draw(density, rows[some]).items():
+            for name, values in draw(density, some).items():
                 whole = found.setdefault(name, np.full(chosen.shape, np.nan))
                 whole[some] = np.where(own, values, whole[some])
         return found
@@ -140,10 +144,12 @@ def mixed_quantiles(posterior, frame, seed):
     -------
     (7, 3, N) `~numpy.ndarray`
         Quantiles of what more than half of the draws have; NaN for the others, such as ``n`` where
-        one Sersic profile is not more likely than all other models.
+        one Sersic profile is not more likely than all other models. Each galaxy has the same random
+        numbers, so that its place in a batch does not matter.
     """
     rows = np.arange(len(frame))
-    values = parameter_samples(posterior.draw(rows, _N_DRAWS, seed), frame, SEVEN)
+    labels = posterior.draw(rows, _N_DRAWS, seed, numbers=np.zeros_like(rows))
+    values = parameter_samples(labels, frame, SEVEN)
     quantiles = np.full((len(SEVEN), 3, len(rows)), np.nan)
     for place, name in enumerate(SEVEN):
         known = np.isfinite(values[name])

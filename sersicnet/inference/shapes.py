@@ -93,10 +93,10 @@ def _ratio(posterior, frame, parameters):
     labels = posterior.draw([0], _N_DRAWS, 0)
     in_pixels = parameter_samples(labels, frame, parameters)
     on_sky = frame[:, None].on_sky(in_pixels)
-    levels = [
-        np.quantile([values[name][0] for name in _SHAPE], LEVELS, axis=1, method="hazen").T
-        for values in (on_sky, in_pixels)
-    ]
+    levels = []
+    for values in (on_sky, in_pixels):
+        drawn = [values[name][0] for name in _SHAPE]  # NaN of models without a size
+        levels.append(np.nanquantile(drawn, LEVELS, axis=1, method="hazen").T)
     return _over(*levels)
 
 

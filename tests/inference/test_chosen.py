@@ -1,10 +1,13 @@
 """Posteriors over several models."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.inference import SampleDensity
-from sersicnet.inference.chosen import ChoiceDensity, mixed_quantiles
+from sersicnet.inference.chosen import SEVEN, ChoiceDensity, mixed_quantiles
+from sersicnet.inference.shapes import quantiles_on_sky
 from sersicnet.preprocessing import StampFrame
 
 
@@ -46,12 +49,34 @@ def test_a_galaxy_has_its_own_draws():
     assert_array_equal(one["mag"][0], whole["mag"][2])
 
 
+def test_quantiles_do_not_depend_on_the_place():
+    choice = make_choice([[0.6, 0.4]] * 3)
+    whole = mixed_quantiles(choice, make_frame(3), 0)
+    one = mixed_quantiles(choice[2:3], make_frame(1), 0)
+    assert_array_equal(one[:, :, 0], whole[:, :, 2])
+
+
+def test_draws_follow_numbers():
+    choice = make_choice([[0.5, 0.5]] * 3)
+    whole = choice.draw([0, 1, 2], 20, 1, numbers=[7, 8, 9])
+    one = choice.draw([2], 20, 1, numbers=[9])
+    assert_array_equal(one["log_flux"][0], whole["log_flux"][2])
+
+
 def test_quantiles_are_of_what_most_draws_have():
     choice = make_choice([[0.9, 0.1], [0.1, 0.9]])
     quantiles = mixed_quantiles(choice, make_frame(2), 0)
     assert_allclose(quantiles[0, 1], [22.5, 21.75], atol=0.02)
     assert_allclose(quantiles[2, :, 0], 2)
     assert np.isnan(quantiles[1:3, :, 1]).all()
+
+
+def test_sizes_on_the_sky_are_of_models_that_have_one():
+    choice = make_choice([[0.9, 0.1]])
+    frame = make_frame(1)
+    frame = replace(frame, stretch=np.diag([2.0, 0.5])[None])
+    found = quantiles_on_sky(mixed_quantiles(choice, frame, 0), choice, frame, SEVEN)
+    assert_allclose(found[SEVEN.index("r_eff"), 1], 0.1 * 2, rtol=0.02)
 
 
 def test_the_winner_is_shown():
