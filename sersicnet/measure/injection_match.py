@@ -10,8 +10,8 @@ from sersicnet.parameters import PARAMETERS
 __all__ = ["injection_table", "match_injections"]
 
 # Columns of the catalog that the table of injections has no use for: its own id is that of the
-# galaxy.
-_LEFT_OUT = ("id",)
+# galaxy, and there are no rows of the sources that a group_id is of.
+_LEFT_OUT = ("id", "group_id")
 _DESCRIPTIONS = {
     "id": "number of the injected galaxy",
     "round": "number of the image with injected galaxies",

@@ -81,9 +81,11 @@ def test_rows_that_were_not_detected_are_empty():
         if name not in galaxies.colnames:
             galaxies[name] = np.ones(2)
     for catalog in (sources((50, 23.1)), sources()):
+        catalog["group_id"] = catalog["id"]  # of a catalog that is not kept
         matches = match_injections(galaxies, catalog, sources(), radius=3)
         table = injection_table(galaxies, matches, catalog)
         assert_array_equal(table["id"], [4, 5])
+        assert "group_id" not in table.colnames
         assert_array_equal(table["detected"], [False, len(catalog) == 1])
         assert np.isnan(table["mag"][0])
         assert_array_equal(table["flags"], [0, 3 * len(catalog)])
