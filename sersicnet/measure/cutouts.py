@@ -60,7 +60,8 @@ def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
         Light of neighbors to subtract.
     fitted : tuple, optional
         Neighbors that the source is fitted with: labels as in
-        `~sersicnet.preprocessing.surroundings.KnownNeighbors`, and where they outshine the others.
+        `~sersicnet.preprocessing.surroundings.KnownNeighbors`, where they outshine the others, and
+        ``owners``.
 
     Returns
     -------
@@ -103,8 +104,8 @@ def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
     if fitted is None:
         mask |= neighbors
     else:
-        labels, shown = fitted
-        around = KnownNeighbors(labels, neighbors, neighbors & ~shown)
+        labels, shown, owners = fitted
+        around = KnownNeighbors(labels, neighbors, neighbors & ~shown, owners)
     correlation = None
     if window.correlation is not None:
         correlation = window.correlation.at(source["y"], source["x"])

@@ -117,9 +117,10 @@ class Neighbors:
         """The cutout of a source that is fitted with others, None if it is not fitted again."""
         first, _ = cutout_box(source).T
         latest = self._drawn[-1]
-        light = np.zeros_like(own)
-        for number in members:
-            latest.add(light, number, first)
+        lights = np.zeros((len(members), *own.shape))
+        for place, number in enumerate(members):
+            latest.add(lights[place], number, first)
+        light = lights.sum(axis=0)
         others = others - light
         if len(self._drawn) > 1:
             earlier = self._drawn[0]
@@ -136,7 +137,9 @@ class Neighbors:
             shown[rows, max(x - _DISK, 0) : max(x + _DISK + 1, 0)] = False
         labels = latest.labels[members].copy()
         labels[:, CENTER] -= first[::-1]
-        return cut_source(self._sources, source, others=others, fitted=(labels, shown), **options)
+        owners = np.where(lights.max(axis=0) > own, 1 + lights.argmax(axis=0), 0)
+        options["fitted"] = labels, shown, owners
+        return cut_source(self._sources, source, others=others, **options)
 
     def _members(self, source, own, weight):
         """The numbers of the neighbors that a source is fitted with, the strongest first."""

@@ -100,11 +100,14 @@ class KnownNeighbors:
         pixels of the cutout.
     masked, around : (ny, nx) bool `~numpy.ndarray`
         Pixels of all neighbors, and those of others than these.
+    owners : (ny, nx) int `~numpy.ndarray`
+        Number of the neighbor that is the brightest in a pixel, 0 where the source is brighter.
     """
 
     labels: np.ndarray
     masked: np.ndarray
     around: np.ndarray
+    owners: np.ndarray
 
     @property
     def own(self):
@@ -117,10 +120,11 @@ class KnownNeighbors:
         return np.arange(1, len(self.labels) + 1)
 
     def hidden(self, shown):
-        """As in `Surroundings`: either none or all of the neighbors are shown."""
-        if any(shown):
-            return self.around
-        return self.masked
+        """As in `Surroundings`; where none is shown, all of their pixels are hidden."""
+        if not any(shown):
+            return self.masked
+        left_out = (self.owners > 0) & ~np.isin(self.owners, shown)
+        return self.around | (self.masked & left_out)
 
 
 def find_surroundings(cutout):
