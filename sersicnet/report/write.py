@@ -133,11 +133,10 @@ def write_report(
             recenter=recenter_psf,
         )
         values, sky = _shown(table, parameters, corners)
-        parts = parts_of(table)
         pictures = galaxy_pictures(
-            values | part_values(table, parts),
+            values | part_values(table, parts_of(table)),
             cutouts,
-            parts=parts,
+            parts=parts_of(table),
             psf=psf,
             psf_options=options,
             units=_units(table.meta, pixel_scale, zeropoint),
@@ -145,12 +144,11 @@ def write_report(
             inputs=getattr(results, "inputs", None),
             meta=table.meta,
         )
-    if title is None:
-        title = path.stem
     with enough_memory(str(path), "fewer galaxies need less"):
         galaxies = _last_if_not_measured(_collect(results, table, truth, parameters, pictures))
         if image is not None:
             galaxies = replace(galaxies, field=(image, image_shape))
+        title = path.stem if title is None else title
         html = page_html(galaxies, title=title, subtitle=_subtitle(galaxies))
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
