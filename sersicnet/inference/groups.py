@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from scipy.special import gammaln
 
 from sersicnet.inference.joint_fits import LEAST_LIGHT
-from sersicnet.model.labels import CENTER, axis_ratio, length, split_labels
+from sersicnet.model.labels import CENTER, E1, E2, axis_ratio, length, split_labels
 
 __all__ = ["Groups", "find_groups", "predicted_light"]
 
@@ -34,6 +34,10 @@ _N_INSIDE = 2
 _N_ANGLES = 6
 # Pairs of sources at a time.
 _CHUNK = 100_000
+# Light and share of it, as `predicted_light` returns them, that need not be computed: most sources
+# of a crowded image that are within the largest distance are too far away for more.
+_NO_LIGHT = 0.01
+_NO_SHARE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +100,10 @@ def find_groups(labels, fwhm):
         part = pairs[start : start + _CHUNK]
         shared = np.zeros(len(part), dtype=bool)
         for one, other in (part.T, part.T[::-1]):
-            light, share = predicted_light(labels[one], labels[other], fwhm)
-            shared |= light > LEAST_LIGHT
-            np.add.at(fraction, one, share)
+            near = _may_share(labels[one], labels[other], fwhm)
+            light, share = predicted_light(labels[one[near]], labels[other[near]], fwhm)
+            shared[near] |= light > LEAST_LIGHT
+            np.add.at(fraction, one[near], share)
         friends.append(part[shared])
     rows, columns = np.concatenate(friends).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n))
@@ -146,6 +151,24 @@ def predicted_light(labels, others, fwhm):
     light = np.mean(rings, axis=0) * np.sqrt(_AREA * q * size2 + _PSF_AREA * fwhm**2)
     inside = np.mean(rings[:_N_INSIDE], axis=0) * np.pi * major * minor
     return light, inside / (0.5 * 10**own.log_flux)
+
+
+def _may_share(labels, others, fwhm):
+    """Return whether sources may have light of others, (M,) bool, from an upper limit of it.
+
+    The other one is as bright all over as at the nearest point, along its major axis.
+    """
+    own = split_labels(labels)
+    psf2 = (fwhm / 2) ** 2
+    major = np.sqrt(10 ** (2 * own.log_r_eff) + psf2)
+    distance = np.hypot(*(labels[:, CENTER] - others[:, CENTER]).T)
+    nearest = np.maximum(distance - _RINGS[-1] * major, 0)
+    turn = np.arctan2(others[:, E2], others[:, E1]) / 2
+    away = nearest[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
+    most = _brightness(others, away, psf2)
+    share = 2 * np.pi * most * major**2 / 10**own.log_flux
+    light = most * np.sqrt(1.01 * _AREA) * major
+    return ~((light <= _NO_LIGHT) & (share <= _NO_SHARE))  # also where the PSF is not known
 
 
 def _brightness(labels, away, smooth2):

@@ -55,6 +55,29 @@ def test_a_table_without_sources():
     assert find_groups(table((3, 4)), FWHM).size.tolist() == [1]
 
 
+def test_light_behind_an_unknown_psf_is_unknown():
+    assert np.isnan(find_groups(table((0, 0), (9, 0)), np.nan).blend_fraction).all()
+
+
+def test_light_that_is_left_out_does_not_count():
+    rng = np.random.default_rng(5)
+    labels = table(*rng.uniform(0, 90, size=(40, 2)), q=0.5)
+    labels[:, 0] += rng.uniform(-1, 0.5, 40)
+    labels[:, 1] += rng.uniform(-0.4, 0.2, 40)
+    labels[:, 3:5] = rng.uniform(-0.3, 0.3, size=(40, 2))
+    light = np.zeros((40, 40))
+    share = np.zeros((40, 40))
+    for number, label in enumerate(labels):
+        light[number], share[number] = predicted_light(np.tile(label, (40, 1)), labels, FWHM)
+    np.fill_diagonal(share, 0)
+    friends = (light > 0.25) | (light.T > 0.25)
+    for _ in range(40):
+        friends = friends @ friends
+    groups = find_groups(labels, FWHM)
+    assert_array_equal(groups.size, friends.sum(axis=1))
+    assert_allclose(groups.blend_fraction, share.sum(axis=1), atol=1e-3)
+
+
 def test_predictions_are_those_of_images():
     """Within a factor of two."""
     psfs = collect_psfs([star(fwhm=FWHM)])
