@@ -5,8 +5,9 @@
     python -m benchmarks.bulge_disk docs/_static/bulge_disk --raw measured
     python -m benchmarks.bulge_disk docs/_static/bulge_disk --raw measured --refine lm -n 400
 
-Galaxies of the four models of ``model="auto"``, as many of each, are drawn from the priors that
+Galaxies of the four models of ``model="auto"`` are drawn from equal odds and from the priors that
 these have, by the package's own renderer, behind Moffat PSFs, with a sky of the width of its prior.
+More of those drawn are points: galaxies beyond the limits of size are drawn again.
 Those count that are *measured* to have a S/N from 20 to 1000 and half-light radii below 6 pixels.
 
 ``--raw`` keeps what was measured, ten galaxies at a time: a run that was stopped (``--minutes``)
@@ -127,25 +128,42 @@ def simulate(n, *, seed, side=SIDE):
     psf = draw_star(profile, 1, (41, 41))
     psf = psf / psf.sum()
     transform = psf_transform(torch.from_numpy(psf), side)
-    models = rng.permutation(np.resize(AUTO, n))
+    models = []
     labels = []
     images = np.empty((n, side, side))
-    for row, model in enumerate(models):
-        drawn = _draw(model, generator)
+    for row in range(n):
+        model, drawn = draw_within(rng, generator)
+        models.append(model)
         labels.append(drawn[0].numpy())
         images[row] = scene_images(drawn, transform, profiles=PROFILES[model], stamp_size=side)[0]
     images += SKY * rng.standard_normal(n)[:, None, None] + rng.standard_normal(images.shape)
-    return {"data": images, "psf": psf, "model": models, "labels": labels}
+    return {"data": images, "psf": psf, "model": np.array(models), "labels": labels}
 
 
-def _draw(model, generator):
-    """Draw a galaxy that may be measured to be within the limits, (1, K)."""
+def draw_within(rng, generator):
+    """Draw a galaxy that may be measured to be within the limits.
+
+    The model is drawn again with its labels: so the odds stay equal for what is within them.
+
+    Parameters
+    ----------
+    rng : `~numpy.random.Generator`
+        Source of the model.
+    generator : `~torch.Generator`
+        Source of its labels.
+
+    Returns
+    -------
+    model : str
+    labels : (1, K) `~torch.Tensor`
+    """
     while True:
-        labels = draw_scenes(model, 64, generator)
+        model = AUTO[rng.integers(len(AUTO))]
+        labels = draw_scenes(model, 1, generator)
         snr, size = signal_to_noise(labels, model)
-        good = (snr > SNR[0] / BEYOND) & (snr < SNR[1] * BEYOND) & (size < LARGEST * BEYOND)
-        if good.any():
-            return labels[good][:1]
+        inside = (snr > SNR[0] / BEYOND) & (snr < SNR[1] * BEYOND) & (size < LARGEST * BEYOND)
+        if inside:
+            return model, labels
 
 
 def measure(net, scenes, refine):

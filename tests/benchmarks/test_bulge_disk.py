@@ -46,6 +46,24 @@ def test_tables():
     assert np.isfinite(found["found"]).all()
 
 
-def test_all_models_are_simulated():
-    scenes = bulge_disk.simulate(4, seed=[1, 2], side=32)
-    assert sorted(scenes["model"]) == sorted(PROFILES)
+def test_models_have_the_odds_of_the_prior(monkeypatch):
+    """Half of the points are within the limits, and 0.37 of the galaxies, which have sizes too."""
+    generator = torch.Generator().manual_seed(1)
+    rng = np.random.default_rng(1)
+    pools = {model: draw_scenes(model, 2000, generator) for model in PROFILES}
+
+    def draw(model, n, generator):
+        return pools[model][rng.integers(2000, size=n)]
+
+    monkeypatch.setattr(bulge_disk, "draw_scenes", draw)
+    models = [bulge_disk.draw_within(rng, generator)[0] for _ in range(1500)]
+    for model in PROFILES:
+        expected = 0.51 if model == "point" else 0.37
+        share = models.count(model) / len(models)
+        assert_allclose(share, expected / (0.51 + 3 * 0.37), atol=0.05)
+
+
+def test_galaxies_are_simulated():
+    scenes = bulge_disk.simulate(2, seed=[1, 2], side=32)
+    assert scenes["data"].shape == (2, 32, 32)
+    assert set(scenes["model"]) <= set(PROFILES)
