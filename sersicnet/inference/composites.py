@@ -141,24 +141,28 @@ class Composite(Rows):
         if len(parts) == 1:
             starts = [_chosen(labels, parts[0][1])]
         else:
-            roles = self._roles()
             shares = _shares(labels, scene)
-            starts = [_divided(labels, parts, roles, share) for share in shares]
+            swapped = self._are_swapped()[:, None]
+            ways = [(share, swapped) for share in shares]
             if not self.model.combination.is_ordered:  # the larger part may be the other one
-                middle = shares[len(shares) // 2]
-                starts.append(_divided(labels, parts, roles[::-1], middle))
+                ways.append((shares[len(shares) // 2], ~swapped))
+            roles = _ROLES[self.model.name]
+            starts = []
+            for share, turned in ways:
+                straight = _divided(labels, parts, roles, share)
+                starts.append(
+                    np.where(turned, _divided(labels, parts, roles[::-1], share), straight)
+                )
         if not self.fixed.keys() - {"n_disk"}:
             return starts
         return [scene.labels(scene.values(torch.from_numpy(each))).numpy() for each in starts]
 
-    def _roles(self):
-        """Return what the parts start as: of two known indices, the larger is that of a bulge."""
-        roles = _ROLES[self.model.name]
-        known = [self.fixed.get(f"n_{part}") for part, _ in self.model.combination.parts]
-        first, second = (_BULGE_N if n is None else np.nanmedian(n) for n in known)
-        if self.model.combination.is_ordered or first >= second:
-            return roles
-        return roles[::-1]
+    def _are_swapped(self):
+        """Return of which galaxies the second part has the index of a bulge, (N,) bool."""
+        if self.model.combination.is_ordered:
+            return np.zeros(len(self), dtype=bool)
+        known = [self.fixed.get(f"n_{part}", _BULGE_N) for part, _ in self.model.combination.parts]
+        return np.broadcast_to(np.less(*known), len(self))
 
     def put_into(self, quantiles, parameters):
         """Put fixed values of the whole into quantiles of measured galaxies."""

@@ -9,7 +9,7 @@ from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
 from helpers.sky import OBLONG, make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import Model, Population, SersicNet
+from sersicnet import Model, Population, Sersic, SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.composites import LAYOUTS, Composite
 from sersicnet.model.labels import part_slices
@@ -53,6 +53,24 @@ def magnitude(log_flux):
 def pull(results, row, name, truth):
     error = results.columns[f"{name}_err"][row]
     return abs(results.columns[name][row] - truth) / error
+
+
+def test_starts_do_not_depend_on_other_galaxies():
+    """The part of the larger index starts as the bulge, galaxy by galaxy."""
+    first = np.array([4.0, 1.0, 1.0])
+    second = np.array([1.0, 4.0, 3.0])
+    model = Model({"a": Sersic(n=first), "b": Sersic(n=second)})
+    single = np.array([labels_of(log_flux=3.5, r_eff=4, n=2, q=0.6, theta=20)] * 3)
+    shifts = np.zeros(3), np.zeros((3, 2))
+    known = Composite.of(model, np.arange(3))
+    scene, _ = known.scene(single, frame_of(3), *shifts)
+    starts = known.starts(single, scene)
+    for row in range(3):
+        alone = known[row : row + 1].starts(single[row : row + 1], scene[row : row + 1])
+        for one, many in zip(alone, starts, strict=True):
+            assert_allclose(one[0], many[row])
+    sizes = np.stack([starts[0][:, 1], starts[0][:, 8]])
+    assert_array_equal(sizes[0] < sizes[1], [True, False, False])
 
 
 def test_bulge_and_disk_are_found(measured):
