@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
+from sersicnet.inference import WeightedSamples, evidence
 from sersicnet.inference.evidence import laplace_evidence, model_probabilities
 from sersicnet.inference.fit import Modes
 from sersicnet.model.prior import SNR_LIMITS
@@ -53,6 +54,15 @@ def test_no_fit_has_no_evidence():
     modes = star_modes(np.eye(3))
     modes.covariance[:] = np.nan
     assert np.isnan(laplace_evidence(modes, star_scene())).all()
+
+
+def test_too_few_draws_have_no_evidence(monkeypatch):
+    few = WeightedSamples(torch.zeros(9, 3), torch.zeros(9))
+    monkeypatch.setattr(evidence, "sample", lambda *args, **options: few)
+    assert np.isnan(laplace_evidence(star_modes(np.eye(3)), star_scene())).all()
+    outside = WeightedSamples(torch.zeros(9, 3), torch.full((9,), -torch.inf))
+    monkeypatch.setattr(evidence, "sample", lambda *args, **options: outside)
+    assert (laplace_evidence(star_modes(np.eye(3)), star_scene()) == -np.inf).all()
 
 
 def test_probabilities_are_of_evidences_and_odds():
