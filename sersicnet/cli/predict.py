@@ -65,7 +65,7 @@ def add_predict(commands):
         choices=MODELS,
         default="sersic",
         help="what is fitted: one Sersic profile, a star, a bulge and a disk, a nucleus and its "
-        "host or disk, or all of them, compared by evidence; default: %(default)s",
+        "host or disk; 'auto' compares all but the host by evidence; default: %(default)s",
     )
     parser.add_argument(
         "--neighbors",
