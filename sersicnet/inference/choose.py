@@ -16,6 +16,8 @@ __all__ = ["check_choice", "judge_models", "known_of", "refine_models"]
 
 # Numbers that are summed over models.
 _SUMS = ("n_iter", "n_samples")
+# Probability of models without a fit from which on columns of all models are not those of all.
+_MUCH = 0.1
 # A model whose logarithm of the evidence is this far below another needs few draws.
 _FAR_BELOW = 12.0
 
@@ -99,7 +101,9 @@ def _compared(answers, model, frame, measured, seed):
     posterior = ChoiceDensity(probability, best, densities)
     chosen = np.stack(flags)[best, np.arange(len(best))]
     chosen = chosen | np.where(lost, int(Flags.LOW_ESS), 0)
-    failed = measured & ~known & ~lost
+    unfitted = (np.stack(flags, axis=1) & int(Flags.NOT_REFINED)) != 0
+    missing = np.where(unfitted, probability, 0).sum(axis=1) > _MUCH
+    failed = measured & (~known | missing) & ~lost
     chosen |= np.where(failed, int(Flags.NOT_REFINED), 0)
     table = _columns(columns, best, known, probability, evidence)
     return posterior, mixed_quantiles(posterior, frame, seed), table, chosen

@@ -1,14 +1,19 @@
 """Models that are compared by their evidence."""
 
+from dataclasses import replace
+from warnings import catch_warnings, simplefilter
+
 import numpy as np
 import pytest
 import torch
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model
 from sersicnet.flags import Flags
-from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
+from sersicnet.inference import ImportanceSampling, LevenbergMarquardt, choose
+from sersicnet.inference.fits import fit_batch
 from sersicnet.model.choice import AUTO
 from sersicnet.model.parts import scene_images
 from sersicnet.model.profile import psf_transform
@@ -149,6 +154,27 @@ def test_too_few_draws_give_no_probability(net, galaxies):
         assert np.isnan(found.columns[name][0])
     assert found.columns["model"][0] == ""
     assert np.isfinite(found.median("mag")[0])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_a_likely_model_without_a_fit_has_a_flag(share, chosen, net, galaxies, monkeypatch):
+    """Columns of all models are those of the other ones."""
+
+    def fit(*args, **options):
+        found = fit_batch(*args, **options)
+        if found.scene.layout.profiles == ("sersic",):
+            found = replace(found, fit=replace(found.fit, converged=np.zeros(1, dtype=bool)))
+        return found
+
+    monkeypatch.setattr(choose, "fit_batch", fit)
+    apart = chosen.columns["log_evidence_point"][1] - chosen.columns["log_evidence_sersic"][1]
+    odds = {"sersic": np.exp(apart) * share / (1 - share)}
+    with catch_warnings():
+        simplefilter("ignore", AstropyUserWarning)  # where the flag is
+        found = net.predict(galaxies[1:2], model=Model.auto(("sersic", "point"), odds=odds))
+    assert_allclose(found.columns["prob_sersic"][0], share, rtol=0.3)
+    assert found.columns["model"][0] == "point"
+    assert bool(found.flags[0] & int(Flags.NOT_REFINED)) == (share > 0.1)
 
 
 def test_odds_weigh_the_models(net, galaxies):
