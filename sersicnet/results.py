@@ -11,7 +11,7 @@ from sersicnet.diagnostics.schema import add_columns, check_columns
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
-from sersicnet.preprocessing.drawing import draw_model, draw_parts, parts2d, sersic2d
+from sersicnet.preprocessing.drawing import draw_model, draw_parts, parts2d, sersic2d, shown_parts
 from sersicnet.preprocessing.frame import StampFrame
 from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.inputs import Inputs
@@ -72,8 +72,6 @@ class SersicResults:
     >>> results = net.predict(noise, pixel_scale=0.06, zeropoint=25.9)
     >>> results.median("mag").shape, results.samples(100)["n"].shape
     ((2,), (2, 100))
-    >>> results.to_table().colnames[:5]
-    ['id', 'mag', 'mag_err', 'mag_lo', 'mag_hi']
     """
 
     parameters: tuple[str, ...]
@@ -231,6 +229,10 @@ class SersicResults:
         """Name and profile of each part of the galaxies, None for one Sersic profile."""
         return getattr(self.posterior, "parts", None)
 
+    def parts_of(self, index):
+        """Return name and profile of each part of the most likely model of a galaxy, a tuple."""
+        return shown_parts(self.posterior[[index]])
+
     def covariance(self, *, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.
 
@@ -273,16 +275,14 @@ class SersicResults:
             is NaN.
         """
         check_row(index, len(self))
-        if self.parts:
+        if self.parts_of(index):
             msg = f"model {self.meta['MODEL']!r} is not one Sersic profile: to_table has its parts"
             raise ValueError(msg)
         unknown = [name for name in known if name not in PARAMETERS]
         if unknown:
             msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
             raise ValueError(msg)
-        values = dict(known)
-        for name in self.parameters:
-            values.setdefault(name, float(self.median(name)[index]))
+        values = {name: float(self.median(name)[index]) for name in self.parameters} | known
         missing = [name for name in PARAMETERS if name not in values]
         if missing:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
@@ -292,7 +292,8 @@ class SersicResults:
         return values
 
     def _raise_missing(self, index):
-        msg = f"galaxy {index} was not measured: {', '.join(decode_flags(self.flags[index]))}"
+        why = ", ".join(decode_flags(self.flags[index])) or "its most likely model has no shape"
+        msg = f"galaxy {index} was not measured: {why}"
         raise ValueError(msg)
 
     def _values_in_pixels(self, index, **known):
@@ -326,20 +327,20 @@ class SersicResults:
             In pixels of the cutout and in its unit, with arrays where ``known`` are arrays; the
             amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4).
         """
-        if self.parts or component:
-            check_row(index, len(self))
+        check_row(index, len(self))
+        parts = self.parts_of(index)
+        if parts or component:
             if np.isnan(self.median("mag")[index]):
                 self._raise_missing(index)
             values = {name: rows[index] for name, rows in self.columns.items()}
             values |= {name: self.median(name)[index] for name in ("x_0", "y_0")}
-            options = {"component": component, "known": known}
-            return parts2d(values, self.parts, self.frame[index], **options)
+            return parts2d(values, parts, self.frame[index], component=component, known=known)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]
         return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])
 
     def model_image(
-        self, index, cutout, *, psf=None, psf_oversampling=None, sky=True, component=None, **known
+        self, index, cutout, *, psf=None, psf_oversampling=None, sky=None, component=None, **known
     ):
         """Render a galaxy as it would look in the cutout, without noise.
 
@@ -354,7 +355,7 @@ class SersicResults:
         psf_oversampling : int, optional
             Pixels of ``psf`` on a side of a pixel of the cutout; by default as in the prediction.
         sky : bool, optional
-            Whether to add the sky that was fitted, if one was.
+            Whether to add the sky that was fitted; by default to the whole, not to a component.
         component : str, optional
             The part to render, such as ``'bulge'``; by default all.
         **known : float
@@ -373,22 +374,22 @@ class SersicResults:
             If the cutout is not the one that was measured, there is no PSF, or no prediction.
         """
         check_row(index, len(self))
+        sky = component is None if sky is None else sky
         cutout = as_image(cutout, "cutout")
         self.inputs.check(index, cutout, self.shapes[index])
         psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
         if self.parts or component:
             if np.isnan(self.median("mag")[index]):
                 self._raise_missing(index)
-            options = {"component": component, "known": known}
-            one = self.posterior[[index]], self.frame[[index]]
-            image = draw_parts(*one, psfs, cutout.data.shape, **options)
-            return image + sky * np.nan_to_num(self.columns["sky"][index])
-        absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
-        if absent:
-            shape = measure_shape(cutout)
-            known |= {name: shape[name] for name in absent}
-        values = self._values_in_pixels(index, **known)
-        image = draw_model(values, self.frame[[index]], psfs, cutout.data.shape)
+            one = self.posterior[[index]], self.frame[[index]], psfs, cutout.data.shape
+            image = draw_parts(*one, component=component, known=known)
+        else:
+            absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
+            if absent:
+                shape = measure_shape(cutout)
+                known |= {name: shape[name] for name in absent}
+            values = self._values_in_pixels(index, **known)
+            image = draw_model(values, self.frame[[index]], psfs, cutout.data.shape)
         if sky and "sky" in self.columns:
             image += np.nan_to_num(self.columns["sky"][index])
         return image

@@ -133,8 +133,8 @@ def combined(components):
     if isinstance(components, Component):
         found = {"point" if isinstance(components, PointSource) else "galaxy": components}
     if not isinstance(found, dict):
-        names = ", ".join(map(repr, (*NAMED, "auto")))
-        msg = f"model={components!r} must be {names}, a Model, or {_POSSIBLE}"
+        names = ", ".join(map(repr, NAMED))
+        msg = f"model={components!r} must be {names}, Model.auto(), a Model, or {_POSSIBLE}"
         raise ValueError(msg)
     if not 1 <= len(found) <= 2:
         msg = f"model has {counted(len(found), 'component')}: it must be {_POSSIBLE}"

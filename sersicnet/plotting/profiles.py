@@ -24,7 +24,7 @@ _LEAST_SNR = 1.0
 _LIMIT = 2.0
 
 
-def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
+def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     r"""Plot the surface brightness of a galaxy against radius, with its model and residuals.
 
     Pixels are averaged in elliptical annuli with the center, axis ratio and angle that were
@@ -37,10 +37,10 @@ def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
 
     Parameters
     ----------
-    results : `~sersicnet.SersicResults`
-        Results of the galaxy.
     cutout : `~astropy.nddata.NDData` or 2-D array
-        The cutout that it was measured in.
+        The cutout of the galaxy.
+    results : `~sersicnet.SersicResults`
+        Results of the same cutout.
     index : int, optional
         Row of the galaxy in ``results``.
     psf : (K, L) array_like, optional
@@ -75,7 +75,7 @@ def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
     >>> results = SersicNet.from_pretrained().predict(
     ...     [cutout], psf=star, pixel_scale=0.2, zeropoint=27
     ... )
-    >>> brightness, residual = plot_profile(results, cutout)
+    >>> brightness, residual = plot_profile(cutout, results)
     >>> brightness.get_ylabel()
     'surface brightness [mag arcsec$^{-2}$]'
     """
@@ -94,7 +94,7 @@ def plot_profile(results, cutout, *, index=0, psf=None, figure=None, ax=None):
     figure = canvas(figure, ax, (4.4, 4.8), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     faintest = _draw_data(axes[0], radius, data, errors, brightness)
-    parts = [name for name, _ in results.parts or ()]
+    parts = [name for name, _ in results.parts_of(index)]
     for name, color in zip(parts, PART_COLORS, strict=False):
         part = annuli.mean(results.model_image(index, cutout, component=name, **options))
         axes[0].plot(radius, brightness(part), color=color, ls="--", label=name)

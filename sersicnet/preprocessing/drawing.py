@@ -10,7 +10,7 @@ from sersicnet.model.labels import LOG_FLUX, stack_labels
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.part_models import PartModels
 
-__all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d"]
+__all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d", "shown_parts"]
 
 # Pixels of the PSF on the longer side of the largest image that is drawn, which takes 3 GB.
 _MOST_PIXELS = 5000
@@ -79,6 +79,23 @@ def draw_parts(posterior, frame, psfs, shape, *, component=None, known=()):
         parts = parts.of_part(names.index(component))
     moved = parts.on(_pixels(frame, psfs, shape))
     return _drawn(moved.labels[0], psfs, shape, profiles=moved.profiles)
+
+
+def shown_parts(posterior):
+    """Return name and profile of each part of one galaxy, as pictures show it.
+
+    Parameters
+    ----------
+    posterior : `~sersicnet.inference.FitDensity` or one over several models
+        Posterior of one galaxy.
+
+    Returns
+    -------
+    tuple
+        Empty for one Sersic profile.
+    """
+    posterior = getattr(posterior, "winner", posterior)
+    return getattr(posterior, "parts", None) or ()
 
 
 def _names(parts, component):
@@ -203,10 +220,9 @@ def parts2d(values, parts, frame, *, component=None, known=None):
         if part not in wanted:
             continue
         if profile == "point":
-            msg = (
-                f"{part} is a point source, which has no model of astropy before the PSF: "
-                "component= gives one of the other parts"
-            )
+            msg = f"{part} is a point source, which has no model of astropy before the PSF"
+            if len(names) > 1:
+                msg += ": component= gives one of the other parts"
             raise ValueError(msg)
         own = {name: values[f"{name}_{part}"] for name in ("mag", "r_eff", "n", "q", "theta")}
         if np.isnan(own["mag"]).all():

@@ -140,10 +140,31 @@ def test_pictures_are_of_the_best_model(chosen, galaxies):
     disk = chosen.model_image(2, galaxies[2], component="disk", sky=False)
     assert 0 < disk.sum() < 1.2 * NOISE * 10**3.8
     with pytest.raises(ValueError, match="not one Sersic profile"):
-        chosen.values(0)
+        chosen.values(2)
     assert chosen.to_model(2, component="disk").n == 1
     with pytest.raises(ValueError, match="disk: the most likely model does not have this part"):
         chosen.to_model(1, component="disk")
+
+
+def test_models_and_profiles_are_of_the_best_model(chosen, galaxies):
+    assert [part.name for part in chosen.to_model(2)] == ["bulge", "disk"]
+    with pytest.raises(ValueError, match=r"point is a point source, which has no model .* PSF$"):
+        chosen.to_model(1)
+    pytest.importorskip("matplotlib")
+    from sersicnet.plotting import plot_profile
+
+    shown = [line.get_label() for line in plot_profile(galaxies[2], chosen, index=2)[0].lines]
+    assert {"bulge", "disk", "model"} <= set(shown)
+    assert "point" not in shown
+
+
+def test_parts_have_no_sky_unless_it_is_asked_for(chosen, galaxies):
+    row = chosen[2]
+    parts = [row.model_image(0, galaxies[2], component=name) for name in ("bulge", "disk")]
+    whole = row.model_image(0, galaxies[2], sky=False)
+    assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-4 * whole.max())
+    with_sky = row.model_image(0, galaxies[2], component="disk", sky=True)
+    assert_allclose(with_sky - parts[1], row.to_table()["sky"][0], rtol=1e-3, atol=1e-6)
 
 
 def test_too_few_draws_give_no_probability(net, galaxies):

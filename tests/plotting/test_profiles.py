@@ -40,6 +40,9 @@ class Results:
     pixel_shapes = MappingProxyType({"q_pix": np.array([Q])})
     frame = SimpleNamespace(pixel_scale=np.array([SCALE]), zeropoint=np.array([ZEROPOINT]))
 
+    def parts_of(self, index):
+        return self.parts
+
     def median(self, name):
         return np.array([{"theta": THETA}.get(name, SIDE // 2)])
 
@@ -59,7 +62,7 @@ def points(ax):
 
 
 def test_profile_of_a_known_galaxy():
-    brightness, residual = plot_profile(Results(), make_cutout(), index=0)
+    brightness, residual = plot_profile(make_cutout(), Results(), index=0)
     arcsec, mag = points(brightness)
     total = 300 * np.exp(-arcsec / SCALE / 4) + 100 * np.exp(-arcsec / SCALE / 8)
     expected = ZEROPOINT - 2.5 * np.log10(total / SCALE**2)
@@ -76,8 +79,8 @@ def test_profile_of_a_point_source():
     """In circles, in which a flat galaxy is fainter than along its major axis."""
     star = Results()
     star.pixel_shapes = {"q_pix": np.array([np.nan])}
-    _, mag = points(plot_profile(star, make_cutout())[0])
-    _, along = points(plot_profile(Results(), make_cutout())[0])
+    _, mag = points(plot_profile(make_cutout(), star)[0])
+    _, along = points(plot_profile(make_cutout(), Results())[0])
     assert (mag[5:10] > along[5:10]).all()
 
 
@@ -89,13 +92,13 @@ def test_errors_hold_in_noise_of_any_correlation(sigma):
     pulls = []
     for each in noise:
         cutout = make_cutout(each, sigma=noise.std())
-        pulls.append(points(plot_profile(Results(), cutout)[1])[1][5:])
+        pulls.append(points(plot_profile(cutout, Results())[1])[1][5:])
     assert 0.8 < np.std(pulls) < 1.2
 
 
 def test_faint_means_are_upper_limits():
     noise = np.random.default_rng(2).normal(0, 30, (SIDE, SIDE))
-    brightness, residual = plot_profile(Results(), make_cutout(noise, sigma=30))
+    brightness, residual = plot_profile(make_cutout(noise, sigma=30), Results())
     n_limits = len(brightness.collections[-1].get_offsets())
     assert n_limits > 3
     assert len(points(brightness)[0]) + n_limits == len(points(residual)[0])
@@ -106,12 +109,12 @@ def test_masked_pixels_do_not_count():
     mask = radius() < 3
     cutout = make_cutout(mask=mask)
     cutout.data[mask] = 1e9
-    _, residual = plot_profile(Results(), cutout)
+    _, residual = plot_profile(cutout, Results())
     arcsec, pulls = points(residual)
     assert arcsec.min() > 2 * SCALE
     np.testing.assert_allclose(pulls, 0, atol=1e-6)
     with pytest.raises(ValueError, match="no annulus around the galaxy"):
-        plot_profile(Results(), make_cutout(mask=np.ones((SIDE, SIDE), bool)))
+        plot_profile(make_cutout(mask=np.ones((SIDE, SIDE), bool)), Results())
 
 
 def test_profiles_need_shape_and_center():
@@ -122,4 +125,4 @@ def test_profiles_need_shape_and_center():
     psf = np.zeros((5, 5))
     psf[2, 2] = 1
     with pytest.raises(ValueError, match="theta, x_0, y_0 were not predicted"):
-        plot_profile(results, noise, psf=psf)
+        plot_profile(noise, results, psf=psf)
