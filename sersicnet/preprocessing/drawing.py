@@ -225,9 +225,6 @@ def parts2d(values, parts, frame, *, component=None, known=None):
                 msg += ": component= gives one of the other parts"
             raise ValueError(msg)
         own = {name: values[f"{name}_{part}"] for name in ("mag", "r_eff", "n", "q", "theta")}
-        if np.isnan(own["mag"]).all():
-            msg = f"{part}: the most likely model does not have this part"
-            raise ValueError(msg)
         own |= {name: values[name] for name in ("x_0", "y_0")}
         own = frame.in_pixels(own)
         model = sersic2d(own, zeropoint=frame.zeropoint, pixel_scale=frame.pixel_scale)

@@ -142,7 +142,7 @@ def test_pictures_are_of_the_best_model(chosen, galaxies):
     with pytest.raises(ValueError, match="not one Sersic profile"):
         chosen.values(2)
     assert chosen.to_model(2, component="disk").n == 1
-    with pytest.raises(ValueError, match="disk: the most likely model does not have this part"):
+    with pytest.raises(ValueError, match="component='disk': there are the parts point"):
         chosen.to_model(1, component="disk")
 
 
