@@ -9,6 +9,7 @@ import torch
 from helpers import cutouts
 from helpers.stars import draw_star
 from sersicnet.model.labels import components
+from sersicnet.model.parts import scene_images
 from sersicnet.model.profile import psf_transform, sersic_images
 
 NOISE = 2.0
@@ -47,3 +48,11 @@ def add_noise(images, seed=1):
 
 def make_cutout(data, *, noise=NOISE, **changes):
     return cutouts.make_cutout(data, **({"noise": noise, "psf": star()} | changes))
+
+
+def draw_parts(labels, profiles, *, size, seed=1, **options):
+    """A cutout of a galaxy of several parts, whose labels follow each other."""
+    transform = psf_transform(torch.as_tensor(star()), size)
+    labels = torch.tensor([labels], dtype=torch.float64)
+    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
+    return make_cutout(add_noise(image, seed), **options)

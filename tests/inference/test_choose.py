@@ -5,9 +5,8 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
-import torch
 from astropy.utils.exceptions import AstropyUserWarning
-from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from helpers.rendered import NOISE, draw_parts, labels_of, make_cutout
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model
@@ -15,8 +14,6 @@ from sersicnet.flags import Flags
 from sersicnet.inference import ImportanceSampling, LevenbergMarquardt, choose
 from sersicnet.inference.fits import fit_batch
 from sersicnet.model.choice import AUTO
-from sersicnet.model.parts import scene_images
-from sersicnet.model.profile import psf_transform
 
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
@@ -24,22 +21,15 @@ TRUTH = ["sersic", "point", "sersic+exp", "point+exp"]
 SOME = ("point", "point+exp")
 
 
-def draw(labels, profiles, *, size=32, seed=1):
-    transform = psf_transform(torch.as_tensor(star()), size)
-    labels = torch.tensor([labels], dtype=torch.float64)
-    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
-    return make_cutout(add_noise(image, seed))
-
-
 @pytest.fixture(scope="module")
 def galaxies():
     """One of each model, in the order of `TRUTH`."""
     single = labels_of(log_flux=3.3, r_eff=2.5, n=2.5, q=0.6, theta=20, dx=0.3, dy=-0.2)
     return [
-        draw(single, ("sersic",)),
-        draw([3.6, 0.4, 0.5], ("point",), seed=2),
-        draw(BULGE + DISK, ("sersic", "sersic"), seed=3),
-        draw([3.4, 0.3, -0.2, *DISK], ("point", "sersic"), seed=4),
+        draw_parts(single, ("sersic",), size=32),
+        draw_parts([3.6, 0.4, 0.5], ("point",), size=32, seed=2),
+        draw_parts(BULGE + DISK, ("sersic", "sersic"), size=32, seed=3),
+        draw_parts([3.4, 0.3, -0.2, *DISK], ("point", "sersic"), size=32, seed=4),
     ]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.populations import frame_of
-from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from helpers.rendered import NOISE, draw_parts, labels_of, make_cutout
 from helpers.sky import OBLONG, make_oblong
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -13,8 +13,6 @@ from sersicnet import Model, Population, Sersic, SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.composites import LAYOUTS, Composite
 from sersicnet.model.labels import part_slices
-from sersicnet.model.parts import scene_images
-from sersicnet.model.profile import psf_transform
 
 BULGE = labels_of(log_flux=3.6, r_eff=2, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=4.0, r_eff=9, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
@@ -22,20 +20,13 @@ NUCLEUS = [3.5, 0.3, -0.2]
 NAMES = list(LAYOUTS)
 
 
-def draw(labels, profiles, *, size=128, seed=1, **options):
-    transform = psf_transform(torch.as_tensor(star()), size)
-    labels = torch.tensor([labels], dtype=torch.float64)
-    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
-    return make_cutout(add_noise(image, seed), **options)
-
-
 @pytest.fixture(scope="module")
 def galaxies():
     """A bulge and a disk, a nucleus and a disk, and a star."""
     return [
-        draw(BULGE + DISK, ("sersic", "sersic")),
-        draw(NUCLEUS + DISK, ("point", "sersic"), seed=2),
-        draw([4.0, 0.4, 0.5], ("point",), seed=3),
+        draw_parts(BULGE + DISK, ("sersic", "sersic"), size=128),
+        draw_parts(NUCLEUS + DISK, ("point", "sersic"), size=128, seed=2),
+        draw_parts([4.0, 0.4, 0.5], ("point",), size=128, seed=3),
     ]
 
 
@@ -125,7 +116,7 @@ def test_a_host_behind_a_bright_nucleus_is_judged(net):
     cutouts = []
     for n in (4, 1):
         host = labels_of(log_flux=4.4, r_eff=9, n=n, q=0.6, dx=0.3, dy=-0.2)
-        cutouts.append(draw(nucleus + host, ("point", "sersic"), seed=n))
+        cutouts.append(draw_parts(nucleus + host, ("point", "sersic"), size=128, seed=n))
     found = net.predict(cutouts, model="point+exp")
     assert (found.median("r_eff") == 0).all()
     assert (found.columns["n_pixels"] > 200).all()  # 84 are near the nucleus
@@ -197,7 +188,8 @@ def test_pixels_that_are_not_square(net):
     wcs = make_oblong(OBLONG, crpix=(32.5, 32.5))
     options = {"wcs": wcs, "meta": {"MAGZP": 25.0}}
     cutouts = [
-        draw([light, 0, 0, *host], ("point", "sersic"), size=64, **options) for light in (3.5, 4.3)
+        draw_parts([light, 0, 0, *host], ("point", "sersic"), size=64, **options)
+        for light in (3.5, 4.3)
     ]
     found = net.predict(cutouts, model="point+exp")
     host_on_sky = found.samples(100)["r_eff_disk"]

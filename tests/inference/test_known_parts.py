@@ -5,14 +5,12 @@ import pytest
 import torch
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.populations import frame_of
-from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from helpers.rendered import NOISE, draw_parts, labels_of
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Exponential, Model, NormalPrior, PointSource, Sersic
 from sersicnet.flags import Flags
 from sersicnet.inference.composites import Composite
-from sersicnet.model.parts import scene_images
-from sersicnet.model.profile import psf_transform
 from sersicnet.model.scene_prior import log_density
 
 BULGE = labels_of(log_flux=3.4, r_eff=1.5, n=4, q=0.8, theta=50, dx=0.3, dy=-0.2)
@@ -37,17 +35,10 @@ TRUTH = {
 TRUTH["mag"] = 25 - 2.5 * np.log10(NOISE * (10**3.4 + 10**3.8))
 
 
-def draw(labels, profiles, *, size=64, seed=1):
-    transform = psf_transform(torch.as_tensor(star()), size)
-    labels = torch.tensor([labels], dtype=torch.float64)
-    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
-    return make_cutout(add_noise(image, seed))
-
-
 @pytest.fixture(scope="module")
 def galaxies():
     """A bulge and a disk, with two draws of the noise."""
-    return [draw(BULGE + DISK, ("sersic", "sersic"), seed=seed) for seed in (1, 2)]
+    return [draw_parts(BULGE + DISK, ("sersic", "sersic"), size=64, seed=seed) for seed in (1, 2)]
 
 
 def value(table, name):
@@ -161,7 +152,7 @@ def test_the_order_of_components_does_not_matter(net, galaxies):
 
 def test_a_nucleus_and_its_host(net):
     host = labels_of(log_flux=4.0, r_eff=5, n=1.5, q=0.6, dx=0.3, dy=-0.2)
-    cutout = draw(NUCLEUS + host, ("point", "sersic"))
+    cutout = draw_parts(NUCLEUS + host, ("point", "sersic"), size=64)
     model = Model({"host": Sersic(n=NormalPrior(1.5, 0.01)), "agn": PointSource(x_0=31.8)})
     found = net.predict([cutout], model=model)
     table = found.to_table()
@@ -175,7 +166,7 @@ def test_a_nucleus_and_its_host(net):
 
 def test_a_star_at_a_known_place(net):
     """The magnitude is that of forced photometry."""
-    cutout = draw(NUCLEUS, ("point",))
+    cutout = draw_parts(NUCLEUS, ("point",), size=64)
     found = net.predict([cutout], model=PointSource(x_0=31.8, y_0=31.3))
     assert_array_equal(found.median("x_0"), 31.8)
     assert_array_equal(found.error("y_0"), 0)

@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers.rendered import NOISE, add_noise, labels_of, make_cutout, star
+from helpers.rendered import NOISE, draw_parts, labels_of
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
 from sersicnet.inference import ImportanceSampling
 from sersicnet.inference.composites import LAYOUTS
 from sersicnet.model.labels import ellipticity
-from sersicnet.model.parts import scene_images
 from sersicnet.model.prior import E_MAX
-from sersicnet.model.profile import psf_transform
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_density
 
@@ -21,18 +19,11 @@ DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
 FEW = ImportanceSampling(ess=100, min_ess=20, max_samples=768)
 
 
-def draw(labels, profiles, *, size=32, seed=1):
-    transform = psf_transform(torch.as_tensor(star()), size)
-    labels = torch.tensor([labels], dtype=torch.float64)
-    image = scene_images(labels, transform, profiles=profiles, stamp_size=size)[0].numpy()
-    return make_cutout(add_noise(image, seed))
-
-
 @pytest.fixture(scope="module")
 def galaxies():
     return [
-        draw(BULGE + DISK, ("sersic", "sersic")),
-        draw([3.2, 0.3, -0.2, *DISK], ("point", "sersic"), seed=2),
+        draw_parts(BULGE + DISK, ("sersic", "sersic"), size=32),
+        draw_parts([3.2, 0.3, -0.2, *DISK], ("point", "sersic"), size=32, seed=2),
     ]
 
 
