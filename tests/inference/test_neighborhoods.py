@@ -41,7 +41,7 @@ def test_stamps_with_neighbors_have_the_units_of_those_without(around):
 
 def test_the_network_measures_neighbors_in_their_place(around, net):
     points = np.random.default_rng(1).normal(size=(32, 7))
-    options = {"points": points, "ways": (0,), "batch_size": 64}
+    options = {"flow": net.network_.flow, "points": points, "ways": (0,), "batch_size": 64}
     evaluate = partial(predict_posterior, net.network_, **options)
     found = around.measured_neighbors([1], around.masked.stamps, evaluate)
     assert found[1].shape == (2, 8)
