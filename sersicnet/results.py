@@ -292,13 +292,12 @@ class SersicResults:
         return values
 
     def _raise_missing(self, index):
-        why = ", ".join(decode_flags(self.flags[index])) or "its most likely model has no shape"
+        why = ", ".join(decode_flags(self.flags[index])) or "one profile is not likely enough"
         msg = f"galaxy {index} was not measured: {why}"
         raise ValueError(msg)
 
     def _values_in_pixels(self, index, **known):
         """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
-        check_row(index, len(self))
         in_pixels = {name: known.pop(name) for name in PIXEL_SHAPE if name in known}
         if len(in_pixels) == 1:
             msg = f"{next(iter(in_pixels))} is given alone: r_eff_pix and q_pix belong together"

@@ -21,7 +21,7 @@ MAX_ITERATIONS = 60  # for each part of a galaxy
 TOLERANCE = 2e-4
 # The same where float32 finds no better place any more: 0.3 errors.
 _STALLED = 0.05
-# Fits of several parts end when their cost falls by less than this in a round of so many steps:
+# Fits of several parts end when their cost falls by less than this in a round of this many steps:
 # they wander along a valley of parts that the image does not hold.
 _LITTLE = 0.02
 _ROUND = 10
