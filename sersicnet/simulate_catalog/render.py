@@ -6,10 +6,11 @@ many others are drawn, in which order and by how many processes.
 
 import multiprocessing
 import signal
+import threading
 import warnings
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from itertools import chain
 
@@ -107,13 +108,40 @@ def _map(tasks, n_jobs):
         running = deque()
         try:
             for task in tasks:
-                running.append(pool.submit(_render_chunk, task))
+                with _signals_held():  # a process whose start they cut short prints a traceback
+                    running.append(pool.submit(_render_chunk, task))
                 if len(running) == 2 * n_jobs:
                     yield running.popleft().result()
             while running:
                 yield running.popleft().result()
         finally:  # whoever interrupts does not wait for the rest
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _signals_held():
+    """Let Ctrl-C and SIGTERM wait until the end of the block; only the main thread receives them.
+
+    What starts within never receives Ctrl-C, where the system has masks of signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, lambda number, _: came.append(number))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _render_chunk(task):

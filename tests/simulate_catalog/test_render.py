@@ -1,6 +1,8 @@
 """Simulated galaxies are what their truth says, reproducibly, whatever else is drawn."""
 
+import signal
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import astropy.units as u
@@ -92,6 +94,31 @@ def test_number_of_processes_does_not_change_a_bit():
     catalog = draw_catalog(11, config, seed=2)
     alone, together = (list(render_catalog(catalog, config, seed=2, n_jobs=n)) for n in (1, 2))
     assert_same_cutouts(alone, together)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_until_a_process_has_been_started(number, monkeypatch):
+    """One that arrives in between leaves a process without its task, which prints a traceback."""
+    submit = ProcessPoolExecutor.submit
+    began = []
+
+    def interrupted(pool, *task):
+        signal.raise_signal(number)
+        began.append(submit(pool, *task))
+        return began[-1]
+
+    def stop(*_):
+        raise InterruptedError
+
+    before = signal.signal(number, stop)
+    try:
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+        with pytest.raises(InterruptedError):
+            next(render_catalog(draw_catalog(1, SMALL, seed=1), SMALL, seed=1, n_jobs=2))
+        assert len(began) == 1
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
 
 
 def test_galaxy_does_not_depend_on_the_others():
