@@ -16,8 +16,8 @@ wide posterior, and wide posteriors would seem too wide.)
 """
 
 import numpy as np
+import scipy  # its stats take half a second: imported where they are used
 from astropy.table import QTable
-from scipy import stats
 
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.ranks import (
@@ -108,7 +108,7 @@ def coverage_table(
             error = np.nan
             if n:
                 coverage = inside / n
-                error = stats.beta.std(inside + 1, n - inside + 1)
+                error = scipy.stats.beta.std(inside + 1, n - inside + 1)
             yield {"level": level, "coverage": coverage, "coverage_err": error}
 
     columns = ("level", "coverage", "coverage_err")
@@ -189,7 +189,7 @@ def sbc_table(samples, truth, *, strata=None, parameters=None, seed=0):
     def score(ranks):
         row = {"ks": np.nan, "p_value": np.nan}
         if len(ranks):
-            row["ks"], row["p_value"] = stats.kstest(ranks, "uniform")
+            row["ks"], row["p_value"] = scipy.stats.kstest(ranks, "uniform")
         yield row
 
     return _score_ranks(samples, truth, score, ("ks", "p_value"), strata, parameters, seed)
@@ -342,7 +342,7 @@ def chance_deviation(n_galaxies, *, probability=0.95):
             f"probability={probability} between 0 and 1"
         )
         raise ValueError(msg)
-    return float(stats.kstwo.ppf(probability, n_galaxies))
+    return float(scipy.stats.kstwo.ppf(probability, n_galaxies))
 
 
 def _score_ranks(samples, truth, score, columns, strata, parameters, seed):

@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm, qmc
+import scipy  # its stats take half a second: imported where they are used
+from scipy.special import ndtri
 
 from sersicnet.inference.totals import joined_labels
 from sersicnet.networks.densities import named_part_samples, parameter_samples, summarize
@@ -112,8 +113,8 @@ def _as_columns(found):
 @lru_cache
 def _points(n_parameters):
     """Evenly spread standard normal points, (S, P)."""
-    uniform = qmc.Sobol(n_parameters, seed=_SEED).random_base2(_LOG_DRAWS)
-    return norm.ppf(uniform)
+    uniform = scipy.stats.qmc.Sobol(n_parameters, seed=_SEED).random_base2(_LOG_DRAWS)
+    return ndtri(uniform)
 
 
 def _symmetric_roots(posterior, rows):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit, logit, logsumexp
-from scipy.stats import norm, qmc
+import scipy  # its stats take half a second: imported where they are used
+from scipy.special import expit, logit, logsumexp, ndtri
 
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
@@ -196,4 +196,4 @@ class Mixture:
 @lru_cache
 def _normal_points(n, n_coordinates):
     """Return evenly spread standard normal points, (n, D)."""
-    return norm.ppf(qmc.Sobol(n_coordinates, seed=0).random(n))
+    return ndtri(scipy.stats.qmc.Sobol(n_coordinates, seed=0).random(n))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sersicnet._rows import Rows, own_normal
 from sersicnet.inference.totals import joined_labels
@@ -274,7 +274,7 @@ def _disk_quantiles(posterior, held, disk):
     # q falls where the ellipticity rises
     sizes = [np.maximum(_at(level, size, along), 0) for level in LEVELS[::-1]]
     q = axis_ratio(E_MAX * np.tanh(sizes))
-    spread = norm.ppf(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(size, 1e-9))
+    spread = ndtri(LEVELS[2]) * 0.5 * np.degrees(across / np.maximum(size, 1e-9))
     spread = np.minimum(spread, (LEVELS[2] - 0.5) * 180)  # that of a uniform angle
     theta = wrap_theta(np.degrees(angle(*mean.T)))
     return q, np.stack([theta - spread, theta, theta + spread])
@@ -300,7 +300,7 @@ def _at(level, mean, width):
     """Return a quantile of normal numbers; the median needs no width."""
     if level == 0.5:
         return mean
-    return mean + norm.ppf(level) * width
+    return mean + ndtri(level) * width
 
 
 def _disk_widths(mean, covariance, size):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sersicnet._rows import Rows, own_normal
 from sersicnet._settings import check_positive, check_seed
@@ -68,7 +68,7 @@ class NormalDensity(Rows):
         """Compute quantiles of the parameters at ``LEVELS``, (P, 3, N) `~numpy.ndarray`."""
         quantiles = []
         for level in LEVELS:
-            labels = self.mean + norm.ppf(level) * self.scale
+            labels = self.mean + ndtri(level) * self.scale
             named = dict(zip(self.names, labels.T, strict=True))
             with np.errstate(over="ignore"):  # errors have no upper bound
                 values = frame.from_labels(named, parameters)
@@ -90,7 +90,7 @@ class NormalDensity(Rows):
         direction = np.arctan2(e2, e1)
         size = np.maximum(length(e1, e2), 1e-9)
         across = np.hypot(np.sin(direction) * s1, np.cos(direction) * s2)
-        width = 0.5 * np.degrees(across / size) * norm.ppf(LEVELS[2])
+        width = 0.5 * np.degrees(across / size) * ndtri(LEVELS[2])
         return np.minimum(width, 0.34 * 180)
 
 
