@@ -73,6 +73,16 @@ class Layout:
         return any(kind_of(name) == "at_dx" for name in self.known)
 
     @cached_property
+    def is_plain(self):
+        """Whether each label has a parameter of its own, in the order of the labels."""
+        names = []
+        for part, profile in self.parts:
+            for kind in PROFILE_LABELS[profile]:
+                own = f"{kind}.{part}"
+                names.append(own if own in self.free else kind)
+        return self.free == tuple(names)
+
+    @cached_property
     def logits(self):
         """Columns of parameters whose unconstrained values are logits."""
         return [column for column, name in enumerate(self.free) if kind_of(name) in LIMITS]

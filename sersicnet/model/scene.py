@@ -138,8 +138,31 @@ class Scene(Rows):
 
     def slopes(self, values):
         """Return derivatives of the labels by the parameters, (N, K, P) for (N, P)."""
+        if self.layout.is_plain:
+            return self._plain_slopes(values)
         jacobian = torch.func.jacrev(self.layout.labels)
         return torch.func.vmap(jacobian)(values, self._known_at(values))
+
+    @torch.enable_grad()
+    def _plain_slopes(self, values):
+        """Return the same where each label has a parameter of its own.
+
+        Labels that have no parameter in common are summed: three sums have all derivatives.
+        """
+        values = values.detach().clone().requires_grad_()
+        labels = self.layout.labels(values, self._known_at(values))
+        firsts = [disk.start for disk in self.layout.disks]
+        slopes = values.new_zeros(*labels.shape, values.shape[1])
+        for columns in (self.layout.single, firsts, [first + 1 for first in firsts]):
+            if not columns:
+                continue
+            total = labels[:, columns].sum()
+            (slope,) = torch.autograd.grad(total, values, retain_graph=True)
+            slopes[:, columns, columns] = slope[:, columns]
+            if columns is not self.layout.single:
+                others = [first + (first in columns) for first in firsts]
+                slopes[:, columns, others] = slope[:, others]
+        return slopes
 
     def _known_at(self, values):
         """The known numbers that belong to parameters, of the shape of these."""

@@ -49,6 +49,16 @@ def test_the_first_parameters_are_those_of_the_galaxy_in_the_middle(scene, label
     assert (slopes[0, 7:, :7] == 0).all()
 
 
+def test_slopes_are_those_of_the_labels(scene, labels):
+    values = scene.values(torch.from_numpy(labels)) + 0.1
+    slopes = scene.slopes(values)
+    for column in range(17):
+        step = torch.zeros(17, dtype=torch.float64)
+        step[column] = 1e-5
+        difference = (scene.labels(values + step) - scene.labels(values - step)) / 2e-5
+        torch.testing.assert_close(slopes[:, :, column], difference, rtol=1e-5, atol=1e-6)
+
+
 def test_the_signal_is_that_of_the_galaxy_in_the_middle(scene, labels):
     brighter = labels.copy()
     brighter[:, 7] += 2
