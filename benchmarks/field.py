@@ -7,8 +7,9 @@
 Two fields of 2048 x 2048 pixels (`benchmarks.sets.fields`), one of Euclid and one of LSST, are
 measured by the network alone, by Levenberg-Marquardt fits that start from its results (four times;
 each galaxy after the models of its neighbors are subtracted), and by SExtractor, with the same
-image, noise map, PSF and detection settings. A detection belongs to the brightest source within 3
-pixels. Needs the program ``source-extractor``. CPU seconds are those of one core.
+image, noise map and PSF, and its own settings of the detection. A detection belongs to the
+brightest source within 3 pixels. Needs the program ``source-extractor``. CPU seconds are those of
+one core.
 """
 
 import tempfile

@@ -14,11 +14,10 @@ by fits (lm), by importance sampling, and by SExtractor, if it is installed: its
 MAG_AUTO. Neighbors are masked.
 
 ``coadd`` has galaxies of 19 to 27 mag. ``empty`` injects the same into noise: the difference is
-what the sources of the coadd do. ``faint`` has galaxies with an S/N of 5 to 10 behind the PSF, and
-a lower detection threshold; it counts super-spreaders, whose radius is measured above three times
-the truth. ``causes`` fits bright galaxies in coadds that have some of the sources each. What was
-measured of a round is kept in the cache, and a run goes on where another one
-ended.
+what the sources of the coadd do. ``faint`` has galaxies with an S/N of 5 to 10 behind the PSF; it
+counts super-spreaders, whose radius is measured above three times the truth. ``causes`` fits bright
+galaxies in coadds that have some of the sources each. What was measured of a round is kept in the
+cache, and a run goes on where another one ended.
 """
 
 from dataclasses import dataclass, replace
@@ -72,7 +71,7 @@ class Part:
     magnitudes: tuple
     number: int
     rounds: dict
-    threshold: float = 1.5
+    threshold: float = 4.5
     sources: tuple | None = None
     min_distance: float = 50.0
 
@@ -82,8 +81,7 @@ NONE = (0.0, 0.0)
 PARTS = {
     "coadd": Part((19.0, 27.0), 4000, {"lm": 4, "importance": 1, "SExtractor": 4}),
     "empty": Part((19.0, 27.0), 1500, {"importance": 0}, sources=NONE),
-    # the threshold of LSST, 5 times the noise of a point source
-    "faint": Part((25.6, 26.5), 4500, {"lm": 2, "importance": 0, "SExtractor": 2}, threshold=1.0),
+    "faint": Part((25.6, 26.5), 4500, {"lm": 2, "importance": 0, "SExtractor": 2}),
 }
 # Coadds with some of the sources; galaxies are farther from each other than in the others.
 BRIGHT = Part((19.0, 21.0), 100, {}, min_distance=100.0)

@@ -85,6 +85,47 @@ def completeness(truth, matches, catalogs, edges):
     return Table(rows=rows)
 
 
+def pairs(truth, matches, fwhm, *, faintest, ratio=10.0, edges=(1, 1.5, 2, 3, 5)):
+    """Count pairs of sources that are both found, by their distance.
+
+    Parameters
+    ----------
+    truth : table
+        True sources, with ``mag``, ``x_0`` and ``y_0`` (pixels).
+    matches : dict of str to int array
+        Results of `match_brightest`, by code.
+    fwhm : float
+        FWHM of the PSF in pixels.
+    faintest : float
+        Magnitude of the faintest sources that count.
+    ratio : float
+        Largest ratio of the fluxes.
+    edges : sequence of float
+        Edges of the bins of distance, in FWHM.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per bin: the number of pairs, and of those that each code has separated.
+    """
+    mag = plain(truth["mag"])
+    bright = np.flatnonzero(mag < faintest)
+    places = np.column_stack([plain(truth["x_0"]), plain(truth["y_0"])])[bright]
+    found = KDTree(places).query_pairs(edges[-1] * fwhm, output_type="ndarray")
+    distance = np.hypot(*(places[found[:, 0]] - places[found[:, 1]]).T) / fwhm
+    one, other = bright[found].T
+    like = 0.4 * np.abs(mag[one] - mag[other]) < np.log10(ratio)
+    rows = []
+    for lower, upper in pairwise(edges):
+        inside = like & _between(distance, lower, upper)
+        row = {"distance in FWHM": f"{lower:g}-{upper:g}", "pairs": int(inside.sum())}
+        for code, match in matches.items():
+            both = (match[one] >= 0) & (match[other] >= 0)
+            row[code] = int((inside & both).sum())
+        rows.append(row)
+    return Table(rows=rows)
+
+
 def accuracy(measured, truth, edges):
     """Score isolated and blended galaxies by true magnitude.
 

@@ -55,6 +55,8 @@ _SETTINGS = {
     "NTHREADS": "1",
     "VERBOSE_TYPE": "QUIET",
 }
+# The filter of SExtractor's default settings, default.conv.
+_DEFAULT_FILTER = "CONV NORM\n1 2 1\n2 4 2\n1 2 1\n"
 # Settings that leave out sources that are not near given positions.
 _NEAR = {
     "ASSOC_NAME": "near",
@@ -104,8 +106,9 @@ def fit_sersic(
 ):
     """Detect the sources of an image, and fit a Sersic profile to each.
 
-    The settings of the detection are those of `sersicnet.measure.measure_image`: threshold,
-    smallest area, width of the filter, contrast, and size of the boxes of the background.
+    Sources are five pixels above 1.5 times the noise of a pixel in the image that is filtered by a
+    Gaussian with a FWHM of 3 pixels; contrast and boxes of the background are those of
+    `sersicnet.measure.measure_image`.
 
     Parameters
     ----------
@@ -152,6 +155,43 @@ def fit_sersic(
         if residual:
             left = fits.getdata(folder / "residual.fits")
     return Found(table, left, seconds)
+
+
+def detect(data, noise, *, kernel="default", zeropoint):
+    """Detect the sources of an image, without a fit.
+
+    Parameters
+    ----------
+    data, noise : 2-D `~numpy.ndarray`
+        Image, and standard deviation of its pixels.
+    kernel : {'default', 'gauss_3.0'}
+        Filter: that of SExtractor's default settings, or a Gaussian with a FWHM of 3 pixels.
+    zeropoint : float
+        AB magnitude of a flux of 1.
+
+    Returns
+    -------
+    Found
+        Its table has ``x_centroid``, ``y_centroid`` (0-based pixels) and ``mag``.
+    """
+    settings = {name: value for name, value in _SETTINGS.items() if name != "PSF_NAME"}
+    settings["MAG_ZEROPOINT"] = str(zeropoint)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        fits.writeto(folder / "image.fits", data.astype("f4"))
+        fits.writeto(folder / "rms.fits", noise.astype("f4"))
+        if kernel == "default":
+            (folder / "gauss.conv").write_text(_DEFAULT_FILTER)
+        else:
+            _write_filter(folder / "gauss.conv")
+        columns = {"x_centroid": "XWIN_IMAGE", "y_centroid": "YWIN_IMAGE", "mag": _AUTO[0]}
+        (folder / "columns").write_text("\n".join(columns.values()) + "\n")
+        seconds = _run(folder, settings)
+        found = Table.read(folder / "found.fits")
+    table = QTable({name: np.asarray(found[column], float) for name, column in columns.items()})
+    for axis in "xy":
+        table[f"{axis}_centroid"] -= 1
+    return Found(table, None, seconds)
 
 
 def _run(folder, settings):

@@ -12,12 +12,7 @@ from astropy.table import Table
 from scipy import ndimage
 
 from sersicnet.measure.windows import Window, grown, shortage
-from sersicnet.preprocessing.segmentation import (
-    FWHM_OF_SIGMA,
-    PROMINENCE,
-    merge_fragments,
-    smooth_image,
-)
+from sersicnet.preprocessing.segmentation import merge_fragments, smooth_image
 
 __all__ = ["Sources", "cutout_box", "find_sources"]
 
@@ -39,6 +34,11 @@ _FREE = 6
 # Sigma in pixels of the Gaussian that averages what is around an island of light: four reach as far
 # as the guard.
 _AROUND = _GUARD / 4
+# Height of a peak above the saddle toward the next, in units of the noise of the image that shows
+# the parts of blends: chosen where two galaxies are two, and rings stay one (benchmarks.detection).
+_PROMINENCE = 3.0
+# Lowest level at which they are looked for, in the same units: of levels, logarithms are taken.
+_FLOOR = 1.0
 # Columns that photutils measures.
 _MEASURED = ("x", "y", "kron_flux", "kron_flux_err", "half_light_radius", "area")
 
@@ -68,7 +68,7 @@ class Sources:
     table: Table
 
 
-def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, reach):
+def find_sources(read, tile, shape, options, matched, *, positions=None, is_wanted=None, reach):
     """Find the sources of a tile, in a window that is large enough for them.
 
     Parameters
@@ -80,7 +80,9 @@ def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, 
     shape : (int, int)
         Shape of the image.
     options : `~sersicnet.measure.Options`
-        Detection settings: ``threshold``, ``kernel_fwhm``, ``n_pixels`` and ``contrast``.
+        Detection settings: ``threshold``, ``n_pixels`` and ``contrast``.
+    matched : `~sersicnet.measure.matched.MatchedFilter`
+        Filter of the image.
     positions : (2, M) `~numpy.ndarray`, optional
         Positions to measure, x and y in the image, instead of the detected sources.
     is_wanted : callable, optional
@@ -99,6 +101,7 @@ def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, 
     >>> from sersicnet.measure import Options
     >>> from sersicnet.measure.detection import find_sources
     >>> from sersicnet.measure.field import open_field
+    >>> from sersicnet.measure.matched import MatchedFilter
     >>> from sersicnet.measure.sky import map_sky
     >>> from sersicnet.measure.windows import read_window
     >>> y, x = np.mgrid[:90, :80]
@@ -107,7 +110,8 @@ def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, 
     >>> with open_field(data, rms=np.ones(data.shape)) as field:
     ...     sky = map_sky(field, box_size=40, tile_size=90).without_level()
     ...     read = partial(read_window, field, sky, saturation=np.inf)
-    ...     sources = find_sources(read, whole, data.shape, Options(), reach=512)
+    ...     given = (whole, data.shape, Options(), MatchedFilter(3.0))
+    ...     sources = find_sources(read, *given, reach=512)
     >>> sources.table["peak_x", "peak_y"].as_array().tolist()
     [(30, 40)]
     """
@@ -115,16 +119,17 @@ def find_sources(read, tile, shape, options, *, positions=None, is_wanted=None, 
     while True:
         last = margin >= reach
         window = read(grown(tile, margin, shape))
-        islands, smooth = _islands(window, options)
+        islands, smooth = _islands(window, options, matched)
         inside = _labels_in(islands, window.place(tile))
-        if not last and _cut_off(islands, inside, window, shape, options.kernel_fwhm):
+        if not last and _cut_off(islands, inside, window, shape, matched.fwhm):
             margin = min(2 * margin, reach)
             continue
         kept = _without_wings(islands, smooth, window.bad, options.threshold)
         inside = _labels_in(kept, window.place(tile))
-        labels, n_sources = _deblend(kept, inside, smooth, options)
+        fine = np.maximum(matched.finer.apply(window), _FLOOR)
+        labels, n_sources = _deblend(kept, inside, fine, options)
         if positions is None:
-            table = _detected(window, labels, n_sources, smooth, tile)
+            table = _detected(window, labels, n_sources, fine, tile)
         else:
             table = _given(window, labels, tile, positions)
         lacking = 0
@@ -164,16 +169,11 @@ def cutout_box(source):
     return np.transpose([first, first + side - 1])
 
 
-def _islands(window, options):
-    """Numbers of connected regions of light, and the smoothed S/N that shows them.
-
-    Smoothing bridges bad columns and pixels, which would break a source into two.
-    """
+def _islands(window, options, matched):
+    """Numbers of connected regions of light, and the filtered image that shows them."""
     from photutils.segmentation import detect_sources
 
-    snr = np.zeros_like(window.data)
-    np.divide(window.data, window.noise, out=snr, where=~window.bad)
-    smooth = smooth_image(snr, window.bad, sigma=options.kernel_fwhm / FWHM_OF_SIGMA)
+    smooth = matched.apply(window)
     nothing = np.zeros(smooth.shape, np.int32)
     if window.gone.all():
         return nothing, smooth
@@ -191,9 +191,9 @@ def _labels_in(labels, box):
     return found[found > 0]
 
 
-def _cut_off(islands, chosen, window, shape, kernel_fwhm):
+def _cut_off(islands, chosen, window, shape, fwhm):
     """Whether one of the chosen islands goes on beyond the window."""
-    frame = max(_FRAME, int(_KERNEL_REACH * kernel_fwhm) + 1)
+    frame = max(_FRAME, int(_KERNEL_REACH * fwhm) + 1)
     boxes = ndimage.find_objects(islands)
     first = np.array(window.origin)[:, None]
     for label in chosen:
@@ -216,14 +216,14 @@ def _without_wings(islands, smooth, bad, threshold):
     return np.where(np.append(False, alone)[islands], islands, 0)
 
 
-def _deblend(islands, chosen, smooth, options):
+def _deblend(islands, chosen, fine, options):
     """Numbers of the sources in the chosen islands, then of all else, and how many sources."""
     if not len(chosen):
         return np.where(islands > 0, 1, 0), 0
     is_chosen = np.zeros(islands.max() + 1, bool)
     is_chosen[chosen] = True
     light = np.where(is_chosen[islands], islands, 0)
-    pieces = _deblended_pieces(light, smooth, options)
+    pieces = _deblended_pieces(light, fine, options)
     sources = np.zeros_like(islands)
     n_sources = 0
     if pieces is not None:
@@ -236,30 +236,41 @@ def _deblend(islands, chosen, smooth, options):
     return sources, n_sources
 
 
-def _deblended_pieces(light, smooth, options):
+def _deblended_pieces(light, fine, options):
     """The islands in pieces, as photutils deblends them, without fragments; None if there are none.
 
     An island stays, however low its peak: it is above the threshold that the user has asked for.
     """
     from photutils.segmentation import SegmentationImage, deblend_sources
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of thresholds that are spaced in another way
-        pieces = deblend_sources(
-            smooth,
-            SegmentationImage(light),
-            options.n_pixels,
-            contrast=options.contrast,
-            progress_bar=False,
-        )
-    prominence = PROMINENCE * options.threshold
-    return merge_fragments(smooth, pieces, prominence, keep_islands=True)
+    pieces = SegmentationImage(light)
+    several = _several_peaks(light, fine)
+    if len(several):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of thresholds that are spaced in another way
+            pieces = deblend_sources(
+                fine,
+                pieces,
+                options.n_pixels,
+                labels=several,
+                contrast=options.contrast,
+                progress_bar=False,
+            )
+    return merge_fragments(fine, pieces, _PROMINENCE, keep_islands=True)
 
 
-def _detected(window, labels, n_sources, smooth, tile):
+def _several_peaks(light, fine):
+    """The islands with more than one peak: no other can be split, and to try takes most time."""
+    high = (light > 0) & (fine >= _FLOOR + _PROMINENCE)
+    is_peak = high & (fine == ndimage.maximum_filter(fine, size=3))
+    labels, counts = np.unique(light[is_peak], return_counts=True)
+    return labels[counts > 1]
+
+
+def _detected(window, labels, n_sources, fine, tile):
     """The table of the sources whose peak is in the tile."""
     numbers = np.arange(1, n_sources + 1)
-    peaks = ndimage.maximum_position(smooth, labels, numbers)
+    peaks = ndimage.maximum_position(fine, labels, numbers)
     peaks = np.array(peaks, dtype=int).reshape(-1, 2) + window.origin
     owned = _is_in(peaks, tile)
     table = _photometry(window, labels, numbers[owned])

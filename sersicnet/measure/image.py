@@ -9,7 +9,8 @@ from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.images import write_background, write_segmentation
-from sersicnet.measure.log import log_inputs, log_results, log_sky
+from sersicnet.measure.log import log_detection, log_inputs, log_results, log_sky
+from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import INFER, check_population, with_population
 from sersicnet.measure.psf_stage import with_psf
@@ -81,12 +82,14 @@ def measure_image(
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
         and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and
         normalization of the PSF), ``SKY``, ``SKYERR`` and ``NOISECOR`` (what a fit assumed),
-        ``THRESH``, ``NOISCALE``, the factor of the noise of relative weights, and ``NOISNEXT`` and
-        ``NOISSUM``, the correlation of the noise of next neighbors and its sum over all distances,
-        where it was measured, ``PHOTONS`` (what was done about the photons of sources) and
-        ``GAIN``, if it is known, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and ``PSFCHI2`` (stars on
-        which the PSF was tried, their light within 2 pixels over that of the PSF, minus 1, its
-        error, and their median chi2). Each column has a description and a UCD.
+        ``THRESH`` and ``KERNFWHM`` (threshold and filter of the detection), ``NFALSE`` (the number
+        of sources that noise alone is expected to make), ``NOISCALE``, the factor of the noise of
+        relative weights, and ``NOISNEXT`` and ``NOISSUM``, the correlation of the noise of next
+        neighbors and its sum over all distances, where it was measured, ``PHOTONS`` (what was done
+        about the photons of sources) and ``GAIN``, if it is known, ``PSFSTARS``, ``PSFLIGHT``,
+        ``PSFLERR`` and ``PSFCHI2`` (stars on which the PSF was tried, their light within 2 pixels
+        over that of the PSF, minus 1, its error, and their median chi2). Each column has a
+        description and a UCD.
 
     Raises
     ------
@@ -125,6 +128,8 @@ def measure_image(
         sky = measurement.map_sky()
         log_sky(measurement, sky)
         measurement = with_psf(measurement, sky)
+        found = describe_detection(measurement, sky)
+        log_detection(measurement.options, found)
         measurement = with_population(measurement, population, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])
@@ -132,7 +137,7 @@ def measure_image(
             write_background(measurement, sky, Path(background_image))
         if segmentation_image is not None:
             write_segmentation(measurement, sky, Path(segmentation_image))
-    table.meta |= sky.describe()
+    table.meta |= sky.describe() | found
     log_results(table)
     if output is not None:
         write_table(table, output, overwrite=True)

@@ -16,7 +16,7 @@ from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["log_inputs", "log_results", "log_sky", "tile_progress"]
+__all__ = ["log_detection", "log_inputs", "log_results", "log_sky", "tile_progress"]
 
 _LOG = logging.getLogger("sersicnet")
 # Progress is logged this many times.
@@ -112,8 +112,25 @@ def log_sky(measurement, sky):
     options = measurement.options
     if options.refine is None:
         log_unused(options.assumptions())
+
+
+def log_detection(options, described):
+    """Log what a source is, and how often noise is one.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        Detection settings.
+    described : dict
+        What `~sersicnet.measure.matched.describe_detection` returns.
+    """
     _LOG.info(
-        "detection: %d or more connected pixels above %g sigma", options.n_pixels, options.threshold
+        "detection: %d or more connected pixels above %g sigma in the image that is filtered by a "
+        "Gaussian of FWHM %.3g pixels; noise alone makes about %.2g sources",
+        options.n_pixels,
+        options.threshold,
+        described["KERNFWHM"],
+        described["NFALSE"],
     )
 
 

@@ -48,6 +48,13 @@ class CorrelationMap:
             return self.whole
         return self.parts[int(np.argmin(np.hypot(*(self.centers - (y, x)).T)))]
 
+    def nearest_in(self, box):
+        """Return the number of the nearest window at each pixel of a pair of slices."""
+        along_y, along_x = box
+        y, x = np.ogrid[along_y, along_x]
+        squares = [(y - center_y) ** 2 + (x - center_x) ** 2 for center_y, center_x in self.centers]
+        return np.argmin(squares, axis=0)
+
     def describe(self):
         """Describe it for ``meta``: correlation of next neighbors, and sum over all distances."""
         if not self.whole.is_known:

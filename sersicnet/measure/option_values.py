@@ -27,7 +27,7 @@ _WORDS = {"psf": (AUTO, STARS), "noise_correlation": (MEASURE,)}
 
 # FWHM of the largest Gaussian that finds sources, in pixels: its wings end within the margin around
 # cutouts that makes the catalog independent of the tiles.
-_LARGEST_KERNEL = 10
+LARGEST_KERNEL = 10
 # Side of the smallest tile: a window is larger by some 200 pixels, and read for each tile.
 _SMALLEST_TILE = 32
 # Side of the smallest box of the sky: in smaller ones, a star is most of the box.
@@ -140,8 +140,9 @@ def _check_numbers(options):
     if not check_number("threshold", options.threshold) > 0:
         msg = f"threshold={options.threshold} must be positive"
         raise ValueError(msg)
-    if not 0 < check_number("kernel_fwhm", options.kernel_fwhm) <= _LARGEST_KERNEL:
-        msg = f"kernel_fwhm={options.kernel_fwhm} must be positive and at most {_LARGEST_KERNEL}"
+    width = options.kernel_fwhm
+    if width is not None and not 0 < check_number("kernel_fwhm", width) <= LARGEST_KERNEL:
+        msg = f"kernel_fwhm={width} must be positive and at most {LARGEST_KERNEL}"
         raise ValueError(msg)
     if not 0 <= check_number("contrast", options.contrast) <= 1:
         msg = f"contrast={options.contrast} must be between 0 and 1"

@@ -137,15 +137,16 @@ class Options:
         "read as well. Neighbors are detected and masked all the same.",
     )
     threshold: float = _option(
-        1.5,
+        4.5,
         "float, optional",
-        "Detection threshold above the sky, in units of the noise of a pixel, after smoothing.",
+        "Detection threshold above the sky, in units of the noise of the filtered image.",
+        "The log and ``meta`` say how many sources noise alone makes.",
     )
-    kernel_fwhm: float = _option(
-        3.0,
+    kernel_fwhm: float | None = _option(
+        None,
         "float, optional",
-        "FWHM in pixels of the Gaussian that smooths the image for the detection, up to 10.",
-        "The FWHM of the PSF finds the most stars and small galaxies.",
+        "FWHM in pixels of the Gaussian that filters the image for the detection, up to 10.",
+        "By default that of the PSF, and at least 3.",
     )
     n_pixels: int = _option(
         5, "int, optional", "Smallest number of connected pixels above the threshold."
@@ -205,8 +206,8 @@ class Options:
     noise_correlation: object = _option(
         MEASURE,
         "'measure', None, (K, K) array_like or path, optional",
-        "Correlation of the noise of two pixels at each distance, that a refinement assumes: that "
-        "of the image (measure), none, or a known one.",
+        "Correlation of the noise of two pixels at each distance, that the detection and a "
+        "refinement assume: that of the image (measure), none, or a known one.",
         "An array has distance 0 in its middle; a path is that of a FITS file with such an array.",
     )
     n_samples: int = _option(
@@ -241,9 +242,8 @@ class Options:
 
     @property
     def measures_correlation(self):
-        """Whether the correlation of the noise is measured: the network alone does not use it."""
-        measured = isinstance(self.noise_correlation, str) and self.noise_correlation == MEASURE
-        return measured and self.refine is not None
+        """Whether the correlation of the noise is measured."""
+        return isinstance(self.noise_correlation, str) and self.noise_correlation == MEASURE
 
     def changed(self):
         """Those that differ from the default, by name."""

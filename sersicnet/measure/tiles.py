@@ -48,6 +48,7 @@ from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.log import tile_progress
+from sersicnet.measure.matched import filter_of
 from sersicnet.measure.neighbors import Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
@@ -326,6 +327,7 @@ class Measurement:
             tile,
             self.field.data.shape,
             self.options,
+            filter_of(self, sky),
             positions=self.positions,
             is_wanted=self.field.is_wanted,
             reach=max(self.options.tile_size, _LEAST_REACH),

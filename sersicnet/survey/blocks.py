@@ -26,6 +26,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
+from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.passes import first_models, fits_neighbors, next_models, replace_rows
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
 from sersicnet.measure.tiles import open_measurement
@@ -244,7 +245,8 @@ class Blocks:
                 sky = measurement.check(sky)
                 measurement = with_psf(measurement, sky)
             psf = keep_psf(measurement, self._psf)
-        record = {"meta": sky.describe(), "warnings": texts, "psf": psf}
+            meta = sky.describe() | describe_detection(measurement, sky)
+        record = {"meta": meta, "warnings": texts, "psf": psf}
         self._sky.write_text(json.dumps(record), encoding="utf-8")
         return sky
 

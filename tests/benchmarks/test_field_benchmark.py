@@ -6,6 +6,7 @@ from astropy.table import Table
 from helpers.fields import SCALE, ZEROPOINT, make_field, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
+from benchmarks import detection
 from benchmarks.common import field_scores as scores
 from benchmarks.common import sextractor
 from benchmarks.sets import fields as scenes
@@ -44,6 +45,46 @@ def test_completeness_counts_galaxies_and_what_is_none():
     assert_array_equal(table["galaxies"], [2, 1, 0])
     assert_array_equal(table["found: one"], [0.5, 1.0, np.nan])
     assert_array_equal(table["false: one"], [1, 0, 0])
+
+
+def test_pairs_are_separated_if_both_are_found():
+    """By distance in FWHM, with a limit of the ratio of fluxes and of the magnitude."""
+    truth = sources([0.0, 5.0, 40.0, 45.0, 80.0, 84.0], [20.0, 21.0, 20.0, 23.0, 21.0, 26.0])
+    found = {"one": np.array([0, 1, 2, 3, 4, 5]), "other": np.array([0, -1, 1, 2, 3, 4])}
+    table = scores.pairs(truth, found, 2.0, faintest=25.0)
+    assert_array_equal(table["pairs"], [0, 0, 1, 0])
+    assert_array_equal(table["one"], [0, 0, 1, 0])
+    assert_array_equal(table["other"], [0, 0, 0, 0])
+
+
+def test_detection_command(tmp_path, monkeypatch, capsys):
+    """With a program that finds what is true."""
+    drawn = []
+
+    def load(*given, **options):
+        drawn.append(scenes.load_scene(*given, **options))
+        return drawn[-1]
+
+    def find(data, _noise, **_):
+        table = Table({"x_centroid": [80.0], "y_centroid": [80.0], "mag": [22.0]})
+        if drawn and data is drawn[-1].image.data:
+            truth = drawn[-1].truth
+            table = Table({"x_centroid": truth["x_0"], "y_centroid": truth["y_0"]})
+            table["mag"] = truth["mag"]
+        return sextractor.Found(table, None, 1.0)
+
+    monkeypatch.setattr(detection, "find_program", lambda: "sex")
+    monkeypatch.setattr(detection, "load_scene", load)
+    monkeypatch.setattr(detection, "detect", find)
+    monkeypatch.setattr(detection, "KINDS", {"galaxy": 1})
+    detection.main([str(tmp_path), "--side", "180", "-n", "1"])
+    found = Table.read(tmp_path / "completeness.csv")
+    assert_array_equal(found["found: SExtractor"][found["galaxies"] > 0], 1)
+    bright = (found["galaxies"] > 0) & np.isin(found["mag"], ["18-22", "22-23", "23-23.5"])
+    assert_array_equal(found["found: sersicnet"][bright], 1)
+    structure = Table.read(tmp_path / "structure.csv")
+    assert_array_equal(structure["1"][structure["code"] == "sersicnet"], 1)
+    assert "pairs" in capsys.readouterr().out
 
 
 def test_accuracy_of_isolated_and_of_blended_galaxies():
@@ -89,6 +130,19 @@ def test_fields_have_the_sources_of_their_tables(kind, tmp_path):
     total = (10 ** (-0.4 * (truth["mag"] - scene.image.meta["MAGZP"]))).sum()
     assert 0.7 * total < data.sum() < 1.1 * total  # some light is beyond the edges
     assert near.sum() < flux
+
+
+@pytest.mark.skipif(sextractor.find_program() is None, reason="SExtractor is not installed")
+@pytest.mark.parametrize("kernel", ["default", "gauss_3.0"])
+def test_what_sextractor_detects(kernel):
+    truth = {"x_0": np.array([60.0, 120.0]), "y_0": np.array([64.0, 70.0])}
+    truth |= {"flux": np.array([3e3, 2e3]), "r_eff": np.zeros(2)}
+    image = make_field(render(truth, (140, 190)), mask=None)
+    noise = image.uncertainty.array
+    found = sextractor.detect(image.data, noise, kernel=kernel, zeropoint=ZEROPOINT)
+    order = np.argsort(found.table["mag"])
+    assert_allclose(found.table["x_centroid"][order], truth["x_0"], atol=0.1)
+    assert_allclose(found.table["mag"][order], ZEROPOINT - 2.5 * np.log10(truth["flux"]), atol=0.2)
 
 
 @pytest.mark.skipif(sextractor.find_program() is None, reason="SExtractor is not installed")

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image
+from sersicnet.measure.matched import MatchedFilter
 
 
 def test_all_sources_are_found_and_nothing_else(table, truth):
@@ -40,10 +41,11 @@ def test_nothing_to_see(table, net):
 
 
 def image_of_stars(peaks, kernel_fwhm=3.0):
-    """Stars 80 pixels from each other, whose smoothed peaks are so many sigma, without noise."""
+    """Stars 80 pixels apart, whose peaks are so many sigma of the filtered image, without noise."""
     peak = gaussian_filter(star(), kernel_fwhm * gaussian_fwhm_to_sigma).max()
+    peak /= NOISE * MatchedFilter(kernel_fwhm).noise()
     x = 40.0 + 80 * np.arange(len(peaks))
-    truth = {"x_0": x, "y_0": np.full(len(x), 40.0), "flux": NOISE * np.array(peaks) / peak}
+    truth = {"x_0": x, "y_0": np.full(len(x), 40.0), "flux": np.array(peaks) / peak}
     return render(truth | {"r_eff": np.zeros(len(x))}, (81, 80 * len(x) + 1)), x
 
 
@@ -53,8 +55,8 @@ def measure_without_sky(image, net, **options):
     return measure_image(image, psf=star(), net=net, **options, **units)
 
 
-@pytest.mark.parametrize(("threshold", "kernel_fwhm"), [(1.5, 3.0), (4.0, 3.0), (1.5, 8.0)])
-def test_the_threshold_is_that_of_the_smoothed_image(threshold, kernel_fwhm, net):
+@pytest.mark.parametrize(("threshold", "kernel_fwhm"), [(4.5, 3.0), (12.0, 3.0), (5.0, 8.0)])
+def test_the_threshold_is_that_of_the_filtered_image(threshold, kernel_fwhm, net):
     """Of three stars far from each other, one is just below it and two are just above."""
     image, x = image_of_stars(threshold * np.array([0.95, 1.4, 1.9]), kernel_fwhm)
     table = measure_without_sky(image, net, threshold=threshold, kernel_fwhm=kernel_fwhm)
@@ -62,9 +64,11 @@ def test_the_threshold_is_that_of_the_smoothed_image(threshold, kernel_fwhm, net
 
 
 def test_what_is_above_the_threshold_for_the_wings_of_another_is_no_source(net):
-    """On a plateau of 1.2 sigma a star has to be as bright as elsewhere."""
-    image, x = image_of_stars([0.8, 2.1])
-    table = measure_without_sky(image + 1.2 * NOISE, net)
+    """On a plateau of 0.8 thresholds a star has to be as bright as elsewhere."""
+    threshold = 4.5
+    image, x = image_of_stars(threshold * np.array([0.5, 1.5]))
+    plateau = 0.8 * threshold * NOISE * MatchedFilter(3.0).noise()
+    table = measure_without_sky(image + plateau, net, threshold=threshold, kernel_fwhm=3.0)
     assert_allclose(value(table["x_centroid"]), x[1:], atol=0.1)
     assert not has(table, Flags.BLENDED).any()
 

@@ -28,7 +28,10 @@ def test_the_inputs_the_sky_and_the_results(net, log):
     assert "saturated from 100000 on" in text
     assert "sky: median level 80" in text
     assert "mask: about " in text
-    assert "detection: 5 or more connected pixels above 1.5 sigma" in text
+    assert (
+        "detection: 5 or more connected pixels above 4.5 sigma in the image that is filtered"
+        in text
+    )
     assert "1 row, 0 without a result; flags: " in text
     assert "cutouts" not in text  # the cutouts of an image are no call of the user
 

@@ -30,7 +30,8 @@ def test_windows_are_no_larger_than_tiles_and_what_is_around_them(field, net, mo
     monkeypatch.setattr(_field_image.Plane, "__getitem__", spy)
     # without the stars of the image, whose windows do not depend on tiles
     monkeypatch.setattr("sersicnet.measure.image.with_psf", lambda measurement, _sky: measurement)
-    measure_image(field, psf=None, net=net, tile_size=32, background_box=32)
+    options = {"tile_size": 32, "background_box": 32, "noise_correlation": None}
+    measure_image(field, psf=None, net=net, **options)
     assert np.max(sizes) <= 32 + 2 * 96
 
 

@@ -1,5 +1,7 @@
 """Impossible values of options."""
 
+import re
+
 import pytest
 
 from sersicnet.measure.option_values import files_of
@@ -36,9 +38,9 @@ def test_impossible_values(options, message):
 
 
 @pytest.mark.parametrize("name", ["threshold", "contrast", "kernel_fwhm"])
-@pytest.mark.parametrize("value", ["2", None, True])
+@pytest.mark.parametrize("value", ["2", [2.0], True])
 def test_numbers_are_no_words(name, value):
-    with pytest.raises(TypeError, match=f"{name}={value!r} must be a number"):
+    with pytest.raises(TypeError, match=re.escape(f"{name}={value!r} must be a number")):
         Options(**{name: value})
 
 

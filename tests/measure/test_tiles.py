@@ -30,7 +30,7 @@ def test_tiles_do_not_matter_to_a_wide_kernel(net):
     light |= {"flux": np.array([3e3, 2e3, 2e3]), "r_eff": np.zeros(3)}
     field = make_field(render(light, (140, 190)), mask=None)
     whole = measure_image(field, net=net, kernel_fwhm=10.0)
-    assert len(whole) in (2, 3)
+    assert len(whole) >= 3
     assert_same(measure_image(field, net=net, kernel_fwhm=10.0, tile_size=64), whole)
 
 
