@@ -228,7 +228,7 @@ def test_blocks_are_of_one_way_to_measure(change, images, output):
         "options": {"threshold": 3.0},
     }
     assert folder(**changes[change]) != folder()
-    assert folder(threshold=1.5) == folder()  # which is the default
+    assert folder(threshold=4.5) == folder()  # which is the default
 
 
 def test_a_damaged_block_is_named(images, output):
