@@ -173,7 +173,7 @@ def _islands(window, options, matched):
     """Numbers of connected regions of light, and the filtered image that shows them."""
     from photutils.segmentation import detect_sources
 
-    smooth = matched.apply(window)
+    smooth = matched.significance(window)
     nothing = np.zeros(smooth.shape, np.int32)
     if window.gone.all():
         return nothing, smooth

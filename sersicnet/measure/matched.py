@@ -43,6 +43,28 @@ class MatchedFilter:
         """The filter for the parts of blends."""
         return MatchedFilter(_FINER * self.fwhm, self.correlation)
 
+    def significance(self, window):
+        """Return the filtered image of a window in units of its own noise at each place.
+
+        Parameters
+        ----------
+        window : `~sersicnet.measure.windows.Window`
+            The pixels.
+
+        Returns
+        -------
+        (ny, nx) `~numpy.ndarray`
+            That of `apply`, lower beside bad pixels and edges: the mean of fewer pixels has more
+            noise, which would be sources along the gaps of an image.
+        """
+        sigma = self.fwhm / FWHM_OF_SIGMA
+        good = np.where(window.bad, 0.0, 1.0)
+        weight = ndimage.gaussian_filter(good, sigma, mode="constant")
+        # the square of the Gaussian is one of sigma / sqrt(2)
+        square = ndimage.gaussian_filter(good, sigma / np.sqrt(2), mode="constant")
+        more = np.divide(np.sqrt(square), weight, out=np.ones_like(weight), where=weight > 1e-6)
+        return self.apply(window) / np.maximum(more, 1)
+
     def apply(self, window):
         """Filter a window.
 
@@ -54,8 +76,8 @@ class MatchedFilter:
         Returns
         -------
         (ny, nx) `~numpy.ndarray`
-            The filtered image in units of its own noise. Bad pixels are bridged: else they would
-            break a source into two.
+            The filtered image in units of its noise where all pixels are good. Bad pixels are
+            bridged: else they would break a source into two.
         """
         snr = np.zeros_like(window.data)
         np.divide(window.data, window.noise, out=snr, where=~window.bad)

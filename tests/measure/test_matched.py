@@ -7,7 +7,7 @@ import pytest
 from helpers.fields import NOISE, SCALE, ZEROPOINT, star
 from numpy.testing import assert_allclose
 from photutils.segmentation import detect_sources
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.matched import MatchedFilter
@@ -48,6 +48,24 @@ def test_noise_alone_makes_as_many_sources_as_it_says(fwhm, sigma):
     expected = matched.false_sources(3.0, 5, noise.size)
     assert 0.6 * found < expected < 1.3 * found
     assert matched.false_sources(4.5, 5, noise.size) < 0.01 * expected
+
+
+def test_noise_makes_no_more_sources_along_gaps():
+    """There, and at the edges of an image, the mean is that of fewer pixels."""
+    noise = np.random.default_rng(4).normal(size=(1200, 1200))
+    window = window_of(noise)
+    window.bad = np.zeros(noise.shape, bool)
+    window.bad.reshape(1200, 20, 60)[:, :, :12] = True
+    matched = MatchedFilter(3.5)
+    near = ~window.bad & (distance_transform_edt(~window.bad) <= 2)
+    assert matched.apply(window)[near].std() > 1.1
+    filtered = matched.significance(window)
+    assert_allclose(filtered[near].std(), 1, atol=0.05)
+    assert_allclose(filtered[[0, -1]].std(), 1, atol=0.2)
+    assert matched.apply(window)[[0, -1]].std() > 1.25
+    window.bad[:] = False
+    inside = (slice(20, -20), slice(20, -20))
+    assert_allclose(matched.significance(window)[inside], matched.apply(window)[inside])
 
 
 def test_each_place_has_the_noise_of_its_window():
