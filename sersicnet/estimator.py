@@ -2,16 +2,9 @@
 
 from inspect import signature
 
-from sersicnet._settings import (
-    Settings,
-    check_names,
-    check_positive,
-    check_unchanged,
-    hides_unknown,
-    psf_options,
-)
+from sersicnet._settings import Settings, check_names, check_unchanged, hides_unknown, psf_options
 from sersicnet.diagnostics.scores import score_table
-from sersicnet.inference.assumptions import Assumptions
+from sersicnet.inference.bands import predict_bands
 from sersicnet.inference.predict import predict
 from sersicnet.io.weights import list_pretrained, pretrained_path
 from sersicnet.model.description import check_model
@@ -224,10 +217,12 @@ class SersicNet(Settings):
 
         Parameters
         ----------
-        cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable of them, or (N, ny, nx) array
+        cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable, (N, ny, nx) array, or dict
             Cutouts, each with a galaxy in its middle (for the universal network to within 3
             pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ. Those in a list
-            may also be `~astropy.nddata.Cutout2D` or 2-D arrays, masked or with a unit.
+            may also be `~astropy.nddata.Cutout2D` or 2-D arrays, masked or with a unit. A dict has
+            those of several bands, with None for what is missing; ``psf`` to ``mask_bits`` and
+            ``sky`` to ``noise_correlation`` may then be dicts as well.
         psf : (K, L) array_like, CCDData, photutils model or list of them, optional
             Star-like stamps (with the pixel's response), one for all or one per cutout; by default
             those of the cutouts. A model, such as `~photutils.psf.ImagePSF`, has its own
@@ -245,7 +240,7 @@ class SersicNet(Settings):
         zeropoint : float or `~astropy.units.Quantity`, optional
             AB magnitude of a flux of 1, one for all or per cutout; by default from unit or header.
         gain : float or `~astropy.units.Quantity`, optional
-            Electrons per unit of the data, for photons that noise maps lack; default: the header.
+            Electrons per unit of the data, for photons that noise maps lack; else the header.
         mask_bits : int, str or list of them, optional
             The bits that mean bad in masks of integers, as in `~sersicnet.io.read_cutout`.
         augment : bool
@@ -303,21 +298,21 @@ class SersicNet(Settings):
         """
         check_names("predict", unknown, signature(self.predict).parameters)
         self._check_fitted()
-        check_positive("batch_size", batch_size)
         self.network_.to(torch_device(self.device))
-        return predict(
+        data = {"psf": psf, "psf_oversampling": psf_oversampling, "normalize_psf": normalize_psf}
+        data |= {"recenter_psf": recenter_psf, "pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        data |= {"gain": gain, "mask_bits": mask_bits, "sky": sky, "sky_err": sky_err}
+        data["noise_correlation"] = noise_correlation
+        measure = predict_bands if isinstance(cutouts, dict) else predict
+        return measure(
             self,
             cutouts,
-            psf=psf,
-            psf_options=psf_options(psf_oversampling, normalize_psf, recenter_psf),
-            units={"pixel_scale": pixel_scale, "zeropoint": zeropoint, "gain": gain},
-            mask_bits=mask_bits,
+            data,
             n_samples=n_samples,
             augment=augment,
             refine=refine,
             model=check_model(model),
             neighbors=neighbors,
-            assumptions=Assumptions(sky, sky_err, noise_correlation),
             seed=seed,
             batch_size=batch_size,
             progress_bar=progress_bar,

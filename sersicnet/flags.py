@@ -58,6 +58,7 @@ class Flags(IntFlag):
     SKY_DEGENERATE = 536870912
     CORRELATION_UNKNOWN = 1073741824
     GROUP_NOT_CONVERGED = 2147483648
+    MISSING_BAND = 4294967296
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -114,6 +115,7 @@ _DESCRIPTIONS = {
         "the fit together with its neighbors did not converge, and that with masked neighbors is "
         "shown; or it moved by more than its error in the second sweep over a survey image"
     ),
+    Flags.MISSING_BAND: "there is no cutout in a band, or it does not show the galaxy",
 }
 
 

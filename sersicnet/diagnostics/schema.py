@@ -12,8 +12,8 @@ import astropy.units as u
 from sersicnet._settings import similar_names
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "check_columns", "describe"]
-__all__ += ["part_columns"]
+__all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "band_columns", "check_columns"]
+__all__ += ["describe", "part_columns"]
 
 _OTHERS = (
     Column(
@@ -156,6 +156,43 @@ def part_columns(parts):
             ucd = "stat.error;phot.flux;arith.ratio" if ending == "err" else "phot.flux;arith.ratio"
             name = f"{plain.name}_{ending}"
             columns.append(replace(plain, name=name, description=f"{what} {about}", ucd=ucd))
+    return columns
+
+
+def band_columns(bands):
+    """Make the columns of what is measured in each of several bands, of which the first is one.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Names of the bands.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.schema import band_columns
+    >>> [column.name for column in band_columns(["r"])][:2]
+    ['mag_r', 'mag_r_err']
+    """
+    columns = []
+    plain = {column.name: column for column in _OTHERS}
+    for band in bands:
+        for column in PARAMETERS["mag"].columns:
+            renamed = column.name.replace("mag", f"mag_{band}", 1)
+            about = f"{column.description}, in {band}"
+            columns.append(replace(column, name=renamed, description=about))
+        for axis in ("x", "y"):
+            about = f"shift of the galaxy along {axis} from its place in the reference band"
+            name = f"{axis}_shift_{band}"
+            shift = Column(name, u.arcsec, about, format=".4f", ucd="pos.cartesian")
+            error = {"name": f"{name}_err", "description": f"error of {name}"}
+            columns += [shift, replace(shift, ucd="stat.error;pos.cartesian", **error)]
+        for name in ("chi2", "n_pixels", "sky", "flags"):
+            about = f"{plain[name].description}, in {band}"
+            columns.append(replace(plain[name], name=f"{name}_{band}", description=about))
     return columns
 
 

@@ -8,9 +8,9 @@ from sersicnet._rows import Rows
 
 __all__ = ["Fit", "Modes", "unfitted"]
 
-# Fields of a fit that are one number for each galaxy.
-_NUMBERS = ("chi2", "cost", "sky", "sky_err", "free_sky", "free_sky_err")
-_NUMBERS += ("central_sky", "central_sky_err", "start_sky")
+# Fields of a fit that are one number for each image.
+_OF_IMAGES = ("sky", "sky_err", "free_sky", "free_sky_err")
+_OF_IMAGES += ("central_sky", "central_sky_err", "start_sky")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,9 @@ class Modes(Rows):
 @dataclass(frozen=True, eq=False)
 class Fit(Rows):
     """Fits of N galaxies.
+
+    Of fits of B bands, what is said of the sky, and ``closer``, have an axis of bands behind that
+    of the galaxies.
 
     Attributes
     ----------
@@ -117,18 +120,33 @@ class Fit(Rows):
     modes: Modes | None = None
 
 
-def unfitted(n, n_parameters):
-    """Return the fields of `Fit` for galaxies that have not been fitted."""
+def unfitted(n, n_parameters, bands=()):
+    """Return the fields of `Fit` for galaxies that have not been fitted.
+
+    Parameters
+    ----------
+    n, n_parameters : int
+        Numbers of galaxies and of parameters.
+    bands : tuple of int, optional
+        Number of bands, if there are several.
+
+    Returns
+    -------
+    dict of `~numpy.ndarray`
+    """
     fields = {
         "n_pixels": np.zeros(n, dtype=np.int64),
         "n_iter": np.zeros(n, dtype=np.int64),
         "converged": np.zeros(n, dtype=bool),
-        "closer": np.zeros(n, dtype=bool),
+        "closer": np.zeros((n, *bands), dtype=bool),
         "held": np.zeros((n, n_parameters), dtype=bool),
         "covariance": np.full((n, n_parameters, n_parameters), np.nan),
+        "mean": np.full((n, n_parameters), np.nan),
+        "chi2": np.full(n, np.nan),
+        "cost": np.full(n, np.nan),
     }
-    for name in ("mean", "sky_slope", "sky_shift"):
-        fields[name] = np.full((n, n_parameters), np.nan)
-    for name in _NUMBERS:
-        fields[name] = np.full(n, np.nan)
+    for name in ("sky_slope", "sky_shift"):
+        fields[name] = np.full((n, *bands, n_parameters), np.nan)
+    for name in _OF_IMAGES:
+        fields[name] = np.full((n, *bands), np.nan)
     return fields

@@ -8,12 +8,13 @@ from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.skies import central_sky, sky_terms
+from sersicnet.model.band_likelihood import BandLikelihood
 from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_signal
 from sersicnet.model.stamp_groups import likelihoods
 
-__all__ = ["fit_stamps", "levenberg_marquardt"]
+__all__ = ["CHUNKS", "fit_groups", "fit_stamps", "levenberg_marquardt"]
 
 MAX_ITERATIONS = 60  # for each part of a galaxy
 # Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
@@ -26,7 +27,7 @@ _STALLED = 0.05
 _LITTLE = 0.02
 _ROUND = 10
 # Galaxies at a time: on a CPU few enough to stay in its cache.
-_CHUNKS = {"cpu": 16, "cuda": 512}
+CHUNKS = {"cpu": 16, "cuda": 512}
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
 _MORE_PIXELS = 2
 # Longest step of an unconstrained parameter.
@@ -102,19 +103,46 @@ def fit_stamps(
     device = torch.device(device)
     if scene is None:
         scene = Scene.sersic(len(labels))
-    fields = unfitted(len(labels), scene.layout.n_parameters)
-    modes = Modes.blank(len(labels), 1 + len(others), scene.layout.n_parameters)
-    fewest = scene.layout.n_parameters + _MORE_PIXELS
-    options = {"chunk": _CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
+    options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
-    for rows, likelihood in likelihoods(labels, data, weight, psfs, **options):
+    groups = likelihoods(labels, data, weight, psfs, **options)
+    return fit_groups(groups, [labels, *others], scene, prior=prior, device=device)
+
+
+def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
+    """Fit galaxies that come in groups.
+
+    Parameters
+    ----------
+    groups : iterable of ((R,) int `~numpy.ndarray`, likelihood)
+        Rows of the galaxies of each group, and their likelihood.
+    starts : list of (N, K) `~numpy.ndarray`
+        Labels to start from.
+    scene : `~sersicnet.model.Scene`
+        Parameters of the N galaxies.
+    prior : bool, optional
+        As in `fit_stamps`.
+    bands : tuple of int, optional
+        Number of bands, if the likelihoods are of several.
+    device : str or `~torch.device`, optional
+        Device of the likelihoods.
+
+    Returns
+    -------
+    Fit
+    """
+    n = len(scene)
+    fields = unfitted(n, scene.layout.n_parameters, bands)
+    modes = Modes.blank(n, len(starts), scene.layout.n_parameters)
+    fewest = scene.layout.n_parameters + _MORE_PIXELS
+    for rows, likelihood in groups:
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
         enough = np.flatnonzero(n_pixels >= fewest)
         if len(enough):
             own = scene[rows[enough]].to(device, torch.float32)
-            starts = [each[rows[enough]] for each in (labels, *others)]
-            fitted, ends = _best_fit(likelihood[enough], starts, own, prior)
+            chosen = [each[rows[enough]] for each in starts]
+            fitted, ends = _best_fit(likelihood[enough], chosen, own, prior)
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
             for name, values in ends.items():
@@ -125,9 +153,9 @@ def fit_stamps(
 def _fits_from(starts, likelihood, scene, prior):
     """Return the fits from each of several labels; few galaxies are fitted from all together."""
     n = len(likelihood)
-    device = likelihood.data.device
+    device = likelihood.device
     found = []
-    if len(starts) == 1 or n * len(starts) > _CHUNKS[device.type]:
+    if len(starts) == 1 or n * len(starts) > CHUNKS[device.type]:
         for labels in starts:
             start = torch.from_numpy(labels).float().to(device)
             found.append(levenberg_marquardt(likelihood, start, scene=scene, prior=prior))
@@ -240,7 +268,7 @@ def _ended(likelihood, scene, labels, values, state):
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     end = scene.labels(values)
     inside = (10 ** log_signal(scene, end) > SNR_LIMITS[0]) | (not scene.layout.limits_signal)
-    found = _compare(likelihood, labels, end) | sky_terms(likelihood, state, covariance)
+    found = _image_terms(likelihood, labels, end, state, covariance)
     return found | {
         "mean": values,
         "covariance": covariance,
@@ -251,6 +279,20 @@ def _ended(likelihood, scene, labels, values, state):
         "converged": usable & inside,
         "held": held,
     }
+
+
+def _image_terms(likelihood, start, end, state, covariance):
+    """Return the fields of `Fit` that are of one image, or of the images of all bands."""
+    if not isinstance(likelihood, BandLikelihood):
+        return _compare(likelihood, start, end) | sky_terms(likelihood, state, covariance)
+    found = []
+    for number, band in enumerate(likelihood.bands):
+        place = likelihood.places[number]
+        names = ("sky_total", "sky_response")
+        own = {name: state[name][..., number] for name in names}
+        terms = sky_terms(band, own, covariance)
+        found.append(_compare(band, start[:, place], end[:, place]) | terms)
+    return {name: torch.stack([each[name] for each in found], dim=1) for name in found[0]}
 
 
 def _compare(likelihood, start, end):
@@ -304,7 +346,9 @@ def _evaluate(likelihood, scene, values, prior):
     slopes = scene.slopes(values)
     gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
     curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
-    response = (slopes.transpose(1, 2) @ equations.sky_response[:, :, None])[:, :, 0]
+    of_skies = equations.sky_response
+    response = slopes.transpose(1, 2) @ of_skies.reshape(*of_skies.shape[:2], -1)
+    response = response.reshape(len(values), -1, *of_skies.shape[2:])
     likelihood_slope = gradient
     fisher = curvature
     cost = 0.5 * equations.chi2

@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 from tqdm.auto import tqdm
 
-from sersicnet._settings import check_bool, check_positive, check_seed
+from sersicnet._settings import check_bool, check_positive, check_seed, psf_options
 from sersicnet.flags import FAILED, Flags
+from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.flags import (
@@ -38,11 +39,12 @@ from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.results import SersicResults
 
-__all__ = ["check_plain", "predict"]
+__all__ = ["Seen", "check_plain", "evaluation", "finished", "join", "predict", "results_of"]
+__all__ += ["split_data"]
 
 
 @dataclass
-class _Seen:
+class Seen:
     """The results of batches, and what these show of noise, PSFs and photons."""
 
     results: list = field(default_factory=list)
@@ -61,17 +63,13 @@ class _Seen:
 def predict(
     net,
     cutouts,
+    data,
     *,
-    psf,
-    psf_options,
-    units,
-    mask_bits,
     n_samples,
     augment,
     refine,
     model,
     neighbors,
-    assumptions,
     seed,
     batch_size,
     progress_bar,
@@ -82,18 +80,14 @@ def predict(
     ----------
     net : `~sersicnet.SersicNet`
         Estimator with a trained network.
-    cutouts, psf, mask_bits, n_samples, augment, refine, seed, batch_size, progress_bar
+    cutouts, n_samples, augment, refine, seed, batch_size, progress_bar
         As in `~sersicnet.SersicNet.predict`.
-    psf_options : dict
-        Options of `~sersicnet.model.collect_psfs`.
-    units : dict
-        ``pixel_scale``, ``zeropoint`` and ``gain``, as the user gave them.
+    data : dict
+        The arguments that say what the data are, as in `split_data`.
     model : `~sersicnet.Model`
         What is known of the galaxies.
     neighbors : {'mask', 'fit'}
         As in `~sersicnet.SersicNet.predict`.
-    assumptions : `~sersicnet.inference.assumptions.Assumptions`
-        What fits assume about the pixels.
 
     Returns
     -------
@@ -106,38 +100,57 @@ def predict(
     MemoryError
         If there is too little memory.
     """
+    check_positive("batch_size", batch_size)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
+    assumptions, images = split_data(data)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
-    batches = open_cutouts(
-        cutouts,
-        stamp_size=net.stamp_size,
-        psf=psf,
-        psf_options=psf_options,
-        needs_psf=needs_psf,
-        mask_bits=mask_bits,
-        **units,
-    )
+    batches = open_cutouts(cutouts, stamp_size=net.stamp_size, needs_psf=needs_psf, **images)
     assumptions.check_length(len(batches))
     model.check_length(len(batches))
-    seen = _Seen()
+    seen = Seen()
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     with memory, tqdm(total=len(batches), unit="galaxy", disable=not progress_bar) as bar:
         for batch in batches:
             found = measure(batch, batch_size=batch_size)
-            seen.add(batch, _results_of(net.parameters_, batches, batch, found, model))
+            seen.add(batch, results_of(net.parameters_, batches, batch, found, model))
             bar.update(len(batch))
             del batch, found  # whose memory the next batch needs
     warn_of_noise(np.concatenate(seen.scatter), stacklevel=3)
-    results = _join(net, batches, seen.results, **asked)
+    results = join(net, batches, seen.results, **asked)
     warn_unfitted(results.flags, model, stacklevel=3)
     if batches.is_checked:
         return results
     results.meta.update(describe_photons(*np.hstack(seen.photons)))
     if needs_psf:
-        warn_of_psfs(seen.checks, recenter=psf_options["recenter"], stacklevel=3)
+        recenter = batches.psf_options["recenter"]
+        warn_of_psfs(seen.checks, recenter=recenter, stacklevel=3)
         warn_if_unresolved(results.flags, stacklevel=3)
     return results
+
+
+def split_data(data):
+    """Split what users say of data into what fits assume, and what images are.
+
+    Parameters
+    ----------
+    data : dict
+        Values by the names of arguments of `~sersicnet.SersicNet.predict`; what is missing is the
+        default.
+
+    Returns
+    -------
+    assumptions : `~sersicnet.inference.assumptions.Assumptions`
+        What fits assume about the pixels.
+    images : dict
+        Arguments of `~sersicnet.preprocessing.batches.open_cutouts`.
+    """
+    images = dict(data)
+    names = ("sky", "sky_err", "noise_correlation")
+    assumed = {name: images.pop(name) for name in names if name in images}
+    defaults = {"psf_oversampling": None, "normalize_psf": True, "recenter_psf": True}
+    star = [images.pop(name, default) for name, default in defaults.items()]
+    return Assumptions(**assumed), images | {"psf_options": psf_options(*star)}
 
 
 def _numbers(batch):
@@ -145,8 +158,26 @@ def _numbers(batch):
     return np.arange(batch.first, batch.first + len(batch))
 
 
-def _results_of(parameters, batches, batch, found, model):
-    """Return the results of a batch, with shapes on the sky and in pixels."""
+def results_of(parameters, batches, batch, found, model):
+    """Return the results of a batch, with shapes on the sky and in pixels.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Names of the parameters.
+    batches : `~sersicnet.preprocessing.batches.OpenCutouts`
+        All cutouts.
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        Some of them.
+    found : tuple
+        Stamps, posterior, quantiles and columns.
+    model : `~sersicnet.Model`
+        What is known of the galaxies.
+
+    Returns
+    -------
+    `~sersicnet.SersicResults`
+    """
     if batch.first == 0:
         log_batch(batch, len(batches))
     stamps, posterior, quantiles, columns = found
@@ -161,8 +192,22 @@ def _results_of(parameters, batches, batch, found, model):
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 
-def _join(net, batches, parts, *, refine, model, assumptions, neighbors):
-    """Join the results of all batches, and describe and log them."""
+def join(net, batches, parts, *, refine, model, assumptions, neighbors):
+    """Join the results of all batches, and describe and log them.
+
+    Parameters
+    ----------
+    net, refine, model, assumptions, neighbors
+        As in `predict`.
+    batches : `~sersicnet.preprocessing.batches.OpenCutouts`
+        All cutouts.
+    parts : list of `~sersicnet.SersicResults`
+        Results of each batch.
+
+    Returns
+    -------
+    `~sersicnet.SersicResults`
+    """
     results = SersicResults.concatenate(parts)
     width = psf_width(batches.psfs, batches.psf_options)
     if width is not None:
@@ -205,15 +250,35 @@ def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighb
     return partial(
         _measure_universal,
         net,
-        # a copy: the user may move the network to another device, or train it
-        flow=copy.deepcopy(net.network_.flow).cpu(),
-        points=base_points(n_samples, seed),
-        ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
+        evaluate=evaluation(net, n_samples=n_samples, augment=augment, seed=seed),
         refinement=refinement,
         model=model,
         assumptions=assumptions,
         neighbors=neighbors,
         seed=seed,
+    )
+
+
+def evaluation(net, *, n_samples, augment, seed):
+    """Return the function that evaluates the posterior network on a batch.
+
+    Parameters
+    ----------
+    net, n_samples, augment, seed
+        As in `predict`.
+
+    Returns
+    -------
+    callable
+        `~sersicnet.inference.posteriors.predict_posterior`, of a batch and ``batch_size``.
+    """
+    return partial(
+        predict_posterior,
+        net.network_,
+        # a copy: the user may move the network to another device, or train it
+        flow=copy.deepcopy(net.network_.flow).cpu(),
+        points=base_points(n_samples, seed),
+        ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
     )
 
 
@@ -250,7 +315,7 @@ def check_plain(refine, augment, model=None, neighbors="mask"):
 
 
 def _measure_universal(
-    net, batch, *, flow, points, ways, refinement, model, assumptions, neighbors, seed, batch_size
+    net, batch, *, evaluate, refinement, model, assumptions, neighbors, seed, batch_size
 ):
     """Measure a batch with the posterior network.
 
@@ -258,19 +323,16 @@ def _measure_universal(
     and columns of the misfit and of the refinement.
     """
     device = net.network_.whiten.weight.device
-    settings = {"flow": flow, "points": points, "ways": ways, "batch_size": batch_size}
-    evaluate = partial(predict_posterior, net.network_, **settings)
+    evaluate = partial(evaluate, batch_size=batch_size)
     around = None
     if neighbors == "fit":
         around = Neighborhoods.of(batch)
         batch = around.masked
     stamps, posterior, quantiles = evaluate(batch)
-    columns = {}
-    correlation = None
-    of_network = np.ones(len(stamps), dtype=bool)
+    refined = posterior, quantiles, {}, None
+    pixels = None
     if refinement is not None:
         pixels = assumptions.of(batch, stamps)
-        correlation = pixels.correlation
         options = {"pixels": pixels, "seed": seed, "device": device}
         network = posterior, quantiles, stamps, batch.psfs
         refined = refine_models(refinement, model, *network, numbers=_numbers(batch), **options)
@@ -279,7 +341,36 @@ def _measure_universal(
             refined, stamps = with_neighbors(
                 around, refined, stamps, prior=refinement.prior, **options
             )
-        posterior, quantiles, columns, flags = refined
+    return finished(net, batch, stamps, pixels, refined)
+
+
+def finished(net, batch, stamps, pixels, refined):
+    """Judge what was measured in a batch by its images.
+
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`
+        Estimator with a posterior network.
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        The cutouts.
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Their stamps, of which some may be binned.
+    pixels : `~sersicnet.inference.assumptions.PixelModel` or None
+        What a refinement assumed of their pixels.
+    refined : tuple
+        Posterior, quantiles, columns and flags of the refinement, as it returns them.
+
+    Returns
+    -------
+    tuple
+        Stamps with all flags, posterior, quantiles and columns.
+    """
+    posterior, quantiles, columns, flags = refined
+    device = net.network_.whiten.weight.device
+    correlation = None
+    of_network = np.ones(len(stamps), dtype=bool)
+    if pixels is not None:
+        correlation = pixels.correlation
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
     options = {"correlation": correlation, "device": device}

@@ -2,16 +2,21 @@
 
 from dataclasses import replace
 
+import astropy.units as u
 import numpy as np
 
 from sersicnet._settings import similar_names
 from sersicnet._words import counted
 from sersicnet.model.choice import AUTO, ModelChoice
 from sersicnet.model.combinations import NAMED, combined
-from sersicnet.model.components import Exponential, NormalPrior, parameter_values
+from sersicnet.model.components import Exponential, NormalPrior, known_values, parameter_values
 from sersicnet.model.ties import check_ties, with_tied
 
-__all__ = ["Model", "check_model"]
+__all__ = ["BAND_SHIFT", "Model", "check_model"]
+
+# Standard deviation of the shifts between bands, and the largest possible one, in arcsec.
+BAND_SHIFT = 0.05
+_LARGEST_SHIFT = 10.0
 
 
 class Model:
@@ -34,6 +39,9 @@ class Model:
     tied : dict of tuple of str, optional
         Names of two components by the parameter that is the same for both: ``mag``, ``r_eff``,
         ``n``, ``q`` or ``theta``. Their center is one anyway.
+    band_shift : float or `~astropy.units.Quantity`, optional
+        Standard deviation of the normal prior, in arcsec, of the shifts of a galaxy in all bands
+        but the first; 0 for none.
 
     Raises
     ------
@@ -51,7 +59,14 @@ class Model:
     'sersic+exp, fixed: n_bulge, tied: theta'
     """
 
-    def __init__(self, components="sersic", *, fixed=None, priors=None, tied=None):
+    def __init__(
+        self, components="sersic", *, fixed=None, priors=None, tied=None, band_shift=BAND_SHIFT
+    ):
+        limits = (0.0, _LARGEST_SHIFT)
+        self.band_shift = known_values("band_shift", band_shift, unit=u.arcsec, limits=limits)
+        if self.band_shift.ndim:
+            msg = f"band_shift={band_shift!r} must be one value for all galaxies"
+            raise ValueError(msg)
         names = _names("fixed", fixed) + _names("priors", priors)
         named = combined(components).with_known(names)
         given = _given("fixed", fixed, named) | _given("priors", priors, named)
@@ -133,6 +148,8 @@ class Model:
         for argument, values in (("fixed", fixed), ("priors", priors), ("tied", self.tied)):
             if values:
                 words.append(f"{argument}={values!r}")
+        if self.band_shift != BAND_SHIFT:
+            words.append(f"band_shift={float(self.band_shift)!r}")
         return f"Model({', '.join(words)})"
 
     @property

@@ -129,6 +129,11 @@ class StampLikelihood:
         return len(self.data)
 
     @property
+    def device(self):
+        """Device of the images."""
+        return self.data.device
+
+    @property
     def n_pixels(self):
         """Number of good pixels of each galaxy, (N,)."""
         n_pixels = (self.weight > 0).sum(dim=(1, 2)) + self.outside[:, 0].long()

@@ -110,7 +110,7 @@ class Scene(Rows):
     def to(self, device, dtype):
         """Return the same on a device, in another type."""
         moved = {name: tensor.to(device, dtype) for name, tensor in self.row_fields().items()}
-        return Scene(self.layout, **moved)
+        return type(self)(self.layout, **moved)
 
     def labels(self, values):
         """Return the labels of unconstrained parameters.

@@ -14,7 +14,7 @@ from sersicnet.model.render import n_together, psf_transforms
 from sersicnet.model.sizes import scene_stamp_sizes
 from sersicnet.model.whitening import whitened_likelihood
 
-__all__ = ["NoiseFilters", "SharedStamps", "likelihoods"]
+__all__ = ["NoiseFilters", "SharedStamps", "likelihoods", "stamp_likelihood"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +130,32 @@ def likelihoods(
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
             stamps = shown[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
-            if alike:
-                likelihood = _white(*stamps, size=int(size), **options)
-            else:
-                likelihood = _colored(*stamps, noise[rows], size=int(size), **options)
+            correlated = None if alike else noise[rows]
+            likelihood = stamp_likelihood(*stamps, correlated, size=int(size), **options)
             yield rows, replace(likelihood, profiles=profiles)
+
+
+def stamp_likelihood(labels, data, weight, psfs, sky_err, noise, *, size, **options):
+    """Make the likelihood of galaxies whose stamps have one size.
+
+    Parameters
+    ----------
+    labels, data, weight, psfs, sky_err
+        As in `likelihoods`.
+    noise : `NoiseFilters` or None
+        Correlation of the noise, None where it is white.
+    size : int
+        Pixels on a side of the stamps, of which those around only constrain the sky.
+    **options
+        ``plane``, ``profiles`` and ``device``, as in `likelihoods`.
+
+    Returns
+    -------
+    `~sersicnet.model.StampLikelihood`
+    """
+    if noise is None:
+        return _white(labels, data, weight, psfs, sky_err, size=size, **options)
+    return _colored(labels, data, weight, psfs, sky_err, noise, size=size, **options)
 
 
 def _white(labels, data, weight, psfs, sky_err, *, size, plane, profiles, device):

@@ -60,5 +60,6 @@ def test_bits_stay_what_they_are():
         "SKY_DEGENERATE": 536870912,
         "CORRELATION_UNKNOWN": 1073741824,
         "GROUP_NOT_CONVERGED": 2147483648,
+        "MISSING_BAND": 4294967296,
     }
     assert {name: int(Flags[name]) for name in written} == written

@@ -1,0 +1,152 @@
+"""Arguments of `SersicNet.predict` for several bands: one value, or one for each band."""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+from astropy.nddata import Cutout2D, NDData
+
+from sersicnet._settings import similar_names
+from sersicnet.diagnostics.schema import COLUMNS, band_columns
+from sersicnet.preprocessing.images import as_image
+from sersicnet.preprocessing.windows import replace
+
+__all__ = ["check_bands", "naming", "of_each_band"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII | re.IGNORECASE)
+# Endings of columns that names of bands would be taken for, and names of components.
+_TAKEN = ("err", "lo", "hi", "pix", "slope", "population", "total")
+_COMPONENTS = ("bulge", "disk", "host", "point", "galaxy")
+
+
+def check_bands(cutouts):
+    """Check the cutouts of several bands, and put an empty one in the place of each missing one.
+
+    Parameters
+    ----------
+    cutouts : dict
+        As in `~sersicnet.SersicNet.predict`, by the names of bands.
+
+    Returns
+    -------
+    cutouts : dict
+        Lists of images, or stacks of them, without the bands that have none.
+    missing : dict of (N,) bool `~numpy.ndarray`
+        Which galaxies have no cutout, for all bands.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name cannot be that of columns, numbers of cutouts differ, or there are none.
+    """
+    _check_names(cutouts)
+    found = {}
+    missing = {}
+    for band, images in cutouts.items():
+        with naming(band):
+            found[band], missing[band] = _filled(images)
+    numbers = {band: len(lost) for band, lost in missing.items()}
+    if len(set(numbers.values())) > 1:
+        each = ", ".join(f"{number} in {band!r}" for band, number in numbers.items())
+        msg = f"cutouts has {each}: each galaxy needs one in each band, or None"
+        raise ValueError(msg)
+    present = {band: images for band, images in found.items() if images is not None}
+    if not present:
+        msg = "cutouts has no image in any band: all are None"
+        raise ValueError(msg)
+    return present, missing
+
+
+def _check_names(cutouts):
+    """Raise an error unless the names of bands can be those of columns."""
+    if not cutouts:
+        msg = "cutouts is an empty dict: at least one band is needed"
+        raise ValueError(msg)
+    for band in cutouts:
+        if not isinstance(band, str):
+            msg = f"cutouts has a band {band!r}: its name must be a text, such as 'r'"
+            raise TypeError(msg)
+        lower = f"_{band.lower()}"
+        taken = lower.endswith(tuple(f"_{end}" for end in _TAKEN)) or lower[1:] in _COMPONENTS
+        taken |= any(column.name in COLUMNS for column in band_columns([band]))
+        if taken or not _NAME.fullmatch(band):
+            msg = (
+                f"cutouts has a band {band!r}: its name must be letters, digits and _, and not end "
+                f"with {', '.join(_TAKEN)}, nor be {', '.join(_COMPONENTS)}, as other columns do"
+            )
+            raise ValueError(msg)
+    if len({band.lower() for band in cutouts}) < len(cutouts):
+        msg = f"cutouts has the bands {', '.join(cutouts)}: files do not tell their case"
+        raise ValueError(msg)
+
+
+def _filled(images):
+    """Return the images of a band, None where there are none, and which are missing, (N,)."""
+    if isinstance(images, np.ndarray | NDData) and np.ndim(getattr(images, "data", images)) == 3:
+        return images, np.zeros(len(getattr(images, "data", images)), dtype=bool)
+    if isinstance(images, NDData | Cutout2D) or images is None:
+        images = [images]
+    if isinstance(images, str | dict) or not hasattr(images, "__iter__"):
+        msg = f"cutouts must be a list of images, not {type(images).__name__}"
+        raise TypeError(msg)
+    images = list(images)
+    missing = np.array([image is None for image in images], dtype=bool)
+    if not missing.any() or missing.all():
+        return None if missing.all() else images, missing
+    stand_in = as_image(images[missing.argmin()], f"cutouts[{missing.argmin()}]")
+    stand_in = replace(stand_in, mask=np.ones(stand_in.data.shape, dtype=bool))
+    for place in np.flatnonzero(missing):
+        images[place] = stand_in
+    return images, missing
+
+
+def of_each_band(arguments, bands):
+    """Return the arguments of each band.
+
+    Parameters
+    ----------
+    arguments : dict
+        Values by the names of arguments: one for all bands, or a dict by the names of bands. What
+        this does not have is the default.
+    bands : sequence of str
+        Names of all bands.
+
+    Returns
+    -------
+    dict of dict
+        By the names of bands.
+
+    Raises
+    ------
+    ValueError
+        If there is no band of such a name.
+
+    Examples
+    --------
+    >>> from sersicnet.inference.band_arguments import of_each_band
+    >>> of_each_band({"gain": {"g": 2.0}, "zeropoint": 25.0}, ["g", "r"])
+    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'zeropoint': 25.0}}
+    """
+    found = {band: {} for band in bands}
+    for name, value in arguments.items():
+        if not isinstance(value, dict):
+            for own in found.values():
+                own[name] = value
+            continue
+        for band, each in value.items():
+            if band not in found:
+                hint = similar_names(str(band), bands)
+                msg = f"{name} has a band {band!r}, but cutouts has {', '.join(bands)}{hint}"
+                raise ValueError(msg)
+            found[band][name] = each
+    return found
+
+
+@contextmanager
+def naming(band):
+    """Name the band in what is raised of its cutouts and arguments."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        msg = f"band {band!r}: {error}"
+        raise type(error)(msg) from error

@@ -1,0 +1,258 @@
+"""Results of galaxies in several bands."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sersicnet._rows import chosen_rows
+from sersicnet.diagnostics.schema import band_columns, check_columns, describe
+from sersicnet.flags import Flags
+from sersicnet.inference.band_density import of_first_band
+from sersicnet.results import SersicResults
+
+__all__ = ["BandResults"]
+
+_SHIFTS = ("x_shift", "y_shift")
+# Columns of a band that have its name behind theirs.
+_OF_BAND = ("chi2", "n_pixels", "sky")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BandResults(SersicResults):
+    """Results for N galaxies in several bands: one structure, a magnitude in each band.
+
+    ``mag``, ``x_0``, ``y_0`` and ``theta`` are those in the first band, the reference, and NaN
+    where this has no cutout. ``flags`` are those of all bands.
+
+    Attributes
+    ----------
+    bands : dict of `~sersicnet.SersicResults`
+        Results in the pixels of each band that has cutouts, see `band`.
+
+    Notes
+    -----
+    All else is as in `~sersicnet.SersicResults`.
+    """
+
+    bands: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, bands, posterior):
+        """Make them of the results in each band.
+
+        Parameters
+        ----------
+        bands : dict of `~sersicnet.SersicResults`
+            Results in each band that has cutouts.
+        posterior : `~sersicnet.inference.band_density.BandDensity`
+            The joint posteriors.
+
+        Returns
+        -------
+        BandResults
+        """
+        each = list(bands.values())
+        first = each[0]
+        places = [posterior.bands.index(band) for band in bands]
+        quantiles = first.quantiles.copy()
+        frame = first.frame
+        wcs = list(first.wcs)
+        shapes = first.shapes.copy()
+        pixel_shapes = {name: values.copy() for name, values in first.pixel_shapes.items()}
+        for place, own in zip(places, each, strict=True):
+            rows = np.flatnonzero(posterior.first == place)
+            quantiles[:, :, rows] = own.quantiles[:, :, rows]
+            frame = frame.with_rows(rows, own.frame[rows])
+            shapes[rows] = own.shapes[rows]
+            for row in rows:
+                wcs[row] = own.wcs[row]
+            for name, values in pixel_shapes.items():
+                values[rows] = own.pixel_shapes[name][rows]
+        for row, name in enumerate(first.parameters):
+            quantiles[row] = of_first_band(name, quantiles[row], posterior.first)
+        flags = np.bitwise_or.reduce([own.flags for own in each])
+        if len(bands) < len(posterior.bands):
+            flags = flags | int(Flags.MISSING_BAND)
+        columns = {"n_iter": np.max([own.columns["n_iter"] for own in each], axis=0)}
+        for name in ("chi2", "n_pixels"):
+            columns[name] = np.nansum([own.columns[name] for own in each], axis=0)
+        meta = first.meta | {"BANDS": ", ".join(posterior.bands), "REFBAND": posterior.bands[0]}
+        return cls(
+            parameters=first.parameters,
+            posterior=posterior,
+            quantiles=quantiles,
+            frame=frame,
+            flags=flags,
+            shapes=shapes,
+            wcs=tuple(wcs),
+            columns=columns,
+            pixel_shapes=pixel_shapes,
+            meta=meta,
+            bands=bands,
+        )
+
+    def __getitem__(self, rows):
+        """Return the results of some galaxies, which keep their ``ids`` and their samples."""
+        chosen = chosen_rows(rows, len(self))
+        bands = {name: each[chosen] for name, each in self.bands.items()}
+        return replace(super().__getitem__(chosen), bands=bands)
+
+    def band(self, name=None):
+        """Return the results in one band, in the pixels of its cutouts.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the band, by default the reference.
+
+        Returns
+        -------
+        `~sersicnet.SersicResults`
+
+        Raises
+        ------
+        ValueError
+            If there is no band of this name, or it has no cutouts.
+        """
+        if name is None:
+            name = self.posterior.bands[0]
+        self._check_band(name)
+        if name not in self.bands:
+            msg = f"band {name!r} has no cutout: there are some in {', '.join(self.bands)}"
+            raise ValueError(msg)
+        return self.bands[name]
+
+    def _check_band(self, name):
+        if name not in self.posterior.bands:
+            msg = f"there is no band {name!r}: there are {', '.join(self.posterior.bands)}"
+            raise ValueError(msg)
+
+    def color(self, one, other):
+        """Return colors, with the errors of the joint fit.
+
+        Parameters
+        ----------
+        one, other : str
+            Names of two bands.
+
+        Returns
+        -------
+        color, error : (N,) `~numpy.ndarray`
+            Magnitude in the first band minus that in the second, and its error, which follows from
+            the covariance of both. NaN where a band is missing; the error where a flux is at its
+            bound.
+        """
+        for band in (one, other):
+            self._check_band(band)
+        return self.posterior.color(one, other)
+
+    def flags_of(self, band):
+        """Return the flags in one band, (N,) int `~numpy.ndarray`."""
+        self._check_band(band)
+        if band not in self.bands:
+            return np.full(len(self), int(Flags.MISSING_BAND))
+        return self.bands[band].flags
+
+    def to_table(self, columns=None):
+        """Return a table with one row per galaxy, as `~sersicnet.SersicResults.to_table`.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Names of the columns, in their order; by default all.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            With ``mag_<band>`` of each band, its error and quantiles, ``x_shift_<band>`` and
+            ``y_shift_<band>`` with their errors of all bands but the reference, along the pixels of
+            this, and ``chi2_<band>``, ``n_pixels_<band>``, ``sky_<band>`` and ``flags_<band>``.
+        """
+        table = super().to_table()
+        self._add_directions(table)
+        found = {}
+        for number, band in enumerate(self.posterior.bands):
+            found |= self._columns_of(band, shifted=number > 0)
+        flags = np.array(table["flags"])
+        del table["flags"]
+        known = {column.name: column for column in band_columns(self.posterior.bands)}
+        for name, values in found.items():
+            table[name] = known[name].with_unit(values)
+        table["flags"] = flags
+        describe(table)
+        describe(table, known)
+        if columns is None:
+            return table
+        return table[check_columns(columns, table.colnames)]
+
+    def _columns_of(self, band, *, shifted):
+        """Return the columns of one band, by their names."""
+        low = median = high = np.full(len(self), np.nan)
+        own = {}
+        if band in self.bands:
+            low, median, high = self.bands[band].quantiles[self.parameters.index("mag")]
+            own = self.bands[band].columns
+        found = {f"mag_{band}": median, f"mag_{band}_err": (high - low) / 2}
+        found |= {f"mag_{band}_lo": low, f"mag_{band}_hi": high}
+        if shifted:
+            for kind in _SHIFTS:
+                shift, error = self.posterior.shift(kind, band)
+                found |= {f"{kind}_{band}": shift, f"{kind}_{band}_err": error}
+        for name in _OF_BAND:
+            empty = np.zeros(len(self), dtype=int) if name == "n_pixels" else np.nan
+            found[f"{name}_{band}"] = own.get(name, np.broadcast_to(empty, len(self)))
+        return found | {f"flags_{band}": self.flags_of(band)}
+
+    def _add_directions(self, table):
+        """Add positions on the sky of galaxies without a cutout in the reference band."""
+        for band, own in self.bands.items():
+            number = self.posterior.bands.index(band)
+            rows = np.flatnonzero((self.posterior.first == number) & (number > 0))
+            names = [name for name in ("ra", "dec", "pa") if name in table.colnames]
+            if not len(rows) or not names:
+                continue
+            there = own[rows].to_table()
+            for name in set(names) & set(there.colnames):
+                table[name][rows] = there[name]
+
+    def to_model(self, index, *, band=None, **known):
+        """Return a galaxy in one band as a model of `astropy.modeling`, before the PSF.
+
+        Parameters
+        ----------
+        index : int
+            Row of the galaxy.
+        band : str, optional
+            Name of the band, by default the reference.
+        **known
+            As in `~sersicnet.SersicResults.to_model`.
+
+        Returns
+        -------
+        `~astropy.modeling.functional_models.Sersic2D`
+        """
+        return self.band(band).to_model(index, **known)
+
+    def model_image(self, index, cutout, *, band=None, **options):
+        """Render a galaxy as it would look in the cutout of one band, without noise.
+
+        Parameters
+        ----------
+        index : int
+            Row of the galaxy.
+        cutout : `~astropy.nddata.NDData` or 2-D `~numpy.ndarray`
+            Its cutout in this band.
+        band : str, optional
+            Name of the band, by default the reference.
+        **options
+            As in `~sersicnet.SersicResults.model_image`.
+
+        Returns
+        -------
+        (ny, nx) `~numpy.ndarray`
+        """
+        return self.band(band).model_image(index, cutout, **options)
+
+    def residual(self, index, cutout, *, band=None, **options):
+        """Return the cutout of one band minus `model_image` with its sky."""
+        return self.band(band).residual(index, cutout, **options)

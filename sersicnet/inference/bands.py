@@ -1,0 +1,248 @@
+"""Several bands of each galaxy: what `SersicNet.predict` does with a dict of cutouts."""
+
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
+from tqdm.auto import tqdm
+
+from sersicnet._rows import join_rows
+from sersicnet._settings import check_bool, check_positive, check_seed
+from sersicnet._words import counted
+from sersicnet.flags import Flags
+from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
+from sersicnet.inference.band_density import BandDensity
+from sersicnet.inference.band_fits import SeenBand, fit_bands
+from sersicnet.inference.band_results import BandResults
+from sersicnet.inference.predict import (
+    Seen,
+    evaluation,
+    finished,
+    join,
+    results_of,
+    split_data,
+)
+from sersicnet.inference.record import describe_photons
+from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.io.memory import enough_memory
+from sersicnet.model.psf_check import warn_of_psfs
+from sersicnet.networks.posterior import PosteriorNetwork
+from sersicnet.preprocessing.batches import open_cutouts
+from sersicnet.preprocessing.noise_maps import warn_of_noise
+
+__all__ = ["predict_bands"]
+
+_NEEDS_FIT = "lm (several bands need a fit)"
+
+
+def predict_bands(
+    net,
+    cutouts,
+    data,
+    *,
+    n_samples,
+    augment,
+    refine,
+    model,
+    neighbors,
+    seed,
+    batch_size,
+    progress_bar,
+):
+    """Measure galaxies in several bands with a trained estimator.
+
+    Parameters
+    ----------
+    net : `~sersicnet.SersicNet`
+        Estimator with a trained network.
+    cutouts : dict
+        Cutouts by the names of bands.
+    data : dict
+        The arguments of `~sersicnet.SersicNet.predict` that say what the data are, each for all
+        bands or a dict by their names.
+    n_samples, augment, refine, model, neighbors, seed, batch_size, progress_bar
+        As in `~sersicnet.inference.predict.predict`.
+
+    Returns
+    -------
+    `~sersicnet.inference.band_results.BandResults`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is invalid.
+    MemoryError
+        If there is too little memory.
+    """
+    check_positive("n_samples", n_samples)
+    check_positive("batch_size", batch_size)
+    check_bool("augment", augment)
+    check_seed("seed", seed)
+    refinement = _check_call(net, refine, model, neighbors)
+    present, missing = check_bands(cutouts)
+    names = list(missing)
+    given = of_each_band(data, names)
+    opened = {}
+    assumed = {}
+    for band, images in present.items():
+        with naming(band):
+            opened[band], assumed[band] = _opened(net, images, given[band])
+    seen = {band: Seen() for band in opened}
+    joints = []
+    options = {"n_samples": n_samples, "augment": augment, "seed": seed}
+    measure = partial(
+        _measure,
+        net,
+        evaluate=partial(evaluation(net, **options), batch_size=batch_size),
+        refinement=refinement,
+        model=model,
+        assumed=assumed,
+        missing=missing,
+        seed=seed,
+    )
+    memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
+    n_galaxies = len(missing[names[0]])
+    with memory, tqdm(total=n_galaxies, unit="galaxy", disable=not progress_bar) as bar:
+        for batches in zip(*opened.values(), strict=True):
+            batches = dict(zip(opened, batches, strict=True))
+            joint, found = measure(batches)
+            joints.append(joint)
+            for band, batch in batches.items():
+                own = results_of(net.parameters_, opened[band], batch, found[band], model)
+                seen[band].add(batch, own)
+            bar.update(len(batch))
+            del batches, found, batch, own  # whose memory the next batch needs
+    asked = {"model": model, "neighbors": "mask", "refine": refine or _NEEDS_FIT}
+    results = {}
+    for band, each in seen.items():
+        results[band] = _joined(net, opened[band], each, assumptions=assumed[band], **asked)
+    found = BandResults.of(results, join_rows(joints))
+    _warn(found, missing)
+    return found
+
+
+def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed):
+    """Measure the batches of all bands.
+
+    Returns the joint posteriors, and stamps, posterior, quantiles and columns of each band.
+    """
+    device = net.network_.whiten.weight.device
+    looked = {}
+    for band, batch in batches.items():
+        stamps, posterior, quantiles = evaluate(batch)
+        quantiles = np.where(missing[band][batch.rows], np.nan, quantiles)
+        pixels = assumed[band].of(batch, stamps)
+        looked[band] = SeenBand(posterior, quantiles, stamps, batch.psfs, pixels)
+    shift = float(model.band_shift)
+    options = {"prior": refinement.prior, "device": device}
+    joint = fit_bands(list(looked.values()), band_shift=shift, **options)
+    found = {}
+    for number, (band, batch) in enumerate(batches.items()):
+        one = looked[band], joint, number, missing[band][batch.rows]
+        found[band] = _finish(net, batch, refinement, *one, seed=seed)
+    return _density(joint, looked, list(missing)), found
+
+
+def _joined(net, batches, seen, **asked):
+    """Return the results of all batches of a band, and warn of its noise and PSFs."""
+    results = join(net, batches, seen.results, **asked)
+    results.meta.update(describe_photons(*np.hstack(seen.photons)))
+    warn_of_noise(np.concatenate(seen.scatter), stacklevel=4)
+    warn_of_psfs(seen.checks, recenter=batches.psf_options["recenter"], stacklevel=4)
+    return results
+
+
+def _check_call(net, refine, model, neighbors):
+    """Return the refinement of a call with several bands, after a check of what it asks for."""
+    refinement = check_refinement(refine)
+    if refinement is None:
+        refinement = LevenbergMarquardt()
+    if not isinstance(net.network_, PosteriorNetwork):
+        msg = "several bands need the posterior network: use the weights 'universal'"
+        raise ValueError(msg)
+    if not isinstance(refinement, LevenbergMarquardt):
+        msg = f"refine={refine!r}: several bands are fitted with 'lm' only"
+        raise ValueError(msg)
+    if not getattr(model, "is_free", False):
+        msg = f"model={model!r}: several bands are fitted with one free Sersic profile only"
+        raise ValueError(msg)
+    if neighbors != "mask":
+        msg = f"neighbors={neighbors!r}: several bands need neighbors='mask', and masks for them"
+        raise ValueError(msg)
+    return refinement
+
+
+def _opened(net, images, given):
+    """Return the checked cutouts of one band, and what fits assume about their pixels."""
+    assumptions, options = split_data(given)
+    opened = open_cutouts(images, stamp_size=net.stamp_size, needs_psf=True, **options)
+    assumptions.check_length(len(opened))
+    return opened, assumptions
+
+
+def _density(joint, looked, names):
+    """Return the joint posteriors of a batch, also of bands without any cutout."""
+    bands = list(looked)
+    n = len(joint.first)
+    frames = [seen.stamps.frame for seen in looked.values()]
+    zeropoint = np.full((n, len(names)), np.nan)
+    for frame, fit, band in zip(frames, joint.fits, bands, strict=True):
+        of_stamps = frame.zeropoint - 2.5 * (np.log10(frame.noise_level) - fit.log_light)
+        zeropoint[:, names.index(band)] = of_stamps
+    rows = np.arange(n)
+    pixels = np.stack([frame.pixel_scale * frame.bins for frame in frames])
+    light = np.stack([fit.log_light for fit in joint.fits])
+    offset = np.stack([fit.offset for fit in joint.fits])
+    numbers = np.array([names.index(band) for band in bands])
+    return BandDensity(
+        bands=tuple(names),
+        first=numbers[joint.first],
+        zeropoint=zeropoint,
+        log_light=light[joint.first, rows],
+        offset=offset[joint.first, rows],
+        pixel=pixels[joint.first, rows],
+        **joint.for_bands(numbers, len(names)),
+    )
+
+
+def _finish(net, batch, refinement, seen, joint, number, missing, *, seed):
+    """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
+    shown = joint.usable[:, number]
+    quantiles = np.where(shown, seen.quantiles, np.nan)
+    options = {"pixels": seen.pixels, "seed": seed, "device": net.network_.whiten.weight.device}
+    refined = refinement(
+        seen.posterior,
+        quantiles,
+        seen.stamps,
+        batch.psfs,
+        constraints=joint,  # the network knows one band only: its answer is not kept
+        fits=joint.fits[number],
+        **options,
+    )
+    stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
+    elsewhere = seen.usable & ~shown
+    flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
+    flags = np.where(missing, int(Flags.MISSING_BAND), flags)
+    return replace(stamps, flags=flags), *found
+
+
+def _warn(results, missing):
+    """Warn of bands that show no galaxy where they have cutouts, and of fits that failed."""
+    for band, lost in missing.items():
+        flags = results.flags_of(band)
+        absent = (flags & int(Flags.MISSING_BAND)) != 0
+        if absent.all() and not lost.all():
+            msg = (
+                f"the cutouts of the band {band!r} do not show the places of the galaxies in the "
+                "others (MISSING_BAND): their WCS may be of other images"
+            )
+            warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+    n_lost = np.count_nonzero(results.flags & int(Flags.NOT_REFINED))
+    if n_lost:
+        msg = (
+            f"{n_lost} of {counted(len(results), 'galaxy')} could not be fitted in several bands "
+            "(NOT_REFINED, NaN): the fit did not converge"
+        )
+        warnings.warn(msg, AstropyUserWarning, stacklevel=4)

@@ -1,0 +1,180 @@
+"""The likelihood of galaxies in several bands: the product of those of their stamps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sersicnet.model.labels import N_LABELS
+from sersicnet.model.likelihood import NormalEquations
+from sersicnet.model.psf import PSFs
+from sersicnet.model.render import n_together
+from sersicnet.model.sizes import stamp_sizes
+from sersicnet.model.stamp_groups import NoiseFilters, stamp_likelihood
+
+__all__ = ["BandLikelihood", "BandStamps", "band_likelihoods"]
+
+
+@dataclass(eq=False)
+class BandLikelihood:
+    """Likelihood of stamps of N galaxies in B bands; each stamp has a sky of its own.
+
+    Parameters
+    ----------
+    bands : tuple of `~sersicnet.model.StampLikelihood`
+        Likelihood of the stamps of each band.
+    """
+
+    bands: tuple
+
+    def __getitem__(self, rows):
+        """Return the likelihood of some of the galaxies."""
+        return BandLikelihood(tuple(band[rows] for band in self.bands))
+
+    def __len__(self):
+        return len(self.bands[0])
+
+    @property
+    def device(self):
+        """Device of the images."""
+        return self.bands[0].device
+
+    @property
+    def places(self):
+        """Places of the labels of each band, a list of slices."""
+        starts = range(0, N_LABELS * len(self.bands), N_LABELS)
+        return [slice(start, start + N_LABELS) for start in starts]
+
+    @property
+    def n_pixels(self):
+        """Number of good pixels of each galaxy, (N,)."""
+        return sum(band.n_pixels for band in self.bands)
+
+    @property
+    def log_sky_volume(self):
+        """What the integrals over the skies add to minus half of chi2, (N,)."""
+        return sum(band.log_sky_volume for band in self.bands)
+
+    def normal_equations(self, labels):
+        """Return the terms of a Gauss-Newton step, with the skies projected out.
+
+        Parameters
+        ----------
+        labels : (N, 7 B) `~torch.Tensor`
+            Labels in all bands, side by side.
+
+        Returns
+        -------
+        `~sersicnet.model.likelihood.NormalEquations`
+            Its ``sky_total`` is (N, B), its ``sky_response`` (N, 7 B, B).
+        """
+        n_labels = labels.shape[1]
+        curvature = labels.new_zeros(len(labels), n_labels, n_labels)
+        response = labels.new_zeros(len(labels), n_labels, len(self.bands))
+        gradients = []
+        skies = []
+        chi2 = 0.0
+        for number, (band, place) in enumerate(zip(self.bands, self.places, strict=True)):
+            own = band.normal_equations(labels[:, place])
+            chi2 = chi2 + own.chi2
+            curvature[:, place, place] = own.curvature
+            response[:, place, number] = own.sky_response
+            gradients.append(own.gradient)
+            skies.append(own.sky_total)
+        gradient = torch.cat(gradients, dim=1)
+        return NormalEquations(chi2, gradient, curvature, torch.stack(skies, dim=1), response)
+
+
+@dataclass(frozen=True, eq=False)
+class BandStamps:
+    """The stamps of N galaxies in one band.
+
+    Attributes
+    ----------
+    data, weight : (N, S, S) float32 `~numpy.ndarray`
+        As in `~sersicnet.preprocessing.Stamps`.
+    groups : list of ((R,) int `~numpy.ndarray`, `~sersicnet.model.PSFs`)
+        Rows of galaxies that are binned alike, and their PSFs.
+    sky_err : (N,) `~numpy.ndarray`
+        As in `~sersicnet.model.StampLikelihood`.
+    plane : bool
+        Whether the sky has a free slope as well.
+    noise : `~sersicnet.model.NoiseFilters`
+        Correlation of the noise.
+    """
+
+    data: np.ndarray
+    weight: np.ndarray
+    groups: list
+    sky_err: np.ndarray
+    plane: bool
+    noise: NoiseFilters
+
+    def kinds(self, labels, rows):
+        """Return what stamps of some rows must have in common to be fitted together, (R, 3).
+
+        It is the number of the group, the side of the stamps, and whether the noise is white.
+        """
+        whole = self.data.shape[-1]
+        found = np.empty((len(rows), 3), dtype=int)
+        for number, (members, psfs) in enumerate(self.groups):
+            own = np.isin(rows, members)
+            widths = psfs[np.searchsorted(members, rows[own])].widths()
+            sizes = stamp_sizes(labels[own], widths)
+            found[own, 0] = number
+            found[own, 1] = whole if self.plane else np.minimum(sizes, whole)
+        found[:, 2] = self.noise.is_white[rows]
+        return found
+
+    def psfs(self, kind, rows) -> PSFs:
+        """Return the PSFs of some rows of one kind."""
+        members, psfs = self.groups[kind[0]]
+        return psfs[np.searchsorted(members, rows)]
+
+    def likelihood(self, kind, labels, rows, device):
+        """Return the likelihood of the stamps of some rows of one kind."""
+        psfs = self.psfs(kind, rows)
+        noise = None if kind[2] else self.noise[rows]
+        stamps = labels, self.data[rows], self.weight[rows], psfs, self.sky_err[rows], noise
+        options = {"plane": self.plane, "profiles": ("sersic",), "device": device}
+        return stamp_likelihood(*stamps, size=int(kind[1]), **options)
+
+
+def band_likelihoods(bands, labels, rows, *, chunk, device="cpu"):
+    """Group galaxies that are fitted together, and make the likelihood of each group.
+
+    Parameters
+    ----------
+    bands : list of BandStamps
+        Stamps of B bands.
+    labels : (R, 7 B) `~numpy.ndarray`
+        Labels that fits start from, all finite.
+    rows : (R,) int `~numpy.ndarray`
+        Rows of their galaxies in the stamps.
+    chunk : int
+        Largest number of galaxies in a group.
+    device : str or `~torch.device`, optional
+        Device that renders.
+
+    Yields
+    ------
+    places : (M,) int `~numpy.ndarray`
+        Places of the galaxies of a group in ``rows``.
+    likelihood : BandLikelihood
+        Likelihood of the group.
+    """
+    of_bands = np.split(labels, len(bands), axis=1)
+    pairs = list(zip(bands, of_bands, strict=True))
+    kinds = np.stack([band.kinds(own, rows) for band, own in pairs], axis=1)
+    for alike in np.unique(kinds, axis=0):
+        chosen = np.flatnonzero((kinds == alike).all(axis=(1, 2)))
+        step = chunk
+        for band, kind in zip(bands, alike, strict=True):
+            oversampling = band.groups[kind[0]][1].oversampling
+            step = min(step, n_together(chunk, band.data.shape[-1], oversampling, device))
+        for start in range(0, len(chosen), step):
+            places = chosen[start : start + step]
+            found = []
+            for (band, own), kind in zip(pairs, alike, strict=True):
+                found.append(band.likelihood(kind, own[places], rows[places], device))
+            yield places, BandLikelihood(tuple(found))

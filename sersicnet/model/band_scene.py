@@ -1,0 +1,182 @@
+"""Galaxies in several bands: one structure, and a flux and a small shift of each band.
+
+The parameters are those of the galaxy in the stamp of a first band. A matrix and a place for each
+of the others lead to its pixels, whatever their size and orientation.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from sersicnet.model.labels import CENTER, LABELS, LOG_FLUX, N_LABELS, length
+from sersicnet.model.layout import Layout
+from sersicnet.model.scene import Scene
+
+__all__ = ["SHAPE", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
+
+# Parameters that all bands have together.
+SHAPE = tuple(name for name in LABELS if name != "log_flux")
+# Known numbers of a band: the matrix that turns steps in pixels of the stamp of the first band into
+# those of its own stamp, and where the middle of the first stamp is in it.
+_MAP = ("xx", "xy", "yx", "yy", "x_at", "y_at")
+
+
+def moved_ellipse(log_r_eff, e1, e2, matrix):
+    """Return an ellipse in other pixels.
+
+    With M the matrix of the second moments of the ellipse, those in the other pixels are A M A'.
+    In units of a quarter of the squared sum of the semi-axes, M is (1 + e^2) I plus twice (e1, e2)
+    along the diagonal and off it, and the square root of its determinant 1 - e^2.
+
+    Parameters
+    ----------
+    log_r_eff, e1, e2 : (...) `~torch.Tensor`
+        Labels of the ellipse.
+    matrix : sequence of four (...) `~torch.Tensor`
+        Elements xx, xy, yx and yy of A, which turns steps in pixels into those in the others.
+
+    Returns
+    -------
+    log_r_eff, e1, e2 : (...) `~torch.Tensor`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sersicnet.model.band_scene import moved_ellipse
+    >>> half_turned = torch.tensor([0.0, -0.5, 0.5, 0.0]).unbind()
+    >>> moved = moved_ellipse(torch.tensor(1.0), torch.tensor(0.3), torch.tensor(0.1), half_turned)
+    >>> [round(float(number), 3) for number in moved]
+    [0.699, -0.3, -0.1]
+    """
+    xx, xy, yx, yy = matrix
+    square = e1**2 + e2**2
+    along_x = 1 + square + 2 * e1
+    along_y = 1 + square - 2 * e1
+    mixed = 2 * e2
+    new_x = xx**2 * along_x + 2 * xx * xy * mixed + xy**2 * along_y
+    new_y = yx**2 * along_x + 2 * yx * yy * mixed + yy**2 * along_y
+    new_mixed = xx * yx * along_x + (xx * yy + xy * yx) * mixed + xy * yy * along_y
+    root = (xx * yy - xy * yx).abs() * (1 - square)
+    total = (new_x + new_y) / 2 + root
+    new_e1 = (new_x - new_y) / (2 * total)
+    new_e2 = new_mixed / total
+    longer = (1 + length(new_e1, new_e2)) / (1 + length(e1, e2))
+    return log_r_eff + torch.log10((total / 2).sqrt() * longer), new_e1, new_e2
+
+
+def _of_band(kinds, band):
+    """Return the names of what a band has of its own."""
+    return tuple(f"{kind}.{band}" for kind in kinds)
+
+
+class BandLayout(Layout):
+    """The layout of a galaxy in several bands, whose parts are the bands.
+
+    As in `~sersicnet.model.Layout`; ``shift_x`` and ``shift_y`` of a band, if they are free, are by
+    how much the galaxy is off its place there, in pixels of the stamp of the first band.
+    """
+
+    def labels(self, values, known):
+        """Return labels in all bands, side by side, (..., 7 B)."""
+        found = self.naturals(values, known)
+        log_r_eff, n, e1, e2, dx, dy = (found[name] for name in SHAPE)
+        (first, _), *others = self.parts
+        columns = [found[f"log_flux.{first}"], log_r_eff, n, e1, e2, dx, dy]
+        for band, _ in others:
+            xx, xy, yx, yy, x_at, y_at = (found[name] for name in _of_band(_MAP, band))
+            size, *shape = moved_ellipse(log_r_eff, e1, e2, (xx, xy, yx, yy))
+            x = dx + found.get(f"shift_x.{band}", 0.0)
+            y = dy + found.get(f"shift_y.{band}", 0.0)
+            columns += [found[f"log_flux.{band}"], size, n, *shape]
+            columns += [xx * x + xy * y + x_at, yx * x + yy * y + y_at]
+        return torch.stack(columns, dim=-1)
+
+
+def band_layout(bands, *, shifted=True):
+    """Return the layout of a galaxy in some bands.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Names of the bands; the parameters are those in the stamp of the first.
+    shifted : bool, optional
+        Whether the galaxy may be off its place in the others.
+
+    Returns
+    -------
+    BandLayout
+
+    Examples
+    --------
+    >>> from sersicnet.model.band_scene import band_layout
+    >>> band_layout(("g", "r")).free[-4:]
+    ('log_flux.g', 'log_flux.r', 'shift_x.r', 'shift_y.r')
+    """
+    shifts = ()
+    known = ()
+    for band in bands[1:]:
+        if shifted:
+            shifts += _of_band(("shift_x", "shift_y"), band)
+        known += _of_band(_MAP, band)
+    fluxes = tuple(f"log_flux.{band}" for band in bands)
+    parts = tuple((band, "sersic") for band in bands)
+    return BandLayout((*SHAPE, *fluxes, *shifts), known, shifts, parts)
+
+
+class BandScene(Scene):
+    """The free parameters and the known numbers of N galaxies in several bands."""
+
+    @classmethod
+    def of_bands(cls, bands, matrices, places, shift_err):
+        """Make the scene of galaxies that all have cutouts in the same bands.
+
+        Parameters
+        ----------
+        bands : sequence of str
+            Names of B bands.
+        matrices : (N, B, 2, 2) `~torch.Tensor`
+            Matrices that turn steps in pixels of the stamp of the first band into those of each.
+        places : (N, B, 2) `~torch.Tensor`
+            Where the middle of the first stamp is in that of each, in its pixels.
+        shift_err : (N,) `~torch.Tensor`
+            Standard deviation of the prior of shifts, in pixels of the stamp of the first band; 0
+            for none.
+
+        Returns
+        -------
+        BandScene
+        """
+        layout = band_layout(bands, shifted=bool((shift_err > 0).all()))
+        known = torch.cat([matrices[:, 1:].flatten(2), places[:, 1:]], dim=2).flatten(1)
+        infinite = torch.full_like(shift_err, torch.inf)
+        normal = torch.stack([torch.zeros_like(shift_err), shift_err, -infinite, infinite], dim=1)
+        return cls.of(layout, known, normal[:, None].repeat(1, len(layout.priors), 1))
+
+    def above(self, log_flux):
+        """Return the same with lower bounds of the logarithms of the fluxes, (N, B)."""
+        lower = self.lower.clone()
+        lower[:, self.layout.columns("log_flux")] = log_flux
+        return replace(self, lower=lower)
+
+    def values(self, labels):
+        """Return the unconstrained parameters of labels, the inverse of `labels`.
+
+        Parameters
+        ----------
+        labels : (N, 7 B) `~torch.Tensor`
+            Labels in all bands, of which size, index and shape are those of the first.
+
+        Returns
+        -------
+        (N, P) `~torch.Tensor`
+        """
+        of_bands = labels.unflatten(-1, (-1, N_LABELS))
+        shape = Scene.sersic(len(labels)).values(of_bands[:, 0])[:, LOG_FLUX + 1 :]
+        columns = [shape, of_bands[..., LOG_FLUX]]
+        if not self.layout.priors:
+            return torch.cat(columns, dim=1)
+        known = self.known.to(labels.dtype).unflatten(1, (of_bands.shape[1] - 1, len(_MAP)))
+        matrices = known[..., :4].unflatten(2, (2, 2))
+        away = (of_bands[:, 1:, CENTER] - known[..., 4:])[..., None]
+        shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, CENTER]
+        return torch.cat([*columns, shifts.flatten(1)], dim=1)

@@ -1,0 +1,85 @@
+"""Where a galaxy is in the stamps of several bands, and how their pixels lie on the sky."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.wcs import NoConvergence
+
+from sersicnet._rows import Rows
+from sersicnet.preprocessing.pixels import celestial
+
+__all__ = ["BandMaps", "align"]
+
+# Steps of half a pixel from a position, along x and y.
+_STEPS = np.array([[0.0, -0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, -0.5, 0.5]])
+
+
+@dataclass(frozen=True, eq=False)
+class BandMaps(Rows):
+    """How the pixels of a first stamp lie in those of another, of N galaxies.
+
+    Attributes
+    ----------
+    matrix : (N, 2, 2) `~numpy.ndarray`
+        Matrix that turns steps in pixels of the first stamp into those of the other.
+    place : (N, 2) `~numpy.ndarray`
+        Position (x, y) in the other stamp, from its middle, of the middle of the first.
+    inside : (N,) bool `~numpy.ndarray`
+        Whether that is on the other cutout.
+    """
+
+    matrix: np.ndarray
+    place: np.ndarray
+    inside: np.ndarray
+
+
+def align(stamps, others):
+    """Align stamps of galaxies in one band with those in another.
+
+    By their celestial WCS; where one of the cutouts has none, the middles of both are the same, and
+    their pixels parallel.
+
+    Parameters
+    ----------
+    stamps, others : `~sersicnet.preprocessing.Stamps`
+        N stamps in each band.
+
+    Returns
+    -------
+    BandMaps
+    """
+    matrices = np.empty((len(stamps), 2, 2))
+    middles = np.empty((len(stamps), 2))
+    for row in range(len(stamps)):
+        matrices[row], middles[row] = _in_pixels(stamps, others, row)
+    frame = stamps.frame
+    other = others.frame
+    matrices = matrices * (frame.bins / other.bins)[:, None, None]
+    places = middles - np.stack([other.x_middle, other.y_middle], axis=1)
+    places = places / other.bins[:, None]
+    size = others.shapes[:, ::-1]
+    inside = ((middles >= -0.5) & (middles <= size - 0.5)).all(axis=1)
+    usable = np.isfinite(matrices).all(axis=(1, 2)) & np.isfinite(places).all(axis=1)
+    return BandMaps(matrices, places, inside & usable)
+
+
+def _in_pixels(stamps, others, row):
+    """Return the matrix of steps in pixels, and the middle of the first stamp in the other cutout.
+
+    The map is that at the middle of the first stamp, which is near the galaxy.
+    """
+    point = np.array([stamps.frame.x_middle[row], stamps.frame.y_middle[row]])
+    first = celestial(stamps.wcs[row])
+    second = celestial(others.wcs[row])
+    if first is None or second is None:
+        ratio = stamps.frame.pixel_scale[row] / others.frame.pixel_scale[row]
+        away = point - (stamps.shapes[row, ::-1] - 1) / 2
+        return ratio * np.eye(2), (others.shapes[row, ::-1] - 1) / 2 + ratio * away
+    x, y = point[:, None] + _STEPS
+    try:
+        there = np.array(second.world_to_pixel(first.pixel_to_world(x, y)), dtype=float)
+    except NoConvergence:  # of a distortion, far from the image
+        there = np.full((2, len(x)), np.nan)
+    along_x = there[:, 2] - there[:, 1]
+    along_y = there[:, 4] - there[:, 3]
+    return np.stack([along_x, along_y], axis=1), there[:, 0]

@@ -1,0 +1,58 @@
+"""Posteriors of several bands."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sersicnet.inference.band_density import BandDensity, of_first_band
+
+G, R = 6, 7
+
+
+@pytest.fixture
+def density():
+    """Two galaxies in g and r, of which the second has no cutout in g."""
+    mean = np.zeros((2, 12))
+    mean[:, [G, R]] = 3.0, 3.4
+    mean[1, [G, 8, 9]] = np.nan
+    covariance = np.zeros((2, 12, 12))
+    covariance[:, [G, R], [G, R]] = 0.02**2
+    covariance[:, [G, R], [R, G]] = 0.5 * 0.02**2
+    covariance[:, 10, 10] = 0.3**2
+    return BandDensity(
+        bands=("g", "r"),
+        first=np.array([0, 1]),
+        mean=mean,
+        covariance=covariance,
+        held=np.zeros((2, 12), dtype=bool),
+        zeropoint=np.full((2, 2), 25.0),
+        log_light=np.zeros(2),
+        offset=np.zeros((2, 2)),
+        pixel=np.array([0.1, 0.2]),
+    )
+
+
+def test_errors_of_colors_have_the_covariance(density):
+    color, error = density.color("g", "r")
+    assert_allclose(color, [1.0, np.nan])
+    assert_allclose(error, [2.5 * 0.02, np.nan])
+    assert_allclose(density.color("r", "r")[1], 0)
+
+
+def test_shifts_are_from_the_reference_band(density):
+    shift, error = density.shift("x_shift", "r")
+    assert_allclose(shift, [0, np.nan])
+    assert_allclose(error, [0.03, np.nan])
+
+
+def test_draws_do_not_depend_on_the_other_galaxies(density):
+    drawn = density.draw([0, 1], 5, 1)
+    alone = density[1:].draw([0], 5, 1, numbers=[1])
+    assert_array_equal(drawn["log_flux"][1], alone["log_flux"][0])
+    assert np.isfinite(drawn["log_flux"]).all()  # of the first band that there is
+
+
+def test_what_refers_to_the_reference_is_nan_without_it():
+    first = np.array([0, 2])
+    assert_array_equal(of_first_band("mag", np.ones(2), first), [1, np.nan])
+    assert_array_equal(of_first_band("n", np.ones(2), first), [1, 1])

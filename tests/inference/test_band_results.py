@@ -1,0 +1,86 @@
+"""Results in several bands."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers.banded import draw_band, sky_wcs
+from numpy.testing import assert_allclose, assert_array_equal
+
+
+@pytest.fixture(scope="module")
+def cutouts():
+    found = {"g": [], "r": [], "z": [None, None]}
+    for seed in range(2):
+        found["g"].append(draw_band(18.0, wcs=sky_wcs(), seed=seed))
+        found["r"].append(draw_band(17.5, wcs=sky_wcs(scale=0.15, turn=30), seed=10 + seed))
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(net, cutouts):
+    return net.predict(cutouts)
+
+
+def test_color_with_its_error(results):
+    color, error = results.color("g", "r")
+    table = results.to_table()
+    assert_allclose(color, (table["mag_g"] - table["mag_r"]).value, atol=1e-4)
+    apart = np.hypot(table["mag_g_err"].value, table["mag_r_err"].value)
+    assert (error < apart).all()  # the structure is one
+    reverse, same = results.color("r", "g")
+    assert_allclose(reverse, -color)
+    assert_allclose(same, error)
+    assert_allclose(results.color("g", "g"), 0, atol=1e-6)
+    with pytest.raises(ValueError, match="there is no band 'u': there are g, r, z"):
+        results.color("g", "u")
+
+
+def test_samples_of_all_columns_belong_together(results):
+    drawn = results.samples(4000, seed=1)
+    color, error = results.color("g", "r")
+    apart = drawn["mag_g"] - drawn["mag_r"]
+    assert_allclose(apart.mean(axis=1), color, atol=0.1 * error.max())
+    assert_allclose(apart.std(axis=1), error, rtol=0.1)
+    assert_allclose(drawn["mag"], drawn["mag_g"], atol=1e-9)
+    assert np.isnan(drawn["mag_z"]).all()
+    assert {"x_shift_r", "y_shift_r", "r_eff", "theta"} <= set(drawn)
+    with pytest.raises(ValueError, match="there is one model"):
+        results.samples(3, model="sersic")
+
+
+def test_a_band_without_any_cutout_has_its_columns(results):
+    table = results.to_table()
+    assert np.isnan(table["mag_z"]).all()
+    assert np.isfinite(table["r_eff"]).all()
+    with pytest.raises(ValueError, match="'z' has no cutout: there are some in g, r"):
+        results.band("z")
+
+
+def test_columns_have_units_and_descriptions(results):
+    table = results.to_table()
+    assert str(table["mag_r"].unit) == "mag(AB)"
+    assert str(table["x_shift_r"].unit) == "arcsec"
+    assert table["flags_z"].info.description.endswith("in z")
+    assert results.to_table(["mag_r", "flags_r"]).colnames == ["mag_r", "flags_r"]
+
+
+def test_rows_and_copies(results):
+    one = results[1]
+    assert_array_equal(one.to_table()["mag_r"], results.to_table()["mag_r"][1:])
+    assert_array_equal(one.samples(5)["mag_r"], results.samples(5)["mag_r"][1:])
+    copy = pickle.loads(pickle.dumps(results))
+    assert_array_equal(copy.to_table()["mag_r"], results.to_table()["mag_r"])
+
+
+def test_pictures_of_each_band(results, cutouts):
+    for band in ("g", "r"):
+        left = results.residual(0, cutouts[band][0], band=band)
+        assert abs(left.std() - 1) < 0.1
+    assert_array_equal(
+        results.model_image(0, cutouts["g"][0]), results.model_image(0, cutouts["g"][0], band="g")
+    )
+    assert results.to_model(0, band="r").n.value == results.to_model(0).n.value
+    assert results.to_model(0, band="r").r_eff < results.to_model(0).r_eff
+    with pytest.raises(ValueError, match="there is no band 'u'"):
+        results.model_image(0, cutouts["g"][0], band="u")

@@ -1,0 +1,45 @@
+"""Scenes of several bands."""
+
+import numpy as np
+import torch
+from numpy.testing import assert_allclose
+
+from sersicnet.model.band_scene import BandScene, moved_ellipse
+from sersicnet.model.labels import angle, axis_ratio, length
+
+
+def test_ellipses_move_as_their_points_do():
+    matrix = np.array([[0.7, -0.4], [0.3, 1.1]])
+    e1, e2 = 0.2, -0.15
+    moved = moved_ellipse(
+        *torch.tensor([[0.6], [e1], [e2]]).double(), torch.from_numpy(matrix.ravel())
+    )
+    size, new_e1, new_e2 = (float(number) for number in moved)
+    turns = np.linspace(0, np.pi, 2001)
+    theta = angle(e1, e2)
+    q = axis_ratio(length(e1, e2))
+    along = np.stack([np.cos(turns), q * np.sin(turns)]) * 10**0.6
+    rotation = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+    radius = np.hypot(*(matrix @ rotation @ along))
+    assert_allclose(10**size, radius.max(), rtol=1e-5)
+    assert_allclose(axis_ratio(length(new_e1, new_e2)), radius.min() / radius.max(), rtol=1e-5)
+
+
+def test_values_are_the_inverse_of_labels():
+    generator = np.random.default_rng(1)
+    matrices = torch.from_numpy(np.eye(2) + 0.3 * generator.normal(size=(4, 3, 2, 2)))
+    places = torch.from_numpy(generator.normal(size=(4, 3, 2)))
+    matrices[:, 0] = torch.eye(2)
+    places[:, 0] = 0
+    for err in (0.3, 0.0):
+        scene = BandScene.of_bands("gri", matrices, places, torch.full((4,), err).double())
+        n = scene.layout.n_parameters
+        assert n == 6 + 3 + 4 * (err > 0)
+        values = torch.from_numpy(0.3 * generator.normal(size=(4, n)))
+        assert torch.allclose(scene.values(scene.labels(values)), values)
+
+
+def test_slopes_of_a_round_galaxy_are_finite():
+    matrices = torch.eye(2).double().expand(1, 2, 2, 2)
+    scene = BandScene.of_bands("gr", matrices, torch.zeros(1, 2, 2).double(), torch.ones(1))
+    assert torch.isfinite(scene.slopes(torch.zeros(1, scene.layout.n_parameters))).all()
