@@ -56,6 +56,12 @@ def add_measure(commands):
         help="where to measure: x_0 and y_0 (pixels, from 0), ra and dec, or the columns of "
         "SExtractor",
     )
+    add_option(
+        parser,
+        "segmentation",
+        metavar="SEG",
+        help="number of the source of each pixel (FITS), 0 for sky, instead of what is detected",
+    )
     add_measuring(parser)
     add_population(parser)
     add_device(parser)

@@ -198,7 +198,7 @@ def outside(positions, shape):
     return np.flatnonzero((x < 0) | (y < 0) | (x >= shape[1]) | (y >= shape[0]))
 
 
-def finish_table(table, columns, wcs, catalog, *, group=None):
+def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None):
     """Sort the rows and columns of a catalog, and add ``id``, ``ra``, ``dec`` and ``pa``.
 
     Parameters
@@ -211,6 +211,8 @@ def finish_table(table, columns, wcs, catalog, *, group=None):
         WCS of the image.
     catalog : `~astropy.table.Table` or None
         Given catalog, if any.
+    numbered : bool, optional
+        Whether sources have numbers that the user gave them.
     group : callable, optional
         Function that adds the columns of groups to a table of sources.
 
@@ -218,13 +220,13 @@ def finish_table(table, columns, wcs, catalog, *, group=None):
     -------
     `~astropy.table.QTable`
     """
-    if catalog is None:
+    if catalog is None and not numbered:
         table = table[np.lexsort((table["peak_x"], table["peak_y"]))]
         table["id"] = np.arange(len(table))
     else:
         table = table[np.argsort(table["row"])]
         table["id"] = table["row"]
-        if "id" in catalog.colnames:
+        if catalog is not None and "id" in catalog.colnames:
             table["id"] = catalog["id"]
     if group is not None:
         group(table)

@@ -57,9 +57,10 @@ class Sources:
     sky : 2-D bool `~numpy.ndarray`
         Good pixels away from all sources.
     table : `~astropy.table.Table`
-        One row per source of the tile: ``row`` (of the positions), ``label``, ``x``, ``y``
-        (the centroid, or the position), ``extent`` (pixels), ``shared`` (whether other positions
-        have the same label), ``peak_x``, ``peak_y``, and photometry.
+        One row per source of the tile: ``row`` (of the positions, or the number that the user gave
+        it), ``label``, ``x``, ``y`` (the centroid, or the position), ``extent`` (pixels),
+        ``shared`` (whether other positions have the same label), ``peak_x``, ``peak_y``, and
+        photometry.
     """
 
     window: Window
@@ -119,19 +120,23 @@ def find_sources(read, tile, shape, options, matched, *, positions=None, is_want
     while True:
         last = margin >= reach
         window = read(grown(tile, margin, shape))
-        islands, smooth = _islands(window, options, matched)
+        islands, smooth, numbers = _islands(window, options, matched)
         inside = _labels_in(islands, window.place(tile))
         if not last and _cut_off(islands, inside, window, shape, matched.fwhm):
             margin = min(2 * margin, reach)
             continue
-        kept = _without_wings(islands, smooth, window.bad, options.threshold)
-        inside = _labels_in(kept, window.place(tile))
         fine = np.maximum(matched.finer.apply(window), _FLOOR)
-        labels, n_sources = _deblend(kept, inside, fine, options)
+        labels, n_sources = islands, len(numbers)
+        if window.segments is None:
+            kept = _without_wings(islands, smooth, window.bad, options.threshold)
+            inside = _labels_in(kept, window.place(tile))
+            labels, n_sources = _deblend(kept, inside, fine, options)
         if positions is None:
             table = _detected(window, labels, n_sources, fine, tile)
         else:
             table = _given(window, labels, tile, positions)
+        if window.segments is not None:
+            table["row"] = numbers[table["label"] - 1]
         lacking = 0
         for source in table:
             wanted = cutout_box(source) + np.array([-_GUARD, _GUARD])
@@ -170,19 +175,26 @@ def cutout_box(source):
 
 
 def _islands(window, options, matched):
-    """Numbers of connected regions of light, and the filtered image that shows them."""
+    """Numbers of connected regions of light, and the filtered image that shows them.
+
+    Where the user says what the sources are, they are these, with the user's numbers as well.
+    """
     from photutils.segmentation import detect_sources
 
     smooth = matched.significance(window)
+    if window.segments is not None:
+        numbers = np.setdiff1d(window.segments, 0)
+        islands = np.searchsorted(numbers, window.segments) + 1
+        return np.where(window.segments > 0, islands, 0).astype(np.int32), smooth, numbers
     nothing = np.zeros(smooth.shape, np.int32)
     if window.gone.all():
-        return nothing, smooth
+        return nothing, smooth, ()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no sources were found is no reason to warn
         found = detect_sources(smooth, options.threshold, options.n_pixels, mask=window.gone)
     if found is None:
-        return nothing, smooth
-    return found.data, smooth
+        return nothing, smooth, ()
+    return found.data, smooth, ()
 
 
 def _labels_in(labels, box):

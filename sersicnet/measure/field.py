@@ -36,7 +36,7 @@ from sersicnet.preprocessing.units import per_cutout
 from sersicnet.preprocessing.windows import as_nddata
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["FieldImage", "Plane", "open_field"]
+__all__ = ["FieldImage", "Plane", "open_field", "pixels_of"]
 
 # Extensions of a file of weights, and where noise comes from that weights of a file scale.
 _WEIGHTS = WEIGHT_NAMES | UNCERTAINTY_NAMES
@@ -120,6 +120,8 @@ class FieldImage:
         Name of its file.
     is_wanted : callable or None
         Function of positions ``x, y`` that tells which sources are measured; None for all.
+    segments : Plane or None
+        Number of the source of each pixel, where the user says what the sources are.
     """
 
     data: Plane
@@ -134,6 +136,7 @@ class FieldImage:
     hdu: tuple | None = None
     name: str | None = None
     is_wanted: object = None
+    segments: Plane | None = None
 
     def units(self, pixel_scale, zeropoint):
         """Find pixel scale and zero point.
@@ -230,17 +233,17 @@ def open_field(image, *, rms=None, weight_map=None, mask=None, mask_bits=None):
         if unit is None:
             unit = u.dimensionless_unscaled
         if rms is not None:
-            pixels, _ = _pixels(rms, "rms", UNCERTAINTY_NAMES, field, stack, unit)
+            pixels, _ = pixels_of(rms, "rms", UNCERTAINTY_NAMES, field, stack, unit)
             noise = Plane(pixels, lambda window: window.astype(float))
             field = replace(field, noise=noise, noise_name="rms=")
         if weight_map is not None:
-            pixels, _ = _pixels(weight_map, "weight_map", _WEIGHTS, field, stack, unit**-2)
+            pixels, _ = pixels_of(weight_map, "weight_map", _WEIGHTS, field, stack, unit**-2)
             noise = Plane(
                 pixels, lambda window: to_standard_deviation(window.astype(float), "ivar")
             )
             field = replace(field, noise=noise, noise_name="weight_map=")
         if mask is not None:
-            pixels, cards = _pixels(mask, "mask", MASK_NAMES, field, stack)
+            pixels, cards = pixels_of(mask, "mask", MASK_NAMES, field, stack)
             words = describe_mask("mask=", pixels[:1, :1].dtype, cards, mask_bits=mask_bits)
             field = replace(field, mask=_mask_plane(pixels, cards, mask_bits), mask_name=words)
             if not _is_path(mask):
@@ -337,8 +340,8 @@ def _mask_plane(pixels, cards, mask_bits):
     return Plane(pixels, lambda window: bad_pixels(window, cards, mask_bits=mask_bits))
 
 
-def _pixels(given, name, hdu_names, field, stack, unit=None):
-    """Array or section, and cards, of the argument ``name``."""
+def pixels_of(given, name, hdu_names, field, stack, unit=None):
+    """Return the array or section, and the cards, of the argument ``name``."""
     cards = field.meta
     if _is_path(given):
         with fits_errors(given, name):

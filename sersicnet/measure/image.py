@@ -117,6 +117,9 @@ def measure_image(
     >>> table = measure_image("field.fits", psf="star.fits", output="field.ecsv")  # doctest: +SKIP
     """
     check_keywords("measure_image", options, own=_OWN)
+    if segmentation_image is not None and options.get("segmentation") is not None:
+        msg = "segmentation_image= is what is detected, and segmentation= says what it is"
+        raise ValueError(msg)
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
     population = check_population(population)

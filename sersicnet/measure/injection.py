@@ -279,6 +279,9 @@ def _check_output(output, inputs):
 
 def _check_settings(options, layout, min_distance, match_radius):
     """Raise ValueError unless galaxies can be placed and found."""
+    if options.segmentation is not None:
+        msg = "segmentation= says what the sources are, but injected galaxies must be detected"
+        raise ValueError(msg)
     if options.catalog is not None:
         msg = "catalog= gives the positions of sources, but injected galaxies must be detected"
         raise ValueError(msg)

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 # Options that are files on the command line and in a survey.
-FILES = ("psf", "rms", "weight_map", "mask", "catalog", "noise_correlation")
+FILES = ("psf", "rms", "weight_map", "mask", "catalog", "segmentation", "noise_correlation")
 MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"
@@ -61,6 +61,9 @@ def check_values(options):
     check_bool("augment", options.augment)
     check_bool("normalize_psf", options.normalize_psf)
     check_bool("recenter_psf", options.recenter_psf)
+    if options.catalog is not None and options.segmentation is not None:
+        msg = "catalog and segmentation are both given: each says what the sources are"
+        raise ValueError(msg)
     if options.refine is not None:
         from sersicnet.inference.refine import check_refinement
 

@@ -136,6 +136,13 @@ class Options:
         "Those of SExtractor (X_IMAGE from 1, ALPHA_J2000), VizieR, Gaia, Euclid and photutils are "
         "read as well. Neighbors are detected and masked all the same.",
     )
+    segmentation: object = _option(
+        None,
+        "2-D int array_like, `~photutils.segmentation.SegmentationImage` or path, optional",
+        "Number of the source of each pixel, 0 for sky, instead of what is detected: of photutils, "
+        "SExtractor, SEP and others.",
+        "The ``id`` of a source is its number.",
+    )
     threshold: float = _option(
         4.5,
         "float, optional",

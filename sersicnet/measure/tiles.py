@@ -59,6 +59,7 @@ from sersicnet.measure.psf import FieldPSF
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
+from sersicnet.measure.segments import open_segments
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
@@ -106,9 +107,9 @@ def open_measurement(image, options, *, net):
     ...     sky = measurement.map_sky()
     ...     first = measurement.measure(measurement.tiles[:1], sky)
     """
-    names = ("rms", "weight_map", "mask", "mask_bits")
-    planes = {name: getattr(options, name) for name in names}
-    with open_field(image, **planes) as field:
+    planes = {name: getattr(options, name) for name in ("rms", "weight_map", "mask", "mask_bits")}
+    opened = open_field(image, **planes)
+    with opened as field, open_segments(field, options.segmentation) as field:
         pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
         psf = open_psf(field, options, pixel_scale, stacklevel=4)
         positions = None
@@ -303,7 +304,8 @@ class Measurement:
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
         table = vstack([*tables, self._blank_rows(nowhere)])
-        table = finish_table(table, columns, self.field.wcs, self.options.catalog, group=group)
+        known = {"numbered": self.field.segments is not None, "group": group}
+        table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
         table.meta = describe_measurement(self)

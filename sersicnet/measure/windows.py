@@ -37,6 +37,8 @@ class Window:
         Correlation of the noise of the image, where it was measured.
     photons : 2-D `~numpy.ndarray` or None
         Variance of the photons of sources that the noise does not have.
+    segments : 2-D int `~numpy.ndarray` or None
+        Number of the source of each pixel, where the user says what the sources are.
     """
 
     box: tuple
@@ -48,6 +50,7 @@ class Window:
     gone: np.ndarray
     correlation: object = None
     photons: np.ndarray | None = None
+    segments: np.ndarray | None = None
 
     @property
     def noise_of_sources(self):
@@ -116,6 +119,9 @@ def read_window(field, sky, box, *, saturation):
     photons = None
     if sky.photons is not None:
         photons = sky.photons.variance(data, ~(bad | saturated))
+    segments = None
+    if field.segments is not None:
+        segments = field.segments[box]
     return Window(
         box=box,
         data=data,
@@ -126,6 +132,7 @@ def read_window(field, sky, box, *, saturation):
         gone=gone,
         correlation=sky.correlation,
         photons=photons,
+        segments=segments,
     )
 
 
