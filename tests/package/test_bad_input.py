@@ -105,7 +105,7 @@ def test_empty_array(trained):
         trained.predict(np.zeros((0, 32, 32)), **UNITS)
 
 
-@pytest.mark.parametrize("wrong", [None, 3.0, "galaxy.fits", {"a": 1}, b"galaxy", object()])
+@pytest.mark.parametrize("wrong", [None, 3.0, "galaxy.fits", b"galaxy", object()])
 def test_wrong_type(wrong, trained):
     with pytest.raises(TypeError, match=f"cutouts must be an NDData.* not {type(wrong).__name__}"):
         trained.predict(wrong)
