@@ -152,11 +152,11 @@ ax.set(xlabel="true magnitude", ylabel="measured - true magnitude")
 _ = ax.legend(loc="lower left")
 
 # %%
-# Subtract the neighbors
+# Fit with the neighbors
 # ----------------------
 #
-# With ``refine="lm"``, each galaxy is fitted, and galaxies with neighbors are fitted again after
-# the models of their neighbors were subtracted. The sources are the same, in the same order.
+# With ``refine="lm"``, each galaxy is fitted, together with the neighbors whose light matters. The
+# sources are the same, in the same order.
 
 from astropy.stats import mad_std
 
