@@ -13,12 +13,12 @@ from sersicnet.model.labels import length, split_labels, stack_labels
 __all__ = ["image_and_jacobian"]
 
 
-def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
+def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.0, negligible=0.0):
     """Return the images of `~sersicnet.model.sersic_images` and their derivatives.
 
     Parameters
     ----------
-    labels, transform, stamp_size, oversampling, gain
+    labels, transform, stamp_size, oversampling, gain, negligible
         Arguments of `~sersicnet.model.sersic_images`.
 
     Returns
@@ -54,7 +54,8 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.
 
     spectrum = common * value
     stretched = common * slope
-    wrapped = profile.wrapped_light(labels, size // oversampling, stamp_size, gain=gain)
+    own = {"gain": gain, "negligible": negligible}
+    wrapped = profile.wrapped_light(labels, size // oversampling, stamp_size, **own)
     image = image_of(spectrum) - wrapped * (10**log_flux)[:, None, None]
     derivatives = {
         "log_flux": math.log(10) * image,

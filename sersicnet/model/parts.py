@@ -10,6 +10,9 @@ from sersicnet.model.profiles import PROFILES
 
 __all__ = ["scene_image_and_jacobian", "scene_images"]
 
+# Light per pixel of a part of unit flux that may be missing: 1e-4 of the noise at a S/N of 10,000.
+_NEGLIGIBLE = 1e-9
+
 
 def scene_images(labels, transform, *, profiles=("sersic",), **options):
     """Render the sum of all parts.
@@ -30,6 +33,8 @@ def scene_images(labels, transform, *, profiles=("sersic",), **options):
     (N, S, S) `~torch.Tensor`
         Flux per pixel.
     """
+    if len(profiles) > 1:
+        options["negligible"] = _NEGLIGIBLE
     images = []
     for name, place in zip(profiles, part_slices(profiles), strict=True):
         images.append(PROFILES[name].images(labels[:, place], transform, **options))
@@ -49,6 +54,8 @@ def scene_image_and_jacobian(labels, transform, *, profiles=("sersic",), **optio
     image : (N, S, S) `~torch.Tensor`
     jacobian : (N, K, S, S) `~torch.Tensor`
     """
+    if len(profiles) > 1:
+        options["negligible"] = _NEGLIGIBLE
     images = []
     jacobians = []
     for name, place in zip(profiles, part_slices(profiles), strict=True):

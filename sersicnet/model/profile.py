@@ -94,7 +94,7 @@ def psf_transform(psf, stamp_size, *, oversampling=1):
     return torch.fft.rfft2(psf, s=(size, size)) * (phase_y[:, None] * phase_x)
 
 
-def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
+def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0, negligible=0.0):
     """Render images of Sersic galaxies seen through a PSF.
 
     Parameters
@@ -111,6 +111,8 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
         PSF pixels per image pixel on a side.
     gain : float or (N,) `~torch.Tensor`
         Factors by which the PSFs multiply a uniform image, where they are filtered.
+    negligible : float
+        Light per pixel, of a galaxy of unit flux, that periodic copies may leave in the stamp.
 
     Returns
     -------
@@ -154,7 +156,8 @@ def sersic_images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):
     spectrum = move_to_center(profile * transform, (dx, dy), kx, ky, stamp_size, oversampling)
     image = torch.fft.irfft2(spectrum, s=(size, size))
     image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
-    image = image * oversampling**2 - wrapped_light(labels, coarse, stamp_size, gain=gain)
+    wrapped = wrapped_light(labels, coarse, stamp_size, gain=gain, negligible=negligible)
+    image = image * oversampling**2 - wrapped
     return image * (10**log_flux)[:, None, None]
 
 
@@ -261,12 +264,21 @@ def _interpolate(table, slopes, kappa2):
     return value.view(kappa2.shape)
 
 
-def wrapped_light(labels, period, stamp_size, *, gain=1.0):
+def wrapped_light(labels, period, stamp_size, *, gain=1.0, negligible=0.0):
     """Light per pixel that periodic copies of a galaxy of unit flux put into the stamp.
 
     The nearest copies are computed one by one, without a PSF, at a few points between which they
-    are smooth; the light of all those further out is taken as uniform.
+    are smooth; the light of all those further out is taken as uniform. It is 0 where the nearest
+    copy is fainter than ``negligible``.
     """
+    if negligible:
+        rows = (_nearest_copy(labels, period, stamp_size) > negligible).nonzero()[:, 0]
+        if len(rows) < len(labels):
+            light = labels.new_zeros(len(labels), stamp_size, stamp_size)
+            if len(rows):
+                own = gain[rows] if torch.is_tensor(gain) else gain
+                light[rows] = wrapped_light(labels[rows], period, stamp_size, gain=own)
+            return light
     _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     n = n.clamp(*N_LIMITS)
     nodes, weights = _chebyshev(stamp_size, labels.device, labels.dtype)
@@ -287,6 +299,14 @@ def wrapped_light(labels, period, stamp_size, *, gain=1.0):
     if torch.is_tensor(gain):
         light = light * gain[:, None, None]
     return light
+
+
+def _nearest_copy(labels, period, stamp_size):
+    """Highest brightness in the stamp of round galaxies of unit flux one period away."""
+    _, log_r_eff, n, _, _, dx, dy = split_labels(labels)
+    distance = period - stamp_size / 2 - torch.maximum(dx.abs(), dy.abs())
+    area = 10 ** (2 * log_r_eff)
+    return _brightness(distance.clamp(min=0) ** 2 / area, n.clamp(*N_LIMITS), area**2)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from sersicnet.model.labels import (
     stack_labels,
 )
 
-__all__ = ["scene_stamp_sizes", "stamp_sizes", "visible_radius"]
+__all__ = ["holding_sizes", "scene_stamp_sizes", "stamp_sizes", "visible_radius"]
 
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128)
@@ -49,6 +49,26 @@ def stamp_sizes(labels, fwhm):
     reach = visible_radius(labels, _FAINTEST)
     needed = 2 * (reach + _WIDTHS * fwhm + off_middle)
     return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
+
+
+def holding_sizes(weight):
+    """Return the side of the smallest central stamp that holds all good pixels of each image.
+
+    Parameters
+    ----------
+    weight : (N, S, S) `~numpy.ndarray`
+        Weights, 0 where a pixel is bad.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+        One of 32, 48, 64, 96 and 128.
+    """
+    good = weight > 0
+    columns = good.any(axis=1) | good.any(axis=2)
+    from_middle = np.abs(np.arange(weight.shape[1]) - (weight.shape[1] - 1) / 2)
+    needed = 2 * (columns * (from_middle + 0.5)).max(axis=1)
+    return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], needed)]
 
 
 def scene_stamp_sizes(labels, fwhm, profiles):

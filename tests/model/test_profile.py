@@ -18,7 +18,7 @@ from benchmarks import transform_table as tables
 from sersicnet.model import profile
 from sersicnet.model.labels import E1, E2, LABELS, LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.prior import draw_labels
-from sersicnet.model.profile import fft_size, psf_transform, sersic_images
+from sersicnet.model.profile import fft_size, psf_transform, sersic_images, wrapped_light
 
 # More exact than the tolerance: GalSim's own defaults fold back up to 5e-3 of the light.
 EXACT = galsim.GSParams(
@@ -171,6 +171,21 @@ def test_light_from_outside_is_taken_off(n):
     labels, stamp = [labels_of(r_eff=40.0, n=n, q=0.4, dx=1.5)], star(moffat(3.2), 41)
     image, wide = render(labels, stamp, size=128)[0], render(labels, stamp, size=640)[0]
     assert_close(image, wide[256:-256, 256:-256])
+
+
+def test_copies_that_leave_no_light_are_left_out():
+    """The light of those that count is the same; that of the others is below the limit."""
+    labels = torch.tensor(
+        [[3.0, 0.5, 1.0, 0.2, 0.1, 0.3, 0.1], [3.0, 1.0, 4.0, 0.2, 0.1, 0.3, 0.1]]
+    )
+    exact = wrapped_light(labels, 128, 64)
+    found = wrapped_light(labels, 128, 64, negligible=1e-9)
+    assert not found[0].any()
+    assert (exact[0] < 1e-8).all()
+    torch.testing.assert_close(found[1], exact[1])
+    gain = torch.tensor([1.0, 2.0])
+    twice = wrapped_light(labels, 128, 64, gain=gain, negligible=1e-9)
+    torch.testing.assert_close(twice[1], 2 * exact[1])
 
 
 def test_all_light_is_there():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF
-from sersicnet.model.sizes import scene_stamp_sizes, stamp_sizes
+from sersicnet.model.sizes import holding_sizes, scene_stamp_sizes, stamp_sizes
 
 
 def test_stamps_grow_with_the_galaxy_and_with_its_light():
@@ -31,3 +31,11 @@ def test_the_stamp_holds_the_largest_part():
     assert scene_stamp_sizes(star, width, ("point",)) < expected
     bright = np.array([[5.0, 0.0, 0.0]])
     assert scene_stamp_sizes(bright, width, ("point",)) > scene_stamp_sizes(star, width, ("point",))
+
+
+def test_stamps_are_no_larger_than_the_good_pixels():
+    weight = np.zeros((4, 128, 128), dtype="f4")
+    weight[0, 32:96, 32:96] = 1
+    weight[1, 31:96, 60:70] = 1
+    weight[2, 64, 64] = 1
+    assert holding_sizes(weight).tolist() == [64, 96, 32, 32]

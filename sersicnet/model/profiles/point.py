@@ -15,7 +15,7 @@ __all__ = ["LABELS", "image_and_jacobian", "images"]
 LABELS = PROFILE_LABELS["point"]
 
 
-def images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):  # noqa: ARG001 -- as galaxies
+def images(labels, transform, *, stamp_size, oversampling=1, **_):
     """Render images of point sources.
 
     Parameters
@@ -24,7 +24,7 @@ def images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):  # noqa:
         Labels, in the order of ``LABELS``.
     transform, stamp_size, oversampling
         As in `~sersicnet.model.sersic_images`.
-    gain : float or (N,) `~torch.Tensor`, optional
+    **_
         Accepted because galaxies have it; no light comes from outside of the stamp.
 
     Returns
@@ -46,12 +46,12 @@ def images(labels, transform, *, stamp_size, oversampling=1, gain=1.0):  # noqa:
     return _image_of(spectrum, labels, stamp_size, oversampling)
 
 
-def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.0):  # noqa: ARG001 -- as galaxies
+def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, **_):
     """Return the images of `images` and their derivatives by the labels, (N, 3, S, S).
 
     Parameters
     ----------
-    labels, transform, stamp_size, oversampling, gain
+    labels, transform, stamp_size, oversampling, **_
         As in `images`.
 
     Returns
