@@ -135,7 +135,7 @@ def target(net, stack, psf, name):
     quantiles = net.predict(stack, psf=psf, noise_correlation=None, **UNITS).quantiles
     start = BatchStart.of(quantiles, stamps, collect_psfs([psf]))
     known = {model: known_of(Model(model), np.arange(1)) for model in AUTO}
-    start = start.shared_by(known.values(), stamps.frame)
+    start = start.shared_by(known.values(), stamps)
     scene, _, (labels, *_) = start.scene(known[name], stamps.frame)
     ((_, psfs),) = start.groups
     found = likelihoods(

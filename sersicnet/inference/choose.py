@@ -5,7 +5,7 @@ import numpy as np
 from sersicnet.flags import Flags
 from sersicnet.inference.chosen import ChoiceDensity, mixed_quantiles
 from sersicnet.inference.constraints import Constraints
-from sersicnet.inference.evidence import laplace_evidence, model_probabilities
+from sersicnet.inference.evidence import model_probabilities
 from sersicnet.inference.fits import BatchStart, fit_batch
 from sersicnet.inference.misfit import judge
 from sersicnet.model.choice import ModelChoice, column_name
@@ -18,8 +18,9 @@ __all__ = ["check_choice", "judge_models", "known_of", "refine_models"]
 _SUMS = ("n_iter", "n_samples")
 # Probability of models without a fit from which on columns of all models are not those of all.
 _MUCH = 0.1
-# A model whose logarithm of the evidence is this far below another needs few draws.
-_FAR_BELOW = 12.0
+# Share of the effective draws that are wanted of a model, over its probability by the normal
+# likelihood around its fit; the fewest, for an evidence known to 0.1, are `min_ess`.
+_MARGIN = 2.0
 
 
 def known_of(model, numbers):
@@ -67,21 +68,23 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
     known = {}
     for name in model.models:
         known[name] = known_of(Model(name), numbers)
-    start = BatchStart.of(quantiles, stamps, psfs).shared_by(known.values(), stamps.frame)
+    start = BatchStart.of(quantiles, stamps, psfs).shared_by(known.values(), stamps)
     fits = {}
-    evidences = {}
-    for name, constraints in known.items():
-        own = {"constraints": constraints, "start": start, "device": options["device"]}
+    for name in sorted(known, key=lambda name: name != "sersic"):
+        own = {"constraints": known[name], "start": start, "device": options["device"]}
         found = fit_batch(*network[1:], options["pixels"], prior=True, **own)
-        fits[name] = found
-        evidences[name] = laplace_evidence(found.fit.modes, found.scene)
-    largest = np.nanmax([*evidences.values(), np.full(len(stamps), -np.inf)], axis=0)
+        if name == "sersic":
+            start = start.moved_to(found)
+        fits[name] = found.with_evidence()
+    odds = np.array(list(model.odds.values()))
+    evidence = np.stack([fits[name].normal.log_evidence for name in known], axis=1)
+    likely = model_probabilities(np.nan_to_num(evidence, nan=-np.inf), odds)
     answers = {}
-    for name, evidence in evidences.items():
-        own = {"constraints": known[name], "fits": fits[name]}
-        own["unlikely"] = evidence < largest - _FAR_BELOW
+    for number, (name, constraints) in enumerate(known.items()):
+        own = {"constraints": constraints, "fits": fits[name]}
+        own["share"] = np.nan_to_num(_MARGIN * likely[:, number], nan=1.0)
         found = refinement(*network, **own, **options)
-        columns = {"log_evidence": evidence} | found[2]  # that of draws, where there are some
+        columns = {"log_evidence": evidence[:, number]} | found[2]  # of draws, if there are some
         answers[name] = (*found[:2], columns, found[3])
     measured = np.isfinite(quantiles).all(axis=(0, 1))
     return _compared(answers, model, stamps.frame, measured, options["seed"])

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sersicnet.flags import Flags
+from sersicnet.inference.evidence import NormalEvidence, laplace_evidence
 from sersicnet.inference.fit import Fit
 from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import fit_stamps
@@ -14,7 +15,7 @@ from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
 from sersicnet.model.labels import CENTER, LOG_FLUX, shifted, stack_labels
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
-from sersicnet.model.sizes import scene_stamp_sizes
+from sersicnet.model.sizes import holding_sizes, scene_stamp_sizes
 from sersicnet.model.stamp_groups import SharedStamps, likelihoods
 from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
@@ -113,15 +114,26 @@ class BatchStart:
         scene, usable = constraints.scene(self.labels, frame, *shifts)
         return scene, usable, constraints.starts(self.labels, scene)
 
-    def shared_by(self, models, frame):
-        """Return the same with stamps that hold the largest of the starts of several models."""
+    def moved_to(self, fits):
+        """Return the same that starts from fits of one Sersic profile, where they are free."""
+        free = fits.fit.converged & ~fits.fit.held.any(axis=1)
+        with np.errstate(invalid="ignore"):
+            labels = fits.scene.labels(torch.from_numpy(fits.fit.mean)).numpy()
+        return replace(self, labels=np.where(free[:, None], labels, self.labels))
+
+    def shared_by(self, models, stamps):
+        """Return the same with stamps that hold the largest of the starts of several models.
+
+        They are no larger than the good pixels need.
+        """
         sizes = np.zeros(len(self.labels), dtype=int)
         for constraints in models:
-            scene, _, starts = self.scene(constraints, frame)
+            scene, _, starts = self.scene(constraints, stamps.frame)
             for labels in starts:
                 for rows, psfs in self.groups:
                     own = scene_stamp_sizes(labels[rows], psfs.widths(), scene.layout.profiles)
                     sizes[rows] = np.maximum(sizes[rows], own)
+        sizes = np.minimum(sizes, holding_sizes(stamps.weight))
         return replace(self, shared=SharedStamps(self.labels, sizes))
 
 
@@ -223,6 +235,8 @@ class BatchFit:
         Rows of galaxies that are binned alike, and their PSFs, binned and centered.
     shared : `~sersicnet.model.SharedStamps` or None
         The stamps, where several models have the same.
+    normal : `~sersicnet.inference.evidence.NormalEvidence`, optional
+        Evidences of normal likelihoods around the fits.
     """
 
     start: np.ndarray
@@ -232,6 +246,13 @@ class BatchFit:
     offset: np.ndarray
     groups: list
     shared: SharedStamps | None = None
+    normal: NormalEvidence | None = None
+
+    def with_evidence(self):
+        """Return the same with evidences, where the posterior may have several modes."""
+        if self.normal is not None or not self.has_modes:
+            return self
+        return replace(self, normal=laplace_evidence(self.fit.modes, self.scene))
 
     def columns(self, stamps, refined):
         """Return the column ``sky``, in the unit of the image.
@@ -328,6 +349,8 @@ class BatchFit:
         if self.has_modes:
             modes = self.fit.modes
             found = mode_proposals(modes.mean[row], modes.covariance[row], modes.cost[row])
+            if self.normal is not None:
+                found = self.normal.joined(found, row)
             return [*found, self._of_network(posterior, row)] if self.scene.is_sersic else found
         found = [self._of_network(posterior, row)]
         held = self.fit.held[row]

@@ -19,7 +19,7 @@ _DOF = 8.0
 # the 35 moments of seven parameters, and few enough to be there after the first round.
 _ENOUGH = 24
 _TEMPERS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
-# Draws of each proposal in the first round.
+# Draws of each proposal in the first round; of a single mixture, as many as in a later one.
 _FIRST = 128
 # Fewest and most draws of a later round.
 _FEWEST = 64
@@ -32,7 +32,7 @@ _LEAST_EFFICIENCY = 0.05
 # Draws of a round over those that the plan needs.
 _MARGIN = 1.1
 # Draws whose images are rendered at a time: few enough to stay in a CPU's cache.
-_CHUNKS = {"cpu": 32, "cuda": 2048}
+_CHUNKS = {"cpu": 16, "cuda": 2048}
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,10 +267,14 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
     >>> found.ess > 500, abs(found.log_evidence) < 0.2
     (True, True)
     """
-    most = _MOST if fit is None else _MOST_OF_MIXTURES
+    most = _MOST
+    first = _FIRST
+    if fit is not None:
+        most = _MOST_OF_MIXTURES
+        first = most if len(proposals) == 1 else _FIRST
     fit = fit or _fitted
     draws = _Draws(target)
-    share = max(1, min(_FIRST, max_samples // len(proposals)))
+    share = max(1, min(first, max_samples // len(proposals)))
     for proposal in proposals:
         draws.add(proposal, share, generator)
     samples = draws.weighted()

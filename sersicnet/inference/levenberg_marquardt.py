@@ -7,8 +7,10 @@ from sersicnet.inference.bounds import bounded_directions, stuck_directions, wit
 from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
+from sersicnet.inference.race import Race
 from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.band_likelihood import BandLikelihood
+from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_signal
@@ -150,39 +152,23 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
     return Fit(modes=modes, **fields)
 
 
-def _fits_from(starts, likelihood, scene, prior):
-    """Return the fits from each of several labels; few galaxies are fitted from all together."""
-    n = len(likelihood)
-    device = likelihood.device
-    found = []
-    if len(starts) == 1 or n * len(starts) > CHUNKS[device.type]:
-        for labels in starts:
-            start = torch.from_numpy(labels).float().to(device)
-            found.append(levenberg_marquardt(likelihood, start, scene=scene, prior=prior))
-        return found
-    rows = np.tile(np.arange(n), len(starts))
-    start = torch.from_numpy(np.concatenate(starts)).float().to(device)
-    fitted = levenberg_marquardt(likelihood[rows], start, scene=scene[rows], prior=prior)
-    for first in range(0, len(rows), n):
-        found.append({name: values[first : first + n] for name, values in fitted.items()})
-    return found
-
-
 def _best_fit(likelihood, starts, scene, prior):
     """Return the fits with the least cost, out of those from several labels, and all modes."""
-    found = _fits_from(starts, likelihood, scene, prior)
-    chi2 = torch.stack([fitted["chi2"] for fitted in found], dim=1)
-    modes = {"log_likelihood": likelihood.log_sky_volume[:, None] - 0.5 * chi2}
+    n = len(likelihood)
+    device = likelihood.device
+    labels = torch.from_numpy(np.concatenate(starts)).float().to(device)
+    rows = np.tile(np.arange(n), len(starts))
+    race = Race(n) if len(starts) > 1 else None
+    ends = _optimize(likelihood, labels, scene[rows], prior, race)
+    shape = len(starts), n
+    modes = {"log_likelihood": likelihood.log_sky_volume - 0.5 * ends["chi2"].view(shape)}
     for name in ("mean", "covariance", "cost", "slope", "fisher"):
-        modes[name] = torch.stack([fitted[name] for fitted in found], dim=1)
-    for fitted in found:
-        del fitted["slope"], fitted["fisher"]
-    best = found[0]
-    for fitted in found[1:]:
-        better = fitted["converged"] & ((fitted["cost"] < best["cost"]) | ~best["converged"])
-        for name, values in fitted.items():
-            best[name][better] = values[better]
-    return best, modes
+        modes[name] = ends[name].view(*shape, *ends[name].shape[1:])
+    cost = torch.where(ends["converged"], ends["cost"], torch.inf).view(shape)
+    chosen = cost.argmin(dim=0) * n + torch.arange(n, device=device)
+    best = {name: values[chosen] for name, values in ends.items()}
+    fitted = _with_images(likelihood, labels[chosen], scene, best)
+    return fitted, {name: values.transpose(0, 1) for name, values in modes.items()}
 
 
 @torch.no_grad()
@@ -204,26 +190,39 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     Returns
     -------
     dict of `~torch.Tensor`
-        The fields of `Fit` but for ``n_pixels`` and ``modes``, and two of `Modes`.
+        The fields of `Fit` but for ``n_pixels`` and ``modes``.
     """
     if scene is None:
         scene = Scene.sersic(len(labels)).to(labels.device, labels.dtype)
+    return _with_images(likelihood, labels, scene, _optimize(likelihood, labels, scene, prior))
+
+
+def _optimize(likelihood, labels, scene, prior, race=None):
+    """Return the ends of fits, with what was evaluated there.
+
+    Where there is a race, labels are those of all galaxies from one start after the other.
+    """
     values = within_bounds(scene, scene.values(labels))
-    state = _evaluate(likelihood, scene, values, prior)
+    rows = torch.arange(len(values), device=values.device) % len(likelihood)
+    state = _evaluate(likelihood, rows, scene, values, prior)
     damping = values.new_full((len(values),), 1e-2)
+    left = torch.full_like(damping, torch.inf)
     done = torch.zeros_like(damping, dtype=torch.bool)
     good = torch.zeros_like(done)
     n_iter = torch.ones_like(damping, dtype=torch.long)
     n_parts = len(scene.layout.parts)
     before = state["cost"] + torch.inf
     for number in range(MAX_ITERATIONS * n_parts):
-        if n_parts > 1 and number % _ROUND == 0:
+        if race is not None:
+            race.end_losers(number, values, state, left, done, good)
+        elif n_parts > 1 and number % _ROUND == 0:
             before = _end_slow(before, state["cost"], done, good)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
         now = {name: tensor[active] for name, tensor in state.items()}
         step, decrement = _step(scene[active], values[active], now, damping[active])
+        left[active] = decrement
         small = decrement < TOLERANCE
         done[active[small]] = True
         good[active[small]] = True
@@ -234,7 +233,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
             continue
         part = scene[active]
         moved = within_bounds(part, values[active] + step)
-        trial = _evaluate(likelihood[active], part, moved, prior)
+        trial = _evaluate(likelihood, rows[active], part, moved, prior)
         n_iter[active] += 1
         better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
         _accept(active[better], values, moved[better], state, trial, better)
@@ -243,8 +242,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
         good[active[stalled]] = decrement[stalled] < _STALLED
-    found = _ended(likelihood, scene, labels, values, state)
-    return found | {"n_iter": n_iter, "converged": good & found["converged"]}
+    return _ended(scene, values, state, n_iter, good)
 
 
 def _end_slow(before, cost, done, good):
@@ -262,23 +260,23 @@ def _accept(rows, values, moved, state, trial, better):
         tensor[rows] = trial[name][better]
 
 
-def _ended(likelihood, scene, labels, values, state):
-    """Return the fields of `Fit` at the end of fits, and whether it may be an optimum."""
+def _ended(scene, values, state, n_iter, good):
+    """Return what is known at the end of fits, and whether it may be an optimum."""
     covariance, held = fit_covariance(scene, values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
-    end = scene.labels(values)
-    inside = (10 ** log_signal(scene, end) > SNR_LIMITS[0]) | (not scene.layout.limits_signal)
-    found = _image_terms(likelihood, labels, end, state, covariance)
-    return found | {
-        "mean": values,
-        "covariance": covariance,
-        "chi2": state["chi2"],
-        "cost": state["cost"],
-        "slope": state["slope"],
-        "fisher": state["fisher"],
-        "converged": usable & inside,
-        "held": held,
-    }
+    inside = 10 ** log_signal(scene, scene.labels(values)) > SNR_LIMITS[0]
+    inside |= not scene.layout.limits_signal
+    found = {"mean": values, "covariance": covariance, "held": held, "n_iter": n_iter}
+    return state | found | {"converged": good & usable & inside}
+
+
+def _with_images(likelihood, start, scene, end):
+    """Return the fields of `Fit` but for ``n_pixels`` and ``modes``, from the ends of fits."""
+    labels = scene.labels(end["mean"])
+    found = _image_terms(likelihood, start, labels, end, end["covariance"])
+    for name in ("mean", "covariance", "chi2", "cost", "converged", "held", "n_iter"):
+        found[name] = end[name]
+    return found
 
 
 def _image_terms(likelihood, start, end, state, covariance):
@@ -337,12 +335,12 @@ def _step(scene, values, state, damping):
     return steps[0].nan_to_num(0.0).clamp(-_STEP, _STEP), decrement
 
 
-def _evaluate(likelihood, scene, values, prior):
+def _evaluate(likelihood, rows, scene, values, prior):
     """Return cost, its negative gradient and its curvature by the unconstrained parameters.
 
     ``information`` is the curvature that errors follow from.
     """
-    equations = likelihood.normal_equations(scene.labels(values))
+    equations = _equations(likelihood, rows, scene.labels(values))
     slopes = scene.slopes(values)
     gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
     curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
@@ -376,3 +374,13 @@ def _evaluate(likelihood, scene, values, prior):
         "sky_total": equations.sky_total,
         "sky_response": response,
     }
+
+
+def _equations(likelihood, rows, labels):
+    """Return the terms of a step, computed for few galaxies at a time."""
+    found = []
+    for some in torch.arange(len(rows)).split(CHUNKS[labels.device.type]):
+        found.append(likelihood[rows[some]].normal_equations(labels[some]))
+    if len(found) == 1:
+        return found[0]
+    return NormalEquations(*(torch.cat(each) for each in zip(*found, strict=True)))

@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.inference.importance import StudentProposal
 
-__all__ = ["StudentMixture", "fitted_mixture", "mode_proposals"]
+__all__ = ["StudentMixture", "bounded_covariance", "fitted_mixture", "mode_proposals"]
 
 # A mode whose cost is larger than that of the best by more has no share in the posterior.
 _WORSE = 20.0
@@ -85,7 +85,7 @@ def mode_proposals(means, covariances, costs):
         mean = torch.from_numpy(means[number]).double()
         if any(_distance(mode, mean) < _SAME for mode in found):
             continue
-        mode = _student(mean, _bounded(torch.from_numpy(covariances[number]).double()))
+        mode = _student(mean, bounded_covariance(torch.from_numpy(covariances[number]).double()))
         if mode is not None:
             found.append(mode)
     if not found:
@@ -100,13 +100,24 @@ def _distance(proposal, values):
     return float(torch.linalg.solve_triangular(proposal.root, apart, upper=False).square().sum())
 
 
-def _bounded(covariance):
-    """A covariance without widths of zero, and without any that leave the range of a logit."""
-    variance = torch.diagonal(covariance)
-    covariance = covariance + torch.diag(_HELD_WIDTH**2 * (variance < _LEAST_VARIANCE))
-    width = torch.diagonal(covariance).sqrt()
+def bounded_covariance(covariance):
+    """Return covariances without widths of zero, and without any that leave the range of a logit.
+
+    Parameters
+    ----------
+    covariance : (..., P, P) `~torch.Tensor`
+        Covariances of unconstrained parameters.
+
+    Returns
+    -------
+    (..., P, P) `~torch.Tensor`
+    """
+    variance = torch.diagonal(covariance, dim1=-2, dim2=-1)
+    held = (variance < _LEAST_VARIANCE).to(variance.dtype)
+    covariance = covariance + torch.diag_embed(_HELD_WIDTH**2 * held)
+    width = torch.diagonal(covariance, dim1=-2, dim2=-1).sqrt()
     shrink = (_LARGEST_WIDTH / width).clamp(max=1.0)
-    return covariance * shrink * shrink[:, None]
+    return covariance * shrink[..., None, :] * shrink[..., :, None]
 
 
 def _student(mean, covariance):

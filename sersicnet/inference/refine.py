@@ -70,7 +70,7 @@ class LevenbergMarquardt:
         device,
         constraints=None,
         fits=None,
-        unlikely=None,
+        share=None,
     ):
         """Refine the posteriors of some galaxies.
 
@@ -95,8 +95,9 @@ class LevenbergMarquardt:
             where there is no fit.
         fits : BatchFit, optional
             The fits, if they are there already, as where several models are compared.
-        unlikely : (N,) bool `~numpy.ndarray`, optional
-            Galaxies of which few draws are enough.
+        share : (N,) `~numpy.ndarray`, optional
+            Share of the effective draws that are wanted which is enough for each galaxy, as where
+            the model is unlikely.
 
         Returns
         -------
@@ -206,7 +207,7 @@ class ImportanceSampling:
         device,
         constraints=None,
         fits=None,
-        unlikely=None,
+        share=None,
     ):
         """Refine the posteriors of some galaxies, as in `LevenbergMarquardt`.
 
@@ -216,9 +217,10 @@ class ImportanceSampling:
         """
         options = {"prior": True, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
+        fits = fits.with_evidence()
         wanted = np.full(len(stamps), self.ess)
-        if unlikely is not None:
-            wanted[unlikely] = self.min_ess
+        if share is not None:
+            wanted = np.clip(wanted * share, self.min_ess, self.ess)
         options = {"wanted": wanted, "seed": seed, "device": device}
         drawn, refined, columns = self._sample_all(
             fits, posterior, quantiles, stamps, pixels, **options

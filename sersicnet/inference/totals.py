@@ -127,4 +127,6 @@ def _stretched(x, y, e1, e2):
 def _light(log_a, n, b, weight, reaches):
     """Light of a part within ellipses of some semi-major axis."""
     radius = 10 ** log_a[..., None] / reaches
+    if (n == 1).all():
+        return weight * (1 - (1 + b * radius) * np.exp(-b * radius)).mean(axis=-1)
     return weight * gammainc(2 * n, b * radius ** (1 / n)).mean(axis=-1)

@@ -16,7 +16,7 @@ from sersicnet.model.scene_prior import log_density
 
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
-FEW = ImportanceSampling(ess=100, min_ess=20, max_samples=768)
+FEW = ImportanceSampling(ess=100, min_ess=20, max_samples=1536)
 
 
 @pytest.fixture(scope="module")
