@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import ndtr
 
+from sersicnet._caller import warn_caller
 from sersicnet.inference.assumptions import known_correlation
 from sersicnet.measure.image_psf import stamps_at
 from sersicnet.measure.noise import CorrelationMap
@@ -19,6 +20,8 @@ __all__ = ["MatchedFilter", "describe_detection", "filter_of"]
 _LEAST_FWHM = 3.0
 # FWHM of the filter that shows the parts of a blend, in that of the filter of the detection.
 _FINER = 0.7
+# Sources that noise makes in a pixel above which there is a warning.
+_MANY_FALSE = 1e-4
 # Reach of a Gaussian in sigma, as SciPy cuts it.
 _REACH = 4.0
 
@@ -201,9 +204,21 @@ def describe_detection(measurement, sky):
     dict
         ``KERNFWHM`` (FWHM of the filter in pixels) and ``NFALSE``, the number of sources that the
         noise of the whole image is expected to make.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If there is more than one of these in 10,000 pixels.
     """
     matched = filter_of(measurement, sky)
     options = measurement.options
     n_pixels = int(np.prod(measurement.field.data.shape))
     n_false = matched.false_sources(options.threshold, options.n_pixels, n_pixels)
+    if n_false > _MANY_FALSE * n_pixels:
+        msg = (
+            f"threshold={options.threshold:g}: noise alone is expected to make a source in each "
+            f"{n_pixels / n_false:.2g} pixels; the threshold is in units of the noise of the "
+            "filtered image, and 4.5 by default"
+        )
+        warn_caller(msg)
     return {"KERNFWHM": matched.fwhm, "NFALSE": float(f"{n_false:.2g}")}

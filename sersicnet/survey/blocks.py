@@ -244,8 +244,8 @@ class Blocks:
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
                 measurement = with_psf(measurement, sky)
+                meta = sky.describe() | describe_detection(measurement, sky)
             psf = keep_psf(measurement, self._psf)
-            meta = sky.describe() | describe_detection(measurement, sky)
         record = {"meta": meta, "warnings": texts, "psf": psf}
         self._sky.write_text(json.dumps(record), encoding="utf-8")
         return sky

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fields import NOISE, SCALE, ZEROPOINT, star
 from numpy.testing import assert_allclose
 from photutils.segmentation import detect_sources
@@ -90,6 +91,15 @@ def test_it_is_as_wide_as_the_psf_and_at_least_three_pixels(fwhm, expected, net)
         expected = meta["PSFFWHM"]
     assert_allclose(meta["KERNFWHM"], expected, atol=0.01)
     assert 0 < meta["NFALSE"] < 0.1
+
+
+def test_a_threshold_that_noise_exceeds_everywhere(net):
+    """As one in units of the noise of a pixel is."""
+    image = np.random.default_rng(1).normal(0, NOISE, (80, 80))
+    options = {"psf": star(), "pixel_scale": SCALE, "zeropoint": ZEROPOINT, "threshold": 2.0}
+    with pytest.warns(AstropyUserWarning, match=r"threshold=2: noise alone is expected .* pixels"):
+        found = measure_image(image, net=net, rms=np.full(image.shape, NOISE), **options)
+    assert found.meta["NFALSE"] > 2
 
 
 def test_a_known_correlation_counts_and_none_is_white(net):
