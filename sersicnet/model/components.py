@@ -25,6 +25,8 @@ __all__ = [
 _POSITIVE = (np.nextafter(0, 1), np.inf)
 _LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": _POSITIVE, "share": SHARE_LIMITS}
 _ANY = (-np.inf, np.inf)
+# Standard deviations between the mean of a prior and the values that are possible, at most.
+_FARTHEST = 5.0
 
 
 def known_values(name, value, *, unit, limits=_ANY):
@@ -100,7 +102,8 @@ class NormalPrior:
         Standard deviation.
     low, high : float, `~astropy.units.Quantity` or (N,) array_like, optional
         Limits, beyond which the prior is 0. Those of the universal prior hold as well, except for
-        magnitudes.
+        magnitudes. A mean that is more than five ``err`` beyond what a parameter can be raises
+        ``ValueError`` where the prior is used.
 
     Examples
     --------
@@ -152,6 +155,13 @@ class NormalPrior:
             msg = (
                 f"the prior of {name} has low={self.low!r} and high={self.high!r}: nothing is left "
                 f"between them and {lowest:.3g} to {highest:g}"
+            )
+            raise ValueError(msg)
+        outside = np.fmax(lowest - found["mean"], found["mean"] - highest)
+        if np.min(outside) > _FARTHEST * np.max(found["err"]):
+            msg = (
+                f"mean={self.mean!r} of the prior of {name}, which must be from {lowest:.3g} to "
+                f"{highest:g}, is more than {_FARTHEST:g} times err={self.err!r} away from these"
             )
             raise ValueError(msg)
         return found
@@ -251,7 +261,8 @@ class Sersic(Component):
     ----------
     mag, r_eff, n, q, theta, x_0, y_0 : float, Quantity, (N,) array_like or NormalPrior, optional
         A fixed value in the unit of tables, for all galaxies or for each, or a prior; by default
-        the parameter is free.
+        the parameter is free. Tables have ``theta`` from -90 to 90 deg: 200 comes back as 20. That
+        of a galaxy with ``q=1`` is lost in its draws.
 
     Raises
     ------

@@ -62,8 +62,17 @@ def test_components_cannot_be_changed():
         ("n", NormalPrior(4, None), TypeError, "err of the prior of n=None"),
         ("n", NormalPrior(4, 1, low=7), ValueError, "nothing is left between them"),
         ("q", NormalPrior(0.5, 1, low=0.6, high=0.5), ValueError, "nothing is left"),
+        ("n", NormalPrior(20, 1), ValueError, "mean=20 of the prior of n, which must be from 0.3"),
+        ("q", NormalPrior([-1, 2], 0.1), ValueError, "5 times err=0.1 away from these"),
+        ("r_eff", NormalPrior(-3, 0.1), ValueError, "mean=-3 of the prior of r_eff"),
     ],
 )
 def test_impossible_values(name, value, error, match):
     with pytest.raises(error, match=match):
         Sersic(**{name: value})
+
+
+def test_the_mean_of_a_prior_may_be_a_little_outside():
+    """Or one of several: its galaxy alone is wrong."""
+    assert NormalPrior(7, 0.5).values("n")["mean"] == 7
+    assert len(NormalPrior([4, 20], 1).values("n")["mean"]) == 2
