@@ -15,6 +15,7 @@ from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
 __all__ = [
     "N_COORDINATES",
+    "N_LOCATED",
     "Mixture",
     "from_unbounded",
     "log_slope",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 N_COORDINATES = 4
+# The first of them, magnitude and radius, of which each component has its own distribution.
+N_LOCATED = 2
 _ROOT_N_LIMITS = tuple(np.sqrt(N_LIMITS))
 # Nearest to the limits of an index or axis ratio, as a share of their range.
 _EDGE = 1e-4
@@ -119,6 +122,9 @@ class Mixture:
         Their means.
     covariances : (K, D, D) `~numpy.ndarray`
         Their covariances.
+    kinds : (K,) int `~numpy.ndarray`, optional
+        Kind of galaxy that each of them belongs to: those of one kind have the same index and axis
+        ratio, which do not depend on magnitude and radius. Only fits need it.
 
     Examples
     --------
@@ -132,6 +138,7 @@ class Mixture:
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
+    kinds: np.ndarray | None = None
 
     def __len__(self):
         return len(self.weights)
@@ -140,7 +147,10 @@ class Mixture:
     def n_degrees(self):
         """Number of degrees of freedom: free weights, means and covariances."""
         n_components, n = self.means.shape
-        return n_components * (1 + n + n * (n + 1) // 2) - 1
+        if self.kinds is None:
+            return n_components * (1 + n + n * (n + 1) // 2) - 1
+        free = 1 + N_LOCATED + N_LOCATED * (N_LOCATED + 1) // 2
+        return n_components * free - 1 + 2 * (n - N_LOCATED) * len(np.unique(self.kinds))
 
     @property
     def mean_and_width(self):
