@@ -15,7 +15,7 @@ from sersicnet.inference.population_density import (
     log_slope,
     to_unbounded,
 )
-from sersicnet.inference.population_draws import check_posteriors
+from sersicnet.inference.population_draws import COORDINATES, check_posteriors
 from sersicnet.inference.population_evidence import (
     LEFT_OUT,
     STAR,
@@ -25,8 +25,8 @@ from sersicnet.inference.population_evidence import (
     kept_batches,
     usable_rows,
 )
-from sersicnet.inference.population_factors import N_KNOTS, FactoredMixture, fit_factors
-from sersicnet.inference.population_fit import choose_mixture, fit_all
+from sersicnet.inference.population_factors import N_KNOTS, FactoredMixture
+from sersicnet.inference.population_fit import choose_mixture, fit_all, fit_population
 from sersicnet.inference.population_selection import read_selection, warn_of_selection
 from sersicnet.inference.reweighting import checked_log_density, reweight
 from sersicnet.io.weights import read_weights, write_weights
@@ -56,9 +56,10 @@ class Population:
     record : dict
         How it was inferred: ``n_galaxies``, ``n_components``, ``n_degrees`` (of freedom) and
         ``scores``, the mean logarithm of the density of galaxies that were held out, for 1, 2, ...
-        components. With a selection, ``selection``: ``n_injections``, ``n_effective`` (the number
-        that count), ``detected`` (share of the population) and ``covered`` (share of it where there
-        are injections).
+        components; ``universal``, which of ``n`` and ``q`` keep the universal prior. With a
+        selection, ``selection``: ``n_injections``, ``n_effective`` (the number that count),
+        ``detected`` (share of the population) and ``covered`` (share of it where there are
+        injections).
 
     Notes
     -----
@@ -195,12 +196,13 @@ class Population:
         """Infer the population of galaxies whose evidence comes in batches."""
         first = next(batches)
         chosen, scores = choose_mixture(first, rng)
-        mixture = fit_factors(first, fit_all(chosen, first, batches, n_galaxies))
+        mixture = fit_population(first, fit_all(chosen, first, batches, n_galaxies))
         record = {
             "n_galaxies": n_galaxies,
             "n_components": len(mixture),
             "n_degrees": mixture.n_degrees(n_galaxies),
             "scores": [float(score) for score in scores],
+            "universal": [COORDINATES[number] for number in mixture.universal],
         }
         if first.selection is not None:
             record["selection"] = first.selection.describe(mixture)

@@ -6,12 +6,13 @@ coordinate. Values at some knots are fitted, of which the second differences are
 Marx 1996, Statist. Sci. 11, 89).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import logsumexp, softmax
+from scipy.stats import logistic, norm
 
 from sersicnet.inference.population_density import Mixture
 
@@ -45,6 +46,8 @@ class FactoredMixture:
     log_factors : (D, B) `~numpy.ndarray`
         Logarithm of the functions at knots that are evenly spaced around the mean of the mixture,
         between which it is linear.
+    universal : tuple of int
+        Coordinates that have the distribution of the universal prior.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class FactoredMixture:
 
     mixture: Mixture
     log_factors: np.ndarray
+    universal: tuple = ()
 
     def __len__(self):
         return len(self.mixture)
@@ -104,7 +108,26 @@ class FactoredMixture:
         model = self.basis(points)
         curvature = _curvature(model, n_galaxies * softmax(model @ values + np.log(shares)))
         left = np.linalg.solve(curvature + _penalty(len(values)), curvature)
-        return self.mixture.n_degrees + round(np.trace(left)) - len(self.log_factors)
+        left = np.diag(left).reshape(self.log_factors.shape).sum(axis=1) - 1
+        # a coordinate without a distribution of its own has no function, mean and width either
+        left[list(self.universal)] = -2
+        return self.mixture.n_degrees + round(left.sum())
+
+    def with_universal(self, coordinate):
+        """Return it with the universal prior in an index or axis ratio that all components share.
+
+        Where the prior is uniform between limits, their logit is logistic.
+        """
+        means = self.mixture.means.copy()
+        covariances = self.mixture.covariances.copy()
+        width = logistic.std()
+        means[:, coordinate] = 0
+        covariances[:, coordinate, coordinate] = width**2
+        places = np.linspace(-_REACH, _REACH, N_KNOTS) * width
+        log_factors = self.log_factors.copy()
+        log_factors[coordinate] = logistic.logpdf(places) - norm.logpdf(places, scale=width)
+        mixture = replace(self.mixture, means=means, covariances=covariances)
+        return FactoredMixture(mixture, log_factors, (*self.universal, coordinate))
 
     def sample(self, n, rng):
         """Draw points, (n, D), with the generator ``rng``."""

@@ -24,7 +24,7 @@ from sersicnet.inference.population_density import N_LOCATED, Mixture, quadratic
 from sersicnet.inference.population_factors import fit_factors
 from sersicnet.inference.population_selection import Selection
 
-__all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture"]
+__all__ = ["Evidence", "choose_mixture", "fit_all", "fit_mixture", "fit_population"]
 
 # The covariance of a component counts as much as that of this many galaxies of the whole
 # population, scaled to the volume of a component (Fraley & Raftery 2007, J. Classif. 24, 155).
@@ -310,10 +310,15 @@ def choose_mixture(evidence, rng):
         start, grown = _grown(evidence, mixture, spread)
         scores.append(_held_out(evidence, folds, start, spread))
         gain = scores[-1] - scores[-2]
-        if gain.mean() < max(_FEWEST_NATS, 2 * gain.std() / np.sqrt(len(gain))):
+        if not _pays(gain):
             break
         mixture = grown
     return mixture, np.mean(scores, axis=1)
+
+
+def _pays(gain):
+    """Whether a gain in the log likelihood of galaxies, (N,), is larger than what may be wrong."""
+    return gain.mean() - 2 * gain.std() / np.sqrt(len(gain)) > _FEWEST_NATS
 
 
 def _held_out(evidence, folds, start, spread):
@@ -324,6 +329,32 @@ def _held_out(evidence, folds, start, spread):
         mixture, _ = _improved(others, start, spread, _MOST_STEPS)
         scores[fold] = evidence[fold].log_likelihood(fit_factors(others, mixture))
     return scores
+
+
+def fit_population(evidence, mixture):
+    """Fit the functions of a mixture; what does not pay keeps the universal prior.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What the galaxies say.
+    mixture : `~sersicnet.inference.population_density.Mixture`
+        Fitted to them.
+
+    Returns
+    -------
+    `~sersicnet.inference.population_factors.FactoredMixture`
+        With the universal index or axis ratio where there is one kind of galaxies, and their own
+        distribution does not make them more likely, by as much as a component has to.
+    """
+    own = found = fit_factors(evidence, mixture)
+    if mixture.kinds.max() > 0:
+        return found
+    for coordinate in range(N_LOCATED, evidence.n_coordinates):
+        universal = own.with_universal(coordinate)
+        if not _pays(evidence.log_likelihood(own) - evidence.log_likelihood(universal)):
+            found = found.with_universal(coordinate)
+    return found
 
 
 def fit_all(mixture, first, rest, n_galaxies):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from sersicnet.inference.population_density import Mixture
+from sersicnet.inference.population_density import Mixture, from_unbounded
 from sersicnet.inference.population_factors import N_KNOTS, FactoredMixture, fit_factors
 from sersicnet.inference.population_fit import Evidence, fit_mixture
+from sersicnet.model.prior import N_LIMITS
 
 NORMAL = Mixture(np.ones(1), np.zeros((1, 4)), np.eye(4)[None])
 
@@ -100,3 +101,18 @@ def test_log_likelihood_is_that_of_the_density():
     population = FactoredMixture(NORMAL, some_factors())
     expected = np.log(np.exp(population.log_density(evidence.points)).mean(axis=1))
     np.testing.assert_allclose(evidence.log_likelihood(population), expected)
+
+
+def test_the_universal_prior_is_uniform_between_its_limits():
+    """In the root of the index, and in the axis ratio; magnitude and radius stay."""
+    own = FactoredMixture(NORMAL, some_factors())
+    found = own.with_universal(2).with_universal(3)
+    points = found.sample(50_000, np.random.default_rng(0))
+    _, _, n, q = from_unbounded(points).T
+    shares = [0.1, 0.5, 0.9]
+    root = np.sqrt(N_LIMITS[0]) + np.diff(np.sqrt(N_LIMITS)) * shares
+    np.testing.assert_allclose(np.quantile(np.sqrt(n), shares), root, atol=0.03)
+    np.testing.assert_allclose(np.quantile(q, shares), 0.05 + 0.95 * np.array(shares), atol=0.02)
+    before = own.sample(50_000, np.random.default_rng(1))
+    np.testing.assert_allclose(points[:, :2].mean(axis=0), before[:, :2].mean(axis=0), atol=0.03)
+    assert found.n_degrees(200) < own.n_degrees(200) - 4

@@ -5,7 +5,13 @@ from scipy.special import softmax
 
 from sersicnet.inference.population_density import Mixture
 from sersicnet.inference.population_factors import fit_factors
-from sersicnet.inference.population_fit import Evidence, choose_mixture, fit_all, fit_mixture
+from sersicnet.inference.population_fit import (
+    Evidence,
+    choose_mixture,
+    fit_all,
+    fit_mixture,
+    fit_population,
+)
 
 MEANS = np.array([[0.0, 0.5, -1.5, 0.0], [0.0, -0.5, 1.5, 0.0]])
 TRUE = Mixture(np.array([0.5, 0.5]), MEANS, np.stack(2 * [0.15 * np.eye(4)]))
@@ -94,7 +100,7 @@ def slightly_wrong(n, shift):
     variance = 1 / (1 / errors**2 + 1 / 1.44)
     mean = variance * seen / errors**2
     mean[faint, 2] += shift * np.sqrt(variance[faint, 2])
-    points = mean[:, None] + np.sqrt(variance)[:, None] * rng.normal(size=(n, 128, 4))
+    points = mean[:, None] + np.sqrt(variance)[:, None] * rng.normal(size=(n, 64, 4))
     return truth, points, np.square(points).sum(axis=2) / 2 / 1.44
 
 
@@ -102,7 +108,7 @@ def test_slightly_wrong_posteriors_do_not_make_the_index_worse():
     """It is as good as with the prior of the posteriors, though errors could pass for a relation.
 
     Normal distributions of all coordinates together take the shift of the faint ones for a
-    relation of magnitude and index, and lose 10 % by it.
+    relation of magnitude and index, and lose 6 % by it.
     """
     before = []
     after = []
@@ -115,7 +121,7 @@ def test_slightly_wrong_posteriors_do_not_make_the_index_worse():
         found = (weights[:, :, None] * points).sum(axis=1)
         before.append(np.std(points.mean(axis=1)[:, 2] - truth[:, 2]))
         after.append(np.std(found[:, 2] - truth[:, 2]))
-    assert np.mean(after) < 1.04 * np.mean(before)
+    assert np.mean(after) < 1.03 * np.mean(before)
 
 
 def test_components_of_a_kind_have_one_index_and_axis_ratio():
@@ -132,3 +138,19 @@ def test_kinds_have_their_own():
     mixture = fit_mixture(evidence_of(400), 2)
     assert mixture.kinds.tolist() == [0, 1]
     assert mixture.n_degrees == 2 * 6 - 1 + 8
+
+
+def test_what_does_not_pay_keeps_the_universal_prior():
+    """An index that is as in the universal prior, and an axis ratio that is not."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(200, 4)) * [1, 1, 1, 0.3]
+    truth[:, 2] = rng.logistic(size=200)
+    seen = truth + 0.2 * rng.normal(size=truth.shape)
+    points = seen[:, None] + 0.2 * rng.normal(size=(200, 64, 4))
+    evidence = Evidence.of(points, np.zeros((200, 64)))
+    assert fit_population(evidence, fit_mixture(evidence, 1)).universal == (2,)
+
+
+def test_kinds_do_not_have_the_universal_prior():
+    evidence = evidence_of(400)
+    assert fit_population(evidence, fit_mixture(evidence, 2)).universal == ()
