@@ -21,7 +21,7 @@ __all__ = [
 # Flags of rows that say little of the population, or something wrong: most of the saturated are
 # stars.
 LEFT_OUT = int(FAILED | Flags.MISFIT | Flags.LOW_ESS | Flags.SATURATED)
-# Galaxies without which nothing can be said of a distribution with 17 degrees of freedom.
+# Galaxies without which nothing can be said of a distribution with some 20 degrees of freedom.
 _FEWEST = 20
 # Galaxies of a batch; the number of components is chosen on the first one. Draws of a batch, and of
 # each galaxy.
