@@ -9,15 +9,17 @@ it.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.special import gammaln
 
-from sersicnet.inference.joint_fits import LEAST_LIGHT
 from sersicnet.model.labels import CENTER, E1, E2, axis_ratio, length, split_labels
 
-__all__ = ["Groups", "find_groups", "predicted_light"]
+__all__ = ["LEAST_LIGHT", "Groups", "find_groups", "predicted_light"]
+
+# Errors of its flux by which a friend of a source changes it.
+LEAST_LIGHT = 0.25
 
 # Largest distance of sources that share light, in pixels.
 _REACH = 128.0
@@ -38,6 +40,8 @@ _CHUNK = 100_000
 # of a crowded image that are within the largest distance are too far away for more.
 _NO_LIGHT = 0.01
 _NO_SHARE = 1e-5
+# Least light that is kept.
+_LEAST_KEPT = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +56,18 @@ class Groups:
         Number of sources of this group.
     blend_fraction : (N,) `~numpy.ndarray`
         Light of all others within the half-light ellipse of a source, over its own.
+    light : (N, N) `~scipy.sparse.csr_array`
+        Change of the flux of a source (row) by another (column) that a fit does not know of, in
+        units of its error; 0 where it is below 0.02.
     """
 
     brightest: np.ndarray
     size: np.ndarray
     blend_fraction: np.ndarray
+    light: csr_array
 
 
-def find_groups(labels, fwhm):
+def find_groups(labels, fwhm, *, links=None):
     """Find the groups of the sources of an image.
 
     Two sources are friends if one changes the flux of the other by a quarter of its error.
@@ -71,6 +79,8 @@ def find_groups(labels, fwhm):
         source, and centers in pixels of the image.
     fwhm : float
         FWHM of the PSF in pixels.
+    links : (L, 2) int array_like, optional
+        Rows of sources that are friends as well, whatever their light.
 
     Returns
     -------
@@ -91,26 +101,42 @@ def find_groups(labels, fwhm):
     known = np.flatnonzero(np.isfinite(labels).all(axis=1))
     fraction = np.full(n, np.nan)
     fraction[known] = 0.0
-    friends = [np.zeros((0, 2), dtype=int)]
-    pairs = np.zeros((0, 2), dtype=int)
-    if len(known) > 1:
-        tree = cKDTree(labels[known][:, CENTER])
-        pairs = known[tree.query_pairs(_REACH, output_type="ndarray")]
-    for start in range(0, len(pairs), _CHUNK):
-        part = pairs[start : start + _CHUNK]
-        shared = np.zeros(len(part), dtype=bool)
-        for one, other in (part.T, part.T[::-1]):
-            near = _may_share(labels[one], labels[other], fwhm)
-            light, share = predicted_light(labels[one[near]], labels[other[near]], fwhm)
-            shared[near] |= light > LEAST_LIGHT
-            np.add.at(fraction, one[near], share)
-        friends.append(part[shared])
+    found = [(np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros(0))]
+    for one, other in _pairs(labels[known][:, CENTER]):
+        near = _may_share(labels[known[one]], labels[known[other]], fwhm)
+        one = known[one[near]]
+        other = known[other[near]]
+        light, share = predicted_light(labels[one], labels[other], fwhm)
+        np.add.at(fraction, one, share)
+        kept = light > _LEAST_KEPT
+        found.append((one[kept], other[kept], light[kept]))
+    one, other, light = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    shared = csr_array((light, (one, other)), shape=(n, n))
+    friends = [np.stack([one, other], axis=1)[light > LEAST_LIGHT]]
+    if links is not None:
+        friends.append(np.reshape(links, (-1, 2)))
     rows, columns = np.concatenate(friends).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n, n))
     _, group = connected_components(graph, directed=False)
     order = np.lexsort((-np.nan_to_num(labels[:, 0], nan=-np.inf), group))
     _, first, size = np.unique(group[order], return_index=True, return_counts=True)
-    return Groups(order[first][group], size[group], fraction)
+    return Groups(order[first][group], size[group], fraction, shared)
+
+
+def _pairs(centers):
+    """Yield numbers of sources and of others near them, each pair in both orders, in parts."""
+    if len(centers) < 2:
+        return
+    tree = cKDTree(centers)
+    counts = tree.query_ball_point(centers, _REACH, return_length=True)
+    parts = np.cumsum(counts) // _CHUNK
+    for number in np.unique(parts):
+        rows = np.flatnonzero(parts == number)
+        near = tree.query_ball_point(centers[rows], _REACH)
+        one = np.repeat(rows, counts[rows])
+        other = np.concatenate(near).astype(int)
+        apart = one != other
+        yield one[apart], other[apart]
 
 
 def predicted_light(labels, others, fwhm):

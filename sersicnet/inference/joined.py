@@ -9,13 +9,13 @@ from sersicnet.inference.refined import FitDensity, fit_quantiles
 from sersicnet.model.scene import Scene
 from sersicnet.parameters import PARAMETERS
 
-__all__ = ["with_neighbors"]
+__all__ = ["BLEND_FRACTION", "MOVED", "with_neighbors"]
 
 MAG = tuple(PARAMETERS).index("mag")
 # What the flag of a blend stands for: share of light within the half-light ellipse, and change of
 # the flux in units of its error.
-_BLEND_FRACTION = 0.05
-_MOVED = 0.5
+BLEND_FRACTION = 0.05
+MOVED = 0.5
 # Flags that a joint fit sets anew.
 _OF_FITS = Flags.NOT_REFINED | Flags.AT_BOUND | Flags.SKY_DEGENERATE
 
@@ -92,7 +92,7 @@ def _flags(joint, fits, pixels, flags):
     """Return flags with those of joint fits."""
     flags = flags & ~int(_OF_FITS)
     flags |= np.where(joint.fit.held.any(axis=1), int(Flags.AT_BOUND), 0)
-    flags |= np.where(joint.blend_fraction >= _BLEND_FRACTION, int(Flags.BLENDED), 0)
+    flags |= np.where(joint.blend_fraction >= BLEND_FRACTION, int(Flags.BLENDED), 0)
     return flags | fits.sky_flags(pixels)
 
 
@@ -100,4 +100,4 @@ def _has_moved(masked, fitted):
     """Return whether fluxes differ between fits with and without neighbors."""
     low, median, high = fitted[MAG]
     with np.errstate(invalid="ignore"):
-        return np.abs(median - masked[MAG, 1]) > _MOVED * (high - low) / 2
+        return np.abs(median - masked[MAG, 1]) > MOVED * (high - low) / 2

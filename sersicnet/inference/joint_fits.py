@@ -8,8 +8,10 @@ import torch
 from sersicnet._rows import Rows
 from sersicnet.inference.fit import Fit
 from sersicnet.inference.fits import median_labels
+from sersicnet.inference.groups import LEAST_LIGHT
 from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.model.groups import (
+    UNRESOLVED,
     are_sharp,
     blend_fraction,
     group_images,
@@ -26,14 +28,10 @@ from sersicnet.model.labels import (
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.preprocessing.stamps import Stamps
 
-__all__ = ["LEAST_LIGHT", "MOST_NEIGHBORS", "JointFits", "fit_jointly"]
+__all__ = ["JointFits", "fit_jointly"]
 
 # Largest number of neighbors that are fitted with a source.
-MOST_NEIGHBORS = 7
-# Errors of its flux by which a neighbor that is fitted with a source changes it.
-LEAST_LIGHT = 0.25
-# Half-light radius of neighbors that are fitted as point sources, in units of the PSF's FWHM.
-_UNRESOLVED = 0.25
+_MOST_NEIGHBORS = 7
 # Neighbors nearer than this to another source are the same, in units of the PSF's FWHM.
 _SAME = 0.5
 
@@ -137,11 +135,11 @@ def _group_of(labels, neighbors, data, weight, psf, device):
     profiles = ("sersic",) * (1 + len(neighbors))
     images = group_images(stacked, profiles, psf, weight.shape[-1], device=device)
     light = light_on_flux(images, weight)
-    order = np.argsort(-light, kind="stable")[:MOST_NEIGHBORS]
+    order = np.argsort(-light, kind="stable")[:_MOST_NEIGHBORS]
     order = order[light[order] > LEAST_LIGHT]
     if not len(order):
         return None
-    points = 10 ** neighbors[order, LOG_R_EFF] < _UNRESOLVED * fwhm
+    points = 10 ** neighbors[order, LOG_R_EFF] < UNRESOLVED * fwhm
     order = np.concatenate([order[~points], order[points]])
     kinds = ("sersic",) * int((~points).sum()) + ("point",) * int(points.sum())
     parts = [labels]

@@ -49,6 +49,7 @@ def fit_stamps(
     plane=False,
     noise=None,
     shared=None,
+    insets=False,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -78,6 +79,8 @@ def fit_stamps(
         Correlation of the noise; by default pixels are independent.
     shared : `~sersicnet.model.SharedStamps`, optional
         Stamps that fits of other models have too.
+    insets : bool, optional
+        Whether parts are drawn where they are visible only, as for groups.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -107,6 +110,7 @@ def fit_stamps(
         scene = Scene.sersic(len(labels))
     options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
+    options |= {"insets": insets}
     groups = likelihoods(labels, data, weight, psfs, **options)
     return fit_groups(groups, [labels, *others], scene, prior=prior, device=device)
 

@@ -9,9 +9,8 @@ from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.preprocessing.batches import Batch
-from sersicnet.preprocessing.stamps import CheckedCutout, build_stamps, rows_or_none
+from sersicnet.preprocessing.stamps import build_stamps, rows_or_none
 from sersicnet.preprocessing.surroundings import (
-    KnownNeighbors,
     Surroundings,
     find_surroundings,
     one_cutout,
@@ -19,7 +18,7 @@ from sersicnet.preprocessing.surroundings import (
 )
 from sersicnet.preprocessing.windows import cut, middle_origin
 
-__all__ = ["Neighborhoods", "check_neighbors"]
+__all__ = ["Neighborhoods", "check_neighbors", "other_batch"]
 
 # Neighbors of one source that the network measures, the nearest ones.
 _MOST = 20
@@ -94,7 +93,7 @@ class Neighborhoods:
         """
         found = {}
         for row in np.flatnonzero(batch.stamps.flags & int(FAILED) == 0):
-            surroundings = _surroundings(one_cutout(batch.cutouts, row))
+            surroundings = find_surroundings(one_cutout(batch.cutouts, row))
             if surroundings is not None:
                 found[int(row)] = surroundings
         if not found:
@@ -103,7 +102,7 @@ class Neighborhoods:
         for row, surroundings in found.items():
             cutouts[row] = with_hidden(cutouts[row], surroundings.hidden([surroundings.own]))
         rows = np.array(list(found))
-        masked = _batch_of(batch, rows, [cutouts[row] for row in rows])
+        masked = other_batch(batch, rows, [cutouts[row] for row in rows])
         stamps = batch.stamps.with_rows(rows, masked.stamps)
         return cls(batch, replace(batch, cutouts=cutouts, stamps=stamps), found)
 
@@ -128,10 +127,7 @@ class Neighborhoods:
         """
         found = {}
         for row in rows:
-            if isinstance(self.found[row], KnownNeighbors):
-                found[int(row)] = self._known(row, stamps)
-            else:
-                found |= self._measured(row, stamps, evaluate)
+            found |= self._measured(row, stamps, evaluate)
         return found
 
     def _measured(self, row, stamps, evaluate):
@@ -141,7 +137,7 @@ class Neighborhoods:
         windows = [self.found[row].window(cutout, place) for place in places]
         if not windows:
             return {}
-        batch = _batch_of(self.opened, np.full(len(places), row), [cut for cut, _ in windows])
+        batch = other_batch(self.opened, np.full(len(places), row), [cut for cut, _ in windows])
         seen, _, quantiles = evaluate(batch)
         labels = median_labels(quantiles, seen, batch.psfs)
         frame = seen.frame
@@ -153,15 +149,6 @@ class Neighborhoods:
         labels[:, CENTER] = labels[:, CENTER] * frame.bins[:, None] + middle
         measured = np.isfinite(labels).all(axis=1)
         return {int(row): np.column_stack([labels, places])[measured]}
-
-    def _known(self, row, stamps):
-        """The neighbors of a source that are known, as `measured_neighbors` returns them."""
-        labels = self.found[row].labels.copy()
-        frame = stamps.frame
-        log_light = self.masked.psfs.log_light[row]
-        labels[:, LOG_FLUX] += log_light - np.log10(frame.noise_level[row])
-        labels[:, CENTER] -= frame.x_middle[row], frame.y_middle[row]
-        return np.column_stack([labels, np.arange(len(labels))])
 
     def _on_stamp(self, row, stamps):
         """Which neighbors of a source are on its stamp."""
@@ -220,21 +207,30 @@ class Neighborhoods:
         return cut(hidden, origin, (size, size), fill=False)
 
 
-def _surroundings(cutout):
-    """Return the sources around that of a cutout: those that are known, else all that it shows."""
-    if isinstance(cutout, CheckedCutout):
-        return cutout.around
-    return find_surroundings(cutout)
+def other_batch(batch, rows, cutouts, *, stamp_size=None):
+    """Return a batch of other cutouts, which have PSFs and units of some rows of a batch.
 
+    Parameters
+    ----------
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        The batch.
+    rows : (R,) int `~numpy.ndarray`
+        The rows.
+    cutouts : list of `~astropy.nddata.NDData`
+        R cutouts.
+    stamp_size : int, optional
+        Pixels on a side of their stamps, by default that of the batch.
 
-def _batch_of(batch, rows, cutouts):
-    """Return a batch of other cutouts, which have PSFs and units of some rows of a batch."""
+    Returns
+    -------
+    `~sersicnet.preprocessing.batches.Batch`
+    """
     units = {
         "pixel_scale": rows_or_none(batch.pixel_scale, rows),
         "zeropoint": rows_or_none(batch.zeropoint, rows),
         "gain": rows_or_none(batch.gain, rows),
     }
-    size = batch.stamps.data.shape[-1]
+    size = stamp_size or batch.stamps.data.shape[-1]
     stamps = build_stamps(cutouts, stamp_size=size, bins=1, warns=False, **units)
     changes = {"psfs": batch.psfs[rows], "has_psf": batch.has_psf[rows], **units}
     return replace(batch, cutouts=cutouts, stamps=stamps, **changes)

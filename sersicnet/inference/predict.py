@@ -21,6 +21,7 @@ from sersicnet.inference.flags import (
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
 from sersicnet.inference.log import log_batch, log_results
+from sersicnet.inference.members import are_members, fit_members
 from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
 from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
@@ -324,6 +325,11 @@ def _measure_universal(
     """
     device = net.network_.whiten.weight.device
     evaluate = partial(evaluate, batch_size=batch_size)
+    if neighbors == "fit" and are_members(batch):
+        options = {"assumptions": assumptions, "seed": seed, "device": device}
+        options |= {"evaluate": evaluate, "prior": refinement.prior}
+        stamps, refined, pixels = fit_members(batch, **options)
+        return finished(net, batch, stamps, pixels, refined)
     around = None
     if neighbors == "fit":
         around = Neighborhoods.of(batch)

@@ -13,9 +13,9 @@ from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["blank_table", "catalog_columns", "source_columns"]
+__all__ = ["PHOTOMETRY", "blank_table", "catalog_columns", "source_columns"]
 
-_PHOTOMETRY = (
+PHOTOMETRY = (
     "x_centroid",
     "y_centroid",
     "kron_mag",
@@ -30,6 +30,13 @@ _KEY = (
     Column("peak_y", None, "y of the brightest pixel", int),
     Column("peak_x", None, "x of the brightest pixel", int),
     Column("noise_level", None, "median noise of the pixels of the cutout"),
+    Column("shared", None, "whether other rows are in the same detected source", bool),
+)
+# What joint fits add: the group's brightest source by `place_code`, 0 where there is none.
+_OF_GROUPS = (
+    COLUMNS["group_size"],
+    COLUMNS["blend_fraction"],
+    Column("fitted_with", None, "place of the source that a group is named for", int),
 )
 
 
@@ -61,9 +68,9 @@ def source_columns(parameters, refine=None, *, judged=False, population=False, j
     """
     measured = _measured_columns(parameters, refine, judged, population)
     if joint:
-        measured += [COLUMNS["group_size"], COLUMNS["blend_fraction"]]
+        measured += _OF_GROUPS
     measured += _shape_columns(parameters)
-    photometry = [COLUMNS[name] for name in _PHOTOMETRY]
+    photometry = [COLUMNS[name] for name in PHOTOMETRY]
     return [COLUMNS["id"], *measured, COLUMNS["flags"], *photometry, *_KEY]
 
 
@@ -116,7 +123,7 @@ def catalog_columns(
         columns.append(COLUMNS["pa"])
     if not one_pixel_scale:
         columns += _shape_columns(parameters)
-    columns += [COLUMNS[name] for name in ("flags", *_PHOTOMETRY)]
+    columns += [COLUMNS[name] for name in ("flags", *PHOTOMETRY)]
     in_image_unit = ("sky", "local_background")
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 

@@ -10,10 +10,15 @@ from sersicnet.flags import Flags
 from sersicnet.measure.detection import cutout_box
 from sersicnet.preprocessing.noise import finite_median
 from sersicnet.preprocessing.stamps import CheckedCutout
-from sersicnet.preprocessing.surroundings import KnownNeighbors
 from sersicnet.preprocessing.windows import cut
 
-__all__ = ["SourceCutout", "cut_source", "shift_centers"]
+__all__ = [
+    "SourceCutout",
+    "correlation_at",
+    "cut_source",
+    "local_background_of",
+    "shift_centers",
+]
 
 # Pixels by which neighbors are widened before they are masked, as in `mask_neighbors`.
 _GROW = 2
@@ -45,7 +50,7 @@ class SourceCutout:
     flags: int
 
 
-def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
+def cut_source(sources, source, *, local_background, others=0.0):
     """Cut out a source.
 
     Parameters
@@ -58,10 +63,6 @@ def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
         Whether to subtract the local sky.
     others : 2-D `~numpy.ndarray` or 0, optional
         Light of neighbors to subtract.
-    fitted : tuple, optional
-        Neighbors that the source is fitted with: labels as in
-        `~sersicnet.preprocessing.surroundings.KnownNeighbors`, where they outshine the others, and
-        ``owners``.
 
     Returns
     -------
@@ -97,27 +98,15 @@ def cut_source(sources, source, *, local_background, others=0.0, fitted=None):
     subtracted = 0.0
     sky_err = None
     if local_background:
-        subtracted, sky_err = _local_background(data, part(sources.sky, False), noise)
-    mask = part(window.hidden, True)
-    neighbors &= ~own
-    around = None
-    if fitted is None:
-        mask |= neighbors
-    else:
-        labels, shown, owners = fitted
-        around = KnownNeighbors(labels, neighbors, neighbors & ~shown, owners)
-    correlation = None
-    if window.correlation is not None:
-        correlation = window.correlation.at(source["y"], source["x"])
-        if sky_err is not None and correlation.values is not None:
-            sky_err *= np.sqrt(max(correlation.values.sum(), 1.0))
+        subtracted, sky_err = local_background_of(data, part(sources.sky, False), noise)
+    mask = part(window.hidden, True) | (neighbors & ~own)
+    correlation, sky_err = correlation_at(window, source["y"], source["x"], sky_err)
     pixels = CheckedCutout(
         data - subtracted,
         noise,
         mask,
         sky_err=sky_err,
         noise_correlation=correlation,
-        around=around,
     )
     return SourceCutout(pixels, subtracted, int(flags))
 
@@ -129,10 +118,51 @@ def _widened(pixels):
     return ndimage.binary_dilation(pixels, iterations=_GROW)
 
 
-def _local_background(data, free, noise):
-    """Median of the free pixels around the middle of a cutout, and its error.
+def correlation_at(window, y, x, sky_err):
+    """Find the correlation of the noise at a place.
 
-    Where they are few, 0 and None.
+    Parameters
+    ----------
+    window : `~sersicnet.measure.windows.Window`
+        The pixels around.
+    y, x : float
+        The place.
+    sky_err : float or None
+        Error of the local sky if pixels were independent.
+
+    Returns
+    -------
+    correlation : `~sersicnet.preprocessing.correlation.NoiseCorrelation` or None
+        None where it was not measured.
+    sky_err : float or None
+        The error with this correlation.
+    """
+    if window.correlation is None:
+        return None, sky_err
+    correlation = window.correlation.at(y, x)
+    if sky_err is not None and correlation.values is not None:
+        sky_err *= np.sqrt(max(correlation.values.sum(), 1.0))
+    return correlation, sky_err
+
+
+def local_background_of(data, free, noise):
+    """Find the local sky of a cutout.
+
+    Parameters
+    ----------
+    data : (ny, nx) `~numpy.ndarray`
+        The cutout.
+    free : (ny, nx) bool `~numpy.ndarray`
+        Pixels away from all sources.
+    noise : (ny, nx) `~numpy.ndarray`
+        Its noise.
+
+    Returns
+    -------
+    sky : float
+        Median of the free pixels around the middle, 0 where they are few.
+    error : float or None
+        Its error.
     """
     ny, nx = data.shape
     y, x = np.ogrid[:ny, :nx]

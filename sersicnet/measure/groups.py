@@ -1,9 +1,12 @@
 """Columns of a catalog that say which sources share light."""
 
+import warnings
 from functools import partial
 
 import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._words import counted
 from sersicnet.inference.groups import find_groups
 from sersicnet.measure.models import galaxy_labels
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -11,7 +14,7 @@ from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.parameters import PARAMETERS
 
-__all__ = ["add_groups", "grouping"]
+__all__ = ["add_groups", "grouping", "noise_labels", "place_codes", "psf_width"]
 
 
 def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
@@ -29,21 +32,99 @@ def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
     pixel_scale, zeropoint : float
         Arcsec per pixel, and AB magnitude of a flux of 1.
     """
+    labels = noise_labels(table, pixel_scale, zeropoint)
+    links = None
+    fraction = None
+    if "fitted_with" in table.colnames:
+        links = _links(table)
+        fraction = np.asarray(table["blend_fraction"])
+    groups = find_groups(labels, psf_width(psf, shape), links=links)
+    predicted = groups.blend_fraction
+    if fraction is not None:
+        predicted = np.where(np.asarray(table["group_size"]) > 1, fraction, predicted)
+    table["group_id"] = _ids(table["id"])[groups.brightest]
+    table["group_size"] = groups.size
+    table["blend_fraction"] = predicted
+
+
+def _ids(ids):
+    """What groups are named by: the ids, or rows counted from 1 where some ids are the same."""
+    n_same = len(ids) - len(set(np.asarray(ids).tolist()))
+    if not n_same:
+        return ids
+    msg = (
+        f"catalog= has {counted(n_same, 'row')} whose id is that of another: group_id has rows of "
+        "the table, counted from 1"
+    )
+    warnings.warn(msg, AstropyUserWarning, stacklevel=6)
+    return np.arange(1, len(ids) + 1)
+
+
+def _links(table):
+    """Rows of sources and of those that their groups were named for in the fit, (L, 2)."""
+    codes = place_codes(table)
+    leads = np.asarray(table["fitted_with"])
+    rows = {int(code): row for row, code in enumerate(codes)}
+    links = []
+    for row in np.flatnonzero(leads):
+        links.append((row, rows[int(leads[row])]))
+    return links
+
+
+def noise_labels(table, pixel_scale, zeropoint):
+    """Return labels of sources with fluxes in units of their noise, and centers in the image.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Sources with their ``noise_level``.
+    pixel_scale, zeropoint : float
+        As in `add_groups`.
+
+    Returns
+    -------
+    (N, 7) `~numpy.ndarray`
+        NaN where a source was not measured.
+    """
     rows, places, known = galaxy_labels(table, pixel_scale, zeropoint)
     labels = np.full((len(table), N_LABELS), np.nan)
     labels[rows] = known.numpy()
     labels[rows, CENTER] += places
     labels[:, LOG_FLUX] -= np.log10(np.asarray(table["noise_level"]))
+    return labels
+
+
+def psf_width(psf, shape):
+    """Return the FWHM of the PSF in the middle of an image, in pixels.
+
+    Parameters
+    ----------
+    psf, shape
+        As in `add_groups`.
+
+    Returns
+    -------
+    float
+    """
     stamp = psf.at(shape[1] / 2, shape[0] / 2)
     psfs = collect_psfs([stamp], oversampling=psf.oversampling, check=False)
-    groups = find_groups(labels, float(psfs.widths()[0]))
-    fraction = groups.blend_fraction
-    if "blend_fraction" in table.colnames:
-        fitted = np.asarray(table["group_size"]) > 1
-        fraction = np.where(fitted, np.asarray(table["blend_fraction"]), fraction)
-    table["group_id"] = table["id"][groups.brightest]
-    table["group_size"] = groups.size
-    table["blend_fraction"] = fraction
+    return float(psfs.widths()[0])
+
+
+def place_codes(table):
+    """Return one number for the place of each source, from 1 on.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Sources with their ``peak_y`` and ``peak_x``.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+    """
+    y = np.asarray(table["peak_y"], dtype=np.int64)
+    return (y << 24) + np.asarray(table["peak_x"], dtype=np.int64) + 1
 
 
 def grouping(measurement):

@@ -1,11 +1,8 @@
 """The light of neighbors, as measured before, in the cutouts of a survey image.
 
-A source is fitted together with the neighbors whose light matters most, at most seven, which start
-from how they were measured before; the light of all others is subtracted. Larger groups are fitted
-in turns, one for each of their sources, and a second time where the light that was subtracted has
-changed.
+Groups of sources are fitted together (`sersicnet.measure.joint`). What follows is for sources of no
+group, and for importance sampling, which takes one source at a time, in passes.
 
-Importance sampling takes one source at a time, in passes.
 Light of a source's neighbors outside of their masks, wings mostly, is measured with the source when
 it is measured for the first time. Once there is a model of each source, those of its neighbors are
 subtracted before it is measured again. All sources of an image are measured at the same time, so
@@ -17,23 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sersicnet.inference.joint_fits import LEAST_LIGHT, MOST_NEIGHBORS
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.measure.passes import KEY, source_keys
-from sersicnet.model.groups import light_on_flux
-from sersicnet.model.labels import CENTER, LOG_R_EFF
-from sersicnet.preprocessing.binning import TOO_LARGE
+from sersicnet.model.labels import CENTER
 from sersicnet.preprocessing.noise import finite_median
 
-__all__ = ["Neighbors", "effect", "matters", "weight_of"]
+__all__ = ["Drawn", "Neighbors", "matters"]
 
-# Farthest center of a neighbor from the middle of a cutout, along x and y, with which a source is
-# fitted: it is on the stamp, of 128 pixels.
-_STAMP = 62
-# Pixels around the peak of a source without a model that are masked, to each side.
-_DISK = 8
 # Pixels along x and y within which the peaks of neighbors are.
 _REACH = 128
 # Side of the largest stamp of a model: it reaches that far, and beyond.
@@ -54,42 +43,18 @@ class Neighbors:
     models : list of `~astropy.table.Table`
         Models of all sources of the image, from `first_models` and `next_models`: the latest as the
         last, after those of the pass before, if any.
-    psf : `~sersicnet.measure.FieldPSF`
-        The PSF.
-    joint : bool
-        Whether neighbors are fitted with a source.
-    pixel_scale, zeropoint : float
-        Arcsec per pixel, and AB magnitude of a flux of 1.
-    normalize_psf : bool
-        As in `~sersicnet.SersicNet.predict`.
+    draw : callable
+        Function that draws models, `Drawn.of` for the image.
     """
 
-    def __init__(self, sources, part, models, psf, *, joint, pixel_scale, zeropoint, normalize_psf):
+    def __init__(self, sources, part, models, draw):
         self._sources = sources
-        self._joint = joint
-        self._drawn = []
         around = np.array([part["peak_y"], part["peak_x"]])
-        first = around.min(axis=1, keepdims=True)
-        last = around.max(axis=1, keepdims=True)
-        window = sources.window
-        noise = finite_median(window.noise[~window.bad])
-        for table in models[-2:]:
-            peaks = np.array([table["peak_y"], table["peak_x"]])
-            near = ((peaks >= first - _REACH) & (peaks <= last + _REACH)).all(axis=0)
-            rows, places, labels = galaxy_labels(table[near], pixel_scale, zeropoint)
-            stamps = galaxy_stamps(
-                places, labels, psf, normalize_psf=normalize_psf, noise=noise, largest=_LARGEST
-            )
-            peaks = peaks[:, near]
-            keys = source_keys(table[near][rows])
-            labels = labels.numpy().astype(float)
-            labels[:, CENTER] += places
-            unknown = np.delete(peaks, rows, axis=1)
-            drawn = _Drawn(keys, peaks[:, rows], places, dict(stamps), labels, unknown)
-            self._drawn.append(drawn)
+        box = np.stack([around.min(axis=1) - _REACH, around.max(axis=1) + _REACH], axis=1)
+        self._drawn = [draw(table, box, sources.window) for table in models[-2:]]
 
     def cut(self, source, *, local_background):
-        """Cut out a source, without the light of its neighbors or with those to fit it with.
+        """Cut out a source, without the light of its neighbors.
 
         Parameters
         ----------
@@ -103,66 +68,10 @@ class Neighbors:
         `~sersicnet.measure.cutouts.SourceCutout` or None
             None if it need not be measured again.
         """
-        options = {"local_background": local_background}
         own, others, before = self.light(source)
+        options = {"local_background": local_background}
         cut = cut_source(self._sources, source, others=others, **options)
-        members = []
-        if self._joint:
-            members = self._members(source, own, weight_of(cut.pixels))
-        if not len(members):
-            return cut if matters(cut.pixels, own, others - before) else None
-        return self._cut_group(source, cut, own, members, others, before, options)
-
-    def _cut_group(self, source, cut, own, members, others, before, options):
-        """The cutout of a source that is fitted with others, None if it is not fitted again."""
-        first, _ = cutout_box(source).T
-        latest = self._drawn[-1]
-        lights = np.zeros((len(members), *own.shape))
-        for place, number in enumerate(members):
-            latest.add(lights[place], number, first)
-        light = lights.sum(axis=0)
-        others = others - light
-        if len(self._drawn) > 1:
-            earlier = self._drawn[0]
-            keys = {latest.keys[number] for number in members}
-            light_before = np.zeros_like(own)
-            for number in np.flatnonzero([key in keys for key in earlier.keys]):
-                earlier.add(light_before, number, first)
-            change = others - (before - light_before)
-            if abs(effect(own, change, weight_of(cut.pixels))) <= _WORTH:
-                return None
-        shown = own + light >= others
-        for y, x in latest.unknown.T - first[:, None].T:
-            rows = slice(max(y - _DISK, 0), max(y + _DISK + 1, 0))
-            shown[rows, max(x - _DISK, 0) : max(x + _DISK + 1, 0)] = False
-        labels = latest.labels[members].copy()
-        labels[:, CENTER] -= first[::-1]
-        owners = np.where(lights.max(axis=0) > own, 1 + lights.argmax(axis=0), 0)
-        options["fitted"] = labels, shown, owners
-        return cut_source(self._sources, source, others=others, **options)
-
-    def _members(self, source, own, weight):
-        """The numbers of the neighbors that a source is fitted with, the strongest first."""
-        first, last = cutout_box(source).T
-        latest = self._drawn[-1]
-        key = self._key(source)
-        if key not in latest.keys:
-            return []
-        own_labels = latest.labels[latest.keys.index(key)]
-        if 10 ** own_labels[LOG_R_EFF] > TOO_LARGE:  # it is binned
-            return []
-        middle = (first + last)[::-1] / 2
-        near = self._near(source, latest) & (
-            np.abs(latest.labels[:, CENTER] - middle).max(axis=1) < _STAMP
-        )
-        numbers = np.flatnonzero(near)
-        effects = np.zeros(len(numbers))
-        for place, number in enumerate(numbers):
-            image = np.zeros_like(own)
-            latest.add(image, number, first)
-            effects[place] = effect(own, image, weight)
-        order = np.argsort(-effects, kind="stable")[:MOST_NEIGHBORS]
-        return numbers[order[effects[order] > LEAST_LIGHT]]
+        return cut if matters(cut.pixels, own, others - before) else None
 
     def light(self, source):
         """Draw the models in the cutout of a source.
@@ -211,16 +120,77 @@ class Neighbors:
         return within
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """Stamps of some models."""
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Stamps of some models.
+
+    Attributes
+    ----------
+    keys : list of tuple
+        What identifies their sources.
+    rows : (M,) int `~numpy.ndarray`
+        Their rows in the table.
+    peaks : (2, M) int `~numpy.ndarray`
+        y and x of the peaks of their sources.
+    places : (M, 2) int `~numpy.ndarray`
+        Pixels (x, y) of the image that the middles of stamps are in.
+    stamps : dict of 2-D `~numpy.ndarray`
+        The stamps.
+    labels : (M, 7) `~numpy.ndarray`
+        Labels in the unit and in pixels of the image.
+    unknown : (2, U) int `~numpy.ndarray`
+        Peaks of sources without a model.
+    """
 
     keys: list
+    rows: np.ndarray
     peaks: np.ndarray
     places: np.ndarray
     stamps: dict
-    labels: np.ndarray  # in the unit and in pixels of the image
-    unknown: np.ndarray  # peaks of sources without a model
+    labels: np.ndarray
+    unknown: np.ndarray
+
+    @classmethod
+    def of(cls, table, box, window, *, psf, pixel_scale, zeropoint, normalize_psf):
+        """Draw the models of a table whose peaks are in a box.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Models of all sources of the image.
+        box : (2, 2) int `~numpy.ndarray`
+            First and last pixel, along y and x.
+        window : `~sersicnet.measure.windows.Window`
+            The pixels around: faint wings end in their noise.
+        psf : `~sersicnet.measure.FieldPSF`
+            The PSF.
+        pixel_scale, zeropoint : float
+            Arcsec per pixel, and AB magnitude of a flux of 1.
+        normalize_psf : bool
+            As in `~sersicnet.SersicNet.predict`.
+
+        Returns
+        -------
+        Drawn
+        """
+        noise = finite_median(window.noise[~window.bad])
+        peaks = np.array([table["peak_y"], table["peak_x"]])
+        near = ((peaks >= box[:, :1]) & (peaks <= box[:, 1:])).all(axis=0)
+        rows, places, labels = galaxy_labels(table[near], pixel_scale, zeropoint)
+        stamps = galaxy_stamps(
+            places, labels, psf, normalize_psf=normalize_psf, noise=noise, largest=_LARGEST
+        )
+        labels = labels.numpy().astype(float)
+        labels[:, CENTER] += places
+        return cls(
+            keys=source_keys(table[near][rows]),
+            rows=np.flatnonzero(near)[rows],
+            peaks=peaks[:, near][:, rows],
+            places=places,
+            stamps=dict(stamps),
+            labels=labels,
+            unknown=np.delete(peaks[:, near], rows, axis=1),
+        )
 
     def add(self, canvas, number, first):
         """Add a stamp to a canvas that begins at the pixel ``first`` (y, x) of the image."""
@@ -259,37 +229,3 @@ def matters(cutout, own, change):
     own = own[good] / noise[good]
     change = change[good] / noise[good]
     return bool(abs((own * change).sum()) > _WORTH * np.sqrt((own**2).sum()))
-
-
-def effect(own, light, weight):
-    """Return by how many of its errors light changes the flux of a source.
-
-    Parameters
-    ----------
-    own, light : 2-D `~numpy.ndarray`
-        Model of the source, and light that a fit does not know of.
-    weight : 2-D `~numpy.ndarray`
-        One over the noise.
-
-    Returns
-    -------
-    float
-    """
-    return float(light_on_flux(np.stack([own, light]), weight)[0])
-
-
-def weight_of(cutout):
-    """Return one over the noise of a cutout, 0 where there is none, also of masked pixels.
-
-    Parameters
-    ----------
-    cutout : `~sersicnet.preprocessing.stamps.CheckedCutout`
-        The cutout.
-
-    Returns
-    -------
-    2-D `~numpy.ndarray`
-    """
-    noise = cutout.noise
-    good = np.isfinite(noise) & (noise > 0) & np.isfinite(cutout.data)
-    return np.divide(1.0, noise, out=np.zeros_like(noise, dtype=float), where=good)

@@ -27,6 +27,8 @@ _SWEEPS = 3
 _SHARE = 0.5
 # Columns of a model: its ellipse is that in pixels.
 _MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
+# What groups need besides: the unit of fluxes, and what detection has found.
+_OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
 # Columns that identify a source, whichever tile it was found from.
 KEY = ("row", "peak_y", "peak_x")
 # Change in the last pass, in units of the error, beyond which a source has not converged.
@@ -96,9 +98,10 @@ def first_models(table):
     Returns
     -------
     `~astropy.table.QTable`
-        The seven parameters, of ellipses in pixels, and the columns that identify a source.
+        The seven parameters, of ellipses in pixels, the columns that identify a source, and what
+        else groups need.
     """
-    return table[[*KEY, *_MODEL]]
+    return table[[*KEY, *_MODEL, *_OF_SOURCES]]
 
 
 def next_models(models, table, *, joint=False):
@@ -168,10 +171,19 @@ def replace_rows(table, measured, *, joint=False):
     if joint:
         moved &= np.asarray(table["group_size"])[rows] > 1
         measured["flags"][moved] |= int(Flags.GROUP_NOT_CONVERGED)
-    else:
-        table["flags"] &= ~int(Flags.NOT_CONVERGED)  # also of sources not measured again
-        measured["flags"][moved] |= int(Flags.NOT_CONVERGED)
+        _put_joint(table, np.array(rows, dtype=int), measured)
+        return
+    table["flags"] &= ~int(Flags.NOT_CONVERGED)  # also of sources not measured again
+    measured["flags"][moved] |= int(Flags.NOT_CONVERGED)
     table[rows] = measured[table.colnames]
+
+
+def _put_joint(table, rows, measured):
+    """Put joint fits into rows of a table; where they have failed, only their flag."""
+    failed = np.isnan(table_values(measured, ("mag",))["mag"])
+    table["flags"][rows[failed]] |= np.asarray(measured["flags"])[failed]
+    for name in measured.colnames:
+        table[name][rows[~failed]] = measured[name][~failed]
 
 
 def source_keys(table):

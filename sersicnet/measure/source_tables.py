@@ -8,10 +8,10 @@ from sersicnet.measure.cutouts import shift_centers
 from sersicnet.measure.populations import add_population
 from sersicnet.parameters import PIXEL_SHAPE
 
-__all__ = ["source_table"]
+__all__ = ["joint_table", "source_table"]
 
 
-def source_table(results, part, *, zeropoint, noise_known, population):
+def source_table(results, part, *, zeropoint, noise_known, population, joint=False):
     """Make the table of some sources, with the columns of `~sersicnet.measure.columns`.
 
     Parameters
@@ -26,6 +26,31 @@ def source_table(results, part, *, zeropoint, noise_known, population):
         Whether the noise of the image was given.
     population : `~sersicnet.inference.Population` or None
         Population of the sources, with which they are measured too.
+    joint : bool, optional
+        Whether groups are fitted after this.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
+    options = {"noise_known": noise_known, "population": population}
+    table = joint_table(results, part, **options)
+    _add_photometry(table, part, zeropoint, results.frame.pixel_scale)
+    table["shared"] = part["shared"]
+    if joint:
+        table["group_size"] = 1
+        table["blend_fraction"] = 0.0
+        table["fitted_with"] = 0
+    return table
+
+
+def joint_table(results, part, *, noise_known, population):
+    """Make the table of some sources without what photutils measured.
+
+    Parameters
+    ----------
+    results, part, noise_known, population
+        As in `source_table`.
 
     Returns
     -------
@@ -39,10 +64,11 @@ def source_table(results, part, *, zeropoint, noise_known, population):
     if not noise_known:
         table["flags"] |= int(Flags.NOISE_ESTIMATED)
     shift_centers(table, part)
-    _add_photometry(table, part, zeropoint, results.frame.pixel_scale)
     table["noise_level"] = results.frame.noise_level
     for name in ("local_background", "row", "peak_y", "peak_x"):
         table[name] = part[name]
+    if "fitted_with" in part.colnames:
+        table["fitted_with"] = part["fitted_with"]
     if population is not None:
         add_population(table, results, part, population)
     return table

@@ -47,9 +47,10 @@ from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
+from sersicnet.measure.joint import measure_groups
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.matched import filter_of
-from sersicnet.measure.neighbors import Neighbors
+from sersicnet.measure.neighbors import Drawn, Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
@@ -268,12 +269,15 @@ class Measurement:
         """
         if not self.has_sky:
             sky = sky.without_level()
-        tables = [self._blank_rows([])]  # all columns where there is no source
-        units = {"zeropoint": self.zeropoint, "noise_known": self.field.noise is not None}
+        if self.joint and models:
+            return measure_groups(self, tiles, sky, models, bar=bar)
+        tables = [self.blank_rows([])]  # all columns where there is no source
+        options = {"zeropoint": self.zeropoint, "noise_known": self.field.noise is not None}
+        options |= {"population": self.population, "joint": self.joint}
         for tile in tiles:
             sources = self.find_sources(tile, sky)
             for results, part in self.results_of(sources, models):
-                tables.append(source_table(results, part, population=self.population, **units))
+                tables.append(source_table(results, part, **options))
             if bar is not None:
                 bar.update()
         return vstack(tables)
@@ -303,7 +307,7 @@ class Measurement:
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
-        table = vstack([*tables, self._blank_rows(nowhere)])
+        table = vstack([*tables, self.blank_rows(nowhere)])
         known = {"numbered": self.field.segments is not None, "group": group}
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         if self.psf is not None:
@@ -312,11 +316,11 @@ class Measurement:
         warn_of_catalog(table, self, stacklevel=3)
         return table
 
-    def _blank_rows(self, rows):
-        """The table of rows of the given catalog that are not in the image."""
+    def blank_rows(self, rows):
+        """Return the table of rows of the given catalog that are not in the image."""
         options = {"judged": self._judged, "population": self.population is not None}
-        options["joint"] = self.joint
-        columns = source_columns(self.net.parameters_, self.options.refine, **options)
+        options |= {"refine": self.options.refine, "joint": self.joint}
+        columns = source_columns(self.net.parameters_, **options)
         table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)
@@ -360,26 +364,23 @@ class Measurement:
             part = table[start : start + _BATCH]
             cut_one = partial(cut_source, sources)
             if models:
-                cut_one = Neighbors(
-                    sources,
-                    part,
-                    models,
-                    self.psf,
-                    joint=self.joint,
-                    pixel_scale=self.pixel_scale,
-                    zeropoint=self.zeropoint,
-                    normalize_psf=self.options.normalize_psf,
-                ).cut
+                cut_one = Neighbors(sources, part, models, self.draw).cut
             cuts = [cut_one(source, local_background=self.has_sky) for source in part]
             part = part[[cut is not None for cut in cuts]]
             cuts = [cut for cut in cuts if cut is not None]
             if cuts:
                 part["local_background"] = [cut.local_background for cut in cuts]
                 part["flags"] = [cut.flags for cut in cuts]
-                yield self._predict([cut.pixels for cut in cuts], part), part
+                yield self.predict([cut.pixels for cut in cuts], part), part
 
-    def _predict(self, cutouts, part):
-        """The results of some sources from their cutouts and their rows of detection."""
+    @property
+    def draw(self):
+        """Function that draws models, as `~sersicnet.measure.neighbors.Drawn.of` does."""
+        units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
+        return partial(Drawn.of, psf=self.psf, normalize_psf=self.options.normalize_psf, **units)
+
+    def predict(self, cutouts, part, *, neighbors="mask"):
+        """Measure some sources, from their cutouts and their rows of detection."""
         psfs = None
         oversampling = 1
         if self.psf is not None:
@@ -394,6 +395,6 @@ class Measurement:
             psf_oversampling=oversampling,
             pixel_scale=pixel_scale,
             zeropoint=self.zeropoint,
-            neighbors="fit" if self.joint else "mask",
+            neighbors=neighbors,
             **self.options.predicting(),
         )

@@ -20,13 +20,18 @@ from sersicnet.model.render import psf_transforms
 from sersicnet.model.scene import Scene
 
 __all__ = [
+    "UNRESOLVED",
     "are_sharp",
     "blend_fraction",
     "group_images",
     "group_layout",
     "group_scene",
     "light_on_flux",
+    "members_layout",
 ]
+
+# Half-light radius of members that are fitted as point sources, in units of the PSF's FWHM.
+UNRESOLVED = 0.25
 
 # Excess of a source's brightest pixel over that of a star, as a share and in units of the noise,
 # from which on it is no source behind this PSF but a cosmic ray or a hot pixel.
@@ -59,6 +64,38 @@ def group_layout(profiles):
     parts = [("galaxy", "sersic")]
     for number, profile in enumerate(profiles, 1):
         name = f"neighbor{number}"
+        free += [f"{kind}.{name}" for kind in PROFILE_LABELS[profile]]
+        known += [f"at_dx.{name}", f"at_dy.{name}"]
+        parts.append((name, profile))
+    return Layout(tuple(free), tuple(known), parts=tuple(parts))
+
+
+@lru_cache
+def members_layout(profiles):
+    """Return the layout of sources none of which is in the middle.
+
+    Parameters
+    ----------
+    profiles : tuple of str
+        Profiles of the sources.
+
+    Returns
+    -------
+    Layout
+        Its known numbers are the centers that those of the sources are counted from.
+
+    Examples
+    --------
+    >>> from sersicnet.model.groups import members_layout
+    >>> layout = members_layout(("sersic", "point"))
+    >>> layout.n_parameters, layout.known[-1]
+    (10, 'at_dy.member1')
+    """
+    free = []
+    known = []
+    parts = []
+    for number, profile in enumerate(profiles):
+        name = f"member{number}"
         free += [f"{kind}.{name}" for kind in PROFILE_LABELS[profile]]
         known += [f"at_dx.{name}", f"at_dy.{name}"]
         parts.append((name, profile))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from sersicnet.model.free_parts import FreeParts
+from sersicnet.model.insets import Insets
 from sersicnet.model.masked import MaskedParts
 from sersicnet.model.parts import scene_image_and_jacobian, scene_images
 
@@ -71,6 +72,8 @@ class StampLikelihood:
     profiles : tuple of str, optional
         Profiles of the parts of a galaxy, by default one Sersic profile; labels of all parts, K of
         them, stand side by side.
+    insets : Insets, optional
+        Pixels that each part is drawn on, by default all.
 
     Examples
     --------
@@ -92,6 +95,7 @@ class StampLikelihood:
     masked: MaskedParts | FreeParts | None = None
     gain: torch.Tensor | float = 1.0
     profiles: tuple[str, ...] = ("sersic",)
+    insets: Insets | None = None
 
     def __post_init__(self):
         if self.sky_column is None:
@@ -123,6 +127,7 @@ class StampLikelihood:
             masked,
             gain,
             self.profiles,
+            None if self.insets is None else self.insets[rows],
         )
 
     def __len__(self):
@@ -223,14 +228,16 @@ class StampLikelihood:
 
     def model(self, labels):
         """Return images of galaxies without a sky, (N, S, S) `~torch.Tensor`."""
-        return scene_images(
-            labels,
-            self.transform,
-            profiles=self.profiles,
-            stamp_size=self.data.shape[-1],
-            oversampling=self.oversampling,
-            gain=self.gain,
-        )
+        options = self._drawing
+        if self.insets is not None:
+            return self.insets.images(labels, **options)
+        return scene_images(labels, self.transform, profiles=self.profiles, **options)
+
+    @property
+    def _drawing(self):
+        """Options of functions that draw."""
+        options = {"stamp_size": self.data.shape[-1], "oversampling": self.oversampling}
+        return options | {"gain": self.gain}
 
     def _residual(self, model):
         """Weighted residuals without a sky, (N, S * S), their products with that of the sky, (N,).
@@ -274,14 +281,12 @@ class StampLikelihood:
         -------
         NormalEquations
         """
-        image, jacobian = scene_image_and_jacobian(
-            labels,
-            self.transform,
-            profiles=self.profiles,
-            stamp_size=self.data.shape[-1],
-            oversampling=self.oversampling,
-            gain=self.gain,
-        )
+        options = self._drawing
+        if self.insets is None:
+            options |= {"profiles": self.profiles}
+            image, jacobian = scene_image_and_jacobian(labels, self.transform, **options)
+        else:
+            image, jacobian = self.insets.image_and_jacobian(labels, **options)
         residual, total, masked = self._residual(image)
         jacobian = jacobian.flatten(2) * self.weight.flatten(1)[:, None]
         chi2 = self._chi2(residual, total, masked)

@@ -35,6 +35,7 @@ _RAYS = 32
 _MARGIN = 64
 
 
+@lru_cache
 def fft_size(stamp_size):
     """Return the side of the transform of a stamp, an even number that is quick to transform.
 

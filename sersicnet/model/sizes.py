@@ -12,10 +12,16 @@ from sersicnet.model.labels import (
     stack_labels,
 )
 
-__all__ = ["holding_sizes", "scene_stamp_sizes", "stamp_sizes", "visible_radius"]
+__all__ = [
+    "holding_sizes",
+    "part_stamp_sizes",
+    "scene_stamp_sizes",
+    "stamp_sizes",
+    "visible_radius",
+]
 
 # Sides of the stamps that galaxies are fitted on.
-_SIZES = (32, 48, 64, 96, 128)
+_SIZES = (32, 48, 64, 96, 128, 192, 256)
 # A stamp reaches to where the galaxy is this many sigma per pixel, and this many FWHM further.
 _FAINTEST = 0.03
 _WIDTHS = 3.0
@@ -36,7 +42,7 @@ def stamp_sizes(labels, fwhm):
     Returns
     -------
     (N,) int `~numpy.ndarray`
-        One of 32, 48, 64, 96 and 128.
+        One of 32, 48, 64, 96, 128, 192 and 256.
 
     Examples
     --------
@@ -97,6 +103,28 @@ def scene_stamp_sizes(labels, fwhm, profiles):
             own = _as_galaxies(own, fwhm)
         sizes.append(stamp_sizes(own, fwhm))
     return np.max(sizes, axis=0)
+
+
+def part_stamp_sizes(labels, fwhm, profiles):
+    """Return the sides of the stamps that hold the visible part of each part, around its center.
+
+    Parameters
+    ----------
+    labels, fwhm, profiles
+        As in `scene_stamp_sizes`.
+
+    Returns
+    -------
+    (N, G) int `~numpy.ndarray`
+    """
+    sizes = []
+    for name, place in zip(profiles, part_slices(profiles), strict=True):
+        own = labels[:, place].copy()
+        own[:, -2:] = 0.5  # a center may be between pixels
+        if name == "point":
+            own = _as_galaxies(own, fwhm)
+        sizes.append(stamp_sizes(own, fwhm))
+    return np.stack(sizes, axis=1)
 
 
 def _as_galaxies(labels, fwhm):

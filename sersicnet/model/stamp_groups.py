@@ -8,11 +8,12 @@ import torch
 
 from sersicnet._rows import Rows
 from sersicnet.model.free_parts import FreeParts, slope_images
+from sersicnet.model.insets import Insets
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.parts import scene_images
 from sersicnet.model.render import n_together, psf_transforms
 from sersicnet.model.sizes import scene_stamp_sizes
-from sersicnet.model.whitening import whitened_likelihood
+from sersicnet.model.whitening import filter_transform, whitened_likelihood
 
 __all__ = ["NoiseFilters", "SharedStamps", "likelihoods", "stamp_likelihood"]
 
@@ -67,6 +68,7 @@ def likelihoods(
     plane=False,
     noise=None,
     shared=None,
+    insets=False,
     device="cpu",
 ):
     """Group galaxies that are fitted together, and make the likelihood of each group.
@@ -91,6 +93,9 @@ def likelihoods(
         Correlation of the noise; by default pixels are independent.
     shared : SharedStamps, optional
         Stamps that other models have too; by default they are made for these labels.
+    insets : bool, optional
+        Whether each part is drawn on few pixels of the stamp: what it has beyond them is subtracted
+        as it is for ``labels``.
     device : str or `~torch.device`
         Device that renders.
 
@@ -132,7 +137,26 @@ def likelihoods(
             stamps = shown[rows], data[rows], weight[rows], psfs[rows], sky_err[rows]
             correlated = None if alike else noise[rows]
             likelihood = stamp_likelihood(*stamps, correlated, size=int(size), **options)
-            yield rows, replace(likelihood, profiles=profiles)
+            likelihood = replace(likelihood, profiles=profiles)
+            if insets:
+                likelihood = _with_insets(likelihood, labels[rows], psfs[rows], noise, rows, device)
+            yield rows, likelihood
+
+
+def _with_insets(likelihood, labels, psfs, noise, rows, device):
+    """Return a likelihood whose parts are drawn on insets."""
+    size = likelihood.data.shape[-1]
+    insets = Insets.around(labels, psfs, size, profiles=likelihood.profiles, device=device)
+    if noise is not None and not noise.is_white[rows].all():
+        filters = torch.from_numpy(noise.filters[rows]).to(device)
+        for side, transform in insets.transforms.items():
+            response = filter_transform(filters, transform.shape[-2], psfs.oversampling)
+            insets.transforms[side] = transform * response
+    start = torch.from_numpy(labels).float().to(device)
+    whole = likelihood.model(start)
+    likelihood = replace(likelihood, insets=insets)
+    likelihood.data = likelihood.data - (whole - likelihood.model(start))
+    return likelihood
 
 
 def stamp_likelihood(labels, data, weight, psfs, sky_err, noise, *, size, **options):

@@ -65,8 +65,8 @@ class CheckedCutout:
         Error of the sky that was subtracted, in the unit of the image, where known.
     noise_correlation : `~sersicnet.preprocessing.correlation.NoiseCorrelation`, optional
         Correlation of its noise, where it was measured from more than its own pixels.
-    around : `~sersicnet.preprocessing.surroundings.KnownNeighbors`, optional
-        Neighbors that are fitted with its source, and are not in the mask.
+    member : `~sersicnet.preprocessing.surroundings.Member`, optional
+        The place of its source in a group, whose members are not in the mask.
     """
 
     data: np.ndarray
@@ -75,7 +75,7 @@ class CheckedCutout:
     stretch: np.ndarray = None
     sky_err: float = None
     noise_correlation: object = None
-    around: object = None
+    member: object = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None

@@ -13,7 +13,8 @@ from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut_cutout, only_plane, replace
 
 __all__ = [
-    "KnownNeighbors",
+    "Group",
+    "Member",
     "Surroundings",
     "find_surroundings",
     "one_cutout",
@@ -90,41 +91,42 @@ class Surroundings:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownNeighbors:
-    """Neighbors of a source of a survey image that were measured before.
+class Group:
+    """Sources of a survey image that are fitted together.
 
     Attributes
     ----------
+    cutout : `~sersicnet.preprocessing.stamps.CheckedCutout`
+        A square cutout that shows all of them.
     labels : (M, 7) `~numpy.ndarray`
-        Their labels as in `~sersicnet.model.LABELS`, in the unit of the image, with centers in
-        pixels of the cutout.
-    masked, around : (ny, nx) bool `~numpy.ndarray`
-        Pixels of all neighbors, and those of others than these.
-    owners : (ny, nx) int `~numpy.ndarray`
-        Number of the neighbor that is the brightest in a pixel, 0 where the source is brighter.
+        Where the fit starts: labels as in `~sersicnet.model.LABELS`, in the unit of the image, with
+        centers in pixels of the cutout.
+    places : (M, 2) `~numpy.ndarray`
+        Where detection has found them, x and y in pixels of the cutout.
     """
 
+    cutout: CheckedCutout
     labels: np.ndarray
-    masked: np.ndarray
-    around: np.ndarray
-    owners: np.ndarray
+    places: np.ndarray
 
-    @property
-    def own(self):
-        """As in `Surroundings`."""
-        return 0
 
-    @property
-    def others(self):
-        """As in `Surroundings`, counted from 1."""
-        return np.arange(1, len(self.labels) + 1)
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A source of a `Group`, in a cutout of its own.
 
-    def hidden(self, shown):
-        """As in `Surroundings`; where none is shown, all of their pixels are hidden."""
-        if not any(shown):
-            return self.masked
-        left_out = (self.owners > 0) & ~np.isin(self.owners, shown)
-        return self.around | (self.masked & left_out)
+    Attributes
+    ----------
+    group : Group
+        The group, the same object for all of its members.
+    number : int
+        Number of the source in it.
+    origin : (int, int)
+        First pixel (y, x) of the own cutout, in pixels of that of the group.
+    """
+
+    group: Group
+    number: int
+    origin: tuple
 
 
 def find_surroundings(cutout):

@@ -5,6 +5,7 @@ import torch
 from helpers.rendered import labels_of, star
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sersicnet.inference import groups as module
 from sersicnet.inference.groups import find_groups, predicted_light
 from sersicnet.model import collect_psfs
 from sersicnet.model.groups import blend_fraction, group_images, light_on_flux
@@ -39,6 +40,22 @@ def test_order_does_not_matter():
     assert_array_equal(one.size[order], other.size)
     assert_array_equal(one.brightest[order], order[other.brightest])
     assert_allclose(one.blend_fraction[order], other.blend_fraction)
+
+
+def test_pairs_in_parts_are_all_pairs(monkeypatch):
+    rng = np.random.default_rng(3)
+    labels = table(*rng.uniform(0, 300, size=(40, 2)))
+    whole = find_groups(labels, FWHM)
+    monkeypatch.setattr(module, "_CHUNK", 10)
+    parts = find_groups(labels, FWHM)
+    assert_array_equal(parts.size, whole.size)
+    assert_allclose(parts.blend_fraction, whole.blend_fraction)
+    assert_allclose(parts.light.toarray(), whole.light.toarray())
+
+
+def test_links_are_friends():
+    groups = find_groups(table((0, 0), (100, 100), (200, 200)), FWHM, links=[(0, 2)])
+    assert groups.size.tolist() == [2, 1, 2]
 
 
 def test_sources_without_a_model_are_alone():

@@ -12,7 +12,7 @@ from helpers.measured import has, one_star, value
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
-from sersicnet.measure.cutouts import _local_background
+from sersicnet.measure.cutouts import local_background_of
 from sersicnet.measure.image import measure_image
 from sersicnet.parameters import PARAMETERS
 
@@ -60,8 +60,8 @@ def test_the_error_of_the_local_sky():
     noise = np.full((60, 60), 3.0)
     free = np.ones(noise.shape, bool)
     skies = [
-        _local_background(noise * rng.normal(size=noise.shape), free, noise) for _ in range(90)
+        local_background_of(noise * rng.normal(size=noise.shape), free, noise) for _ in range(90)
     ]
     levels, errors = np.transpose(skies)
     assert 0.8 < levels.std() / errors[0] < 1.2
-    assert _local_background(noise, np.zeros_like(free), noise) == (0.0, None)
+    assert local_background_of(noise, np.zeros_like(free), noise) == (0.0, None)

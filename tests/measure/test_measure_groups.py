@@ -2,11 +2,13 @@
 
 import astropy.units as u
 import numpy as np
+import pytest
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import star
 from numpy.testing import assert_array_equal
 
-from sersicnet.measure.groups import add_groups
+from sersicnet.measure.groups import add_groups, place_codes
 from sersicnet.measure.psf import field_psf
 
 
@@ -33,8 +35,12 @@ def test_groups_are_named_for_their_brightest_source():
     assert table["blend_fraction"][0] > table["blend_fraction"][1] > 0.01
 
 
+def places(**changes):
+    return {"peak_y": [50, 50, 50], "peak_x": [20, 30, 200], "fitted_with": [0, 0, 0]} | changes
+
+
 def test_fractions_of_fits_stay():
-    fits = {"group_size": [2, 1, 1], "blend_fraction": [0.5, 0.0, 0.0]}
+    fits = {"group_size": [2, 1, 1], "blend_fraction": [0.5, 0.0, 0.0], **places()}
     table = grouped(**fits)
     assert table["blend_fraction"][0] == 0.5
     assert table["blend_fraction"][1] == grouped()["blend_fraction"][1]
@@ -43,3 +49,16 @@ def test_fractions_of_fits_stay():
 def test_the_noise_decides_what_matters():
     table = grouped(noise_level=np.full(3, 1e6))
     assert_array_equal(table["group_size"], [1, 1, 1])
+
+
+def test_what_was_fitted_together_is_a_group():
+    (lead,) = place_codes(QTable({"peak_y": [50], "peak_x": [20]}))
+    fits = {"group_size": [1, 1, 2], "blend_fraction": [0.0, 0.0, 0.0]}
+    table = grouped(**fits, **places(fitted_with=[0, 0, lead]))
+    assert_array_equal(table["group_size"], [3, 3, 3])
+
+
+def test_ids_that_are_not_unique_name_no_group():
+    with pytest.warns(AstropyUserWarning, match="catalog= has 1 row whose id is that of another"):
+        table = grouped(id=[3, 3, 5])
+    assert_array_equal(table["group_id"], [2, 2, 3])

@@ -36,6 +36,9 @@ def test_keys_are_integers():
     assert source_keys(table) == [(1, 1, 1), (2, 2, 2)]
 
 
+FIT = ("row", "peak_y", "peak_x", "mag_err", "r_eff", "r_eff_err", "n", "n_err", "flags")
+
+
 def sources(mag, flags=0, group_size=2):
     columns = {name: [1, 2] for name in ("row", "peak_y", "peak_x")}
     columns |= {"mag": mag * u.ABmag, "mag_err": [0.1, 0.1] * u.mag}
@@ -65,3 +68,11 @@ def test_passes_flag_what_moves_in_the_last():
     table = sources([20.0, 20.0], flags=int(Flags.NOT_CONVERGED))
     replace_rows(table, sources([21.0, 20.0])[:1])
     assert table["flags"].tolist() == [int(Flags.NOT_CONVERGED), 0]
+
+
+def test_of_a_group_that_failed_only_the_flag_is_taken():
+    moving = int(Flags.GROUP_NOT_CONVERGED)
+    table = sources([20.0, 21.0], group_size=1)
+    replace_rows(table, sources([np.nan, 21.5], flags=moving)[["mag", *FIT]], joint=True)
+    assert table["mag"].value.tolist() == [20.0, 21.5]
+    assert table["flags"].tolist() == [moving, moving]

@@ -7,7 +7,6 @@ from numpy.testing import assert_array_equal
 
 from sersicnet.preprocessing import mask_neighbors
 from sersicnet.preprocessing.surroundings import (
-    KnownNeighbors,
     find_surroundings,
     one_cutout,
     with_hidden,
@@ -56,13 +55,3 @@ def test_planes_of_a_stack():
     plane = one_cutout(stack, 1)
     assert_array_equal(plane.data, stack.data[1])
     assert plane.mask.shape == (3, 4)
-
-
-def test_pixels_of_known_neighbors_that_are_left_out_are_hidden():
-    owners = np.array([[0, 1, 2, 0]])
-    masked = owners > 0
-    around = np.array([[False, False, False, True]])
-    known = KnownNeighbors(np.zeros((2, 7)), masked | around, around, owners)
-    assert_array_equal(known.hidden([known.own]), masked | around)
-    assert_array_equal(known.hidden([known.own, 1, 2]), around)
-    assert_array_equal(known.hidden([known.own, 2]), around | (owners == 1))

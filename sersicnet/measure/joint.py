@@ -1,0 +1,341 @@
+"""Sweeps of joint fits: which groups of sources are fitted, and on which pixels.
+
+After sources have been measured with their neighbors masked, those that share light are groups.
+All members of a group are fitted together, once; large groups are fitted in overlapping turns
+(`sersicnet.inference.turns`), and a second time, as each turn has the light of the others
+subtracted. A group belongs to the tile of its brightest source, so that the tiles do not matter.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.table import Table, vstack
+from scipy import ndimage
+
+from sersicnet.flags import Flags
+from sersicnet.inference.groups import find_groups
+from sersicnet.inference.turns import MOST, Turn, plan_turns
+from sersicnet.measure.columns import PHOTOMETRY
+from sersicnet.measure.cutouts import correlation_at, local_background_of
+from sersicnet.measure.detection import cutout_box
+from sersicnet.measure.groups import noise_labels, place_codes, psf_width
+from sersicnet.measure.passes import KEY, source_keys
+from sersicnet.measure.source_tables import joint_table
+from sersicnet.measure.windows import shortage
+from sersicnet.model.labels import CENTER, LOG_R_EFF
+from sersicnet.preprocessing.binning import TOO_LARGE
+from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.surroundings import Group, Member
+from sersicnet.preprocessing.windows import cut
+
+__all__ = ["GroupCutter", "Sweep", "measure_groups"]
+
+# Members in memory at a time.
+_BATCH = 256
+
+# Sides of the cutouts of groups, which are larger than the distance of centers by this number of
+# pixels at least.
+_SIDES = np.array([128, 192, 256])
+_AROUND = 64
+# Pixels beyond a cutout within which the peaks of neighbors are.
+_REACH = 96
+# Light of others from which on a source of no group is measured without it, in errors of its flux:
+# a prediction, which is checked with its image.
+_LITTLE = 0.03
+# Flags that detection has set.
+_OF_DETECTION = Flags.EDGE | Flags.BLENDED | Flags.SATURATED
+# Columns that only detection fills, and those of sources of no group.
+_OF_DETECTION_ALONE = {*PHOTOMETRY, "shared"} - {"local_background"}
+_NO_GROUP = {"group_size": 1, "blend_fraction": 0.0, "fitted_with": 0}
+# Pixels by which the light of a source without a model is widened, as in `mask_neighbors`.
+_GROW = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What is measured in one sweep over an image.
+
+    Attributes
+    ----------
+    models : list of `~astropy.table.Table`
+        Models of all sources, those of the first measurement first, the latest last.
+    turns : list of `~sersicnet.inference.turns.Turn`
+        The groups, or parts of groups, that are fitted.
+    alone : (N,) bool `~numpy.ndarray`
+        Sources of no group that may have light of others.
+    """
+
+    models: list
+    turns: list[Turn]
+    alone: np.ndarray
+
+    @classmethod
+    def of(cls, models, psf, *, shape, pixel_scale, zeropoint):
+        """Plan a sweep; after the first, only groups of several turns are fitted again.
+
+        Parameters
+        ----------
+        models : list of `~astropy.table.Table`
+            As above.
+        psf, shape, pixel_scale, zeropoint
+            As in `~sersicnet.measure.groups.add_groups`.
+
+        Returns
+        -------
+        Sweep
+        """
+        first = models[0]
+        labels = noise_labels(first, pixel_scale, zeropoint)
+        _, place, count = np.unique(place_codes(first), return_inverse=True, return_counts=True)
+        usable = (10 ** labels[:, LOG_R_EFF] <= TOO_LARGE) & ~np.asarray(first["shared"], bool)
+        usable &= count[place] == 1
+        labels[~usable] = np.nan
+        groups = find_groups(labels, psf_width(psf, shape))
+        turns = plan_turns(labels, groups)
+        if len(models) > 1:
+            turns = [turn for turn in turns if not turn.whole]
+        light = groups.light.sum(axis=1)
+        return cls(models, turns, (groups.size == 1) & (~usable | (light > _LITTLE)))
+
+    def of_tile(self, tile):
+        """Find what belongs to a tile.
+
+        Parameters
+        ----------
+        tile : pair of slices
+            The tile.
+
+        Returns
+        -------
+        turns : list of `~sersicnet.inference.turns.Turn`
+            Its turns.
+        alone : set of tuple
+            Keys of its sources of no group that may have light of others.
+        """
+        table = self.models[-1]
+        peaks = np.array([table["peak_y"], table["peak_x"]])
+        inside = np.ones(len(table), dtype=bool)
+        for place, side in zip(peaks, tile, strict=True):
+            inside &= (place >= side.start) & (place < side.stop)
+        turns = [turn for turn in self.turns if inside[turn.rows[0]]]
+        rows = np.flatnonzero(inside & self.alone)
+        keys = zip(*(np.asarray(table[name])[rows].tolist() for name in KEY), strict=True)
+        return turns, set(keys)
+
+    def box(self, turn):
+        """Return the first and the last pixel that the cutouts of a turn need, along y and x."""
+        boxes = [self.group_box(turn), *(cutout_box(row) for row in self.places(turn))]
+        boxes = np.array(boxes)
+        return np.stack([boxes[:, :, 0].min(axis=0), boxes[:, :, 1].max(axis=0)], axis=1)
+
+    def places(self, turn):
+        """Return rows of detection of the sources that a turn measures."""
+        table = self.models[-1][turn.rows[turn.own]]
+        part = Table({name: np.asarray(table[name]) for name in KEY})
+        part["x"] = np.asarray(table["x_centroid"])
+        part["y"] = np.asarray(table["y_centroid"])
+        part["extent"] = 0
+        part["flags"] = np.asarray(table["flags"]) & int(_OF_DETECTION)
+        part["fitted_with"] = place_codes(self.models[-1][turn.rows[:1]])[0]
+        return part
+
+    def group_box(self, turn):
+        """Return the first and the last pixel of the cutout of a group, along y and x."""
+        table = self.models[-1][turn.rows]
+        centers = np.array([np.asarray(table[f"{axis}_centroid"]) for axis in "yx"])
+        low = centers.min(axis=1)
+        high = centers.max(axis=1)
+        side = _SIDES[np.searchsorted(_SIDES[:-1], (high - low).max() + _AROUND)]
+        first = np.floor((low + high) / 2 - side / 2 + 1).astype(int)
+        return np.stack([first, first + side - 1], axis=1)
+
+
+class GroupCutter:
+    """Cutouts of groups and of their members.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    turns : list of `~sersicnet.inference.turns.Turn`
+        The turns whose cutouts are needed.
+    sources : `~sersicnet.measure.detection.Sources`
+        The sources of the tile.
+    draw : callable
+        Function that draws models, as in `~sersicnet.measure.neighbors.Neighbors`.
+    local_background : bool
+        Whether to subtract the local sky, that of the group from all of its cutouts.
+    """
+
+    def __init__(self, sweep, turns, sources, draw, *, local_background):
+        self._sweep = sweep
+        self._sources = sources
+        self._local_background = local_background
+        boxes = np.array([sweep.box(turn) for turn in turns])
+        first = boxes[:, :, 0].min(axis=0) - _REACH
+        last = boxes[:, :, 1].max(axis=0) + _REACH
+        self._drawn = draw(sweep.models[-1], np.stack([first, last], axis=1), sources.window)
+        self._number = {int(row): number for number, row in enumerate(self._drawn.rows)}
+
+    def cut(self, turn):
+        """Cut out the sources that a turn measures.
+
+        Parameters
+        ----------
+        turn : `~sersicnet.inference.turns.Turn`
+            One of the turns.
+
+        Returns
+        -------
+        cutouts : list of `~sersicnet.preprocessing.stamps.CheckedCutout`
+            Their cutouts.
+        part : `~astropy.table.Table`
+            Their rows of detection.
+        """
+        sweep = self._sweep
+        box = sweep.box(turn)
+        origin = box[:, 0]
+        shape = tuple(box[:, 1] - origin + 1)
+        own, others = self._light(turn, origin, shape)
+        data = self._part(self._sources.window.data, origin, shape, 0.0) - others
+        noise = self._part(self._sources.window.noise_of_sources, origin, shape, np.inf)
+        mask = self._part(self._sources.window.hidden, origin, shape, True)
+        detected = self._part(self._sources.labels, origin, shape, 0)
+        mask |= (detected > 0) & (others > own)
+        mask |= self._unknown(detected, origin)
+        group_box = sweep.group_box(turn)
+        inner = self._inner(group_box, origin)
+        sky = 0.0
+        sky_err = None
+        if self._local_background:
+            free = self._part(self._sources.sky, origin, shape, False)
+            sky, sky_err = local_background_of(data[inner], free[inner], noise[inner])
+        data -= sky
+        part = sweep.places(turn)
+        part["local_background"] = sky
+        lead = part[0]
+        correlation, sky_err = correlation_at(self._sources.window, lead["y"], lead["x"], sky_err)
+        options = {"sky_err": sky_err, "noise_correlation": correlation}
+        labels = self._drawn.labels[[self._number[int(row)] for row in turn.rows]].copy()
+        labels[:, CENTER] -= group_box[::-1, 0]
+        table = sweep.models[-1][turn.rows]
+        places = np.column_stack([np.asarray(table[f"{axis}_centroid"]) for axis in "xy"])
+        whole = CheckedCutout(data[inner], noise[inner], mask[inner], **options)
+        group = Group(whole, labels, places - group_box[::-1, 0])
+        cutouts = []
+        for number, row in zip(np.flatnonzero(turn.own), part, strict=True):
+            place = cutout_box(row)
+            where = self._inner(place, origin)
+            member = Member(group, int(number), tuple(place[:, 0] - group_box[:, 0]))
+            pixels = data[where], noise[where], mask[where]
+            cutouts.append(CheckedCutout(*pixels, **options, member=member))
+        return cutouts, part
+
+    def _light(self, turn, origin, shape):
+        """Light of the sources of a turn, and of all others."""
+        own = np.zeros(shape)
+        others = np.zeros(shape)
+        members = {self._number[int(row)] for row in turn.rows}
+        low = origin[:, None] - _REACH
+        high = low + np.array(shape)[:, None] + 2 * _REACH
+        near = ((self._drawn.peaks >= low) & (self._drawn.peaks < high)).all(axis=0)
+        for number in np.flatnonzero(near):
+            canvas = own if number in members else others
+            self._drawn.add(canvas, number, origin)
+        return own, others
+
+    def _part(self, array, origin, shape, fill):
+        """A part of the window; what is beyond it is filled."""
+        first = origin - self._sources.window.origin
+        return cut(array, tuple(first), shape, fill=fill)
+
+    def _inner(self, box, origin):
+        """Slices of a box in a part that begins at the pixel ``origin``."""
+        rows, columns = box - origin[:, None]
+        return slice(rows[0], rows[1] + 1), slice(columns[0], columns[1] + 1)
+
+    def _unknown(self, detected, origin):
+        """Pixels of sources without a model."""
+        places = self._drawn.unknown.T - origin
+        inside = ((places >= 0) & (places < detected.shape)).all(axis=1)
+        numbers = detected[tuple(places[inside].T)]
+        hidden = np.isin(detected, numbers[numbers > 0])
+        if hidden.any():
+            hidden = ndimage.binary_dilation(hidden, iterations=_GROW)
+        return hidden
+
+
+def measure_groups(measurement, tiles, sky, models, *, bar=None):
+    """Measure the groups of some tiles, and sources that have light of others.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    tiles, sky, models, bar
+        As in its method ``measure``.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Rows of all columns but those of photutils.
+    """
+    sweep = Sweep.of(
+        models,
+        measurement.psf,
+        shape=measurement.field.data.shape,
+        pixel_scale=measurement.pixel_scale,
+        zeropoint=measurement.zeropoint,
+    )
+    blank = measurement.blank_rows([])
+    names = [name for name in blank.colnames if name not in _OF_DETECTION_ALONE]
+    tables = [blank[names]]
+    options = {"noise_known": measurement.field.noise is not None}
+    options["population"] = measurement.population
+    for tile in tiles:
+        turns, alone = sweep.of_tile(tile)
+        if turns or alone:
+            sources = measurement.find_sources(tile, sky)
+            for results, part in _results_of(measurement, sweep, turns, alone, sources, sky):
+                table = joint_table(results, part, **options)
+                for name, value in _NO_GROUP.items():
+                    if name not in table.colnames:
+                        table[name] = value
+                tables.append(table[names])
+        if bar is not None:
+            bar.update()
+    return vstack(tables)
+
+
+def _results_of(measurement, sweep, turns, alone, sources, sky):
+    """Yield results of the sources of a tile, and their rows of detection."""
+    keys = source_keys(sources.table)
+    chosen = replace(sources, table=sources.table[[key in alone for key in keys]])
+    if len(chosen.table):
+        yield from measurement.results_of(chosen, sweep.models)
+    inside = []
+    for turn in turns:
+        box = sweep.box(turn)
+        if shortage(box, sources.window.box, measurement.field.data.shape) <= 0:
+            inside.append(turn)
+            continue
+        tile = tuple(slice(max(first, 0), last + 1) for first, last in box)
+        around = measurement.find_sources(tile, sky)
+        yield from _results_of_turns(measurement, sweep, [turn], around)
+    for start in range(0, len(inside), _BATCH // MOST):
+        part = inside[start : start + _BATCH // MOST]
+        yield from _results_of_turns(measurement, sweep, part, sources)
+
+
+def _results_of_turns(measurement, sweep, turns, sources):
+    """Yield results of the sources of some turns, and their rows of detection."""
+    options = {"local_background": measurement.has_sky}
+    cutter = GroupCutter(sweep, turns, sources, measurement.draw, **options)
+    cutouts = []
+    parts = []
+    for turn in turns:
+        own, part = cutter.cut(turn)
+        cutouts += own
+        parts.append(part)
+    part = vstack(parts)
+    yield measurement.predict(cutouts, part, neighbors="fit"), part

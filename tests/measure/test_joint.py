@@ -1,0 +1,76 @@
+"""Groups of sources of an image, fitted together."""
+
+import numpy as np
+import pytest
+from helpers.fields import NOISE, ZEROPOINT, make_field, render
+
+from sersicnet import SersicNet
+from sersicnet.flags import Flags
+from sersicnet.inference import members
+from sersicnet.measure.image import measure_image
+
+OPTIONS = {"refine": "lm", "background_box": None}
+# A galaxy and a star, 3 pixels from where a tile ends, on both sides of it.
+TRUTH = {"x_0": [60.3, 71.2], "y_0": [80.1, 83.4], "flux": [9e3, 5e3], "r_eff": [3.5, 0.0]}
+TRUTH |= {"n": [1.2, 1.0], "q": [0.7, 1.0], "theta": [30.0, 0.0]}
+
+
+@pytest.fixture(scope="module")
+def net():
+    return SersicNet.from_pretrained().set_params(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def field():
+    image = render({name: np.array(values) for name, values in TRUTH.items()}, (160, 150))
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * np.random.default_rng(8).normal(size=image.shape)
+    return field
+
+
+@pytest.fixture(scope="module")
+def table(field, net):
+    return measure_image(field, net=net, **OPTIONS)
+
+
+def test_a_star_of_a_group_is_fitted_as_a_point(field, net, table, monkeypatch):
+    """And has a row like all others."""
+    seen = []
+    real = members.fit_stamps
+
+    def watched(*arguments, **options):
+        seen.append(options["scene"].layout.profiles)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(members, "fit_stamps", watched)
+    measure_image(field, net=net, tile_size=66, **OPTIONS)
+    assert ("sersic", "point") in seen
+    assert seen.count(("sersic", "point")) == 1  # one fit for both, in one sweep
+    mag = ZEROPOINT - 2.5 * np.log10(TRUTH["flux"])
+    order = np.argsort(table["x_0"].value)
+    pulls = (table["mag"].value[order] - mag) / table["mag_err"].value[order]
+    assert np.abs(pulls).max() < 5
+    assert (table["group_size"] == 2).all()
+    assert np.isfinite(table["r_eff"]).all()
+
+
+def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, net, monkeypatch):
+    real = members.fit_stamps
+
+    def failing(*arguments, **options):
+        fit = real(*arguments, **options)
+        fit.converged[:] = False
+        return fit
+
+    once = measure_image(field, net=net, n_passes=1, **OPTIONS)
+    monkeypatch.setattr(members, "fit_stamps", failing)
+    table = measure_image(field, net=net, **OPTIONS)
+    assert (table["flags"] & int(Flags.GROUP_NOT_CONVERGED)).all()
+    np.testing.assert_array_equal(table["mag"], once["mag"])
+
+
+def test_errors_of_members_are_larger_than_those_of_known_neighbors(field, net, table):
+    known = measure_image(field, net=net, n_passes=6, **OPTIONS)
+    assert (table["mag_err"] > 0.99 * known["mag_err"]).all()
+    difference = (table["mag"] - known["mag"]).value / table["mag_err"].value
+    assert np.abs(difference).max() < 2
