@@ -35,8 +35,7 @@ def bounded_directions(scene, values):
     n_single = len(layout.single)
     n_directions = n_single + len(layout.disks)
     directions = values.new_zeros(len(values), n_directions, layout.n_parameters)
-    for number, column in enumerate(layout.single):
-        directions[:, number, column] = 1
+    directions[:, range(n_single), layout.single] = 1
     for number, disk in enumerate(layout.disks, n_single):
         length = values[:, disk].norm(dim=1, keepdim=True)
         directions[:, number, disk] = values[:, disk] / length.clamp(min=1e-9)

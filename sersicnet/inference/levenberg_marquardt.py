@@ -27,6 +27,8 @@ _STALLED = 0.05
 # Fits of several parts end when their cost falls by less than this in a round of this many steps:
 # they wander along a valley of parts that the image does not hold.
 _LITTLE = 0.02
+# The same for groups: those that need many steps have members that detection has missed.
+_LITTLE_OF_GROUPS = 0.1
 _ROUND = 10
 # Galaxies at a time: on a CPU few enough to stay in its cache.
 CHUNKS = {"cpu": 16, "cuda": 512}
@@ -220,7 +222,7 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
         elif n_parts > 1 and number % _ROUND == 0:
-            before = _end_slow(before, state["cost"], done, good)
+            before = _end_slow(before, state["cost"], done, good, scene.layout)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
@@ -249,9 +251,9 @@ def _optimize(likelihood, labels, scene, prior, race=None):
     return _ended(scene, values, state, n_iter, good)
 
 
-def _end_slow(before, cost, done, good):
+def _end_slow(before, cost, done, good, layout):
     """End fits whose cost has hardly fallen in a round, and return the costs of the next."""
-    slow = before - cost < _LITTLE
+    slow = before - cost < (_LITTLE_OF_GROUPS if layout.is_group else _LITTLE)
     done |= slow
     good |= slow
     return cost.clone()

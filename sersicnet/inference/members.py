@@ -252,6 +252,8 @@ class MemberFits:
 
     def posterior(self, evaluate, prior, seed):
         """Return the posteriors, and the fits as `~sersicnet.inference.fits.BatchFit`."""
+        for name in ("mean", "covariance"):
+            self.fields[name][~self.fields["converged"]] = np.nan
         fit = Fit(**self.fields)
         stamps = self.stamps
         covariance = fit.covariance.copy()

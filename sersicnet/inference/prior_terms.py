@@ -72,6 +72,9 @@ def prior_terms(values, layout=SERSIC):
         bend[:, column] += stiffness
     along = torch.diag_embed(bend)
     across = torch.zeros_like(along)
+    if len(layout.disks) > 1:
+        _add_disk_terms(values, layout, slope, along, across)
+        return fit_log_prior(values, layout), slope, along, across
     for disk in layout.disks:
         slope[:, disk], along[:, disk, disk], across[:, disk, disk] = _disk_terms(values[:, disk])
     return fit_log_prior(values, layout), slope, along, across
@@ -120,6 +123,17 @@ def _ratio_terms(values):
     share = torch.sigmoid(values)
     change = (high - low) * share * (1 - share) / err
     return -(low + (high - low) * share - mean) / err * change, change**2
+
+
+def _add_disk_terms(values, layout, slope, along, across):
+    """Put the terms of many ellipticities into their columns, all at a time."""
+    columns = torch.tensor([[disk.start, disk.start + 1] for disk in layout.disks])
+    terms = _disk_terms(values[:, columns].flatten(0, 1))
+    shape = (len(values), len(columns))
+    slope[:, columns] = terms[0].unflatten(0, shape)
+    rows = columns[:, :, None]
+    along[:, rows, columns[:, None]] = terms[1].unflatten(0, shape)
+    across[:, rows, columns[:, None]] = terms[2].unflatten(0, shape)
 
 
 def _disk_terms(point):

@@ -6,7 +6,13 @@ from functools import cached_property
 import torch
 
 from sersicnet.model.labels import LABELS, PROFILE_LABELS, components
-from sersicnet.model.unconstrained import LIMITS, from_logit, from_plane
+from sersicnet.model.unconstrained import (
+    LIMITS,
+    from_logit,
+    from_plane,
+    logit_slope,
+    plane_slopes,
+)
 
 __all__ = ["SERSIC", "Layout", "kind_of"]
 
@@ -148,8 +154,67 @@ class Layout:
         found[f"e1.{part}"] = e1
         found[f"e2.{part}"] = e2
 
+    @cached_property
+    def by_kind(self):
+        """Columns of parameters by what they are."""
+        columns = {}
+        for column, name in enumerate(self.free):
+            columns.setdefault(kind_of(name), []).append(column)
+        return columns
+
+    @cached_property
+    def places(self):
+        """Columns of the centers that are counted from a known place, and of these places."""
+        columns = []
+        for name in self.known:
+            columns.append(self.free.index(name.removeprefix("at_")))
+        return columns, list(range(len(self.known)))
+
+    def _plain_labels(self, values, known):
+        """Return labels of many parts: those of one kind at a time."""
+        labels = values.clone()
+        for kind, columns in self.by_kind.items():
+            if kind in LIMITS:
+                labels[..., columns] = from_logit(kind, values[..., columns])
+        firsts = self.by_kind.get("e1", [])
+        seconds = self.by_kind.get("e2", [])
+        e1, e2 = from_plane(values[..., firsts], values[..., seconds])
+        labels[..., firsts] = e1
+        labels[..., seconds] = e2
+        columns, places = self.places
+        labels[..., columns] += known[..., places]
+        return labels
+
+    def plain_slopes(self, values):
+        """Return derivatives of labels of many parts, each of which has its own parameters.
+
+        Parameters
+        ----------
+        values : (N, P) `~torch.Tensor`
+            Parameters.
+
+        Returns
+        -------
+        (N, P, P) `~torch.Tensor`
+        """
+        diagonal = torch.ones_like(values)
+        for kind, columns in self.by_kind.items():
+            if kind in LIMITS:
+                diagonal[:, columns] = logit_slope(kind, values[:, columns])
+        slopes = torch.diag_embed(diagonal)
+        firsts = self.by_kind.get("e1", [])
+        seconds = self.by_kind.get("e2", [])
+        own1, own2, mixed = plane_slopes(values[:, firsts], values[:, seconds])
+        slopes[:, firsts, firsts] = own1
+        slopes[:, seconds, seconds] = own2
+        slopes[:, firsts, seconds] = mixed
+        slopes[:, seconds, firsts] = mixed
+        return slopes
+
     def labels(self, values, known):
         """Return labels of all parts, (..., K) for values (..., P) and known numbers (..., F)."""
+        if self.is_group and self.is_plain:
+            return self._plain_labels(values, known)
         found = self.naturals(values, known)
         columns = []
         for part, profile in self.parts:

@@ -138,6 +138,8 @@ class Scene(Rows):
 
     def slopes(self, values):
         """Return derivatives of the labels by the parameters, (N, K, P) for (N, P)."""
+        if self.layout.is_plain and self.layout.is_group:
+            return self.layout.plain_slopes(values)
         if self.layout.is_plain:
             return self._plain_slopes(values)
         jacobian = torch.func.jacrev(self.layout.labels)

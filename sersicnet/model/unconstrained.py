@@ -57,6 +57,16 @@ def from_logit(name, value):
     return found
 
 
+def logit_slope(name, value):
+    """Return the derivative of `from_logit`."""
+    low, high = LIMITS[name]
+    share = torch.sigmoid(value)
+    slope = (high - low) * share * (1 - share)
+    if name == "n":
+        return 2 * (low + (high - low) * share) * slope
+    return slope
+
+
 def to_plane(e1, e2):
     """Return the point of the plane for a point of the disk of ellipticities."""
     size = length(e1, e2)
@@ -69,6 +79,15 @@ def from_plane(u1, u2):
     size = length(u1, u2)
     shrink = E_MAX * torch.tanh(size) / size
     return u1 * shrink, u2 * shrink
+
+
+def plane_slopes(u1, u2):
+    """Return derivatives of `from_plane`: of e1 by u1, of e2 by u2, and of one by the other."""
+    size = length(u1, u2)
+    tanh = torch.tanh(size)
+    shrink = E_MAX * tanh / size
+    bend = (E_MAX * (1 - tanh**2) - shrink) / size**2
+    return shrink + bend * u1**2, shrink + bend * u2**2, bend * u1 * u2
 
 
 def log_disk_volume(u1, u2):

