@@ -296,19 +296,18 @@ class Measurement:
             The catalog that `~sersicnet.measure.measure_image` returns, with its warnings.
         """
         nowhere = outside(self.positions, self.field.data.shape)
-        group = grouping(self)
         columns = catalog_columns(
             self.net.parameters_,
             self.options.refine,
             judged=self._judged,
             population=self.population is not None,
-            grouped=group is not None,
+            grouped=grouping(self) is not None,
             unit=self.field.unit,
             celestial=celestial(self.field.wcs) is not None,
             one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
         )
         table = vstack([*tables, self.blank_rows(nowhere)])
-        known = {"numbered": self.field.segments is not None, "group": group}
+        known = {"numbered": self.field.segments is not None, "group": grouping(self)}
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from sersicnet.inference.members import _excess
+from sersicnet.inference.member_fits import _excess
 
 OWN = slice(2, 5)
 
