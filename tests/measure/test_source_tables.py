@@ -15,7 +15,7 @@ def part():
     columns = {"kron_flux": [100.0, -1.0, 10.0], "kron_flux_err": [1.0, 1.0, 1.0]}
     columns |= {"half_light_radius": [2.0, 3.0, 4.0], "area": [30, 40, 50]}
     columns |= {"x": [10.0, 20.0, 30.0], "y": [11.0, 21.0, 31.0], "local_background": [0.0] * 3}
-    columns |= {"x_offset": [0, 5, 9], "y_offset": [1, 2, 3]}
+    columns |= {"x_offset": [0, 5, 9], "y_offset": [1, 2, 3], "shared": [False, True, False]}
     columns |= {name: [1, 2, 3] for name in ("row", "peak_x", "peak_y")}
     return QTable(columns | {"flags": [0, int(Flags.BLENDED), 0]})
 
