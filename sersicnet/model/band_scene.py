@@ -8,7 +8,17 @@ from dataclasses import replace
 
 import torch
 
-from sersicnet.model.labels import CENTER, LABELS, LOG_FLUX, N_LABELS, length
+from sersicnet.model.labels import (
+    CENTER,
+    E1,
+    E2,
+    LABELS,
+    LOG_FLUX,
+    LOG_R_EFF,
+    N_LABELS,
+    SERSIC_N,
+    length,
+)
 from sersicnet.model.layout import Layout
 from sersicnet.model.scene import Scene
 
@@ -18,6 +28,7 @@ __all__ = ["SHAPE", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
 SHAPE = tuple(name for name in LABELS if name != "log_flux")
 # Known numbers of a band: the matrix that turns steps in pixels of the stamp of the first band into
 # those of its own stamp, and where the middle of the first stamp is in it.
+_ELLIPSE = [LOG_R_EFF, E1, E2]
 _MAP = ("xx", "xy", "yx", "yy", "x_at", "y_at")
 
 
@@ -180,3 +191,54 @@ class BandScene(Scene):
         away = (of_bands[:, 1:, CENTER] - known[..., 4:])[..., None]
         shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, CENTER]
         return torch.cat([*columns, shifts.flatten(1)], dim=1)
+
+    def quantity_slopes(self, values):
+        """Return derivatives of the shifts by the parameters, (N, R, P) for (N, P)."""
+        n_shifts = len(self.layout.priors)
+        slopes = values.new_zeros(n_shifts, values.shape[1])
+        slopes[:, values.shape[1] - n_shifts :] = torch.eye(n_shifts).to(slopes)
+        return slopes.expand(len(values), -1, -1)
+
+    def slopes(self, values):
+        """Return derivatives of the labels by the parameters, (N, 7 B, P) for (N, P).
+
+        Put together from those of the structure in the first band, and of what leads to the others.
+        """
+        n_bands = len(self.layout.parts)
+        n_shape = len(SHAPE)
+        plain = torch.cat([torch.zeros_like(values[:, :1]), values[:, :n_shape]], dim=1)
+        scene = Scene.sersic(len(values))
+        structure = scene.slopes(plain)[:, 1:, 1:]
+        slopes = values.new_zeros(len(values), n_bands, N_LABELS, values.shape[1])
+        slopes[:, 0, 1:, :n_shape] = structure
+        numbers = torch.arange(n_bands)
+        slopes[:, numbers, LOG_FLUX, n_shape + numbers] = 1
+        if n_bands == 1:
+            return slopes[:, 0]
+        elements = self.known.to(values.dtype).unflatten(1, (n_bands - 1, len(_MAP)))[..., :4]
+        matrices = elements.unflatten(2, (2, 2))
+        moved = values.new_zeros(*matrices.shape[:2], N_LABELS, n_shape)
+        ellipse = scene.labels(plain)[:, None, _ELLIPSE]
+        columns = [place - 1 for place in _ELLIPSE]
+        for place, slope in zip(_ELLIPSE, _ellipse_slopes(ellipse, elements), strict=True):
+            moved[:, :, place, columns] = slope
+        moved[:, :, SERSIC_N, SERSIC_N - 1] = 1
+        moved[:, :, CENTER, CENTER.start - 1 :] = matrices
+        slopes[:, 1:, :, :n_shape] = moved @ structure[:, None]
+        if self.layout.priors:
+            for number in range(1, n_bands):
+                start = n_shape + n_bands + 2 * (number - 1)
+                slopes[:, number, CENTER, start : start + 2] = matrices[:, number - 1]
+        return slopes.flatten(1, 2)
+
+
+@torch.enable_grad()
+def _ellipse_slopes(ellipse, elements):
+    """Return derivatives of three labels of ellipses in B other pixels, (N, B, 3) each."""
+    ellipse = ellipse.expand(*elements.shape[:2], -1).detach().clone().requires_grad_()
+    moved = moved_ellipse(*ellipse.unbind(-1), elements.unbind(-1))
+    slopes = []
+    for label in moved:
+        (slope,) = torch.autograd.grad(label.sum(), ellipse, retain_graph=True)
+        slopes.append(slope)
+    return slopes

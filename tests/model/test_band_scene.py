@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from sersicnet.model.band_scene import BandScene, moved_ellipse
 from sersicnet.model.labels import angle, axis_ratio, length
+from sersicnet.model.scene import Scene
 
 
 def test_ellipses_move_as_their_points_do():
@@ -37,6 +38,20 @@ def test_values_are_the_inverse_of_labels():
         assert n == 6 + 3 + 4 * (err > 0)
         values = torch.from_numpy(0.3 * generator.normal(size=(4, n)))
         assert torch.allclose(scene.values(scene.labels(values)), values)
+
+
+def test_slopes_are_the_derivatives():
+    generator = np.random.default_rng(2)
+    matrices = torch.from_numpy(np.eye(2) + 0.3 * generator.normal(size=(4, 3, 2, 2)))
+    places = torch.from_numpy(generator.normal(size=(4, 3, 2)))
+    for bands, err in (("gri", 0.3), ("gri", 0.0), ("g", 0.3)):
+        n = len(bands)
+        errs = torch.full((4,), err).double()
+        scene = BandScene.of_bands(bands, matrices[:, :n], places[:, :n], errs)
+        values = torch.from_numpy(0.3 * generator.normal(size=(4, scene.layout.n_parameters)))
+        assert torch.allclose(scene.slopes(values), Scene.slopes(scene, values))
+        expected = Scene.quantity_slopes(scene, values) if scene.layout.priors else torch.zeros(0)
+        assert torch.equal(scene.quantity_slopes(values).flatten(), expected.flatten())
 
 
 def test_slopes_of_a_round_galaxy_are_finite():
