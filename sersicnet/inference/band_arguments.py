@@ -16,6 +16,7 @@ __all__ = ["check_bands", "naming", "of_each_band"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII | re.IGNORECASE)
 # Endings of columns that names of bands would be taken for, and names of components.
 _TAKEN = ("err", "lo", "hi", "pix", "slope", "population", "total")
+_TAKEN_ENDS = tuple(f"_{end}" for end in _TAKEN)
 _COMPONENTS = ("bulge", "disk", "host", "point", "galaxy")
 
 
@@ -45,16 +46,18 @@ def check_bands(cutouts):
     for band, images in cutouts.items():
         with naming(band):
             found[band], missing[band] = _filled(images)
-    numbers = {band: len(lost) for band, lost in missing.items()}
-    if len(set(numbers.values())) > 1:
-        each = ", ".join(f"{number} in {band!r}" for band, number in numbers.items())
+    numbers = list(map(len, missing.values()))
+    if len(set(numbers)) > 1:
+        each = ", ".join(map("{} in {!r}".format, numbers, missing))
         msg = f"cutouts has {each}: each galaxy needs one in each band, or None"
         raise ValueError(msg)
-    present = {band: images for band, images in found.items() if images is not None}
-    if not present:
+    for band, lost in missing.items():
+        if lost.all():
+            del found[band]
+    if not found:
         msg = "cutouts has no image in any band: all are None"
         raise ValueError(msg)
-    return present, missing
+    return found, missing
 
 
 def _check_names(cutouts):
@@ -67,15 +70,16 @@ def _check_names(cutouts):
             msg = f"cutouts has a band {band!r}: its name must be a text, such as 'r'"
             raise TypeError(msg)
         lower = f"_{band.lower()}"
-        taken = lower.endswith(tuple(f"_{end}" for end in _TAKEN)) or lower[1:] in _COMPONENTS
-        taken |= any(column.name in COLUMNS for column in band_columns([band]))
+        taken = lower.endswith(_TAKEN_ENDS) or lower[1:] in _COMPONENTS
+        for column in band_columns([band]):
+            taken |= column.name in COLUMNS
         if taken or not _NAME.fullmatch(band):
             msg = (
                 f"cutouts has a band {band!r}: its name must be letters, digits and _, and not end "
                 f"with {', '.join(_TAKEN)}, nor be {', '.join(_COMPONENTS)}, as other columns do"
             )
             raise ValueError(msg)
-    if len({band.lower() for band in cutouts}) < len(cutouts):
+    if len(set(map(str.lower, cutouts))) < len(cutouts):
         msg = f"cutouts has the bands {', '.join(cutouts)}: files do not tell their case"
         raise ValueError(msg)
 
@@ -92,7 +96,7 @@ def _filled(images):
     images = list(images)
     missing = np.array([image is None for image in images], dtype=bool)
     if not missing.any() or missing.all():
-        return None if missing.all() else images, missing
+        return images, missing
     stand_in = as_image(images[missing.argmin()], f"cutouts[{missing.argmin()}]")
     stand_in = replace(stand_in, mask=np.ones(stand_in.data.shape, dtype=bool))
     for place in np.flatnonzero(missing):
@@ -127,13 +131,14 @@ def of_each_band(arguments, bands):
     >>> of_each_band({"gain": {"g": 2.0}, "zeropoint": 25.0}, ["g", "r"])
     {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'zeropoint': 25.0}}
     """
-    found = {band: {} for band in bands}
+    found = {}
+    for band in bands:
+        found[band] = {}
     for name, value in arguments.items():
+        of_bands = value
         if not isinstance(value, dict):
-            for own in found.values():
-                own[name] = value
-            continue
-        for band, each in value.items():
+            of_bands = dict.fromkeys(bands, value)
+        for band, each in of_bands.items():
             if band not in found:
                 hint = similar_names(str(band), bands)
                 msg = f"{name} has a band {band!r}, but cutouts has {', '.join(bands)}{hint}"

@@ -27,6 +27,7 @@ _PLACED = Layout(known=("at_dx.galaxy", "at_dy.galaxy"))
 # Fields of a fit that are not of one band.
 _COMMON = ("chi2", "cost", "n_pixels", "n_iter", "converged")
 _OF_SKY = ("sky", "sky_err", "free_sky", "free_sky_err", "central_sky", "central_sky_err", "closer")
+_OF_SKY += ("sky_slope", "sky_shift")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,57 +143,75 @@ def fit_bands(bands, *, band_shift, prior, device):
     """
     usable = np.stack([band.usable for band in bands], axis=1)
     first = usable.argmax(axis=1)
-    maps = _maps(bands, first)
-    usable &= np.stack([each.inside for each in maps], axis=1)
-    starts = [BatchStart.of(band.quantiles, band.stamps, band.psfs) for band in bands]
-    stamps = []
-    for band, start in zip(bands, starts, strict=True):
-        pixels = band.pixels
-        plane = bool(pixels.plane.any())
-        images = band.stamps.data, band.stamps.weight
-        stamps.append(BandStamps(*images, start.groups, pixels.sky_err, plane, pixels.noise))
+    starts = []
+    placed = []
+    for number, band in enumerate(bands):
+        maps = _maps(bands, first, band)
+        usable[:, number] &= maps.inside
+        start = BatchStart.of(band.quantiles, band.stamps, band.psfs)
+        starts.append(start)
+        placed.append(_Placed(band, start, maps))
     joint = _Joint(len(usable), len(bands))
     for shown in np.unique(usable, axis=0):
         numbers = np.flatnonzero(shown)
         rows = np.flatnonzero((usable == shown).all(axis=1))
-        if not len(numbers):
-            continue
-        own = [starts[number] for number in numbers]
-        matrices = np.stack([maps[number].matrix[rows] for number in numbers], axis=1)
-        places = np.stack([maps[number].place[rows] for number in numbers], axis=1)
-        offsets = np.stack([start.offset[rows] for start in own], axis=1)
-        places = places + offsets - (matrices @ offsets[:, :1, :, None])[..., 0]
-        frame = bands[numbers[0]].stamps.frame[rows]
-        shift_err = band_shift / (frame.pixel_scale * frame.bins)
-        seen = [(bands[number].posterior, starts[number]) for number in numbers]
-        shape, log_flux = combined_start(seen, rows, matrices, places, shift_err)
-        units = [torch.from_numpy(array) for array in (matrices, places, shift_err)]
-        scene = BandScene.of_bands([str(number) for number in numbers], *units)
-        shifts = np.zeros((len(rows), len(scene.layout.priors)))
-        values = np.concatenate([shape, log_flux, shifts], axis=1)
-        labels = scene.labels(torch.from_numpy(values))
-        scene = scene.above(_least_fluxes(labels))
-        images = [stamps[number] for number in numbers]
-        options = {"chunk": CHUNKS[torch.device(device).type], "device": device}
-        groups = band_likelihoods(images, labels.numpy(), rows, **options)
-        options = {"prior": prior, "bands": (len(numbers),), "device": device}
-        joint.add(rows, numbers, scene, fit_groups(groups, [labels.numpy()], scene, **options))
+        if len(numbers):
+            options = {"band_shift": band_shift, "prior": prior, "device": device}
+            fitted = _fit_alike([placed[number] for number in numbers], rows, numbers, **options)
+            joint.add(rows, numbers, *fitted)
     return joint.found(first, usable, starts)
 
 
-def _maps(bands, first):
-    """Return the maps from the stamps of first bands to those of each band, a list."""
-    maps = []
-    for band in bands:
-        parts = []
-        places = []
-        for number in np.unique(first):
-            rows = np.flatnonzero(first == number)
-            parts.append(align(bands[number].stamps[rows], band.stamps[rows]))
-            places.append(rows)
-        order = np.argsort(np.concatenate(places))
-        maps.append(BandMaps.concatenate(parts)[order])
-    return maps
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A band with the labels that fits start from, and the maps that lead to its stamps."""
+
+    seen: SeenBand
+    start: BatchStart
+    maps: BandMaps
+
+    @property
+    def stamps(self):
+        """Its stamps, as likelihoods need them."""
+        pixels = self.seen.pixels
+        images = self.seen.stamps.data, self.seen.stamps.weight
+        plane = bool(pixels.plane.any())
+        return BandStamps(*images, self.start.groups, pixels.sky_err, plane, pixels.noise)
+
+
+def _fit_alike(bands, rows, numbers, *, band_shift, prior, device):
+    """Fit galaxies that have cutouts in the same bands, and return the scene and the fits."""
+    maps = [band.maps[rows] for band in bands]
+    matrices = np.stack([each.matrix for each in maps], axis=1)
+    places = np.stack([each.place for each in maps], axis=1)
+    offsets = np.stack([band.start.offset[rows] for band in bands], axis=1)
+    places = places + offsets - (matrices @ offsets[:, :1, :, None])[..., 0]
+    frame = bands[0].seen.stamps.frame[rows]
+    shift_err = band_shift / (frame.pixel_scale * frame.bins)
+    network = [(band.seen.posterior, band.start) for band in bands]
+    shape, log_flux = combined_start(network, rows, matrices, places, shift_err)
+    units = map(torch.from_numpy, (matrices, places, shift_err))
+    scene = BandScene.of_bands(list(map(str, numbers)), *units)
+    shifts = np.zeros((len(rows), len(scene.layout.priors)))
+    values = np.concatenate([shape, log_flux, shifts], axis=1)
+    labels = scene.labels(torch.from_numpy(values))
+    scene = scene.above(_least_fluxes(labels))
+    stamps = [band.stamps for band in bands]
+    options = {"chunk": CHUNKS[torch.device(device).type], "device": device}
+    groups = band_likelihoods(stamps, labels.numpy(), rows, **options)
+    options = {"prior": prior, "bands": (len(numbers),), "device": device}
+    return scene, fit_groups(groups, [labels.numpy()], scene, **options)
+
+
+def _maps(bands, first, band):
+    """Return the maps from the stamps of first bands to those of one band."""
+    parts = []
+    places = []
+    for number in np.unique(first):
+        rows = np.flatnonzero(first == number)
+        parts.append(align(bands[number].stamps[rows], band.stamps[rows]))
+        places.append(rows)
+    return BandMaps.concatenate(parts)[np.argsort(np.concatenate(places))]
 
 
 def _least_fluxes(labels):
@@ -236,8 +255,6 @@ class _Joint:
         for place, number in enumerate(numbers):
             own = slice(N_LABELS * place, N_LABELS * (place + 1))
             image = {name: getattr(fit, name)[good, place] for name in _OF_SKY}
-            image["sky_slope"] = fit.sky_slope[good, place]
-            image["sky_shift"] = fit.sky_shift[good, place]
             of_band = labels[:, own], slopes[:, own], fit.covariance[good], image
             self.places[number][rows] = labels[:, own][:, CENTER]
             for name, values in _in_band(*of_band).items():
@@ -249,7 +266,7 @@ class _Joint:
 
     def _columns(self, numbers):
         """Return the columns of the parameters of a fit in bands of these numbers."""
-        columns = [*range(len(SHAPE)), *(len(SHAPE) + number for number in numbers)]
+        columns = [*range(len(SHAPE)), *(len(SHAPE) + numbers)]
         shifts = len(SHAPE) + self.n_bands
         for number in numbers[1:]:
             columns += [shifts + 2 * number, shifts + 2 * number + 1]

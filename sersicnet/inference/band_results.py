@@ -1,5 +1,6 @@
 """Results of galaxies in several bands."""
 
+import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,12 +54,12 @@ class BandResults(SersicResults):
         """
         each = list(bands.values())
         first = each[0]
-        places = [posterior.bands.index(band) for band in bands]
+        places = list(map(posterior.bands.index, bands))
         quantiles = first.quantiles.copy()
         frame = first.frame
         wcs = list(first.wcs)
         shapes = first.shapes.copy()
-        pixel_shapes = {name: values.copy() for name, values in first.pixel_shapes.items()}
+        pixel_shapes = copy.deepcopy(first.pixel_shapes)
         for place, own in zip(places, each, strict=True):
             rows = np.flatnonzero(posterior.first == place)
             quantiles[:, :, rows] = own.quantiles[:, :, rows]
@@ -76,7 +77,10 @@ class BandResults(SersicResults):
         columns = {"n_iter": np.max([own.columns["n_iter"] for own in each], axis=0)}
         for name in ("chi2", "n_pixels"):
             columns[name] = np.nansum([own.columns[name] for own in each], axis=0)
-        meta = first.meta | {"BANDS": ", ".join(posterior.bands), "REFBAND": posterior.bands[0]}
+        known = {"BANDS": ", ".join(posterior.bands), "REFBAND": posterior.bands[0]}
+        meta = first.meta | known
+        for name, own in bands.items():
+            own.meta.update(known | {"BAND": name})
         return cls(
             parameters=first.parameters,
             posterior=posterior,
@@ -208,11 +212,10 @@ class BandResults(SersicResults):
         for band, own in self.bands.items():
             number = self.posterior.bands.index(band)
             rows = np.flatnonzero((self.posterior.first == number) & (number > 0))
-            names = [name for name in ("ra", "dec", "pa") if name in table.colnames]
-            if not len(rows) or not names:
+            if not len(rows):
                 continue
             there = own[rows].to_table()
-            for name in set(names) & set(there.colnames):
+            for name in {"ra", "dec", "pa"} & set(table.colnames) & set(there.colnames):
                 table[name][rows] = there[name]
 
     def to_model(self, index, *, band=None, **known):

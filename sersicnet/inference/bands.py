@@ -82,37 +82,28 @@ def predict_bands(
     check_seed("seed", seed)
     refinement = _check_call(net, refine, model, neighbors)
     present, missing = check_bands(cutouts)
-    names = list(missing)
-    given = of_each_band(data, names)
+    given = of_each_band(data, list(missing))
     opened = {}
     assumed = {}
+    seen = {}
     for band, images in present.items():
         with naming(band):
             opened[band], assumed[band] = _opened(net, images, given[band])
-    seen = {band: Seen() for band in opened}
+        seen[band] = Seen()
+    evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
+    asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
+    asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
     joints = []
-    options = {"n_samples": n_samples, "augment": augment, "seed": seed}
-    measure = partial(
-        _measure,
-        net,
-        evaluate=partial(evaluation(net, **options), batch_size=batch_size),
-        refinement=refinement,
-        model=model,
-        assumed=assumed,
-        missing=missing,
-        seed=seed,
-    )
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
-    n_galaxies = len(missing[names[0]])
+    n_galaxies = len(next(iter(missing.values())))
     with memory, tqdm(total=n_galaxies, unit="galaxy", disable=not progress_bar) as bar:
-        for batches in zip(*opened.values(), strict=True):
-            batches = dict(zip(opened, batches, strict=True))
-            joint, found = measure(batches)
+        for batches in zip(*map(_batches, opened, opened.values()), strict=True):
+            joint, found = _measure(net, dict(zip(opened, batches, strict=True)), **asked)
             joints.append(joint)
-            for band, batch in batches.items():
+            for band, batch in zip(opened, batches, strict=True):
                 own = results_of(net.parameters_, opened[band], batch, found[band], model)
                 seen[band].add(batch, own)
-            bar.update(len(batch))
+            bar.update(len(batches[0]))
             del batches, found, batch, own  # whose memory the next batch needs
     asked = {"model": model, "neighbors": "mask", "refine": refine or _NEEDS_FIT}
     results = {}
@@ -121,6 +112,17 @@ def predict_bands(
     found = BandResults.of(results, join_rows(joints))
     _warn(found, missing)
     return found
+
+
+def _batches(band, opened):
+    """Yield the batches of a band, with its name in what they raise."""
+    batches = iter(opened)
+    while True:
+        with naming(band):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed):
@@ -184,25 +186,28 @@ def _opened(net, images, given):
 
 def _density(joint, looked, names):
     """Return the joint posteriors of a batch, also of bands without any cutout."""
-    bands = list(looked)
     n = len(joint.first)
-    frames = [seen.stamps.frame for seen in looked.values()]
     zeropoint = np.full((n, len(names)), np.nan)
-    for frame, fit, band in zip(frames, joint.fits, bands, strict=True):
+    log_light = np.zeros(n)
+    offset = np.zeros((n, 2))
+    pixel = np.zeros(n)
+    numbers = np.array(list(map(names.index, looked)))
+    for place, (number, seen) in enumerate(zip(numbers, looked.values(), strict=True)):
+        frame = seen.stamps.frame
+        fit = joint.fits[place]
         of_stamps = frame.zeropoint - 2.5 * (np.log10(frame.noise_level) - fit.log_light)
-        zeropoint[:, names.index(band)] = of_stamps
-    rows = np.arange(n)
-    pixels = np.stack([frame.pixel_scale * frame.bins for frame in frames])
-    light = np.stack([fit.log_light for fit in joint.fits])
-    offset = np.stack([fit.offset for fit in joint.fits])
-    numbers = np.array([names.index(band) for band in bands])
+        zeropoint[:, number] = of_stamps
+        rows = joint.first == place
+        log_light[rows] = fit.log_light[rows]
+        offset[rows] = fit.offset[rows]
+        pixel[rows] = (frame.pixel_scale * frame.bins)[rows]
     return BandDensity(
         bands=tuple(names),
         first=numbers[joint.first],
         zeropoint=zeropoint,
-        log_light=light[joint.first, rows],
-        offset=offset[joint.first, rows],
-        pixel=pixels[joint.first, rows],
+        log_light=log_light,
+        offset=offset,
+        pixel=pixel,
         **joint.for_bands(numbers, len(names)),
     )
 

@@ -84,6 +84,12 @@ def check_posteriors(results):
             "model='sersic', of which nothing is known"
         )
         raise ValueError(msg)
+    if "BANDS" in results.meta:
+        msg = (
+            f"results of the bands {results.meta['BANDS']} together: a population needs those of a "
+            "single one"
+        )
+        raise ValueError(msg)
     prior = results.meta.get("PRIOR", UNIVERSAL)
     known = isinstance(results.posterior, FlowDensity | FitDensity | SampleDensity)
     if prior != UNIVERSAL or not known:

@@ -25,7 +25,7 @@ from sersicnet.model.scene import Scene
 __all__ = ["SHAPE", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
 
 # Parameters that all bands have together.
-SHAPE = tuple(name for name in LABELS if name != "log_flux")
+SHAPE = LABELS[LOG_FLUX + 1 :]
 # Known numbers of a band: the matrix that turns steps in pixels of the stamp of the first band into
 # those of its own stamp, and where the middle of the first stamp is in it.
 _ELLIPSE = [LOG_R_EFF, E1, E2]
@@ -77,7 +77,7 @@ def moved_ellipse(log_r_eff, e1, e2, matrix):
 
 def _of_band(kinds, band):
     """Return the names of what a band has of its own."""
-    return tuple(f"{kind}.{band}" for kind in kinds)
+    return tuple(map(f"{{}}.{band}".format, kinds))
 
 
 class BandLayout(Layout):

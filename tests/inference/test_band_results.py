@@ -7,6 +7,8 @@ import pytest
 from helpers.banded import draw_band, sky_wcs
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sersicnet import Population
+
 
 @pytest.fixture(scope="module")
 def cutouts():
@@ -63,6 +65,12 @@ def test_columns_have_units_and_descriptions(results):
     assert str(table["x_shift_r"].unit) == "arcsec"
     assert table["flags_z"].info.description.endswith("in z")
     assert results.to_table(["mag_r", "flags_r"]).colnames == ["mag_r", "flags_r"]
+
+
+def test_no_population_of_several_bands(results):
+    for each in (results, results.band("r")):
+        with pytest.raises(ValueError, match="results of the bands g, r, z together"):
+            Population.infer(each)
 
 
 def test_rows_and_copies(results):

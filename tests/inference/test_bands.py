@@ -219,6 +219,7 @@ def test_a_galaxy_that_cannot_be_fitted_is_nan(net, cutouts, monkeypatch):
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
         ({"sky_err": {"r": -1.0}}, "band 'r': sky_err=-1.0"),
         ({"zeropoint": {"i": [25.0, 26.0]}}, "band 'i': zeropoint has"),
+        ({"pixel_scale": {"r": -1.0}}, "band 'r': pixel_scale"),
     ],
 )
 def test_calls_that_make_no_sense(net, cutouts, options, words):
@@ -235,6 +236,15 @@ def test_a_missing_psf_names_the_band(net, cutouts):
         net.predict(some)
     found = net.predict(some, psf={"r": star(2.5)})
     assert np.isfinite(found.to_table()["mag_r"][0])
+
+
+def test_a_cutout_without_units_names_the_band(net, cutouts):
+    some = {band: images[:1] for band, images in cutouts.items()}
+    some["r"][0] = some["r"][0].copy()
+    some["r"][0].meta = {}
+    some["r"][0].psf = star(2.5)
+    with pytest.raises(ValueError, match=r"band 'r': cutouts\[0\].*zero point"):
+        net.predict(some)
 
 
 def test_a_network_of_one_survey_knows_no_bands():
