@@ -271,7 +271,8 @@ class SersicNet(Settings):
         Returns
         -------
         `~sersicnet.SersicResults`
-            One row per cutout. A galaxy that cannot be measured has NaN and a flag.
+            One row per cutout. A galaxy that cannot be measured has NaN and a flag. Of several
+            bands, it is a `~sersicnet.inference.BandResults`.
 
         Raises
         ------

@@ -8,6 +8,7 @@ have prepared yourself (`~sersicnet.preprocessing.prepare`).
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
+    "BandResults": "band_results",
     "Fit": "fit",
     "FitDensity": "refined",
     "FlowProposal": "importance",
@@ -24,6 +25,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BandResults",
     "Fit",
     "FitDensity",
     "FlowProposal",

@@ -28,11 +28,26 @@ class BandResults(SersicResults):
     Attributes
     ----------
     bands : dict of `~sersicnet.SersicResults`
-        Results in the pixels of each band that has cutouts, see `band`.
+        Results in the pixels of each band that has cutouts, as the method ``band`` returns them.
 
     Notes
     -----
     All else is as in `~sersicnet.SersicResults`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet import SersicNet
+    >>> y, x = np.mgrid[:64, :64] - 31.5
+    >>> psf = np.exp(-0.5 * (x**2 + y**2) / 1.5**2)
+    >>> image = 30 * np.exp(-np.hypot(x, y) / 4)
+    >>> noise = np.random.default_rng(1).normal(size=(2, 64, 64))
+    >>> cutouts = {"g": [image + noise[0]], "r": [2 * image + noise[1]]}
+    >>> net = SersicNet.from_pretrained()
+    >>> results = net.predict(cutouts, psf=psf, pixel_scale=0.1, zeropoint=25)
+    >>> color, error = results.color("g", "r")
+    >>> print(color.round(1), results.band("r").median("n").shape)
+    [0.8] (1,)
     """
 
     bands: dict = field(default_factory=dict)
@@ -45,7 +60,7 @@ class BandResults(SersicResults):
         ----------
         bands : dict of `~sersicnet.SersicResults`
             Results in each band that has cutouts.
-        posterior : `~sersicnet.inference.band_density.BandDensity`
+        posterior : BandDensity
             The joint posteriors.
 
         Returns
@@ -257,5 +272,5 @@ class BandResults(SersicResults):
         return self.band(band).model_image(index, cutout, **options)
 
     def residual(self, index, cutout, *, band=None, **options):
-        """Return the cutout of one band minus `model_image` with its sky."""
+        """Return the cutout of one band minus its model image with the sky, (ny, nx)."""
         return self.band(band).residual(index, cutout, **options)
