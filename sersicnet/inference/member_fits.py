@@ -197,6 +197,7 @@ class MemberFits:
         stamps = self.stamps
         covariance = fit.covariance.copy()
         rows = np.flatnonzero(fit.converged & fit.held.any(axis=1))
+        whole = None
         if len(rows):
             seen, network, _ = evaluate(self._some(rows, stamps[rows]))
             rows_seen = np.flatnonzero(seen.frame.bins == 1)
@@ -204,11 +205,21 @@ class MemberFits:
             shifts = self.log_light[rows], self.offset[rows]
             held = BatchFit(None, self.scene[rows], fit[rows], *shifts, [])
             covariance[rows] = held.widened(network[rows_seen], seed)
+            whole = _at_rows(network[rows_seen], rows, len(stamps))
         fits = BatchFit(None, self.scene, fit, self.log_light, self.offset, [])
         shifts = self.log_light, self.offset
         options = {"prior": prior, "scene": fits.scene}
-        density = FitDensity(None, fit.mean, covariance, *shifts, fits.skies(), **options)
+        density = FitDensity(whole, fit.mean, covariance, *shifts, fits.skies(), **options)
         return density, fits
+
+
+def _at_rows(posterior, rows, n):
+    """Return posteriors of n galaxies of which some are known, and the others are NaN."""
+    arrays = {}
+    for name, values in posterior.row_fields().items():
+        arrays[name] = np.full((n, *values.shape[1:]), np.nan, values.dtype)
+        arrays[name][rows] = values
+    return replace(posterior, **arrays)
 
 
 def _excess(covariance, own):

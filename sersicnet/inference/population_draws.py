@@ -155,7 +155,7 @@ def draw_galaxies(results, rows, n, seed):
     usable &= results.flags & int(Flags.AT_BOUND) == 0
     fitted = usable[rows]
     labels = posterior.draw(rows, n, seed, numbers=numbers)
-    if not fitted.all():
+    if not fitted.all() and posterior.network is not None:
         others = posterior.network.draw(rows[~fitted], n, seed, numbers=numbers[~fitted])
         for name, values in others.items():
             labels[name][~fitted] = values

@@ -1,9 +1,10 @@
 """Groups of sources: what the fit of all says of each."""
 
 import numpy as np
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.inference.member_fits import _excess
+from sersicnet.inference.member_fits import _at_rows, _excess
+from sersicnet.inference.refined import FitSkies
 
 OWN = slice(2, 5)
 
@@ -24,3 +25,10 @@ def test_what_is_independent_adds_nothing():
     for block in (slice(0, 2), OWN, slice(5, 7)):
         whole[block, block] = covariance()[block, block]
     assert_allclose(_excess(whole, OWN), 0, atol=1e-9)
+
+
+def test_posteriors_that_are_not_known_are_nan():
+    skies = _at_rows(FitSkies(np.ones(2), np.ones((2, 7)), np.ones(2)), np.array([0, 2]), 3)
+    assert len(skies) == 3
+    assert_array_equal(np.isnan(skies.sky), [False, True, False])
+    assert_array_equal(np.isnan(skies.slope).all(axis=1), [False, True, False])

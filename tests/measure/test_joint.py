@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.fields import NOISE, ZEROPOINT, make_field, render
 
-from sersicnet import SersicNet
+from sersicnet import Population, SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference import members
 from sersicnet.measure.image import measure_image
@@ -31,6 +31,11 @@ def field():
 @pytest.fixture(scope="module")
 def table(field, net):
     return measure_image(field, net=net, **OPTIONS)
+
+
+def flat(mag, log_r_eff, n, q):
+    """The density of a population that says nothing."""
+    return 0 * mag
 
 
 def test_a_star_of_a_group_is_fitted_as_a_point(field, net, table, monkeypatch):
@@ -62,11 +67,13 @@ def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, ne
         fit.converged[:] = False
         return fit
 
-    once = measure_image(field, net=net, n_passes=1, **OPTIONS)
+    options = OPTIONS | {"population": Population.known(flat)}
+    once = measure_image(field, net=net, n_passes=1, **options)
     monkeypatch.setattr(members, "fit_stamps", failing)
-    table = measure_image(field, net=net, **OPTIONS)
+    table = measure_image(field, net=net, **options)
     assert (table["flags"] & int(Flags.GROUP_NOT_CONVERGED)).all()
-    np.testing.assert_array_equal(table["mag"], once["mag"])
+    for name in ("mag", "mag_population"):
+        np.testing.assert_array_equal(table[name], once[name])
 
 
 def test_passes_find_the_same_within_the_errors(field, net, table):
