@@ -167,7 +167,8 @@ class Layout:
         """Columns of the centers that are counted from a known place, and of these places."""
         columns = []
         for name in self.known:
-            columns.append(self.free.index(name.removeprefix("at_")))
+            own = name.removeprefix("at_")
+            columns.append(self.free.index(own if own in self.free else kind_of(own)))
         return columns, list(range(len(self.known)))
 
     def _plain_labels(self, values, known):

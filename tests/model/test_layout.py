@@ -41,3 +41,11 @@ def test_what_parts_have_in_common_has_one_parameter():
     one, two = scene.part(labels, 0), scene.part(labels, 1)
     for name in ("n", "e1", "e2", "dx", "dy"):
         assert torch.equal(one[name], two[name]), name
+
+
+def test_one_galaxy_around_a_known_place():
+    """Its center has no part in its name, as there is one."""
+    layout = Layout(known=("at_dx.galaxy", "at_dy.galaxy"))
+    values = torch.zeros(1, 7, dtype=torch.float64)
+    labels = layout.labels(values, torch.tensor([[10.0, -5.0]]).double())
+    assert labels[0, -2:].tolist() == [10.0, -5.0]
