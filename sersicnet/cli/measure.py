@@ -71,6 +71,11 @@ def add_measure(commands):
         action="store_true",
         help="print all options as JSON for --options, and measure nothing",
     )
+    _add_outputs(parser)
+
+
+def _add_outputs(parser):
+    """Add the options that are files to write."""
     parser.add_argument("-o", "--output", metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
         "--model-image", metavar="FITS", help="image of all measured galaxies to write"
