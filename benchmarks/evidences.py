@@ -7,7 +7,7 @@
 Galaxies are those of `benchmarks.bulge_disk`, one in five of them a bright nucleus in a disk; each
 is measured under the four models of ``model="auto"``. nautilus (Lange 2023, MNRAS 525, 3181;
 package ``nautilus-sampler``) integrates the same likelihood over the prior. A run that was stopped
-goes on with the next galaxy.
+(``--minutes``) goes on with the next model.
 """
 
 import importlib.util
@@ -59,17 +59,20 @@ def main(arguments=None):
     path = options.output / "evidences.csv"
     rows = Table.read(path) if path.exists() else Table()
     net = SersicNet.from_pretrained()
-    done = set(rows["galaxy"]) if len(rows) else set()
     for number in range(options.n):
-        if number in done:
+        known = ()
+        if len(rows):
+            known = set(rows["model"][rows["galaxy"] == number])
+        if len(known) == len(AUTO):
             continue
-        if time.process_time() > 60 * options.minutes:
-            break
-        found = compare(net, draw_galaxy(number, options.seed), n_live=options.live)
-        found["galaxy"] = number
-        rows = vstack([rows, found])
-        write_rounded(rows, path, decimals=3)
-        print_table(found)
+        galaxy = draw_galaxy(number, options.seed)
+        for row in compare(net, galaxy, known=known, n_live=options.live):
+            found = Table([{"galaxy": number} | row])
+            rows = vstack([rows, found])
+            write_rounded(rows, path, decimals=3)
+            print_table(found)
+            if time.process_time() > 60 * options.minutes:
+                return
 
 
 def draw_galaxy(number, seed):
@@ -86,8 +89,8 @@ def draw_galaxy(number, seed):
     return galaxy
 
 
-def compare(net, galaxy, *, n_live):
-    """Compare the evidences of all models of one galaxy.
+def compare(net, galaxy, *, known=(), n_live):
+    """Compare the evidences of the models of one galaxy.
 
     Parameters
     ----------
@@ -95,13 +98,15 @@ def compare(net, galaxy, *, n_live):
         The network.
     galaxy : dict
         Of `draw_galaxy`.
+    known : collection of str, optional
+        Models that are left out.
     n_live : int
         Number of live points of nautilus; 0 leaves it out.
 
-    Returns
-    -------
-    `~astropy.table.Table`
-        One row for each model; nautilus is NaN for those that are far less likely.
+    Yields
+    ------
+    dict
+        Row of a model; nautilus is NaN for one that is far less likely than another.
     """
     stack = NDData(galaxy["data"], uncertainty=StdDevUncertainty(np.ones_like(galaxy["data"])))
     options = {"psf": galaxy["psf"], "sky_err": SKY, "noise_correlation": None} | UNITS
@@ -111,11 +116,12 @@ def compare(net, galaxy, *, n_live):
         begin = time.process_time()
         results[refine] = net.predict(stack, model="auto", refine=refine, **options)
         seconds[f"CPU s of {refine}"] = time.process_time() - begin
-    rows = []
     largest = max(results["lm"].columns[column_name("log_evidence", name)][0] for name in AUTO)
     for name in AUTO:
+        if name in known:
+            continue
         column = column_name("log_evidence", name)
-        row = {"galaxy": -1, "true": str(galaxy["model"][0]), "model": name}
+        row = {"true": str(galaxy["model"][0]), "model": name}
         row |= {refine: float(found.columns[column][0]) for refine, found in results.items()}
         row |= {"ess": float(results["importance"].columns["ess"][0])} | seconds
         row["nautilus"] = np.nan
@@ -125,8 +131,7 @@ def compare(net, galaxy, *, n_live):
             row["nautilus"] = integrate(density, scene, limits, n_live=n_live)
         row["CPU s of nautilus"] = time.process_time() - begin
         row["difference"] = row["importance"] - row["nautilus"]
-        rows.append(row)
-    return Table(rows)
+        yield row
 
 
 def target(net, stack, psf, name):
