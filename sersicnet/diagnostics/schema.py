@@ -178,7 +178,9 @@ def band_columns(bands):
     ['mag_r', 'mag_r_err']
     """
     columns = []
-    plain = {column.name: column for column in _OTHERS}
+    plain = {}
+    for column in _OTHERS:
+        plain[column.name] = column
     for band in bands:
         for column in PARAMETERS["mag"].columns:
             renamed = column.name.replace("mag", f"mag_{band}", 1)

@@ -88,13 +88,16 @@ def _filled(images):
     """Return the images of a band, None where there are none, and which are missing, (N,)."""
     if isinstance(images, np.ndarray | NDData) and np.ndim(getattr(images, "data", images)) == 3:
         return images, np.zeros(len(getattr(images, "data", images)), dtype=bool)
-    if isinstance(images, NDData | Cutout2D) or images is None:
+    is_plain = isinstance(images, np.ndarray) and images.ndim == 2
+    if is_plain or isinstance(images, NDData | Cutout2D) or images is None:
         images = [images]
     if isinstance(images, str | dict) or not hasattr(images, "__iter__"):
         msg = f"cutouts must be a list of images, not {type(images).__name__}"
         raise TypeError(msg)
     images = list(images)
-    missing = np.array([image is None for image in images], dtype=bool)
+    missing = np.zeros(len(images), dtype=bool)
+    for place, image in enumerate(images):
+        missing[place] = image is None
     if not missing.any() or missing.all():
         return images, missing
     stand_in = as_image(images[missing.argmin()], f"cutouts[{missing.argmin()}]")

@@ -101,11 +101,13 @@ class BandDensity(Rows):
 
     def color(self, one, other):
         """Return the magnitude in one band minus that in another, and its error, (N,) each."""
-        columns = [self.place("log_flux", band) for band in (one, other)]
+        columns = []
         magnitudes = []
-        for band, column in zip((one, other), columns, strict=True):
+        for band in (one, other):
+            column = self.place("log_flux", band)
             zeropoint = self.zeropoint[:, self.bands.index(band)]
             magnitudes.append(zeropoint - 2.5 * self.mean[:, column])
+            columns.append(column)
         color = magnitudes[0] - magnitudes[1]
         apart = np.zeros(self.mean.shape[1])
         apart[columns[0]] += 2.5

@@ -141,7 +141,10 @@ def fit_bands(bands, *, band_shift, prior, device):
     -------
     JointBands
     """
-    usable = np.stack([band.usable for band in bands], axis=1)
+    shown = []
+    for band in bands:
+        shown.append(band.usable)
+    usable = np.stack(shown, axis=1)
     first = usable.argmax(axis=1)
     starts = []
     placed = []
@@ -157,7 +160,7 @@ def fit_bands(bands, *, band_shift, prior, device):
         rows = np.flatnonzero((usable == shown).all(axis=1))
         if len(numbers):
             options = {"band_shift": band_shift, "prior": prior, "device": device}
-            fitted = _fit_alike([placed[number] for number in numbers], rows, numbers, **options)
+            fitted = _fit_alike(placed, rows, numbers, **options)
             joint.add(rows, numbers, *fitted)
     return joint.found(first, usable, starts)
 
@@ -179,16 +182,26 @@ class _Placed:
         return BandStamps(*images, self.start.groups, pixels.sky_err, plane, pixels.noise)
 
 
-def _fit_alike(bands, rows, numbers, *, band_shift, prior, device):
-    """Fit galaxies that have cutouts in the same bands, and return the scene and the fits."""
-    maps = [band.maps[rows] for band in bands]
-    matrices = np.stack([each.matrix for each in maps], axis=1)
-    places = np.stack([each.place for each in maps], axis=1)
-    offsets = np.stack([band.start.offset[rows] for band in bands], axis=1)
-    places = places + offsets - (matrices @ offsets[:, :1, :, None])[..., 0]
-    frame = bands[0].seen.stamps.frame[rows]
+def _fit_alike(placed, rows, numbers, *, band_shift, prior, device):
+    """Fit galaxies that have cutouts in bands of these numbers; return the scene and the fits."""
+    stamps = []
+    network = []
+    matrices = []
+    places = []
+    offsets = []
+    for number in numbers:
+        band = placed[number]
+        maps = band.maps[rows]
+        stamps.append(band.stamps)
+        network.append((band.seen.posterior, band.start))
+        matrices.append(maps.matrix)
+        places.append(maps.place)
+        offsets.append(band.start.offset[rows])
+    matrices = np.stack(matrices, axis=1)
+    offsets = np.stack(offsets, axis=1)
+    places = np.stack(places, axis=1) + offsets - (matrices @ offsets[:, :1, :, None])[..., 0]
+    frame = placed[numbers[0]].seen.stamps.frame[rows]
     shift_err = band_shift / (frame.pixel_scale * frame.bins)
-    network = [(band.seen.posterior, band.start) for band in bands]
     shape, log_flux = combined_start(network, rows, matrices, places, shift_err)
     units = map(torch.from_numpy, (matrices, places, shift_err))
     scene = BandScene.of_bands(list(map(str, numbers)), *units)
@@ -196,7 +209,6 @@ def _fit_alike(bands, rows, numbers, *, band_shift, prior, device):
     values = np.concatenate([shape, log_flux, shifts], axis=1)
     labels = scene.labels(torch.from_numpy(values))
     scene = scene.above(_least_fluxes(labels))
-    stamps = [band.stamps for band in bands]
     options = {"chunk": CHUNKS[torch.device(device).type], "device": device}
     groups = band_likelihoods(stamps, labels.numpy(), rows, **options)
     options = {"prior": prior, "bands": (len(numbers),), "device": device}
@@ -209,7 +221,10 @@ def _maps(bands, first, band):
     places = []
     for number in np.unique(first):
         rows = np.flatnonzero(first == number)
-        parts.append(align(bands[number].stamps[rows], band.stamps[rows]))
+        if bands[number] is band:
+            parts.append(BandMaps.same(len(rows)))
+        else:
+            parts.append(align(bands[number].stamps[rows], band.stamps[rows]))
         places.append(rows)
     return BandMaps.concatenate(parts)[np.argsort(np.concatenate(places))]
 
@@ -229,7 +244,9 @@ class _Joint:
         self.mean = np.full((n, n_parameters), np.nan)
         self.covariance = np.zeros((n, n_parameters, n_parameters))
         self.held = np.zeros((n, n_parameters), dtype=bool)
-        self.fields = [unfitted(n, N_LABELS) for _ in range(n_bands)]
+        self.fields = []
+        for _ in range(n_bands):
+            self.fields.append(unfitted(n, N_LABELS))
         self.places = np.zeros((n_bands, n, 2))
 
     def add(self, rows, numbers, scene, fit):
@@ -254,7 +271,9 @@ class _Joint:
         slopes = scene.slopes(values)
         for place, number in enumerate(numbers):
             own = slice(N_LABELS * place, N_LABELS * (place + 1))
-            image = {name: getattr(fit, name)[good, place] for name in _OF_SKY}
+            image = {}
+            for name in _OF_SKY:
+                image[name] = getattr(fit, name)[good, place]
             of_band = labels[:, own], slopes[:, own], fit.covariance[good], image
             self.places[number][rows] = labels[:, own][:, CENTER]
             for name, values in _in_band(*of_band).items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sersicnet._rows import chosen_rows
+from sersicnet._words import counted
 from sersicnet.diagnostics.schema import band_columns, check_columns, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import of_first_band
@@ -86,12 +87,11 @@ class BandResults(SersicResults):
                 values[rows] = own.pixel_shapes[name][rows]
         for row, name in enumerate(first.parameters):
             quantiles[row] = of_first_band(name, quantiles[row], posterior.first)
-        flags = np.bitwise_or.reduce([own.flags for own in each])
+        flags = np.zeros_like(first.flags)
+        for own in each:
+            flags |= own.flags
         if len(bands) < len(posterior.bands):
             flags = flags | int(Flags.MISSING_BAND)
-        columns = {"n_iter": np.max([own.columns["n_iter"] for own in each], axis=0)}
-        for name in ("chi2", "n_pixels"):
-            columns[name] = np.nansum([own.columns[name] for own in each], axis=0)
         known = {"BANDS": ", ".join(posterior.bands), "REFBAND": posterior.bands[0]}
         meta = first.meta | known
         for name, own in bands.items():
@@ -104,16 +104,25 @@ class BandResults(SersicResults):
             flags=flags,
             shapes=shapes,
             wcs=tuple(wcs),
-            columns=columns,
+            columns=_common_columns(each),
             pixel_shapes=pixel_shapes,
             meta=meta,
             bands=bands,
         )
 
+    def __repr__(self):
+        n_failed = np.count_nonzero(np.isnan(self.median("r_eff")))
+        text = (
+            f"<BandResults: {counted(len(self), 'galaxy')} in {', '.join(self.posterior.bands)}; "
+        )
+        return text + f"{np.count_nonzero(self.flags)} flagged, {n_failed} not measured>"
+
     def __getitem__(self, rows):
         """Return the results of some galaxies, which keep their ``ids`` and their samples."""
         chosen = chosen_rows(rows, len(self))
-        bands = {name: each[chosen] for name, each in self.bands.items()}
+        bands = {}
+        for name, each in self.bands.items():
+            bands[name] = each[chosen]
         return replace(super().__getitem__(chosen), bands=bands)
 
     def band(self, name=None):
@@ -194,7 +203,9 @@ class BandResults(SersicResults):
             found |= self._columns_of(band, shifted=number > 0)
         flags = np.array(table["flags"])
         del table["flags"]
-        known = {column.name: column for column in band_columns(self.posterior.bands)}
+        known = {}
+        for column in band_columns(self.posterior.bands):
+            known[column.name] = column
         for name, values in found.items():
             table[name] = known[name].with_unit(values)
         table["flags"] = flags
@@ -274,3 +285,16 @@ class BandResults(SersicResults):
     def residual(self, index, cutout, *, band=None, **options):
         """Return the cutout of one band minus its model image with the sky, (ny, nx)."""
         return self.band(band).residual(index, cutout, **options)
+
+
+def _common_columns(each):
+    """Return columns of all bands: sums of chi2, NaN where no band has one, and of pixels."""
+    n_iter = []
+    chi2 = []
+    n_pixels = []
+    for own in each:
+        n_iter.append(own.columns["n_iter"])
+        chi2.append(own.columns["chi2"])
+        n_pixels.append(own.columns["n_pixels"])
+    total = np.where(np.isnan(chi2).all(axis=0), np.nan, np.nansum(chi2, axis=0))
+    return {"n_iter": np.max(n_iter, axis=0), "chi2": total, "n_pixels": np.sum(n_pixels, axis=0)}

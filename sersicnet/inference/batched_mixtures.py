@@ -60,12 +60,13 @@ class StudentMixtures:
         return StudentMixtures(self.mean[rows], self.root[rows], self.shares[rows])
 
     def components(self):
-        """Return the components of a single galaxy, (C, P), and their shares."""
+        """Return the components of a single galaxy, (C, P), and their shares, of sum 1."""
         used = self.shares > 0
         parts = []
         for mean, root in zip(self.mean[used], self.root[used], strict=True):
             parts.append(StudentProposal(mean, root @ root.T))
-        return parts, self.shares[used]
+        shares = self.shares[used]
+        return parts, shares / shares.sum()
 
     def draw(self, n, seed):
         """Draw parameters, (N, n, P), from evenly spread points that are the same for all."""

@@ -63,6 +63,8 @@ class NormalEvidence:
         if not len(place):
             return modes
         parts, shares = self.proposals[place[0]].components()
+        if not parts:
+            return modes
         shares = [(1 - _OF_MODES) * shares, shares.new_full((len(modes),), _OF_MODES / len(modes))]
         return [StudentMixture([*parts, *modes], torch.cat(shares))]
 
@@ -155,7 +157,9 @@ class _NormalPosteriors:
     log_likelihood: torch.Tensor
 
     def __getitem__(self, rows):
-        own = [getattr(self, field.name)[rows] for field in fields(self)]
+        own = []
+        for field in fields(self):
+            own.append(getattr(self, field.name)[rows])
         return _NormalPosteriors(*own)
 
     def __call__(self, values):

@@ -292,8 +292,9 @@ def _image_terms(likelihood, start, end, state, covariance):
     found = []
     for number, band in enumerate(likelihood.bands):
         place = likelihood.places[number]
-        names = ("sky_total", "sky_response")
-        own = {name: state[name][..., number] for name in names}
+        own = {}
+        for name in ("sky_total", "sky_response"):
+            own[name] = state[name][..., number]
         terms = sky_terms(band, own, covariance)
         found.append(_compare(band, start[:, place], end[:, place]) | terms)
     return {name: torch.stack([each[name] for each in found], dim=1) for name in found[0]}

@@ -155,9 +155,12 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
 def _fit_alike(found, scenes, side, *, assumptions, prior, device):
     """Fit groups whose members have the same profiles, on stamps of one size."""
     batch = found.batch
-    leads = np.array([scene.lead for scene in scenes])
-    cutouts = [scene.group.cutout for scene in scenes]
-    opened = other_batch(batch, leads, cutouts, stamp_size=side)
+    leads = []
+    cutouts = []
+    for scene in scenes:
+        leads.append(scene.lead)
+        cutouts.append(scene.group.cutout)
+    opened = other_batch(batch, np.array(leads), cutouts, stamp_size=side)
     stamps = opened.stamps
     pixels = assumptions.of(opened, stamps)
     psfs, offset = centered_psfs(opened.psfs)

@@ -29,7 +29,10 @@ class BandLikelihood:
 
     def __getitem__(self, rows):
         """Return the likelihood of some of the galaxies."""
-        return BandLikelihood(tuple(band[rows] for band in self.bands))
+        found = []
+        for band in self.bands:
+            found.append(band[rows])
+        return BandLikelihood(tuple(found))
 
     def __len__(self):
         return len(self.bands[0])
@@ -42,8 +45,10 @@ class BandLikelihood:
     @property
     def places(self):
         """Places of the labels of each band, a list of slices."""
-        starts = range(0, N_LABELS * len(self.bands), N_LABELS)
-        return [slice(start, start + N_LABELS) for start in starts]
+        found = []
+        for number in range(len(self.bands)):
+            found.append(slice(N_LABELS * number, N_LABELS * (number + 1)))
+        return found
 
     @property
     def n_pixels(self):
@@ -165,7 +170,10 @@ def band_likelihoods(bands, labels, rows, *, chunk, device="cpu"):
     """
     of_bands = np.split(labels, len(bands), axis=1)
     pairs = list(zip(bands, of_bands, strict=True))
-    kinds = np.stack([band.kinds(own, rows) for band, own in pairs], axis=1)
+    kinds = []
+    for band, own in pairs:
+        kinds.append(band.kinds(own, rows))
+    kinds = np.stack(kinds, axis=1)
     for alike in np.unique(kinds, axis=0):
         chosen = np.flatnonzero((kinds == alike).all(axis=(1, 2)))
         step = chunk

@@ -123,14 +123,17 @@ def band_layout(bands, *, shifted=True):
     >>> band_layout(("g", "r")).free[-4:]
     ('log_flux.g', 'log_flux.r', 'shift_x.r', 'shift_y.r')
     """
+    fluxes = ()
+    parts = ()
+    for band in bands:
+        fluxes += (f"log_flux.{band}",)
+        parts += ((band, "sersic"),)
     shifts = ()
     known = ()
     for band in bands[1:]:
         if shifted:
             shifts += _of_band(("shift_x", "shift_y"), band)
         known += _of_band(_MAP, band)
-    fluxes = tuple(f"log_flux.{band}" for band in bands)
-    parts = tuple((band, "sersic") for band in bands)
     return BandLayout((*SHAPE, *fluxes, *shifts), known, shifts, parts)
 
 

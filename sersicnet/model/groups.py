@@ -64,7 +64,8 @@ def group_layout(profiles):
     parts = [("galaxy", "sersic")]
     for number, profile in enumerate(profiles, 1):
         name = f"neighbor{number}"
-        free += [f"{kind}.{name}" for kind in PROFILE_LABELS[profile]]
+        for kind in PROFILE_LABELS[profile]:
+            free.append(f"{kind}.{name}")
         known += [f"at_dx.{name}", f"at_dy.{name}"]
         parts.append((name, profile))
     return Layout(tuple(free), tuple(known), parts=tuple(parts))
@@ -96,7 +97,8 @@ def members_layout(profiles):
     parts = []
     for number, profile in enumerate(profiles):
         name = f"member{number}"
-        free += [f"{kind}.{name}" for kind in PROFILE_LABELS[profile]]
+        for kind in PROFILE_LABELS[profile]:
+            free.append(f"{kind}.{name}")
         known += [f"at_dx.{name}", f"at_dy.{name}"]
         parts.append((name, profile))
     return Layout(tuple(free), tuple(known), parts=tuple(parts))
@@ -116,10 +118,11 @@ def group_scene(labels, profiles):
     -------
     Scene
     """
-    places = part_slices(("sersic", *profiles))[1:]
-    # the center is the end of the labels of each profile
-    known = np.concatenate([labels[:, place.stop - 2 : place.stop] for place in places], axis=1)
-    return Scene.of(group_layout(profiles), torch.from_numpy(known.copy()))
+    known = []
+    for place in part_slices(("sersic", *profiles))[1:]:
+        # the center is the end of the labels of each profile
+        known.append(labels[:, place.stop - 2 : place.stop])
+    return Scene.of(group_layout(profiles), torch.from_numpy(np.concatenate(known, axis=1)))
 
 
 @torch.no_grad()

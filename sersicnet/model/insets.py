@@ -58,7 +58,9 @@ class Insets:
         Insets
         """
         sizes = np.minimum(part_stamp_sizes(labels, psfs.widths(), profiles), size)
-        centers = [labels[:, place][:, -2:] for place in part_slices(profiles)]
+        centers = []
+        for place in part_slices(profiles):
+            centers.append(labels[:, place][:, -2:])
         middle = (size - 1) / 2 + np.stack(centers, axis=1)[:, :, ::-1]
         first = np.rint(middle - (sizes[:, :, None] - 1) / 2).astype(int)
         first = np.clip(first, 0, size - sizes[:, :, None])
@@ -121,7 +123,9 @@ class Insets:
         for profile in PROFILE_LABELS:
             for side in np.unique(self.sizes[:, kinds == profile]).tolist():
                 place = np.nonzero((self.sizes == side) & (kinds == profile))
-                own = [labels[row, slices[part]] for row, part in zip(*place, strict=True)]
+                own = []
+                for row, part in zip(*place, strict=True):
+                    own.append(labels[row, slices[part]])
                 own = torch.stack(own)
                 middle = self.first[place][:, ::-1] + (side - stamp_size) / 2
                 own[:, -2:] -= torch.from_numpy(middle).to(own)

@@ -32,6 +32,11 @@ class BandMaps(Rows):
     place: np.ndarray
     inside: np.ndarray
 
+    @classmethod
+    def same(cls, n):
+        """Make those of N stamps to themselves."""
+        return cls(np.tile(np.eye(2), (n, 1, 1)), np.zeros((n, 2)), np.ones(n, dtype=bool))
+
 
 def align(stamps, others):
     """Align stamps of galaxies in one band with those in another.
@@ -93,5 +98,7 @@ def _frame(wcs):
     """Return what says in which frame on the sky a WCS is, None where that is not known."""
     if not isinstance(wcs, WCS):
         return None
-    axes = [str(kind)[:4] for kind in wcs.wcs.ctype]
+    axes = []
+    for kind in wcs.wcs.ctype:
+        axes.append(str(kind)[:4])
     return axes, wcs.wcs.radesys, str(wcs.wcs.equinox)

@@ -22,6 +22,8 @@ def test_a_stand_in_is_in_the_place_of_a_missing_cutout():
 def test_single_images_and_stacks():
     present, missing = check_bands({"g": IMAGE, "r": np.ones((1, 5, 5))})
     assert len(present["g"]) == len(present["r"]) == len(missing["g"]) == 1
+    present, missing = check_bands({"g": np.ones((5, 5)), "r": np.ones((7, 7))})
+    assert len(present["g"]) == len(present["r"]) == len(missing["g"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,12 @@ def test_samples_of_all_columns_belong_together(results):
         results.samples(3, model="sersic")
 
 
+def test_what_is_printed_counts_galaxies_without_structure(results, net, cutouts):
+    assert repr(results) == "<BandResults: 2 galaxies in g, r, z; 2 flagged, 0 not measured>"
+    lost = net.predict({"g": [None, None, cutouts["g"][0]], "r": [cutouts["r"][0], None, None]})
+    assert "3 flagged, 1 not measured" in repr(lost)
+
+
 def test_a_band_without_any_cutout_has_its_columns(results):
     table = results.to_table()
     assert np.isnan(table["mag_z"]).all()

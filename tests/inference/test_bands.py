@@ -129,8 +129,9 @@ def test_the_structure_follows_the_others_without_a_reference(results, table):
 
 
 def test_a_galaxy_without_any_cutout_is_nan(table):
-    for name in ("mag", "r_eff", "mag_g", "mag_r", "mag_i"):
+    for name in ("mag", "r_eff", "mag_g", "mag_r", "mag_i", "chi2", "chi2_g"):
         assert np.isnan(table[name][NOTHING])
+    assert table["n_pixels"][NOTHING] == 0
     assert table["flags"][NOTHING] == Flags.MISSING_BAND
 
 
@@ -138,6 +139,25 @@ def test_a_cutout_of_another_place_is_missing(table):
     assert np.isnan(table["mag_i"][ELSEWHERE])
     assert table["flags_i"][ELSEWHERE] & int(Flags.MISSING_BAND)
     assert not table["flags_r"][ELSEWHERE]
+
+
+def test_sums_are_over_the_bands_that_show_the_galaxy(table):
+    assert_allclose(table["chi2"][NO_R], table["chi2_g"][NO_R] + table["chi2_i"][NO_R])
+    for name in ("chi2", "n_pixels"):
+        total = sum(table[f"{name}_{band}"][WHOLE] for band in MAGS)
+        assert_allclose(table[name][WHOLE], total)
+
+
+def test_a_reference_with_a_broken_wcs_is_measured_alone(net, cutouts):
+    broken = cutouts["g"][WHOLE].copy()
+    broken.wcs = sky_wcs()
+    broken.wcs.wcs.crval = np.nan, DEC
+    some = {"g": [broken], "r": cutouts["r"][:1]}
+    with pytest.warns(UserWarning, match="'r' do not show the places"):
+        table = net.predict(some, pixel_scale={"g": 0.1}).to_table()
+    assert abs(pulls(table, "mag_g", MAGS["g"])[0]) < 4.5
+    assert np.isnan(table["mag_r"][0])
+    assert not table["flags_g"][0] & int(Flags.MISSING_BAND)
 
 
 def test_bands_elsewhere_warn(net, cutouts):

@@ -29,6 +29,15 @@ def test_densities_are_those_of_single_galaxies():
     assert shares.tolist() == [1.0]
 
 
+def test_shares_are_of_the_components_that_there_are():
+    """A fit to a single draw has none but the broad tail."""
+    mixtures = two_parts()
+    mixtures.shares[0] = torch.tensor([torch.nan, 0.1])
+    parts, shares = mixtures[0].components()
+    assert len(parts) == 1
+    assert shares.tolist() == [1.0]
+
+
 def test_draws_have_the_moments():
     values = two_parts().draw(4096, 2)
     expected = torch.tensor([[2.1, 0.7], [1, 1]], dtype=torch.float64)

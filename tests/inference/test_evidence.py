@@ -92,6 +92,8 @@ def test_proposals_are_of_the_prior_and_of_modes():
     drawn = joined.sample(4000, torch.Generator().manual_seed(1))
     assert_allclose(drawn.mean(dim=0), [3, 0, 0], atol=0.01)
     assert found.joined(ends, 7) == ends
+    found.proposals[0].shares[:] = torch.nan
+    assert found.joined(ends, 0) == ends
 
 
 def test_probabilities_are_of_evidences_and_odds():

@@ -35,5 +35,7 @@ def test_the_leader_is_polished_and_others_are_not():
 
 
 def test_a_start_that_is_nan_does_not_lead():
-    done, _ = ended([float("nan"), 12.0, 12.5], [float("inf"), 1.0, 1.0], [0.0, 5.0, 9.0])
-    assert not done[1]
+    """The second one leads, and is polished; the third is not."""
+    costs = [float("nan"), 12.0, 12.5]
+    done, _ = ended(costs, [float("inf"), 0.1, 0.1], [0.0, 5.0, 9.0], number=1)
+    assert done == [False, False, True]

@@ -8,7 +8,7 @@ from helpers.banded import sky_wcs
 from numpy.testing import assert_allclose
 
 from sersicnet.preprocessing import prepare
-from sersicnet.preprocessing.alignment import align
+from sersicnet.preprocessing.alignment import BandMaps, align
 
 
 def stamps_of(*, size=64, wcs=None, scale=None, bins=1):
@@ -57,6 +57,14 @@ def test_binned_stamps():
     maps = align(stamps_of(scale=0.1), stamps_of(scale=0.1, bins=2))
     assert_allclose(maps.matrix[0], 0.5 * np.eye(2))
     assert_allclose(maps.place, 0)
+
+
+def test_a_band_and_itself():
+    maps = BandMaps.same(2)
+    stamps = stamps_of(wcs=sky_wcs(turn=30))
+    assert len(maps) == 2
+    for name in ("matrix", "place", "inside"):
+        assert_allclose(getattr(maps[:1], name), getattr(align(stamps, stamps), name), atol=1e-6)
 
 
 def test_places_beyond_the_other_cutout():
