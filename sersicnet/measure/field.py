@@ -350,7 +350,7 @@ def pixels_of(given, name, hdu_names, field, stack, unit=None):
             pixels = Pixels(hdu, given)
             if hdu_names is MASK_NAMES:
                 cards = mask_cards(hdus, hdu, given, others=[field.meta])
-            elif hdu.header.get("BUNIT") is not None:
+            elif unit is not None and hdu.header.get("BUNIT") is not None:
                 pixels = _in_unit(hdu, unit, field.unit, name, given)
     elif isinstance(given, u.Quantity):
         try:

@@ -14,7 +14,14 @@ from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.parameters import PARAMETERS
 
-__all__ = ["add_groups", "grouping", "noise_labels", "place_codes", "psf_width"]
+__all__ = [
+    "add_groups",
+    "first_of_places",
+    "grouping",
+    "noise_labels",
+    "place_codes",
+    "psf_width",
+]
 
 
 def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
@@ -23,8 +30,9 @@ def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
     Parameters
     ----------
     table : `~astropy.table.QTable`
-        Sources of an image with their ``id`` and ``noise_level``. Where a source was fitted
-        together with others, it has a ``blend_fraction``; the others are predicted.
+        Sources of an image with their ``id``, peak and ``noise_level``. Where a source was fitted
+        together with others, it has a ``blend_fraction``; the others are predicted. Sources in one
+        pixel, rows of a catalog, are one source of a group.
     psf : `~sersicnet.measure.FieldPSF`
         The PSF; that in the middle is taken.
     shape : (int, int)
@@ -33,17 +41,21 @@ def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
         Arcsec per pixel, and AB magnitude of a flux of 1.
     """
     labels = noise_labels(table, pixel_scale, zeropoint)
+    known = np.flatnonzero(np.isfinite(labels).all(axis=1))
+    first = np.arange(len(table))
+    first[known] = known[first_of_places(table[known])]
+    labels[first != np.arange(len(table))] = np.nan
     links = None
     fraction = None
     if "fitted_with" in table.colnames:
         links = _links(table)
         fraction = np.asarray(table["blend_fraction"])
     groups = find_groups(labels, psf_width(psf, shape), links=links)
-    predicted = groups.blend_fraction
+    predicted = groups.blend_fraction[first]
     if fraction is not None:
         predicted = np.where(np.asarray(table["group_size"]) > 1, fraction, predicted)
-    table["group_id"] = _ids(table["id"])[groups.brightest]
-    table["group_size"] = groups.size
+    table["group_id"] = _ids(table["id"])[groups.brightest[first]]
+    table["group_size"] = groups.size[first]
     table["blend_fraction"] = predicted
 
 
@@ -125,6 +137,29 @@ def place_codes(table):
     """
     y = np.asarray(table["peak_y"], dtype=np.int64)
     return (y << 24) + np.asarray(table["peak_x"], dtype=np.int64) + 1
+
+
+def first_of_places(table):
+    """Return the row of the first source in the pixel of each.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        As in `place_codes`.
+
+    Returns
+    -------
+    (N,) int `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.measure.groups import first_of_places
+    >>> first_of_places(Table({"peak_y": [5, 7, 5], "peak_x": [9, 9, 9]}))
+    array([0, 1, 0])
+    """
+    _, first, place = np.unique(place_codes(table), return_index=True, return_inverse=True)
+    return first[place]
 
 
 def grouping(measurement):

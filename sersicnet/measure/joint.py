@@ -63,11 +63,14 @@ class Sweep:
         The groups, or parts of groups, that are fitted.
     alone : (N,) bool `~numpy.ndarray`
         Sources of no group that may have light of others.
+    unknown : (N,) bool `~numpy.ndarray`
+        Sources without a model.
     """
 
     models: list
     turns: list[Turn]
     alone: np.ndarray
+    unknown: np.ndarray
 
     @classmethod
     def of(cls, models, psf, *, shape, pixel_scale, zeropoint):
@@ -89,13 +92,23 @@ class Sweep:
         _, place, count = np.unique(place_codes(first), return_inverse=True, return_counts=True)
         usable = (10 ** labels[:, LOG_R_EFF] <= TOO_LARGE) & ~np.asarray(first["shared"], bool)
         usable &= count[place] == 1
-        labels[~usable] = np.nan
-        groups = find_groups(labels, psf_width(psf, shape))
-        turns = plan_turns(labels, groups)
+        unknown = ~np.isfinite(labels).all(axis=1)
+        width = psf_width(psf, shape)
+        grouped = np.where(usable[:, None], labels, np.nan)
+        groups = find_groups(grouped, width)
+        turns = plan_turns(grouped, groups)
         if len(models) > 1:
             turns = [turn for turn in turns if not turn.whole]
-        light = groups.light.sum(axis=1)
-        return cls(models, turns, (groups.size == 1) & (~usable | (light > _LITTLE)))
+        light = groups.light
+        if (~usable & ~unknown).any():  # large galaxies are in no group, but their light is
+            light = find_groups(labels, width).light
+        alone = (groups.size == 1) & (~usable | (light.sum(axis=1) > _LITTLE))
+        return cls(models, turns, alone, unknown)
+
+    @property
+    def peaks(self):
+        """Peaks of all sources, y and x, (2, N) int."""
+        return np.array([self.models[-1]["peak_y"], self.models[-1]["peak_x"]])
 
     def of_tile(self, tile):
         """Find what belongs to a tile.
@@ -113,9 +126,8 @@ class Sweep:
             Keys of its sources of no group that may have light of others.
         """
         table = self.models[-1]
-        peaks = np.array([table["peak_y"], table["peak_x"]])
         inside = np.ones(len(table), dtype=bool)
-        for place, side in zip(peaks, tile, strict=True):
+        for place, side in zip(self.peaks, tile, strict=True):
             inside &= (place >= side.start) & (place < side.stop)
         turns = [turn for turn in self.turns if inside[turn.rows[0]]]
         rows = np.flatnonzero(inside & self.alone)
@@ -172,8 +184,10 @@ class GroupCutter:
         self._sources = sources
         self._local_background = local_background
         boxes = np.array([sweep.box(turn) for turn in turns])
-        first = boxes[:, :, 0].min(axis=0) - _REACH
-        last = boxes[:, :, 1].max(axis=0) + _REACH
+        # the peak of a source may be far from its center: that of a star in a given segment
+        peaks = sweep.peaks[:, np.concatenate([turn.rows for turn in turns])]
+        first = np.minimum(boxes[:, :, 0].min(axis=0) - _REACH, peaks.min(axis=1))
+        last = np.maximum(boxes[:, :, 1].max(axis=0) + _REACH, peaks.max(axis=1))
         self._drawn = draw(sweep.models[-1], np.stack([first, last], axis=1), sources.window)
         self._number = {int(row): number for number, row in enumerate(self._drawn.rows)}
 
@@ -239,7 +253,7 @@ class GroupCutter:
         low = origin[:, None] - _REACH
         high = low + np.array(shape)[:, None] + 2 * _REACH
         near = ((self._drawn.peaks >= low) & (self._drawn.peaks < high)).all(axis=0)
-        for number in np.flatnonzero(near):
+        for number in np.flatnonzero(near & self._drawn.once):
             canvas = own if number in members else others
             self._drawn.add(canvas, number, origin)
         return own, others
@@ -316,7 +330,7 @@ def _results_of(measurement, sweep, turns, alone, sources, sky):
     inside = []
     for turn in turns:
         box = sweep.box(turn)
-        if shortage(box, sources.window.box, measurement.field.data.shape) <= 0:
+        if _shows(sources, sweep, box, measurement.field.data.shape):
             inside.append(turn)
             continue
         tile = tuple(slice(max(first, 0), last + 1) for first, last in box)
@@ -325,6 +339,20 @@ def _results_of(measurement, sweep, turns, alone, sources, sky):
     for start in range(0, len(inside), _BATCH // MOST):
         part = inside[start : start + _BATCH // MOST]
         yield from _results_of_turns(measurement, sweep, part, sources)
+
+
+def _shows(sources, sweep, box, shape):
+    """Return whether the sources of a tile show what the cutouts in a box need.
+
+    Sources without a model are masked; all sources beyond the tile have the same number.
+    """
+    window = sources.window
+    if shortage(box, window.box, shape) > 0:
+        return False
+    peaks = sweep.peaks[:, sweep.unknown]
+    y, x = peaks[:, ((peaks >= box[:, :1]) & (peaks <= box[:, 1:])).all(axis=0)]
+    numbers = sources.labels[y - window.origin[0], x - window.origin[1]]
+    return bool(np.isin(numbers[numbers > 0], sources.table["label"]).all())
 
 
 def _results_of_turns(measurement, sweep, turns, sources):

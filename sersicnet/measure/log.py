@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
 from sersicnet.inference.log import log_unused
+from sersicnet.measure.option_values import MEASURE
 from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
@@ -111,7 +112,8 @@ def log_sky(measurement, sky):
     _LOG.info("mask: about %g %% of the pixels are bad", percent)
     options = measurement.options
     if options.refine is None:
-        log_unused(options.assumptions())
+        # the detection uses the correlation of the noise
+        log_unused(options.replace(noise_correlation=MEASURE).assumptions())
 
 
 def log_detection(options, described):

@@ -16,6 +16,7 @@ import numpy as np
 
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box
+from sersicnet.measure.groups import first_of_places
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
 from sersicnet.measure.passes import KEY, source_keys
 from sersicnet.model.labels import CENTER
@@ -87,7 +88,7 @@ class Neighbors:
             Model of the source, zero if there is none.
         others, before : 2-D `~numpy.ndarray`
             Sum of the models of its neighbors, and the same sum in the pass before. Rows of a given
-            catalog in one detected source are not neighbors.
+            catalog in one detected source are not neighbors, and those in one pixel are one.
         """
         first, last = cutout_box(source).T
         own, others, before = np.zeros((3, *(last - first + 1)))
@@ -107,7 +108,7 @@ class Neighbors:
     def _near(self, source, drawn):
         """Which models are neighbors of a source."""
         peak = np.array([source["peak_y"], source["peak_x"]])[:, None]
-        near = (abs(drawn.peaks - peak) <= _REACH).all(axis=0)
+        near = (abs(drawn.peaks - peak) <= _REACH).all(axis=0) & drawn.once
         return near & ~self._within(source, drawn.peaks)
 
     def _within(self, source, peaks):
@@ -138,6 +139,8 @@ class Drawn:
         The stamps.
     labels : (M, 7) `~numpy.ndarray`
         Labels in the unit and in pixels of the image.
+    once : (M,) bool `~numpy.ndarray`
+        False where another row of a catalog, before this one, is in the same pixel.
     unknown : (2, U) int `~numpy.ndarray`
         Peaks of sources without a model.
     """
@@ -148,6 +151,7 @@ class Drawn:
     places: np.ndarray
     stamps: dict
     labels: np.ndarray
+    once: np.ndarray
     unknown: np.ndarray
 
     @classmethod
@@ -182,13 +186,15 @@ class Drawn:
         )
         labels = labels.numpy().astype(float)
         labels[:, CENTER] += places
+        drawn = table[near][rows]
         return cls(
-            keys=source_keys(table[near][rows]),
+            keys=source_keys(drawn),
             rows=np.flatnonzero(near)[rows],
             peaks=peaks[:, near][:, rows],
             places=places,
             stamps=dict(stamps),
             labels=labels,
+            once=first_of_places(drawn) == np.arange(len(drawn)),
             unknown=np.delete(peaks[:, near], rows, axis=1),
         )
 

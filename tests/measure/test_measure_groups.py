@@ -18,6 +18,7 @@ def catalog(**changes):
     columns |= {"r_eff_pix": [3.0, 3.0, 4.0], "q_pix": [0.7, 0.7, 0.7]}
     columns |= {"theta": [0, 10, 20] * u.deg, "x_0": [20, 30, 200] * u.pix}
     columns |= {"y_0": [50, 50, 50] * u.pix, "noise_level": [1.0, 1.0, 1.0]}
+    columns |= {"peak_y": [50, 50, 50], "peak_x": [20, 30, 200]}
     return QTable(columns | changes)
 
 
@@ -35,13 +36,9 @@ def test_groups_are_named_for_their_brightest_source():
     assert table["blend_fraction"][0] > table["blend_fraction"][1] > 0.01
 
 
-def places(**changes):
-    return {"peak_y": [50, 50, 50], "peak_x": [20, 30, 200], "fitted_with": [0, 0, 0]} | changes
-
-
 def test_fractions_of_fits_stay():
-    fits = {"group_size": [2, 1, 1], "blend_fraction": [0.5, 0.0, 0.0], **places()}
-    table = grouped(**fits)
+    fits = {"group_size": [2, 1, 1], "blend_fraction": [0.5, 0.0, 0.0]}
+    table = grouped(fitted_with=[0, 0, 0], **fits)
     assert table["blend_fraction"][0] == 0.5
     assert table["blend_fraction"][1] == grouped()["blend_fraction"][1]
 
@@ -54,8 +51,20 @@ def test_the_noise_decides_what_matters():
 def test_what_was_fitted_together_is_a_group():
     (lead,) = place_codes(QTable({"peak_y": [50], "peak_x": [20]}))
     fits = {"group_size": [1, 1, 2], "blend_fraction": [0.0, 0.0, 0.0]}
-    table = grouped(**fits, **places(fitted_with=[0, 0, lead]))
+    table = grouped(fitted_with=[0, 0, lead], **fits)
     assert_array_equal(table["group_size"], [3, 3, 3])
+
+
+def test_rows_in_one_pixel_count_once():
+    """Two rows of a catalog for the second galaxy, and one that was not measured."""
+    rows = catalog()[[1, 0, 1, 2, 2]]
+    rows["id"] = [4, 7, 3, 5, 6]
+    rows["n"][4] = np.nan
+    add_groups(rows, field_psf(star()), shape=(100, 250), pixel_scale=0.1, zeropoint=25.0)
+    assert_array_equal(rows["group_id"], [4, 4, 4, 5, 6])
+    assert_array_equal(rows["group_size"], [2, 2, 2, 1, 1])
+    expected = grouped()["blend_fraction"][[1, 0, 1, 2]]
+    assert_array_equal(rows["blend_fraction"], np.append(expected, np.nan))
 
 
 def test_ids_that_are_not_unique_name_no_group():

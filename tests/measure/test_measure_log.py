@@ -37,8 +37,9 @@ def test_the_inputs_the_sky_and_the_results(net, log):
 
 
 def test_options_of_a_fit_without_one(net, log):
-    measure_image(one_star(70.0, 70.0), net=net, sky="free")
+    measure_image(one_star(70.0, 70.0), net=net, sky="free", noise_correlation=None)
     assert "sky= is not used without refine=" in log()
+    assert "noise_correlation= is not used" not in "".join(log())  # the detection uses it
 
 
 def test_the_mask_and_its_bits(net, log, tmp_path):

@@ -55,6 +55,7 @@ def test_forms(image, detected, net, tmp_path):
     path = tmp_path / "segments.fits"
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(segments * 2, name="OTHER")]
     hdus += [fits.ImageHDU(segments.astype("f4"), name="SEG")]
+    hdus[2].header["BUNIT"] = "nJy"  # SExtractor copies the header of the image
     fits.HDUList(hdus).writeto(path)
     for given in (SegmentationImage(segments), path, str(path)):
         assert_same(measure_image(image, net=net, segmentation=given), whole)

@@ -55,14 +55,14 @@ def test_a_large_galaxy_on_the_corner_of_four_tiles(net):
 def test_a_catalog_tells_what_measured(net, tmp_path, monkeypatch):
     """In its file as well, of whatever format; a name of weights may be in any language."""
     digest = hashlib.sha256(pretrained_path("universal").read_bytes()).hexdigest()
-    expected = {"VERSION": f"sersicnet {__version__}", "REFINE": "none", "THRESH": 2.5}
+    expected = {"VERSION": f"sersicnet {__version__}", "REFINE": "none", "THRESH": 5.0}
     expected["WEIGHTS"] = f"universal, sha256 {digest}"
     for suffix in ("ecsv", "fits", "parquet"):
         if suffix == "parquet":
             pytest.importorskip("pyarrow")
             pytest.importorskip("pandas")  # reads it
         output = tmp_path / f"table.{suffix}"
-        table = measure_image(one_star(70.0, 70.0), net=net, threshold=2.5, output=output)
+        table = measure_image(one_star(70.0, 70.0), net=net, threshold=5.0, output=output)
         for meta in (table.meta, read_table(output).meta):
             assert {name: meta[name] for name in expected} == expected
     monkeypatch.setattr(net, "weights_", "größer")

@@ -121,6 +121,16 @@ def test_signals_wait_until_a_process_has_been_started(number, monkeypatch):
         signal.signal(number, before)
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs masks of signals")
+def test_a_mask_of_signals_stays():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        list(render_catalog(draw_catalog(1, SMALL, seed=1), SMALL, seed=1, n_jobs=2))
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def test_galaxy_does_not_depend_on_the_others():
     config = SMALL.replace(n_neighbors=0.5)
     catalog = draw_catalog(7, config, seed=2)
