@@ -113,8 +113,7 @@ def of_each_band(arguments, bands):
     Parameters
     ----------
     arguments : dict
-        Values by the names of arguments: one for all bands, or a dict by the names of bands. What
-        this does not have is the default.
+        Values by the names of arguments: one for all bands, or a dict by the names of all bands.
     bands : sequence of str
         Names of all bands.
 
@@ -126,13 +125,13 @@ def of_each_band(arguments, bands):
     Raises
     ------
     ValueError
-        If there is no band of such a name.
+        If there is no band of such a name, or a dict lacks one.
 
     Examples
     --------
     >>> from sersicnet.inference.band_arguments import of_each_band
-    >>> of_each_band({"gain": {"g": 2.0}, "zeropoint": 25.0}, ["g", "r"])
-    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'zeropoint': 25.0}}
+    >>> of_each_band({"gain": {"g": 2.0, "r": None}, "zeropoint": 25.0}, ["g", "r"])
+    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'gain': None, 'zeropoint': 25.0}}
     """
     found = {}
     for band in bands:
@@ -147,6 +146,10 @@ def of_each_band(arguments, bands):
                 msg = f"{name} has a band {band!r}, but cutouts has {', '.join(bands)}{hint}"
                 raise ValueError(msg)
             found[band][name] = each
+        for band in bands:
+            if band not in of_bands:
+                msg = f"{name} has no band {band!r}: a dict needs the value of each band"
+                raise ValueError(msg)
     return found
 
 

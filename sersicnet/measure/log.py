@@ -126,6 +126,9 @@ def log_detection(options, described):
     described : dict
         What `~sersicnet.measure.matched.describe_detection` returns.
     """
+    if not described:
+        _LOG.info("detection: none, the sources are those of segmentation=")
+        return
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma in the image that is filtered by a "
         "Gaussian of FWHM %.3g pixels; noise alone makes about %.2g sources",

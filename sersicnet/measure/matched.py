@@ -203,13 +203,16 @@ def describe_detection(measurement, sky):
     -------
     dict
         ``KERNFWHM`` (FWHM of the filter in pixels) and ``NFALSE``, the number of sources that the
-        noise of the whole image is expected to make.
+        noise of the whole image is expected to make. Nothing where the user says what the sources
+        are.
 
     Warns
     -----
     `~astropy.utils.exceptions.AstropyUserWarning`
         If there is more than one of these in 10,000 pixels.
     """
+    if measurement.field.segments is not None:
+        return {}
     matched = filter_of(measurement, sky)
     options = measurement.options
     n_pixels = int(np.prod(measurement.field.data.shape))

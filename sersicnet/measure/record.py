@@ -58,7 +58,9 @@ def describe_measurement(measurement):
     )
     if measurement.population is not None:
         record["POPULATN"] = measurement.population.about
-    return record | {"THRESH": options.threshold}
+    if measurement.field.segments is None:
+        record["THRESH"] = options.threshold
+    return record
 
 
 def check_image(catalog, field, *, stacklevel):

@@ -39,6 +39,8 @@ def test_what_was_detected_is_measured_as_before(image, detected, net):
     assert_array_equal(found["id"], NUMBERS[order])
     assert_allclose(value(found["x_centroid"]), value(table["x_centroid"][order]), atol=0.05)
     assert_allclose(value(found["mag"]), value(table["mag"][order]), atol=0.03)
+    assert {"THRESH", "KERNFWHM", "NFALSE"} <= set(table.meta)
+    assert not {"THRESH", "KERNFWHM", "NFALSE"} & set(found.meta)
 
 
 @pytest.mark.parametrize("tile_size", [32, 64])
