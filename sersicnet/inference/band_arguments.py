@@ -14,6 +14,8 @@ from sersicnet.preprocessing.windows import replace
 __all__ = ["check_bands", "naming", "of_each_band"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII | re.IGNORECASE)
+# Arguments that say how given stamps are to be read, which no default can be right for.
+_SAID_BY_NO_CUTOUT = ("psf_oversampling", "normalize_psf", "recenter_psf")
 # Endings of columns that names of bands would be taken for, and names of components.
 _TAKEN = ("err", "lo", "hi", "pix", "slope", "population", "total")
 _TAKEN_ENDS = tuple(f"_{end}" for end in _TAKEN)
@@ -113,7 +115,8 @@ def of_each_band(arguments, bands):
     Parameters
     ----------
     arguments : dict
-        Values by the names of arguments: one for all bands, or a dict by the names of all bands.
+        Values by the names of arguments: one for all bands, or a dict by the names of bands. Bands
+        that this lacks have the default, but for arguments that no cutout has a value of.
     bands : sequence of str
         Names of all bands.
 
@@ -125,13 +128,13 @@ def of_each_band(arguments, bands):
     Raises
     ------
     ValueError
-        If there is no band of such a name, or a dict lacks one.
+        If there is no band of such a name, or a dict lacks one that it needs.
 
     Examples
     --------
     >>> from sersicnet.inference.band_arguments import of_each_band
-    >>> of_each_band({"gain": {"g": 2.0, "r": None}, "zeropoint": 25.0}, ["g", "r"])
-    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'gain': None, 'zeropoint': 25.0}}
+    >>> of_each_band({"gain": {"g": 2.0}, "zeropoint": 25.0}, ["g", "r"])
+    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'zeropoint': 25.0}}
     """
     found = {}
     for band in bands:
@@ -146,10 +149,10 @@ def of_each_band(arguments, bands):
                 msg = f"{name} has a band {band!r}, but cutouts has {', '.join(bands)}{hint}"
                 raise ValueError(msg)
             found[band][name] = each
-        for band in bands:
-            if band not in of_bands:
-                msg = f"{name} has no band {band!r}: a dict needs the value of each band"
-                raise ValueError(msg)
+        lacking = [band for band in bands if band not in of_bands]
+        if lacking and name in _SAID_BY_NO_CUTOUT:
+            msg = f"{name} has no band {lacking[0]!r}: a dict needs the value of each band"
+            raise ValueError(msg)
     return found
 
 

@@ -63,9 +63,9 @@ def test_what_cutouts_cannot_be():
 
 
 def test_one_value_or_one_for_each():
-    found = of_each_band({"gain": 2.0, "psf": {"r": 1, "g": None}}, ["g", "r"])
-    assert found == {"g": {"gain": 2.0, "psf": None}, "r": {"gain": 2.0, "psf": 1}}
-    with pytest.raises(ValueError, match="gain has no band 'g': a dict needs the value of each"):
-        of_each_band({"gain": {"r": 1}}, ["g", "r"])
+    found = of_each_band({"gain": 2.0, "psf": {"r": 1}}, ["g", "r"])
+    assert found == {"g": {"gain": 2.0}, "r": {"gain": 2.0, "psf": 1}}
+    with pytest.raises(ValueError, match="psf_oversampling has no band 'g': a dict needs the"):
+        of_each_band({"psf_oversampling": {"r": 2}}, ["g", "r"])
     with pytest.raises(ValueError, match="gain has a band 'rr', but cutouts has g, r"):
         of_each_band({"gain": {"rr": 1}}, ["g", "r"])
