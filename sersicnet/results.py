@@ -324,7 +324,9 @@ class SersicResults:
         -------
         `~astropy.modeling.functional_models.Sersic2D` or `~astropy.modeling.CompoundModel`
             In pixels of the cutout and in its unit, with arrays where ``known`` are arrays; the
-            amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4).
+            amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). A point
+            source is a `~astropy.modeling.functional_models.Gaussian2D` of 0.1 pixels with its
+            light: draw it on a grid of ten or more points to a pixel.
         """
         check_row(index, len(self))
         parts = self.parts_of(index)
@@ -332,7 +334,7 @@ class SersicResults:
             if np.isnan(self.median("mag")[index]):
                 self._raise_missing(index)
             values = {name: rows[index] for name, rows in self.columns.items()}
-            values |= {name: self.median(name)[index] for name in ("x_0", "y_0")}
+            values |= {name: self.median(name)[index] for name in ("mag", "x_0", "y_0")}
             return parts2d(values, parts, self.frame[index], component=component, known=known)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]

@@ -82,6 +82,7 @@ class Model:
         parts = dict(named.components)
         for name, value in given.items():
             part, parameter = named.parameters[name]
+            parameter_values(parameter, value, name)
             if part is None:
                 self.whole[name] = value
             else:

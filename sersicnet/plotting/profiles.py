@@ -33,7 +33,8 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     (`~sersicnet.preprocessing.mask_neighbors`), since their light is in the means. Errors are those
     of the noise map, or of the scatter of the residual where the cutout has none, with the
     correlation of the noise that the residual shows.
-    Means below their error are upper limits of two errors (arrows).
+    Means below their error are upper limits of two errors (arrows). Half of the FWHM of the PSF is
+    marked: what is inside of it shows the PSF.
 
     Parameters
     ----------
@@ -88,6 +89,7 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     data = annuli.mean(pixels)
     errors = annuli.error(noise_of(cutout, with_sky), residual(cutout, with_sky))
     scale = float(results.frame.pixel_scale[index])
+    blur = results.inputs.find_psf(index, cutout, psf, None).widths()[0] / 2 * scale
     brightness = _Brightness(float(results.frame.zeropoint[index]), scale)
     radius = annuli.radius * scale
 
@@ -102,6 +104,8 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     axes[0].plot(radius, brightness(total), color=LINE_COLOR, label="model")
     axes[1].errorbar(radius, (data - total) / errors, yerr=1, fmt="o", ms=3, color="k", lw=0.8)
     axes[1].axhline(0, color=LINE_COLOR, lw=0.8)
+    for ax, label in zip(axes, ("PSF HWHM", None), strict=True):
+        ax.axvline(blur, color=LINE_COLOR, ls=":", lw=1, label=label)
     _label(axes, faintest)
     return axes
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from astropy.modeling.models import Sersic2D
+from astropy.modeling.models import Gaussian2D, Sersic2D
 from scipy.special import gamma, gammaincinv
 
 from sersicnet.model.labels import LOG_FLUX, stack_labels
@@ -14,6 +14,10 @@ __all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d", "shown_parts"]
 
 # Pixels of the PSF on the longer side of the largest image that is drawn, which takes 3 GB.
 _MOST_PIXELS = 5000
+# Standard deviation of the Gaussian that stands in for a point source, in pixels: it makes a PSF
+# with a FWHM of 2 pixels wider by 0.7 %.
+_POINT_WIDTH = 0.1
+_OF_SERSIC = ("mag", "r_eff", "n", "q", "theta")
 
 
 def draw_model(values, frame, psfs, shape):
@@ -204,13 +208,14 @@ def parts2d(values, parts, frame, *, component=None, known=None):
 
     Returns
     -------
-    `~astropy.modeling.CompoundModel` or `~astropy.modeling.functional_models.Sersic2D`
-        The sum of the parts, each as `sersic2d` makes it, by their names.
+    `~astropy.modeling.CompoundModel`, or one `~astropy.modeling.Model`
+        The sum of the parts by their names, each as `sersic2d` makes it, and a point source as
+        a narrow `~astropy.modeling.functional_models.Gaussian2D` of its light, fixed in shape.
 
     Raises
     ------
     ValueError
-        If there is no such part, one of them is a point source, or nothing can be replaced.
+        If there is no such part, or nothing can be replaced.
     """
     names = _names(parts, component)
     values = _replaced(values, known or {}, names)
@@ -219,15 +224,28 @@ def parts2d(values, parts, frame, *, component=None, known=None):
     for part, profile in parts:
         if part not in wanted:
             continue
+        own = {name: values[name] for name in ("x_0", "y_0")}
         if profile == "point":
-            msg = f"{part} is a point source, which has no model of astropy before the PSF"
-            if len(names) > 1:
-                msg += ": component= gives one of the other parts"
-            raise ValueError(msg)
-        own = {name: values[f"{name}_{part}"] for name in ("mag", "r_eff", "n", "q", "theta")}
-        own |= {name: values[name] for name in ("x_0", "y_0")}
-        own = frame.in_pixels(own)
-        model = sersic2d(own, zeropoint=frame.zeropoint, pixel_scale=frame.pixel_scale)
+            own["mag"] = values.get(f"mag_{part}", values.get("mag"))
+            model = _point2d(own, frame.zeropoint)
+        else:
+            own |= {name: values[f"{name}_{part}"] for name in _OF_SERSIC}
+            own = frame.in_pixels(own)
+            model = sersic2d(own, zeropoint=frame.zeropoint, pixel_scale=frame.pixel_scale)
         model.name = part
         models.append(model)
     return sum(models[1:], start=models[0])
+
+
+def _point2d(values, zeropoint):
+    """Make the stand-in for a point source, as `~sersicnet.fitter.SersicNetFitter` takes it."""
+    flux = 10 ** (-0.4 * (values["mag"] - zeropoint))
+    return Gaussian2D(
+        amplitude=flux / (2 * np.pi * _POINT_WIDTH**2),
+        x_mean=values["x_0"],
+        y_mean=values["y_0"],
+        x_stddev=_POINT_WIDTH,
+        y_stddev=_POINT_WIDTH,
+        theta=0.0,
+        fixed={"x_stddev": True, "y_stddev": True, "theta": True},
+    )

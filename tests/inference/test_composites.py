@@ -182,6 +182,28 @@ def test_models_of_astropy(measured):
     assert many.r_eff_1.value.shape == (7,)
 
 
+def test_point_sources_have_stand_ins_that_the_psf_makes_stars_of(measured, galaxies):
+    """Behind a round Gaussian PSF they are Gaussians, wider by a tenth of a pixel in quadrature."""
+    y, x = np.mgrid[-30:31, -30:31]
+    psf = np.exp(-(x**2 + y**2) / 2 / 2.0**2)
+    options = {"psf": psf, "sky": False, "component": "point"}
+    for name, row in (("point+exp", 1), ("point", 2)):
+        found = measured[name]
+        model = found.to_model(row, component="point")
+        assert model.name == "point"
+        assert all(model.fixed[each] for each in ("x_stddev", "y_stddev", "theta"))
+        image = found.model_image(row, galaxies[row], **options)
+        blurred = model.copy()
+        width = np.hypot(model.x_stddev, 2.0)
+        blurred.amplitude = model.amplitude * model.x_stddev * model.y_stddev / width**2
+        blurred.x_stddev = blurred.y_stddev = width
+        rows, columns = np.indices(image.shape)
+        assert_allclose(image, blurred(columns, rows), atol=0.01 * image.max())
+        assert found.to_model(row)(0, 0) > 0 or name == "point"
+    sum_of_both = measured["point+exp"].to_model(1)
+    assert sum_of_both.submodel_names == ("point", "disk")
+
+
 def test_pixels_that_are_not_square(net):
     """Also where a nucleus has half of the light, so that there is no size."""
     host = labels_of(log_flux=4.0, r_eff=6, n=1, q=0.5, theta=50)
@@ -215,8 +237,6 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
         found.to_model(0, n=4)
     with pytest.raises(ValueError, match="angle is no parameter of parts"):
         found.to_model(0, component="disk", angle=4)
-    with pytest.raises(ValueError, match="point is a point source, which has no model of astropy"):
-        measured["point+exp"].to_model(1)
     with pytest.raises(IndexError, match="index=2 must be the number of a row"):
         found.to_model(2)
     with pytest.raises(ValueError, match="results of the model 'sersic\\+exp'"):

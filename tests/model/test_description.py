@@ -110,6 +110,11 @@ def test_unknown_models(model):
             "bulge_to_total=1 must be finite and from 0.001 to 0.999",
         ),
         (
+            {"components": "sersic+exp", "fixed": {"n_bulge": float("nan")}},
+            ValueError,
+            "n_bulge=nan must be finite and from 0.3",
+        ),
+        (
             {"components": {"bulge": Sersic(x_0=3), "disk": Exponential(x_0=3)}},
             ValueError,
             "x_0 is known of two components",

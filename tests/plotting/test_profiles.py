@@ -40,6 +40,15 @@ class Results:
     pixel_shapes = MappingProxyType({"q_pix": np.array([Q])})
     frame = SimpleNamespace(pixel_scale=np.array([SCALE]), zeropoint=np.array([ZEROPOINT]))
 
+    @property
+    def inputs(self):
+        """The PSF has a FWHM of 3 pixels, a given one another."""
+
+        def find_psf(index, cutout, psf, oversampling):
+            return SimpleNamespace(widths=lambda: np.array([3.0 if psf is None else 5.0]))
+
+        return SimpleNamespace(find_psf=find_psf)
+
     def parts_of(self, index):
         return self.parts
 
@@ -73,6 +82,15 @@ def test_profile_of_a_known_galaxy():
     assert low > high
     assert draws(brightness)
     assert residual.get_xlabel() == "semi-major axis [arcsec]"
+
+
+@pytest.mark.parametrize(("psf", "width"), [(None, 3), (np.ones((3, 3)), 5)])
+def test_the_width_of_the_psf_is_marked(psf, width):
+    axes = plot_profile(make_cutout(), Results(), psf=psf)
+    assert "PSF HWHM" in axes[0].get_legend_handles_labels()[1]
+    for ax in axes:
+        places = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+        np.testing.assert_allclose(places, [width / 2 * SCALE])
 
 
 def test_profile_of_a_point_source():
