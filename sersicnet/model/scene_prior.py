@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from sersicnet.model.labels import N_LABELS, ellipticity, length, stack_labels
+from sersicnet.model.labels import ellipticity, length, stack_labels
 from sersicnet.model.layout import kind_of
 from sersicnet.model.prior import LOG_RATIO_PRIOR, Q_LIMITS, ROUND, SNR_LIMITS, log_snr
 from sersicnet.model.unconstrained import (
@@ -107,9 +107,9 @@ def log_signal(scene, labels):
     """
     if scene.layout.profiles == ("sersic",):
         return log_snr(labels)
-    if scene.layout.is_group:
-        return log_snr(labels[..., :N_LABELS])
     numbers = range(len(scene.layout.parts))
+    if scene.layout.is_group:
+        numbers = numbers[:1]
     parts = [scene.part(labels, number) for number in numbers]
     flux = torch.stack([10 ** part["log_flux"] for part in parts]).sum(dim=0)
     last = parts[-1]

@@ -76,6 +76,21 @@ def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, ne
         np.testing.assert_array_equal(table[name], once[name])
 
 
+def test_two_stars_that_touch(net):
+    """A group without a galaxy."""
+    truth = {"x_0": [40.3, 49.2], "y_0": [40.1, 43.4], "flux": [9e3, 5e3], "r_eff": [0.0, 0.0]}
+    truth |= {"n": [1.0, 1.0], "q": [1.0, 1.0], "theta": [0.0, 0.0]}
+    image = render({name: np.array(values) for name, values in truth.items()}, (84, 88))
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * np.random.default_rng(9).normal(size=image.shape)
+    table = measure_image(field, net=net, **OPTIONS)
+    order = np.argsort(table["x_0"].value)
+    mag = ZEROPOINT - 2.5 * np.log10(truth["flux"])
+    pulls = (table["mag"].value[order] - mag) / table["mag_err"].value[order]
+    assert (table["group_size"] == 2).all()
+    assert np.abs(pulls).max() < 5
+
+
 def test_passes_find_the_same_within_the_errors(field, net, table):
     known = measure_image(field, net=net, n_passes=3, **OPTIONS)
     difference = (table["mag"] - known["mag"]).value / table["mag_err"].value
