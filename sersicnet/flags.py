@@ -112,8 +112,8 @@ _DESCRIPTIONS = {
         "they have none), or they have it over too many pixels; its errors may be too small"
     ),
     Flags.GROUP_NOT_CONVERGED: (
-        "the fit together with its neighbors did not converge, and that with masked neighbors is "
-        "shown; or it moved by more than its error in the second sweep over a survey image"
+        "the fit together with its neighbors did not converge, and what was measured with them "
+        "masked is shown; or it moved by more than its error in the second sweep over an image"
     ),
     Flags.MISSING_BAND: "there is no cutout in a band, or it does not show the galaxy",
 }

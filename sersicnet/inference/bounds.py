@@ -1,8 +1,8 @@
-"""Bounds of the parameters of a fit: which directions are at one and point beyond it."""
+"""Parameters of a fit that do not move: those at a bound, and those that a galaxy does not have."""
 
 import torch
 
-__all__ = ["bounded_directions", "stuck_directions", "within_bounds"]
+__all__ = ["bounded_directions", "moving", "stuck_directions", "within_bounds"]
 
 # Bound of the length of (e1, e2): q = 0.0503.
 DISK_BOUND = 4.0
@@ -23,9 +23,10 @@ def within_bounds(scene, values):
     (N, P) `~torch.Tensor`
     """
     moved = values.clamp(scene.lower, scene.upper)
-    for disk in scene.layout.disks:
-        length = values[:, disk].norm(dim=1, keepdim=True)
-        moved[:, disk] = values[:, disk] * (DISK_BOUND / length.clamp(min=DISK_BOUND))
+    columns = scene.layout.disk_columns
+    points = values[:, columns]
+    length = points.norm(dim=2, keepdim=True)
+    moved[:, columns] = points * (DISK_BOUND / length.clamp(min=DISK_BOUND))
     return moved
 
 
@@ -36,9 +37,11 @@ def bounded_directions(scene, values):
     n_directions = n_single + len(layout.disks)
     directions = values.new_zeros(len(values), n_directions, layout.n_parameters)
     directions[:, range(n_single), layout.single] = 1
-    for number, disk in enumerate(layout.disks, n_single):
-        length = values[:, disk].norm(dim=1, keepdim=True)
-        directions[:, number, disk] = values[:, disk] / length.clamp(min=1e-9)
+    columns = layout.disk_columns
+    points = values[:, columns]
+    length = points.norm(dim=2, keepdim=True)
+    numbers = torch.arange(n_single, n_directions)[:, None]
+    directions[:, numbers, columns] = points / length.clamp(min=1e-9)
     return directions
 
 
@@ -63,8 +66,29 @@ def stuck_directions(scene, values, gradient):
     single = values[:, layout.single]
     above = (single >= scene.upper[:, layout.single]) & (along[:, :n_single] > 0)
     below = (single <= scene.lower[:, layout.single]) & (along[:, :n_single] < 0)
-    parts = [above | below]
-    for number, disk in enumerate(layout.disks, n_single):
-        far = values[:, disk].norm(dim=1) >= 0.999 * DISK_BOUND
-        parts.append((far & (along[:, number] > 0))[:, None])
-    return torch.cat(parts, dim=1)
+    far = values[:, layout.disk_columns].norm(dim=2) >= 0.999 * DISK_BOUND
+    return torch.cat([above | below, far & (along[:, n_single:] > 0)], dim=1)
+
+
+def moving(scene, state):
+    """Return what a step needs, so that parameters that a galaxy does not have do not move.
+
+    Parameters
+    ----------
+    scene : `~sersicnet.model.Scene`
+        Parameters of N galaxies, of which some are not used.
+    state : dict of `~torch.Tensor`
+        Derivatives of the cost and of the sky, (N, P), and curvatures, (N, P, P).
+
+    Returns
+    -------
+    dict of `~torch.Tensor`
+    """
+    used = scene.used
+    changed = {}
+    for name in ("gradient", "slope", "sky_response"):
+        changed[name] = state[name] * used
+    both = used[:, :, None] * used[:, None]
+    for name in ("curvature", "information", "fisher"):
+        changed[name] = state[name] * both + torch.diag_embed(1 - used)
+    return state | changed

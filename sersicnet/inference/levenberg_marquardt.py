@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
+from sersicnet.inference.bounds import bounded_directions, moving, stuck_directions, within_bounds
 from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
@@ -24,12 +24,11 @@ MAX_ITERATIONS = 60  # for each part of a galaxy
 TOLERANCE = 2e-4
 # The same where float32 finds no better place any more: 0.3 errors.
 _STALLED = 0.05
-# Fits of several parts end when their cost falls by less than this in a round of this many steps:
-# they wander along a valley of parts that the image does not hold.
-_LITTLE = 0.02
-# The same for groups: those that need many steps have members that detection has missed.
-_LITTLE_OF_GROUPS = 0.1
-_ROUND = 10
+# Fits of several parts end when their cost falls by less than this in this many steps: they wander
+# along a valley of parts that the image does not hold. Groups that need many steps have members
+# that detection has missed.
+_SLOW = 0.02, 10
+_SLOW_GROUP = 0.1, 5
 # Galaxies at a time: on a CPU few enough to stay in its cache.
 CHUNKS = {"cpu": 16, "cuda": 512}
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
@@ -51,7 +50,8 @@ def fit_stamps(
     plane=False,
     noise=None,
     shared=None,
-    insets=False,
+    kinds=None,
+    members=None,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -81,8 +81,8 @@ def fit_stamps(
         Correlation of the noise; by default pixels are independent.
     shared : `~sersicnet.model.SharedStamps`, optional
         Stamps that fits of other models have too.
-    insets : bool, optional
-        Whether parts are drawn where they are visible only, as for groups.
+    kinds, members : optional
+        Profiles and PSFs of the parts, if they differ, as in `~sersicnet.model.likelihoods`.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -112,7 +112,7 @@ def fit_stamps(
         scene = Scene.sersic(len(labels))
     options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
-    options |= {"insets": insets}
+    options |= {"kinds": kinds, "members": members}
     groups = likelihoods(labels, data, weight, psfs, **options)
     return fit_groups(groups, [labels, *others], scene, prior=prior, device=device)
 
@@ -221,8 +221,8 @@ def _optimize(likelihood, labels, scene, prior, race=None):
     for number in range(MAX_ITERATIONS * n_parts):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
-        elif n_parts > 1 and number % _ROUND == 0:
-            before = _end_slow(before, state["cost"], done, good, scene.layout)
+        elif n_parts > 1 or scene.layout.is_group:
+            before = _end_slow(number, before, state["cost"], done, good, scene.layout)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
@@ -251,9 +251,12 @@ def _optimize(likelihood, labels, scene, prior, race=None):
     return _ended(scene, values, state, n_iter, good)
 
 
-def _end_slow(before, cost, done, good, layout):
+def _end_slow(number, before, cost, done, good, layout):
     """End fits whose cost has hardly fallen in a round, and return the costs of the next."""
-    slow = before - cost < (_LITTLE_OF_GROUPS if layout.is_group else _LITTLE)
+    little, n_steps = _SLOW_GROUP if layout.is_group else _SLOW
+    if number % n_steps:
+        return before
+    slow = before - cost < little
     done |= slow
     good |= slow
     return cost.clone()
@@ -370,7 +373,7 @@ def _evaluate(likelihood, rows, scene, values, prior):
         gradient = gradient + slope
         information = information + bend
         curvature = curvature + bend
-    return {
+    state = {
         "cost": cost,
         "chi2": equations.chi2,
         "gradient": gradient,
@@ -381,6 +384,7 @@ def _evaluate(likelihood, rows, scene, values, prior):
         "sky_total": equations.sky_total,
         "sky_response": response,
     }
+    return state if scene.is_full else moving(scene, state)
 
 
 def _equations(likelihood, rows, labels):

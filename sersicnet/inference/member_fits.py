@@ -10,17 +10,17 @@ from sersicnet.inference.fit import Fit, unfitted
 from sersicnet.inference.fits import BatchFit
 from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.inference.refined import FitDensity
-from sersicnet.model.groups import blend_fraction, group_images, members_layout
-from sersicnet.model.labels import CENTER, LABELS, N_LABELS, PROFILE_LABELS, part_slices
+from sersicnet.model.groups import blend_fraction, flux_change, member_images, members_layout
+from sersicnet.model.insets import own_labels
+from sersicnet.model.labels import CENTER, N_LABELS
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
 
-__all__ = ["OF_POINT", "MemberFits"]
+__all__ = ["MemberFits"]
 
 # Stamps on which members are drawn have sides that are multiples of this number of pixels.
 _STEP = 32
-# Numbers of the labels of a point source among the seven.
-OF_POINT = [LABELS.index(name) for name in PROFILE_LABELS["point"]]
+_OF_POINT = own_labels("point")
 # Fields of fits that have one number for each parameter.
 _BY_PARAMETER = ("mean", "sky_slope", "sky_shift", "held")
 
@@ -47,6 +47,8 @@ class MemberFits:
         What is known of their pixels.
     group_size, blend_fraction : (N,) `~numpy.ndarray`
         Columns of the table.
+    added : (N,) `~numpy.ndarray`
+        What the others would add to the flux if it were fitted without them, over the flux.
     """
 
     def __init__(self, batch):
@@ -59,6 +61,7 @@ class MemberFits:
         self.offset = np.zeros((n, 2))
         self.group_size = np.ones(n, dtype=np.int64)
         self.blend_fraction = np.full(n, np.nan)
+        self.added = np.full(n, np.nan)
         self.is_point = np.zeros(n, dtype=bool)
         self.excess = np.zeros((n, 3, 3))
         stamps = batch.stamps.with_flags(batch.psfs.flags())
@@ -84,20 +87,18 @@ class MemberFits:
         return Scene.of(members_layout(("sersic",)), torch.from_numpy(self.at))
 
     def add(self, scenes, fit, stamps, psfs, offset, pixels, end, device):
-        """Add the fits of scenes that are alike."""
-        profiles = scenes[0].profiles
-        places = part_slices(profiles)
+        """Add the fits of groups whose members are in as many places."""
+        n_places = end.shape[1]
         for name in ("sky_err", "expected_sky", "plane", "correlation", "flags"):
             values = getattr(pixels, name)
             whole = np.zeros((len(self.start), *values.shape[1:]), values.dtype)
             self.known.setdefault(name, whole)
         for number, scene in enumerate(scenes):
             own = fit[[number]]
-            measured = [place for place, row in enumerate(scene.rows) if row >= 0]
+            measured = np.flatnonzero(scene.rows >= 0)
             rows = scene.rows[measured]
-            self.group_size[rows] = len(profiles)
-            self.offset[rows] = offset[number]
-            self.log_light[rows] = psfs.log_light[number]
+            self.group_size[rows] = len(scene.rows)
+            self.offset[rows] = offset[number, measured]
             for name, array in self.known.items():
                 array[rows] = getattr(pixels, name)[number]
             self._rescale(rows, stamps.frame.noise_level[number])
@@ -106,14 +107,17 @@ class MemberFits:
                 self.start[row] = scene.labels[place]
                 self.start[row, CENTER] += move
                 self.at[row] = scene.places[place] + move
-                self.is_point[row] = profiles[place] == "point"
-                if profiles[place] == "sersic":
-                    self._put(row, own, places[place])
+                self.is_point[row] = scene.profiles[place] == "point"
+                first = N_LABELS * place
+                if not self.is_point[row]:
+                    self._put(row, own, slice(first, first + N_LABELS))
                 elif own.converged[0]:
-                    self.excess[row] = _excess(own.covariance[0], places[place])
+                    columns = first + np.array(_OF_POINT)
+                    self.excess[row] = _excess(own.covariance[0], columns)
             if own.converged[0]:
-                label = end[number]
-                self._subtract(scene, label, measured, rows, moved, psfs[[number]], device)
+                members = psfs[number * n_places + np.arange(len(scene.rows))]
+                labels = end[number, : len(scene.rows)]
+                self._subtract(scene, labels, measured, moved, members, device)
 
     def _rescale(self, rows, level):
         """Give stamps the units of those of their group."""
@@ -141,20 +145,25 @@ class MemberFits:
                 values = values[place, place]
             array[row] = values
 
-    def _subtract(self, scene, labels, measured, rows, moves, psfs, device):
+    def _subtract(self, scene, labels, measured, moves, psfs, device):
         """Subtract the light of all others from the stamps of members."""
         size = self.data.shape[-1]
         reach = int(np.abs(np.rint(moves)).max(initial=0))
         side = -(-(size + 2 * reach) // _STEP) * _STEP
-        images = group_images(labels, scene.profiles, psfs, side, device=device)
-        width = float(psfs.widths()[0])
-        for place, row, move in zip(measured, rows, np.rint(moves).astype(int), strict=True):
-            left, top = (side - size) // 2 - move
+        images = member_images(labels, scene.profiles, psfs, side, device=device)
+        widths = psfs.widths()
+        for place, move in zip(measured, moves, strict=True):
+            row = scene.rows[place]
+            left, top = (side - size) // 2 - np.rint(move).astype(int)
             shown = images[:, top : top + size, left : left + size]
             others = np.delete(shown, place, axis=0)
-            self.data[row] -= np.where(self.weight[row] > 0, others.sum(axis=0), 0)
-            stacked = np.concatenate([shown[[place]], others])
-            self.blend_fraction[row] = blend_fraction(stacked, self.start[row], width)
+            weight = self.weight[row]
+            self.data[row] -= np.where(weight > 0, others.sum(axis=0), 0)
+            stacked = np.stack([shown[place], others.sum(axis=0)])
+            end = labels[place].copy()
+            end[CENTER] += move
+            self.blend_fraction[row] = blend_fraction(stacked, end, widths[place])
+            self.added[row] = flux_change(stacked, weight)
 
     def fit_points(self, assumptions, prior, device):
         """Fit point sources as galaxies, which all rows of a table are.
@@ -182,7 +191,7 @@ class MemberFits:
         )
         for number, row in enumerate(rows):
             self._put(row, fit[[number]], slice(None))
-            self.fields["covariance"][row][np.ix_(OF_POINT, OF_POINT)] += self.excess[row]
+            self.fields["covariance"][row][np.ix_(_OF_POINT, _OF_POINT)] += self.excess[row]
 
     def _some(self, rows, stamps):
         """A batch of some of the members."""
@@ -224,5 +233,6 @@ def _at_rows(posterior, rows, n):
 
 def _excess(covariance, own):
     """What the other members add to the covariance of one."""
-    information = np.linalg.pinv(covariance)[own, own]
-    return covariance[own, own] - np.linalg.pinv(information)
+    block = np.ix_(own, own)
+    information = np.linalg.pinv(covariance)[block]
+    return covariance[block] - np.linalg.pinv(information)

@@ -8,15 +8,12 @@ import torch
 from sersicnet.flags import Flags
 from sersicnet.inference.joined import BLEND_FRACTION, MOVED
 from sersicnet.inference.levenberg_marquardt import fit_stamps
-from sersicnet.inference.member_fits import OF_POINT, MemberFits
+from sersicnet.inference.member_fits import MemberFits
 from sersicnet.inference.neighborhoods import other_batch
 from sersicnet.inference.refined import fit_quantiles
 from sersicnet.model.groups import UNRESOLVED, members_layout
-from sersicnet.model.labels import (
-    CENTER,
-    LOG_FLUX,
-    LOG_R_EFF,
-)
+from sersicnet.model.insets import own_labels
+from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
 from sersicnet.preprocessing.surroundings import Group
@@ -25,6 +22,12 @@ __all__ = ["are_members", "fit_members"]
 
 # Fits start at most this far from where detection has found a source, in pixels.
 _FARTHEST = 2.0
+# Numbers of members of groups that are fitted at a time: those of fewer have places that are empty.
+_PLACES = np.array([2, 3, 4, 6, 8])
+# Labels in an empty place.
+_EMPTY = (-9.0, 0.0, 1.0, 0.1, 0.0, 0.0, 0.0)
+# Size, index and ellipticity: those of a star are of a galaxy that covers as many pixels.
+_SHAPE = slice(LOG_R_EFF, CENTER.start)
 
 
 def are_members(batch):
@@ -69,8 +72,13 @@ class _Scene:
 
     @property
     def lead(self):
-        """The row whose PSF they have."""
+        """The first row, whose units the stamp of the group has."""
         return self.rows[self.rows >= 0][0]
+
+    @property
+    def psf_rows(self):
+        """The rows whose PSFs members have: those that are not measured have that of the first."""
+        return np.where(self.rows >= 0, self.rows, self.lead)
 
     @property
     def side(self):
@@ -132,9 +140,11 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
     found = MemberFits(batch)
     alike = {}
     for scene in _scenes_of(batch):
-        alike.setdefault((scene.side, scene.profiles), []).append(scene)
-    for (side, _), scenes in alike.items():
-        _fit_alike(found, scenes, side, assumptions=assumptions, prior=prior, device=device)
+        n_places = int(_PLACES[np.searchsorted(_PLACES, len(scene.rows))])
+        alike.setdefault((scene.side, n_places), []).append(scene)
+    for (side, n_places), scenes in alike.items():
+        options = {"assumptions": assumptions, "prior": prior, "device": device}
+        _fit_alike(found, scenes, side, n_places, **options)
     found.fit_points(assumptions, prior, device)
     posterior, fits = found.posterior(evaluate, prior, seed)
     fit = fits.fit
@@ -146,55 +156,96 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
     flags |= np.where(fit.converged & fit.held.any(axis=1), int(Flags.AT_BOUND), 0)
     width = np.sqrt(fit.covariance[:, LOG_FLUX, LOG_FLUX])
     with np.errstate(invalid="ignore"):
-        blended = np.abs(fit.mean[:, LOG_FLUX] - found.start[:, LOG_FLUX]) > MOVED * width
+        blended = np.log10(1 + found.added) > MOVED * width
         blended |= found.blend_fraction >= BLEND_FRACTION
     flags |= np.where(blended, int(Flags.BLENDED), 0) | fits.sky_flags(found.pixels)
     return stamps, (posterior, quantiles, columns, flags), found.pixels
 
 
-def _fit_alike(found, scenes, side, *, assumptions, prior, device):
-    """Fit groups whose members have the same profiles, on stamps of one size."""
+def _fit_alike(found, scenes, side, n_places, *, assumptions, prior, device):
+    """Fit groups of few members on stamps of one size, all at a time."""
     batch = found.batch
-    leads = []
-    cutouts = []
-    for scene in scenes:
-        leads.append(scene.lead)
-        cutouts.append(scene.group.cutout)
-    opened = other_batch(batch, np.array(leads), cutouts, stamp_size=side)
+    leads = np.array([scene.lead for scene in scenes])
+    cutouts = [scene.group.cutout for scene in scenes]
+    opened = other_batch(batch, leads, cutouts, stamp_size=side)
     stamps = opened.stamps
     pixels = assumptions.of(opened, stamps)
-    psfs, offset = centered_psfs(opened.psfs)
-    frame = stamps.frame
+    rows = np.repeat(leads[:, None], n_places, axis=1)
     for number, scene in enumerate(scenes):
-        labels = scene.labels.copy()
-        labels[:, LOG_FLUX] += opened.psfs.log_light[number] - np.log10(frame.noise_level[number])
-        move = offset[number] - (frame.x_middle[number], frame.y_middle[number])
-        labels[:, CENTER] += move
-        scenes[number] = replace(scene, labels=labels, places=scene.places + move)
-    profiles = scenes[0].profiles
-    stacked = np.stack([_stacked(scene) for scene in scenes])
-    centers = np.stack([scene.places.ravel() for scene in scenes])
-    layout = Scene.of(members_layout(profiles), torch.from_numpy(centers))
-    fit = fit_stamps(
-        stacked,
+        rows[number, : len(scene.rows)] = scene.psf_rows
+    psfs, offset = centered_psfs(batch.psfs[rows.ravel()])
+    light = psfs.log_light.reshape(rows.shape)
+    offset = offset.reshape(*rows.shape, 2)
+    for number, scene in enumerate(scenes):
+        scenes[number] = _on_stamp(scene, stamps.frame[[number]], light[number], offset[number])
+    labels, kinds, layout = _places_of(scenes, psfs.widths().reshape(rows.shape))
+    fit = _fit_twice(
+        labels.reshape(len(scenes), -1),
         stamps.data,
         stamps.weight,
-        psfs,
+        centered_psfs(opened.psfs)[0],
         scene=layout,
         prior=prior,
         sky_err=pixels.sky_err,
         noise=pixels.noise,
         plane=bool(pixels.plane.any()),
-        insets=len(profiles) > 1,
+        kinds=kinds,
+        members=psfs,
         device=device,
     )
-    end = layout.labels(torch.from_numpy(fit.mean)).numpy()
+    end = layout.labels(torch.from_numpy(fit.mean)).numpy().reshape(labels.shape)
     found.add(scenes, fit, stamps, psfs, offset, pixels, end, device)
 
 
-def _stacked(scene):
-    """Labels of all members side by side."""
-    parts = []
-    for profile, own in zip(scene.profiles, scene.labels, strict=True):
-        parts.append(own if profile == "sersic" else own[OF_POINT])
-    return np.concatenate(parts)
+def _fit_twice(labels, *pixels, scene, **options):
+    """Fit groups, and once more from where they end.
+
+    The light of members beyond the pixels that they are drawn on is that of the start. From the
+    network, it was off by the error of a flux.
+    """
+    first = fit_stamps(labels, *pixels, scene=scene, **options)
+    end = scene.labels(torch.from_numpy(first.mean)).numpy()
+    end = np.where(first.converged[:, None], end, np.nan)
+    fit = fit_stamps(end, *pixels, scene=scene, **options)
+    return replace(fit, n_iter=first.n_iter + fit.n_iter)
+
+
+def _on_stamp(scene, frame, light, offset):
+    """Return a group in the units of its stamp, with centers from the middle of it."""
+    n_members = len(scene.rows)
+    labels = scene.labels.copy()
+    labels[:, LOG_FLUX] += light[:n_members] - np.log10(frame.noise_level[0])
+    move = offset[:n_members] - (frame.x_middle[0], frame.y_middle[0])
+    labels[:, CENTER] += move
+    return replace(scene, labels=labels, places=scene.places + move)
+
+
+def _places_of(scenes, widths):
+    """Put the members of groups into places, of which the last may be empty.
+
+    Returns
+    -------
+    labels : (N, G, 7) `~numpy.ndarray`
+        Labels that fits start from.
+    kinds : (N, G) str `~numpy.ndarray`
+        Profiles, "" of empty places.
+    layout : `~sersicnet.model.Scene`
+        The parameters.
+    """
+    labels = np.tile(_EMPTY, (*widths.shape, 1))
+    kinds = np.full(widths.shape, "", dtype="U6")
+    centers = np.zeros((*widths.shape, 2))
+    used = np.zeros(labels.shape)
+    for number, scene in enumerate(scenes):
+        members = slice(0, len(scene.rows))
+        labels[number, members] = scene.labels
+        kinds[number, members] = scene.profiles
+        centers[number, members] = scene.places
+        for place, profile in enumerate(scene.profiles):
+            used[number, place, own_labels(profile)] = 1
+    stars = kinds == "point"
+    labels[stars, _SHAPE] = (0.0, 2.0, 0.0, 0.0)
+    labels[stars, LOG_R_EFF] = np.log10(widths[stars] / 2)
+    layout = members_layout(("sersic",) * widths.shape[1])
+    known = torch.from_numpy(centers).flatten(1)
+    return labels, kinds, Scene.of(layout, known, used=torch.from_numpy(used).flatten(1))

@@ -12,6 +12,7 @@ from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
+from sersicnet.inference.crowded import fit_others
 from sersicnet.inference.flags import (
     misfit_flags,
     network_flags,
@@ -341,6 +342,9 @@ def _measure_universal(
         pixels = assumptions.of(batch, stamps)
         options = {"pixels": pixels, "seed": seed, "device": device}
         network = posterior, quantiles, stamps, batch.psfs
+        if isinstance(refinement, LevenbergMarquardt):
+            own = {"prior": refinement.prior, "device": device}
+            options["fits"] = fit_others(batch, quantiles, stamps, pixels, **own)
         refined = refine_models(refinement, model, *network, numbers=_numbers(batch), **options)
         if around is not None:
             options |= {"assumptions": assumptions, "evaluate": evaluate}

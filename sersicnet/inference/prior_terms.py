@@ -127,7 +127,7 @@ def _ratio_terms(values):
 
 def _add_disk_terms(values, layout, slope, along, across):
     """Put the terms of many ellipticities into their columns, all at a time."""
-    columns = torch.tensor([[disk.start, disk.start + 1] for disk in layout.disks])
+    columns = layout.disk_columns
     terms = _disk_terms(values[:, columns].flatten(0, 1))
     shape = (len(values), len(columns))
     slope[:, columns] = terms[0].unflatten(0, shape)

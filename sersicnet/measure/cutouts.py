@@ -50,7 +50,7 @@ class SourceCutout:
     flags: int
 
 
-def cut_source(sources, source, *, local_background, others=0.0):
+def cut_source(sources, source, *, local_background, others=0.0, waits=False):
     """Cut out a source.
 
     Parameters
@@ -63,6 +63,8 @@ def cut_source(sources, source, *, local_background, others=0.0):
         Whether to subtract the local sky.
     others : 2-D `~numpy.ndarray` or 0, optional
         Light of neighbors to subtract.
+    waits : bool, optional
+        Whether a source that reaches to the pixels of another is fitted later.
 
     Returns
     -------
@@ -107,8 +109,16 @@ def cut_source(sources, source, *, local_background, others=0.0):
         mask,
         sky_err=sky_err,
         noise_correlation=correlation,
+        nearest=_nearest((labels > 0) & ~own) if waits and not source["shared"] else None,
     )
     return SourceCutout(pixels, subtracted, int(flags))
+
+
+def _nearest(pixels):
+    """Distance of the nearest of some pixels from the middle, infinite without any."""
+    ny, nx = pixels.shape
+    y, x = np.nonzero(pixels)
+    return float(np.hypot(y - (ny - 1) / 2, x - (nx - 1) / 2).min(initial=np.inf))
 
 
 def _widened(pixels):

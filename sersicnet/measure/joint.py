@@ -1,7 +1,8 @@
 """Sweeps of joint fits: which groups of sources are fitted, and on which pixels.
 
-After sources have been measured with their neighbors masked, those that share light are groups.
-All members of a group are fitted together, once; large groups are fitted in overlapping turns
+After the network has measured all sources with their neighbors masked, those that share light are
+groups, and only the others are fitted alone (`sersicnet.inference.crowded`). All members of a group
+are fitted together, once; large groups are fitted in overlapping turns
 (`sersicnet.inference.turns`), and a second time, as each turn has the light of the others
 subtracted. A group belongs to the tile of its brightest source, so that the tiles do not matter.
 """
@@ -63,6 +64,8 @@ class Sweep:
         The groups, or parts of groups, that are fitted.
     alone : (N,) bool `~numpy.ndarray`
         Sources of no group that may have light of others.
+    unfitted : (N,) bool `~numpy.ndarray`
+        Those of them that have not been fitted.
     unknown : (N,) bool `~numpy.ndarray`
         Sources without a model.
     """
@@ -70,6 +73,7 @@ class Sweep:
     models: list
     turns: list[Turn]
     alone: np.ndarray
+    unfitted: np.ndarray
     unknown: np.ndarray
 
     @classmethod
@@ -102,8 +106,11 @@ class Sweep:
         light = groups.light
         if (~usable & ~unknown).any():  # large galaxies are in no group, but their light is
             light = find_groups(labels, width).light
-        alone = (groups.size == 1) & (~usable | (light.sum(axis=1) > _LITTLE))
-        return cls(models, turns, alone, unknown)
+        single = groups.size == 1
+        unfitted = single & ~unknown & (np.asarray(first["flags"]) & int(Flags.NOT_REFINED) != 0)
+        unfitted &= len(models) == 1
+        alone = single & (~usable | unfitted | (light.sum(axis=1) > _LITTLE))
+        return cls(models, turns, alone, unfitted, unknown)
 
     @property
     def peaks(self):
@@ -122,17 +129,17 @@ class Sweep:
         -------
         turns : list of `~sersicnet.inference.turns.Turn`
             Its turns.
-        alone : set of tuple
-            Keys of its sources of no group that may have light of others.
+        alone, unfitted : set of tuple
+            Keys of its sources of no group that may have light of others, and of those of them
+            that have not been fitted.
         """
         table = self.models[-1]
         inside = np.ones(len(table), dtype=bool)
         for place, side in zip(self.peaks, tile, strict=True):
             inside &= (place >= side.start) & (place < side.stop)
         turns = [turn for turn in self.turns if inside[turn.rows[0]]]
-        rows = np.flatnonzero(inside & self.alone)
-        keys = zip(*(np.asarray(table[name])[rows].tolist() for name in KEY), strict=True)
-        return turns, set(keys)
+        alone = set(source_keys(table[inside & self.alone]))
+        return turns, alone, set(source_keys(table[inside & self.unfitted]))
 
     def box(self, turn):
         """Return the first and the last pixel that the cutouts of a turn need, along y and x."""
@@ -307,8 +314,8 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
     options = {"noise_known": measurement.field.noise is not None}
     options["population"] = measurement.population
     for tile in tiles:
-        turns, alone = sweep.of_tile(tile)
-        if turns or alone:
+        turns, *alone = sweep.of_tile(tile)
+        if turns or alone[0]:
             sources = measurement.find_sources(tile, sky)
             for results, part in _results_of(measurement, sweep, turns, alone, sources, sky):
                 table = joint_table(results, part, **options)
@@ -324,9 +331,10 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
 def _results_of(measurement, sweep, turns, alone, sources, sky):
     """Yield results of the sources of a tile, and their rows of detection."""
     keys = source_keys(sources.table)
+    alone, unfitted = alone
     chosen = replace(sources, table=sources.table[[key in alone for key in keys]])
     if len(chosen.table):
-        yield from measurement.results_of(chosen, sweep.models)
+        yield from measurement.results_of(chosen, sweep.models, unfitted=unfitted)
     inside = []
     for turn in turns:
         box = sweep.box(turn)

@@ -46,10 +46,13 @@ class Neighbors:
         last, after those of the pass before, if any.
     draw : callable
         Function that draws models, `Drawn.of` for the image.
+    unfitted : set of tuple, optional
+        Keys of sources that are measured in any case.
     """
 
-    def __init__(self, sources, part, models, draw):
+    def __init__(self, sources, part, models, draw, *, unfitted=frozenset()):
         self._sources = sources
+        self._unfitted = unfitted
         around = np.array([part["peak_y"], part["peak_x"]])
         box = np.stack([around.min(axis=1) - _REACH, around.max(axis=1) + _REACH], axis=1)
         self._drawn = [draw(table, box, sources.window) for table in models[-2:]]
@@ -72,7 +75,11 @@ class Neighbors:
         own, others, before = self.light(source)
         options = {"local_background": local_background}
         cut = cut_source(self._sources, source, others=others, **options)
-        return cut if matters(cut.pixels, own, others - before) else None
+        if matters(cut.pixels, own, others - before):
+            return cut
+        if self._key(source) in self._unfitted:
+            return cut_source(self._sources, source, **options)
+        return None
 
     def light(self, source):
         """Draw the models in the cutout of a source.

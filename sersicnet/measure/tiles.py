@@ -338,15 +338,15 @@ class Measurement:
             reach=max(self.options.tile_size, _LEAST_REACH),
         )
 
-    def results_of(self, sources, models=()):
+    def results_of(self, sources, models=(), *, unfitted=frozenset()):
         """Measure the sources of a tile, or those whose neighbors have changed, in parts.
 
         Parameters
         ----------
         sources : `~sersicnet.measure.detection.Sources`
             Sources from `find_sources`.
-        models : list of `~astropy.table.Table`, optional
-            As in `measure`.
+        models, unfitted : optional
+            As in `~sersicnet.measure.neighbors.Neighbors`.
 
         Yields
         ------
@@ -361,9 +361,9 @@ class Measurement:
             yield from measured
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
-            cut_one = partial(cut_source, sources)
+            cut_one = partial(cut_source, sources, waits=self.joint)
             if models:
-                cut_one = Neighbors(sources, part, models, self.draw).cut
+                cut_one = Neighbors(sources, part, models, self.draw, unfitted=unfitted).cut
             cuts = [cut_one(source, local_background=self.has_sky) for source in part]
             part = part[[cut is not None for cut in cuts]]
             cuts = [cut for cut in cuts if cut is not None]

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from sersicnet.model.insets import own_labels
 from sersicnet.model.labels import (
     CENTER,
     LABELS,
@@ -16,6 +17,7 @@ from sersicnet.model.labels import (
 )
 from sersicnet.model.layout import Layout
 from sersicnet.model.parts import scene_images
+from sersicnet.model.profiles import PROFILES
 from sersicnet.model.render import psf_transforms
 from sersicnet.model.scene import Scene
 
@@ -23,16 +25,20 @@ __all__ = [
     "UNRESOLVED",
     "are_sharp",
     "blend_fraction",
+    "flux_change",
     "group_images",
     "group_layout",
     "group_scene",
     "light_on_flux",
+    "member_images",
     "members_layout",
 ]
 
 # Half-light radius of members that are fitted as point sources, in units of the PSF's FWHM.
 UNRESOLVED = 0.25
 
+# As that of `~sersicnet.model.parts`.
+_NEGLIGIBLE = 1e-9
 # Excess of a source's brightest pixel over that of a star, as a share and in units of the noise,
 # from which on it is no source behind this PSF but a cosmic ray or a hot pixel.
 _SHARPER = 1.2
@@ -153,6 +159,66 @@ def group_images(labels, profiles, psfs, size, *, device):
     for profile, place in zip(profiles, part_slices(profiles), strict=True):
         images.append(scene_images(labels[:, place], transform, profiles=(profile,), **options))
     return torch.cat(images).cpu().numpy()
+
+
+@torch.no_grad()
+def member_images(labels, profiles, psfs, size, *, device):
+    """Render the members of one group, those of like profiles at a time.
+
+    Parameters
+    ----------
+    labels : (G, 7) `~numpy.ndarray`
+        Labels of the members, of which a point source needs three.
+    profiles : sequence of str
+        Their profiles.
+    psfs : `~sersicnet.model.PSFs`
+        Their PSFs.
+    size : int
+        Pixels on a side of the stamp.
+    device : `~torch.device`
+        Device that renders.
+
+    Returns
+    -------
+    (G, size, size) `~numpy.ndarray`
+    """
+    found = np.zeros((len(labels), size, size), dtype=np.float32)
+    for profile in set(profiles):
+        rows = np.flatnonzero(np.array(profiles) == profile)
+        transform = psf_transforms(psfs, psfs.which[rows], size, device)
+        options = {"stamp_size": size, "oversampling": psfs.oversampling}
+        own = torch.from_numpy(labels[rows][:, own_labels(profile)]).float().to(device)
+        images = PROFILES[profile].images(own, transform, negligible=_NEGLIGIBLE, **options)
+        found[rows] = images.cpu().numpy()
+    return found
+
+
+def flux_change(images, weight):
+    """Return by what share of it the flux of a source changes if the others are not known.
+
+    The flux is that of a fit with the right shape.
+
+    Parameters
+    ----------
+    images : (G, S, S) `~numpy.ndarray`
+        Images of the source and of the others.
+    weight : (S, S) `~numpy.ndarray`
+        One over the noise.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.model.groups import flux_change
+    >>> images = np.array([np.full((2, 2), 5.0), np.eye(2)])
+    >>> round(float(flux_change(images, np.ones((2, 2)))), 3)
+    0.1
+    """
+    own = images[0] * weight
+    return (images[1:] * weight * own).sum() / max((own**2).sum(), 1e-20)
 
 
 def light_on_flux(images, weight):

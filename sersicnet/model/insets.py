@@ -1,54 +1,66 @@
 """Insets: each part of a scene is drawn on as many pixels of the stamp as it covers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from sersicnet.model.labels import PROFILE_LABELS, part_slices
+from sersicnet.model.labels import LABELS, N_LABELS, PROFILE_LABELS
 from sersicnet.model.profiles import PROFILES
 from sersicnet.model.render import psf_transforms
 from sersicnet.model.sizes import part_stamp_sizes
 
-__all__ = ["Insets"]
+__all__ = ["Insets", "own_labels"]
+
+# Parts that are drawn at a time: few enough to stay in the cache of a CPU.
+_TOGETHER = 16
+# As that of `~sersicnet.model.parts`.
+_NEGLIGIBLE = 1e-9
+
+
+def own_labels(profile):
+    """Return the columns of the seven labels that a profile has, a list of int."""
+    return [LABELS.index(name) for name in PROFILE_LABELS[profile]]
 
 
 @dataclass(frozen=True, eq=False)
 class Insets:
     """Where the parts of N scenes are drawn on their stamps.
 
-    Light of a part beyond its inset is left out.
+    Each of G parts has seven labels, of which a point source needs three; a scene of fewer parts
+    has some that are not drawn. Light of a part beyond its inset is left out.
 
     Attributes
     ----------
+    kinds : (N, G) str `~numpy.ndarray`
+        Profiles of the parts, "" where there is none.
     sizes : (N, G) int `~numpy.ndarray`
-        Sides of the insets of G parts.
+        Sides of their insets.
     first : (N, G, 2) int `~numpy.ndarray`
         Their first pixels (y, x).
     transforms : dict of complex `~torch.Tensor`
-        Transforms of the PSFs by side, as in `~sersicnet.model.StampLikelihood`.
-    profiles : tuple of str
-        Profiles of the parts.
+        Transforms of the PSFs by side, as in `~sersicnet.model.StampLikelihood`, or (N, G, F,
+        F / 2 + 1) where each part has its own.
     """
 
+    kinds: np.ndarray
     sizes: np.ndarray
     first: np.ndarray
     transforms: dict
-    profiles: tuple
 
     @classmethod
-    def around(cls, labels, psfs, size, *, profiles, device):
+    def around(cls, labels, psfs, size, *, kinds, device):
         """Make those of the visible light of parts.
 
         Parameters
         ----------
-        labels : (N, K) `~numpy.ndarray`
+        labels : (N, 7 G) `~numpy.ndarray`
             Labels of all parts, side by side.
         psfs : `~sersicnet.model.PSFs`
-            PSFs of the stamps.
+            PSFs of N * G parts.
         size : int
             Pixels on a side of the stamps.
-        profiles : tuple of str
+        kinds : (N, G) str `~numpy.ndarray`
             Profiles of the parts.
         device : str or `~torch.device`
             Device of the transforms.
@@ -57,17 +69,41 @@ class Insets:
         -------
         Insets
         """
-        sizes = np.minimum(part_stamp_sizes(labels, psfs.widths(), profiles), size)
-        centers = []
-        for place in part_slices(profiles):
-            centers.append(labels[:, place][:, -2:])
-        middle = (size - 1) / 2 + np.stack(centers, axis=1)[:, :, ::-1]
+        parts = labels.reshape(-1, N_LABELS)
+        sizes = np.minimum(part_stamp_sizes(parts, psfs.widths(), ("sersic",)), size)
+        sizes = sizes.reshape(kinds.shape)
+        centers = labels.reshape(*kinds.shape, N_LABELS)[:, :, :-3:-1]
+        middle = (size - 1) / 2 + centers
         first = np.rint(middle - (sizes[:, :, None] - 1) / 2).astype(int)
         first = np.clip(first, 0, size - sizes[:, :, None])
         transforms = {}
-        for side in np.unique(sizes).tolist():
-            transforms[side] = psf_transforms(psfs, psfs.which, side, device)
-        return cls(sizes, first, transforms, profiles)
+        for side in np.unique(sizes[kinds != ""]).tolist():
+            transforms[side] = _transform(psfs, side, kinds.shape, device)
+        return cls(kinds, sizes, first, transforms)
+
+    def on_whole(self, psfs, size, device):
+        """Return those of parts that are drawn on all pixels of stamps of this size."""
+        transforms = {size: _transform(psfs, size, self.kinds.shape, device)}
+        whole = {"sizes": np.full_like(self.sizes, size), "first": np.zeros_like(self.first)}
+        return replace(self, transforms=transforms, **whole)
+
+    def times(self, response):
+        """Return the same with PSFs that are filtered.
+
+        Parameters
+        ----------
+        response : callable
+            Function that returns transforms of the filters, (N, F, F / 2 + 1), for F.
+
+        Returns
+        -------
+        Insets
+        """
+        transforms = {}
+        for side, transform in self.transforms.items():
+            own = response(transform.shape[-2])
+            transforms[side] = transform * (own[:, None] if transform.dim() == 4 else own)
+        return replace(self, transforms=transforms)
 
     def __getitem__(self, rows):
         """Return those of some scenes."""
@@ -75,8 +111,8 @@ class Insets:
             rows = rows.cpu().numpy()
         transforms = {}
         for side, transform in self.transforms.items():
-            transforms[side] = transform[rows] if transform.dim() == 3 else transform
-        return Insets(self.sizes[rows], self.first[rows], transforms, self.profiles)
+            transforms[side] = transform[rows] if transform.dim() > 2 else transform
+        return Insets(self.kinds[rows], self.sizes[rows], self.first[rows], transforms)
 
     def images(self, labels, *, stamp_size, **options):
         """Return the sums of all parts, (N, S, S), as `~sersicnet.model.parts.scene_images`."""
@@ -89,26 +125,28 @@ class Insets:
         return whole
 
     def image_and_jacobian(self, labels, *, stamp_size, **options):
-        """Return these images and their derivatives, (N, K, S, S)."""
+        """Return these images and their derivatives, (N, 7 G, S, S)."""
         whole = labels.new_zeros(len(labels), stamp_size, stamp_size)
         jacobian = labels.new_zeros(*labels.shape, stamp_size, stamp_size)
-        columns = part_slices(self.profiles)
+        parts = jacobian.view(*self.kinds.shape, N_LABELS, stamp_size, stamp_size)
         for profile, place, own, transform, side in self._alike(labels, stamp_size):
             known = self._own(options, place)
             known |= {"stamp_size": side}
             images, slopes = PROFILES[profile].image_and_jacobian(own, transform, **known)
+            columns = slice(None) if profile == "sersic" else own_labels(profile)
             for image, slope, row, part in zip(images, slopes, *place, strict=True):
-                box = self._box(row, part)
-                whole[row][box] += image
-                jacobian[row, columns[part]][:, box[0], box[1]] = slope
+                y, x = self._box(row, part)
+                whole[row, y, x] += image
+                parts[row, part][columns, y, x] = slope
         return whole, jacobian
 
     def _own(self, options, place):
         """Options of some parts of some scenes."""
+        options = options | {"negligible": _NEGLIGIBLE}
         gain = options.get("gain")
         if torch.is_tensor(gain):
-            return options | {"gain": gain[place[0]]}
-        return dict(options)
+            options["gain"] = gain[place[0]]
+        return options
 
     def _box(self, row, part):
         """The pixels of an inset."""
@@ -118,18 +156,31 @@ class Insets:
 
     def _alike(self, labels, stamp_size):
         """Yield parts that are drawn together: profile, places, labels, transform and side."""
-        slices = part_slices(self.profiles)
-        kinds = np.array(self.profiles)
+        labels = labels.view(*self.kinds.shape, N_LABELS)
         for profile in PROFILE_LABELS:
-            for side in np.unique(self.sizes[:, kinds == profile]).tolist():
-                place = np.nonzero((self.sizes == side) & (kinds == profile))
-                own = []
-                for row, part in zip(*place, strict=True):
-                    own.append(labels[row, slices[part]])
-                own = torch.stack(own)
-                middle = self.first[place][:, ::-1] + (side - stamp_size) / 2
-                own[:, -2:] -= torch.from_numpy(middle).to(own)
-                transform = self.transforms[side]
-                if transform.dim() == 3:
-                    transform = transform[place[0]]
-                yield profile, place, own, transform, side
+            for side in np.unique(self.sizes[self.kinds == profile]).tolist():
+                rows, parts = np.nonzero((self.sizes == side) & (self.kinds == profile))
+                for start in range(0, len(rows), _TOGETHER):
+                    some = slice(start, start + _TOGETHER)
+                    place = rows[some], parts[some]
+                    own = labels[place][:, own_labels(profile)]
+                    middle = self.first[place][:, ::-1] + (side - stamp_size) / 2
+                    own[:, -2:] -= torch.from_numpy(middle).to(own)
+                    yield profile, place, own, self._of(place, side), side
+
+    def _of(self, place, side):
+        """Transforms of the PSFs of some parts."""
+        transform = self.transforms[side]
+        match transform.dim():
+            case 2:
+                return transform
+            case 3:
+                return transform[place[0]]
+            case _:
+                return transform[place]
+
+
+def _transform(psfs, side, shape, device):
+    """Transforms of the PSFs of parts: one, or one for each."""
+    found = psf_transforms(psfs, psfs.which, side, device)
+    return found if found.dim() == 2 else found.view(*shape, *found.shape[1:])

@@ -109,6 +109,12 @@ class Layout:
         """Columns of ellipticities (e1, e2), a list of slices."""
         return [slice(column, column + 2) for column in self.columns("e1")]
 
+    @cached_property
+    def disk_columns(self):
+        """The same as a tensor, (D, 2)."""
+        firsts = torch.tensor(self.columns("e1"), dtype=torch.long)
+        return firsts[:, None] + torch.arange(2)
+
     def of_part(self, found, kind, part):
         """Return a number of a part, its own or that of all parts, None where there is none."""
         return found.get(f"{kind}.{part}", found.get(kind))

@@ -43,6 +43,9 @@ class Scene(Rows):
         Bounds of the unconstrained parameters; those of ellipticities are not used.
     normals : (N, R, 4) `~torch.Tensor`
         Normal priors: mean, standard deviation, and lower and upper limit.
+    used : (N, P) `~torch.Tensor`
+        1 for parameters that are fitted, 0 for those that a galaxy does not have; (N, 0) where all
+        have all of them.
 
     Examples
     --------
@@ -61,9 +64,10 @@ class Scene(Rows):
     lower: torch.Tensor
     upper: torch.Tensor
     normals: torch.Tensor
+    used: torch.Tensor
 
     @classmethod
-    def of(cls, layout, known, normals=None):
+    def of(cls, layout, known, normals=None, used=None):
         """Make the scene of a layout.
 
         Bounds are those that all galaxies have, and those of the limits of priors.
@@ -76,6 +80,8 @@ class Scene(Rows):
             Known numbers.
         normals : (N, R, 4) `~torch.Tensor`, optional
             Normal priors, if the layout has some.
+        used : (N, P) `~torch.Tensor`, optional
+            Which parameters the galaxies have, by default all.
 
         Returns
         -------
@@ -86,12 +92,14 @@ class Scene(Rows):
         lower = -upper
         if normals is None:
             normals = known.new_zeros(len(known), 0, 4)
+        if used is None:
+            used = known.new_zeros(len(known), 0)
         for number, name in enumerate(layout.priors):
             column = layout.free.index(_parameter_of(name))
             low, high = _unconstrained(kind_of(name), normals[:, number, 2:]).unbind(1)
             lower[:, column] = lower[:, column].fmax(low)
             upper[:, column] = upper[:, column].fmin(high)
-        return cls(layout, known, lower, upper, normals)
+        return cls(layout, known, lower, upper, normals, used)
 
     @classmethod
     def sersic(cls, n_galaxies):
@@ -102,6 +110,11 @@ class Scene(Rows):
     def is_sersic(self):
         """Whether all seven labels are free."""
         return self.layout == SERSIC
+
+    @property
+    def is_full(self):
+        """Whether all galaxies have all parameters."""
+        return self.used.shape[1] == 0
 
     def frozen(self):
         """Return the scene itself: tensors cannot be made read-only."""

@@ -1,6 +1,7 @@
 """Galaxies of a batch in groups that are fitted together, each with its likelihood."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -68,7 +69,8 @@ def likelihoods(
     plane=False,
     noise=None,
     shared=None,
-    insets=False,
+    kinds=None,
+    members=None,
     device="cpu",
 ):
     """Group galaxies that are fitted together, and make the likelihood of each group.
@@ -93,9 +95,12 @@ def likelihoods(
         Correlation of the noise; by default pixels are independent.
     shared : SharedStamps, optional
         Stamps that other models have too; by default they are made for these labels.
-    insets : bool, optional
-        Whether each part is drawn on few pixels of the stamp: what it has beyond them is subtracted
-        as it is for ``labels``.
+    kinds : (N, G) str `~numpy.ndarray`, optional
+        Profiles of the parts, if galaxies have different ones: all have seven labels then, and
+        ``profiles`` are Sersic profiles. Each part is drawn on few pixels of the stamp; what it has
+        beyond them is subtracted as it is for ``labels``.
+    members : `~sersicnet.model.PSFs`, optional
+        PSFs of the N * G parts, needed with ``kinds``.
     device : str or `~torch.device`
         Device that renders.
 
@@ -138,24 +143,28 @@ def likelihoods(
             correlated = None if alike else noise[rows]
             likelihood = stamp_likelihood(*stamps, correlated, size=int(size), **options)
             likelihood = replace(likelihood, profiles=profiles)
-            if insets:
-                likelihood = _with_insets(likelihood, labels[rows], psfs[rows], noise, rows, device)
+            if kinds is not None:
+                parts = (rows[:, None] * kinds.shape[1] + np.arange(kinds.shape[1])).ravel()
+                own = labels[rows], members[parts], kinds[rows], correlated
+                likelihood = _with_insets(likelihood, *own)
             yield rows, likelihood
 
 
-def _with_insets(likelihood, labels, psfs, noise, rows, device):
+def _with_insets(likelihood, labels, psfs, kinds, noise):
     """Return a likelihood whose parts are drawn on insets."""
     size = likelihood.data.shape[-1]
-    insets = Insets.around(labels, psfs, size, profiles=likelihood.profiles, device=device)
-    if noise is not None and not noise.is_white[rows].all():
-        filters = torch.from_numpy(noise.filters[rows]).to(device)
-        for side, transform in insets.transforms.items():
-            response = filter_transform(filters, transform.shape[-2], psfs.oversampling)
-            insets.transforms[side] = transform * response
+    device = likelihood.device
+    insets = Insets.around(labels, psfs, size, kinds=kinds, device=device)
+    whole = insets.on_whole(psfs, size, device)
+    if noise is not None:
+        filters = torch.from_numpy(noise.filters).to(device)
+        response = partial(filter_transform, filters, oversampling=psfs.oversampling)
+        insets = insets.times(response)
+        whole = whole.times(response)
     start = torch.from_numpy(labels).float().to(device)
-    whole = likelihood.model(start)
+    beyond = replace(likelihood, insets=whole).model(start)
     likelihood = replace(likelihood, insets=insets)
-    likelihood.data = likelihood.data - (whole - likelihood.model(start))
+    likelihood.data = likelihood.data - (beyond - likelihood.model(start))
     return likelihood
 
 

@@ -67,6 +67,9 @@ class CheckedCutout:
         Correlation of its noise, where it was measured from more than its own pixels.
     member : `~sersicnet.preprocessing.surroundings.Member`, optional
         The place of its source in a group, whose members are not in the mask.
+    nearest : float, optional
+        Distance of the nearest pixel of another source from the middle, in pixels, where a source
+        may be fitted together with others later.
     """
 
     data: np.ndarray
@@ -76,6 +79,7 @@ class CheckedCutout:
     sky_err: float = None
     noise_correlation: object = None
     member: object = None
+    nearest: float = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None

@@ -2,7 +2,7 @@
 
 import torch
 
-from sersicnet.inference.bounds import bounded_directions, stuck_directions, within_bounds
+from sersicnet.inference.bounds import bounded_directions, moving, stuck_directions, within_bounds
 from sersicnet.model.layout import Layout
 from sersicnet.model.scene import Scene
 
@@ -12,7 +12,7 @@ TWO = Layout(free=("log_flux", "n"), known=("log_r_eff", "q", "theta", "dx", "dy
 def scene_with(lower, upper):
     known = torch.zeros(1, len(TWO.known))
     bounds = torch.tensor([lower]), torch.tensor([upper])
-    return Scene(TWO, known, *bounds, torch.zeros(1, 0, 4))
+    return Scene(TWO, known, *bounds, torch.zeros(1, 0, 4), torch.zeros(1, 0))
 
 
 def test_values_are_moved_to_the_bounds_of_their_galaxy():
@@ -40,3 +40,13 @@ def test_directions_are_unit_vectors():
     directions = bounded_directions(Scene.sersic(5), values)
     assert directions.shape == (5, 6, 7)
     torch.testing.assert_close(directions.norm(dim=2), torch.ones(5, 6))
+
+
+def test_what_a_galaxy_does_not_have_does_not_move():
+    used = torch.tensor([[1.0, 0.0]])
+    scene = Scene.of(TWO, torch.zeros(1, len(TWO.known)), used=used)
+    state = {name: torch.ones(1, 2) for name in ("gradient", "slope", "sky_response")}
+    state |= {name: torch.full((1, 2, 2), 3.0) for name in ("curvature", "information", "fisher")}
+    moved = moving(scene, state)
+    assert moved["gradient"].tolist() == [[1.0, 0.0]]
+    assert moved["information"].tolist() == [[[3.0, 0.0], [0.0, 1.0]]]

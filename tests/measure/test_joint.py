@@ -6,7 +6,7 @@ from helpers.fields import NOISE, ZEROPOINT, make_field, render
 
 from sersicnet import Population, SersicNet
 from sersicnet.flags import Flags
-from sersicnet.inference import members
+from sersicnet.inference import crowded, members
 from sersicnet.measure.image import measure_image
 
 OPTIONS = {"refine": "lm", "background_box": None}
@@ -44,13 +44,12 @@ def test_a_star_of_a_group_is_fitted_as_a_point(field, net, table, monkeypatch):
     real = members.fit_stamps
 
     def watched(*arguments, **options):
-        seen.append(options["scene"].layout.profiles)
+        seen.append(options["kinds"].tolist())
         return real(*arguments, **options)
 
     monkeypatch.setattr(members, "fit_stamps", watched)
     measure_image(field, net=net, tile_size=66, **OPTIONS)
-    assert ("sersic", "point") in seen
-    assert seen.count(("sersic", "point")) == 1  # one fit for both, in one sweep
+    assert seen == 2 * [[["sersic", "point"]]]  # for both of them, and again from its end
     mag = ZEROPOINT - 2.5 * np.log10(TRUTH["flux"])
     order = np.argsort(table["x_0"].value)
     pulls = (table["mag"].value[order] - mag) / table["mag_err"].value[order]
@@ -59,7 +58,7 @@ def test_a_star_of_a_group_is_fitted_as_a_point(field, net, table, monkeypatch):
     assert np.isfinite(table["r_eff"]).all()
 
 
-def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, net, monkeypatch):
+def test_a_group_that_does_not_converge_keeps_the_answer_of_the_network(field, net, monkeypatch):
     real = members.fit_stamps
 
     def failing(*arguments, **options):
@@ -68,10 +67,11 @@ def test_a_group_that_does_not_converge_keeps_what_was_measured_before(field, ne
         return fit
 
     options = OPTIONS | {"population": Population.known(flat)}
-    once = measure_image(field, net=net, n_passes=1, **options)
+    once = measure_image(field, net=net, **(options | {"refine": None}))
     monkeypatch.setattr(members, "fit_stamps", failing)
     table = measure_image(field, net=net, **options)
     assert (table["flags"] & int(Flags.GROUP_NOT_CONVERGED)).all()
+    assert (table["flags"] & int(Flags.NOT_REFINED)).all()
     for name in ("mag", "mag_population"):
         np.testing.assert_array_equal(table[name], once[name])
 
@@ -89,6 +89,20 @@ def test_two_stars_that_touch(net):
     pulls = (table["mag"].value[order] - mag) / table["mag_err"].value[order]
     assert (table["group_size"] == 2).all()
     assert np.abs(pulls).max() < 5
+
+
+def test_members_of_a_group_are_not_fitted_before(field, net, monkeypatch):
+    seen = []
+    real = crowded.fit_batch
+
+    def watched(*arguments, **options):
+        seen.append(real(*arguments, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(crowded, "fit_batch", watched)
+    measure_image(field, net=net, **OPTIONS)
+    (fits,) = seen
+    np.testing.assert_array_equal(fits.fit.n_iter, 0)
 
 
 def test_passes_find_the_same_within_the_errors(field, net, table):

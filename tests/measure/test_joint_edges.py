@@ -7,6 +7,7 @@ from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from helpers.measured import value
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sersicnet.flags import Flags
 from sersicnet.measure import passes
 from sersicnet.measure.image import measure_image
 
@@ -33,6 +34,17 @@ def pulls_of(table, flux):
     return (value(table["mag"]) - mag) / value(table["mag_err"])
 
 
+def lacking(first_models, x):
+    """As the function, but with no model beyond a column."""
+
+    def models_of(table):
+        models = first_models(table)
+        models["n"][np.asarray(models["peak_x"]) > x] = np.nan
+        return models
+
+    return models_of
+
+
 def test_a_source_in_the_wings_of_a_galaxy_that_is_too_large_for_a_group(net):
     """Which are subtracted: the source was three magnitudes too bright with them."""
     truth = {"x_0": [150.0, 195.0], "y_0": [150.0, 150.0], "flux": [2e5, 3e3]}
@@ -56,14 +68,7 @@ def test_rows_in_one_pixel_are_one_source(pair, net):
 
 def test_tiles_do_not_matter_beside_a_source_without_a_model(net, monkeypatch):
     """Its pixels are masked, those of other sources beyond the tile are not."""
-    real = passes.first_models
-
-    def lacking(table):
-        models = real(table)
-        models["n"][np.asarray(models["peak_x"]) > 100] = np.nan
-        return models
-
-    monkeypatch.setattr(passes, "first_models", lacking)
+    monkeypatch.setattr(passes, "first_models", lacking(passes.first_models, 100))
     truth = {"x_0": [58.3, 92.0, 120.0], "y_0": [80.1, 83.4, 105.0]}
     truth |= {"flux": [1e4, 7e3, 3e3], "r_eff": [4.5, 3.0, 1.5], "n": [4.0, 1.5, 1.0]}
     truth |= {"q": [0.7, 0.8, 0.9], "theta": [90.0, 0.0, 0.0]}
@@ -87,3 +92,17 @@ def test_a_source_whose_brightest_pixel_is_far_away(net):
     table = measure_image(field_of((200, 400), **truth), net=net, segmentation=segments, **OPTIONS)
     assert_array_equal(table["group_size"], 2)
     assert np.isfinite(table["mag"]).all()
+
+
+def test_a_galaxy_beside_a_source_without_a_model(net, monkeypatch):
+    """It waits for a group, is in none, and is fitted as if it were alone."""
+    truth = {"x_0": [70.0], "y_0": [70.0], "flux": [9e3], "r_eff": [3.0], "n": [1.0]}
+    truth |= {"q": [0.8], "theta": [0.0]}
+    segments = np.zeros((140, 140), int)
+    segments[60:81, 60:81] = 1
+    segments[66:75, 84:88] = 2
+    monkeypatch.setattr(passes, "first_models", lacking(passes.first_models, 80))
+    field = field_of((140, 140), **truth)
+    table = measure_image(field, net=net, segmentation=segments, **OPTIONS)
+    assert not table["flags"][0] & int(Flags.NOT_REFINED)
+    assert abs(pulls_of(table, truth["flux"])[0]) < 4
