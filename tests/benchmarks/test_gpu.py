@@ -1,0 +1,69 @@
+"""The command for a GPU, on the CPU and without what a bare machine lacks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.gpu import LIMITS, check
+from sersicnet.io.weights import read_weights, weights_path
+
+ROOT = Path(__file__).parents[2]
+RUN = """
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError
+
+absent = sys.argv[1].split(",")
+found = Distribution.from_name
+
+def from_name(name):
+    if name.lower() in absent:
+        raise PackageNotFoundError(name)
+    return found(name)
+
+Distribution.from_name = from_name
+sys.modules.update(dict.fromkeys(absent))
+from benchmarks.gpu import main
+
+main(sys.argv[2:])
+"""
+ABSENT = "astropy,bokeh,galsim,matplotlib,photutils,scipy,skimage,surveycodex"
+
+
+KEPT = {"device": "another", "checks": []}
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    output = tmp_path_factory.mktemp("gpu")
+    (output / "gpu_checks.json").write_text(json.dumps(KEPT))
+    options = ["--device", "cpu", "-n", 1, "--batch-size", 4, "--scenes", 8]
+    options += ["--precision", "bf16-mixed"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", RUN, ABSENT, str(output), *map(str, options)]
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    return output
+
+
+def test_what_it_writes(output):
+    rates = json.loads((output / "gpu_rates.json").read_text())["rates"]
+    assert set(rates) == {"images", "images with derivatives", "network", "lm", "importance"}
+    assert min(rates.values()) > 0
+    _, metadata = read_weights(output / "training" / "universal.safetensors")
+    _, before = read_weights(weights_path("universal"))
+    assert metadata["record"]["n_train"] == before["record"]["n_train"] + 8
+    assert metadata["record"]["precision"] == "bf16-mixed"
+
+
+def test_what_is_there_is_not_done_again(output):
+    assert json.loads((output / "gpu_checks.json").read_text()) == KEPT
+
+
+def test_a_device_is_compared_with_the_cpu():
+    found = check(torch.device("cpu"), "universal", 1)
+    assert [row["name"] for row in found["checks"]] == list(LIMITS)
+    assert all(row["difference"] == 0 and row["holds"] for row in found["checks"])
