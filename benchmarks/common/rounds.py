@@ -19,11 +19,13 @@ __all__ = ["Rounds", "load_population", "load_sources"]
 
 # Largest distance of a galaxy and its detection, in pixels.
 _RADIUS = 3.0
-# Options of the measurement by fits.
+# Options of the measurement by fits, and the pixels within which sources are measured as well: they
+# are fitted together with the galaxy.
 _SETTINGS = {
-    "lm": {"refine": "lm", "n_passes": 1},
+    "lm": {"refine": "lm"},
     "importance": {"refine": "importance", "n_passes": 1},
 }
+_REACH = {"lm": 40.0}
 
 
 class Rounds:
@@ -110,7 +112,8 @@ class Rounds:
         if run == "SExtractor":
             found = self._fit(image, part)
         else:
-            found = self._measure_image(image, part, **self._settings(run))
+            near = Near(part, _REACH.get(run, _RADIUS))
+            found = self._measure_image(image, near, **self._settings(run))
         matches = match_injections(part, found, self.sources(), radius=_RADIUS)
         table = injection_table(part, matches, found)
         table["true_snr"] = true_snr(part)
@@ -125,7 +128,7 @@ class Rounds:
     def _measure_image(self, image, near, **settings):
         """Measure the sources near some galaxies."""
         with open_field(image) as field:
-            field = replace(field, is_wanted=Near(near, _RADIUS))
+            field = replace(field, is_wanted=near)
             options = {"net": self.net, "psf_oversampling": self.scene.oversampling}
             return measure_image(field, threshold=self.threshold, **options, **settings)
 

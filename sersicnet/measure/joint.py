@@ -184,12 +184,15 @@ class GroupCutter:
         Function that draws models, as in `~sersicnet.measure.neighbors.Neighbors`.
     local_background : bool
         Whether to subtract the local sky, that of the group from all of its cutouts.
+    all_measured : bool
+        Whether all sources are measured. If not, those that are not are masked.
     """
 
-    def __init__(self, sweep, turns, sources, draw, *, local_background):
+    def __init__(self, sweep, turns, sources, draw, *, local_background, all_measured):
         self._sweep = sweep
         self._sources = sources
         self._local_background = local_background
+        self._unmeasured = None if all_measured else _unmeasured(sources, sweep.peaks)
         boxes = np.array([sweep.box(turn) for turn in turns])
         # the peak of a source may be far from its center: that of a star in a given segment
         peaks = sweep.peaks[:, np.concatenate([turn.rows for turn in turns])]
@@ -224,6 +227,8 @@ class GroupCutter:
         detected = self._part(self._sources.labels, origin, shape, 0)
         mask |= (detected > 0) & (others > own)
         mask |= self._unknown(detected, origin)
+        if self._unmeasured is not None:
+            mask |= self._part(self._unmeasured, origin, shape, False)
         group_box = sweep.group_box(turn)
         inner = self._inner(group_box, origin)
         sky = 0.0
@@ -284,6 +289,21 @@ class GroupCutter:
         if hidden.any():
             hidden = ndimage.binary_dilation(hidden, iterations=_GROW)
         return hidden
+
+
+def _unmeasured(sources, peaks):
+    """Pixels of sources that are detected and not measured: none of the peaks is in them.
+
+    What is detected beyond the tile has one number, and is one source for each island of light.
+    """
+    numbers = sources.labels.copy()
+    highest = numbers.max()
+    beyond, _ = ndimage.label(numbers == highest)
+    numbers += beyond
+    y, x = peaks - np.array(sources.window.origin)[:, None]
+    inside = (y >= 0) & (x >= 0) & (y < numbers.shape[0]) & (x < numbers.shape[1])
+    found = (numbers > 0) & ~np.isin(numbers, numbers[y[inside], x[inside]])
+    return ndimage.binary_dilation(found, iterations=_GROW)
 
 
 def measure_groups(measurement, tiles, sky, models, *, bar=None):
@@ -366,6 +386,7 @@ def _shows(sources, sweep, box, shape):
 def _results_of_turns(measurement, sweep, turns, sources):
     """Yield results of the sources of some turns, and their rows of detection."""
     options = {"local_background": measurement.has_sky}
+    options["all_measured"] = measurement.positions is None and measurement.field.is_wanted is None
     cutter = GroupCutter(sweep, turns, sources, measurement.draw, **options)
     cutouts = []
     parts = []

@@ -66,6 +66,17 @@ def test_rows_in_one_pixel_are_one_source(pair, net):
     assert (table["blend_fraction"] < 0.3).all()
 
 
+def test_a_source_that_is_not_in_the_catalog_is_masked(net):
+    """The sources of a group beside it were a hundred errors too faint, and had a sky."""
+    truth = {"x_0": [60.0, 70.0, 85.0], "y_0": [60.0, 62.0, 85.0], "flux": [9e3, 6e3, 2e4]}
+    truth |= {"r_eff": [3.0, 2.5, 2.5], "n": [1.0, 1.0, 1.0], "q": [0.8, 0.8, 0.8]}
+    truth |= {"theta": [0.0, 0.0, 0.0]}
+    rows = Table({name: truth[name][:2] for name in ("x_0", "y_0")})
+    table = measure_image(field_of((140, 140), **truth), net=net, catalog=rows, **OPTIONS)
+    assert_array_equal(table["group_size"], 2)
+    assert np.abs(pulls_of(table, truth["flux"][:2])).max() < 5
+
+
 def test_tiles_do_not_matter_beside_a_source_without_a_model(net, monkeypatch):
     """Its pixels are masked, those of other sources beyond the tile are not."""
     monkeypatch.setattr(passes, "first_models", lacking(passes.first_models, 100))
