@@ -33,6 +33,7 @@ from sersicnet.io.hdus import choose_image, image_paths, selected_version
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits
 from sersicnet.io.paths import path_with
 from sersicnet.io.psf_sampling import psf_cards, sampling_of
+from sersicnet.io.roman import is_asdf, read_roman
 
 __all__ = ["read_cutout", "read_cutouts", "write_cutout", "write_cutouts"]
 
@@ -62,7 +63,8 @@ def read_cutout(path, *, hdu=None, mask_bits=None):
         ``MSK``, ``BPM`` or ``BADPIX``; ``PSF`` or ``PSFIMAGE``. The first of these is used, and
         the log names other masks, and integers that may be one. Of
         several images, the path chooses one, as ``'file.fits[2]'``, ``'file.fits[CCD2]'`` or
-        ``'file.fits[SCI,2]'``; of a cube, it chooses a plane, as ``'cube.fits[1][0]'``.
+        ``'file.fits[SCI,2]'``; of a cube, it chooses a plane, as ``'cube.fits[1][0]'``. A file
+        ``.asdf`` is one of Roman, and needs asdf.
     hdu : int, str or (str, int), optional
         Number, name, or name and version of the image's HDU, instead of a choice in the path. By
         default the first image, with a warning if there are several.
@@ -87,6 +89,8 @@ def read_cutout(path, *, hdu=None, mask_bits=None):
     ValueError
         If the file has no 2-D image, several cutouts, extensions of different shapes, or a unit
         that cannot be read.
+    ImportError
+        If it is an ASDF file, and asdf is not installed.
 
     Examples
     --------
@@ -130,6 +134,8 @@ def read_cutouts(path, *, hdu=None, mask_bits=None):
         return [read_cutout(path, hdu=one, mask_bits=mask_bits) for one in hdu]
     if hdu == "all":
         return [read_cutout(one, mask_bits=mask_bits) for one in image_paths(path)]
+    if is_asdf(path):
+        return [read_roman(path, mask_bits=mask_bits)]
     path = path_with(path, hdu)
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:

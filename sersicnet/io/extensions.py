@@ -11,14 +11,17 @@ from astropy.nddata import (
     UnknownUncertainty,
     VarianceUncertainty,
 )
-from astropy.wcs import WCS
 
 from sersicnet._caller import warn_caller
 from sersicnet.io.cards import clean_meta
+from sersicnet.io.celestial import read_wcs
 from sersicnet.io.fits_files import read_pixels
+from sersicnet.io.lsst_files import calibration_cards
+from sersicnet.io.lsst_psf import lsst_psf
 from sersicnet.io.mask_bits import GUESSED, bad_pixels, mask_bits_of
 from sersicnet.io.mask_words import MASK_CARD, describe_mask
-from sersicnet.io.psf_sampling import header_sampling, psf_cards
+from sersicnet.io.pixel_areas import AREA_CARD, Areas, find_areas
+from sersicnet.io.psf_sampling import PSFSampling, header_sampling, psf_cards
 from sersicnet.io.relative_weights import scale_weights
 from sersicnet.io.units import parse_unit
 
@@ -40,6 +43,8 @@ QUALITY_NAMES = ("QUALITY", "QUAL")
 # all are 0, nothing was observed, or all of it was rejected, as in cores of stars.
 COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")
 PSF_NAMES = ("PSF", "PSFIMAGE")
+# Number of axes of stamps by the row and column of a cell.
+_CELLS = 4
 
 UNCERTAINTY_CLASSES = {
     kind.__name__: kind
@@ -64,14 +69,38 @@ def read_survey(hdus, path, *, mask_bits=None):
     if psf is not None:
         cutout.psf = native(read_pixels(psf))
         cutout.meta.update(psf_cards(header_sampling(psf.header)))
+    else:
+        _add_lsst_psf(cutout, lsst_psf(hdus, image))
     try:
         cutout.uncertainty = read_uncertainty(noise, image, path)
     except u.UnitConversionError as error:
         msg = f"{path}: the unit of {noise.name} does not fit that of the image: {error}"
         raise ValueError(msg) from error
+    areas = find_areas(hdus, image, cutout.unit, cutout.meta)
+    if areas is not None:
+        _multiply_by(cutout, native(read_pixels(areas)))
     if noise is not None and noise.name in WEIGHT_NAMES:
         scale_weights(cutout, f"{path}: {noise.name}")
     return cutout
+
+
+def _multiply_by(cutout, areas):
+    """Multiply the pixels of a cutout, and their standard deviations, by their areas."""
+    everywhere = (slice(None), slice(None))
+    cutout.data = Areas(cutout.data, areas)[everywhere]
+    if isinstance(cutout.uncertainty, StdDevUncertainty):
+        cutout.uncertainty.array = Areas(cutout.uncertainty.array, areas)[everywhere]
+    cutout.meta[AREA_CARD] = True
+
+
+def _add_lsst_psf(cutout, psf):
+    """Give a cutout the PSF in its middle, if there is one."""
+    if psf is None:
+        return
+    ny, nx = cutout.shape
+    cutout.psf = psf((nx - 1) / 2, (ny - 1) / 2)
+    if psf.oversampling != 1:
+        cutout.meta.update(psf_cards(PSFSampling(None, psf.oversampling, "PsfexPsf")))
 
 
 def find_parts(hdus, path, *, mask_bits=None):
@@ -83,7 +112,9 @@ def find_parts(hdus, path, *, mask_bits=None):
     mask = find_hdu(hdus, MASK_NAMES, path)
     if mask is None:
         mask = _find_quality(hdus, image, path, mask_bits)
-    psf = find_hdu(hdus, PSF_NAMES, path)
+    # the stamps of the cells of a coadd of LSST are no stamp
+    stamps = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) != _CELLS]
+    psf = find_hdu(stamps, PSF_NAMES, path)
     for hdu in (noise, mask):
         if hdu is not None and hdu.shape != image.shape:
             msg = f"{path}: {hdu.name} has shape {hdu.shape}, the image {image.shape}"
@@ -146,16 +177,9 @@ def describe(hdus, image, path):
     """Read unit, WCS and meta of an image."""
     header = image.header.copy()
     header.extend(hdus[0].header.copy(strip=True), unique=True, useblanks=False)
-    try:
-        wcs = WCS(image.header, fobj=hdus)
-    except Exception as error:  # wcslib's own exceptions have no common base
-        reason = str(error).strip().rpartition("\n")[2]  # before it, a line of wcslib's code
-        msg = f"{path}: its WCS cannot be read: {reason}"
-        raise ValueError(msg) from error
-    if not wcs.has_celestial:
-        wcs = None
-    elif wcs.naxis != 2:
-        wcs = wcs.celestial  # a plane of a cube
+    wcs = read_wcs(image.header, hdus, path)
+    if "FLUXMAG0" not in header:
+        header.update(calibration_cards(hdus, path))
     unit = read_unit(header, path)
     if unit is None:
         unit = u.dimensionless_unscaled

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from sersicnet._caller import warn_caller
+from sersicnet.io.celestial import LOOKUP_NAMES
 from sersicnet.io.extensions import (
     IMAGE_NAMES,
     MASK_NAMES,
@@ -34,7 +35,7 @@ _OTHERS = {
     *("EXP", "EXPMAP", "CON", "CTX", "COVERAGE", "AREA", "NUMFRAMES"),
     *("VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "VAR_SKY", "ERR_EMPIRICAL"),
     *("SKY", "BKG", "BACKGROUND", "MODEL", "RESIDUAL", "SEG", "SEGM", "SEGMENTATION"),
-    *("SAMP", "TIME", "D2IMARR", "WCSDVARR"),
+    *("SAMP", "TIME", *LOOKUP_NAMES),
 }
 _MASKS = {*MASK_NAMES, *QUALITY_NAMES}
 _PARTS = {*UNCERTAINTY_NAMES, *WEIGHT_NAMES, *_MASKS, *PSF_NAMES, *_OTHERS}
@@ -285,7 +286,7 @@ def _label(hdu, hdus):
 
 def _belongs(part, chosen, images, hdus):
     """Return whether a noise map, mask or PSF is that of the chosen image."""
-    if len(images) == 1:
+    if len(images) == 1 or part.name in LOOKUP_NAMES:
         return True
     if _kind(part) in PSF_NAMES:
         psfs = [hdu for hdu in hdus if _kind(hdu) in PSF_NAMES]

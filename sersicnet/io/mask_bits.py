@@ -166,7 +166,10 @@ def mask_bits_of(header):
     """
     planes = _planes(header, "MP_")
     if planes:
-        return MaskBits("LSST", _lsst_bits(planes), planes)
+        return MaskBits("LSST", _lsst_bits(planes, tables.LSST_COADD), planes)
+    planes = _named_planes(header)
+    if planes:
+        return MaskBits("LSST", _lsst_bits(planes, tables.LSST_COADD_MSKN), planes)
     planes = _planes(header, "MSK_FLAG_")
     if planes:
         return MaskBits("Euclid NISP", _all_but(planes, tables.NISP_GOOD), planes)
@@ -192,6 +195,8 @@ def _bits_of_instrument(header):
         return _named("Euclid VIS", tables.VIS, tables.VIS_GOOD)
     if instrument.startswith("ZTF"):
         return _named("ZTF", tables.ZTF, ("SEXSOURCES", "PSFSOURCES"))
+    if instrument == "OMEGACAM":
+        return _named("KiDS", tables.KIDS)
     if instrument == "DECAM":
         return _decam_bits(_card(header, "PLVER"))
     return None
@@ -202,10 +207,10 @@ def _named(product, names, good=()):
     return MaskBits(product, _all_but(names, good), names)
 
 
-def _lsst_bits(planes):
+def _lsst_bits(planes, of_coadds):
     """Add up the bad bits of LSST or HSC; a coadd has planes that a single visit has not."""
     bad = tables.LSST_BAD
-    if "SENSOR_EDGE" not in planes:
+    if not any(name in planes for name in of_coadds):
         bad = (*bad, *tables.LSST_ONE_VISIT)
     return _all_but(planes, [name for name in planes if name not in bad])
 
@@ -257,6 +262,16 @@ def _planes(header, prefix):
             continue
         if 0 <= header[key] < 64:
             planes[name.removeprefix(prefix)] = int(header[key])
+    return planes
+
+
+def _named_planes(header):
+    """Return the numbers of the bits whose names are the values of cards, as MSKN0003."""
+    planes = {}
+    for key in header:
+        found = re.fullmatch(r"MSKN(\d{4})", str(key))
+        if found:
+            planes[str(header[key]).strip().upper()] = int(found[1])
     return planes
 
 

@@ -9,11 +9,13 @@ HST: WFC3       ``wf3dq.h``, ``pixok.c`` and ``cridcalc.c`` of
                 https://github.com/spacetelescope/hstcal
 HST: STIS       ``stisdq.h``, from the same place
 HST: WFPC2      https://www.stsci.edu/hst/wfpc2/analysis/WFPC2_flags.html
-LSST, HSC       https://dp1.lsst.io/products/images/mask_planes.html
+LSST, HSC       https://dp1.lsst.io/products/images/mask_planes.html, and ``_mask.py`` of
+                https://github.com/lsst/images for the names from DP2 on
 Euclid VIS      https://euclid.esac.esa.int/msp/dpdd/live/visdpd/dpcards/vis_flagmap.html
 Euclid NISP     the header of each mask; which bits are good as in ``euclid.py`` of
                 https://github.com/legacysurvey/legacypipe (no document of Euclid was found)
 DECam           https://community.lsst.org/t/decam-data-quality-masks/133
+KiDS            https://kids.strw.leidenuniv.nl/DR1/masking.php
 Legacy Surveys  https://www.legacysurvey.org/dr10/bitmasks/
 ZTF             ``ztfimg.science`` of https://github.com/MickaelRigault/ztfimg
 =============== ====================================================================================
@@ -24,9 +26,12 @@ __all__ = [
     "DECAM_BITS",
     "DECAM_CODES",
     "JWST",
+    "KIDS",
     "LEGACY",
     "LEGACY_GOOD",
     "LSST_BAD",
+    "LSST_COADD",
+    "LSST_COADD_MSKN",
     "LSST_ONE_VISIT",
     "NISP_GOOD",
     "ROMAN",
@@ -83,10 +88,14 @@ STIS = _numbered(
 WFPC2 = _numbered(
     "LOST CALIBRATION DEFECT SATURATED MISSING BADPIX . TRAP QUESTIONABLE WARM REPAIRED_WARM CHIP"
 )
-# LSST and HSC have the bits in the cards MP_<name>. A pixel with INTRP alone was interpolated well.
-LSST_BAD = ("BAD", "SAT", "SUSPECT", "NO_DATA", "UNMASKEDNAN")
+# LSST and HSC have the bits in the cards MP_<name>, from DP2 on in MSKNnnnn, with other names. A
+# pixel with INTRP alone was interpolated well.
+LSST_BAD = ("BAD", "SAT", "SATURATED", "SUSPECT", "NO_DATA", "UNMASKEDNAN", "UNMASKED_NAN")
 # In coadds, these say that one of many visits was left out, or was interpolated.
-LSST_ONE_VISIT = ("CR", "CROSSTALK", "EDGE", "STREAK")
+LSST_ONE_VISIT = ("CR", "COSMIC_RAY", "CROSSTALK", "EDGE", "DETECTION_EDGE", "STREAK", "ITL_DIP")
+# Planes that only coadds have. Masks of single visits with MP_<name> may have INEXACT_PSF as well.
+LSST_COADD = ("SENSOR_EDGE", "CELL_EDGE")
+LSST_COADD_MSKN = (*LSST_COADD, "INEXACT_PSF", "REJECTED", "CLIPPED")
 # Euclid VIS: the light of stars and of objects is no fault, nor is a correction.
 VIS = _numbered(
     "INVALID HOT COLD SAT COSMIC GHOST QUADEDGE BAD_COLUMN BAD_CLUSTER CR_REGION . . OVRCOL EXTOBJ "
@@ -106,6 +115,10 @@ LEGACY = _numbered(
 )
 # Overlap of bricks, WISE, stars that are not bright, other galaxies.
 LEGACY_GOOD = ("NPRIMARY", "WISEM1", "WISEM2", "MEDIUM", "GALAXY", "SUB_BLOB")
+KIDS = _numbered(
+    "READOUT_SPIKE SATURATION_CORE DIFFRACTION_SPIKE PRIMARY_HALO SECONDARY_HALO TERTIARY_HALO "
+    "BAD_PIXEL MASKED_BY_HAND"
+)
 ZTF = _numbered(
     "TRACKS SEXSOURCES LOWRESPONSIVITY HIGHRESPONSIVITY NOISY GHOSTS SPILLAGE SPIKES SATURATED "
     "DEAD NAN PSFSOURCES BRIGHTSTARHALO"

@@ -9,6 +9,7 @@ from sersicnet.io.extensions import PSF_NAMES, native
 from sersicnet.io.files import atomic_path
 from sersicnet.io.fits_files import fits_errors, open_fits, read_pixels
 from sersicnet.io.hdus import choose_companion
+from sersicnet.io.psf_places import is_mer_grid
 from sersicnet.io.psf_sampling import header_wcs
 
 __all__ = ["psf_grid_of_hdu", "psf_of_hdu", "read_psf", "write_psf"]
@@ -42,6 +43,12 @@ def read_psf(path):
     >>> psf = read_psf("psf.fits[OVERDIST]")  # doctest: +SKIP
     """
     with fits_errors(path, "psf"), open_fits(path) as hdus:
+        if any(is_mer_grid(hdu) for hdu in hdus):
+            msg = (
+                f"psf={str(path)!r} has the PSFs of many places of an image: measure_image takes "
+                "it, and cutouts need the one at their place"
+            )
+            raise ValueError(msg)
         return psf_of_hdu(choose_companion(hdus, PSF_NAMES, path, argument="psf"))
 
 

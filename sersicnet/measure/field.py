@@ -26,10 +26,13 @@ from sersicnet.io.extensions import (
 )
 from sersicnet.io.fits_files import Pixels, fits_errors, open_fits
 from sersicnet.io.hdus import choose_companion, choose_image
+from sersicnet.io.lsst_psf import lsst_psf
 from sersicnet.io.mask_bits import bad_pixels, check_mask_bits, warn_plain_masks
 from sersicnet.io.mask_words import cutout_mask_words, describe_mask
+from sersicnet.io.pixel_areas import AREA_CARD, Areas, find_areas
 from sersicnet.io.psf_files import psf_of_hdu
 from sersicnet.io.psf_sampling import own_psf
+from sersicnet.io.roman import is_asdf, read_roman
 from sersicnet.preprocessing.noise import has_noise, noise_unit_factor, to_standard_deviation
 from sersicnet.preprocessing.pixels import find_pixels
 from sersicnet.preprocessing.units import per_cutout
@@ -286,14 +289,17 @@ def _from_memory(image, mask_bits):
 
 
 def _from_file(path, stack, mask_bits):
-    """The planes of a FITS file."""
+    """The planes of a FITS file, or of one of Roman, which is read into memory."""
+    if is_asdf(path):
+        cutout = read_roman(path, mask_bits=mask_bits)
+        return replace(_from_memory(cutout, None), name=Path(path).name)
     with fits_errors(path, "image"):
         hdus = stack.enter_context(open_fits(path))
         hdus = choose_image(hdus, path)
         image, noise, mask, psf = find_parts(hdus, path, mask_bits=mask_bits)
         about = describe(hdus, image, path)
-        if psf is not None:
-            psf = psf_of_hdu(psf)
+        psf = lsst_psf(hdus, image) if psf is None else psf_of_hdu(psf)
+        areas = find_areas(hdus, image, about["unit"], about["meta"])
     noise_name = _OWN_NOISE
     if noise is not None:
         if noise.name in WEIGHT_NAMES:
@@ -308,7 +314,13 @@ def _from_file(path, stack, mask_bits):
     about |= {"psf": psf, "noise_name": noise_name, "mask_name": mask_name}
     about["hdu"] = (image.name, image.ver)
     about["name"] = Path(path).name
-    return FieldImage(Plane(Pixels(image, path)), noise, mask, **about)
+    data = Plane(Pixels(image, path))
+    if areas is not None:
+        areas = Plane(Pixels(areas, path))
+        data = Areas(data, areas)
+        noise = Areas(noise, areas) if noise is not None else None
+        about["meta"][AREA_CARD] = True
+    return FieldImage(data, noise, mask, **about)
 
 
 def _file_mask(hdus, image, mask, path, mask_bits):

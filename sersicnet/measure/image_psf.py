@@ -114,7 +114,7 @@ def open_psf(field, options, pixel_scale, *, stacklevel):
         psf = field.psf if psf != STARS else None
     if psf is None:
         return None
-    psf, doubt = find_psf(psf, options.psf_oversampling, pixel_scale)
+    psf, doubt = find_psf(psf, options.psf_oversampling, pixel_scale, wcs=field.wcs)
     if doubt is not None:
         warnings.warn(f"psf: {doubt}", AstropyUserWarning, stacklevel=stacklevel + 1)
     psf, checks = centered_psf(

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import NDData
 from astropy.utils.exceptions import AstropyUserWarning
 
-from sersicnet.io.cards import header_number
 from sersicnet.io.fits_files import fits_errors, open_fits
 from sersicnet.io.psf_files import psf_grid_of_hdu, read_psf
+from sersicnet.io.psf_places import NearestPSF, is_mer_grid, read_mer_grid
 from sersicnet.io.psf_sampling import find_oversampling, sampling_of, split_psf
+from sersicnet.io.psfex import PsfexPSF, is_psfex, read_psfex
 from sersicnet.model.psf_models import is_model, model_psf
 from sersicnet.model.psf_stamp import check_oversampling, unit_stamp
 
@@ -25,11 +25,6 @@ __all__ = [
     "find_psf",
     "gridded_psf",
 ]
-
-# Cards of a polynomial of degree 0, which GalSim wants and PSFEx does not write.
-_SAME_EVERYWHERE = {"POLNAXIS": 2, "POLNGRP": 1, "POLDEG1": 0}
-_SAME_EVERYWHERE |= {"POLNAME1": "X_IMAGE", "POLGRP1": 1, "POLZERO1": 0.0, "POLSCAL1": 1.0}
-_SAME_EVERYWHERE |= {"POLNAME2": "Y_IMAGE", "POLGRP2": 1, "POLZERO2": 0.0, "POLSCAL2": 1.0}
 
 # Largest relative difference of the pixel scale of a PSF and of an image, which may be rounded.
 _SAME_SCALE = 0.02
@@ -83,7 +78,8 @@ def field_psf(psf, *, oversampling=None, pixel_scale=None):
           own, or another model of `photutils.psf`, such as `~photutils.psf.MoffatPSF`;
         - a file of PSFEx, or GalSim's reader of it (as fine as it is sampled, rounded up to a whole
           number; it is in pixels, without a WCS);
-        - a FITS file with a stamp, or with stamps at places of the image (`psf_from_stars`);
+        - a FITS file with a stamp, or with stamps at places of the image (`psf_from_stars`, and
+          the grid of PSFs of a tile of Euclid);
         - a function of ``x, y`` (0-based pixels) that returns a stamp.
     oversampling : int, optional
         Pixels of a stamp on a side of a pixel of the image; by default what the file of the stamp
@@ -122,13 +118,15 @@ def field_psf(psf, *, oversampling=None, pixel_scale=None):
     return found
 
 
-def find_psf(psf, oversampling, pixel_scale):
+def find_psf(psf, oversampling, pixel_scale, *, wcs=None):
     """Make what an image needs from a PSF of any kind, without a warning.
 
     Parameters
     ----------
     psf, oversampling, pixel_scale
         As for `field_psf`.
+    wcs : `~astropy.wcs.WCS`, optional
+        Of the image, for files with PSFs at places on the sky.
 
     Returns
     -------
@@ -144,7 +142,7 @@ def find_psf(psf, oversampling, pixel_scale):
     if oversampling is not None:
         check_oversampling(oversampling)
     if isinstance(psf, str | os.PathLike):
-        psf = _read(psf)
+        psf = _read(psf, wcs)
     if isinstance(psf, FieldPSF):
         check_same_oversampling(oversampling, psf.oversampling, "a PSF by place")
         _check_same_scale(psf.pixel_scale, pixel_scale)
@@ -154,9 +152,10 @@ def find_psf(psf, oversampling, pixel_scale):
         check_same_oversampling(oversampling, own, "a model")
         return FieldPSF(stamp if callable(stamp) else Same(stamp), own), None
     if hasattr(psf, "getPSFArray"):  # a DES_PSFEx, without an import of GalSim
-        found = _from_psfex(psf)
-        check_same_oversampling(oversampling, found.oversampling, "a PSF of PSFEx")
-        return found, None
+        psf = PsfexPSF(psf)
+    if isinstance(psf, PsfexPSF | NearestPSF):
+        check_same_oversampling(oversampling, psf.oversampling, psf.kind)
+        return FieldPSF(psf, psf.oversampling), None
     if callable(psf):
         return FieldPSF(psf, oversampling or 1), None
     sampling = sampling_of(psf)
@@ -232,34 +231,16 @@ def gridded_psf(stamps, places, oversampling, *, pixel_scale=None):
     return FieldPSF(model_psf(model)[0], oversampling, pixel_scale=pixel_scale)
 
 
-def _read(path):
-    """The stamp of a FITS file, or GalSim's reader of a file of PSFEx."""
+def _read(path, wcs):
+    """The stamp of a FITS file, its stamps at many places, or GalSim's reader of one of PSFEx."""
     with fits_errors(path, "psf"), open_fits(path) as hdus:
         for hdu in hdus:
-            if isinstance(hdu, fits.BinTableHDU) and "PSF_MASK" in hdu.columns.names:
-                from galsim.des import DES_PSFEx
-
-                if header_number(hdu.header, "POLNAXIS") == 0:
-                    hdu.header.update(_SAME_EVERYWHERE)
-                return DES_PSFEx(hdu)
+            if is_psfex(hdu):
+                return read_psfex(hdu)
+            if is_mer_grid(hdu):
+                return read_mer_grid(hdu, hdus, path, wcs=wcs)
             grid = psf_grid_of_hdu(hdu)
             if grid is not None:
                 *parts, pixel_scale = grid
                 return gridded_psf(*parts, pixel_scale=pixel_scale)
     return read_psf(path)
-
-
-def _from_psfex(reader):
-    """The PSF of a PSFEx file: GalSim's interpolation of its pixels, which are of any size."""
-    from galsim import ImageD, PositionD
-
-    step = max(1, int(np.ceil(1 / reader.getSampleScale() - 1e-6)))
-    check_oversampling(step)
-    side = int(reader.basis.shape[1] * reader.getSampleScale() * step) // 2 * 2 - 1
-
-    def stamp(x, y):
-        psf = reader.getPSF(PositionD(x + 1, y + 1))  # FITS counts from 1
-        image = ImageD(side, side, scale=1 / step)
-        return psf.drawImage(image, method="no_pixel").array
-
-    return FieldPSF(stamp, step)

@@ -11,6 +11,7 @@ from astropy.nddata import NDData
 from sersicnet._caller import warn_caller
 from sersicnet.io.cards import header_number
 from sersicnet.io.missions import find_mission
+from sersicnet.io.pixel_areas import AREA_CARD
 from sersicnet.io.units import clean_unit
 from sersicnet.io.zeropoints import ZEROPOINT_CARDS, ZeroPoint, header_zeropoint, unused_cards
 from sersicnet.preprocessing.pixels import celestial, find_pixels
@@ -258,9 +259,11 @@ def _pixel_area(cutout, pixel_scale):
     """Return the area of a pixel in steradian, and where it comes from.
 
     That of the WCS, because the cards stay what they were when an image is resampled; the user's
-    where it is another one.
+    where it is another one; that of the card where pixels were multiplied by their areas.
     """
     card, stated = _stated_area(cutout.meta)
+    if stated is not None and cutout.meta.get(AREA_CARD):
+        return stated, card
     wcs = celestial(cutout.wcs)
     has_scale = pixel_scale is not None or header_number(cutout.meta, "PIXSCALE") is not None
     if stated is not None and wcs is None and not has_scale:

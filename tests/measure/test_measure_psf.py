@@ -234,13 +234,15 @@ def test_no_psf():
     assert opened(None) is None
 
 
-def test_a_psf_of_psfex_has_its_own_oversampling(monkeypatch):
+def test_a_psf_of_psfex_has_its_own_oversampling():
     class Reader:
         getPSFArray = None
+        basis = np.ones((1, 25, 25))
 
-    found = FieldPSF(lambda x, y: star(), 2)
-    monkeypatch.setattr("sersicnet.measure.psf._from_psfex", lambda reader: found)
-    assert field_psf(Reader()) is found
+        def getSampleScale(self):
+            return 0.5
+
+    assert field_psf(Reader()).oversampling == 2
     with pytest.raises(ValueError, match="psf_oversampling=3, but psf is a PSF of PSFEx with one"):
         field_psf(Reader(), oversampling=3)
 
