@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy  # its stats take half a second: imported where they are used
 from scipy.sparse import csr_array
 from scipy.special import logsumexp, softmax
-from scipy.stats import logistic, norm
 
 from sersicnet.inference.population_density import Mixture
 
@@ -120,12 +120,14 @@ class FactoredMixture:
         """
         means = self.mixture.means.copy()
         covariances = self.mixture.covariances.copy()
+        logistic = scipy.stats.logistic
         width = logistic.std()
         means[:, coordinate] = 0
         covariances[:, coordinate, coordinate] = width**2
         places = np.linspace(-_REACH, _REACH, N_KNOTS) * width
         log_factors = self.log_factors.copy()
-        log_factors[coordinate] = logistic.logpdf(places) - norm.logpdf(places, scale=width)
+        log_normal = scipy.stats.norm.logpdf(places, scale=width)
+        log_factors[coordinate] = logistic.logpdf(places) - log_normal
         mixture = replace(self.mixture, means=means, covariances=covariances)
         return FactoredMixture(mixture, log_factors, (*self.universal, coordinate))
 
