@@ -1,5 +1,6 @@
 """Inputs of the universal network: three zooms of the stamp, and sums over rings."""
 
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -179,8 +180,12 @@ def _polar(size):
     return torch.hypot(x, y).flatten(), torch.atan2(y, x).flatten()
 
 
+@cache
 def _ring_weights(size, edges):
-    """Make the matrix that sums pixels over rings, times angular modes: (pixels, rings x modes)."""
+    """Make the matrix that sums pixels over rings, times angular modes: (pixels, rings x modes).
+
+    Networks share it: it is half of what it takes to make one.
+    """
     radius, angle = _polar(size)
     columns = []
     for inner, outer in pairwise(edges):
