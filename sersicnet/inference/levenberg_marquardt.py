@@ -5,6 +5,7 @@ import torch
 
 from sersicnet.inference.bounds import bounded_directions, moving, stuck_directions, within_bounds
 from sersicnet.inference.covariance import fit_covariance
+from sersicnet.inference.endings import STALLED, end_slow, tolerance
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.race import Race
@@ -19,18 +20,10 @@ from sersicnet.model.stamp_groups import likelihoods
 __all__ = ["CHUNKS", "fit_groups", "fit_stamps", "levenberg_marquardt"]
 
 MAX_ITERATIONS = 60  # for each part of a galaxy
-# Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
-# still have when a fit ends: it is then 0.02 errors away from the optimum.
-TOLERANCE = 2e-4
-# The same where float32 finds no better place any more: 0.3 errors.
-_STALLED = 0.05
-# Fits of several parts end when their cost falls by less than this in this many steps: they wander
-# along a valley of parts that the image does not hold. Groups that need many steps have members
-# that detection has missed.
-_SLOW = 0.02, 10
-_SLOW_GROUP = 0.1, 5
 # Galaxies at a time: on a CPU few enough to stay in its cache.
 CHUNKS = {"cpu": 16, "cuda": 512}
+# The same of groups over that: few of them need many steps, which others take as well then.
+_MORE = 4
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
 _MORE_PIXELS = 2
 # Longest step of an unconstrained parameter.
@@ -113,6 +106,8 @@ def fit_stamps(
     options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
     options |= {"kinds": kinds, "members": members}
+    if kinds is not None:
+        options["chunk"] *= _MORE
     groups = likelihoods(labels, data, weight, psfs, **options)
     return fit_groups(groups, [labels, *others], scene, prior=prior, device=device)
 
@@ -222,14 +217,14 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
         elif n_parts > 1 or scene.layout.is_group:
-            before = _end_slow(number, before, state["cost"], done, good, scene.layout)
+            before = end_slow(number, before, state["cost"], done, good, scene.layout)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
         now = {name: tensor[active] for name, tensor in state.items()}
         step, decrement = _step(scene[active], values[active], now, damping[active])
         left[active] = decrement
-        small = decrement < TOLERANCE
+        small = decrement < tolerance(now["cost"], scene.layout)
         done[active[small]] = True
         good[active[small]] = True
         active = active[~small]
@@ -247,19 +242,8 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         damping.clamp_(1e-6, 1e8)
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
-        good[active[stalled]] = decrement[stalled] < _STALLED
+        good[active[stalled]] = decrement[stalled] < STALLED
     return _ended(scene, values, state, n_iter, good)
-
-
-def _end_slow(number, before, cost, done, good, layout):
-    """End fits whose cost has hardly fallen in a round, and return the costs of the next."""
-    little, n_steps = _SLOW_GROUP if layout.is_group else _SLOW
-    if number % n_steps:
-        return before
-    slow = before - cost < little
-    done |= slow
-    good |= slow
-    return cost.clone()
 
 
 def _accept(rows, values, moved, state, trial, better):

@@ -22,8 +22,6 @@ __all__ = ["are_members", "fit_members"]
 
 # Fits start at most this far from where detection has found a source, in pixels.
 _FARTHEST = 2.0
-# Numbers of members of groups that are fitted at a time: those of fewer have places that are empty.
-_PLACES = np.array([2, 3, 4, 6, 8])
 # Labels in an empty place.
 _EMPTY = (-9.0, 0.0, 1.0, 0.1, 0.0, 0.0, 0.0)
 # Size, index and ellipticity: those of a star are of a galaxy that covers as many pixels.
@@ -140,11 +138,9 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
     found = MemberFits(batch)
     alike = {}
     for scene in _scenes_of(batch):
-        n_places = int(_PLACES[np.searchsorted(_PLACES, len(scene.rows))])
-        alike.setdefault((scene.side, n_places), []).append(scene)
-    for (side, n_places), scenes in alike.items():
-        options = {"assumptions": assumptions, "prior": prior, "device": device}
-        _fit_alike(found, scenes, side, n_places, **options)
+        alike.setdefault(scene.side, []).append(scene)
+    for side, scenes in alike.items():
+        _fit_alike(found, scenes, side, assumptions=assumptions, prior=prior, device=device)
     found.fit_points(assumptions, prior, device)
     posterior, fits = found.posterior(evaluate, prior, seed)
     fit = fits.fit
@@ -162,14 +158,15 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
     return stamps, (posterior, quantiles, columns, flags), found.pixels
 
 
-def _fit_alike(found, scenes, side, n_places, *, assumptions, prior, device):
-    """Fit groups of few members on stamps of one size, all at a time."""
+def _fit_alike(found, scenes, side, *, assumptions, prior, device):
+    """Fit groups on stamps of one size, all at a time: smaller ones have places that are empty."""
     batch = found.batch
     leads = np.array([scene.lead for scene in scenes])
     cutouts = [scene.group.cutout for scene in scenes]
     opened = other_batch(batch, leads, cutouts, stamp_size=side)
     stamps = opened.stamps
     pixels = assumptions.of(opened, stamps)
+    n_places = max(len(scene.rows) for scene in scenes)
     rows = np.repeat(leads[:, None], n_places, axis=1)
     for number, scene in enumerate(scenes):
         rows[number, : len(scene.rows)] = scene.psf_rows

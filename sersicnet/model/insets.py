@@ -124,21 +124,94 @@ class Insets:
                 whole[row][self._box(row, part)] += image
         return whole
 
-    def image_and_jacobian(self, labels, *, stamp_size, **options):
-        """Return these images and their derivatives, (N, 7 G, S, S)."""
+    def image_and_slopes(self, labels, *, stamp_size, **options):
+        """Return these images, and the derivatives of each part on its inset.
+
+        Parameters
+        ----------
+        labels, stamp_size, **options
+            As in `~sersicnet.model.parts.scene_images`.
+
+        Returns
+        -------
+        image : (N, S, S) `~torch.Tensor`
+        slopes : list of (int, int, (K, s, s) `~torch.Tensor`)
+            Scene, part, and derivatives by the K labels that its profile has.
+        """
         whole = labels.new_zeros(len(labels), stamp_size, stamp_size)
-        jacobian = labels.new_zeros(*labels.shape, stamp_size, stamp_size)
-        parts = jacobian.view(*self.kinds.shape, N_LABELS, stamp_size, stamp_size)
+        found = []
         for profile, place, own, transform, side in self._alike(labels, stamp_size):
             known = self._own(options, place)
             known |= {"stamp_size": side}
             images, slopes = PROFILES[profile].image_and_jacobian(own, transform, **known)
-            columns = slice(None) if profile == "sersic" else own_labels(profile)
             for image, slope, row, part in zip(images, slopes, *place, strict=True):
-                y, x = self._box(row, part)
-                whole[row, y, x] += image
-                parts[row, part][columns, y, x] = slope
-        return whole, jacobian
+                whole[row][self._box(row, part)] += image
+                found.append((int(row), int(part), slope))
+        return whole, found
+
+    def jacobian(self, slopes, stamp_size):
+        """Return derivatives of whole stamps, (N, 7 G, S, S), from those on insets."""
+        shape = (*self.kinds.shape, N_LABELS, stamp_size, stamp_size)
+        found = slopes[0][2].new_zeros(shape)
+        for row, part, slope in slopes:
+            y, x = self._box(row, part)
+            found[row, part][self._columns(row, part), y, x] = slope
+        return found.flatten(1, 2)
+
+    def products(self, slopes, weight, images):
+        """Return products of weighted derivatives with images and with each other.
+
+        Only what insets have in common is summed.
+
+        Parameters
+        ----------
+        slopes : list
+            Derivatives from `image_and_slopes`.
+        weight : (N, S, S) `~torch.Tensor`
+            One over the noise.
+        images : (N, B, S, S) `~torch.Tensor`
+            Images over the noise.
+
+        Returns
+        -------
+        of_images : (N, 7 G, B) `~torch.Tensor`
+        of_slopes : (N, 7 G, 7 G) `~torch.Tensor`
+        """
+        n, n_parts = self.kinds.shape
+        of_images = weight.new_zeros(n, n_parts, N_LABELS, images.shape[1])
+        of_slopes = weight.new_zeros(n, n_parts, N_LABELS, n_parts, N_LABELS)
+        before = {}
+        for row, part, slope in slopes:
+            y, x = self._box(row, part)
+            columns = self._columns(row, part)
+            own = slope * weight[row, y, x]
+            flat = own.flatten(1)
+            of_images[row, part, columns] = flat @ images[row, :, y, x].flatten(1).T
+            for other, there in (*before.get(row, ()), (part, own)):
+                here, its = self._common(row, part, other)
+                product = own[here].flatten(1) @ there[its].flatten(1).T
+                block = of_slopes[row, part, :, other]
+                block[np.ix_(columns, self._columns(row, other))] = product
+                if other != part:
+                    of_slopes[row, other, :, part] = block.T
+            before.setdefault(row, []).append((part, own))
+        return of_images.flatten(1, 2), of_slopes.flatten(3, 4).flatten(1, 2)
+
+    def _columns(self, row, part):
+        """Labels of a part among the seven."""
+        return own_labels(self.kinds[row, part])
+
+    def _common(self, row, part, other):
+        """What the insets of two parts of a scene have in common, as slices of each."""
+        first = np.maximum(self.first[row, part], self.first[row, other])
+        sides = self.sizes[row, [part, other]]
+        ends = self.first[row, [part, other]] + sides[:, None]
+        last = np.maximum(ends.min(axis=0), first)
+        found = []
+        for number in (part, other):
+            (top, left), (bottom, right) = np.stack([first, last]) - self.first[row, number]
+            found.append((slice(None), slice(top, bottom), slice(left, right)))
+        return found
 
     def _own(self, options, place):
         """Options of some parts of some scenes."""

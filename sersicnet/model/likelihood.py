@@ -282,17 +282,25 @@ class StampLikelihood:
         NormalEquations
         """
         options = self._drawing
+        slopes = None
         if self.insets is None:
             options |= {"profiles": self.profiles}
             image, jacobian = scene_image_and_jacobian(labels, self.transform, **options)
         else:
-            image, jacobian = self.insets.image_and_jacobian(labels, **options)
+            image, slopes = self.insets.image_and_slopes(labels, **options)
         residual, total, masked = self._residual(image)
-        jacobian = jacobian.flatten(2) * self.weight.flatten(1)[:, None]
         chi2 = self._chi2(residual, total, masked)
-        gradient = (jacobian @ residual[:, :, None])[:, :, 0]
-        curvature = jacobian @ jacobian.transpose(1, 2)
-        response = (jacobian @ self.sky_column.flatten(1)[:, :, None])[:, :, 0]
+        if slopes is not None and masked is None:
+            images = torch.stack([residual.view(image.shape), self.sky_column], dim=1)
+            products, curvature = self.insets.products(slopes, self.weight, images)
+            gradient, response = products.unbind(2)
+        else:
+            if slopes is not None:
+                jacobian = self.insets.jacobian(slopes, image.shape[-1])
+            jacobian = jacobian.flatten(2) * self.weight.flatten(1)[:, None]
+            gradient = (jacobian @ residual[:, :, None])[:, :, 0]
+            curvature = jacobian @ jacobian.transpose(1, 2)
+            response = (jacobian @ self.sky_column.flatten(1)[:, :, None])[:, :, 0]
         if masked is not None:
             parts = self._coordinates(jacobian)
             gradient = gradient - (parts @ masked.transpose(1, 2))[:, :, 0]

@@ -130,7 +130,7 @@ def likelihoods(
         own = ("sersic",)
         sizes = shared.sizes
     sizes = np.minimum(sizes, whole)
-    if plane:  # all pixels show the slope
+    if plane or kinds is not None:  # all pixels show the slope; insets are small on any stamp
         sizes = np.full(len(labels), whole)
     options = {"device": device, "plane": plane, "profiles": own}
     for size, alike in product(np.unique(sizes[good]), (True, False)):

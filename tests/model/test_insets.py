@@ -74,7 +74,9 @@ def test_where_fits_start_nothing_is_lost(labels, noise):
 
 def test_what_a_scene_does_not_have_has_no_derivatives(labels):
     start = torch.from_numpy(labels).float()
-    _, jacobian = likelihood_of(labels).insets.image_and_jacobian(start, stamp_size=128)
+    insets = likelihood_of(labels).insets
+    _, slopes = insets.image_and_slopes(start, stamp_size=128)
+    jacobian = insets.jacobian(slopes, 128)
     star = own_labels("point")
     assert not jacobian[1, 14:].any()
     assert not np.delete(jacobian[0, 14:].numpy(), star, axis=0).any()
@@ -84,12 +86,27 @@ def test_what_a_scene_does_not_have_has_no_derivatives(labels):
 def test_derivatives_are_those_of_the_images(labels):
     insets = likelihood_of(labels).insets
     start = torch.from_numpy(labels).float()
-    image, jacobian = insets.image_and_jacobian(start, stamp_size=128)
+    image, slopes = insets.image_and_slopes(start, stamp_size=128)
+    jacobian = insets.jacobian(slopes, 128)
     assert_allclose(image, insets.images(start, stamp_size=128), atol=1e-3)
     moved = start.clone()
     moved[:, 7] += 1e-3
     change = (insets.images(moved, stamp_size=128) - image) / 1e-3
     assert_allclose(jacobian[:, 7], change, atol=0.02 * float(change.abs().max()))
+
+
+def test_products_are_those_of_whole_stamps(labels):
+    insets = likelihood_of(labels).insets
+    rng = np.random.default_rng(5)
+    weight, one, other = torch.from_numpy(rng.uniform(1, 2, size=(3, 2, 128, 128))).float()
+    images = torch.stack([one, other], dim=1)
+    _, slopes = insets.image_and_slopes(torch.from_numpy(labels).float(), stamp_size=128)
+    of_images, of_slopes = insets.products(slopes, weight, images)
+    whole = (insets.jacobian(slopes, 128) * weight[:, None]).flatten(2)
+    expected = whole @ whole.transpose(1, 2)
+    assert_allclose(of_slopes, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+    expected = whole @ images.flatten(2).transpose(1, 2)
+    assert_allclose(of_images, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_scenes_can_be_chosen(labels):

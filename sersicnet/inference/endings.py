@@ -1,0 +1,64 @@
+"""When fits end: those that have converged, and those that get no better."""
+
+__all__ = ["STALLED", "end_slow", "tolerance"]
+
+# Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
+# still have when a fit ends: it is then 0.02 errors away from the optimum.
+_TOLERANCE = 2e-4
+# The same for groups, 0.06 errors, and as a share of the cost: float32 sees no smaller decrease.
+_TOLERANCE_OF_GROUPS = 2e-3, 3e-7
+# The same where float32 finds no better place any more: 0.3 errors.
+STALLED = 0.05
+# Fits of several parts end when their cost falls by less than this in this many steps: they wander
+# along a valley of parts that the image does not hold. Groups that need many steps have members
+# that detection has missed.
+_SLOW = 0.02, 10
+_SLOW_GROUP = 0.1, 5
+
+
+def tolerance(cost, layout):
+    """Return the decrease of the cost below which fits end.
+
+    Parameters
+    ----------
+    cost : (N,) `~torch.Tensor`
+        Costs so far.
+    layout : `~sersicnet.model.layout.Layout`
+        Names of the parameters.
+
+    Returns
+    -------
+    float or (N,) `~torch.Tensor`
+    """
+    if not layout.is_group:
+        return _TOLERANCE
+    least, share = _TOLERANCE_OF_GROUPS
+    return (share * cost).clamp(min=least)
+
+
+def end_slow(number, before, cost, done, good, layout):
+    """End fits whose cost has hardly fallen in a round.
+
+    Parameters
+    ----------
+    number : int
+        Number of the step.
+    before, cost : (N,) `~torch.Tensor`
+        Costs at the begin of the round, and now.
+    done, good : (N,) bool `~torch.Tensor`
+        Fits that have ended, and those that have converged, which are changed in place.
+    layout : `~sersicnet.model.layout.Layout`
+        Names of the parameters.
+
+    Returns
+    -------
+    (N,) `~torch.Tensor`
+        Costs at the begin of the round, which may be a new one.
+    """
+    little, n_steps = _SLOW_GROUP if layout.is_group else _SLOW
+    if number % n_steps:
+        return before
+    slow = before - cost < little
+    done |= slow
+    good |= slow
+    return cost.clone()

@@ -1,0 +1,27 @@
+"""When fits end."""
+
+import torch
+
+from sersicnet.inference.endings import end_slow, tolerance
+from sersicnet.model.groups import members_layout
+from sersicnet.model.layout import SERSIC
+
+GROUP = members_layout(("sersic", "sersic"))
+
+
+def test_groups_of_a_large_cost_end_where_float32_sees_nothing():
+    cost = torch.tensor([8e3, 1e5])
+    assert tolerance(cost, SERSIC) < 1e-3
+    of_group = tolerance(cost, GROUP)
+    assert (of_group > tolerance(cost, SERSIC)).all()
+    assert of_group[1] > torch.nextafter(cost, cost + 1)[1] - cost[1]
+
+
+def test_a_round_ends_what_has_become_no_better():
+    done, good = torch.zeros(2, 2, dtype=torch.bool)
+    before = torch.tensor([10.0, 10.0])
+    cost = torch.tensor([9.0, 9.99])
+    assert end_slow(4, before, cost, done, good, GROUP) is before
+    assert not done.any()
+    assert end_slow(5, before, cost, done, good, GROUP).tolist() == cost.tolist()
+    assert done.tolist() == good.tolist() == [False, True]
