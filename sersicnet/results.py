@@ -7,7 +7,8 @@ from astropy.table import QTable
 
 from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import add_columns, check_columns
+from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.diagnostics.schema import add_columns
 from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
@@ -154,13 +155,15 @@ class SersicResults:
             raise ValueError(msg)
         return self.quantiles[self.parameters.index(name)]
 
-    def to_table(self, columns=None):
+    def to_table(self, columns=None, *, dialect="sersicnet"):
         """Return a table with one row per galaxy.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Names of the columns, in their order; by default all.
+        dialect : {"sersicnet", "sextractor", "lsst"}, optional
+            Whose names and conventions the columns have (:ref:`dialects`).
 
         Returns
         -------
@@ -168,17 +171,15 @@ class SersicResults:
             ``id`` (place in the input); for each parameter ``<p>`` (median), ``<p>_err`` (half the
             width between the 16 and 84 % quantiles), ``<p>_lo`` and ``<p>_hi`` (these quantiles),
             with units; ``ra`` and ``dec`` where the center was predicted and the cutout has a
-            celestial WCS, and ``pa`` (position angle, north through east) where ``theta`` was
-            predicted too; ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are
-            not square; ``chi2`` and ``n_pixels`` within the galaxy, for the universal network and
-            its refinements; columns of a refinement and of parts; ``flags``. Each has a description
-            and a UCD (``table[name].info``). ``meta`` says what measured them, common units, and
-            that planes are galaxies (`~sersicnet.measure.measure_image` has the keys).
+            celestial WCS, and ``pa`` (north through east) where ``theta`` was predicted too;
+            ``r_eff_pix`` and ``q_pix`` of the ellipse in pixels where pixels are not square;
+            ``chi2`` and ``n_pixels`` within the galaxy, for the universal network; columns of a
+            refinement and of parts; ``flags``. ``meta`` says what measured them, and common units.
 
         Raises
         ------
         ValueError
-            If there is no column of such a name.
+            If there is no column of such a name, or no such dialect.
         """
         table = QTable({"id": np.array(self.ids)}, meta=dict(self.meta))
         for name in self.parameters:
@@ -194,9 +195,7 @@ class SersicResults:
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
         add_columns(table, {**self.columns, "flags": self.flags}, self.parts)
-        if columns is None:
-            return table
-        return table[check_columns(columns, table.colnames)]
+        return shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
 
     def samples(self, n, *, model=None, seed=0):
         """Draw from the posteriors.

@@ -17,6 +17,7 @@ from sersicnet.cli.options import (
 )
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_image_path, check_table_path, write_table
+from sersicnet.io.hats import check_hats, write_hats
 from sersicnet.io.paths import check_inputs, check_outputs
 from sersicnet.io.tables import read_table
 from sersicnet.measure.option_values import files_of
@@ -24,6 +25,8 @@ from sersicnet.measure.options import Options
 
 __all__ = ["add_measure"]
 
+# Names of `sersicnet.diagnostics.dialects`, which imports astropy's tables.
+_DIALECTS = ("sersicnet", "sextractor", "lsst")
 # Images that are written on request.
 _IMAGES = ("model_image", "residual_image", "background_image", "segmentation_image")
 _EXAMPLE = """\
@@ -78,6 +81,21 @@ def _add_outputs(parser):
     """Add the options that are files to write."""
     parser.add_argument("-o", "--output", metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
+        "--columns", metavar="NAMES", help="columns of the table, as id,mag,r_eff; default: all"
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=_DIALECTS,
+        default=_DIALECTS[0],
+        help="whose names and conventions the columns have; default: %(default)s",
+    )
+    parser.add_argument(
+        "--hats",
+        action="store_true",
+        help="sort the table (.parquet) by its places on the sky, with a column _healpix_29 for "
+        "HATS and LSDB; needs astropy-healpix",
+    )
+    parser.add_argument(
         "--model-image", metavar="FITS", help="image of all measured galaxies to write"
     )
     parser.add_argument("--residual-image", metavar="FITS", help="IMAGE without them to write")
@@ -116,6 +134,8 @@ def _check_paths(options):
     inputs["population"] = population_file(options)
     check_inputs(inputs)
     check_table_path(options.output, "output")
+    if options.hats:
+        check_hats(options.output, "output")
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
     for name in _IMAGES:
         if outputs[name] is not None:
@@ -125,19 +145,38 @@ def _check_paths(options):
     check_outputs(outputs, inputs | {"weights": options.weights, "options": options.options})
 
 
+def _shown(options):
+    """The arguments for the columns of the table, which other outputs need as they are."""
+    columns = None
+    if options.columns is not None:
+        columns = [name.strip() for name in options.columns.split(",")]
+    for name in ("model_image", "residual_image", "regions"):
+        is_changed = columns is not None or options.dialect != _DIALECTS[0]
+        if is_changed and getattr(options, name) is not None:
+            shown = name.replace("_", "-")
+            options.parser.error(f"--{shown} needs the table without --columns and --dialect")
+    return {"columns": columns, "dialect": options.dialect}
+
+
+def _write_catalog(table, options):
+    """Write the table, sorted for HATS if that is asked for."""
+    write = write_hats if options.hats else write_table
+    write(table, options.output, overwrite=True)
+
+
 def _measure_all(paths, options):
     """Measure all images of a file, and write one table."""
     for name in (*_IMAGES, "regions"):
         if getattr(options, name) is not None:
             options.parser.error("--all-hdus writes a table and nothing else")
-    given = measuring_of(options) | {"population": options.population}
+    given = measuring_of(options) | {"population": options.population} | _shown(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)
     table, status = measure_each(
         paths, options, net=net, progress_bar=show_progress(options), **given
     )
-    write_table(table, options.output, overwrite=True)
+    _write_catalog(table, options)
     print(f"wrote {options.output}: {counted(len(table), 'source')}")
     return max(status, show_rows(table))
 
@@ -149,7 +188,7 @@ def _measure_image(options):
     from sersicnet.measure.models import check_field_model
     from sersicnet.measure.regions import write_regions
 
-    given = measuring_of(options) | {"population": options.population}
+    given = measuring_of(options) | {"population": options.population} | _shown(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)
@@ -159,12 +198,14 @@ def _measure_image(options):
     table = measure_image(
         options.image,
         net=net,
-        output=options.output,
+        output=None if options.hats else options.output,
         background_image=options.background_image,
         segmentation_image=options.segmentation_image,
         progress_bar=show_progress(options),
         **given,
     )
+    if options.hats:
+        _write_catalog(table, options)
     print(f"wrote {options.output}: {counted(len(table), 'source')}")
     _write_models(table, options)
     if options.regions is not None:

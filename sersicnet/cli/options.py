@@ -62,7 +62,7 @@ def read_named_cutouts(paths, *, hdu=None, mask_bits=None):
         try:
             check_inputs({"CUTOUT": path})
             found = read_cutouts(path, hdu=hdu, mask_bits=mask_bits)
-        except (OSError, ValueError, MemoryError) as error:
+        except (OSError, ValueError, MemoryError, ImportError) as error:
             print(f"sersicnet: {error}", file=sys.stderr)
             status = 1
             continue

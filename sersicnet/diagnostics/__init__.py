@@ -11,6 +11,8 @@ injections
     `injection_summary`: completeness and errors of galaxies that were injected into an image.
 summary
     ``summarize_rows``: a catalog in one line, for logs.
+dialects
+    Tables with the names and conventions of SExtractor and LSST.
 columns, ranks
     What these share: columns as plain arrays, and the rank of the truth among samples.
 """

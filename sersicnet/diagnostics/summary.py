@@ -1,5 +1,6 @@
 """How many rows of a catalog have no result, and how many have each flag: for logs."""
 
+import astropy.units as u
 import numpy as np
 
 from sersicnet._words import counted
@@ -7,6 +8,10 @@ from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, to_floats
 
 __all__ = ["count_flags", "summarize_counts", "summarize_rows", "without_result"]
+
+# The same parameters in tables of other dialects.
+_IN_DIALECTS = {"MAG_MODEL": u.ABmag, "SPHEROID_SERSICN": None}
+_IN_DIALECTS |= {"sersicFlux": u.nJy, "sersic_index": None}
 
 
 def without_result(table):
@@ -20,7 +25,7 @@ def without_result(table):
     Returns
     -------
     (N,) bool `~numpy.ndarray`
-        Where all of the parameters are NaN.
+        Where all of the parameters are NaN; nowhere, if there is none of them.
 
     Examples
     --------
@@ -30,10 +35,11 @@ def without_result(table):
     >>> without_result(Table({"mag": [20.0, np.nan], "q": [0.5, np.nan]}))
     array([False,  True])
     """
-    lost = np.ones(len(table), bool)
-    for name, parameter in PARAMETERS.items():
-        if name in table.colnames:
-            lost &= np.isnan(to_floats(table[name], parameter.unit))
+    units = {name: parameter.unit for name, parameter in PARAMETERS.items()} | _IN_DIALECTS
+    known = [name for name in units if name in table.colnames]
+    lost = np.full(len(table), bool(known))
+    for name in known:
+        lost &= np.isnan(to_floats(table[name], units[name]))
     return lost
 
 

@@ -12,6 +12,8 @@ missions, zeropoints
     Zero points in headers, mission by mission.
 fits_files, paths
     FITS files with clear errors, and paths that choose a part of a file.
+celestial
+    The WCS of an image.
 hdus
     Which of several images of a file is read: ``file.fits[2]``.
 extensions
@@ -20,10 +22,14 @@ psf_files, psf_sampling
     `read_psf`: the PSF of a file; what its header says of its pixels.
 memory
     One error for too little memory, with a name.
+lsst_files, lsst_psf, psfex, psf_places, pixel_areas, roman
+    What the archives of LSST, HSC, Euclid, JWST and Roman hold in a way of their own.
 files
     `atomic_path`: a file that appears when it is complete. `write_table`.
 tables
     `read_table`: tables of any format, with catalogs of SExtractor.
+hats
+    `write_hats`: Parquet that is sorted for HATS (LSDB).
 weights
     `read_weights`, `write_weights`: safetensors with metadata. `list_pretrained`: the weights
     that are shipped.
@@ -43,6 +49,7 @@ _HOMES = {
     "read_weights": "weights",
     "write_cutout": "cutouts",
     "write_cutouts": "cutouts",
+    "write_hats": "hats",
     "write_table": "files",
     "write_weights": "weights",
 }
@@ -59,6 +66,7 @@ __all__ = [
     "read_weights",
     "write_cutout",
     "write_cutouts",
+    "write_hats",
     "write_table",
     "write_weights",
 ]

@@ -2,7 +2,6 @@
 
 import numpy as np
 from astropy.wcs import WCS
-from scipy.spatial import cKDTree
 
 from sersicnet.io.fits_files import read_pixels
 
@@ -40,6 +39,8 @@ class NearestPSF:
     kind = "one of stamps at places of the image"
 
     def __init__(self, stamps, places):
+        from scipy.spatial import cKDTree  # not with each import of the package
+
         stamps = np.asarray(stamps)
         places = np.asarray(places, dtype=float)
         sums = stamps.sum(axis=(1, 2))

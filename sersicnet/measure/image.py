@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from sersicnet.diagnostics.dialects import check_dialect, shown_table
 from sersicnet.estimator import SersicNet
 from sersicnet.inference.predict import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
@@ -14,13 +15,15 @@ from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import INFER, check_population, with_population
 from sersicnet.measure.psf_stage import with_psf
+from sersicnet.measure.shown import check_shown
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["infer_population", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
-_OWN = ("net", "population", "output", "background_image", "segmentation_image", "progress_bar")
+_OWN = ("net", "population", "output", "columns", "dialect")
+_OWN += ("background_image", "segmentation_image", "progress_bar")
 
 
 @takes_options
@@ -30,6 +33,8 @@ def measure_image(
     net=None,
     population=None,
     output=None,
+    columns=None,
+    dialect="sersicnet",
     background_image=None,
     segmentation_image=None,
     progress_bar=False,
@@ -59,6 +64,11 @@ def measure_image(
         File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
         ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces
         another.
+    columns : sequence of str, optional
+        Names of the columns of the table, in their order; by default all.
+    dialect : {"sersicnet", "sextractor", "lsst"}, optional
+        Whose names and conventions the columns have (:ref:`dialects`). What is made from a catalog
+        later, such as images of models, needs our own names.
     background_image : path, optional
         FITS file to which the sky is written that is subtracted.
     segmentation_image : path, optional
@@ -94,10 +104,10 @@ def measure_image(
     Raises
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
-        If an argument is unknown or impossible, a file that is read would be overwritten, the
-        image has no usable pixel, or no row of ``catalog`` is in it. If the image has no PSF, and
-        fewer than five stars to make one from. If a file is damaged, or cut while it is read; the
-        message names it.
+        If an argument is unknown or impossible, there will be no such column, a file that is read
+        would be overwritten, the image has no usable pixel, or no row of ``catalog`` is in it. If
+        the image has no PSF, and fewer than five stars to make one from. If a file is damaged, or
+        cut while it is read; the message names it.
     MemoryError
         If there is too little memory; the message names the image.
 
@@ -122,11 +132,13 @@ def measure_image(
         raise ValueError(msg)
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
+    check_dialect(dialect)
     population = check_population(population)
     net = open_net(net)
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement, population)
+        check_shown(measurement, columns, dialect)
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
@@ -142,6 +154,7 @@ def measure_image(
             write_segmentation(measurement, sky, Path(segmentation_image))
     table.meta |= sky.describe() | found
     log_results(table)
+    table = shown_table(table, columns, dialect)
     if output is not None:
         write_table(table, output, overwrite=True)
     return table

@@ -40,7 +40,7 @@ from sersicnet.measure.catalog import (
     finish_table,
     outside,
 )
-from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
+from sersicnet.measure.columns import blank_table, source_columns
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
@@ -54,19 +54,19 @@ from sersicnet.measure.neighbors import Drawn, Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
-from sersicnet.measure.pixels import has_one_pixel_scale, pixels_at
+from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.positions import with_positions
 from sersicnet.measure.psf import FieldPSF
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
 from sersicnet.measure.segments import open_segments
+from sersicnet.measure.shown import columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
-from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["Measurement", "open_measurement"]
 
@@ -184,7 +184,7 @@ class Measurement:
         return self.n_passes > 1 and passes.fits_neighbors(self.options)
 
     @property
-    def _judged(self):
+    def judged(self):
         """Whether the network's models are compared with the image."""
         return isinstance(self.net.network_, PosteriorNetwork)
 
@@ -296,16 +296,7 @@ class Measurement:
             The catalog that `~sersicnet.measure.measure_image` returns, with its warnings.
         """
         nowhere = outside(self.positions, self.field.data.shape)
-        columns = catalog_columns(
-            self.net.parameters_,
-            self.options.refine,
-            judged=self._judged,
-            population=self.population is not None,
-            grouped=grouping(self) is not None,
-            unit=self.field.unit,
-            celestial=celestial(self.field.wcs) is not None,
-            one_pixel_scale=has_one_pixel_scale(self.field, self.options.pixel_scale),
-        )
+        columns = columns_of(self)
         table = vstack([*tables, self.blank_rows(nowhere)])
         known = {"numbered": self.field.segments is not None, "group": grouping(self)}
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
@@ -317,7 +308,7 @@ class Measurement:
 
     def blank_rows(self, rows):
         """Return the table of rows of the given catalog that are not in the image."""
-        options = {"judged": self._judged, "population": self.population is not None}
+        options = {"judged": self.judged, "population": self.population is not None}
         options |= {"refine": self.options.refine, "joint": self.joint}
         columns = source_columns(self.net.parameters_, **options)
         table = blank_table(columns, len(rows))

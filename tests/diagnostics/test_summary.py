@@ -19,6 +19,12 @@ def test_rows_without_a_result_have_no_parameter():
     np.testing.assert_array_equal(without_result(table), [False, False, True])
 
 
+def test_tables_in_other_words():
+    table = QTable({"sersicFlux": [1.0, np.nan] * u.nJy, "id": [1, 2]})
+    np.testing.assert_array_equal(without_result(table), [False, True])
+    np.testing.assert_array_equal(without_result(table["id",]), [False, False])
+
+
 def test_all_flags_are_counted():
     flags = np.array([int(flag) for flag in Flags] + [int(Flags.LOW_SNR), 0])
     text = summarize_rows(flags, np.zeros(len(flags), bool))

@@ -1,5 +1,6 @@
 """Files as archives write them: magnitude, noise, mask and PSF (helpers/archives)."""
 
+import bz2
 import inspect
 import warnings
 
@@ -112,6 +113,13 @@ def test_sip_coefficients_that_a_drizzled_image_inherits_do_not_count(make, capl
         cutout = read_cutout(path)
     assert cutout.wcs.sip is None
     assert "its SIP coefficients are not used, as CTYPE does not end with -SIP" in caplog.text
+
+
+def test_a_frame_of_sdss_that_is_compressed(make, tmp_path):
+    path = make("sdss_frame")["image"]
+    packed = tmp_path / "frame.fits.bz2"
+    packed.write_bytes(bz2.compress(path.read_bytes()))
+    np.testing.assert_array_equal(read_cutout(packed).data, read_cutout(path).data)
 
 
 def test_a_zero_point_of_lsst_that_changes_over_the_image(make):

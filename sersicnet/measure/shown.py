@@ -1,0 +1,52 @@
+"""The catalog of an image as the user wants it: some columns, with the names of a dialect."""
+
+from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.measure.columns import blank_table, catalog_columns
+from sersicnet.measure.groups import grouping
+from sersicnet.measure.pixels import has_one_pixel_scale
+from sersicnet.preprocessing.pixels import celestial
+
+__all__ = ["check_shown", "columns_of"]
+
+
+def columns_of(measurement):
+    """Return the columns of the catalog of an image, which its call determines.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+    """
+    return catalog_columns(
+        measurement.net.parameters_,
+        measurement.options.refine,
+        judged=measurement.judged,
+        population=measurement.population is not None,
+        grouped=grouping(measurement) is not None,
+        unit=measurement.field.unit,
+        celestial=celestial(measurement.field.wcs) is not None,
+        one_pixel_scale=has_one_pixel_scale(measurement.field, measurement.options.pixel_scale),
+    )
+
+
+def check_shown(measurement, columns, dialect):
+    """Raise ValueError, before hours of work, if columns will not be there.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    columns, dialect
+        As in `~sersicnet.measure.measure_image`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dialect, or no column of such a name.
+    """
+    empty = blank_table(columns_of(measurement), 0)
+    shown_table(empty, columns, dialect, pixel_scale=measurement.pixel_scale)

@@ -1,0 +1,94 @@
+"""Tables with the names and conventions of SExtractor and LSST."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+from numpy.testing import assert_allclose
+
+from sersicnet.diagnostics.dialects import lsst_ellipse, shown_table, to_dialect
+
+SCALE = 0.2
+
+
+@pytest.fixture
+def table():
+    """Two galaxies, of which the second was not measured."""
+    values = {"id": np.array([7, 8]), "x_0": [10.0, np.nan] * u.pix, "y_0": [20.0, np.nan] * u.pix}
+    values |= {"mag": [21.0, np.nan] * u.ABmag, "mag_err": [0.05, np.nan] * u.mag}
+    values |= {"r_eff": [0.6, np.nan] * u.arcsec, "r_eff_err": [0.02, np.nan] * u.arcsec}
+    values |= {"n": np.array([1.5, np.nan]), "n_err": np.array([0.1, np.nan])}
+    values |= {"q": np.array([0.5, np.nan]), "q_err": np.array([0.03, np.nan])}
+    values |= {"theta": [30.0, np.nan] * u.deg, "theta_err": [2.0, np.nan] * u.deg}
+    values |= {"ra": [150.0, 150.1] * u.deg, "dec": [2.0, 2.1] * u.deg, "flags": np.array([0, 4])}
+    made = QTable(values, meta={"PIXSCALE": SCALE})
+    made["mag"].info.description = "magnitude"
+    return made
+
+
+def test_sextractor(table):
+    named = to_dialect(table, "sextractor")
+    assert named["XMODEL_IMAGE"][0] == 11 * u.pix
+    assert_allclose(named["SPHEROID_REFF_IMAGE"][0].to_value(u.pix), 3.0)
+    assert_allclose(named["SPHEROID_REFFERR_IMAGE"][0].to_value(u.pix), 0.1)
+    assert named["MAG_MODEL"][0] == 21 * u.ABmag
+    assert named["MAG_MODEL"].info.description == "magnitude"
+    assert named["NUMBER"].tolist() == [7, 8]
+    assert "flags" in named.colnames
+    assert np.isnan(named["SPHEROID_REFF_IMAGE"][1])
+    assert "x_0" in table.colnames
+
+
+def test_lsst(table):
+    named = to_dialect(table, "lsst")
+    assert_allclose(named["sersicFlux"][0].to_value(u.nJy), 10 ** (0.4 * 10.4))
+    assert_allclose(named["sersicFluxErr"][0] / named["sersicFlux"][0], 0.05 * 0.921, rtol=1e-3)
+    x, y = (named[f"sersic_reff_{axis}"][0].to_value(u.pix) for axis in "xy")
+    product = named["sersic_rho"][0] * x * y
+    minor, major = np.sqrt(np.linalg.eigvalsh([[x**2, product], [product, y**2]]))
+    assert_allclose([minor, major], [1.5, 3.0])
+    assert_allclose(named["sersic_x"][0].value, 10)
+    assert named["objectId"].tolist() == [7, 8]
+    assert not {"r_eff", "q", "theta", "mag", "theta_err", "mag_err"} & set(named.colnames)
+    assert np.isnan(named["sersic_rho"][1])
+
+
+def test_errors_of_the_ellipse_of_lsst(table):
+    """They agree with the scatter of ellipses whose axes and angles scatter by their errors."""
+    named = to_dialect(table, "lsst")
+    rng = np.random.default_rng(1)
+    draws = [rng.normal(3.0, 0.1, 20_000), rng.normal(0.5, 0.03, 20_000)]
+    draws.append(np.radians(rng.normal(30.0, 2.0, 20_000)))
+    for name, values in zip(("reff_x", "reff_y", "rho"), lsst_ellipse(*draws), strict=True):
+        error = u.Quantity(named[f"sersic_{name}Err"])[0].value
+        assert_allclose(error, values.std(), rtol=0.05)
+
+
+def test_ellipses_of_pixels_that_are_not_square(table):
+    table["r_eff_pix"] = [4.0, np.nan] * u.pix
+    table["q_pix"] = np.array([0.4, np.nan])
+    named = to_dialect(table, "lsst")
+    assert_allclose(named["sersic_reff_x"][0].value, lsst_ellipse(4.0, 0.4, np.radians(30))[0])
+    named = to_dialect(table, "sextractor")
+    assert_allclose(named["SPHEROID_REFF_IMAGE"][0].value, 4.0)
+    assert_allclose(named["SPHEROID_ASPECT_IMAGE"][0], 0.4)
+
+
+def test_columns_have_the_names_of_the_dialect(table):
+    assert shown_table(table, ["n", "id"], "sersicnet").colnames == ["n", "id"]
+    names = ["objectId", "sersic_index", "flags"]
+    assert shown_table(table, names, "lsst").colnames == names
+    with pytest.raises(ValueError, match=r"columns=\['mag'\]: there is no column 'mag'"):
+        shown_table(table, ["mag"], "lsst")
+
+
+def test_unknown_dialects_and_scales(table):
+    with pytest.raises(ValueError, match="dialect='galfit' must be one of 'sersicnet', 'sextr"):
+        to_dialect(table, "galfit")
+    del table.meta["PIXSCALE"]
+    with pytest.raises(ValueError, match=r"pixel_scale is not known \(neither given nor PIXSCALE"):
+        to_dialect(table, "lsst")
+    assert to_dialect(table, "sersicnet") is table
+    assert (
+        "n" in to_dialect(table["n", "n_err"], "sextractor", pixel_scale=None).colnames[0].lower()
+    )

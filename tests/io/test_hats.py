@@ -1,0 +1,59 @@
+"""Parquet files that HATS can be made of."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
+
+from sersicnet.io.hats import HEALPIX_COLUMN, check_hats, healpix_sorted, write_hats
+
+
+def positions(n_rows=50, names=("ra", "dec")):
+    rng = np.random.default_rng(1)
+    columns = {names[0]: rng.uniform(0, 360, n_rows), names[1]: rng.uniform(-90, 90, n_rows)}
+    table = QTable({name: values * u.deg for name, values in columns.items()})
+    table["id"] = np.arange(n_rows)
+    return table
+
+
+@pytest.mark.parametrize("names", [("ra", "dec"), ("coord_ra", "coord_dec")])
+def test_rows_are_sorted_by_their_pixels(names):
+    healpix = pytest.importorskip("astropy_healpix")
+    table = positions(names=names)
+    ordered = healpix_sorted(table)
+    assert ordered.colnames[0] == HEALPIX_COLUMN
+    index = np.asarray(ordered[HEALPIX_COLUMN])
+    assert index.dtype == np.int64
+    assert np.all(np.diff(index) >= 0)
+    lon, lat = healpix.healpix_to_lonlat(index, 2**29, order="nested")
+    np.testing.assert_allclose(lon.to_value(u.deg), ordered[names[0]].value, atol=1e-5)
+    np.testing.assert_allclose(lat.to_value(u.deg), ordered[names[1]].value, atol=1e-5)
+    assert sorted(ordered["id"]) == table["id"].tolist()
+
+
+def test_rows_without_a_position():
+    pytest.importorskip("astropy_healpix")
+    table = positions(3)
+    table["ra"][1] = np.nan
+    with pytest.warns(AstropyUserWarning, match="1 row without a position on the sky cannot be"):
+        assert len(healpix_sorted(table)) == 2
+    with pytest.raises(ValueError, match="HATS needs ra and dec: the table has none"):
+        healpix_sorted(table["ra", "id"])
+
+
+def test_a_file(tmp_path):
+    pytest.importorskip("astropy_healpix")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_hats(positions(), tmp_path / "catalog.parquet")
+    schema = parquet.read_schema(tmp_path / "catalog.parquet")
+    assert schema.names[0] == HEALPIX_COLUMN
+    assert str(schema.types[0]) == "int64"
+
+
+def test_files_that_cannot_be_written(monkeypatch):
+    with pytest.raises(ValueError, match=r"output='a\.fits' must end in \.parquet: HATS is"):
+        check_hats("a.fits", "output")
+    monkeypatch.setattr("sersicnet.io.hats.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="HATS needs astropy-healpix: pip install"):
+        check_hats("a.parquet")
