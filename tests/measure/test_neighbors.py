@@ -130,11 +130,13 @@ def test_what_still_moves_is_told(field, net, once):
 
 @pytest.mark.parametrize("measured", ["often", "joint"])
 def test_what_is_alone_is_measured_once(measured, once, request):
-    """To the bit; and that two touch is still told."""
+    """To the bit (to rounding where fewer are fitted with it); and that two touch is still told."""
     table = request.getfixturevalue(measured)
     alone = np.flatnonzero(once["x_0"].value > 150)
+    rtol = 1e-4 if measured == "joint" else 0
     for name in once.colnames:
-        assert_array_equal(np.asarray(once[name])[alone], np.asarray(table[name])[alone])
+        values = np.asarray(table[name])[alone]
+        assert_allclose(np.asarray(once[name])[alone], values, rtol=rtol)
     blended = (once["flags"] & int(Flags.BLENDED)) != 0
     assert blended.sum() >= 2
     assert (table["flags"][blended] & int(Flags.BLENDED)).all()
