@@ -75,14 +75,14 @@ def main(arguments=None):
                 return
 
 
-def draw_galaxy(number, seed):
+def draw_galaxy(number, seed, side=SIDE):
     """Draw a galaxy of `benchmarks.bulge_disk`, or a bright nucleus."""
-    galaxy = simulate(1, seed=[seed, number])
+    galaxy = simulate(1, seed=[seed, number], side=side)
     if number % _NUCLEI == 0:
         rng = np.random.default_rng([seed, number, 1])
-        transform = psf_transform(torch.from_numpy(galaxy["psf"]), SIDE)
+        transform = psf_transform(torch.from_numpy(galaxy["psf"]), side)
         profiles = PROFILES["point+exp"]
-        options = {"profiles": profiles, "stamp_size": SIDE}
+        options = {"profiles": profiles, "stamp_size": side}
         image = scene_images(torch.from_numpy(NUCLEUS)[None], transform, **options).numpy()
         galaxy["data"] = image + rng.standard_normal(image.shape)
         galaxy["model"] = np.array(["point+exp"])

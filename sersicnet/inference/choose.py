@@ -4,8 +4,9 @@ import numpy as np
 
 from sersicnet.flags import Flags
 from sersicnet.inference.chosen import ChoiceDensity, mixed_quantiles
+from sersicnet.inference.composites import Composite
 from sersicnet.inference.constraints import Constraints
-from sersicnet.inference.evidence import model_probabilities
+from sersicnet.inference.evidence import known_probabilities, model_probabilities
 from sersicnet.inference.fits import BatchStart, fit_batch
 from sersicnet.inference.misfit import judge
 from sersicnet.model.choice import ModelChoice, column_name
@@ -64,7 +65,9 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
     """
     network = posterior, quantiles, stamps, psfs
     if not isinstance(model, ModelChoice):
-        return refinement(*network, constraints=known_of(model, numbers), **options)
+        constraints = known_of(model, numbers)
+        fits = _fits_of_parts(refinement, constraints, *network[1:], **options)
+        return refinement(*network, constraints=constraints, fits=fits, **options)
     known = {}
     for name in model.models:
         known[name] = known_of(Model(name), numbers)
@@ -78,27 +81,42 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
         fits[name] = found.with_evidence()
     odds = np.array(list(model.odds.values()))
     evidence = np.stack([fits[name].normal.log_evidence for name in known], axis=1)
+    rough = np.stack([fits[name].normal.rough for name in known], axis=1)
     likely = model_probabilities(np.nan_to_num(evidence, nan=-np.inf), odds)
+    shown = np.empty_like(evidence)
     answers = {}
     for number, (name, constraints) in enumerate(known.items()):
         own = {"constraints": constraints, "fits": fits[name]}
         own["share"] = np.nan_to_num(_MARGIN * likely[:, number], nan=1.0)
         found = refinement(*network, **own, **options)
-        columns = {"log_evidence": evidence[:, number]} | found[2]  # of draws, if there are some
-        answers[name] = (*found[:2], columns, found[3])
+        answers[name] = found
+        shown[:, number] = np.where(rough[:, number], np.nan, evidence[:, number])
+        if "log_evidence" in found[2]:
+            rough[:, number] = (found[3] & int(Flags.LOW_ESS)) != 0
+            shown[:, number] = found[2]["log_evidence"]
+    evidence = np.where(np.isnan(shown), evidence, shown)
+    probability = known_probabilities(evidence, rough, odds)
     measured = np.isfinite(quantiles).all(axis=(0, 1))
-    return _compared(answers, model, stamps.frame, measured, options["seed"])
+    lost = measured & rough.any(axis=1) & np.isnan(probability).any(axis=1)
+    found = probability, shown, lost
+    return _compared(answers, *found, stamps.frame, measured, options["seed"])
 
 
-def _compared(answers, model, frame, measured, seed):
+def _fits_of_parts(refinement, constraints, *network, pixels, device, **_):
+    """Return fits of several parts that start from those of one Sersic profile, else None."""
+    if not isinstance(constraints, Composite) or len(constraints.model.combination.parts) < 2:
+        return None
+    options = {"prior": getattr(refinement, "prior", True), "device": device}
+    start = BatchStart.of(*network)
+    start = start.moved_to(fit_batch(*network, pixels, start=start, **options))
+    return fit_batch(*network, pixels, constraints=constraints, start=start, **options)
+
+
+def _compared(answers, probability, evidence, lost, frame, measured, seed):
     """Return posterior, quantiles, columns and flags over all models."""
     posteriors, _, tables, flags = zip(*answers.values(), strict=True)
     densities = dict(zip(answers, posteriors, strict=True))
     columns = dict(zip(answers, tables, strict=True))
-    evidence = np.stack([own["log_evidence"] for own in tables], axis=1)
-    lost = (np.bitwise_or.reduce(flags) & int(Flags.LOW_ESS)) != 0
-    odds = np.array(list(model.odds.values()))
-    probability = model_probabilities(np.where(lost[:, None], np.nan, evidence), odds)
     known = np.isfinite(probability).all(axis=1)
     best = np.where(known, np.nan_to_num(probability).argmax(axis=1), 0)
     posterior = ChoiceDensity(probability, best, densities)

@@ -26,6 +26,9 @@ LAYOUTS = {
 }
 # Shares of the first part in the light that fits start from.
 _SHARES = (0.05, 0.3, 0.7)
+# The same of a bulge that starts as the single profile: so the fit of both is not worse than that
+# of one, as where the index of that is below 1.
+_MOST_OF_IT = 0.9
 # The least and the largest one where the light of a part is known.
 _SHARE_LIMITS = (0.02, 0.98)
 # Radii of bulge and disk that fits start from, over that of a single Sersic profile: those of
@@ -144,10 +147,12 @@ class Composite(Rows):
             shares = _shares(labels, scene)
             swapped = self._are_swapped()[:, None]
             ways = [(share, swapped) for share in shares]
-            if not self.model.combination.is_ordered:  # the larger part may be the other one
-                ways.append((shares[len(shares) // 2], ~swapped))
             roles = _ROLES[self.model.name]
             starts = []
+            if not self.model.combination.is_ordered:  # the larger part may be the other one
+                ways.append((shares[len(shares) // 2], ~swapped))
+            elif shares is _SHARES and roles[0] == "bulge":
+                starts.append(_divided(labels, parts, ("whole", "disk"), _MOST_OF_IT))
             for share, turned in ways:
                 straight = _divided(labels, parts, roles, share)
                 starts.append(

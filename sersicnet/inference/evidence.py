@@ -10,15 +10,19 @@ from sersicnet.inference.mixtures import StudentMixture, bounded_covariance
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_density
 
-__all__ = ["NormalEvidence", "laplace_evidence", "model_probabilities"]
+__all__ = ["NormalEvidence", "known_probabilities", "laplace_evidence", "model_probabilities"]
 
 # Effective draws of the prior times the normal likelihood, without any image: their evidence is
 # known to 0.1. Draws in a round, and rounds.
 _ESS = 100
 _DRAWS = 256
 _ROUNDS = 6
-# Fewer effective draws know no evidence.
+# Fewer effective draws know an evidence roughly only.
 _FEWEST = 10
+# The logarithm of an evidence that is known roughly is wrong by less than this, and may change the
+# probability of no model by more than the second number.
+_ROUGHLY = 10.0
+_CHANGE = 0.01
 # Share and width of the broad tail of the first draws.
 _TAIL = 0.25
 _WIDER = 2.0
@@ -33,7 +37,9 @@ class NormalEvidence:
     Attributes
     ----------
     log_evidence : (N,) `~numpy.ndarray`
-        NaN where there is no fit, or too few draws count.
+        NaN where there is no fit.
+    rough : (N,) bool `~numpy.ndarray`
+        Whether too few draws count for more than a rough value.
     rows : (R,) int `~numpy.ndarray`
         Galaxies with a fit.
     proposals : list of StudentMixtures
@@ -41,6 +47,7 @@ class NormalEvidence:
     """
 
     log_evidence: np.ndarray
+    rough: np.ndarray
     rows: np.ndarray
     proposals: list
 
@@ -95,8 +102,10 @@ def laplace_evidence(modes, scene):
     for name in ("mean", "covariance", "slope", "fisher", "log_likelihood"):
         own[name] = torch.from_numpy(getattr(modes, name)[rows, best[rows]]).double()
     target = _NormalPosteriors(scene[rows], **own)
-    found[rows], proposals = _integrated(target, _first(own["mean"], own["covariance"]))
-    return NormalEvidence(found, rows, proposals)
+    rough = np.zeros(len(modes), dtype=bool)
+    first = _first(own["mean"], own["covariance"])
+    found[rows], rough[rows], proposals = _integrated(target, first)
+    return NormalEvidence(found, rough, rows, proposals)
 
 
 def _first(mean, covariance):
@@ -108,12 +117,13 @@ def _first(mean, covariance):
 
 
 def _integrated(target, first):
-    """Return logarithms of integrals, (N,), and mixtures fitted to the densities.
+    """Return logarithms of integrals, whether they are rough, (N,), and fitted mixtures.
 
     This is adaptive importance sampling, as `~sersicnet.inference.sample` does it for one galaxy;
     each galaxy is done when enough of its draws count.
     """
     evidence = np.full(len(first.mean), np.nan)
+    rough = np.zeros(len(evidence), dtype=bool)
     fitted = [None] * len(evidence)
     left = np.arange(len(evidence))
     proposals = [first]
@@ -132,8 +142,8 @@ def _integrated(target, first):
         log_weights = torch.where(counted[:, None], log_weights, 0.0)
         ess = 1 / torch.softmax(log_weights, dim=1).square().sum(dim=1)
         proposals.append(fitted_mixtures(values, log_weights))
-        known = ~counted | (ess >= _FEWEST)  # none counts outside of the prior
-        evidence[left] = torch.where(known, total, torch.nan).numpy()
+        evidence[left] = total.numpy()
+        rough[left] = (counted & (ess < _FEWEST)).numpy()  # none counts outside of the prior
         for place, row in enumerate(left):
             fitted[row] = proposals[-1][place]
         more = (counted & (ess < _ESS)).nonzero()[:, 0]
@@ -142,7 +152,7 @@ def _integrated(target, first):
         values = values[more]
         log_targets = log_targets[more]
         proposals = [each[more] for each in proposals]
-    return evidence, fitted
+    return evidence, rough, fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +182,44 @@ class _NormalPosteriors:
         prior = log_density(self.scene[rows], values.flatten(0, 1)).view(-1, n_draws)
         found = self.log_likelihood[:, None] + change + prior
         return torch.where(found.isnan(), -torch.inf, found)
+
+
+def known_probabilities(log_evidence, rough, odds):
+    """Return probabilities of models, where what is known of the evidences is enough.
+
+    Parameters
+    ----------
+    log_evidence : (N, M) `~numpy.ndarray`
+        Logarithms of the evidences of N galaxies.
+    rough : (N, M) bool `~numpy.ndarray`
+        Those that are known roughly only: they may be wrong by 10.
+    odds : (M,) `~numpy.ndarray`
+        Prior odds of the models.
+
+    Returns
+    -------
+    (N, M) `~numpy.ndarray`
+        All NaN where a rough evidence could change a probability by more than 0.01.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.inference.evidence import known_probabilities
+    >>> rough = np.array([[False, True]])
+    >>> known_probabilities(np.array([[-90.0, -5000.0]]), rough, np.ones(2))
+    array([[1., 0.]])
+    >>> known_probabilities(np.array([[-90.0, -95.0]]), rough, np.ones(2))
+    array([[nan, nan]])
+    """
+    probability = model_probabilities(log_evidence, odds)
+    known = np.ones(len(probability), dtype=bool)
+    for number in range(rough.shape[1]):
+        for change in (-_ROUGHLY, _ROUGHLY):
+            other = log_evidence.copy()
+            other[:, number] += np.where(rough[:, number], change, 0.0)
+            moved = np.abs(model_probabilities(other, odds) - probability)
+            known &= moved.max(axis=1) <= _CHANGE
+    return np.where(known[:, None], probability, np.nan)
 
 
 def model_probabilities(log_evidence, odds):

@@ -161,6 +161,8 @@ def _best_fit(likelihood, starts, scene, prior):
     rows = np.tile(np.arange(n), len(starts))
     race = Race(n) if len(starts) > 1 else None
     ends = _optimize(likelihood, labels, scene[rows], prior, race)
+    if race is not None:
+        _go_on(likelihood, scene, prior, ends, race.unfinished(ends))
     shape = len(starts), n
     modes = {"log_likelihood": likelihood.log_sky_volume - 0.5 * ends["chi2"].view(shape)}
     for name in ("mean", "covariance", "cost", "slope", "fisher"):
@@ -170,6 +172,19 @@ def _best_fit(likelihood, starts, scene, prior):
     best = {name: values[chosen] for name, values in ends.items()}
     fitted = _with_images(likelihood, labels[chosen], scene, best)
     return fitted, {name: values.transpose(0, 1) for name, values in modes.items()}
+
+
+@torch.no_grad()
+def _go_on(likelihood, scene, prior, ends, places):
+    """Fit on from some of the ends, which are changed in place."""
+    rows = places % len(likelihood)
+    if not len(rows):
+        return
+    own = scene[rows]
+    found = _optimize(likelihood[rows], own.labels(ends["mean"][places]), own, prior)
+    better = found["converged"]
+    for name, values in found.items():
+        ends[name][places[better]] = values[better]
 
 
 @torch.no_grad()
@@ -242,7 +257,7 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         damping.clamp_(1e-6, 1e8)
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
-        good[active[stalled]] = decrement[stalled] < STALLED
+        good[active[stalled]] = (decrement[stalled] < STALLED) | (race is not None)
     return _ended(scene, values, state, n_iter, good)
 
 

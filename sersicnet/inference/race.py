@@ -67,6 +67,28 @@ class Race:
         good |= small & ~done
         done |= small
 
+    def unfinished(self, ends):
+        """Return which fits go on, as the start that has won has no optimum.
+
+        Of such a galaxy, it is the best one with an optimum, which is known roughly, if any has.
+
+        Parameters
+        ----------
+        ends : dict of `~torch.Tensor`
+            ``cost`` of all fits, (M * N,), and whether they have ``converged``.
+
+        Returns
+        -------
+        (R,) int `~torch.Tensor`
+        """
+        cost = ends["cost"].nan_to_num(nan=torch.inf).view(-1, self.n_galaxies)
+        optima = torch.where(ends["converged"].view_as(cost), cost, torch.inf)
+        known = optima.isfinite().any(dim=0)
+        won = cost.argmin(dim=0)
+        chosen = torch.where(known, optima.argmin(dim=0), won)
+        rows = (~known | (chosen != won)).nonzero()[:, 0]
+        return chosen[rows] * self.n_galaxies + rows
+
     def _distances(self, values, curvature, leader):
         """Squared distances from the best fit of each galaxy, in its errors, (M * N,)."""
         n = self.n_galaxies

@@ -5,13 +5,14 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
+import torch
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import NOISE, draw_parts, labels_of, make_cutout
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model
 from sersicnet.flags import Flags
-from sersicnet.inference import ImportanceSampling, LevenbergMarquardt, choose
+from sersicnet.inference import ImportanceSampling, LevenbergMarquardt, choose, refine, sample
 from sersicnet.inference.fits import fit_batch
 from sersicnet.model.choice import AUTO
 
@@ -164,6 +165,48 @@ def test_too_few_draws_give_no_probability(net, galaxies):
         assert np.isnan(found.columns[name][0])
     assert found.columns["model"][0] == ""
     assert np.isfinite(found.median("mag")[0])
+
+
+def test_few_draws_are_enough_where_a_model_is_far_better(net, galaxies):
+    """The first one is a large galaxy: no error of an evidence makes it a star."""
+    few = ImportanceSampling(ess=256, max_samples=256, min_ess=256)
+    found = net.predict(galaxies[:1], model=Model.auto(("point", "sersic")), refine=few)
+    assert found.columns["model"][0] == "sersic"
+    assert found.columns["prob_sersic"][0] > 0.99
+    assert found.flags[0] & int(Flags.LOW_ESS)  # of the draws that the row shows
+
+
+def test_a_model_alone_is_fitted_as_among_others(chosen, net, galaxies):
+    """Both start from the fit of one Sersic profile; their stamps may differ."""
+    alone = net.predict(galaxies[2:3], model="sersic+exp")
+    for name in ("mag_bulge", "mag_disk", "r_eff_bulge", "r_eff_disk"):
+        apart = alone.columns[name][0] - chosen.columns[name][2]
+        assert abs(apart) < 0.5 * alone.columns[f"{name}_err"][0]
+
+
+def test_the_evidence_of_two_parts_is_that_of_quadrature(net, monkeypatch):
+    """A faint galaxy of known shape, of which light and share are free."""
+    faint = labels_of(log_flux=1.9, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
+    disk = labels_of(log_flux=2.0, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
+    cutout = draw_parts(faint + disk, ("sersic", "sersic"), size=32, seed=5)
+    known = {"r_eff_bulge": 0.1, "n_bulge": 3, "q_bulge": 0.8, "theta_bulge": 30}
+    known |= {"r_eff_disk": 0.35, "q_disk": 0.5, "theta_disk": 50, "x_0": 15.8, "y_0": 15.3}
+    targets = []
+
+    def keep(target, proposals, **options):
+        targets.append(target)
+        return sample(target, proposals, **options)
+
+    monkeypatch.setattr(refine, "sample", keep)
+    found = net.predict(cutout, model=Model("sersic+exp", fixed=known), refine="importance")
+    best = np.log10(10**1.9 + 10**2.0)
+    flux = torch.linspace(best - 0.3, best + 0.3, 41, dtype=torch.float64)
+    share = torch.linspace(-12, 12, 41, dtype=torch.float64)
+    points = torch.cartesian_prod(flux, share)
+    assert targets[0].scene.layout.free == ("log_flux", "share")
+    step = (flux[1] - flux[0]) * (share[1] - share[0])
+    expected = torch.logsumexp(targets[0](points), dim=0) + torch.log(step)
+    assert_allclose(found.columns["log_evidence"][0], expected, atol=0.25)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3])

@@ -124,6 +124,21 @@ def test_a_host_behind_a_bright_nucleus_is_judged(net):
     assert odd.tolist() == [True, False]
 
 
+def test_two_parts_are_not_worse_than_one(net):
+    """A bright galaxy of one profile, which two parts hold, whatever its index."""
+    cutouts = []
+    for number, n in enumerate((0.5, 1.6)):
+        labels = labels_of(log_flux=4.0, r_eff=2.5, n=n, q=0.4, theta=30, dx=0.3, dy=-0.2)
+        cutouts.append(draw_parts(labels, ("sersic",), size=31, seed=number))
+    chi2 = []
+    for name in ("sersic", "sersic+exp"):
+        found = net.predict(cutouts, model=name, refine="lm")
+        assert not (found.flags & int(Flags.NOT_REFINED)).any()
+        residuals = [found.residual(row, cutouts[row]) for row in range(2)]
+        chi2.append([np.sum(residual**2) / NOISE**2 for residual in residuals])
+    assert (np.subtract(*chi2) > -5).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_columns_follow_from_the_model(measured, name):
     table = measured[name].to_table()
@@ -266,7 +281,7 @@ def test_starts_have_the_light_of_the_single_profile(name):
     scene, usable = composite.scene(labels, frame_of(2), np.zeros(2), np.zeros((2, 2)))
     assert usable.all()
     starts = composite.starts(labels, scene)
-    assert len(starts) == (1 if name == "point" else 3)
+    assert len(starts) == {"point": 1, "sersic+exp": 4}.get(name, 3)
     for start in starts:
         places = part_slices(scene.layout.profiles)
         flux = sum(10 ** start[:, place.start] for place in places)

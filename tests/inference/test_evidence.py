@@ -5,7 +5,11 @@ import torch
 from numpy.testing import assert_allclose
 
 from sersicnet.inference import evidence
-from sersicnet.inference.evidence import laplace_evidence, model_probabilities
+from sersicnet.inference.evidence import (
+    known_probabilities,
+    laplace_evidence,
+    model_probabilities,
+)
 from sersicnet.inference.fit import Modes
 from sersicnet.inference.mixtures import mode_proposals
 from sersicnet.model.prior import SNR_LIMITS
@@ -57,13 +61,28 @@ def test_no_fit_has_no_evidence():
     assert np.isnan(laplace_evidence(modes, star_scene()).log_evidence).all()
 
 
-def test_too_few_draws_have_no_evidence(monkeypatch):
+def test_too_few_draws_have_a_rough_evidence(monkeypatch):
+    modes = star_modes(np.diag([1e4, 1e3, 1e3]))
+    known = laplace_evidence(modes, star_scene())
+    assert not known.rough.any()
     monkeypatch.setattr(evidence, "_ROUNDS", 1)
     monkeypatch.setattr(evidence, "_DRAWS", 5)
-    modes = star_modes(np.diag([1e4, 1e3, 1e3]))
-    assert np.isnan(laplace_evidence(modes, star_scene()).log_evidence).all()
+    found = laplace_evidence(modes, star_scene())
+    assert found.rough.all()
+    assert_allclose(found.log_evidence, known.log_evidence, atol=evidence._ROUGHLY)
     modes.mean[:, :, 0] = 9.0  # brighter than the prior: no draw counts
-    assert (laplace_evidence(modes, star_scene()).log_evidence == -np.inf).all()
+    found = laplace_evidence(modes, star_scene())
+    assert (found.log_evidence == -np.inf).all()
+    assert not found.rough.any()
+
+
+def test_rough_evidences_count_where_they_do_not_matter():
+    log_evidence = np.array([[-90.0, -5000.0], [-90.0, -95.0], [-90.0, -95.0], [0.0, np.nan]])
+    rough = np.array([[True, True], [False, True], [False, False], [False, True]])
+    found = known_probabilities(log_evidence, rough, np.ones(2))
+    assert_allclose(found[0], [1, 0])
+    assert np.isnan(found[[1, 3]]).all()
+    assert_allclose(found[2], model_probabilities(log_evidence[2:3], np.ones(2))[0])
 
 
 def test_galaxies_are_integrated_on_their_own():

@@ -16,6 +16,7 @@ from sersicnet.inference.importance import (
     log_posterior,
     sample,
 )
+from sersicnet.inference.mixtures import fitted_mixture, mode_proposals
 from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.prior import draw_labels, log_prior
@@ -246,3 +247,38 @@ def test_posterior_of_one_label_is_its_integral():
     assert abs(width * float(curvature[0, 0, 0]) ** 0.5 - 1) < 0.1
     assert abs(mean - 2.6) < 4 * width
     assert torch.isfinite(from_unconstrained(values)).all()
+
+
+def bent(values):
+    """A normalized density of eleven parameters with a bent ridge."""
+    ridge = values[:, 1] - 0.35 * values[:, 0] ** 2
+    away = torch.cat([values[:, :1] / 1.5, ridge[:, None] / 0.4, values[:, 2:]], dim=1)
+    return -0.5 * away.square().sum(dim=1) - 5.5 * np.log(2 * np.pi) - np.log(1.5 * 0.4)
+
+
+def test_draws_that_shape_no_proposal_know_the_evidence():
+    """All others lie where the proposals that were fitted to them are too dense."""
+    covariance = np.diag([1.0, 0.16] + 9 * [1.0])
+    proposals = mode_proposals(np.zeros((1, 11)), covariance[None], np.zeros(1))
+    found = []
+    shaping = []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        options = {"ess": 250, "max_samples": 3000, "generator": generator}
+        samples = sample(bent, proposals, fit=fitted_mixture, **options)
+        used = WeightedSamples(samples.values, samples.log_weights[: -len(samples.unused)])
+        assert len(samples.values) <= 3000
+        assert 0.02 < samples.log_evidence_err < 0.5
+        found.append(samples.log_evidence)
+        shaping.append(torch.logsumexp(used.log_weights, 0) - np.log(len(used.log_weights)))
+    assert abs(np.mean(found)) < 0.3
+    assert abs(np.mean(found)) < abs(np.mean(shaping))
+
+
+def test_no_more_draws_than_are_allowed():
+    proposals = mode_proposals(np.zeros((1, 11)), np.eye(11)[None], np.zeros(1))
+    generator = torch.Generator().manual_seed(1)
+    options = {"ess": 1e6, "max_samples": 200, "generator": generator}
+    samples = sample(bent, proposals, fit=fitted_mixture, **options)
+    assert len(samples.values) == 200
+    assert 60 <= len(samples.unused) <= 140
