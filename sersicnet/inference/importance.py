@@ -1,10 +1,11 @@
 """Exact posteriors by importance sampling: draws from a proposal, weighted by their probability."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from sersicnet.inference.ensemble import Ensemble
 from sersicnet.model.labels import LOG_FLUX, N_LABELS
 from sersicnet.model.render import n_together
 from sersicnet.model.scene import Scene
@@ -69,6 +70,15 @@ class WeightedSamples:
         if not torch.isfinite(self.log_weights).any():
             return 0.0
         return float(1 / self.weights.square().sum())
+
+    def truncated(self):
+        """Return the same without weights above the mean times the root of the number of draws.
+
+        See Ionides (2008, Journal of Computational and Graphical Statistics 17, 295).
+        """
+        n = len(self.log_weights)
+        most = torch.logsumexp(self.log_weights, dim=0) - 0.5 * np.log(n)
+        return replace(self, log_weights=self.log_weights.clamp(max=most))
 
     @property
     def log_evidence(self):
@@ -266,7 +276,8 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
     fit : callable, optional
         Makes a proposal from weighted draws, or None where it cannot; by default a Student
         distribution. Where it is given, the last draws come from the mixture of all proposals, and
-        the evidence follows from them alone; if they show that too few count, it goes on.
+        the evidence follows from them alone; if they show that too few count, it goes on. At the
+        end, the largest weights are truncated.
 
     Returns
     -------
@@ -313,7 +324,7 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
         samples = draws.weighted(n_unused)
         if samples.ess >= ess:
             break
-    return samples
+    return samples.truncated() if separate else samples
 
 
 class _Draws:
@@ -345,7 +356,7 @@ class _Draws:
 
     def ensemble(self):
         """Return the mixture of all proposals that draws so far come from."""
-        return _Ensemble(tuple(self.proposals), torch.tensor(self.counts, dtype=torch.float64))
+        return Ensemble(tuple(self.proposals), torch.tensor(self.counts, dtype=torch.float64))
 
     def weighted(self, n_unused=0):
         """Return all draws, weighted by the mixture that they come from."""
@@ -355,30 +366,6 @@ class _Draws:
         if n_unused:
             unused = _never_nan(self.log_targets - self.log_proposals[-1])[-n_unused:]
         return WeightedSamples(self.values, _never_nan(self.log_targets - mixture), unused)
-
-
-@dataclass(frozen=True, eq=False)
-class _Ensemble:
-    """A mixture of proposals, each with its number of draws."""
-
-    proposals: tuple
-    counts: torch.Tensor
-
-    def sample(self, n, generator):
-        """Draw unconstrained parameters, (n, P) `~torch.Tensor`."""
-        chosen = torch.multinomial(self.counts, n, replacement=True, generator=generator)
-        numbers = torch.bincount(chosen, minlength=len(self.counts)).tolist()
-        drawn = []
-        for proposal, number in zip(self.proposals, numbers, strict=True):
-            if number:
-                drawn.append(proposal.sample(number, generator))
-        return torch.cat(drawn)
-
-    def log_prob(self, values):
-        """Return the logarithm of the density of unconstrained parameters, (S,) for (S, P)."""
-        shares = self.counts / self.counts.sum()
-        densities = torch.stack([each.log_prob(values) for each in self.proposals])
-        return torch.logsumexp(_never_nan(densities) + shares.log()[:, None], dim=0)
 
 
 def _fitted(samples):

@@ -282,3 +282,14 @@ def test_no_more_draws_than_are_allowed():
     samples = sample(bent, proposals, fit=fitted_mixture, **options)
     assert len(samples.values) == 200
     assert 60 <= len(samples.unused) <= 140
+
+
+def test_no_draw_outweighs_all_others():
+    log_weights = torch.zeros(100, dtype=torch.float64)
+    log_weights[3] = 50.0
+    samples = WeightedSamples(torch.zeros(100, 2), log_weights).truncated()
+    assert samples.weights[3] > 0.99  # the mean is that of this one
+    log_weights[3] = 6.0
+    samples = WeightedSamples(torch.zeros(100, 2), log_weights).truncated()
+    assert_allclose(samples.log_weights[3], np.log((99 + np.exp(6)) / 100) + np.log(10))
+    assert_allclose(samples.log_weights[:3], 0)
