@@ -43,7 +43,9 @@ def known_of(model, numbers):
     return Constraints.of(model, numbers)
 
 
-def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numbers, **options):
+def refine_models(
+    refinement, model, posterior, quantiles, stamps, psfs, *, numbers, fits=None, **options
+):
     """Refine the posteriors of some galaxies under a model, or under several that are compared.
 
     Parameters
@@ -56,6 +58,8 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
         As `~sersicnet.inference.LevenbergMarquardt` takes them.
     numbers : (N,) int `~numpy.ndarray`
         Numbers of the galaxies.
+    fits : BatchFit, optional
+        Fits of one Sersic profile of which nothing is known, if they are there already.
 
     Returns
     -------
@@ -66,7 +70,8 @@ def refine_models(refinement, model, posterior, quantiles, stamps, psfs, *, numb
     network = posterior, quantiles, stamps, psfs
     if not isinstance(model, ModelChoice):
         constraints = known_of(model, numbers)
-        fits = _fits_of_parts(refinement, constraints, *network[1:], **options)
+        if constraints is not None:
+            fits = _fits_of_parts(refinement, constraints, *network[1:], **options)
         return refinement(*network, constraints=constraints, fits=fits, **options)
     known = {}
     for name in model.models:
