@@ -1,17 +1,22 @@
 """Arguments of `SersicNet.predict` for several bands: one value, or one for each band."""
 
+import dataclasses
 import re
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
 from astropy.nddata import Cutout2D, NDData
+from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet._settings import similar_names
 from sersicnet.diagnostics.schema import COLUMNS, band_columns
 from sersicnet.preprocessing.images import as_image
+from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import replace
 
-__all__ = ["check_bands", "naming", "of_each_band"]
+__all__ = ["check_bands", "check_names", "naming", "of_each_band"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII | re.IGNORECASE)
 # Arguments that say how given stamps are to be read, which no default can be right for.
@@ -42,7 +47,7 @@ def check_bands(cutouts):
     TypeError, ValueError
         If a name cannot be that of columns, numbers of cutouts differ, or there are none.
     """
-    _check_names(cutouts)
+    check_names(cutouts, "cutouts")
     found = {}
     missing = {}
     for band, images in cutouts.items():
@@ -62,14 +67,28 @@ def check_bands(cutouts):
     return found, missing
 
 
-def _check_names(cutouts):
-    """Raise an error unless the names of bands can be those of columns."""
-    if not cutouts:
-        msg = "cutouts is an empty dict: at least one band is needed"
+def check_names(bands, argument):
+    """Raise an error unless the names of bands can be those of columns.
+
+    Parameters
+    ----------
+    bands : dict
+        Anything by the names of bands.
+    argument : str
+        What it is called in messages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no band, a name is not a text, not one of columns, or that of other columns, or
+        two differ by their case only.
+    """
+    if not bands:
+        msg = f"{argument} is an empty dict: at least one band is needed"
         raise ValueError(msg)
-    for band in cutouts:
+    for band in bands:
         if not isinstance(band, str):
-            msg = f"cutouts has a band {band!r}: its name must be a text, such as 'r'"
+            msg = f"{argument} has a band {band!r}: its name must be a text, such as 'r'"
             raise TypeError(msg)
         lower = f"_{band.lower()}"
         taken = lower.endswith(_TAKEN_ENDS) or lower[1:] in _COMPONENTS
@@ -77,12 +96,13 @@ def _check_names(cutouts):
             taken |= column.name in COLUMNS
         if taken or not _NAME.fullmatch(band):
             msg = (
-                f"cutouts has a band {band!r}: its name must be letters, digits and _, and not end "
-                f"with {', '.join(_TAKEN)}, nor be {', '.join(_COMPONENTS)}, as other columns do"
+                f"{argument} has a band {band!r}: its name must be letters, digits and _, and not "
+                f"end with {', '.join(_TAKEN)}, nor be {', '.join(_COMPONENTS)}, as other columns "
+                "do"
             )
             raise ValueError(msg)
-    if len(set(map(str.lower, cutouts))) < len(cutouts):
-        msg = f"cutouts has the bands {', '.join(cutouts)}: files do not tell their case"
+    if len(set(map(str.lower, bands))) < len(bands):
+        msg = f"{argument} has the bands {', '.join(bands)}: files do not tell their case"
         raise ValueError(msg)
 
 
@@ -103,7 +123,11 @@ def _filled(images):
     if not missing.any() or missing.all():
         return images, missing
     stand_in = as_image(images[missing.argmin()], f"cutouts[{missing.argmin()}]")
-    stand_in = replace(stand_in, mask=np.ones(stand_in.data.shape, dtype=bool))
+    hidden = {"mask": np.ones(stand_in.data.shape, dtype=bool)}
+    if isinstance(stand_in, CheckedCutout):
+        stand_in = dataclasses.replace(stand_in, **hidden)
+    else:
+        stand_in = replace(stand_in, **hidden)
     for place in np.flatnonzero(missing):
         images[place] = stand_in
     return images, missing
@@ -158,9 +182,31 @@ def of_each_band(arguments, bands):
 
 @contextmanager
 def naming(band):
-    """Name the band in what is raised of its cutouts and arguments."""
+    """Name the band in what is raised and warned of its images and arguments.
+
+    Parameters
+    ----------
+    band : str
+        Name of the band.
+
+    Examples
+    --------
+    >>> from sersicnet.inference.band_arguments import naming
+    >>> with naming("r"):
+    ...     raise ValueError("the gain is negative")
+    Traceback (most recent call last):
+        ...
+    ValueError: band 'r': the gain is negative
+    """
     try:
-        yield
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")  # the filters of the user are for what comes out
+            yield
     except (TypeError, ValueError) as error:
         msg = f"band {band!r}: {error}"
         raise type(error)(msg) from error
+    for one in caught:
+        if issubclass(one.category, AstropyUserWarning):
+            warn_caller(f"band {band!r}: {one.message}")
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -15,6 +15,8 @@ from sersicnet.results import SersicResults
 __all__ = ["BandResults"]
 
 _SHIFTS = ("x_shift", "y_shift")
+# Keys of meta that say what the images of a band are.
+_OF_IMAGES = ("PIXSCALE", "MAGZP", "MASKFROM", "INPUT", "PSFFWHM", "PSFSAMP", "PHOTONS", "GAIN")
 # Columns of a band that have its name behind theirs.
 _OF_BAND = ("chi2", "n_pixels", "sky")
 
@@ -93,7 +95,7 @@ class BandResults(SersicResults):
         if len(bands) < len(posterior.bands):
             flags = flags | int(Flags.MISSING_BAND)
         known = {"BANDS": ", ".join(posterior.bands), "REFBAND": posterior.bands[0]}
-        meta = first.meta | known
+        meta = _meta_of(bands, posterior.bands[0]) | known
         for name, own in bands.items():
             own.meta.update(known | {"BAND": name})
         return cls(
@@ -285,6 +287,16 @@ class BandResults(SersicResults):
     def residual(self, index, cutout, *, band=None, **options):
         """Return the cutout of one band minus its model image with the sky, (ny, nx)."""
         return self.band(band).residual(index, cutout, **options)
+
+
+def _meta_of(bands, reference):
+    """Return the meta of the reference band; of another, without what is of its images."""
+    if reference in bands:
+        return bands[reference].meta
+    meta = dict(next(iter(bands.values())).meta)
+    for key in _OF_IMAGES:
+        meta.pop(key, None)
+    return meta
 
 
 def _common_columns(each):

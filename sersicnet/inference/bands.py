@@ -32,9 +32,9 @@ from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.noise_maps import warn_of_noise
 
-__all__ = ["predict_bands"]
+__all__ = ["NEEDS_FIT", "check_call", "predict_bands"]
 
-_NEEDS_FIT = "lm (several bands need a fit)"
+NEEDS_FIT = "lm (several bands need a fit)"
 
 
 def predict_bands(
@@ -80,7 +80,7 @@ def predict_bands(
     check_positive("batch_size", batch_size)
     check_bool("augment", augment)
     check_seed("seed", seed)
-    refinement = _check_call(net, refine, model, neighbors)
+    refinement = check_call(net, refine, model, neighbors)
     present, missing = check_bands(cutouts)
     given = of_each_band(data, list(missing))
     opened = {}
@@ -105,12 +105,14 @@ def predict_bands(
                 seen[band].add(batch, own)
             bar.update(len(batches[0]))
             del batches, found, batch, own  # whose memory the next batch needs
-    asked = {"model": model, "neighbors": "mask", "refine": refine or _NEEDS_FIT}
+    asked = {"model": model, "neighbors": "mask", "refine": refine or NEEDS_FIT}
     results = {}
     for band, each in seen.items():
-        results[band] = _joined(net, opened[band], each, assumptions=assumed[band], **asked)
+        with naming(band):
+            results[band] = _joined(net, opened[band], each, assumptions=assumed[band], **asked)
     found = BandResults.of(results, join_rows(joints))
-    _warn(found, missing)
+    if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
+        _warn(found, missing)
     return found
 
 
@@ -151,13 +153,30 @@ def _joined(net, batches, seen, **asked):
     """Return the results of all batches of a band, and warn of its noise and PSFs."""
     results = join(net, batches, seen.results, **asked)
     results.meta.update(describe_photons(*np.hstack(seen.photons)))
-    warn_of_noise(np.concatenate(seen.scatter), stacklevel=4)
-    warn_of_psfs(seen.checks, recenter=batches.psf_options["recenter"], stacklevel=4)
+    # whoever names the band says which line of the user it was
+    warn_of_noise(np.concatenate(seen.scatter), stacklevel=1)
+    warn_of_psfs(seen.checks, recenter=batches.psf_options["recenter"], stacklevel=1)
     return results
 
 
-def _check_call(net, refine, model, neighbors):
-    """Return the refinement of a call with several bands, after a check of what it asks for."""
+def check_call(net, refine, model, neighbors):
+    """Check what a call with several bands asks for.
+
+    Parameters
+    ----------
+    net, refine, model, neighbors
+        As in `~sersicnet.inference.predict.predict`.
+
+    Returns
+    -------
+    LevenbergMarquardt
+        The refinement.
+
+    Raises
+    ------
+    ValueError
+        If several bands cannot be fitted like this.
+    """
     refinement = check_refinement(refine)
     if refinement is None:
         refinement = LevenbergMarquardt()

@@ -57,6 +57,17 @@ def test_what_is_printed_counts_galaxies_without_structure(results, net, cutouts
     assert "3 flagged, 1 not measured" in repr(lost)
 
 
+def test_meta_is_that_of_the_reference(results, net, cutouts):
+    own = results.band("g").meta
+    for key in ("PIXSCALE", "MAGZP", "PSFFWHM"):
+        assert results.meta[key] == own[key]
+    lost = net.predict({"z": [None, None], "r": cutouts["r"]})
+    assert not {"PIXSCALE", "MAGZP", "PSFFWHM", "PHOTONS"} & set(lost.meta)
+    assert lost.meta["REFBAND"] == "z"
+    assert lost.meta["WEIGHTS"] == results.meta["WEIGHTS"]
+    assert lost.band("r").meta["MAGZP"] == 25
+
+
 def test_a_band_without_any_cutout_has_its_columns(results):
     table = results.to_table()
     assert np.isnan(table["mag_z"]).all()

@@ -96,7 +96,8 @@ def test_a_shift_of_half_a_pixel_comes_back(table):
 def test_without_shifts_a_galaxy_stays_in_its_place(net, cutouts):
     some = {band: images[:2] for band, images in cutouts.items()}
     fixed = net.predict(some, model=Model("sersic", band_shift=0)).to_table()
-    assert_array_equal(fixed["x_shift_r"].value, 0)
+    for column in ("x_shift_r", "x_shift_r_err", "y_shift_i", "y_shift_i_err"):
+        assert_array_equal(fixed[column].value, 0)  # as of any fixed value
     assert fixed["chi2_r"][SHIFTED] > fixed["chi2_r"][WHOLE] + 10
 
 
@@ -256,6 +257,20 @@ def test_a_missing_psf_names_the_band(net, cutouts):
         net.predict(some)
     found = net.predict(some, psf={"r": star(2.5)})
     assert np.isfinite(found.to_table()["mag_r"][0])
+
+
+def test_warnings_name_the_band(net, cutouts):
+    some = {band: images[:1] for band, images in cutouts.items()}
+    some["r"][0] = some["r"][0].copy()
+    some["r"][0].uncertainty.array *= 5
+    with pytest.warns(UserWarning, match="band 'r': the uncertainty of 1 of 1 cutout") as caught:
+        net.predict(some)
+    assert [one.filename for one in caught] == [__file__]
+    y, x = np.mgrid[:41, :41] - 20.0
+    off = np.exp(-0.5 * ((x - 0.4) ** 2 + y**2) / 1.3**2)
+    with pytest.warns(UserWarning, match="band 'i': .*psf") as caught:
+        net.predict({band: cutouts[band][:1] for band in "gi"}, psf={"i": off})
+    assert [one.filename for one in caught] == [__file__]
 
 
 def test_a_cutout_without_units_names_the_band(net, cutouts):
