@@ -1,6 +1,7 @@
 """The command ``sersicnet measure``."""
 
 from sersicnet._words import counted
+from sersicnet.cli.bands import image_of, let_bands
 from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
@@ -32,7 +33,10 @@ _IMAGES = ("model_image", "residual_image", "background_image", "segmentation_im
 _EXAMPLE = """\
 example:
   sersicnet measure field.fits --psf star.fits --rms rms.fits --zeropoint 25.946 -o field.ecsv
+  sersicnet measure g=g.fits r=r.fits --psf g=star_g.fits,r=star_r.fits -o field.ecsv
 
+Several bands of one field are NAME=IMAGE each. Options of files and units then are one value, or
+NAME=VALUE for each band, separated by commas.
 Angles are in degrees, radii in arcsec, magnitudes AB, positions 0-based pixels (x_0, y_0)
 and degrees (ra, dec). The meaning of the flags: sersicnet.decode_flags.
 """
@@ -48,7 +52,16 @@ def add_measure(commands):
         run=_measure,
     )
     parser.add_argument(
-        "image", nargs="?", metavar="IMAGE", help="FITS file, read a tile at a time"
+        "image",
+        nargs="*",
+        metavar="IMAGE",
+        help="FITS file, read a tile at a time; NAME=IMAGE for each of several bands",
+    )
+    parser.add_argument(
+        "--detection",
+        metavar="BAND",
+        help="of several bands, the one in which sources are detected (default: the first), or "
+        "chi2 for all together, where they have the same pixels",
     )
     add_hdus(parser)
     add_planes(parser)
@@ -75,6 +88,7 @@ def add_measure(commands):
         help="print all options as JSON for --options, and measure nothing",
     )
     _add_outputs(parser)
+    let_bands(parser)
 
 
 def _add_outputs(parser):
@@ -114,6 +128,9 @@ def _add_outputs(parser):
 
 def _measure(options):
     """Run the command."""
+    options.image = image_of(options.image)
+    if isinstance(options.image, dict):
+        _check_bands(options)
     if options.dump_options:
         print(dump_options(measuring_of(options)))
         return 0
@@ -121,6 +138,8 @@ def _measure(options):
         if getattr(options, name) is None:
             options.parser.error(f"the following arguments are required: {shown}")
     _check_paths(options)
+    if isinstance(options.image, dict):
+        return _measure_image(options)
     paths = chosen_images(options.image, options)
     if options.all_hdus:
         return _measure_all(paths, options)
@@ -128,10 +147,24 @@ def _measure(options):
     return _measure_image(options)
 
 
+def _check_bands(options):
+    """Stop if an option does not go with several bands."""
+    for name in ("model_image", "residual_image", "background_image", "population", "hdu"):
+        if getattr(options, name) is not None:
+            shown = name.replace("_", "-")
+            options.parser.error(f"--{shown} is for one band, not for NAME=IMAGE")
+    for name in ("all_hdus", "dump_options"):
+        if getattr(options, name):
+            options.parser.error(f"--{name.replace('_', '-')} is for one band, not for NAME=IMAGE")
+
+
 def _check_paths(options):
     """Raise an error, before hours of work, if a file cannot be read or may not be written."""
     inputs = {"image": options.image, **files_of(vars(options))}
     inputs["population"] = population_file(options)
+    for name, value in inputs.items():
+        if isinstance(value, dict):
+            inputs[name] = list(value.values())
     check_inputs(inputs)
     check_table_path(options.output, "output")
     if options.hats:
@@ -189,6 +222,7 @@ def _measure_image(options):
     from sersicnet.measure.regions import write_regions
 
     given = measuring_of(options) | {"population": options.population} | _shown(options)
+    given["detection"] = options.detection
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)

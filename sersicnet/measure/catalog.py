@@ -198,7 +198,7 @@ def outside(positions, shape):
     return np.flatnonzero((x < 0) | (y < 0) | (x >= shape[1]) | (y >= shape[0]))
 
 
-def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None):
+def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None, extra=()):
     """Sort the rows and columns of a catalog, and add ``id``, ``ra``, ``dec`` and ``pa``.
 
     Parameters
@@ -215,6 +215,8 @@ def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None):
         Whether sources have numbers that the user gave them.
     group : callable, optional
         Function that adds the columns of groups to a table of sources.
+    extra : list of `~sersicnet.parameters.Column`, optional
+        Those of the columns that no other table has.
 
     Returns
     -------
@@ -238,6 +240,7 @@ def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None):
             table[column.name] = u.Quantity(table[column.name], column.unit)
     table = QTable(table[names])
     describe(table)
+    describe(table, {column.name: column for column in extra})
     return table
 
 

@@ -1,6 +1,6 @@
 """Cutouts of the sources of a survey image: neighbors masked, the local sky subtracted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astropy.units as u
 import numpy as np
@@ -15,6 +15,7 @@ from sersicnet.preprocessing.windows import cut
 __all__ = [
     "SourceCutout",
     "correlation_at",
+    "cut_pixels",
     "cut_source",
     "local_background_of",
     "shift_centers",
@@ -81,15 +82,68 @@ def cut_source(sources, source, *, local_background, others=0.0, waits=False):
     (top, bottom), (left, right) = cutout_box(source)
     shape = (bottom - top + 1, right - left + 1)
     origin = (top - window.origin[0], left - window.origin[1])
+    labels = cut(sources.labels, origin, shape, fill=0)
+    own = (labels == source["label"]) & (labels > 0)
+    neighbors = (labels > 0) & ~own
+    found = cut_pixels(
+        window,
+        origin,
+        own,
+        neighbors,
+        (source["y"], source["x"]),
+        free=cut(sources.sky, origin, shape, fill=False) if local_background else None,
+        others=others,
+        flags=int(Flags.BLENDED) * int(source["shared"]),
+    )
+    if not waits or source["shared"]:
+        return found
+    return replace(found, pixels=replace(found.pixels, nearest=_nearest(neighbors)))
+
+
+def cut_pixels(
+    window,
+    origin,
+    own,
+    neighbors,
+    place,
+    *,
+    free=None,
+    others=0.0,
+    unknown=False,
+    flags=0,
+):
+    """Cut out a source of which it is known which pixels are its own.
+
+    Parameters
+    ----------
+    window : `~sersicnet.measure.windows.Window`
+        The pixels around.
+    origin : (int, int)
+        (y, x) of the first pixel of the cutout in the window, which may be outside of it.
+    own, neighbors : (ny, nx) bool `~numpy.ndarray`
+        Pixels of the cutout that belong to the source, and to others.
+    place : (float, float)
+        (y, x) of the source in the image.
+    free : (ny, nx) bool `~numpy.ndarray`, optional
+        Pixels away from all sources, to subtract the local sky.
+    others : 2-D `~numpy.ndarray` or 0, optional
+        Light of neighbors to subtract.
+    unknown : (ny, nx) bool `~numpy.ndarray` or False, optional
+        Pixels that nobody knows the sources of, which are masked.
+    flags : int, optional
+        `~sersicnet.Flags` that it has already.
+
+    Returns
+    -------
+    SourceCutout
+    """
+    shape = own.shape
 
     def part(array, fill):
         return cut(array, origin, shape, fill=fill)
 
-    labels = part(sources.labels, 0)
-    own = (labels == source["label"]) & (labels > 0)
-    neighbors = _widened((labels > 0) & ~own)
-    flags = Flags(0)
-    if source["shared"] or (neighbors & own).any():
+    neighbors = _widened(neighbors)
+    if (neighbors & own).any():
         flags |= Flags.BLENDED
     if (part(window.saturated, False) & own).any():
         flags |= Flags.SATURATED
@@ -99,17 +153,16 @@ def cut_source(sources, source, *, local_background, others=0.0, waits=False):
     noise = part(window.noise_of_sources, np.inf)
     subtracted = 0.0
     sky_err = None
-    if local_background:
-        subtracted, sky_err = local_background_of(data, part(sources.sky, False), noise)
-    mask = part(window.hidden, True) | (neighbors & ~own)
-    correlation, sky_err = correlation_at(window, source["y"], source["x"], sky_err)
+    if free is not None:
+        subtracted, sky_err = local_background_of(data, free, noise)
+    mask = part(window.hidden, True) | (neighbors & ~own) | unknown
+    correlation, sky_err = correlation_at(window, *place, sky_err)
     pixels = CheckedCutout(
         data - subtracted,
         noise,
         mask,
         sky_err=sky_err,
         noise_correlation=correlation,
-        nearest=_nearest((labels > 0) & ~own) if waits and not source["shared"] else None,
     )
     return SourceCutout(pixels, subtracted, int(flags))
 

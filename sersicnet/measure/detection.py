@@ -14,7 +14,7 @@ from scipy import ndimage
 from sersicnet.measure.windows import Window, grown, shortage
 from sersicnet.preprocessing.segmentation import merge_fragments, smooth_image
 
-__all__ = ["Sources", "cutout_box", "find_sources"]
+__all__ = ["EXTENTS", "LEAST_SIDE", "Sources", "cutout_box", "find_sources"]
 
 # Pixels that a window is larger than its tile at first: half a cutout, and what is below.
 _MARGIN = 96
@@ -26,9 +26,9 @@ _KERNEL_REACH = 1.7
 # to the frame, enough is left that it counts whatever is beyond.
 _GUARD = 24
 # Smallest side of a cutout: what the network sees.
-_LEAST_SIDE = 128
+LEAST_SIDE = 128
 # Side of a cutout in extents of its source.
-_EXTENTS = 2
+EXTENTS = 2
 # Sky is this far from all sources, in pixels: their faint wings cannot be seen any more.
 _FREE = 6
 # Sigma in pixels of the Gaussian that averages what is around an island of light: four reach as far
@@ -168,7 +168,7 @@ def cutout_box(source):
     >>> cutout_box({"x": 300.0, "y": 200.2, "extent": 10}).tolist()
     [[137, 264], [237, 364]]
     """
-    side = max(_LEAST_SIDE, _EXTENTS * int(source["extent"]))
+    side = max(LEAST_SIDE, EXTENTS * int(source["extent"]))
     center = np.array([source["y"], source["x"]])
     first = np.floor(center - side / 2 + 1).astype(int)
     return np.transpose([first, first + side - 1])

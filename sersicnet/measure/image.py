@@ -9,6 +9,7 @@ from sersicnet.inference.predict import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
+from sersicnet.measure.bands import check_detection, measure_bands
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import log_detection, log_inputs, log_results, log_sky
 from sersicnet.measure.matched import describe_detection
@@ -22,7 +23,7 @@ from sersicnet.networks.posterior import PosteriorNetwork
 __all__ = ["infer_population", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
-_OWN = ("net", "population", "output", "columns", "dialect")
+_OWN = ("detection", "net", "population", "output", "columns", "dialect")
 _OWN += ("background_image", "segmentation_image", "progress_bar")
 
 
@@ -30,6 +31,7 @@ _OWN += ("background_image", "segmentation_image", "progress_bar")
 def measure_image(
     image,
     *,
+    detection=None,
     net=None,
     population=None,
     output=None,
@@ -49,9 +51,14 @@ def measure_image(
 
     Parameters
     ----------
-    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray` or path
+    image : `~astropy.nddata.NDData`, 2-D `~numpy.ndarray`, path, or dict of these
         The image, with uncertainty, mask, WCS and PSF where it has them, or a FITS file, of which a
-        tile at a time is read (extensions as for `~sersicnet.io.read_cutout`).
+        tile at a time is read (extensions as for `~sersicnet.io.read_cutout`). A dict has those of
+        several bands, in which each source is fitted together; ``psf`` to ``gain``, ``sky`` to
+        ``noise_correlation`` and ``background_box`` may then be dicts as well.
+    detection : str, optional
+        Of several bands, the one in which sources are detected, the reference band, by default the
+        first; or ``'chi2'`` for all bands together, whose images have the same pixels.
     net : `~sersicnet.SersicNet` or str, optional
         The network, or the name of shipped weights; by default the universal ones.
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
@@ -88,7 +95,8 @@ def measure_image(
         (where a catalog is given: its positions), ``kron_mag`` and ``kron_mag_err``,
         ``half_light_radius`` (circular, with the PSF), and ``area``. ``group_id`` (``id`` of the
         brightest source), ``group_size`` and ``blend_fraction`` say which sources share light.
-        ``local_background`` was subtracted from the cutout after the sky map. ``meta`` has
+        ``local_background`` was subtracted from the cutout after the sky map. Several bands add
+        those of each band, as in `~sersicnet.inference.BandResults.to_table`. ``meta`` has
         ``PIXSCALE``, ``MAGZP`` (the zero point), and what measured: ``VERSION``, ``WEIGHTS`` (name
         and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and
         normalization of the PSF), ``SKY``, ``SKYERR`` and ``NOISECOR`` (what a fit assumed),
@@ -105,9 +113,10 @@ def measure_image(
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If an argument is unknown or impossible, there will be no such column, a file that is read
-        would be overwritten, the image has no usable pixel, or no row of ``catalog`` is in it. If
-        the image has no PSF, and fewer than five stars to make one from. If a file is damaged, or
-        cut while it is read; the message names it.
+        would be overwritten, the image has no usable pixel, or no row of ``catalog`` is in it; if
+        images of several bands do not overlap (the message names the band). If the image has no
+        PSF, and fewer than five stars to make one from. If a file is damaged, or cut while it is
+        read; the message names it.
     MemoryError
         If there is too little memory; the message names the image.
 
@@ -133,9 +142,16 @@ def measure_image(
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
     check_dialect(dialect)
+    bands = _bands_of(image, detection, options, population, background_image)
     population = check_population(population)
     net = open_net(net)
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
+    if bands is not None:
+        asked = {"segmentation_image": segmentation_image, "progress_bar": progress_bar}
+        asked |= {"detection": detection, "columns": columns, "dialect": dialect}
+        with memory:
+            table = measure_bands(bands, net=net, options=options, **asked)
+        return _written(table, output, columns, dialect)
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement, population)
         check_shown(measurement, columns, dialect)
@@ -153,6 +169,25 @@ def measure_image(
         if segmentation_image is not None:
             write_segmentation(measurement, sky, Path(segmentation_image))
     table.meta |= sky.describe() | found
+    return _written(table, output, columns, dialect)
+
+
+def _bands_of(image, detection, options, population, background_image):
+    """Return the images of several bands, None of one, after a check of what goes with them."""
+    if not isinstance(image, dict):
+        if detection is not None:
+            msg = f"detection={detection!r} chooses a band: image must be a dict of several bands"
+            raise ValueError(msg)
+        return None
+    for name, value in (("population", population), ("background_image", background_image)):
+        if value is not None:
+            msg = f"{name}={value!r} is for an image of one band, and image is a dict of several"
+            raise ValueError(msg)
+    return check_detection(image, detection, options)
+
+
+def _written(table, output, columns, dialect):
+    """Log a catalog, and write it where the user asks for a file."""
     log_results(table)
     table = shown_table(table, columns, dialect)
     if output is not None:
@@ -262,4 +297,7 @@ def _check_paths(output, images, inputs):
     for name, path in images.items():
         if path is not None:
             check_image_path(path, name)
-    check_outputs({"output": output, **images}, inputs)
+    files = {}
+    for name, value in inputs.items():
+        files[name] = list(value.values()) if isinstance(value, dict) else value
+    check_outputs({"output": output, **images}, files)

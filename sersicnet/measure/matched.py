@@ -102,6 +102,15 @@ class MatchedFilter:
         """
         return float(np.sqrt(self._covariance(correlation)[0]))
 
+    @property
+    def curvature(self):
+        """Root of the determinant of the curvature of filtered noise, per squared pixel."""
+        whole = None
+        if self.correlation is not None:
+            whole = self.correlation.whole.values
+        variance, along_y, along_x = self._covariance(whole)
+        return float(2 * np.sqrt((1 - along_y / variance) * (1 - along_x / variance)))
+
     def false_sources(self, threshold, n_pixels, n_all):
         """Return the number of sources that noise alone is expected to make in an image.
 
@@ -122,12 +131,7 @@ class MatchedFilter:
         -------
         float
         """
-        whole = None
-        if self.correlation is not None:
-            whole = self.correlation.whole.values
-        variance, along_y, along_x = self._covariance(whole)
-        curvature = 2 * np.sqrt((1 - along_y / variance) * (1 - along_x / variance))
-        peaks = curvature * threshold * np.exp(-(threshold**2) / 2) / (2 * np.pi) ** 1.5
+        peaks = self.curvature * threshold * np.exp(-(threshold**2) / 2) / (2 * np.pi) ** 1.5
         if peaks == 0:
             return 0.0
         area = ndtr(-threshold) / peaks
@@ -191,13 +195,15 @@ def _width_of_psf(measurement):
     return float(np.clip(np.round(np.median(widths), 2), _LEAST_FWHM, LARGEST_KERNEL))
 
 
-def describe_detection(measurement, sky):
+def describe_detection(measurement, sky, matched=None):
     """Describe for ``meta`` how sources were detected, and how many of them noise made.
 
     Parameters
     ----------
     measurement, sky
         As in `filter_of`.
+    matched : MatchedFilter or `~sersicnet.measure.combined.CombinedFilter`, optional
+        The filter, by default that of the image.
 
     Returns
     -------
@@ -213,7 +219,7 @@ def describe_detection(measurement, sky):
     """
     if measurement.field.segments is not None:
         return {}
-    matched = filter_of(measurement, sky)
+    matched = matched or filter_of(measurement, sky)
     options = measurement.options
     n_pixels = int(np.prod(measurement.field.data.shape))
     n_false = matched.false_sources(options.threshold, options.n_pixels, n_pixels)

@@ -68,12 +68,12 @@ from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
 
-__all__ = ["Measurement", "open_measurement"]
+__all__ = ["LEAST_REACH", "Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
 # Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
-_LEAST_REACH = 512
+LEAST_REACH = 512
 
 
 @contextmanager
@@ -326,7 +326,7 @@ class Measurement:
             filter_of(self, sky),
             positions=self.positions,
             is_wanted=self.field.is_wanted,
-            reach=max(self.options.tile_size, _LEAST_REACH),
+            reach=max(self.options.tile_size, LEAST_REACH),
         )
 
     def results_of(self, sources, models=(), *, unfitted=frozenset()):

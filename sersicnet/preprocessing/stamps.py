@@ -70,6 +70,9 @@ class CheckedCutout:
     nearest : float, optional
         Distance of the nearest pixel of another source from the middle, in pixels, where a source
         may be fitted together with others later.
+    grid : (2, 3) `~numpy.ndarray`, optional
+        Matrix and offset that lead from the pixels of one image to those of the cutout, where
+        several images show the source.
     """
 
     data: np.ndarray
@@ -80,6 +83,7 @@ class CheckedCutout:
     noise_correlation: object = None
     member: object = None
     nearest: float = None
+    grid: np.ndarray = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None
@@ -116,6 +120,8 @@ class Stamps(Rows):
     photons : (N,) int `~numpy.ndarray`
         What was done about the photons of sources: 0 where the gain is not known, 1 where they
         are in the noise map, 2 where they were added to it, 3 where the gain is infinite.
+    grid : (N, 2, 3) `~numpy.ndarray`
+        As of `CheckedCutout`, NaN without one.
     """
 
     data: np.ndarray
@@ -127,6 +133,7 @@ class Stamps(Rows):
     wcs: list
     gain: np.ndarray
     photons: np.ndarray
+    grid: np.ndarray
 
     def __post_init__(self):
         for name in ("data", "weight", "gaps", "flags", "shapes"):
@@ -187,6 +194,7 @@ def build_stamps(
     arrays["gain"] = np.full(n_cutouts, np.nan)
     arrays["shapes"] = np.zeros((n_cutouts, 2), dtype=np.int64)
     arrays["stretch"] = np.zeros((n_cutouts, 2, 2))
+    arrays["grid"] = np.full((n_cutouts, 2, 3), np.nan)
     doubts = []
     zeropoint_doubts = []
     gain_doubts = []
@@ -282,6 +290,8 @@ def _fill(arrays, cutout, rows, bins, where):
     arrays["y_middle"][rows] = origin[0] + (size - 1) / 2
     arrays["x_middle"][rows] = origin[1] + (size - 1) / 2
     arrays["shapes"][rows] = shape
+    if isinstance(cutout, CheckedCutout) and cutout.grid is not None:
+        arrays["grid"][rows] = cutout.grid
     flags |= Flags.NOISE_FROM_DATA * from_data
     flags |= _cutout_flags(cutout, size)
     length = min(*shape, size) // bins

@@ -1,0 +1,369 @@
+"""Images of several bands: sources are detected in one or in all, and measured in all."""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable, vstack
+
+from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.flags import Flags
+from sersicnet.inference.band_arguments import check_names, naming, of_each_band
+from sersicnet.inference.bands import NEEDS_FIT, check_call
+from sersicnet.measure.band_columns import base_columns, columns_of_bands, with_bands
+from sersicnet.measure.band_cutouts import ImageBand
+from sersicnet.measure.band_grids import BandGrid, check_one_grid
+from sersicnet.measure.catalog import finish_table, outside
+from sersicnet.measure.columns import blank_table
+from sersicnet.measure.combined import CombinedMeasurement
+from sersicnet.measure.doubts import warn_of_catalog
+from sersicnet.measure.groups import grouping
+from sersicnet.measure.images import write_segmentation
+from sersicnet.measure.log import log_detection, log_inputs, log_sky, tile_progress
+from sersicnet.measure.matched import describe_detection
+from sersicnet.measure.options import Options
+from sersicnet.measure.psf_stage import with_psf
+from sersicnet.measure.psf_trial import flag_bad_psf
+from sersicnet.measure.record import describe_measurement
+from sersicnet.measure.source_tables import source_table
+from sersicnet.measure.tiles import open_measurement
+from sersicnet.model.description import check_model
+
+__all__ = ["COMBINED", "check_detection", "measure_bands"]
+
+_LOG = logging.getLogger("sersicnet")
+# The detection in all bands together.
+COMBINED = "chi2"
+# Options that may differ between bands, and those of the detection alone.
+_OF_BANDS = ("psf", "psf_oversampling", "normalize_psf", "recenter_psf", "rms", "weight_map")
+_OF_BANDS += ("mask", "mask_bits", "saturation", "zeropoint", "pixel_scale", "gain")
+_OF_BANDS += ("background_box", "sky", "sky_err", "noise_correlation")
+_OF_DETECTION = ("catalog", "segmentation")
+# Sources that are measured at a time.
+_BATCH = 64
+
+
+def check_detection(image, detection, options):
+    """Check what the sources of images of several bands are detected in.
+
+    Parameters
+    ----------
+    image : dict
+        Images by the names of bands.
+    detection : str or None
+        Name of a band, ``'chi2'``, or None for the first band.
+    options : dict
+        Options of `~sersicnet.measure.measure_image`.
+
+    Returns
+    -------
+    dict
+        The images, that of the detection first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name of a band is impossible, there is no band of this name, or an option does not go
+        together with several bands.
+
+    Examples
+    --------
+    >>> from sersicnet.measure.bands import check_detection
+    >>> list(check_detection({"g": "g.fits", "r": "r.fits"}, "r", {}))
+    ['r', 'g']
+    """
+    check_names(image, "image")
+    if COMBINED in image:
+        msg = f"image has a band {COMBINED!r}, which stands for a detection in all bands"
+        raise ValueError(msg)
+    if detection is not None and detection != COMBINED and detection not in image:
+        msg = f"detection={detection!r} must be one of {', '.join(image)}, or {COMBINED!r}"
+        raise ValueError(msg)
+    if detection == COMBINED and options.get("segmentation") is not None:
+        msg = "detection='chi2' finds sources, and segmentation= says what they are"
+        raise ValueError(msg)
+    if options.get("n_passes") not in (None, 1):
+        msg = f"n_passes={options['n_passes']}: in several bands, neighbors are masked"
+        raise ValueError(msg)
+    if detection in image:
+        return {detection: image[detection]} | image
+    return image
+
+
+def measure_bands(
+    images,
+    *,
+    detection,
+    net,
+    options,
+    columns=None,
+    dialect="sersicnet",
+    segmentation_image=None,
+    progress_bar=False,
+):
+    """Measure all galaxies of images of several bands.
+
+    Parameters
+    ----------
+    images : dict
+        Images by the names of bands, from `check_detection`.
+    detection : str or None
+        As there.
+    net : `~sersicnet.SersicNet`
+        The network.
+    options : dict
+        Options of `~sersicnet.measure.measure_image`, some of them dicts by the names of bands.
+    columns, dialect, segmentation_image, progress_bar
+        As there; the columns are only checked.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row per source, as `~sersicnet.measure.measure_image` returns it.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
+        If an image or an option is impossible; the message names the band.
+    """
+    refine = options.get("refine")
+    check_call(net, refine, check_model("sersic"), "mask")
+    with ExitStack() as stack:
+        opened = _open(stack, images, _options_of(options, list(images)), net)
+        grids = {}
+        reference = next(iter(opened.values())).field
+        for band, measurement in opened.items():
+            with naming(band):
+                grids[band] = BandGrid(reference, measurement.field)
+        if detection == COMBINED:
+            check_one_grid(grids)
+        bands = {}
+        for band, measurement in opened.items():
+            _LOG.info("band %s", band)
+            with naming(band):
+                bands[band] = _looked_at(measurement, grids[band])
+        measured = _Measured.of(bands, detection)
+        empty = blank_table(measured.columns, 0)
+        shown_table(empty, columns, dialect, pixel_scale=measured.reference.pixel_scale)
+        found = describe_detection(measured.reference, measured.sky, measured.matched)
+        log_detection(measured.reference.options, found)
+        table = measured.measure_all(progress_bar=progress_bar)
+        if segmentation_image is not None:
+            write_segmentation(measured.reference, measured.sky, Path(segmentation_image))
+        warn_of_catalog(table, measured.reference, stacklevel=3)
+    table.meta |= measured.sky.describe() | found
+    if refine is None:
+        table.meta["REFINE"] = NEEDS_FIT
+    return table
+
+
+def _options_of(options, bands):
+    """Return the options of each band, `Options` by name."""
+    own = {}
+    common = {}
+    for name, value in options.items():
+        if name in _OF_BANDS:
+            own[name] = value
+        else:
+            common[name] = value
+    common["refine"] = options.get("refine") or "lm"
+    common["n_passes"] = 1
+    found = {}
+    for band, given in of_each_band(own, bands).items():
+        with naming(band):
+            found[band] = Options(**common, **given)
+        for name in _OF_DETECTION:
+            common.pop(name, None)  # of the first band alone
+    return found
+
+
+def _open(stack, images, options, net):
+    """Open the images of all bands, `~sersicnet.measure.tiles.Measurement` by name."""
+    opened = {}
+    for band, image in images.items():
+        with naming(band):
+            opened[band] = stack.enter_context(open_measurement(image, options[band], net=net))
+    return opened
+
+
+def _looked_at(measurement, grid):
+    """Return the image of a band with its sky and PSF."""
+    log_inputs(measurement)
+    sky = measurement.map_sky()
+    log_sky(measurement, sky)
+    return ImageBand(with_psf(measurement, sky), sky, grid)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Images of several bands that are ready to be measured.
+
+    Attributes
+    ----------
+    bands : dict of `~sersicnet.measure.band_cutouts.ImageBand`
+        The bands, the reference first.
+    reference : `~sersicnet.measure.tiles.Measurement`
+        What detects the sources.
+    """
+
+    bands: dict
+    reference: object
+
+    @classmethod
+    def of(cls, bands, detection):
+        """Make them of the images, and the band of the detection."""
+        first, *others = bands.values()
+        reference = first.measurement
+        if detection == COMBINED:
+            known = vars(reference)
+            reference = CombinedMeasurement(**known, own=first, others=tuple(others))
+        return cls(bands, reference)
+
+    @property
+    def sky(self):
+        """The sky of the image of the reference band."""
+        return next(iter(self.bands.values())).sky
+
+    @property
+    def matched(self):
+        """The filter of the detection in all bands, None in one."""
+        return getattr(self.reference, "matched", None)
+
+    @property
+    def is_combined(self):
+        """Whether sources are detected in all bands."""
+        return self.matched is not None
+
+    @property
+    def columns(self):
+        """The columns of the catalog."""
+        return with_bands(base_columns(self.reference), columns_of_bands(self.bands))
+
+    def measure_all(self, *, progress_bar):
+        """Measure the sources of all tiles."""
+        sky = next(iter(self.bands.values())).subtracted
+        tables = []
+        tiles = self.reference.tiles
+        with tile_progress(len(tiles), progress_bar=progress_bar) as bar:
+            for tile in tiles:
+                sources = self.reference.find_sources(tile, sky)
+                for start in range(0, len(sources.table), _BATCH):
+                    part = sources.table[start : start + _BATCH]
+                    tables.append(self._measure(sources, part))
+                bar.update()
+        return self._finish(tables)
+
+    def _measure(self, sources, part):
+        """Measure some sources in all bands."""
+        found = {}
+        for band, image in self.bands.items():
+            found[band] = image.cut(sources, part)
+        shown = {band: cutouts.shown for band, cutouts in found.items()}
+        reference = next(iter(shown))
+        shown[reference] = shown[reference] | ~np.any(list(shown.values()), axis=0)
+        for band, cutouts in found.items():
+            found[band] = cutouts.only(shown[band])
+        first = found[reference]
+        part["local_background"] = first.local_background
+        part["flags"] = first.flags
+        results = self._predict(found)
+        options = {"zeropoint": self.reference.zeropoint, "noise_known": True, "population": None}
+        table = source_table(results, part, **options)
+        for band, cutouts in found.items():
+            self._add_band(table, band, cutouts)
+        _fill_places(table, results, found)
+        return table
+
+    def _predict(self, found):
+        """Fit the sources in all bands."""
+        images = {}
+        options = {}
+        for band, cutouts in found.items():
+            measurement = self.bands[band].measurement
+            images[band] = cutouts.cutouts
+            own = measurement.options.predicting()
+            own |= {"psf": cutouts.psfs, "psf_oversampling": cutouts.oversampling}
+            own |= {"pixel_scale": cutouts.pixel_scale, "zeropoint": measurement.zeropoint}
+            for name, value in own.items():
+                options.setdefault(name, {})[band] = value
+        for name in ("augment", "refine", "n_samples", "batch_size", "seed"):
+            options[name] = next(iter(options[name].values()))
+        return self.reference.net.predict(images, **options)
+
+    def _add_band(self, table, band, cutouts):
+        """Add what detection knows of a band to the table of some sources."""
+        flags = cutouts.flags
+        if self.bands[band].measurement.field.noise is None:
+            flags = flags | np.where(cutouts.shown, int(Flags.NOISE_ESTIMATED), 0)
+        table[f"flags_{band}"] |= flags
+        table["flags"] |= flags
+        table[f"local_background_{band}"] = cutouts.local_background
+        for name in (f"sky_{band}", f"local_background_{band}"):
+            table[name] = u.Quantity(table[name], self.bands[band].measurement.field.unit)
+
+    def _finish(self, tables):
+        """Make the catalog of all bands."""
+        reference = self.reference
+        nowhere = outside(reference.positions, reference.field.data.shape)
+        columns = columns_of_bands(self.bands)
+        blank = reference.blank_rows(nowhere)
+        blank.remove_column("sky")  # each band has its own
+        for column in columns:
+            blank[column.name] = column.blank(len(blank))
+            if column.name.startswith(("sky_", "local_background_")):
+                blank[column.name] = u.Quantity(blank[column.name], column.unit)
+            if column.name.startswith("flags_"):
+                blank[column.name] = blank["flags"]
+        table = vstack([*tables, blank])
+        self._flag_psfs(table)
+        known = {"numbered": reference.field.segments is not None, "group": grouping(reference)}
+        options = reference.field.wcs, reference.options.catalog
+        table = finish_table(table, self.columns, *options, extra=columns, **known)
+        table.meta = self._describe()
+        return table
+
+    def _flag_psfs(self, table):
+        """Add BAD_PSF to what is in a part of an image in which the PSF is bad."""
+        x = np.array(u.Quantity(table["x_centroid"], u.pix).value)
+        y = np.array(u.Quantity(table["y_centroid"], u.pix).value)
+        for band, image in self.bands.items():
+            trial = image.measurement.psf.trial
+            if trial is None or not trial.bad_parts.any():
+                continue
+            _, place = image.grid.at(x, y)
+            inside = image.grid.is_inside(place)
+            there = QTable({"x_centroid": place[inside, 0], "y_centroid": place[inside, 1]})
+            there["flags"] = 0
+            shape = image.measurement.field.data.shape
+            flag_bad_psf(there, trial, shape)
+            for name in ("flags", f"flags_{band}"):
+                table[name][inside] |= there["flags"]
+
+    def _describe(self):
+        """Describe what measured all bands, for ``meta``."""
+        record = describe_measurement(self.reference)
+        scales = []
+        zeropoints = []
+        for band, image in self.bands.items():
+            scales.append(f"{band} {image.measurement.pixel_scale:.6g}")
+            zeropoints.append(f"{band} {image.measurement.zeropoint:.4f}")
+        names = list(self.bands)
+        record |= {"BANDS": ", ".join(names), "REFBAND": names[0]}
+        record["DETECT"] = COMBINED if self.is_combined else names[0]
+        return record | {"BANDSCAL": ", ".join(scales), "BANDZP": ", ".join(zeropoints)}
+
+
+def _fill_places(table, results, found):
+    """Add where sources are in the image of the reference band, which does not show them."""
+    for number, band in enumerate(results.posterior.bands):
+        if not number or band not in results.bands:
+            continue
+        own = results.bands[band]
+        for row in np.flatnonzero(results.posterior.first == number):
+            grid = found[band].cutouts[row].grid
+            place = np.array([own.median("x_0")[row], own.median("y_0")[row]])
+            place = np.linalg.solve(grid[:, :2], place - grid[:, 2])
+            table["x_0"][row], table["y_0"][row] = place * u.pix

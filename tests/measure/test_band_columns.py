@@ -1,0 +1,27 @@
+"""Columns of catalogs of several bands."""
+
+from types import SimpleNamespace
+
+import astropy.units as u
+
+from sersicnet.measure.band_columns import columns_of_bands, with_bands
+from sersicnet.parameters import Column
+
+
+def test_units_are_those_of_the_images():
+    bands = {}
+    for band, unit in (("g", u.adu), ("r", u.nJy)):
+        measurement = SimpleNamespace(field=SimpleNamespace(unit=unit))
+        bands[band] = SimpleNamespace(measurement=measurement)
+    columns = {column.name: column for column in columns_of_bands(bands)}
+    assert columns["sky_g"].unit == u.adu
+    assert columns["local_background_r"].unit == u.nJy
+    assert "x_shift_r_err" in columns
+    assert not {"x_shift_g", "y_shift_g_err"} & set(columns)
+
+
+def test_bands_are_in_front_of_the_flags():
+    one, flags, other = (Column(name, None, "") for name in ("mag", "flags", "area"))
+    of_bands = [Column("mag_g", None, "")]
+    names = [column.name for column in with_bands([one, flags, other], of_bands)]
+    assert names == ["mag", "mag_g", "flags", "area"]
