@@ -207,6 +207,7 @@ class SersicNet(Settings):
         sky="prior",
         sky_err=None,
         noise_correlation="measure",
+        wavelength=None,
         n_samples=64,
         batch_size=64,
         seed=0,
@@ -261,6 +262,8 @@ class SersicNet(Settings):
         noise_correlation : 'measure', None, (K, K) array_like or path
             Correlation of the noise of two pixels at each distance: that of the cutout, none, or a
             known one, with distance 0 in its middle (in a FITS file).
+        wavelength : dict, optional
+            That of each band, in micron or with units, for ``Model("sersic", chromatic=True)``.
         n_samples, batch_size : int
             Points of the network's posterior, for quantiles, and stamps in a forward pass.
         seed : int
@@ -303,7 +306,7 @@ class SersicNet(Settings):
         data = {"psf": psf, "psf_oversampling": psf_oversampling, "normalize_psf": normalize_psf}
         data |= {"recenter_psf": recenter_psf, "pixel_scale": pixel_scale, "zeropoint": zeropoint}
         data |= {"gain": gain, "mask_bits": mask_bits, "sky": sky, "sky_err": sky_err}
-        data["noise_correlation"] = noise_correlation
+        data |= {"noise_correlation": noise_correlation, "wavelength": wavelength}
         measure = predict_bands if isinstance(cutouts, dict) else predict
         return measure(
             self,

@@ -53,6 +53,23 @@ _OTHERS = (
         format=".4f",
         ucd="phot.flux;arith.ratio",
     ),
+    # of several bands
+    Column(
+        "r_eff_slope",
+        None,
+        "change of the logarithm of r_eff per factor of ten in wavelength",
+        format=".4f",
+        ucd="phys.angSize;arith.rate",
+    ),
+    Column("r_eff_slope_err", None, "error of r_eff_slope", format=".4f", ucd="stat.error"),
+    Column(
+        "n_slope",
+        None,
+        "change of n per factor of ten in wavelength",
+        format=".4f",
+        ucd="meta.number;arith.rate",
+    ),
+    Column("n_slope_err", None, "error of n_slope", format=".4f", ucd="stat.error"),
     # of detection
     Column(
         "x_centroid",

@@ -11,8 +11,10 @@ from sersicnet.model.scene import Scene
 from sersicnet.networks.densities import parameter_samples
 from sersicnet.networks.flow_density import label_dict
 
-__all__ = ["BandDensity", "of_first_band"]
+__all__ = ["SLOPES", "BandDensity", "of_first_band"]
 
+# Columns of the changes with wavelength, the last ones.
+SLOPES = {"r_eff_slope": -2, "n_slope": -1}
 # Parameters that refer to the cutout of the reference band.
 _OF_CUTOUT = ("mag", "theta", "x_0", "y_0")
 
@@ -49,7 +51,7 @@ class BandDensity(Rows):
     first : (N,) int `~numpy.ndarray`
         Number of the band in whose stamp the structure is.
     mean, covariance, held
-        As in `~sersicnet.inference.band_fits.JointBands`.
+        As in `~sersicnet.inference.band_fits.JointBands`, the slopes of chromatic galaxies only.
     zeropoint : (N, B) `~numpy.ndarray`
         AB magnitude of a flux of 1 in the stamps of each band, which the PSF stamp holds.
     log_light : (N,) `~numpy.ndarray`
@@ -58,9 +60,11 @@ class BandDensity(Rows):
         As there.
     pixel : (N,) `~numpy.ndarray`
         Arcsec per pixel of the stamps of the first band.
+    is_chromatic : bool
+        Whether size and index change with wavelength.
     """
 
-    shared = ("bands",)
+    shared = ("bands", "is_chromatic")
 
     bands: tuple
     first: np.ndarray
@@ -71,6 +75,7 @@ class BandDensity(Rows):
     log_light: np.ndarray
     offset: np.ndarray
     pixel: np.ndarray
+    is_chromatic: bool = False
 
     def __len__(self):
         return len(self.first)
@@ -98,6 +103,19 @@ class BandDensity(Rows):
         shift = np.where(self.first == 0, self.mean[:, column] * self.pixel, np.nan)
         error = np.sqrt(self.covariance[:, column, column]) * self.pixel
         return shift, np.where(self.held[:, column] | np.isnan(shift), np.nan, error)
+
+    def slope(self, name):
+        """Return the change of a parameter with log wavelength and its error, (N,) each.
+
+        Parameters
+        ----------
+        name : str
+            ``'r_eff_slope'``, of the decimal logarithm of ``r_eff``, or ``'n_slope'``.
+        """
+        column = SLOPES[name]
+        value = self.mean[:, column]
+        error = np.sqrt(self.covariance[:, column, column])
+        return value, np.where(self.held[:, column] | np.isnan(value), np.nan, error)
 
     def color(self, one, other):
         """Return the magnitude in one band minus that in another, and its error, (N,) each."""
@@ -170,4 +188,6 @@ class BandDensity(Rows):
             for kind in ("x_shift", "y_shift") if number else ():
                 shift = drawn[:, :, self.place(kind, band)] * self.pixel[:, None]
                 found[f"{kind}_{band}"] = np.where(self.first[:, None] == 0, shift, np.nan)
+        for name, column in SLOPES.items() if self.is_chromatic else ():
+            found[name] = drawn[:, :, column]
         return found

@@ -22,6 +22,8 @@ __all__ = ["BandFit", "JointBands", "SeenBand", "fit_bands"]
 
 # Least S/N within the half-light ellipse that the flux of a band can have in a fit.
 LEAST_SNR = 1.0
+# Slopes of size and index with wavelength, the last of the parameters.
+N_SLOPES = 2
 # Layout of a galaxy whose center is counted from a known place: it may be far from the middle.
 _PLACED = Layout(known=("at_dx.galaxy", "at_dy.galaxy"))
 # Fields of a fit that are not of one band.
@@ -78,12 +80,13 @@ class JointBands(Rows):
         Number of the band in whose stamp the structure is: the first that shows the galaxy.
     usable : (N, B) bool `~numpy.ndarray`
         Which bands show the galaxy.
-    mean : (N, 6 + 3 B) `~numpy.ndarray`
-        Unconstrained parameters of the structure, logarithms of the fluxes, and shifts (x, y), in
-        pixels of the first stamp; NaN where there is none.
-    covariance : (N, 6 + 3 B, 6 + 3 B) `~numpy.ndarray`
+    mean : (N, 8 + 3 B) `~numpy.ndarray`
+        Unconstrained parameters of the structure, logarithms of the fluxes, shifts (x, y), in
+        pixels of the first stamp, and slopes of log_r_eff and n with log wavelength; NaN where
+        there is none.
+    covariance : (N, 8 + 3 B, 8 + 3 B) `~numpy.ndarray`
         Their covariance, 0 where there is none.
-    held : (N, 6 + 3 B) bool `~numpy.ndarray`
+    held : (N, 8 + 3 B) bool `~numpy.ndarray`
         Which of them have no error of their own.
     fits : tuple of BandFit
         The fits in each band.
@@ -98,7 +101,7 @@ class JointBands(Rows):
     held: np.ndarray
     fits: tuple
 
-    def for_bands(self, numbers, n_bands):
+    def for_bands(self, numbers, n_bands, *, sloped):
         """Return mean, covariance and held parameters of more bands than were fitted.
 
         Parameters
@@ -107,25 +110,37 @@ class JointBands(Rows):
             Places of the fitted bands among all.
         n_bands : int
             Number of all bands.
+        sloped : bool
+            Whether the slopes are among the parameters.
 
         Returns
         -------
         dict of `~numpy.ndarray`
         """
         shifts = len(SHAPE) + n_bands + 2 * numbers[:, None] + np.arange(2)
-        columns = np.concatenate([np.arange(len(SHAPE)), len(SHAPE) + numbers, shifts.ravel()])
         n = len(self.first)
-        n_columns = len(SHAPE) + 3 * n_bands
+        n_columns = _n_columns(n_bands)
+        slopes = np.arange(n_columns - N_SLOPES, n_columns)
+        fluxes = len(SHAPE) + numbers
+        columns = np.concatenate([np.arange(len(SHAPE)), fluxes, shifts.ravel(), slopes])
         mean = np.full((n, n_columns), np.nan)
         mean[:, columns] = self.mean
         covariance = np.zeros((n, n_columns, n_columns))
         covariance[np.ix_(np.arange(n), columns, columns)] = self.covariance
         held = np.zeros((n, n_columns), dtype=bool)
         held[:, columns] = self.held
+        if not sloped:
+            last = n_columns - N_SLOPES
+            mean, covariance, held = mean[:, :last], covariance[:, :last, :last], held[:, :last]
         return {"mean": mean, "covariance": covariance, "held": held}
 
 
-def fit_bands(bands, *, band_shift, prior, device):
+def _n_columns(n_bands):
+    """Return the number of parameters in some bands: structure, fluxes, shifts and slopes."""
+    return len(SHAPE) + 3 * n_bands + N_SLOPES
+
+
+def fit_bands(bands, *, band_shift, prior, device, log_wavelength=None):
     """Fit galaxies in several bands: one structure, a flux and a shift of each.
 
     Parameters
@@ -136,6 +151,8 @@ def fit_bands(bands, *, band_shift, prior, device):
         Standard deviation of the shifts of the others, in arcsec.
     prior, device
         As in `~sersicnet.inference.fit_stamps`.
+    log_wavelength : (B,) `~numpy.ndarray`, optional
+        Decimal logarithms of the wavelengths of the bands, if size and index change with them.
 
     Returns
     -------
@@ -160,6 +177,7 @@ def fit_bands(bands, *, band_shift, prior, device):
         rows = np.flatnonzero((usable == shown).all(axis=1))
         if len(numbers):
             options = {"band_shift": band_shift, "prior": prior, "device": device}
+            options["waves"] = _waves(log_wavelength, numbers)
             fitted = _fit_alike(placed, rows, numbers, **options)
             joint.add(rows, numbers, *fitted)
     return joint.found(first, usable, starts)
@@ -182,7 +200,17 @@ class _Placed:
         return BandStamps(*images, self.start.groups, pixels.sky_err, plane, pixels.noise)
 
 
-def _fit_alike(placed, rows, numbers, *, band_shift, prior, device):
+def _waves(log_wavelength, numbers):
+    """Return the wavelengths of bands over the first, None where they show no slope."""
+    if log_wavelength is None:
+        return None
+    waves = log_wavelength[numbers] - log_wavelength[numbers[0]]
+    if not waves.any():
+        return None
+    return torch.from_numpy(waves)
+
+
+def _fit_alike(placed, rows, numbers, *, band_shift, prior, device, waves):
     """Fit galaxies that have cutouts in bands of these numbers; return the scene and the fits."""
     stamps = []
     network = []
@@ -204,7 +232,7 @@ def _fit_alike(placed, rows, numbers, *, band_shift, prior, device):
     shift_err = band_shift / (frame.pixel_scale * frame.bins)
     shape, log_flux = combined_start(network, rows, matrices, places, shift_err)
     units = map(torch.from_numpy, (matrices, places, shift_err))
-    scene = BandScene.of_bands(list(map(str, numbers)), *units)
+    scene = BandScene.of_bands(list(map(str, numbers)), *units, waves=waves)
     shifts = np.zeros((len(rows), len(scene.layout.priors)))
     values = np.concatenate([shape, log_flux, shifts], axis=1)
     labels = scene.labels(torch.from_numpy(values))
@@ -239,7 +267,7 @@ class _Joint:
     """Joint fits of N galaxies, of which some are added at a time."""
 
     def __init__(self, n, n_bands):
-        n_parameters = len(SHAPE) + 3 * n_bands
+        n_parameters = _n_columns(n_bands)
         self.n_bands = n_bands
         self.mean = np.full((n, n_parameters), np.nan)
         self.covariance = np.zeros((n, n_parameters, n_parameters))
@@ -261,7 +289,7 @@ class _Joint:
         for number in numbers:
             shifts = len(SHAPE) + self.n_bands + 2 * number
             self.mean[rows, shifts : shifts + 2] = 0.0
-        columns = self._columns(numbers)[: scene.layout.n_parameters]
+        columns = self._columns(numbers, scene.layout)
         self.mean[np.ix_(rows, columns)] = fit.mean[good]
         self.covariance[np.ix_(rows, columns, columns)] = fit.covariance[good]
         self.held[np.ix_(rows, columns)] = fit.held[good]
@@ -283,12 +311,16 @@ class _Joint:
                 found = scene.layout.free.index(parameter)
                 self.fields[number]["held"][rows, column] = fit.held[good, found]
 
-    def _columns(self, numbers):
+    def _columns(self, numbers, layout):
         """Return the columns of the parameters of a fit in bands of these numbers."""
         columns = [*range(len(SHAPE)), *(len(SHAPE) + numbers)]
         shifts = len(SHAPE) + self.n_bands
-        for number in numbers[1:]:
-            columns += [shifts + 2 * number, shifts + 2 * number + 1]
+        if layout.n_shifts:
+            for number in numbers[1:]:
+                columns += [shifts + 2 * number, shifts + 2 * number + 1]
+        if layout.is_chromatic:
+            n_columns = self.mean.shape[1]
+            columns += range(n_columns - N_SLOPES, n_columns)
         return columns
 
     def found(self, first, usable, starts):

@@ -7,9 +7,9 @@ import numpy as np
 
 from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import band_columns, check_columns, describe
+from sersicnet.diagnostics.schema import COLUMNS, band_columns, check_columns, describe
 from sersicnet.flags import Flags
-from sersicnet.inference.band_density import of_first_band
+from sersicnet.inference.band_density import SLOPES, of_first_band
 from sersicnet.results import SersicResults
 
 __all__ = ["BandResults"]
@@ -197,15 +197,18 @@ class BandResults(SersicResults):
             With ``mag_<band>`` of each band, its error and quantiles, ``x_shift_<band>`` and
             ``y_shift_<band>`` with their errors of all bands but the reference, along the pixels of
             this, and ``chi2_<band>``, ``n_pixels_<band>``, ``sky_<band>`` and ``flags_<band>``.
+            Of a chromatic model, ``r_eff_slope`` and ``n_slope`` with their errors.
         """
         table = super().to_table()
         self._add_directions(table)
         found = {}
+        for name in SLOPES if self.posterior.is_chromatic else ():
+            found[name], found[f"{name}_err"] = self.posterior.slope(name)
         for number, band in enumerate(self.posterior.bands):
             found |= self._columns_of(band, shifted=number > 0)
         flags = np.array(table["flags"])
         del table["flags"]
-        known = {}
+        known = dict(COLUMNS)
         for column in band_columns(self.posterior.bands):
             known[column.name] = column
         for name, values in found.items():

@@ -26,6 +26,7 @@ from sersicnet.inference.predict import (
 )
 from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.inference.wavelengths import log_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -82,17 +83,14 @@ def predict_bands(
     check_seed("seed", seed)
     refinement = check_call(net, refine, model, neighbors)
     present, missing = check_bands(cutouts)
+    data, log_wavelength = _divided(data, model, list(missing))
     given = of_each_band(data, list(missing))
-    opened = {}
-    assumed = {}
-    seen = {}
-    for band, images in present.items():
-        with naming(band):
-            opened[band], assumed[band] = _opened(net, images, given[band])
-        seen[band] = Seen()
+    opened, assumed = _opened(net, present, given)
+    seen = {band: Seen() for band in opened}
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
     asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
+    asked["log_wavelength"] = log_wavelength
     joints = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     n_galaxies = len(next(iter(missing.values())))
@@ -108,12 +106,23 @@ def predict_bands(
     asked = {"model": model, "neighbors": "mask", "refine": refine or NEEDS_FIT}
     results = {}
     for band, each in seen.items():
+        asked["assumptions"] = assumed[band]
         with naming(band):
-            results[band] = _joined(net, opened[band], each, assumptions=assumed[band], **asked)
+            results[band] = _joined(net, opened[band], each, **asked)
     found = BandResults.of(results, join_rows(joints))
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
     return found
+
+
+def _divided(data, model, bands):
+    """Return the arguments without wavelengths, and these, None if nothing changes with them."""
+    data = dict(data)
+    wavelength = data.pop("wavelength", None)
+    if wavelength is None and not model.chromatic:
+        return data, None
+    found = log_wavelengths(wavelength, bands)
+    return data, found if model.chromatic else None
 
 
 def _batches(band, opened):
@@ -127,7 +136,7 @@ def _batches(band, opened):
         yield batch
 
 
-def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed):
+def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed, log_wavelength):
     """Measure the batches of all bands.
 
     Returns the joint posteriors, and stamps, posterior, quantiles and columns of each band.
@@ -141,12 +150,15 @@ def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, see
         looked[band] = SeenBand(posterior, quantiles, stamps, batch.psfs, pixels)
     shift = float(model.band_shift)
     options = {"prior": refinement.prior, "device": device}
+    if log_wavelength is not None:
+        places = list(map(list(missing).index, looked))
+        options["log_wavelength"] = log_wavelength[places]
     joint = fit_bands(list(looked.values()), band_shift=shift, **options)
     found = {}
     for number, (band, batch) in enumerate(batches.items()):
         one = looked[band], joint, number, missing[band][batch.rows]
         found[band] = _finish(net, batch, refinement, *one, seed=seed)
-    return _density(joint, looked, list(missing)), found
+    return _density(joint, looked, list(missing), is_chromatic=model.chromatic), found
 
 
 def _joined(net, batches, seen, **asked):
@@ -195,15 +207,20 @@ def check_call(net, refine, model, neighbors):
     return refinement
 
 
-def _opened(net, images, given):
-    """Return the checked cutouts of one band, and what fits assume about their pixels."""
-    assumptions, options = split_data(given)
-    opened = open_cutouts(images, stamp_size=net.stamp_size, needs_psf=True, **options)
-    assumptions.check_length(len(opened))
-    return opened, assumptions
+def _opened(net, present, given):
+    """Return the checked cutouts of each band, and what fits assume about their pixels."""
+    opened = {}
+    assumed = {}
+    for band, images in present.items():
+        with naming(band):
+            assumed[band], options = split_data(given[band])
+            options |= {"stamp_size": net.stamp_size, "needs_psf": True}
+            opened[band] = open_cutouts(images, **options)
+            assumed[band].check_length(len(opened[band]))
+    return opened, assumed
 
 
-def _density(joint, looked, names):
+def _density(joint, looked, names, *, is_chromatic):
     """Return the joint posteriors of a batch, also of bands without any cutout."""
     n = len(joint.first)
     zeropoint = np.full((n, len(names)), np.nan)
@@ -227,7 +244,8 @@ def _density(joint, looked, names):
         log_light=log_light,
         offset=offset,
         pixel=pixel,
-        **joint.for_bands(numbers, len(names)),
+        is_chromatic=is_chromatic,
+        **joint.for_bands(numbers, len(names), sloped=is_chromatic),
     )
 
 

@@ -9,13 +9,14 @@ from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.preprocessing.batches import Batch
-from sersicnet.preprocessing.stamps import build_stamps, rows_or_none
+from sersicnet.preprocessing.stamps import build_stamps
 from sersicnet.preprocessing.surroundings import (
     Surroundings,
     find_surroundings,
     one_cutout,
     with_hidden,
 )
+from sersicnet.preprocessing.units import rows_or_none
 from sersicnet.preprocessing.windows import cut, middle_origin
 
 __all__ = ["Neighborhoods", "check_neighbors", "other_batch"]

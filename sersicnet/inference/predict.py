@@ -30,6 +30,7 @@ from sersicnet.inference.posteriors import predict_posterior
 from sersicnet.inference.record import describe_call, describe_inputs, describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
+from sersicnet.inference.wavelengths import without_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.model.symmetries import ORIENTATIONS
@@ -103,6 +104,7 @@ def predict(
         If there is too little memory.
     """
     check_positive("batch_size", batch_size)
+    data = without_wavelengths(data, model)
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     assumptions, images = split_data(data)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}

@@ -44,7 +44,7 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
     weights = net.weights_ or "trained, not loaded from a file"
     assumed = assumptions.describe()
     known = {}
-    if model is not None and not model.is_free:
+    if model is not None and (model.chromatic or not model.is_free):
         known["MODEL"] = model.describe()
         if model.name == "auto":
             sampled = "importance" in str(refine).lower()

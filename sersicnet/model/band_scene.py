@@ -20,9 +20,10 @@ from sersicnet.model.labels import (
     length,
 )
 from sersicnet.model.layout import Layout
+from sersicnet.model.prior import N_LIMITS
 from sersicnet.model.scene import Scene
 
-__all__ = ["SHAPE", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
+__all__ = ["SHAPE", "SLOPE_ERR", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
 
 # Parameters that all bands have together.
 SHAPE = LABELS[LOG_FLUX + 1 :]
@@ -30,6 +31,11 @@ SHAPE = LABELS[LOG_FLUX + 1 :]
 # those of its own stamp, and where the middle of the first stamp is in it.
 _ELLIPSE = [LOG_R_EFF, E1, E2]
 _MAP = ("xx", "xy", "yx", "yy", "x_at", "y_at")
+# Standard deviations of the priors of the slopes of log_r_eff and n, per factor of ten in
+# wavelength: wider than the changes that Vulcani et al. 2014, MNRAS 441, 1340, found.
+SLOPE_ERR = (0.5, 2.0)
+# Indices that a band can have.
+_N_RANGE = (N_LIMITS[0] + 1e-3, N_LIMITS[1] - 1e-3)
 
 
 def moved_ellipse(log_r_eff, e1, e2, matrix):
@@ -85,7 +91,19 @@ class BandLayout(Layout):
 
     As in `~sersicnet.model.Layout`; ``shift_x`` and ``shift_y`` of a band, if they are free, are by
     how much the galaxy is off its place there, in pixels of the stamp of the first band.
+    ``size_slope`` and ``n_slope``, if they are free, are the change of ``log_r_eff`` and ``n`` with
+    ``wave``, the decimal logarithm of the wavelength of a band over that of the first.
     """
+
+    @property
+    def is_chromatic(self):
+        """Whether size and index change with wavelength."""
+        return "n_slope" in self.free
+
+    @property
+    def n_shifts(self):
+        """Number of shifts that are free."""
+        return len(self.priors) - 2 * self.is_chromatic
 
     def labels(self, values, known):
         """Return labels in all bands, side by side, (..., 7 B)."""
@@ -96,14 +114,19 @@ class BandLayout(Layout):
         for band, _ in others:
             xx, xy, yx, yy, x_at, y_at = (found[name] for name in _of_band(_MAP, band))
             size, *shape = moved_ellipse(log_r_eff, e1, e2, (xx, xy, yx, yy))
+            own_n = n
+            if self.is_chromatic:
+                wave = found[f"wave.{band}"]
+                size = size + wave * found["size_slope"]
+                own_n = (n + wave * found["n_slope"]).clamp(*_N_RANGE)
             x = dx + found.get(f"shift_x.{band}", 0.0)
             y = dy + found.get(f"shift_y.{band}", 0.0)
-            columns += [found[f"log_flux.{band}"], size, n, *shape]
+            columns += [found[f"log_flux.{band}"], size, own_n, *shape]
             columns += [xx * x + xy * y + x_at, yx * x + yy * y + y_at]
         return torch.stack(columns, dim=-1)
 
 
-def band_layout(bands, *, shifted=True):
+def band_layout(bands, *, shifted=True, chromatic=False):
     """Return the layout of a galaxy in some bands.
 
     Parameters
@@ -112,6 +135,8 @@ def band_layout(bands, *, shifted=True):
         Names of the bands; the parameters are those in the stamp of the first.
     shifted : bool, optional
         Whether the galaxy may be off its place in the others.
+    chromatic : bool, optional
+        Whether size and index change with wavelength.
 
     Returns
     -------
@@ -134,14 +159,19 @@ def band_layout(bands, *, shifted=True):
         if shifted:
             shifts += _of_band(("shift_x", "shift_y"), band)
         known += _of_band(_MAP, band)
-    return BandLayout((*SHAPE, *fluxes, *shifts), known, shifts, parts)
+    priors = shifts
+    if chromatic:
+        priors += ("size_slope", "n_slope")
+        for band in bands[1:]:
+            known += (f"wave.{band}",)
+    return BandLayout((*SHAPE, *fluxes, *priors), known, priors, parts)
 
 
 class BandScene(Scene):
     """The free parameters and the known numbers of N galaxies in several bands."""
 
     @classmethod
-    def of_bands(cls, bands, matrices, places, shift_err):
+    def of_bands(cls, bands, matrices, places, shift_err, *, waves=None):
         """Make the scene of galaxies that all have cutouts in the same bands.
 
         Parameters
@@ -155,16 +185,32 @@ class BandScene(Scene):
         shift_err : (N,) `~torch.Tensor`
             Standard deviation of the prior of shifts, in pixels of the stamp of the first band; 0
             for none.
+        waves : (B,) `~torch.Tensor`, optional
+            Decimal logarithms of wavelengths over that of the first band, if size and index change
+            with them.
 
         Returns
         -------
         BandScene
         """
-        layout = band_layout(bands, shifted=bool((shift_err > 0).all()))
+        shifted = bool((shift_err > 0).all())
+        layout = band_layout(bands, shifted=shifted, chromatic=waves is not None)
         known = torch.cat([matrices[:, 1:].flatten(2), places[:, 1:]], dim=2).flatten(1)
-        infinite = torch.full_like(shift_err, torch.inf)
-        normal = torch.stack([torch.zeros_like(shift_err), shift_err, -infinite, infinite], dim=1)
-        return cls.of(layout, known, normal[:, None].repeat(1, len(layout.priors), 1))
+        errs = shift_err[:, None].repeat(1, layout.n_shifts)
+        if waves is not None:
+            known = torch.cat([known, waves[1:].to(known).expand(len(known), -1)], dim=1)
+            errs = torch.cat([errs, errs.new_tensor(SLOPE_ERR).expand(len(errs), -1)], dim=1)
+        infinite = torch.full_like(errs, torch.inf)
+        normals = torch.stack([torch.zeros_like(errs), errs, -infinite, infinite], dim=2)
+        return cls.of(layout, known, normals)
+
+    def _maps(self, values):
+        """Return what leads to the other bands: matrices, places and wavelengths, (N, B - 1)."""
+        n_others = len(self.layout.parts) - 1
+        known = self.known.to(values.dtype)
+        maps = known[:, : n_others * len(_MAP)].unflatten(1, (n_others, len(_MAP)))
+        waves = known[:, n_others * len(_MAP) :]
+        return maps[..., :4].unflatten(2, (2, 2)), maps[..., 4:], waves
 
     def above(self, log_flux):
         """Return the same with lower bounds of the logarithms of the fluxes, (N, B)."""
@@ -189,14 +235,23 @@ class BandScene(Scene):
         columns = [shape, of_bands[..., LOG_FLUX]]
         if not self.layout.priors:
             return torch.cat(columns, dim=1)
-        known = self.known.to(labels.dtype).unflatten(1, (of_bands.shape[1] - 1, len(_MAP)))
-        matrices = known[..., :4].unflatten(2, (2, 2))
-        away = (of_bands[:, 1:, CENTER] - known[..., 4:])[..., None]
-        shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, CENTER]
-        return torch.cat([*columns, shifts.flatten(1)], dim=1)
+        matrices, places, waves = self._maps(labels)
+        if self.layout.n_shifts:
+            away = (of_bands[:, 1:, CENTER] - places)[..., None]
+            shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, CENTER]
+            columns.append(shifts.flatten(1))
+        if self.layout.is_chromatic:
+            far = int(waves[0].abs().argmax())
+            other = of_bands[:, far + 1]
+            back = torch.linalg.inv(matrices[:, far]).flatten(1).unbind(1)
+            size, *_ = moved_ellipse(*other[:, _ELLIPSE].unbind(1), back)
+            wave = waves[:, far]
+            columns.append(((size - labels[:, LOG_R_EFF]) / wave)[:, None])
+            columns.append(((other[:, SERSIC_N] - labels[:, SERSIC_N]) / wave)[:, None])
+        return torch.cat(columns, dim=1)
 
     def quantity_slopes(self, values):
-        """Return derivatives of the shifts by the parameters, (N, R, P) for (N, P)."""
+        """Return derivatives of shifts and slopes by the parameters, (N, R, P) for (N, P)."""
         n_shifts = len(self.layout.priors)
         slopes = values.new_zeros(n_shifts, values.shape[1])
         slopes[:, values.shape[1] - n_shifts :] = torch.eye(n_shifts).to(slopes)
@@ -218,17 +273,23 @@ class BandScene(Scene):
         slopes[:, numbers, LOG_FLUX, n_shape + numbers] = 1
         if n_bands == 1:
             return slopes[:, 0]
-        elements = self.known.to(values.dtype).unflatten(1, (n_bands - 1, len(_MAP)))[..., :4]
-        matrices = elements.unflatten(2, (2, 2))
+        matrices, _, waves = self._maps(values)
+        elements = matrices.flatten(2)
         moved = values.new_zeros(*matrices.shape[:2], N_LABELS, n_shape)
         ellipse = scene.labels(plain)[:, None, _ELLIPSE]
         columns = [place - 1 for place in _ELLIPSE]
         for place, slope in zip(_ELLIPSE, _ellipse_slopes(ellipse, elements), strict=True):
             moved[:, :, place, columns] = slope
-        moved[:, :, SERSIC_N, SERSIC_N - 1] = 1
+        inside = torch.ones_like(elements[..., 0])
+        if self.layout.is_chromatic:
+            own_n = scene.labels(plain)[:, SERSIC_N, None] + waves * values[:, -1:]
+            inside = ((own_n > _N_RANGE[0]) & (own_n < _N_RANGE[1])).to(values)
+            slopes[:, 1:, LOG_R_EFF, -2] = waves
+            slopes[:, 1:, SERSIC_N, -1] = waves * inside
+        moved[:, :, SERSIC_N, SERSIC_N - 1] = inside
         moved[:, :, CENTER, CENTER.start - 1 :] = matrices
         slopes[:, 1:, :, :n_shape] = moved @ structure[:, None]
-        if self.layout.priors:
+        if self.layout.n_shifts:
             for number in range(1, n_bands):
                 start = n_shape + n_bands + 2 * (number - 1)
                 slopes[:, number, CENTER, start : start + 2] = matrices[:, number - 1]

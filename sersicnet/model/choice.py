@@ -41,6 +41,7 @@ class ModelChoice:
     name = "auto"
     is_free = False
     is_composite = False
+    chromatic = False
 
     def __init__(self, models=AUTO, *, odds=None):
         if isinstance(models, str) or not np.iterable(models):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 
-from sersicnet._settings import similar_names
+from sersicnet._settings import check_bool, similar_names
 from sersicnet._words import counted
 from sersicnet.model.choice import AUTO, ModelChoice
 from sersicnet.model.combinations import NAMED, combined
@@ -42,6 +42,9 @@ class Model:
     band_shift : float or `~astropy.units.Quantity`, optional
         Standard deviation of the normal prior, in arcsec, of the shifts of a galaxy in all bands
         but the first; 0 for none.
+    chromatic : bool, optional
+        Whether log r_eff and n of one Sersic profile change linearly with the logarithm of the
+        wavelength from band to band.
 
     Raises
     ------
@@ -60,8 +63,17 @@ class Model:
     """
 
     def __init__(
-        self, components="sersic", *, fixed=None, priors=None, tied=None, band_shift=BAND_SHIFT
+        self,
+        components="sersic",
+        *,
+        fixed=None,
+        priors=None,
+        tied=None,
+        band_shift=BAND_SHIFT,
+        chromatic=False,
     ):
+        check_bool("chromatic", chromatic)
+        self.chromatic = chromatic
         limits = (0.0, _LARGEST_SHIFT)
         self.band_shift = known_values("band_shift", band_shift, unit=u.arcsec, limits=limits)
         if self.band_shift.ndim:
@@ -95,6 +107,9 @@ class Model:
             parameter_values(self.combination.parameters[name][1], value, name)
         self._check_light()
         self._check_free()
+        if chromatic and not self.is_free:
+            msg = f"chromatic=True: {self!r} must be one Sersic profile of which nothing is known"
+            raise ValueError(msg)
 
     def _check_light(self):
         """Raise ValueError if the light of two parts is known in two ways."""
@@ -151,6 +166,8 @@ class Model:
                 words.append(f"{argument}={values!r}")
         if self.band_shift != BAND_SHIFT:
             words.append(f"band_shift={float(self.band_shift)!r}")
+        if self.chromatic:
+            words.append("chromatic=True")
         return f"Model({', '.join(words)})"
 
     @property
@@ -183,6 +200,8 @@ class Model:
         words = self.name
         if not self.is_composite:
             words = type(self.component).__name__.lower()
+            if self.chromatic:
+                words += " (chromatic)"
         elif tuple(self.combination.components) != tuple(NAMED.get(self.name, {})):
             words += f" ({', '.join(self.combination.components)})"
         fixed, priors = _divided(self.settings)

@@ -15,8 +15,8 @@ from sersicnet.model.psf_models import plain_psf
 from sersicnet.model.psf_stamp import check_oversampling
 from sersicnet.preprocessing.images import check_cutouts
 from sersicnet.preprocessing.psf_pixels import find_psf_sampling
-from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps, rows_or_none
-from sersicnet.preprocessing.units import per_cutout
+from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps
+from sersicnet.preprocessing.units import per_cutout, rows_or_none
 from sersicnet.preprocessing.windows import replace
 
 __all__ = [

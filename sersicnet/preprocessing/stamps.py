@@ -34,6 +34,7 @@ from sersicnet.preprocessing.quality import (
     source_flags,
 )
 from sersicnet.preprocessing.saturation import flat_tops
+from sersicnet.preprocessing.units import rows_or_none
 from sersicnet.preprocessing.windows import bin_pixels, cut, middle_origin
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
@@ -233,13 +234,6 @@ def _warn(doubts):
     if len(doubts) > 1:
         msg += f"; {len(doubts)} cutouts are like that"
     warn_caller(msg)
-
-
-def rows_or_none(values, rows):
-    """Return some rows of an array, None where there is no array."""
-    if values is None:
-        return None
-    return values[rows]
 
 
 def _blocks(cutouts, first):

@@ -5,7 +5,7 @@ import numpy as np
 
 from sersicnet._words import counted
 
-__all__ = ["SCALE_LIMITS", "per_cutout"]
+__all__ = ["SCALE_LIMITS", "per_cutout", "rows_or_none"]
 
 # Arcsec per pixel of images in which galaxies are measured: those of an interferometer or an
 # extremely large telescope, and more than those of wide-field monitors. A scale in degrees or in
@@ -115,3 +115,10 @@ def _to_magnitudes(value):
         msg = "a flux is not a magnitude: pass the AB magnitude of one count"
         raise u.UnitConversionError(msg)
     return np.asarray(value.to_value(u.ABmag), dtype=float)
+
+
+def rows_or_none(values, rows):
+    """Return some rows of an array, None where there is no array."""
+    if values is None:
+        return None
+    return values[rows]

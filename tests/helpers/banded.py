@@ -26,22 +26,37 @@ def sky_wcs(*, scale=0.1, turn=0.0, size=64, off=(0.0, 0.0), flipped=False):
     return wcs
 
 
-def draw_band(mag, *, wcs=None, size=64, scale=0.1, fwhm=3.0, seed=1, shift=(0.0, 0.0), noise=1.0):
-    """A cutout of the galaxy of ``TRUTH``; ``shift`` is by how many pixels it is off its place."""
+def draw_band(
+    mag,
+    *,
+    wcs=None,
+    size=64,
+    scale=0.1,
+    fwhm=3.0,
+    seed=1,
+    shift=(0.0, 0.0),
+    noise=1.0,
+    shape=None,
+):
+    """A cutout of the galaxy of ``TRUTH``; ``shift`` is by how many pixels it is off its place.
+
+    ``shape`` has what of ``TRUTH`` is something else.
+    """
+    truth = TRUTH | (shape or {})
     psf = star(fwhm)
-    e = (1 - TRUTH["q"]) / (1 + TRUTH["q"])
-    pa = np.radians(TRUTH["pa"])
+    e = (1 - truth["q"]) / (1 + truth["q"])
+    pa = np.radians(truth["pa"])
     # in arcsec along east and north, in which the major axis is at 90 degrees less pa
-    shape = [np.log10(TRUTH["r_eff"]), -e * np.cos(2 * pa), e * np.sin(2 * pa)]
+    ellipse = [np.log10(truth["r_eff"]), -e * np.cos(2 * pa), e * np.sin(2 * pa)]
     matrix = np.eye(2) / scale
     center = np.zeros(2)
     if wcs is not None:
         matrix = np.linalg.inv(wcs.wcs.cd * 3600)
         center = wcs.wcs.crpix - (size + 1) / 2
-    ellipse = moved_ellipse(*torch.tensor(shape), torch.from_numpy(matrix.ravel()))
-    log_r_eff, e1, e2 = (float(number) for number in ellipse)
+    moved = moved_ellipse(*torch.tensor(ellipse), torch.from_numpy(matrix.ravel()))
+    log_r_eff, e1, e2 = (float(number) for number in moved)
     center = center + shift
-    labels = torch.tensor([[0.4 * (ZEROPOINT - mag), log_r_eff, TRUTH["n"], e1, e2, *center]])
+    labels = torch.tensor([[0.4 * (ZEROPOINT - mag), log_r_eff, truth["n"], e1, e2, *center]])
     transform = psf_transform(torch.from_numpy(psf), size)
     image = sersic_images(labels.double(), transform, stamp_size=size)[0].numpy()
     image += noise * np.random.default_rng(seed).normal(size=image.shape)

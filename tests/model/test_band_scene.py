@@ -1,6 +1,7 @@
 """Scenes of several bands."""
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose
 
@@ -52,6 +53,42 @@ def test_slopes_are_the_derivatives():
         assert torch.allclose(scene.slopes(values), Scene.slopes(scene, values))
         expected = Scene.quantity_slopes(scene, values) if scene.layout.priors else torch.zeros(0)
         assert torch.equal(scene.quantity_slopes(values).flatten(), expected.flatten())
+
+
+def chromatic_scene(err):
+    generator = np.random.default_rng(5)
+    matrices = torch.from_numpy(np.eye(2) + 0.3 * generator.normal(size=(4, 3, 2, 2)))
+    places = torch.from_numpy(generator.normal(size=(4, 3, 2)))
+    matrices[:, 0] = torch.eye(2)
+    places[:, 0] = 0
+    errs = torch.full((4,), err).double()
+    waves = torch.tensor([0.0, 0.3, -0.2])
+    scene = BandScene.of_bands("gri", matrices, places, errs, waves=waves)
+    values = torch.from_numpy(0.3 * generator.normal(size=(4, scene.layout.n_parameters)))
+    return scene, values
+
+
+@pytest.mark.parametrize("err", [0.3, 0.0])
+def test_size_and_index_change_with_wavelength(err):
+    scene, values = chromatic_scene(err)
+    assert scene.layout.free[-2:] == ("size_slope", "n_slope")
+    assert torch.allclose(scene.values(scene.labels(values)), values, atol=1e-6)
+    same = values.clone()
+    same[:, -2:] = 0
+    change = (scene.labels(values) - scene.labels(same)).unflatten(1, (3, 7))
+    waves = torch.tensor([0.0, 0.3, -0.2]).double()
+    for label, slope in ((1, -2), (2, -1)):
+        assert torch.allclose(change[:, :, label], waves * values[:, slope, None], atol=1e-6)
+    assert torch.allclose(change[:, :, [0, 3, 4, 5, 6]], torch.zeros(1).double())
+
+
+@pytest.mark.parametrize("steep", [0.0, 40.0])
+def test_slopes_of_a_chromatic_galaxy_are_the_derivatives(steep):
+    scene, values = chromatic_scene(0.3)
+    values[:, -1] += steep  # to the limits of the index
+    assert torch.allclose(scene.slopes(values), Scene.slopes(scene, values))
+    expected = Scene.quantity_slopes(scene, values)
+    assert torch.equal(scene.quantity_slopes(values), expected)
 
 
 def test_slopes_of_a_round_galaxy_are_finite():

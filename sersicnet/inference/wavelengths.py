@@ -1,0 +1,107 @@
+"""Wavelengths of bands."""
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet._settings import similar_names
+
+__all__ = ["log_wavelengths", "without_wavelengths"]
+
+
+def log_wavelengths(wavelength, bands):
+    """Return the decimal logarithms of the wavelengths of bands in micron.
+
+    Parameters
+    ----------
+    wavelength : dict
+        Wavelengths, frequencies or energies with units, or numbers in micron, by the names of
+        bands.
+    bands : sequence of str
+        The names.
+
+    Returns
+    -------
+    (B,) `~numpy.ndarray`
+
+    Raises
+    ------
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If it is not a dict of these, a band is missing or unknown, a value is not positive, or all
+        are the same.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from sersicnet.inference.wavelengths import log_wavelengths
+    >>> log_wavelengths({"v": 1.0, "h": 10000 * u.nm}, ["v", "h"])
+    array([0., 1.])
+    """
+    if not isinstance(wavelength, dict):
+        msg = (
+            f"wavelength={wavelength!r} must be a dict with the wavelength of each band "
+            f"({', '.join(bands)}): a quantity, or micron"
+        )
+        raise TypeError(msg)
+    for band in wavelength:
+        if band not in bands:
+            hint = similar_names(str(band), bands)
+            msg = f"wavelength has a band {band!r}, but there are {', '.join(bands)}{hint}"
+            raise ValueError(msg)
+    found = []
+    for band in bands:
+        if band not in wavelength:
+            msg = f"wavelength has no band {band!r}: a dict needs the value of each band"
+            raise ValueError(msg)
+        found.append(_micron(band, wavelength[band]))
+    if len(set(found)) == 1 and len(found) > 1:
+        msg = f"wavelength is {found[0]:g} micron in all bands: nothing can change with it"
+        raise ValueError(msg)
+    return np.log10(found)
+
+
+def without_wavelengths(data, model):
+    """Return arguments of a call with one band, in which nothing can change with wavelength.
+
+    Parameters
+    ----------
+    data : dict
+        Arguments of `~sersicnet.SersicNet.predict` that say what the data are.
+    model : `~sersicnet.Model` or ModelChoice
+        What is fitted.
+
+    Returns
+    -------
+    dict
+        The same without ``wavelength``.
+
+    Raises
+    ------
+    ValueError
+        If the call has a wavelength, or a chromatic model.
+    """
+    data = dict(data)
+    wavelength = data.pop("wavelength", None)
+    if wavelength is None and not model.chromatic:
+        return data
+    asked = f"model={model!r}" if wavelength is None else f"wavelength={wavelength!r}"
+    msg = f"{asked} is for several bands: cutouts must be a dict of them"
+    raise ValueError(msg)
+
+
+def _micron(band, value):
+    """Return a wavelength in micron."""
+    try:
+        micron = u.Quantity(value)
+        if not isinstance(value, u.Quantity):
+            micron = micron * u.micron
+        micron = micron.to_value(u.micron, equivalencies=u.spectral())
+    except u.UnitConversionError as error:
+        msg = f"wavelength of the band {band!r} is {value}: a length, in micron, is needed"
+        raise u.UnitConversionError(msg) from error
+    except TypeError as error:
+        msg = f"wavelength of the band {band!r} is {value!r}: a number of micron is needed"
+        raise TypeError(msg) from error
+    if np.ndim(micron) or not 0 < micron < np.inf:
+        msg = f"wavelength of the band {band!r} is {value}: one positive number is needed"
+        raise ValueError(msg)
+    return float(micron)
