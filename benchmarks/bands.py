@@ -4,11 +4,14 @@
 
     python -m benchmarks.bands docs/_static/bands --raw measured
     python -m benchmarks.bands docs/_static/bands --raw measured --set hst_jwst
+    python -m benchmarks.bands docs/_static/bands --raw measured --set hst_jwst --chromatic
 
 Galaxies are drawn by GalSim: one structure, a color for each pair of neighboring bands, and shifts
 of 0.03 arcsec along both axes in all bands but the first. ``lsst`` has grizy on one grid,
-``hst_jwst`` four bands with pixels of other sizes that are turned by a random angle in each. The
-S/N of all light is from 10 to 100 in the deepest band.
+``hst_jwst`` three bands with pixels of two sizes that are turned by a random angle in each. The
+S/N of all light is from 10 to 100 in the deepest band. ``--chromatic`` lets the logarithm of the
+radius and the index change with that of the wavelength, by normal slopes of 0.3 and 1, and fits
+these as well.
 
 ``--raw`` keeps what was measured, ten galaxies at a time: a run that was stopped (``--minutes``)
 goes on. ``bands_SET.csv`` has for each column the share of 68 % intervals that contain the truth,
@@ -31,7 +34,7 @@ from astropy.wcs import WCS
 from benchmarks.common.command import add_count, add_weights, make_parser
 from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.sets.psfs import draw_star
-from sersicnet import SersicNet
+from sersicnet import Model, SersicNet
 from sersicnet.io import atomic_path
 from sersicnet.io.weights import weights_path
 
@@ -47,12 +50,17 @@ SETS = {
         "y": (0.2, 0.68, 64, 2.6),
     },
     "hst_jwst": {
-        "f814w": (0.04, 0.10, 96, 1.0),
+        "f814w": (0.03, 0.10, 128, 0.7),
         "f160w": (0.06, 0.19, 64, 1.0),
-        "f277w": (0.03, 0.11, 128, 0.7),
         "f444w": (0.06, 0.16, 64, 1.0),
     },
 }
+# In micron.
+WAVELENGTHS = {
+    "lsst": {"g": 0.48, "r": 0.62, "i": 0.75, "z": 0.87, "y": 0.97},
+    "hst_jwst": {"f814w": 0.81, "f160w": 1.54, "f444w": 4.4},
+}
+SLOPES = {"r_eff_slope": 0.3, "n_slope": 1.0}
 SIZES = {"lsst": (0.25, 1.0), "hst_jwst": (0.1, 0.5)}
 SNR = (10.0, 100.0)
 SHIFT = 0.03
@@ -67,6 +75,9 @@ def main(arguments=None):
     add_weights(parser)
     parser.add_argument("--set", choices=tuple(SETS), default="lsst")
     parser.add_argument("--seed", type=int, default=201)
+    parser.add_argument(
+        "--chromatic", action="store_true", help="structure changes with wavelength"
+    )
     parser.add_argument("--raw", type=Path, help="folder that keeps what was measured")
     parser.add_argument("--minutes", type=float, default=np.inf, help="CPU minutes to stop after")
     options = parser.parse_args(arguments)
@@ -87,7 +98,12 @@ def main(arguments=None):
     }
     for name, table in tables.items():
         print_table(table)
-        write_rounded(table, options.output / f"{name}_{options.set}.csv", decimals=3)
+        write_rounded(table, options.output / f"{name}_{_kind(options)}.csv", decimals=3)
+
+
+def _kind(options):
+    """Return the name of what is measured in files."""
+    return options.set + "_chromatic" * options.chromatic
 
 
 def _measured(net, options, number):
@@ -95,21 +111,23 @@ def _measured(net, options, number):
     path = None
     if options.raw is not None:
         options.raw.mkdir(parents=True, exist_ok=True)
-        path = options.raw / f"{options.set}_{options.seed}_{number}.npz"
+        path = options.raw / f"{_kind(options)}_{options.seed}_{number}.npz"
         if path.exists():
             with np.load(path) as file:
                 return dict(file)
     if time.process_time() > 60 * options.minutes and number:
         return None
-    cutouts, truth = simulate(options.set, TOGETHER, seed=[options.seed, number])
-    found = measure(net, cutouts, truth)
+    seed = [options.seed, number]
+    cutouts, truth = simulate(options.set, TOGETHER, seed=seed, chromatic=options.chromatic)
+    wavelength = WAVELENGTHS[options.set] if options.chromatic else None
+    found = measure(net, cutouts, truth, wavelength=wavelength)
     if path is not None:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **found)
     return found
 
 
-def simulate(name, n, *, seed):
+def simulate(name, n, *, seed, chromatic=False):
     """Draw galaxies in all bands of a set.
 
     Parameters
@@ -120,13 +138,15 @@ def simulate(name, n, *, seed):
         Number of galaxies.
     seed : list of int
         Seed of galaxies, shifts and noise.
+    chromatic : bool
+        Whether structure changes with wavelength.
 
     Returns
     -------
     cutouts : dict of list of `~astropy.nddata.CCDData`
         Cutouts by the names of bands.
     truth : dict of (n,) `~numpy.ndarray`
-        ``r_eff``, ``n``, ``q``, and ``mag`` and ``snr`` of each band.
+        ``r_eff``, ``n``, ``q``, and ``mag`` and ``snr`` of each band; slopes, if there are some.
     """
     rng = np.random.default_rng(seed)
     bands = SETS[name]
@@ -137,6 +157,9 @@ def simulate(name, n, *, seed):
         "q": rng.uniform(0.25, 0.95, n),
     }
     pa = rng.uniform(0, np.pi, n)
+    waves = np.log10(list(WAVELENGTHS[name].values()))
+    for slope, width in SLOPES.items() if chromatic else ():
+        truth[slope] = width * rng.standard_normal(n)
     # fainter in bluer bands
     colors = rng.uniform(0.0, 0.7, (len(bands) - 1, n))
     excess = np.cumsum(colors[::-1], axis=0)[::-1]
@@ -145,12 +168,13 @@ def simulate(name, n, *, seed):
     stars = {band: _star(scale, fwhm) for band, (scale, fwhm, _, _) in bands.items()}
     systems = {band: [] for band in bands}
     for row in range(n):
-        shape = [truth[key][row] for key in SHAPE]
+        one = {key: values[row] for key, values in truth.items()}
         flux = {band: 10 ** (-0.4 * faint[band][row]) for band in bands}
         snr = []
         for number, (band, (scale, _, side, noise)) in enumerate(bands.items()):
             wcs = _wcs(scale, side, 2 * np.pi * rng.random() if name == "hst_jwst" else 0.0)
             shift = SHIFT * rng.standard_normal(2) * (number > 0)
+            shape = _shape_in(one, waves[number] - waves[0])
             image = _draw(*shape, pa[row], stars[band][0], wcs, side, shift)
             images[band][row] = flux[band] * image
             snr.append(flux[band] * np.sqrt(np.sum(image**2)) / noise)
@@ -170,6 +194,13 @@ def simulate(name, n, *, seed):
             known |= {"unit": "adu", "psf": stars[band][1], "meta": {"MAGZP": ZEROPOINT}}
             cutouts[band].append(CCDData(data, **known))
     return cutouts, truth
+
+
+def _shape_in(one, wave):
+    """Return radius, index and axis ratio in a band, from those in the first."""
+    r_eff = one["r_eff"] * 10 ** (wave * one.get("r_eff_slope", 0.0))
+    n = np.clip(one["n"] + wave * one.get("n_slope", 0.0), 0.4, 6.0)
+    return r_eff, n, one["q"]
 
 
 def _star(scale, fwhm):
@@ -201,7 +232,7 @@ def _draw(r_eff, n, q, pa, psf, wcs, side, shift):
     return scene.drawImage(nx=side, ny=side, scale=scale, offset=shift / scale).array
 
 
-def measure(net, cutouts, truth):
+def measure(net, cutouts, truth, *, wavelength=None):
     """Measure galaxies in all bands together, and in each alone.
 
     Parameters
@@ -210,6 +241,8 @@ def measure(net, cutouts, truth):
         The network.
     cutouts, truth
         Galaxies of `simulate`.
+    wavelength : dict, optional
+        Wavelengths of the bands, if structure changes with them.
 
     Returns
     -------
@@ -220,7 +253,8 @@ def measure(net, cutouts, truth):
     """
     known = {"noise_correlation": None}
     times = [time.process_time()]
-    results = net.predict(cutouts, **known)
+    model = Model("sersic", chromatic=wavelength is not None)
+    results = net.predict(cutouts, model=model, wavelength=wavelength, **known)
     times.append(time.process_time())
     alone = {band: net.predict(images, refine="lm", **known) for band, images in cutouts.items()}
     times.append(time.process_time())
@@ -233,6 +267,11 @@ def measure(net, cutouts, truth):
     for name in (*SHAPE, *(f"mag_{band}" for band in cutouts)):
         for column in (name, f"{name}_err", f"{name}_lo", f"{name}_hi"):
             found[column] = np.array(getattr(table[column], "value", table[column]))
+    for name in SLOPES if wavelength else ():
+        value = np.array(table[name])
+        error = np.array(table[f"{name}_err"])
+        found |= {name: value, f"{name}_err": error}
+        found |= {f"{name}_lo": value - error, f"{name}_hi": value + error}
     for one, other in pairwise(cutouts):
         found[f"color_{one}"], found[f"color_{one}_err"] = results.color(one, other)
     for band, each in alone.items():
@@ -247,15 +286,18 @@ def measure(net, cutouts, truth):
 def pull_table(measured, bands):
     """Return coverage and pulls of each column, and its errors over those of single bands."""
     rows = []
-    for name in (*SHAPE, *(f"mag_{band}" for band in bands)):
+    slopes = [name for name in SLOPES if name in measured]
+    for name in (*SHAPE, *slopes, *(f"mag_{band}" for band in bands)):
         error = measured[f"{name}_err"]
         usable = np.isfinite(error) & (error > 0)
         truth = measured[f"{name}_true"][usable]
         inside = (truth > measured[f"{name}_lo"][usable]) & (truth < measured[f"{name}_hi"][usable])
         pulls = (measured[name][usable] - truth) / error[usable]
-        gain = error[usable] / measured[f"{name}_alone_err"][usable]
+        gain = np.nan  # of slopes, which one band does not show
+        if name not in slopes:
+            gain = np.nanmedian(error[usable] / measured[f"{name}_alone_err"][usable])
         rows.append((name, len(truth), inside.mean(), np.median(pulls), mad_std(pulls)))
-        rows[-1] += (np.nanmedian(gain),)
+        rows[-1] += (gain,)
     names = (
         "column",
         "galaxies",
