@@ -9,6 +9,9 @@ from sersicnet.io.tables import stack_tables
 
 __all__ = ["add_hdus", "chosen_images", "measure_each"]
 
+# Names of the column of numbers, ours and of other dialects.
+_IDS = ("id", "NUMBER", "objectId")
+
 
 def add_hdus(parser, file="IMAGE"):
     """Add the options that choose images of a file.
@@ -93,7 +96,9 @@ def measure_each(paths, options, **settings):
         raise ValueError(msg)
     together = stack_tables(tables)
     if settings.get("catalog") is None:
-        together["id"] = np.arange(len(together))
+        for name in _IDS:
+            if name in together.colnames:
+                together[name] = np.arange(len(together))
     return together, int(len(tables) < len(paths))
 
 

@@ -5,6 +5,7 @@ import pytest
 from astropy.table import QTable
 from numpy.testing import assert_allclose
 
+from sersicnet.cli.hdus import measure_each
 from sersicnet.cli.main import main
 from sersicnet.cli.measure import _DIALECTS
 from sersicnet.diagnostics.dialects import DIALECTS
@@ -65,6 +66,15 @@ def test_the_command_line(corner, tmp_path, capsys):
     assert "--regions needs the table without --columns and" in capsys.readouterr().err
     assert main([*arguments, "--hats"]) == 1
     assert "must end in .parquet: HATS is of Parquet files" in capsys.readouterr().err
+
+
+def test_numbers_of_several_images_in_one_table(monkeypatch):
+    rows = QTable({"objectId": [0, 1], "sersic_index": [1.0, 2.0]})
+    monkeypatch.setattr("sersicnet.measure.image.measure_image", lambda *_, **__: rows.copy())
+    table, status = measure_each(["a.fits[1]", "a.fits[2]"], None, dialect="lsst")
+    assert table["objectId"].tolist() == [0, 1, 2, 3]
+    assert "id" not in table.colnames
+    assert status == 0
 
 
 def test_a_catalog_for_hats(corner, tmp_path):

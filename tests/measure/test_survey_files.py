@@ -93,6 +93,37 @@ def test_an_image_of_an_archive(name, make):
         assert field.noise_name == ("WHT" if noise else "the scatter of the sky")
 
 
+def with_unit(path, name, unit):
+    """Change the unit of an extension."""
+    with fits.open(path) as hdus:
+        hdus[name].header["BUNIT"] = unit
+        other = path.with_name("other.fits")
+        hdus.writeto(other)
+    return other
+
+
+def test_counts_of_an_exposure_instead_of_a_second(make):
+    """The unit says what the zero point is of."""
+    path = with_unit(make("hst_drc")["image"], "SCI", "ELECTRONS")
+    found = find_zeropoint(read_cutout(path), None, "cutout").value
+    assert_allclose(found, archives.HST_ZEROPOINT + 2.5 * np.log10(2028.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "extension", "unit", "match"),
+    [
+        ("jwst_i2d", "SCI", "DN/s", "the unit of ERR does not fit that of the image"),
+        ("jwst_i2d", "SCI", "flux", "BUNIT 'flux' is not a unit such as"),
+        ("sdss_frame", 0, "DN", "has the unit DN and no zero point"),
+        ("lsst_visit", "VARIANCE", "adu**2", "the unit of VARIANCE does not fit that"),
+    ],
+)
+def test_wrong_units(name, extension, unit, match, make):
+    path = with_unit(make(name)["image"], extension, unit)
+    with pytest.raises(ValueError, match=match):
+        find_zeropoint(read_cutout(path), None, "cutout")
+
+
 def test_the_second_chip_of_an_exposure_of_hst_has_its_own_distortion(make):
     path = make("hst_flc")["image"]
     first, second = (read_cutout(path, hdu=("SCI", version)) for version in (1, 2))
