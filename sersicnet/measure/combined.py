@@ -111,9 +111,9 @@ def equivalent_sigma(found):
     --------
     >>> import numpy as np
     >>> from sersicnet.measure.combined import equivalent_sigma
-    >>> one = np.array([[4.5, 4.5, -3.0]])
-    >>> print(equivalent_sigma([one]).round(2), equivalent_sigma([one, one[:, ::-1]]).round(2))
-    [[ 4.5  4.5 -0. ]] [[4.2  6.11 4.2 ]]
+    >>> one = np.array([[4.5, 3.0]])
+    >>> print(equivalent_sigma([one]).round(2), equivalent_sigma([one, -one]).round(2))
+    [[4.5 3. ]] [[4.2  2.64]]
     """
     total = 0.0
     for one in found:
