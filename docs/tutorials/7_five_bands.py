@@ -75,7 +75,7 @@ print(f"r_eff {row['r_eff'].value:.3f} +- {row['r_eff_err'].value:.3f} arcsec")
 # ------
 #
 # All bands share the structure, so that its error is in all magnitudes, and not in their
-# differences. `color` takes that into account. Fits of each band alone have larger errors.
+# differences. ``color`` takes that into account. Fits of each band alone have larger errors.
 
 alone = {band: net.predict(cutouts[band], refine="lm") for band in "gr"}
 color, error = results.color("g", "r")
