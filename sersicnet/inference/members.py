@@ -197,8 +197,8 @@ def _fit_alike(found, scenes, side, *, assumptions, prior, device):
 def _fit_twice(labels, *pixels, scene, **options):
     """Fit groups, and once more from where they end.
 
-    The light of members beyond the pixels that they are drawn on is that of the start. From the
-    network, it was off by the error of a flux.
+    The light of members beyond the pixels that they are drawn on is that of the start. For pairs
+    that start from the network, this moves fluxes by up to 0.04 of their errors.
     """
     first = fit_stamps(labels, *pixels, scene=scene, **options)
     end = scene.labels(torch.from_numpy(first.mean)).numpy()

@@ -159,6 +159,8 @@ class Measurement:
         Population of the sources, with which they are measured too.
     sample : `~sersicnet.measure.samples.Sample` or None
         Sources that have been measured, to infer it.
+    kept : list or None
+        A tile and its sources, if they are kept from one pass to the next.
     """
 
     field: FieldImage
@@ -172,6 +174,7 @@ class Measurement:
     n_passes: int
     population: Population | None = None
     sample: Sample | None = None
+    kept: list | None = None
 
     @property
     def has_sky(self):
@@ -236,13 +239,14 @@ class Measurement:
             Rows for `finish`.
         """
         n_steps = self.n_passes * len(self.tiles)
+        image = replace(self, kept=[]) if len(self.tiles) == 1 else self
         with tile_progress(n_steps, progress_bar=progress_bar) as bar:
-            table = self.measure(self.tiles, sky, bar=bar)
+            table = image.measure(self.tiles, sky, bar=bar)
             if self.n_passes == 1:
                 return table
             models = [passes.first_models(table)]
             for _ in range(self.n_passes - 1):
-                again = self.measure(self.tiles, sky, models=models, bar=bar)
+                again = image.measure(self.tiles, sky, models=models, bar=bar)
                 passes.replace_rows(table, again, joint=self.joint)
                 models = [models[-1], passes.next_models(models[-1], table, joint=self.joint)]
         return table
@@ -318,7 +322,9 @@ class Measurement:
 
     def find_sources(self, tile, sky):
         """Detect the sources of a tile, one of `tiles`."""
-        return find_sources(
+        if self.kept and self.kept[0] == tile:
+            return self.kept[1]
+        found = find_sources(
             partial(read_window, self.field, sky, saturation=self.saturation),
             tile,
             self.field.data.shape,
@@ -328,6 +334,9 @@ class Measurement:
             is_wanted=self.field.is_wanted,
             reach=max(self.options.tile_size, LEAST_REACH),
         )
+        if self.kept is not None:
+            self.kept[:] = tile, found
+        return found
 
     def results_of(self, sources, models=(), *, unfitted=frozenset()):
         """Measure the sources of a tile, or those whose neighbors have changed, in parts.

@@ -7,6 +7,7 @@ from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from sersicnet import Population, SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference import crowded, members
+from sersicnet.measure import tiles
 from sersicnet.measure.image import measure_image
 
 OPTIONS = {"refine": "lm", "background_box": None}
@@ -109,3 +110,17 @@ def test_passes_find_the_same_within_the_errors(field, net, table):
     known = measure_image(field, net=net, n_passes=3, **OPTIONS)
     difference = (table["mag"] - known["mag"]).value / table["mag_err"].value
     assert np.abs(difference).max() < 2
+
+
+def test_an_image_of_one_tile_is_detected_once(field, net, table, monkeypatch):
+    seen = []
+    real = tiles.find_sources
+
+    def watched(*arguments, **options):
+        seen.append(arguments[1])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(tiles, "find_sources", watched)
+    again = measure_image(field, net=net, **OPTIONS)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(again["mag"], table["mag"])
