@@ -300,8 +300,8 @@ def found_table(measured):
         good &= np.isfinite(measured[column_name("bic", name)])
     own = {name: values[good] for name, values in measured.items()}
     two = np.isin(own["model"], ("sersic+exp", "point+exp"))
-    log_two = np.logaddexp(own["log_evidence_sersic_exp"], own["log_evidence_point_exp"])
-    log_one = np.logaddexp(own["log_evidence_sersic"], own["log_evidence_point"])
+    log_two = np.logaddexp(_evidence(own, "sersic+exp"), _evidence(own, "point+exp"))
+    log_one = np.logaddexp(_evidence(own, "sersic"), _evidence(own, "point"))
     bic_two = np.minimum(own["bic_sersic_exp"], own["bic_point_exp"])
     bic_one = np.minimum(own["bic_sersic"], own["bic_point"])
     by_bic = bic_two < bic_one
@@ -323,6 +323,13 @@ def found_table(measured):
     table = QTable(rows=rows)
     table["no probability"] = lost.mean() if len(lost) else np.nan
     return table
+
+
+def _evidence(measured, model):
+    """Return logarithms of evidences; those that are known roughly are far from the others."""
+    found = measured[column_name("log_evidence", model)]
+    far = np.where(measured[column_name("prob", model)] > 0.5, 1e6, -1e6)
+    return np.where(np.isfinite(found), found, far)
 
 
 if __name__ == "__main__":
