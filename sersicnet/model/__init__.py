@@ -25,6 +25,10 @@ module              content
 ``combinations``    Components that can be fitted together, and their names.
 ``ties``            Parameters that two components have together.
 ``description``     The models of users.
+``config_files``    What files of other codes say of galaxies, as such models.
+``sersic_light``    The light of Sersic profiles (NumPy).
+``galfit``          Files of GALFIT.
+``imfit``           Files of imfit.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
 ``stamp_groups``    Galaxies that are fitted together, and their likelihoods.

@@ -154,6 +154,70 @@ class Model:
         """
         return ModelChoice(models, odds=odds)
 
+    @classmethod
+    def from_galfit(cls, path, *, components=None, pixel_scale=None, zeropoint=None):
+        """Read an input file of GALFIT, with its constraint file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        components : int or sequence of int, optional
+            Numbers of one component or two at one place, from 1 as in constraint files; by default
+            all but the sky.
+        pixel_scale : float or `~astropy.units.Quantity`, optional
+            Arcsec per pixel, by default that of the file (K).
+        zeropoint : float or `~astropy.units.Quantity`, optional
+            AB magnitude of one unit of the image, if it is not that of the file (J).
+
+        Returns
+        -------
+        Model
+            With the values that are fixed, limits as flat priors, and what is tied to be equal.
+            Where fits start is not part of a model: they start from the network.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If a model cannot express what the file says, with all reasons by their lines.
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If the file says something that other arguments of ``predict`` are for, such as a sky.
+        """
+        from sersicnet.model.galfit import read_galfit
+
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        return read_galfit(path, cls, components=components, **units)
+
+    @classmethod
+    def from_imfit(cls, path, *, components=None, pixel_scale=None, zeropoint=None):
+        """Read a configuration file of imfit.
+
+        Parameters
+        ----------
+        path, components, pixel_scale, zeropoint
+            As in `from_galfit`; the file has no units, so that radii need a pixel scale, and light
+            that is fixed needs a zero point.
+
+        Returns
+        -------
+        Model
+            As in `from_galfit`.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As in `from_galfit`.
+        """
+        from sersicnet.model.imfit import read_imfit
+
+        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
+        return read_imfit(path, cls, components=components, **units)
+
     def __repr__(self):
         words = [repr(self.combination.components)]
         if self.is_named:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 from astropy.modeling.models import Gaussian2D, Sersic2D
-from scipy.special import gamma, gammaincinv
 
 from sersicnet.model.labels import LOG_FLUX, stack_labels
+from sersicnet.model.sersic_light import sersic_area
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.part_models import PartModels
 
@@ -177,10 +177,8 @@ def sersic2d(values, *, zeropoint, pixel_scale):
     r_eff = values["r_eff"] / pixel_scale
     n = values["n"]
     q = values["q"]
-    b = gammaincinv(2 * n, 0.5)
-    area = 2 * np.pi * n * r_eff**2 * q * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
     return Sersic2D(
-        amplitude=flux / area,
+        amplitude=flux / sersic_area(r_eff, n, q),
         r_eff=r_eff,
         n=n,
         x_0=values["x_0"],

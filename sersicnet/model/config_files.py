@@ -1,0 +1,279 @@
+"""What files of other codes say of galaxies, as models: shared by the readers of each format."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet._caller import warn_caller
+from sersicnet._words import counted
+from sersicnet.model.components import Exponential, NormalPrior, PointSource, Sersic, known_values
+from sersicnet.model.prior import N_LIMITS, Q_LIMITS
+
+__all__ = ["FilePart", "FileValue", "Findings", "arcsec_per_pixel", "read_lines"]
+
+# Pixels between the centers of two parts that are one galaxy, at most.
+_SAME_PLACE = 1.0
+# Standard deviation of a prior that is flat between limits, over the distance of these: it changes
+# by 0.1 %.
+_FLAT = 10.0
+_LIMITS = {"n": N_LIMITS, "q": Q_LIMITS}
+_NAMES = {
+    ("sersic", "exp"): ("bulge", "disk"),
+    ("point", "sersic"): ("point", "host"),
+    ("point", "exp"): ("point", "disk"),
+    ("sersic", "sersic"): ("inner", "outer"),
+}
+
+
+@dataclass(frozen=True)
+class FileValue:
+    """A parameter in a file, in units of tables.
+
+    Attributes
+    ----------
+    value : float
+        The value: fixed, or where a fit starts.
+    line : int
+        Number of the line, from 1.
+    fixed : bool
+        Whether it is fixed.
+    limits : tuple of float or None
+        Lowest and highest value of a fit.
+    """
+
+    value: float
+    line: int
+    fixed: bool
+    limits: tuple | None = None
+
+
+@dataclass
+class FilePart:
+    """A component in a file: its class, the line of its name, and its parameters by name."""
+
+    component: type
+    line: int
+    values: dict = field(default_factory=dict)
+
+    @property
+    def kind(self):
+        """What it is in the names of models."""
+        return {PointSource: "point", Exponential: "exp"}.get(self.component, "sersic")
+
+    @classmethod
+    def of_sersic(cls, line, values):
+        """Make a Sersic profile: an exponential disk if its index is fixed at 1."""
+        n = values.get("n")
+        if n is None or not n.fixed or n.value != 1:
+            return cls(Sersic, line, values)
+        return cls(Exponential, line, {name: values[name] for name in values if name != "n"})
+
+
+class Findings:
+    """What a file says that a model cannot be: errors, and notes that are a warning.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    make : type
+        `~sersicnet.Model`, whose module imports the readers.
+    """
+
+    def __init__(self, path, make):
+        self.path = path
+        self.make = make
+        self.errors = []
+        self.notes = []
+
+    def error(self, line, text):
+        """Add something that no model can express."""
+        self.errors.append((line, text))
+
+    def note(self, line, text):
+        """Add something that is not part of a model, of which the user should know."""
+        self.notes.append((line, text))
+
+    def check(self):
+        """Raise ValueError for errors, all of them with their lines."""
+        if self.errors:
+            msg = f"{self.path} has what a Model cannot express: {_listed(self.errors)}"
+            raise ValueError(msg)
+
+    def warn(self):
+        """Warn of notes, all of them with their lines."""
+        if self.notes:
+            msg = f"{self.path}: {_listed(self.notes)}"
+            warn_caller(msg)
+
+    def model(self, parts, tied=()):
+        """Make a model of one component or two.
+
+        Parameters
+        ----------
+        parts : list of FilePart
+            The components.
+        tied : sequence of str
+            Parameters that are the same for both.
+
+        Returns
+        -------
+        `~sersicnet.Model`
+
+        Raises
+        ------
+        ValueError
+            If there is none, with all reasons by their lines.
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If the file says something that is not part of a model.
+        """
+        parts = sorted(parts, key=_place)
+        known = [self._known(part) for part in parts]
+        if len(parts) > 2:
+            numbers = f"{counted(len(parts), 'component')}: components= chooses one or two"
+            self.error(max(part.line for part in parts), numbers)
+        elif not parts:
+            self.error(1, "there is no component of a galaxy")
+        self.check()
+        names = ("galaxy",)
+        if len(parts) == 2:
+            names = _NAMES.get((parts[0].kind, parts[1].kind), ())
+            self._check_place(parts)
+        if not names:
+            self.error(parts[1].line, "a model cannot have two of this component")
+        self.check()
+        center = {}
+        for own in known:
+            for axis in ("x_0", "y_0"):
+                if axis in own:
+                    center.setdefault(axis, own.pop(axis))
+        try:
+            model = self._model(parts, names, known, center, tied)
+        except (ValueError, TypeError) as error:
+            self.error(parts[0].line, str(error))
+            self.check()
+        self.warn()
+        return model
+
+    def _check_place(self, parts):
+        """Find two parts that are not at one place."""
+        for axis in ("x_0", "y_0"):
+            first, second = (part.values[axis] for part in parts)
+            away = abs(first.value - second.value)
+            if away > _SAME_PLACE or (first.fixed and second.fixed and away > 0):
+                text = f"{axis} is {away:g} pixels from that of line {first.line}: two components "
+                self.error(second.line, text + "have one center, components= chooses one of them")
+
+    def _model(self, parts, names, known, center, tied):
+        """Make a model of components with what is known of them and of their center."""
+        if len(parts) == 1:
+            return self.make(parts[0].component(**known[0], **center))
+        made = {}
+        for name, part, own in zip(names, parts, known, strict=True):
+            made[name] = part.component(**own)
+        settings = {"fixed": {}, "priors": {}}
+        for axis, value in center.items():
+            kind = "priors" if isinstance(value, NormalPrior) else "fixed"
+            settings[kind][axis] = value
+        return self.make(made, tied=dict.fromkeys(tied, names), **settings)
+
+    def _known(self, part):
+        """Return fixed values and priors of a component by the names of parameters."""
+        known = {}
+        for name, each in part.values.items():
+            try:
+                if each.fixed:
+                    known[name] = float(each.value)
+                elif each.limits is not None and not _is_free(name, each.limits):
+                    known[name] = _flat_prior(*each.limits)
+                else:
+                    continue
+                part.component(**{name: known[name]})
+            except (ValueError, TypeError) as error:
+                self.error(each.line, str(error))
+        return known
+
+
+def _listed(found):
+    """Write findings in the order of their lines."""
+    return "; ".join(f"line {line}: {text}" for line, text in sorted(found))
+
+
+def _place(part):
+    """Place of a component in a model: a point source, a bulge or the smaller one, a disk."""
+    rank = ("point", "sersic", "exp").index(part.kind)
+    radius = part.values.get("r_eff")
+    return rank, 0.0 if radius is None else radius.value
+
+
+def _is_free(name, limits):
+    """Whether limits leave all that the universal prior allows."""
+    lowest, highest = _LIMITS.get(name, (np.nan, np.nan))
+    return limits[0] <= lowest and limits[1] >= highest
+
+
+def _flat_prior(low, high):
+    """Return a prior that is flat between two limits."""
+    if not low < high:
+        msg = f"limits from {low:g} to {high:g}: the first must be below the second"
+        raise ValueError(msg)
+    return NormalPrior((low + high) / 2, _FLAT * (high - low), low=low, high=high)
+
+
+def read_lines(path):
+    """Return the lines of a text file without comments, by their numbers from 1.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    dict of str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        msg = f"path={str(path)!r}: there is no such file"
+        raise FileNotFoundError(msg)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        msg = f"path={str(path)!r} is not a text"
+        raise ValueError(msg) from None
+    lines = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        plain = line.partition("#")[0].strip()
+        if plain:
+            lines[number] = plain
+    return lines
+
+
+def arcsec_per_pixel(value):
+    """Return a pixel scale in arcsec, from a number or a quantity.
+
+    Parameters
+    ----------
+    value : float or `~astropy.units.Quantity`
+        Arcsec, or arcsec per pixel.
+
+    Returns
+    -------
+    float
+    """
+    if getattr(value, "unit", None) is not None and value.unit.is_equivalent(u.arcsec / u.pix):
+        value = value * u.pix
+    limits = (np.nextafter(0, 1), np.inf)
+    return float(known_values("pixel_scale", value, unit=u.arcsec, limits=limits))

@@ -1,0 +1,363 @@
+"""Input files and constraint files of GALFIT, read as models and written.
+
+The formats are those of https://users.obs.carnegiescience.edu/peng/work/galfit/README.pdf.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from sersicnet.model.components import DeVaucouleurs, Exponential, PointSource, Sersic
+from sersicnet.model.config_files import (
+    FilePart,
+    FileValue,
+    Findings,
+    arcsec_per_pixel,
+    read_lines,
+)
+from sersicnet.model.sersic_light import HALF_LIGHT
+
+__all__ = ["galfit_text", "read_galfit"]
+
+_LINE = re.compile(r"(\w+)\)\s*(.*)")
+_COMPONENTS = {
+    "sersic": Sersic,
+    "expdisk": Exponential,
+    "devauc": DeVaucouleurs,
+    "psf": PointSource,
+}
+# Parameters by the numbers of their lines; the center has two on one line.
+_PARAMETERS = {
+    Sersic: {"3": "mag", "4": "r_eff", "5": "n", "9": "q", "10": "theta"},
+    Exponential: {"3": "mag", "4": "r_eff", "9": "q", "10": "theta"},
+    DeVaucouleurs: {"3": "mag", "4": "r_eff", "9": "q", "10": "theta"},
+    PointSource: {"3": "mag"},
+}
+# What changes a component by its shape: first letters of the names of lines.
+_SHAPES = {
+    "B": "bending modes",
+    "C": "boxiness",
+    "F": "Fourier modes",
+    "R": "a rotation, as of spiral arms",
+    "T": "a truncation",
+}
+_OF_CONSTRAINTS = {
+    "x": "x_0",
+    "y": "y_0",
+    "1": "x_0",
+    "2": "y_0",
+    "mag": "mag",
+    "3": "mag",
+    "r": "r_eff",
+    "re": "r_eff",
+    "rs": "r_eff",
+    "4": "r_eff",
+    "n": "n",
+    "5": "n",
+    "q": "q",
+    "9": "q",
+    "pa": "theta",
+    "10": "theta",
+}
+_IN_CONSTRAINTS = {"mag": "mag", "r_eff": "re", "n": "n", "q": "q", "theta": "pa"}
+_IN_CONSTRAINTS |= {"x_0": "x", "y_0": "y"}
+
+
+def read_galfit(path, make, *, components=None, pixel_scale=None, zeropoint=None):
+    """Read an input file of GALFIT, as `~sersicnet.Model.from_galfit` describes it."""
+    findings = Findings(path, make)
+    header, blocks = _sections(read_lines(path), findings)
+    units = _Units(header, pixel_scale, zeropoint, findings)
+    chosen = _chosen(blocks, components)
+    parts = {}
+    for number, (line, name, lines) in enumerate(blocks, start=1):
+        if name == "sky":
+            _note_sky(lines, findings)
+        elif number in chosen:
+            parts[number] = _part(line, name, lines, units, findings)
+    tied = []
+    constraints = _constraints_path(header, path)
+    if constraints is not None:
+        known = {number: part for number, part in parts.items() if part is not None}
+        tied = _constrain(constraints, known, findings, units)
+    return findings.model([part for part in parts.values() if part is not None], tied)
+
+
+def _sections(lines, findings):
+    """Return the header, and line, name and lines of each component."""
+    header = {}
+    blocks = []
+    for number, text in lines.items():
+        match = _LINE.fullmatch(text)
+        if match is None:
+            if not set(text) <= set("=-"):
+                findings.note(number, f"{text!r} is no line of GALFIT and was not read")
+            continue
+        key, rest = match.groups()
+        if key == "0":
+            blocks.append((number, rest.split()[0].lower() if rest else "", []))
+        elif blocks:
+            blocks[-1][2].append((number, key, rest.split()))
+        else:
+            header[key.upper()] = (number, rest.split())
+    return header, blocks
+
+
+class _Units:
+    """Units of a file: the user's, else those of its header."""
+
+    def __init__(self, header, pixel_scale, zeropoint, findings):
+        self.zeropoint_shift = 0.0
+        own = _number(header.get("J"), findings)
+        if zeropoint is not None:
+            value = float(getattr(zeropoint, "value", zeropoint))
+            self.zeropoint_shift = 0.0 if own is None else value - own
+        self.scale = _number(header.get("K"), findings)
+        if pixel_scale is not None:
+            self.scale = arcsec_per_pixel(pixel_scale)
+        elif self.scale is not None:
+            line, words = header["K"]
+            if len(words) > 1 and float(words[1]) != self.scale:
+                findings.error(line, "pixels that are not square: pixel_scale= gives another scale")
+
+    def convert(self, name, value, component):
+        """Convert a number of a file to the unit of tables."""
+        match name:
+            case "mag":
+                return value + self.zeropoint_shift
+            case "r_eff":
+                factor = HALF_LIGHT if component is Exponential else 1.0
+                return value * factor * (self.scale or 1.0)
+            case "theta":
+                return value + 90
+            case "x_0" | "y_0":
+                return value - 1
+            case _:
+                return value
+
+
+def _number(found, findings):
+    """Return the first number of a line of the header, None where there is none."""
+    if found is None or not found[1]:
+        return None
+    line, words = found
+    try:
+        return float(words[0])
+    except ValueError:
+        findings.error(line, f"{words[0]!r} is not a number")
+        return None
+
+
+def _chosen(blocks, components):
+    """Return the numbers of the components that are wanted, from 1."""
+    if components is None:
+        return range(1, len(blocks) + 1)
+    numbers = [components] if isinstance(components, int) else list(components)
+    for number in numbers:
+        if number not in range(1, len(blocks) + 1) or blocks[number - 1][1] == "sky":
+            kinds = ", ".join(f"{place} ({name})" for place, (_, name, _) in enumerate(blocks, 1))
+            msg = f"components={components!r}: {number!r} is none of a galaxy: there are {kinds}"
+            raise ValueError(msg)
+    return numbers
+
+
+def _part(line, name, lines, units, findings):
+    """Read one component; None where it is unknown."""
+    component = _COMPONENTS.get(name)
+    if component is None:
+        possible = ", ".join(_COMPONENTS)
+        findings.error(line, f"{name or 'a component without a name'}: there are {possible}, sky")
+        return None
+    keys = {key for _, key, _ in lines}
+    # up to GALFIT 2, axis ratio and angle were numbers 8 and 9
+    older = {"8": "9", "9": "10"} if "8" in keys and "10" not in keys else {}
+    values = {}
+    for number, key, words in lines:
+        names = {"1": ("x_0", "y_0")}.get(key)
+        if names is None:
+            parameter = _PARAMETERS[component].get(older.get(key, key))
+            names = (parameter,) if parameter else ()
+        for name_, value in _values(number, names, words, findings).items():
+            if name_ == "r_eff" and units.scale is None:
+                findings.error(number, "a radius is in pixels, and K) is missing: pixel_scale=")
+            converted = units.convert(name_, value[0], component)
+            values[name_] = FileValue(converted, number, value[1])
+        _check_shape(number, key, words, findings)
+    for axis in ("x_0", "y_0"):
+        if axis not in values:
+            findings.error(line, f"{name} has no position")
+            return None
+    if component is Sersic:
+        return FilePart.of_sersic(line, values)
+    return FilePart(component, line, values)
+
+
+def _values(line, names, words, findings):
+    """Return number and whether it is fixed, by name, of a line of one or two parameters."""
+    n = len(names)
+    try:
+        numbers = [float(word) for word in words[: 2 * n]]
+        if len(numbers) not in (n, 2 * n):
+            raise ValueError
+    except ValueError:
+        findings.error(line, f"{' '.join(words)!r}: {n} numbers and as many of 0 or 1 are needed")
+        return {}
+    flags = numbers[n:] or [1.0] * n
+    return {name: (numbers[i], flags[i] == 0) for i, name in enumerate(names)}
+
+
+def _check_shape(line, key, words, findings):
+    """Find what changes a component by its shape."""
+    text = _SHAPES.get(key[0].upper())
+    if text is None or words[:1] in ([], ["none"]):
+        return
+    if key.upper() == "C0" and float(words[0]) == 0 and words[1:2] in ([], ["0"]):
+        return
+    findings.error(line, f"{text}, {key})")
+
+
+def _note_sky(lines, findings):
+    """Note what a file says of the sky, which is no part of a model."""
+    for line, key, words in lines:
+        if key not in ("1", "2", "3") or not words:
+            continue
+        value = float(words[0])
+        fixed = words[1:2] == ["0"]
+        if key == "1" and (fixed or value != 0):
+            how = 'use predict(sky="fixed")' if fixed else "a fit finds what is left of it"
+            findings.note(line, f"the sky is {value:g}: subtract it, {how}")
+        elif key != "1" and (not fixed or value != 0):
+            findings.note(line, 'the sky has a slope: use predict(sky="plane")')
+
+
+def _constraints_path(header, path):
+    """Return the path of the constraint file, None where there is none."""
+    words = header.get("G", (0, []))[1]
+    if not words or words[0].lower() == "none":
+        return None
+    return Path(path).parent / words[0]
+
+
+def _constrain(path, parts, findings, units):
+    """Read a constraint file: add limits to components, and return what is tied."""
+    tied = []
+    for line, text in read_lines(path).items():
+        words = text.split()
+        name = _OF_CONSTRAINTS.get(words[1].lower()) if len(words) > 2 else None
+        numbers = [int(word) for word in re.findall(r"\d+", words[0])]
+        if not set(numbers) & set(parts):
+            continue
+        if name is None:
+            findings.error(line, f"{text!r} of {path.name} is no constraint of a model")
+        elif len(numbers) == 1:
+            _limit(parts[numbers[0]], name, words[2:], line, findings, units)
+        elif "_" in words[0] and words[2] in ("offset", "ratio"):
+            tied += _tie(parts, numbers, name, (line, text), findings)
+        else:
+            findings.error(line, f"{text!r} of {path.name}: parameters can only be equal")
+    return tied
+
+
+def _limit(part, name, words, line, findings, units):
+    """Give limits to a parameter: values, or distances from where it starts."""
+    known = part.values.get(name)
+    try:
+        low, high = (float(word) for word in words if word != "to")
+    except ValueError:
+        findings.error(line, f"constraint {' '.join(words)!r}: two numbers are needed")
+        return
+    if known is None or known.fixed:
+        return
+    if "to" in words:
+        low = units.convert(name, low, part.component)
+        high = units.convert(name, high, part.component)
+    else:
+        unit = units.convert(name, 1.0, part.component) - units.convert(name, 0.0, part.component)
+        low = known.value + low * unit
+        high = known.value + high * unit
+    if name == "theta":
+        if high - low < 180:
+            findings.note(line, "limits of an angle are not part of a model")
+        return
+    part.values[name] = FileValue(known.value, known.line, known.fixed, (low, high))
+
+
+def _tie(parts, numbers, name, where, findings):
+    """Return the parameter that two components have together."""
+    line, text = where
+    both = [parts[number].values.get(name) for number in numbers if number in parts]
+    if len(both) < 2:
+        return []
+    first, second = both
+    if name in ("x_0", "y_0"):
+        return []  # a model has one center
+    if None in both or not np.isclose(first.value, second.value):
+        findings.error(line, f"{text!r}: parameters can be tied to be equal, and start so")
+        return []
+    return [name]
+
+
+def galfit_text(parts, units, *, files, sky=None, ties=()):
+    """Write an input file of GALFIT and its constraints.
+
+    Parameters
+    ----------
+    parts : list of (str, dict, set)
+        For each component its GALFIT name, its parameters (``x_0``, ``y_0``, ``mag``, ``r_eff`` in
+        pixels, ``n``, ``q``, ``theta``), and the names of those that are fixed.
+    units : dict
+        ``shape``, ``zeropoint`` and ``pixel_scale`` of the image.
+    files : dict of str
+        Names of ``image``, ``sigma``, ``psf``, ``mask`` and ``constraints``.
+    sky : float, optional
+        Level of the sky.
+    ties : sequence of str
+        Parameters that the first two components have together.
+
+    Returns
+    -------
+    text, constraints : str
+        Contents of both files, the second one empty where nothing is constrained.
+    """
+    ny, nx = units["shape"]
+    scale = units["pixel_scale"]
+    lines = [
+        f"A) {files['image']}  # image",
+        f"B) {Path(files['image']).stem}_out.fits  # output",
+        f"C) {files['sigma']}  # noise map",
+        f"D) {files['psf']}  # PSF",
+        "E) 1  # oversampling of the PSF",
+        f"F) {files['mask']}  # mask",
+        f"G) {files['constraints']}  # constraints",
+        f"H) 1 {nx} 1 {ny}  # pixels that are fitted",
+        f"I) {nx} {ny}  # size of the convolution box",
+        f"J) {units['zeropoint']:.6f}  # zero point of one unit of the data",
+        f"K) {scale:.6f} {scale:.6f}  # arcsec per pixel",
+        "O) regular",
+        "P) 0",
+    ]
+    for kind, values, fixed in parts:
+        lines += ["", *_written(kind, values, fixed)]
+    if sky is not None:
+        lines += ["", "0) sky", f"1) {sky:.6g} 1", "2) 0 0", "3) 0 0", "Z) 0"]
+    constraints = ""
+    if len(parts) > 1:
+        for name in ("x_0", "y_0", *ties):
+            how = "ratio" if name == "r_eff" else "offset"
+            constraints += f"1_2 {_IN_CONSTRAINTS[name]} {how}\n"
+    return "\n".join(lines) + "\n", constraints
+
+
+def _written(kind, values, fixed):
+    """Write the lines of a component."""
+    own = dict(values)
+    own["theta"] = (own.get("theta", 0.0) - 90) % 180
+    if kind == "expdisk":
+        own["r_eff"] = own["r_eff"] / HALF_LIGHT
+    flags = {name: int(name not in fixed) for name in own}
+    x, y = own["x_0"] + 1, own["y_0"] + 1
+    lines = [f"0) {kind}", f"1) {x:.6f} {y:.6f} {flags['x_0']} {flags['y_0']}"]
+    for key, name in _PARAMETERS[_COMPONENTS[kind]].items():
+        lines.append(f"{key}) {own[name]:.8g} {flags[name]}  # {name}")
+    return [*lines, "Z) 0"]

@@ -1,0 +1,178 @@
+"""Measured galaxies in the files of other codes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.modeling import CompoundModel
+from astropy.modeling.models import Gaussian2D
+
+from sersicnet.io.files import atomic_path, check_folder
+from sersicnet.model.sersic_light import sersic_area
+
+__all__ = ["ForeignParts", "foreign_parts", "write_galfit", "write_imfit"]
+
+_GALFIT_FILES = ("image", "sigma", "psf", "mask")
+_SHAPE = ("mag", "r_eff", "n", "q", "theta")
+
+
+@dataclass(frozen=True)
+class ForeignParts:
+    """A galaxy in pixels of its image.
+
+    Attributes
+    ----------
+    parts : list of (str, dict, set)
+        Kind (``sersic``, ``exp``, ``point``), parameters and names of what is fixed.
+    shape : (int, int)
+        Rows and columns of the image.
+    zeropoint, pixel_scale : float
+        AB magnitude of one unit of the image, and arcsec per pixel.
+    sky : float or None
+        Level of the sky that was fitted.
+    ties : list of str
+        Parameters that the parts have together.
+    """
+
+    parts: list
+    shape: tuple
+    zeropoint: float
+    pixel_scale: float
+    sky: float | None
+    ties: list
+
+
+def foreign_parts(results, index):
+    """Return a measured galaxy as other codes describe it.
+
+    Parameters
+    ----------
+    results : `~sersicnet.SersicResults`
+        Results of some galaxies.
+    index : int
+        Row of the galaxy.
+
+    Returns
+    -------
+    ForeignParts
+
+    Raises
+    ------
+    ValueError
+        If the galaxy was not measured.
+    """
+    names = [name for name, _ in results.parts_of(index)] or [None]
+    model = results.to_model(index)
+    terms = list(model) if isinstance(model, CompoundModel) else [model]
+    zeropoint = float(results.frame.zeropoint[index])
+    parts = []
+    for name, term in zip(names, terms, strict=True):
+        fixed = _fixed(results, index, name if len(names) > 1 else None)
+        parts.append(_part(term, zeropoint, fixed))
+    sky = results.columns.get("sky", np.full(len(results), np.nan))[index]
+    _, _, tied = str(results.meta.get("MODEL", "")).partition(", tied: ")
+    return ForeignParts(
+        parts,
+        tuple(int(side) for side in results.shapes[index]),
+        zeropoint,
+        float(results.frame.pixel_scale[index]),
+        float(sky) if np.isfinite(sky) else None,
+        tied.split(),
+    )
+
+
+def _fixed(results, index, part):
+    """Return the names of the parameters whose error is 0."""
+    fixed = {name for name in ("x_0", "y_0") if results.error(name)[index] == 0}
+    for name in _SHAPE:
+        if part is None and name in results.parameters:
+            error = results.error(name)[index]
+        else:
+            error = results.columns.get(f"{name}_{part}_err", np.full(len(results), np.nan))[index]
+        if error == 0:
+            fixed.add(name)
+    return fixed
+
+
+def _part(term, zeropoint, fixed):
+    """Return kind, parameters and names of what is fixed of a model of astropy."""
+    values = {
+        name: float(value) for name, value in zip(term.param_names, term.parameters, strict=True)
+    }
+    if isinstance(term, Gaussian2D):
+        flux = 2 * np.pi * values["amplitude"] * values["x_stddev"] * values["y_stddev"]
+        own = {"x_0": values["x_mean"], "y_0": values["y_mean"], "flux": flux}
+        kind = "point"
+    else:
+        own = {name: values[name] for name in ("x_0", "y_0", "r_eff", "n")}
+        own |= {"q": 1 - values["ellip"], "theta": float(np.degrees(values["theta"]))}
+        own["flux"] = values["amplitude"] * sersic_area(own["r_eff"], own["n"], own["q"])
+        kind = "exp" if values["n"] == 1 and "n" in fixed else "sersic"
+    own["mag"] = zeropoint - 2.5 * np.log10(own["flux"])
+    return kind, own, fixed
+
+
+def write_galfit(path, galaxy, files):
+    """Write a galaxy as an input file of GALFIT, with its constraints.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    galaxy : ForeignParts
+        The galaxy.
+    files : dict of str
+        Names of files for GALFIT.
+
+    Returns
+    -------
+    `~pathlib.Path`
+
+    Raises
+    ------
+    TypeError
+        If there is another file than GALFIT has.
+    """
+    from sersicnet.model.galfit import galfit_text  # which imports torch
+
+    unknown = set(files) - set(_GALFIT_FILES)
+    if unknown:
+        msg = f"to_galfit has no {', '.join(sorted(unknown))}: there are {', '.join(_GALFIT_FILES)}"
+        raise TypeError(msg)
+    path = Path(path)
+    check_folder(path)
+    beside = path.with_name(f"{path.name}.constraints")
+    names = dict.fromkeys((*_GALFIT_FILES, "constraints"), "none") | files
+    if len(galaxy.parts) > 1:
+        names["constraints"] = beside.name
+    kinds = {"sersic": "sersic", "exp": "expdisk", "point": "psf"}
+    text, constraints = galfit_text(
+        [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts],
+        {"shape": galaxy.shape, "zeropoint": galaxy.zeropoint, "pixel_scale": galaxy.pixel_scale},
+        files=names,
+        sky=galaxy.sky,
+        ties=galaxy.ties,
+    )
+    _write(path, text)
+    if constraints:
+        _write(beside, constraints)
+    return path
+
+
+def write_imfit(path, galaxy):
+    """Write a galaxy as a configuration file of imfit, as `write_galfit` does for GALFIT."""
+    from sersicnet.model.imfit import imfit_text  # which imports torch
+
+    path = Path(path)
+    check_folder(path)
+    kinds = {"sersic": "Sersic", "exp": "Exponential", "point": "PointSource"}
+    comments = [f"{name} is the same for both: imfit cannot tie it" for name in galaxy.ties]
+    parts = [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts]
+    _write(path, imfit_text(parts, sky=galaxy.sky, comments=comments))
+    return path
+
+
+def _write(path, text):
+    """Write a text file, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
