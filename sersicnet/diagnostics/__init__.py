@@ -9,6 +9,8 @@ calibration
     `coverage_table`, `sbc_table`, `tarp`: tests whether posteriors are calibrated.
 injections
     `injection_summary`: completeness and errors of galaxies that were injected into an image.
+fluxes
+    `add_fluxes`, `add_surface_brightness`: columns that follow from those of a table.
 summary
     ``summarize_rows``: a catalog in one line, for logs.
 dialects
@@ -21,6 +23,8 @@ from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "Comparison": "comparison",
+    "add_fluxes": "fluxes",
+    "add_surface_brightness": "fluxes",
     "binned_score": "scores",
     "chance_deviation": "calibration",
     "compare": "comparison",
@@ -38,6 +42,8 @@ _HOMES = {
 
 __all__ = [
     "Comparison",
+    "add_fluxes",
+    "add_surface_brightness",
     "binned_score",
     "chance_deviation",
     "compare",
