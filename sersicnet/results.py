@@ -1,33 +1,34 @@
-"""Results of a prediction: medians, errors, flags, samples, tables and models."""
+"""Results of a prediction: medians, errors, flags, samples and tables."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from astropy.table import QTable
 
-from sersicnet._rows import check_row, chosen_rows, freeze_rows, join_rows, take_rows
+from sersicnet._looks import Looks
+from sersicnet._rows import chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.diagnostics.fluxes import add_fluxes, add_surface_brightness
 from sersicnet.diagnostics.schema import add_columns
-from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
-from sersicnet.preprocessing.drawing import draw_model, draw_parts, parts2d, sersic2d, shown_parts
+from sersicnet.preprocessing.drawing import shown_parts
 from sersicnet.preprocessing.frame import StampFrame
-from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.inputs import Inputs
 from sersicnet.preprocessing.pixels import add_sky_positions
-from sersicnet.preprocessing.sources import measure_shape
 
 __all__ = ["SersicResults"]
 
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
 _PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
 _PER_GALAXY += ("pixel_shapes", "inputs", "ids")
+# Draws of each galaxy that errors of surface brightness are from.
+_N_BRIGHTNESS = 500
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SersicResults:
+class SersicResults(Looks):
     """Results for N galaxies, in the order of the cutouts: P parameters with their posteriors.
 
     They cannot be changed: their arrays are read-only.
@@ -155,15 +156,21 @@ class SersicResults:
             raise ValueError(msg)
         return self.quantiles[self.parameters.index(name)]
 
-    def to_table(self, columns=None, *, dialect="sersicnet"):
+    def to_table(self, columns=None, *, dialect="sersicnet", fluxes=False):
         """Return a table with one row per galaxy.
 
         Parameters
         ----------
         columns : sequence of str, optional
-            Names of the columns, in their order; by default all.
+            Names of the columns, in their order; by default all. Those of ``fluxes`` can be among
+            them.
         dialect : {"sersicnet", "sextractor", "lsst"}, optional
             Whose names and conventions the columns have (:ref:`dialects`).
+        fluxes : bool, optional
+            Whether to add ``flux`` and ``flux_err`` [nJy] beside each magnitude, and the mean and
+            central surface brightness ``mu_mean`` and ``mu_0`` with their errors, also of parts and
+            bands (`~sersicnet.diagnostics.add_fluxes`,
+            `~sersicnet.diagnostics.add_surface_brightness`).
 
         Returns
         -------
@@ -195,6 +202,14 @@ class SersicResults:
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
         add_columns(table, {**self.columns, "flags": self.flags}, self.parts)
+        return self._shown_table(table, columns, dialect, fluxes)
+
+    def _shown_table(self, table, columns, dialect, fluxes):
+        """Return the columns that are wanted, with fluxes where they are among them."""
+        if fluxes or (dialect == "sersicnet" and not _are_known(columns, table.colnames)):
+            if "mag" in self.parameters:
+                table = add_fluxes(table)
+            table = add_surface_brightness(table, self.samples(_N_BRIGHTNESS))
         return shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
 
     def samples(self, n, *, model=None, seed=0):
@@ -253,148 +268,11 @@ class SersicResults:
         theta = self.median("theta") if "theta" in values else None
         return sample_covariance({name: values[name] for name in self.parameters}, theta)
 
-    def values(self, index, **known):
-        """Return the seven parameters of one galaxy, predicted or given.
 
-        Parameters
-        ----------
-        index : int
-            Row of the galaxy.
-        **known : float
-            Parameters that were not predicted, in the units of `~sersicnet.parameters.PARAMETERS`.
-
-        Returns
-        -------
-        dict of float
-
-        Raises
-        ------
-        ValueError
-            If some are neither predicted nor given, one has an unknown name, or the prediction
-            is NaN.
-        """
-        check_row(index, len(self))
-        if self.parts_of(index):
-            msg = f"model {self.meta['MODEL']!r} is not one Sersic profile: to_table has its parts"
-            raise ValueError(msg)
-        unknown = [name for name in known if name not in PARAMETERS]
-        if unknown:
-            msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
-            raise ValueError(msg)
-        values = {name: float(self.median(name)[index]) for name in self.parameters} | known
-        missing = [name for name in PARAMETERS if name not in values]
-        if missing:
-            msg = f"{', '.join(missing)} were not predicted: give them as arguments"
-            raise ValueError(msg)
-        if not np.isfinite(list(values.values())).all():
-            self._raise_missing(index)
-        return values
-
-    def _raise_missing(self, index):
-        why = ", ".join(decode_flags(self.flags[index])) or "one profile is not likely enough"
-        msg = f"galaxy {index} was not measured: {why}"
-        raise ValueError(msg)
-
-    def _values_in_pixels(self, index, **known):
-        """Return the seven parameters, with ``r_eff`` and ``q`` of the ellipse in pixels."""
-        in_pixels = {name: known.pop(name) for name in PIXEL_SHAPE if name in known}
-        if len(in_pixels) == 1:
-            msg = f"{next(iter(in_pixels))} is given alone: r_eff_pix and q_pix belong together"
-            raise ValueError(msg)
-        frame = self.frame[index]
-        if not (in_pixels or frame.is_square or {"r_eff", "q"} & set(known)):
-            in_pixels = {name: float(rows[index]) for name, rows in self.pixel_shapes.items()}
-        return frame.in_pixels(self.values(index, **known) | in_pixels)
-
-    def to_model(self, index, *, component=None, **known):
-        """Return a galaxy as a model of `astropy.modeling`, before the PSF.
-
-        Parameters
-        ----------
-        index : int
-            Row of the galaxy.
-        component : str, optional
-            One part of several, such as ``'bulge'``; by default their sum.
-        **known : float or array
-            Parameters that were not predicted, or that replace those that were (such as all
-            samples), in the units of the table, or ``r_eff_pix`` and ``q_pix``.
-
-        Returns
-        -------
-        `~astropy.modeling.functional_models.Sersic2D` or `~astropy.modeling.CompoundModel`
-            In pixels of the cutout and in its unit, with arrays where ``known`` are arrays; the
-            amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). A point
-            source is a `~astropy.modeling.functional_models.Gaussian2D` of 0.1 pixels with its
-            light: draw it on a grid of ten or more points to a pixel.
-        """
-        check_row(index, len(self))
-        parts = self.parts_of(index)
-        if parts or component:
-            if np.isnan(self.median("mag")[index]):
-                self._raise_missing(index)
-            values = {name: rows[index] for name, rows in self.columns.items()}
-            values |= {name: self.median(name)[index] for name in ("mag", "x_0", "y_0")}
-            return parts2d(values, parts, self.frame[index], component=component, known=known)
-        values = self._values_in_pixels(index, **known)
-        zeropoint = self.frame.zeropoint[index]
-        return sersic2d(values, zeropoint=zeropoint, pixel_scale=self.frame.pixel_scale[index])
-
-    def model_image(
-        self, index, cutout, *, psf=None, psf_oversampling=None, sky=None, component=None, **known
-    ):
-        """Render a galaxy as it would look in the cutout, without noise.
-
-        Parameters
-        ----------
-        index : int
-            Row of the galaxy.
-        cutout : `~astropy.nddata.NDData` or 2-D `~numpy.ndarray`
-            The cutout that it was predicted from.
-        psf : (K, L) array_like, optional
-            Star-like stamp; by default that of the prediction, normalized and sampled as there.
-        psf_oversampling : int, optional
-            Pixels of ``psf`` on a side of a pixel of the cutout; by default as in the prediction.
-        sky : bool, optional
-            Whether to add the sky that was fitted; by default to the whole, not to a component.
-        component : str, optional
-            The part to render, such as ``'bulge'``; by default all.
-        **known : float
-            Parameters that were not predicted. Angle and center, where neither predicted nor
-            given, are those of the second moments of the cutout
-            (`~sersicnet.preprocessing.measure_shape`).
-
-        Returns
-        -------
-        (ny, nx) `~numpy.ndarray`
-            In the unit of the cutout.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the cutout is not the one that was measured, there is no PSF, or no prediction.
-        """
-        check_row(index, len(self))
-        sky = component is None if sky is None else sky
-        cutout = as_image(cutout, "cutout")
-        self.inputs.check(index, cutout, self.shapes[index])
-        psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
-        if self.parts or component:
-            if np.isnan(self.median("mag")[index]):
-                self._raise_missing(index)
-            one = self.posterior[[index]], self.frame[[index]], psfs, cutout.data.shape
-            image = draw_parts(*one, component=component, known=known)
-        else:
-            absent = {"theta", "x_0", "y_0"} - set(self.parameters) - set(known)
-            if absent:
-                shape = measure_shape(cutout)
-                known |= {name: shape[name] for name in absent}
-            values = self._values_in_pixels(index, **known)
-            image = draw_model(values, self.frame[[index]], psfs, cutout.data.shape)
-        if sky and "sky" in self.columns:
-            image += np.nan_to_num(self.columns["sky"][index])
-        return image
-
-    def residual(self, index, cutout, *, psf=None, psf_oversampling=None, **known):
-        """Return the cutout minus `model_image` with its sky, (ny, nx) `~numpy.ndarray`."""
-        image = self.model_image(index, cutout, psf=psf, psf_oversampling=psf_oversampling, **known)
-        return np.asarray(as_image(cutout, "cutout").data, dtype=float) - image
+def _are_known(columns, known):
+    """Whether a table has all columns that are wanted."""
+    if columns is None:
+        return True
+    if isinstance(columns, str):
+        columns = [columns]
+    return set(columns) <= set(known)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import COLUMNS, band_columns, check_columns, describe
+from sersicnet.diagnostics.schema import COLUMNS, band_columns, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import SLOPES, of_first_band
 from sersicnet.results import SersicResults
@@ -183,13 +183,15 @@ class BandResults(SersicResults):
             return np.full(len(self), int(Flags.MISSING_BAND))
         return self.bands[band].flags
 
-    def to_table(self, columns=None):
+    def to_table(self, columns=None, *, fluxes=False):
         """Return a table with one row per galaxy, as `~sersicnet.SersicResults.to_table`.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Names of the columns, in their order; by default all.
+        fluxes : bool, optional
+            Whether to add fluxes, such as ``flux_<band>``, and surface brightness.
 
         Returns
         -------
@@ -216,9 +218,7 @@ class BandResults(SersicResults):
         table["flags"] = flags
         describe(table)
         describe(table, known)
-        if columns is None:
-            return table
-        return table[check_columns(columns, table.colnames)]
+        return self._shown_table(table, columns, "sersicnet", fluxes)
 
     def _columns_of(self, band, *, shifted):
         """Return the columns of one band, by their names."""

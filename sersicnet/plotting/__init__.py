@@ -11,6 +11,8 @@ scores
     `plot_predicted_vs_true`, `plot_binned_score`, `plot_history`: how good predictions are.
 profiles
     `plot_profile`: surface brightness against radius, with the parts of a model.
+galaxies
+    `plot_galaxy`: one galaxy, with its numbers.
 posteriors
     `plot_corner`, `plot_coverage`, `plot_sbc`, `plot_tarp`: posteriors and their calibration.
 populations
@@ -25,6 +27,7 @@ _HOMES = {
     "plot_binned_score": "scores",
     "plot_corner": "posteriors",
     "plot_coverage": "posteriors",
+    "plot_galaxy": "galaxies",
     "plot_history": "scores",
     "plot_mosaic": "images",
     "plot_population": "populations",
@@ -39,6 +42,7 @@ __all__ = [
     "plot_binned_score",
     "plot_corner",
     "plot_coverage",
+    "plot_galaxy",
     "plot_history",
     "plot_mosaic",
     "plot_population",

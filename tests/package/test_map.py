@@ -26,6 +26,7 @@ ORDER = [
     ["diagnostics", "model"],
     ["preprocessing"],
     ["networks", "plotting", "simulate_catalog"],
+    ["_looks"],
     ["report", "results", "training"],
     ["inference"],
     ["estimator"],

@@ -170,6 +170,21 @@ def test_some_columns():
         results.to_table(["r_ef"])
 
 
+def test_fluxes_on_request():
+    results = make_results()
+    table = results.to_table(fluxes=True)
+    assert {"flux", "flux_err", "mu_mean", "mu_mean_err", "mu_0", "mu_0_err"} <= set(table.colnames)
+    assert table.colnames.index("flux") < table.colnames.index("r_eff")
+    assert_allclose(table["flux"].to_value(u.ABmag), TRUTH["mag"], atol=1e-6)
+    area = 2 * np.pi * np.square(TRUTH["r_eff"]) * TRUTH["q"]
+    mean = TRUTH["mag"] + 2.5 * np.log10(area)
+    assert (np.abs(table["mu_mean"].value - mean) < 0.3 * table["mu_mean_err"].value).all()
+    assert results.to_table(["id", "flux"]).colnames == ["id", "flux"]
+    assert "flux" not in results.to_table().colnames
+    radii = make_results(("r_eff", "q"))
+    assert radii.to_table(fluxes=True).colnames == radii.to_table().colnames
+
+
 def test_columns_are_described():
     table = make_results(wcs=[make_wcs()] * 3).to_table()
     for name in table.colnames:
