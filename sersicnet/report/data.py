@@ -13,6 +13,7 @@ from sersicnet.flags import decode_flags
 from sersicnet.networks.densities import LEVELS
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, to_floats, wrap_theta
 from sersicnet.report.ellipses import map_columns
+from sersicnet.report.parts import column_groups
 
 # Number of points of a curve.
 N_POINTS = 41
@@ -81,6 +82,7 @@ class ReportData:
     def others(self):
         """Names of further columns of the catalog, such as ``ra``."""
         known = {"id", "flags", "worst_pull"}
+        grouped = {name for names in column_groups(self.table).values() for name in names}
         others = []
         for name in self.columns:
             parameter = name
@@ -88,7 +90,7 @@ class ReportData:
                 parameter = parameter.removeprefix(prefix)
             for suffix in ("_err", "_lo", "_hi"):
                 parameter = parameter.removesuffix(suffix)
-            is_known = name in known or parameter in PARAMETERS
+            is_known = name in known or parameter in PARAMETERS or parameter in grouped
             if not is_known and not name.startswith("_"):
                 others.append(name)
         return others

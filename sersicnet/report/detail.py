@@ -9,6 +9,7 @@ from sersicnet.flags import flag_table
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import BLUE, VERMILION
 from sersicnet.report.figures import make_figure
+from sersicnet.report.parts import column_groups
 from sersicnet.report.pictures import RESIDUAL_LIMIT
 
 _WIDTH = 470
@@ -92,14 +93,25 @@ def detail_panel(galaxies, source):
         "limit": RESIDUAL_LIMIT,
         "parameters": list(galaxies.parameters),
         "others": galaxies.others,
+        "groups": list(column_groups(galaxies.table).items()),
         "has_truth": galaxies.truth is not None,
-        "units": {name: _unit(name) for name in galaxies.parameters},
+        "units": _units(galaxies),
         "meanings": {line["name"]: line["meaning"] for line in flag_table()},
     }
     figures = column([row(*line, width=_WIDTH) for line in lines], width=_WIDTH)
     box = column(Div(), width=_WIDTH)
     draw = script("draw", tabs=None, boxes=[box], contents=[figures])
     return column(panel, box, width=_WIDTH), script("open", **arguments), draw
+
+
+def _units(galaxies):
+    """Write the units of all columns with errors, by name."""
+    units = {name: _unit(name) for name in galaxies.parameters}
+    for part, names in column_groups(galaxies.table).items():
+        for name in names:
+            parameter = name.removesuffix(f"_{part}")
+            units[name] = _unit(parameter) if parameter in PARAMETERS else ""
+    return units
 
 
 def _unit(name):

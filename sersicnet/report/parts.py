@@ -5,7 +5,7 @@ import numpy as np
 from sersicnet.model.labels import PROFILE_LABELS, stack_labels
 from sersicnet.parameters import PARAMETERS, to_floats
 
-__all__ = ["part_labels", "part_values", "parts_of"]
+__all__ = ["column_groups", "part_labels", "part_values", "parts_of"]
 
 _SHARE = "_to_total"
 # Ends of names of columns that are those of no part.
@@ -48,6 +48,39 @@ def parts_of(table):
             parts.append((name, "point"))
     n_shares = sum(name.endswith(_SHARE) for name in table.colnames)
     return tuple(parts) if len(parts) == 2 and n_shares == 1 else ()
+
+
+def column_groups(table):
+    """Return the columns of parts, bands and populations that have errors, by what they are of.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Measured galaxies.
+
+    Returns
+    -------
+    dict of list of str
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from sersicnet.report.parts import column_groups
+    >>> names = ["mag", "mag_err", "mag_g", "mag_g_err", "r_eff_disk", "r_eff_disk_err"]
+    >>> column_groups(Table({name: [1.0] for name in names}))
+    {'g': ['mag_g'], 'disk': ['r_eff_disk']}
+    """
+    groups = {}
+    known = set(table.colnames)
+    for column in table.colnames:
+        if f"{column}_err" not in known:
+            continue
+        part = column.removesuffix(_SHARE)
+        for name in PARAMETERS:
+            part = part.removeprefix(f"{name}_")
+        if part != column and part not in PARAMETERS:
+            groups.setdefault(part, []).append(column)
+    return groups
 
 
 def part_values(table, parts):

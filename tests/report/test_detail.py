@@ -39,6 +39,20 @@ def test_panel_has_all_that_its_callback_needs(first, text, table):
     assert not fill.args["has_truth"]
 
 
+def test_parts_are_groups_of_the_panel(table):
+    """Not in the list of further columns, and only where a table has them."""
+    for name in ("mag", "r_eff"):
+        table[f"{name}_bulge"] = table[name]
+        table[f"{name}_bulge_err"] = table[f"{name}_err"]
+    table["more"] = 1.0
+    galaxies = contents(table, [""] * len(table))
+    _, fill, _ = detail_panel(galaxies, ColumnDataSource(galaxies.columns))
+    assert fill.args["groups"] == [("bulge", ["mag_bulge", "r_eff_bulge"])]
+    assert fill.args["units"]["r_eff_bulge"] == "arcsec"
+    assert fill.args["others"][-1] == "more"
+    assert not any("bulge" in name for name in fill.args["others"])
+
+
 def test_callbacks_are_files_of_the_package():
     assert script("open", a=1).args == {"a": 1}
     with pytest.raises(FileNotFoundError):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 pytest.importorskip("bokeh")
 
 from sersicnet.model.labels import LOG_R_EFF, split_labels
-from sersicnet.report.parts import part_labels, part_values, parts_of
+from sersicnet.report.parts import column_groups, part_labels, part_values, parts_of
 
 BULGE = {"mag": 20.0, "r_eff": 0.2, "n": 4.0, "q": 0.8, "theta": 30.0}
 DISK = {"mag": 19.0, "r_eff": 0.8, "n": 1.0, "q": 0.5, "theta": -60.0}
@@ -62,3 +62,13 @@ def test_a_column_that_is_missing():
     table.remove_column("q_disk")
     with pytest.raises(ValueError, match="results have no column 'q_disk', which a model of disk"):
         part_values(table, PARTS)
+
+
+def test_columns_of_parts_and_bands_are_groups():
+    shares = {f"bulge_to_total{end}": [0.3] for end in ("", "_err")}
+    others = {"mag_g": [1.0], "mag_g_err": [1.0], "kron_mag": [1.0], "kron_mag_err": [1.0]}
+    groups = column_groups(table_of({"bulge": BULGE, "disk": DISK}, **shares, **others))
+    assert list(groups) == ["bulge", "g", "disk"]
+    assert set(groups["bulge"]) == {"bulge_to_total", *(f"{name}_bulge" for name in BULGE)}
+    assert groups["g"] == ["mag_g"]
+    assert column_groups(table_of({})) == {}

@@ -34,9 +34,12 @@ const flags = data.flags[row].split(" ").filter((name) => name)
   .map((name) => `<li><b>${name}</b> ${meanings[name]}</li>`).join("")
 const more = others.filter((name) => typeof data[name][row] == "string" || isFinite(data[name][row]))
   .map((name) => `${escape(name)} = ${escape(rounded(data[name][row]))}`).join(", ")
+const parts = groups.filter(([, names]) => names.some((name) => isFinite(data[name][row])))
+  .map(([part, names]) => `<tr class="head"><td colspan="4">${escape(part)}</td></tr>` +
+    names.map(line).join("")).join("")
 const header = has_truth ? "<tr class='head'><th></th><td>measured</td><td>true</td><td>pull</td></tr>" : ""
 panel.text = `<h3>${escape(data.id[row])}</h3>${strip}` +
-  `<table>${header}${parameters.map(line).join("")}</table>` +
+  `<table>${header}${parameters.map(line).join("")}${parts}</table>` +
   (more ? `<p>${more}</p>` : "") + (flags ? `<ul>${flags}</ul>` : "<p>no flags</p>")
 
 const points = {}
