@@ -117,7 +117,7 @@ def add_surface_brightness(table, samples):
     >>> draws = {name: np.full((1, 9), value) for name, value in draws.items()}
     >>> table = add_surface_brightness(QTable({"id": [0]}), draws)
     >>> print(f"{table['mu_mean'][0]:.3f} {table['mu_0'][0]:.3f}")
-    21.243 mag / arcsec2 20.120 mag / arcsec2
+    21.243 mag / arcsec2 20.118 mag / arcsec2
     """
     found = table.copy()
     for name in samples:

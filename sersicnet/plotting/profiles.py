@@ -4,21 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.ticker import StrMethodFormatter
-from scipy.signal import fftconvolve
 
 from sersicnet.plotting.axes import canvas
 from sersicnet.plotting.images import noise_of, pixels_of, residual
 from sersicnet.plotting.style import LINE_COLOR, PART_COLORS
-from sersicnet.preprocessing.correlation import find_correlation
+from sersicnet.preprocessing.annuli import Annuli
 from sersicnet.preprocessing.images import as_image
 
 __all__ = ["plot_profile"]
 
-# Width of an annulus along the major axis: in pixels, and as a share of the radius.
-_WIDTH = 1.0
-_GROWTH = 0.12
-# Share of an annulus that must be in the cutout and not masked.
-_LEAST_SEEN = 0.5
 # S/N below which a mean is drawn as an upper limit, and the height of the limit in errors.
 _LEAST_SNR = 1.0
 _LIMIT = 2.0
@@ -41,7 +35,7 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     cutout : `~astropy.nddata.NDData` or 2-D array
         The cutout of the galaxy.
     results : `~sersicnet.SersicResults`
-        Results of the same cutout.
+        Results of the same cutout; of several bands, those in the reference band are shown.
     index : int, optional
         Row of the galaxy in ``results``.
     psf : (K, L) array_like, optional
@@ -80,12 +74,14 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     >>> brightness.get_ylabel()
     'surface brightness [mag arcsec$^{-2}$]'
     """
+    if hasattr(results, "bands"):
+        results = results.band()
     cutout = as_image(cutout, "cutout")
     options = {"psf": psf, "sky": False}
     model = results.model_image(index, cutout, **options)
     with_sky = results.model_image(index, cutout, psf=psf)
     pixels = pixels_of(cutout) - (with_sky - model)
-    annuli = _Annuli(_ellipse(results, index), np.isfinite(pixels))
+    annuli = Annuli(_ellipse(results, index), np.isfinite(pixels))
     data = annuli.mean(pixels)
     errors = annuli.error(noise_of(cutout, with_sky), residual(cutout, with_sky))
     scale = float(results.frame.pixel_scale[index])
@@ -134,72 +130,6 @@ def _ellipse(results, index):
     if np.isnan([q, theta]).any():
         return center, 1.0, 0.0
     return center, q, theta
-
-
-class _Annuli:
-    """Elliptical annuli around a galaxy, with the share of each pixel in each of them.
-
-    Parameters
-    ----------
-    ellipse : tuple
-        Center [pix], axis ratio and angle [rad].
-    good : (ny, nx) bool `~numpy.ndarray`
-        Pixels that are not bad.
-    """
-
-    def __init__(self, ellipse, good):
-        center, q, theta = ellipse
-        radii = []
-        weights = []
-        inner = 0.0
-        while True:
-            outer = inner + max(_WIDTH, _GROWTH * inner)
-            area = np.pi * q * (outer**2 - inner**2)
-            weight = _overlap(center, q, theta, inner, outer, good.shape) * good
-            if weight.sum() >= _LEAST_SEEN * area:
-                radii.append(np.sqrt((inner**2 + outer**2) / 2))
-                weights.append(weight / weight.sum())
-            elif outer > max(good.shape):
-                break
-            inner = outer
-        if not radii:
-            msg = "no annulus around the galaxy has half of its pixels in the cutout and not masked"
-            raise ValueError(msg)
-        self.radius = np.array(radii)
-        self.weights = weights
-
-    def mean(self, image):
-        """Average an image in each annulus."""
-        image = np.nan_to_num(image)
-        return np.array([np.sum(weight * image) for weight in self.weights])
-
-    def error(self, noise, snr):
-        """Compute the error of each mean, by the noise of pixels and the correlation of ``snr``."""
-        noise = np.nan_to_num(noise)
-        correlation = find_correlation(np.nan_to_num(snr), np.isfinite(snr)).values
-        variances = []
-        for weight in self.weights:
-            part = weight * noise
-            others = part
-            if correlation is not None:
-                others = fftconvolve(part, correlation, mode="same")
-            variances.append(np.sum(part * others))
-        return np.sqrt(variances)
-
-
-def _overlap(center, q, theta, inner, outer, shape):
-    """Compute the share of each pixel of an image that is in an elliptical annulus."""
-    # photutils takes a second to import, and other figures do not need it
-    from photutils.aperture import EllipticalAnnulus, EllipticalAperture
-
-    if inner == 0:
-        aperture = EllipticalAperture(center, outer, outer * q, theta=theta)
-    else:
-        aperture = EllipticalAnnulus(center, inner, outer, outer * q, theta=theta)
-    image = aperture.to_mask(method="exact").to_image(shape)
-    if image is None:
-        return np.zeros(shape)
-    return image
 
 
 def _draw_data(ax, radius, data, errors, brightness):

@@ -13,6 +13,8 @@ psf_page
     `write_psf_page`: the stars of an image and the PSF that was made from them.
 injections
     Completeness, bias and errors of galaxies that were injected into an image.
+profiles
+    Surface brightness against radius, of galaxies of several parts.
 pictures
     Image, model and residual of each galaxy as a small PNG.
 png

@@ -7,7 +7,7 @@ from astropy.visualization import AsinhStretch
 from bokeh.palettes import Magma256, RdBu11, interp_palette
 from PIL import ImageColor
 
-from sersicnet.model.labels import LOG_R_EFF, shifted, stack_labels
+from sersicnet.model.labels import LOG_R_EFF, part_slices, shifted, stack_labels
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
 from sersicnet.plotting.style import asinh_limits
@@ -16,6 +16,7 @@ from sersicnet.preprocessing.inputs import warn_of_width
 from sersicnet.preprocessing.sources import measure_shape
 from sersicnet.report.parts import part_labels
 from sersicnet.report.png import png_url
+from sersicnet.report.profiles import profile_url
 
 SEVEN = tuple(PARAMETERS)
 # Pixels on a side of the cutout that are shown of small galaxies, up to a half-light radius in
@@ -69,7 +70,8 @@ def galaxy_pictures(
     Returns
     -------
     list of str
-        PNG files as data URLs, at most 192 x 64 pixels; empty for a cutout without good pixels.
+        PNG files as data URLs, at most 192 x 64 pixels; empty for a cutout without good pixels. Of
+        galaxies of several parts with a second URL behind a blank, an SVG file of their profile.
 
     Raises
     ------
@@ -143,7 +145,44 @@ def _batch_pictures(values, batch, sky, parts):
                 shown = min(side, max(stamps.shapes[row]) // 2 * 2)
                 panels = _panels(data, weight, models.get(row), shown, bins=side // _SMALL_SIDE)
                 pictures[row] = png_url(np.hstack(panels), palette=_PALETTE)
+    if len(parts) > 1:
+        pictures = _with_profiles(pictures, values, batch, labels, sky, parts)
     return pictures
+
+
+def _with_profiles(pictures, values, batch, labels, sky, parts):
+    """Return pictures with profiles of galaxies of several parts behind them."""
+    stamps = batch.stamps
+    images = [{} for _ in pictures]
+    usable = np.flatnonzero(np.isfinite(labels).all(axis=1) & (batch.psfs.which >= 0))
+    profiles = tuple(profile for _, profile in parts)
+    cpu = torch.device("cpu")
+    for (name, profile), place in zip(parts, part_slices(profiles), strict=True):
+        own = labels[:, place]
+        options = {"device": cpu, "profiles": (profile,)}
+        for rows, _, drawn in render_models(own, usable, batch.psfs, _SIDE, **options):
+            for row, image in zip(rows, drawn.numpy(), strict=True):
+                images[row][name] = image
+    shape = stamps.frame.in_pixels(values)
+    found = list(pictures)
+    for row in usable:
+        if not pictures[row]:
+            continue
+        frame = stamps.frame[[row]]
+        weight = stamps.weight[row]
+        data = np.where(weight > 0, stamps.data[row] - sky[row], np.nan)
+        residual = (data - sum(images[row].values())) * weight
+        middle = (_SIDE - 1) / 2
+        x = middle + (values["x_0"][row] - frame.x_middle[0]) / frame.bins[0]
+        y = middle + (values["y_0"][row] - frame.y_middle[0]) / frame.bins[0]
+        ellipse = (x, y), shape["q"][row], np.radians(values["theta"][row])
+        if not np.isfinite(ellipse[1:]).all():
+            ellipse = (x, y), 1.0, 0.0
+        zeropoint = frame.zeropoint[0] - 2.5 * np.log10(frame.noise_level[0])
+        units = zeropoint, frame.pixel_scale[0] * frame.bins[0]
+        url = profile_url(data, residual, images[row], ellipse, units)
+        found[row] = f"{pictures[row]} {url}".rstrip()
+    return found
 
 
 def _complete(values, cutouts):

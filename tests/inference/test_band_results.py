@@ -109,3 +109,18 @@ def test_pictures_of_each_band(results, cutouts):
     assert results.to_model(0, band="r").r_eff < results.to_model(0).r_eff
     with pytest.raises(ValueError, match="there is no band 'u'"):
         results.model_image(0, cutouts["g"][0], band="u")
+
+
+def test_fluxes_of_each_band_and_a_profile(results, cutouts):
+    table = results.to_table(fluxes=True)
+    assert {"flux", "flux_err", "flux_g", "flux_r_err", "mu_mean", "mu_0_err"} <= set(
+        table.colnames
+    )
+    color, _ = results.color("g", "r")
+    assert_allclose(-2.5 * np.log10(table["flux_g"] / table["flux_r"]), color, atol=1e-4)
+    assert np.isnan(table["flux_z"]).all()
+    pytest.importorskip("matplotlib")
+    from sersicnet.plotting import plot_profile
+
+    axes = plot_profile(cutouts["g"][0], results)
+    assert "PSF HWHM" in axes[0].get_legend_handles_labels()[1]

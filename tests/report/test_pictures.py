@@ -126,6 +126,8 @@ def test_a_model_of_several_parts_leaves_only_noise():
         columns |= {f"{name}_{part}": half[name] for name in ("mag", "r_eff", "n", "q", "theta")}
     parts = (("bulge", "sersic"), ("disk", "sersic"))
     whole = read(pictures_of([cutout], [values])[0])
-    found = read(pictures_of([cutout], [columns], parts=parts)[0])
+    picture, profile = pictures_of([cutout], [columns], parts=parts)[0].split(" ")
+    assert profile.startswith("data:image/svg+xml;base64,")
+    found = read(picture)
     assert np.abs(found[1] - whole[1]).mean() < 1
     assert np.abs(found[2] - whole[2]).mean() < 1
