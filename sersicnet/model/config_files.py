@@ -11,7 +11,7 @@ from sersicnet._words import counted
 from sersicnet.model.components import Exponential, NormalPrior, PointSource, Sersic, known_values
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
-__all__ = ["FilePart", "FileValue", "Findings", "arcsec_per_pixel", "read_lines"]
+__all__ = ["FilePart", "FileValue", "Findings", "ab_magnitude", "arcsec_per_pixel", "read_lines"]
 
 # Pixels between the centers of two parts that are one galaxy, at most.
 _SAME_PLACE = 1.0
@@ -95,6 +95,14 @@ class Findings:
     def note(self, line, text):
         """Add something that is not part of a model, of which the user should know."""
         self.notes.append((line, text))
+
+    def number(self, line, words):
+        """Return the first of some words as a number; NaN and an error where it is none."""
+        try:
+            return float(words[0])
+        except (IndexError, ValueError):
+            self.error(line, f"{' '.join(words)!r} must begin with a number")
+            return np.nan
 
     def check(self):
         """Raise ValueError for errors, all of them with their lines."""
@@ -277,3 +285,8 @@ def arcsec_per_pixel(value):
         value = value * u.pix
     limits = (np.nextafter(0, 1), np.inf)
     return float(known_values("pixel_scale", value, unit=u.arcsec, limits=limits))
+
+
+def ab_magnitude(value):
+    """Return a zero point as a number, from a number or a quantity in AB magnitudes."""
+    return float(known_values("zeropoint", value, unit=u.ABmag))

@@ -13,6 +13,7 @@ from sersicnet.model.config_files import (
     FilePart,
     FileValue,
     Findings,
+    ab_magnitude,
     arcsec_per_pixel,
     read_lines,
 )
@@ -111,14 +112,14 @@ class _Units:
         self.zeropoint_shift = 0.0
         own = _number(header.get("J"), findings)
         if zeropoint is not None:
-            value = float(getattr(zeropoint, "value", zeropoint))
+            value = ab_magnitude(zeropoint)
             self.zeropoint_shift = 0.0 if own is None else value - own
         self.scale = _number(header.get("K"), findings)
         if pixel_scale is not None:
             self.scale = arcsec_per_pixel(pixel_scale)
         elif self.scale is not None:
             line, words = header["K"]
-            if len(words) > 1 and float(words[1]) != self.scale:
+            if len(words) > 1 and findings.number(line, words[1:]) != self.scale:
                 findings.error(line, "pixels that are not square: pixel_scale= gives another scale")
 
     def convert(self, name, value, component):
@@ -141,12 +142,7 @@ def _number(found, findings):
     """Return the first number of a line of the header, None where there is none."""
     if found is None or not found[1]:
         return None
-    line, words = found
-    try:
-        return float(words[0])
-    except ValueError:
-        findings.error(line, f"{words[0]!r} is not a number")
-        return None
+    return findings.number(*found)
 
 
 def _chosen(blocks, components):
@@ -207,14 +203,14 @@ def _values(line, names, words, findings):
     return {name: (numbers[i], flags[i] == 0) for i, name in enumerate(names)}
 
 
-def _check_shape(line, key, words, findings):
+def _check_shape(number, key, words, findings):
     """Find what changes a component by its shape."""
     text = _SHAPES.get(key[0].upper())
     if text is None or words[:1] in ([], ["none"]):
         return
-    if key.upper() == "C0" and float(words[0]) == 0 and words[1:2] in ([], ["0"]):
+    if key.upper() == "C0" and findings.number(number, words) == 0 and words[1:2] in ([], ["0"]):
         return
-    findings.error(line, f"{text}, {key})")
+    findings.error(number, f"{text}, {key})")
 
 
 def _note_sky(lines, findings):
@@ -222,7 +218,7 @@ def _note_sky(lines, findings):
     for line, key, words in lines:
         if key not in ("1", "2", "3") or not words:
             continue
-        value = float(words[0])
+        value = findings.number(line, words)
         fixed = words[1:2] == ["0"]
         if key == "1" and (fixed or value != 0):
             how = 'use predict(sky="fixed")' if fixed else "a fit finds what is left of it"

@@ -11,6 +11,7 @@ from sersicnet.model.config_files import (
     FilePart,
     FileValue,
     Findings,
+    ab_magnitude,
     arcsec_per_pixel,
     read_lines,
 )
@@ -37,7 +38,7 @@ def read_imfit(path, make, *, components=None, pixel_scale=None, zeropoint=None)
     chosen = _chosen(blocks, components)
     units = {
         "scale": None if pixel_scale is None else arcsec_per_pixel(pixel_scale),
-        "zeropoint": None if zeropoint is None else float(getattr(zeropoint, "value", zeropoint)),
+        "zeropoint": None if zeropoint is None else ab_magnitude(zeropoint),
     }
     parts = []
     for number, (line, name, center, lines) in enumerate(blocks, start=1):
@@ -200,7 +201,7 @@ def _note_sky(line, name, lines, findings):
         if key == "I_sky" and words[1:2] == ["fixed"]:
             text = f'the sky is {words[0]}: subtract it, and use predict(sky="fixed")'
             findings.note(number, text)
-        elif key == "I_sky" and words and float(words[0]) != 0:
+        elif key == "I_sky" and findings.number(number, words) != 0:
             text = f"the sky is {words[0]}: subtract it, a fit finds what is left of it"
             findings.note(number, text)
 

@@ -64,7 +64,7 @@ def plot_galaxy(cutout, results, *, index=0, psf=None, figure=None):
     """
     model = results.model_image(index, cutout, psf=psf)
     if figure is None:
-        figure = Figure(figsize=(10.4, 3.6), layout="constrained")
+        figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     pictures, profile = figure.subfigures(1, 2, width_ratios=(1.75, 1))
     plot_residuals([cutout], [model], figure=pictures)
     plot_profile(cutout, results, index=index, psf=psf, figure=profile)

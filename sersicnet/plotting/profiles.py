@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from sersicnet.plotting.axes import canvas
 from sersicnet.plotting.images import noise_of, pixels_of, residual
@@ -154,4 +154,6 @@ def _label(axes, faintest):
     axes[1].set_ylabel("(data $-$ model)\n/ error")
     axes[1].set_xlabel("semi-major axis [arcsec]")
     axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes[1].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes[1].xaxis.set_minor_formatter(NullFormatter())

@@ -9,6 +9,7 @@ from sersicnet.model.config_files import (
     FilePart,
     FileValue,
     Findings,
+    ab_magnitude,
     arcsec_per_pixel,
     read_lines,
 )
@@ -19,6 +20,13 @@ def test_pixel_scales(value):
     assert_allclose(arcsec_per_pixel(value), 0.2)
     with pytest.raises(ValueError, match=r"pixel_scale=-0\.2 must be finite and above 0"):
         arcsec_per_pixel(-value)
+
+
+@pytest.mark.parametrize("value", [25, 25 * u.ABmag, 25 * u.mag])
+def test_zero_points(value):
+    assert ab_magnitude(value) == 25
+    with pytest.raises(TypeError, match="zeropoint='a' must be a number"):
+        ab_magnitude("a")
 
 
 def test_lines_without_comments(tmp_path):
