@@ -130,8 +130,10 @@ def add_surface_brightness(table, samples):
                 draws[each] = samples[f"{each}{part}"]
         if not {"mag", "q"} <= set(draws):
             continue
-        lost = {each for each in draws if f"{each}{part}_err" in table.colnames}
-        unknown = {each: np.isnan(table[f"{each}{part}_err"]) for each in lost}
+        unknown = {}
+        for each in draws:
+            if f"{each}{part}_err" in table.colnames:
+                unknown[each] = np.isnan(table[f"{each}{part}_err"])
         mean = _mean_brightness(draws)
         _add(found, f"mu_mean{part}", mean, _any(unknown, ("mag", "r_eff", "q")))
         found[f"mu_mean{part}"].info.description = f"mean surface brightness within {name}"

@@ -41,11 +41,15 @@ def table_html(table, *, n_rows, about):
     """
     meanings = {line["name"]: line["meaning"] for line in flag_table()}
     names = [name for name in table.colnames if not name.endswith(_ENDINGS)]
-    heads = [_head(table, name) for name in names]
-    lines = [f"<p>{escape(about)}</p><table>", f"<tr>{''.join(heads)}</tr>"]
+    lines = [f"<p>{escape(about)}</p><table>", "<tr>"]
+    for name in names:
+        lines.append(_head(table, name))
+    lines.append("</tr>")
     for row in range(len(table)):
-        cells = [f"<td>{_cell(table, name, row, meanings)}</td>" for name in names]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        lines.append("<tr>")
+        for name in names:
+            lines.append(f"<td>{_cell(table, name, row, meanings)}</td>")
+        lines.append("</tr>")
     lines.append("</table>")
     if n_rows > len(table):
         lines.append(
@@ -65,8 +69,9 @@ def _cell(table, name, row, meanings):
     """Write a value: with its error, or flags in words."""
     value = getattr(table[name], "value", table[name])[row]
     if name.partition("_")[0] == "flags":
-        flags = decode_flags(int(value))
-        words = [f'<span title="{escape(meanings[flag])}">{flag}</span>' for flag in flags]
+        words = []
+        for flag in decode_flags(int(value)):
+            words.append(f'<span title="{escape(meanings[flag])}">{flag}</span>')
         return "<br>".join(words) or "none"
     if not isinstance(value, float | np.floating):
         return escape(str(value))

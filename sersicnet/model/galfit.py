@@ -76,13 +76,14 @@ def read_galfit(path, make, *, components=None, pixel_scale=None, zeropoint=None
         if name == "sky":
             _note_sky(lines, findings)
         elif number in chosen:
-            parts[number] = _part(line, name, lines, units, findings)
+            part = _part(line, name, lines, units, findings)
+            if part is not None:
+                parts[number] = part
     tied = []
     constraints = _constraints_path(header, path)
     if constraints is not None:
-        known = {number: part for number, part in parts.items() if part is not None}
-        tied = _constrain(constraints, known, findings, units)
-    return findings.model([part for part in parts.values() if part is not None], tied)
+        tied = _constrain(constraints, parts, findings, units)
+    return findings.model(list(parts.values()), tied)
 
 
 def _sections(lines, findings):

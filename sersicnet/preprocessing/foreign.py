@@ -96,9 +96,7 @@ def _fixed(results, index, part):
 
 def _part(term, zeropoint, fixed):
     """Return kind, parameters and names of what is fixed of a model of astropy."""
-    values = {
-        name: float(value) for name, value in zip(term.param_names, term.parameters, strict=True)
-    }
+    values = dict(zip(term.param_names, map(float, term.parameters), strict=True))
     if isinstance(term, Gaussian2D):
         flux = 2 * np.pi * values["amplitude"] * values["x_stddev"] * values["y_stddev"]
         own = {"x_0": values["x_mean"], "y_0": values["y_mean"], "flux": flux}

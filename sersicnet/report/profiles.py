@@ -49,7 +49,9 @@ def profile_url(data, snr, models, ellipse, units):
     means = annuli.mean(data)
     noise = np.where(np.isfinite(data), 1.0, np.nan)
     errors = annuli.error(noise, snr)
-    curves = {name: annuli.mean(image) for name, image in models.items()}
+    curves = {}
+    for name, image in models.items():
+        curves[name] = annuli.mean(image)
 
     def brightness(flux):
         with np.errstate(invalid="ignore", divide="ignore"):
