@@ -1,6 +1,6 @@
 """Results in the files of other codes: what was measured comes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -143,3 +143,13 @@ def test_which_galaxy_is_written(tmp_path):
         several.to_galfit(tmp_path / "file", index=0, noise="a")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         several.to_galfit(tmp_path / "none" / "file", index=0)
+
+
+def test_a_galaxy_that_was_not_measured_is_not_written(tmp_path):
+    results = make_results()
+    lost = replace(results, quantiles=np.full_like(results.quantiles, np.nan))
+    with pytest.raises(ValueError, match="galaxy 0 was not measured"):
+        lost.to_galfit(tmp_path / "file")
+    with pytest.raises(ValueError, match="galaxy 0 was not measured"):
+        lost.to_imfit(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
