@@ -163,8 +163,7 @@ class Model:
         path : str or path-like
             The file.
         components : int or sequence of int, optional
-            Numbers of one component or two at one place, from 1 as in constraint files; by default
-            all but the sky.
+            Numbers of one component or of two at one place, from 1; by default all but the sky.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, by default that of the file (K).
         zeropoint : float or `~astropy.units.Quantity`, optional
@@ -178,10 +177,8 @@ class Model:
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If a model cannot express what the file says, with all reasons by their lines.
+        FileNotFoundError, ValueError
+            If there is none, or a model cannot express what it says: all reasons by their lines.
 
         Warns
         -----
@@ -190,12 +187,11 @@ class Model:
         """
         from sersicnet.model.galfit import read_galfit
 
-        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        return read_galfit(path, cls, components=components, **units)
+        return read_galfit(path, cls, components, pixel_scale, zeropoint)
 
     @classmethod
     def from_imfit(cls, path, *, components=None, pixel_scale=None, zeropoint=None):
-        """Read a configuration file of imfit.
+        """Read a configuration file of imfit, as `from_galfit` reads one of GALFIT.
 
         Parameters
         ----------
@@ -206,17 +202,10 @@ class Model:
         Returns
         -------
         Model
-            As in `from_galfit`.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            As in `from_galfit`.
         """
         from sersicnet.model.imfit import read_imfit
 
-        units = {"pixel_scale": pixel_scale, "zeropoint": zeropoint}
-        return read_imfit(path, cls, components=components, **units)
+        return read_imfit(path, cls, components, pixel_scale, zeropoint)
 
     def __repr__(self):
         words = [repr(self.combination.components)]

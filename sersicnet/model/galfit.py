@@ -65,7 +65,7 @@ _IN_CONSTRAINTS = {"mag": "mag", "r_eff": "re", "n": "n", "q": "q", "theta": "pa
 _IN_CONSTRAINTS |= {"x_0": "x", "y_0": "y"}
 
 
-def read_galfit(path, make, *, components=None, pixel_scale=None, zeropoint=None):
+def read_galfit(path, make, components, pixel_scale, zeropoint):
     """Read an input file of GALFIT, as `~sersicnet.Model.from_galfit` describes it."""
     findings = Findings(path, make)
     header, blocks = _sections(read_lines(path), findings)

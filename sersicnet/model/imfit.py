@@ -31,7 +31,7 @@ _SKIES = {"FlatSky": "", "TiltedSkyPlane": 'the sky has a slope: use predict(sky
 _OPTIONS = ("GAIN", "READNOISE", "EXPTIME", "NCOMBINED", "ORIGINAL_SKY")
 
 
-def read_imfit(path, make, *, components=None, pixel_scale=None, zeropoint=None):
+def read_imfit(path, make, components, pixel_scale, zeropoint):
     """Read a configuration file of imfit, as `~sersicnet.Model.from_imfit` describes it."""
     findings = Findings(path, make)
     blocks = _blocks(read_lines(path), findings)
