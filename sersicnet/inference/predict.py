@@ -344,10 +344,11 @@ def _measure_universal(
         pixels = assumptions.of(batch, stamps)
         options = {"pixels": pixels, "seed": seed, "device": device}
         network = posterior, quantiles, stamps, batch.psfs
+        known = {"numbers": _numbers(batch)}
         if isinstance(refinement, LevenbergMarquardt):
             own = {"prior": refinement.prior, "device": device}
-            options["fits"] = fit_others(batch, quantiles, stamps, pixels, **own)
-        refined = refine_models(refinement, model, *network, numbers=_numbers(batch), **options)
+            known["fits"] = fit_others(batch, quantiles, stamps, pixels, **own)
+        refined = refine_models(refinement, model, *network, **known, **options)
         if around is not None:
             options |= {"assumptions": assumptions, "evaluate": evaluate}
             refined, stamps = with_neighbors(
