@@ -75,7 +75,7 @@ def read_scene(path):
         for name in ("SCI", "ERR", "PSF", "MASK"):
             images[name] = file[f"{name}_{band}"].data.astype(float)
     cutout = CCDData(
-        images["SCI"],
+        images["SCI"] - header["SSKY"],  # some files have the sky left in
         unit="adu",
         uncertainty=StdDevUncertainty(images["ERR"]),
         mask=images["MASK"] > 0,

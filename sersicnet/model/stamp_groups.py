@@ -114,21 +114,13 @@ def likelihoods(
     good = np.isfinite(labels).all(axis=1) & (psfs.which >= 0)
     if shared is not None:
         good &= np.isfinite(shared.labels).all(axis=1)
-    widths = psfs.widths()
     if sky_err is None:
         sky_err = np.full(len(labels), np.inf)
     white = np.ones(len(labels), dtype=bool)
     if noise is not None:
         white = noise.is_white
     whole = data.shape[-1]
-    shown = labels
-    own = profiles
-    if shared is None:
-        sizes = scene_stamp_sizes(labels, widths, profiles)
-    else:
-        shown = shared.labels
-        own = ("sersic",)
-        sizes = shared.sizes
+    shown, own, sizes = _deciding(labels, profiles, psfs.widths(), shared)
     sizes = np.minimum(sizes, whole)
     if plane or kinds is not None:  # all pixels show the slope; insets are small on any stamp
         sizes = np.full(len(labels), whole)
@@ -148,6 +140,13 @@ def likelihoods(
                 own = labels[rows], members[parts], kinds[rows], correlated
                 likelihood = _with_insets(likelihood, *own)
             yield rows, likelihood
+
+
+def _deciding(labels, profiles, widths, shared):
+    """Labels whose light outside of a stamp is subtracted, their profiles, and sides of stamps."""
+    if shared is None:
+        return labels, profiles, scene_stamp_sizes(labels, widths, profiles)
+    return shared.labels, ("sersic",), shared.sizes
 
 
 def _with_insets(likelihood, labels, psfs, kinds, noise):
