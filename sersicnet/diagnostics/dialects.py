@@ -14,10 +14,10 @@ lsst        the ``sersic`` columns of the table Object of DP1
 
 import astropy.units as u
 import numpy as np
-from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
 from sersicnet.diagnostics.schema import check_columns
+from sersicnet.parameters import to_floats
 
 __all__ = ["DIALECTS", "check_dialect", "lsst_ellipse", "shown_table", "to_dialect"]
 
@@ -162,16 +162,14 @@ def _scale_of(table, pixel_scale):
     return pixel_scale
 
 
-def _values(table, name):
-    """Return the numbers of a column, without their unit."""
-    return np.asarray(getattr(table[name], "value", table[name]), dtype=float)
-
-
 def _in_pixels(table, name, scale):
     """Return a radius in pixels, of the ellipse in pixels where the table has it."""
-    pixels = _values(table, name) / scale
+    pixels = to_floats(table[name], u.arcsec) / scale
     if "r_eff_pix" in table.colnames and name in ("r_eff", "r_eff_err"):
-        pixels = pixels * _values(table, "r_eff_pix") / (_values(table, "r_eff") / scale)
+        on_sky = to_floats(table["r_eff"], u.arcsec) / scale
+        ratio = np.ones(len(table))
+        np.divide(to_floats(table["r_eff_pix"], u.pix), on_sky, out=ratio, where=on_sky != 0)
+        pixels = pixels * ratio
     return pixels
 
 
@@ -183,7 +181,7 @@ def _sextractor(table, scale):
         if name in _RADII:
             column = _in_pixels(table, name, scale) * u.pix
         elif name in _FROM_ONE:
-            column = column + 1 * u.pix
+            column = (to_floats(column, u.pix) + 1) * u.pix
         elif name == "q" and "q_pix" in table.colnames:
             column = table["q_pix"]
         _add(named, _SEXTRACTOR.get(name, name), column, table[name])
@@ -197,10 +195,10 @@ def _lsst(table, scale):
     ellipse = {*_SHAPE, *(f"{name}_err" for name in _SHAPE)}
     for name in table.colnames:
         if name == "mag":
-            flux = 10 ** (-0.4 * (_values(table, name) - _NJY))
+            flux = 10 ** (-0.4 * (to_floats(table[name], u.ABmag) - _NJY))
             named["sersicFlux"] = flux * u.nJy
             if "mag_err" in table.colnames:
-                relative = 0.4 * np.log(10) * _values(table, "mag_err")
+                relative = 0.4 * np.log(10) * to_floats(table["mag_err"], u.mag)
                 named["sersicFluxErr"] = flux * relative * u.nJy
         elif has_ellipse and name == "r_eff":
             _add_ellipse(named, table, scale)
@@ -213,7 +211,7 @@ def _lsst(table, scale):
 
 def _add(named, name, column, source):
     """Add a column with the description and UCD that it had."""
-    named[name] = TableColumn(column) if isinstance(column, TableColumn) else column
+    named[name] = column
     for attribute in ("description", "format", "meta"):
         setattr(named[name].info, attribute, getattr(source.info, attribute))
 
@@ -221,17 +219,19 @@ def _add(named, name, column, source):
 def _add_ellipse(named, table, scale):
     """Add the half-light radii along x and y, their correlation, and errors of all three."""
     q_name = "q_pix" if "q_pix" in table.colnames else "q"
-    values = [_in_pixels(table, "r_eff", scale), _values(table, q_name)]
-    values.append(np.radians(_values(table, "theta")))
+    values = [_in_pixels(table, "r_eff", scale), to_floats(table[q_name], None)]
+    values.append(np.radians(to_floats(table["theta"], u.deg)))
     made = np.array(lsst_ellipse(*values))
     _add_numbers(named, _ELLIPSE, made)
     if not {f"{name}_err" for name in _SHAPE} <= set(table.colnames):
         return
-    errors = [_in_pixels(table, "r_eff_err", scale), _values(table, "q_err")]
-    errors.append(np.radians(_values(table, "theta_err")))
+    errors = [_in_pixels(table, "r_eff_err", scale), to_floats(table["q_err"], None)]
+    errors.append(np.radians(to_floats(table["theta_err"], u.deg)))
     variances = np.zeros_like(made)
     for number, error in enumerate(errors):
-        step = _STEP * (values[0] if number == 0 else 1.0)
+        step = _STEP
+        if number == 0:
+            step = np.where(values[0] > 0, _STEP * values[0], _STEP)
         moved = list(values)
         moved[number] = values[number] + step
         slopes = (np.array(lsst_ellipse(*moved)) - made) / step
@@ -275,6 +275,6 @@ def lsst_ellipse(r_eff, q, theta):
     """
     cosine = np.cos(theta)
     sine = np.sin(theta)
-    x = r_eff * np.sqrt(cosine**2 + (q * sine) ** 2)
-    y = r_eff * np.sqrt(sine**2 + (q * cosine) ** 2)
-    return x, y, r_eff**2 * (1 - q**2) * sine * cosine / (x * y)
+    x = np.sqrt(cosine**2 + (q * sine) ** 2)
+    y = np.sqrt(sine**2 + (q * cosine) ** 2)
+    return r_eff * x, r_eff * y, (1 - q**2) * sine * cosine / (x * y)

@@ -3,7 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import QTable
+from astropy.table import MaskedColumn, QTable, Table
 from numpy.testing import assert_allclose
 
 from sersicnet.diagnostics.dialects import lsst_ellipse, shown_table, to_dialect
@@ -92,3 +92,32 @@ def test_unknown_dialects_and_scales(table):
     assert (
         "n" in to_dialect(table["n", "n_err"], "sextractor", pixel_scale=None).colnames[0].lower()
     )
+
+
+def test_columns_without_units_or_values():
+    """As a table is that was read from a file."""
+    table = Table({"x_0": [10.0, 11.0], "r_eff": MaskedColumn([0.6, 1.0], mask=[False, True])})
+    table["id"] = MaskedColumn([7, 8], mask=[False, True])
+    named = to_dialect(table, "sextractor", pixel_scale=SCALE)
+    assert named["XMODEL_IMAGE"].value.tolist() == [11, 12]
+    assert_allclose(named["SPHEROID_REFF_IMAGE"].value, [3.0, np.nan])
+    assert named["NUMBER"].mask.tolist() == [False, True]
+    assert named["NUMBER"][0] == 7
+
+
+def test_units_of_radii(table):
+    expected = to_dialect(table, "lsst")
+    table["r_eff"] = table["r_eff"].to(u.arcmin)
+    table["theta"] = table["theta"].to(u.rad)
+    named = to_dialect(table, "lsst")
+    for name in ("sersic_reff_x", "sersic_rho", "sersic_rhoErr"):
+        assert_allclose(named[name], expected[name])
+
+
+def test_a_radius_of_zero(table):
+    table["r_eff"][0] = 0 * u.arcsec
+    table["r_eff_pix"] = [0.0, np.nan] * u.pix
+    assert to_dialect(table, "sextractor")["SPHEROID_REFF_IMAGE"][0].value == 0
+    named = to_dialect(table, "lsst")
+    assert named["sersic_reff_x"][0].value == 0
+    assert np.isfinite(named["sersic_reff_xErr"][0])
