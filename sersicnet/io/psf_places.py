@@ -82,7 +82,7 @@ def read_mer_grid(hdu, hdus, path, *, wcs=None):
     Raises
     ------
     ValueError
-        If there is no table of places.
+        If there is no table of places, or none of them has a stamp.
     """
     tables = [each for each in hdus if not each.is_image]
     columns = {}
@@ -109,4 +109,8 @@ def read_mer_grid(hdu, hdus, path, *, wcs=None):
     stamps = pixels[: n_y * side, : n_x * side].reshape(n_y, side, n_x, side).swapaxes(1, 2)
     inside = (rows >= 0) & (rows < n_y) & (cells >= 0) & (cells < n_x)
     places = np.column_stack(places)[inside]
-    return NearestPSF(stamps[rows[inside], cells[inside]], places)
+    psf = NearestPSF(stamps[rows[inside], cells[inside]], places)
+    if not len(psf):
+        msg = f"psf={str(path)!r} has no PSF with light whose place in the image is known"
+        raise ValueError(msg)
+    return psf
