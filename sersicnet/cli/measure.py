@@ -168,7 +168,7 @@ def _check_paths(options):
     check_inputs(inputs)
     check_table_path(options.output, "output")
     if options.hats:
-        check_hats(options.output, "output")
+        check_hats(options.output, "output", columns=_names(options.columns))
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
     for name in _IMAGES:
         if outputs[name] is not None:
@@ -178,11 +178,16 @@ def _check_paths(options):
     check_outputs(outputs, inputs | {"weights": options.weights, "options": options.options})
 
 
+def _names(columns):
+    """Return the names of columns, None for all."""
+    if columns is None:
+        return None
+    return [name.strip() for name in columns.split(",")]
+
+
 def _shown(options):
     """The arguments for the columns of the table, which other outputs need as they are."""
-    columns = None
-    if options.columns is not None:
-        columns = [name.strip() for name in options.columns.split(",")]
+    columns = _names(options.columns)
     for name in ("model_image", "residual_image", "regions"):
         is_changed = columns is not None or options.dialect != _DIALECTS[0]
         if is_changed and getattr(options, name) is not None:
@@ -192,9 +197,16 @@ def _shown(options):
 
 
 def _write_catalog(table, options):
-    """Write the table, sorted for HATS if that is asked for."""
-    write = write_hats if options.hats else write_table
-    write(table, options.output, overwrite=True)
+    """Write the table, sorted for HATS if that is asked for and possible."""
+    if not options.hats:
+        write_table(table, options.output, overwrite=True)
+        return
+    try:
+        write_hats(table, options.output, overwrite=True)
+    except ValueError as error:  # what was measured is not lost
+        write_table(table, options.output, overwrite=True)
+        msg = f"{error}; wrote {options.output} without sorting it"
+        raise ValueError(msg) from error
 
 
 def _measure_all(paths, options):

@@ -18,7 +18,7 @@ _ORDER = 29
 _POSITIONS = (("ra", "dec"), ("coord_ra", "coord_dec"), ("ALPHAMODEL_J2000", "DELTAMODEL_J2000"))
 
 
-def check_hats(path, name="path"):
+def check_hats(path, name="path", *, columns=None):
     """Raise an error unless `write_hats` can write a file of this name.
 
     Parameters
@@ -27,20 +27,33 @@ def check_hats(path, name="path"):
         The file to be written.
     name : str, optional
         Name of the argument that holds ``path``, for the message.
+    columns : sequence of str, optional
+        Names of the columns of the table, if they are known.
 
     Raises
     ------
     ValueError
-        If the suffix is not ``.parquet``.
+        If the suffix is not ``.parquet``, or columns are known and have no position.
     ModuleNotFoundError
         If astropy-healpix is not installed.
     """
     if Path(path).suffix != ".parquet":
         msg = f"{name}={str(path)!r} must end in .parquet: HATS is of Parquet files"
         raise ValueError(msg)
+    if columns is not None:
+        _names_of_position(columns)
     if find_spec("astropy_healpix") is None:
         msg = f"{name}={str(path)!r}: HATS needs astropy-healpix: pip install astropy-healpix"
         raise ModuleNotFoundError(msg)
+
+
+def _names_of_position(columns):
+    """Return the names of right ascension and declination among those of columns."""
+    for names in _POSITIONS:
+        if set(names) <= set(columns):
+            return names
+    msg = "HATS needs ra and dec: the table has none (no celestial WCS, or other columns=)"
+    raise ValueError(msg)
 
 
 def healpix_sorted(table):
@@ -66,14 +79,14 @@ def healpix_sorted(table):
     `~astropy.utils.exceptions.AstropyUserWarning`
         If rows without a position are left out.
     """
+    names = _names_of_position(table.colnames)
+
     import astropy.units as u
     from astropy_healpix import HEALPix
 
-    names = [pair for pair in _POSITIONS if set(pair) <= set(table.colnames)]
-    if not names:
-        msg = "HATS needs ra and dec: the table has none (no celestial WCS, or other columns=)"
-        raise ValueError(msg)
-    ra, dec = (np.asarray(getattr(table[name], "value", table[name])) for name in names[0])
+    from sersicnet.parameters import to_floats
+
+    ra, dec = (to_floats(table[name], u.deg) for name in names)
     known = np.isfinite(ra) & np.isfinite(dec)
     if not known.all():
         rows = counted(np.count_nonzero(~known), "row")

@@ -154,3 +154,19 @@ def test_help_has_an_example(capsys):
     text = capsys.readouterr().out
     assert "sersicnet measure field.fits --psf star.fits" in text
     assert "arcsec" in text
+
+
+def test_a_table_that_cannot_be_sorted_for_hats_is_not_lost(folder, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("sersicnet.io.hats.find_spec", lambda name: True)
+    monkeypatch.setattr("sersicnet.cli.measure.load_net", lambda options: None)
+    output = tmp_path / "out.parquet"
+    arguments = ["measure", str(folder / "field.fits"), "-o", str(output), "--hats"]
+    assert main([*arguments, "--columns", "id,mag"]) == 1
+    assert "HATS needs ra and dec" in capsys.readouterr().err
+    assert not output.exists()
+    table = Table({"mag": [20.0]})
+    monkeypatch.setattr("sersicnet.measure.image.measure_image", lambda *_, **__: table)
+    assert main(arguments) == 1
+    assert f"wrote {output} without sorting it" in capsys.readouterr().err
+    assert Table.read(output)["mag"].tolist() == [20.0]

@@ -1,9 +1,12 @@
 """Parquet files that HATS can be made of."""
 
+import sys
+from types import SimpleNamespace
+
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import QTable
+from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet.io.hats import HEALPIX_COLUMN, check_hats, healpix_sorted, write_hats
@@ -51,7 +54,27 @@ def test_a_file(tmp_path):
     assert str(schema.types[0]) == "int64"
 
 
+def test_units_of_positions(monkeypatch):
+    """Radians are converted, and masked rows are left out; a stand-in needs no astropy-healpix."""
+
+    class Pixels:
+        def __init__(self, **options):
+            pass
+
+        def lonlat_to_healpix(self, lon, lat):
+            return np.round((lon + lat).to_value(u.deg))
+
+    monkeypatch.setitem(sys.modules, "astropy_healpix", SimpleNamespace(HEALPix=Pixels))
+    table = QTable({"ra": [1.0, 0.5] * u.rad, "dec": [10.0, 20.0] * u.deg})
+    assert healpix_sorted(table)[HEALPIX_COLUMN].tolist() == [49, 67]
+    masked = Table({"ra": MaskedColumn([3.0, 4.0], mask=[False, True]), "dec": [1.0, 1.0]})
+    with pytest.warns(AstropyUserWarning, match="1 row without a position"):
+        assert healpix_sorted(masked)[HEALPIX_COLUMN].tolist() == [4]
+
+
 def test_files_that_cannot_be_written(monkeypatch):
+    with pytest.raises(ValueError, match="HATS needs ra and dec: the table has none"):
+        check_hats("a.parquet", columns=["id", "mag"])
     with pytest.raises(ValueError, match=r"output='a\.fits' must end in \.parquet: HATS is"):
         check_hats("a.fits", "output")
     monkeypatch.setattr("sersicnet.io.hats.find_spec", lambda name: None)
