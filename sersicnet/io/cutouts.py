@@ -132,10 +132,11 @@ def read_cutouts(path, *, hdu=None, mask_bits=None):
     check_mask_bits(mask_bits)
     if isinstance(hdu, list):
         return [read_cutout(path, hdu=one, mask_bits=mask_bits) for one in hdu]
+    if is_asdf(path):
+        path = path if hdu == "all" else path_with(path, hdu)
+        return [read_roman(path, mask_bits=mask_bits)]
     if hdu == "all":
         return [read_cutout(one, mask_bits=mask_bits) for one in image_paths(path)]
-    if is_asdf(path):
-        return [read_roman(path, mask_bits=mask_bits)]
     path = path_with(path, hdu)
     with fits_errors(path), open_fits(path) as hdus:
         if _N_CUTOUTS in hdus[0].header:

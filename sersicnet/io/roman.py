@@ -11,7 +11,7 @@ from astropy.wcs.wcsapi import BaseLowLevelWCS
 
 from sersicnet.io.mask_bits import bad_pixels
 from sersicnet.io.mask_words import MASK_CARD, describe_mask
-from sersicnet.io.paths import file_of
+from sersicnet.io.paths import file_of, split_path
 
 __all__ = ["is_asdf", "read_roman"]
 
@@ -47,8 +47,12 @@ def read_roman(path, *, mask_bits=None):
     ImportError
         Without asdf.
     OSError, ValueError
-        If the file does not exist, is damaged, or has no image of Roman.
+        If the file does not exist, is damaged, or has no image of Roman; if the path chooses an
+        HDU, as these files have none.
     """
+    if split_path(path)[1] is not None:
+        msg = f"{path}: an ASDF file of Roman has one image, and no HDU to choose"
+        raise ValueError(msg)
     try:
         import asdf
     except ImportError as error:

@@ -75,3 +75,11 @@ def test_without_asdf(monkeypatch, tmp_path):
     assert is_asdf("cal.ASDF")
     with pytest.raises(ImportError, match="needs asdf and gwcs: pip install asdf gwcs"):
         read_cutout(tmp_path / "cal.asdf")
+
+
+@pytest.mark.parametrize(
+    ("path", "hdu"), [("cal.asdf[2]", None), ("cal.asdf", 2), ("cal.asdf", "SCI")]
+)
+def test_there_is_no_hdu_to_choose(path, hdu):
+    with pytest.raises(ValueError, match=r"cal\.asdf\[.*: an ASDF file of Roman has one image"):
+        read_cutout(path, hdu=hdu)
