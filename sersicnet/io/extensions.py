@@ -45,6 +45,8 @@ COVERAGE_NAMES = (*WEIGHT_NAMES, "CON", "CTX")
 PSF_NAMES = ("PSF", "PSFIMAGE")
 # Number of axes of stamps by the row and column of a cell.
 _CELLS = 4
+# Powers of the factor by which pixels are multiplied, for their uncertainties.
+_POWERS = {StdDevUncertainty: 1, VarianceUncertainty: 2, InverseVariance: -2}
 
 UNCERTAINTY_CLASSES = {
     kind.__name__: kind
@@ -85,10 +87,12 @@ def read_survey(hdus, path, *, mask_bits=None):
 
 
 def _multiply_by(cutout, areas):
-    """Multiply the pixels of a cutout, and their standard deviations, by their areas."""
+    """Multiply the pixels of a cutout, and their uncertainties, by their areas."""
     everywhere = (slice(None), slice(None))
     cutout.data = Areas(cutout.data, areas)[everywhere]
-    if isinstance(cutout.uncertainty, StdDevUncertainty):
+    power = _POWERS.get(type(cutout.uncertainty))
+    if power is not None:
+        areas = np.where(areas > 0, areas, 1).astype(areas.dtype) ** power
         cutout.uncertainty.array = Areas(cutout.uncertainty.array, areas)[everywhere]
     cutout.meta[AREA_CARD] = True
 
