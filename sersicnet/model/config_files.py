@@ -11,7 +11,15 @@ from sersicnet._words import counted
 from sersicnet.model.components import Exponential, NormalPrior, PointSource, Sersic, known_values
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
 
-__all__ = ["FilePart", "FileValue", "Findings", "ab_magnitude", "arcsec_per_pixel", "read_lines"]
+__all__ = [
+    "FilePart",
+    "FileValue",
+    "Findings",
+    "ab_magnitude",
+    "arcsec_per_pixel",
+    "chosen_numbers",
+    "read_lines",
+]
 
 # Pixels between the centers of two parts that are one galaxy, at most.
 _SAME_PLACE = 1.0
@@ -267,6 +275,39 @@ def read_lines(path):
         if plain:
             lines[number] = plain
     return lines
+
+
+def chosen_numbers(names, components, *, skies):
+    """Return the numbers of the components of a file that are wanted.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What the components of the file are, in their order.
+    components : int, sequence of int or None
+        The user's numbers, from 1; None for all.
+    skies : container of str
+        Names of what is no part of a galaxy.
+
+    Returns
+    -------
+    sequence of int
+
+    Raises
+    ------
+    ValueError
+        If a number is not that of a component of a galaxy.
+    """
+    possible = range(1, len(names) + 1)
+    if components is None:
+        return possible
+    numbers = np.atleast_1d(np.asarray(components)).tolist()
+    for number in numbers:
+        if number not in possible or names[number - 1] in skies:
+            kinds = ", ".join(f"{place} ({name})" for place, name in enumerate(names, 1))
+            msg = f"components={components!r}: {number!r} is none of a galaxy: there are {kinds}"
+            raise ValueError(msg)
+    return numbers
 
 
 def arcsec_per_pixel(value):

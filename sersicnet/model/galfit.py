@@ -15,6 +15,7 @@ from sersicnet.model.config_files import (
     Findings,
     ab_magnitude,
     arcsec_per_pixel,
+    chosen_numbers,
     read_lines,
 )
 from sersicnet.model.sersic_light import HALF_LIGHT
@@ -70,7 +71,8 @@ def read_galfit(path, make, components, pixel_scale, zeropoint):
     findings = Findings(path, make)
     header, blocks = _sections(read_lines(path), findings)
     units = _Units(header, pixel_scale, zeropoint, findings)
-    chosen = _chosen(blocks, components)
+    names = [block[1] for block in blocks]
+    chosen = chosen_numbers(names, components, skies=("sky",))
     parts = {}
     for number, (line, name, lines) in enumerate(blocks, start=1):
         if name == "sky":
@@ -144,19 +146,6 @@ def _number(found, findings):
     if found is None or not found[1]:
         return None
     return findings.number(*found)
-
-
-def _chosen(blocks, components):
-    """Return the numbers of the components that are wanted, from 1."""
-    if components is None:
-        return range(1, len(blocks) + 1)
-    numbers = [components] if isinstance(components, int) else list(components)
-    for number in numbers:
-        if number not in range(1, len(blocks) + 1) or blocks[number - 1][1] == "sky":
-            kinds = ", ".join(f"{place} ({name})" for place, (_, name, _) in enumerate(blocks, 1))
-            msg = f"components={components!r}: {number!r} is none of a galaxy: there are {kinds}"
-            raise ValueError(msg)
-    return numbers
 
 
 def _part(line, name, lines, units, findings):

@@ -4,7 +4,6 @@ The format is that of https://www.mpe.mpg.de/~erwin/resources/imfit/imfit_howto.
 """
 
 import numpy as np
-from scipy.special import gammaincinv
 
 from sersicnet.model.components import Exponential, PointSource, Sersic
 from sersicnet.model.config_files import (
@@ -13,6 +12,7 @@ from sersicnet.model.config_files import (
     Findings,
     ab_magnitude,
     arcsec_per_pixel,
+    chosen_numbers,
     read_lines,
 )
 from sersicnet.model.sersic_light import HALF_LIGHT, sersic_area
@@ -35,7 +35,8 @@ def read_imfit(path, make, components, pixel_scale, zeropoint):
     """Read a configuration file of imfit, as `~sersicnet.Model.from_imfit` describes it."""
     findings = Findings(path, make)
     blocks = _blocks(read_lines(path), findings)
-    chosen = _chosen(blocks, components)
+    names = [block[1] for block in blocks]
+    chosen = chosen_numbers(names, components, skies=_SKIES)
     units = {
         "scale": None if pixel_scale is None else arcsec_per_pixel(pixel_scale),
         "zeropoint": None if zeropoint is None else ab_magnitude(zeropoint),
@@ -76,19 +77,6 @@ def _blocks(lines, findings):
         elif key not in _OPTIONS:
             findings.error(number, f"{key} stands in front of the first X0")
     return blocks
-
-
-def _chosen(blocks, components):
-    """Return the numbers of the functions that are wanted, from 1."""
-    if components is None:
-        return range(1, len(blocks) + 1)
-    numbers = [components] if isinstance(components, int) else list(components)
-    for number in numbers:
-        if number not in range(1, len(blocks) + 1) or blocks[number - 1][1] in _SKIES:
-            kinds = ", ".join(f"{place} ({each[1]})" for place, each in enumerate(blocks, 1))
-            msg = f"components={components!r}: {number!r} is none of a galaxy: there are {kinds}"
-            raise ValueError(msg)
-    return numbers
 
 
 def _read(line, words, findings):
@@ -187,7 +175,7 @@ def _light(function, light, values, units, findings):
         if names:
             n = values["n"].value if "n" in values else 1.0
             pixels = values["r_eff"].value / units["scale"]
-            at_radius = value * np.exp(-gammaincinv(2.0, 0.5)) if key == "I_0" else value
+            at_radius = value * np.exp(-HALF_LIGHT) if key == "I_0" else value
             flux = at_radius * sersic_area(pixels, n, values["q"].value)
         return {"mag": FileValue(units["zeropoint"] - 2.5 * np.log10(flux), line, True)}
     return {}
@@ -260,4 +248,4 @@ def _imfit_value(key, values):
             return values["flux"]
         case _:
             at_radius = values["flux"] / sersic_area(values["r_eff"], values["n"], values["q"])
-            return at_radius * np.exp(gammaincinv(2.0, 0.5)) if key == "I_0" else at_radius
+            return at_radius * np.exp(HALF_LIGHT) if key == "I_0" else at_radius

@@ -108,6 +108,7 @@ def test_one_of_many(write):
     path = write(far, SERSIC, DISK, far, n="4 0")
     assert Model.from_galfit(path, components=(2, 3)).describe() == "sersic+exp, fixed: n_bulge"
     assert Model.from_galfit(path, components=1).describe() == "sersic, fixed: n"
+    assert Model.from_galfit(path, components=np.int64(1)).describe() == "sersic, fixed: n"
     with pytest.raises(ValueError, match="line 37: 4 components: components= chooses one or two"):
         Model.from_galfit(path)
     with pytest.raises(ValueError, match=r"components=7: 7 is none of a galaxy: .* 4 \(sersic\)"):
