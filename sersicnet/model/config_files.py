@@ -59,11 +59,25 @@ class FileValue:
 
 @dataclass
 class FilePart:
-    """A component in a file: its class, the line of its name, and its parameters by name."""
+    """A component in a file: its class, the line of its name, and its parameters by name.
+
+    Attributes
+    ----------
+    component : type
+        Its class in a model.
+    line : int
+        Number of the line of its name.
+    values : dict of FileValue
+        Its parameters by name.
+    of_file : type or None
+        The class that the file names, if it is another one: a Sersic profile that is an exponential
+        disk has a half-light radius, not a scale length.
+    """
 
     component: type
     line: int
     values: dict = field(default_factory=dict)
+    of_file: type | None = None
 
     @property
     def kind(self):
@@ -76,7 +90,8 @@ class FilePart:
         n = values.get("n")
         if n is None or not n.fixed or n.value != 1:
             return cls(Sersic, line, values)
-        return cls(Exponential, line, {name: values[name] for name in values if name != "n"})
+        values = {name: values[name] for name in values if name != "n"}
+        return cls(Exponential, line, values, of_file=Sersic)
 
 
 class Findings:

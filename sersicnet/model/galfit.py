@@ -255,11 +255,12 @@ def _limit(part, name, words, line, findings, units):
         return
     if known is None or known.fixed:
         return
+    component = part.of_file or part.component
     if "to" in words:
-        low = units.convert(name, low, part.component)
-        high = units.convert(name, high, part.component)
+        low = units.convert(name, low, component)
+        high = units.convert(name, high, component)
     else:
-        unit = units.convert(name, 1.0, part.component) - units.convert(name, 0.0, part.component)
+        unit = units.convert(name, 1.0, component) - units.convert(name, 0.0, component)
         low = known.value + low * unit
         high = known.value + high * unit
     if name == "theta":

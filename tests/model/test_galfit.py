@@ -84,6 +84,13 @@ def test_an_index_of_one_is_a_disk(write):
     assert isinstance(model.component, Exponential)
 
 
+@pytest.mark.parametrize("limits", ["2 to 10", "-4 4"])
+def test_limits_of_a_half_light_radius_with_an_index_of_one(write, limits):
+    path = write(SERSIC, n="1 0", constraints=f"1 re {limits}\n")
+    radius = Model.from_galfit(path).settings["r_eff"]
+    assert_allclose([radius.low, radius.high], [0.1, 0.5])
+
+
 def test_the_numbers_of_older_files(write):
     """Axis ratio and angle were numbers 8 and 9."""
     older = SERSIC.replace("10) -60 {pa}", "9) -60 0").replace("9) 0.75 1", "8) 0.75 0")
