@@ -58,7 +58,7 @@ def end_slow(number, before, cost, done, good, layout):
     little, n_steps = _SLOW_GROUP if layout.is_group else _SLOW
     if number % n_steps:
         return before
-    slow = before - cost < little
+    slow = ~done & (before - cost < little)  # those that ended before are judged already
     done |= slow
     good |= slow
     return cost.clone()

@@ -25,3 +25,13 @@ def test_a_round_ends_what_has_become_no_better():
     assert not done.any()
     assert end_slow(5, before, cost, done, good, GROUP).tolist() == cost.tolist()
     assert done.tolist() == good.tolist() == [False, True]
+
+
+def test_a_fit_that_has_ended_without_an_optimum_stays_without_one():
+    """Whether there is another round depends on the other galaxies of a batch."""
+    done = torch.tensor([True, True, False])
+    good = torch.tensor([False, True, False])
+    cost = torch.full((3,), 10.0)
+    end_slow(10, cost, cost, done, good, GROUP)
+    assert done.all()
+    assert good.tolist() == [False, True, True]
