@@ -11,8 +11,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model, Population, Sersic, SersicNet
 from sersicnet.flags import Flags
+from sersicnet.inference import fit_stamps
 from sersicnet.inference.composites import LAYOUTS, Composite
+from sersicnet.model import collect_psfs, psf_transform
 from sersicnet.model.labels import part_slices
+from sersicnet.model.parts import scene_images
 
 BULGE = labels_of(log_flux=3.6, r_eff=2, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=4.0, r_eff=9, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
@@ -287,3 +290,27 @@ def test_starts_have_the_light_of_the_single_profile(name):
         flux = sum(10 ** start[:, place.start] for place in places)
         assert_allclose(flux, 10 ** labels[:, 0])
         assert torch.isfinite(scene.values(torch.from_numpy(start))).all()
+
+
+def test_a_fit_of_bulge_and_disk_ends_where_one_from_the_truth_does():
+    """Share, index and size of the bulge trade off, along a bent valley."""
+    bulge = labels_of(log_flux=3.5, r_eff=2, n=4, q=0.9, theta=10)
+    disk = labels_of(log_flux=4.0, r_eff=6, n=1, q=0.6, theta=10)
+    truth = np.array([bulge + disk])
+    y, x = np.mgrid[-10:11, -10:11]
+    psf = np.exp(-0.5 * (x**2 + y**2) / 1.2**2)
+    transform = psf_transform(torch.from_numpy(psf / psf.sum()), 48)
+    options = {"profiles": ("sersic", "sersic"), "stamp_size": 48}
+    images = scene_images(torch.from_numpy(truth), transform, **options).numpy()
+    data = (images + np.random.default_rng(5).normal(size=images.shape)).astype("f4")
+    stamps = data, np.ones_like(data), collect_psfs([psf])
+    known = Composite.of(Model("sersic+exp"), np.arange(1))
+    single = np.array([labels_of(log_flux=4.1, r_eff=5, n=2, q=0.7, theta=10)])
+    scene, _ = known.scene(single, frame_of(1), np.zeros(1), np.zeros((1, 2)))
+    start = known.starts(single, scene)[2]
+    options = {"scene": scene, "sky_err": np.full(1, 0.03)}
+    fit = fit_stamps(start, *stamps, **options)
+    best = fit_stamps(truth, *stamps, **options)
+    assert fit.converged.all()
+    assert best.converged.all()
+    assert_allclose(fit.cost, best.cost, atol=0.1, rtol=0)
