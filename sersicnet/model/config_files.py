@@ -1,4 +1,4 @@
-"""What files of other codes say of galaxies, as models: shared by the readers of each format."""
+"""Tools that the readers of files of other codes share: they make models of components."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +95,7 @@ class FilePart:
 
 
 class Findings:
-    """What a file says that a model cannot be: errors, and notes that are a warning.
+    """Errors and notes of a file: what a model cannot express, and what is not part of a model.
 
     Parameters
     ----------
@@ -181,8 +181,10 @@ class Findings:
         center = {}
         for own in known:
             for axis in ("x_0", "y_0"):
-                if axis in own:
-                    center.setdefault(axis, own.pop(axis))
+                value = own.pop(axis, None)
+                # of what two parts say of one center, a fixed value counts
+                if isinstance(value, float) or (value is not None and axis not in center):
+                    center[axis] = value
         try:
             model = self._model(parts, names, known, center, tied)
         except (ValueError, TypeError) as error:

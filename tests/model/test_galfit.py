@@ -110,6 +110,12 @@ def test_constraints(write):
     assert_allclose([radius.low, radius.high], np.array([6, 16]) * 0.05 * 1.678347, rtol=1e-6)
 
 
+def test_a_center_that_one_part_fixes(write):
+    fixed = DISK.replace("1) 48.6 51.25 1 1", "1) 48.5 51.25 0 0")
+    model = Model.from_galfit(write(SERSIC, fixed, constraints="1 x -2 2\n"))
+    assert model.settings["x_0"] == 47.5
+
+
 def test_one_of_many(write):
     far = SERSIC.replace("48.5", "20.5")
     path = write(far, SERSIC, DISK, far, n="4 0")
