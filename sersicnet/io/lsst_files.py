@@ -1,4 +1,4 @@
-"""What the archives of tables hold in images of the LSST stack, also of HSC, without the stack.
+"""Objects in the tables of images of the LSST stack and of HSC, read without the stack.
 
 An exposure keeps its PSF and its photometric calibration as numbered objects in tables behind its
 images. An index says in which rows of which table an object is.

@@ -16,9 +16,9 @@ __all__ = ["BandCutouts", "ImageBand"]
 
 # Smallest side of a cutout in pixels of its band.
 _SMALLEST = 32
-# Pixels that are read around a cutout: what is bad in it depends on those next to it.
+# Margin in pixels that is read around a cutout, as bad pixels are found by those next to them.
 _MARGIN = 8
-# Pixels of the source from its center, where no pixel is known to be its own.
+# Radius in pixels that counts as the source, where detection gives it no pixel of this band.
 _CENTRAL = 2.0
 
 

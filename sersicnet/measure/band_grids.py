@@ -87,7 +87,7 @@ class BandGrid:
 
 
 def _by_pixel(first, second):
-    """Return whether pixels of two images are the same, as far as anybody knows."""
+    """Return whether two images are aligned by pixel, as one of them has no celestial WCS."""
     return celestial(first.wcs) is None or celestial(second.wcs) is None
 
 

@@ -13,8 +13,8 @@ from sersicnet.measure.windows import Window
 
 __all__ = ["CombinedFilter", "CombinedMeasurement", "equivalent_sigma"]
 
-# S/N up to which sums are turned into standard deviations by probabilities, which are no numbers
-# any more above, and steps in between.
+# Largest S/N that is converted by its probability, as those of larger ones underflow, and the step
+# of the table of the conversion.
 _MOST = 35.0
 _STEP = 0.05
 
@@ -94,7 +94,7 @@ class CombinedFilter:
 
 
 def equivalent_sigma(found):
-    """Return what several images say together, in standard deviations.
+    """Return the significance of several images together, in standard deviations.
 
     Parameters
     ----------

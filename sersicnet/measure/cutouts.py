@@ -112,7 +112,7 @@ def cut_pixels(
     unknown=False,
     flags=0,
 ):
-    """Cut out a source of which it is known which pixels are its own.
+    """Cut out a source whose own pixels are known.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def cut_pixels(
     others : 2-D `~numpy.ndarray` or 0, optional
         Light of neighbors to subtract.
     unknown : (ny, nx) bool `~numpy.ndarray` or False, optional
-        Pixels that nobody knows the sources of, which are masked.
+        Pixels whose sources are not known, which are masked.
     flags : int, optional
         `~sersicnet.Flags` that it has already.
 

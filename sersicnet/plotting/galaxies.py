@@ -1,4 +1,4 @@
-"""All that is seen of one galaxy: image, model, residual and profile, with its numbers."""
+"""A figure of one galaxy: image, model, residual and profile, with its numbers."""
 
 import numpy as np
 from matplotlib.figure import Figure
