@@ -39,7 +39,7 @@ def profile_url(data, snr, models, ellipse, units):
     Returns
     -------
     str
-        An SVG file as a data URL; empty where no annulus is seen.
+        An SVG file as a data URL; empty where no annulus is seen, or the model has no light.
     """
     try:
         annuli = Annuli(ellipse, np.isfinite(data))
@@ -63,13 +63,15 @@ def profile_url(data, snr, models, ellipse, units):
     radius = annuli.radius * scale
     lines = {name: brightness(flux) for name, flux in curves.items()}
     lines["model"] = brightness(sum(curves.values()))
+    if np.isnan(lines["model"]).all():
+        return ""
     svg = _svg(radius, lines, radius[seen], points)
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
 
 
 def _svg(radius, lines, at, points):
     """Write the picture."""
-    brightest = np.nanmin([np.nanmin(values) for values in lines.values()]) - 0.5
+    brightest = np.nanmin(list(lines.values())) - 0.5
     faintest = np.nanmax(points[0]) + 1 if len(at) else brightest + 5
     faintest = min(faintest, brightest + _DEPTH)
     x_low = np.log10(radius[0]) - 0.05

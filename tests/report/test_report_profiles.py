@@ -59,3 +59,15 @@ def test_a_galaxy_in_the_noise():
     svg = drawn(np.full((SIDE, SIDE), -1.0), parts)
     assert not svg.findall(f"{NAMESPACE}circle")
     assert len(points(svg, 2)) > 8
+
+
+def test_a_part_without_light_has_no_line():
+    parts = make_parts()
+    parts["a<b"] = np.zeros((SIDE, SIDE))
+    svg = drawn(sum(parts.values()), parts)
+    assert points(svg, 1).size == 0
+    assert len(points(svg, 2)) > 8
+    units = (25.0, 0.1)
+    nothing = {"bulge": parts["a<b"]}
+    ellipse = (31.5, 31.5), 1.0, 0.0
+    assert not profile_url(parts["bulge"], np.ones((SIDE, SIDE)), nothing, ellipse, units)
