@@ -122,7 +122,8 @@ class Stamps(Rows):
         What was done about the photons of sources: 0 where the gain is not known, 1 where they
         are in the noise map, 2 where they were added to it, 3 where the gain is infinite.
     grid : (N, 2, 3) `~numpy.ndarray`
-        As of `CheckedCutout`, NaN without one.
+        Matrices and offsets that lead from the pixels of one image to those of the cutouts, where
+        several images show the sources; NaN where there are none.
     """
 
     data: np.ndarray
