@@ -14,6 +14,8 @@ STALLED = 0.05
 # that detection has missed.
 _SLOW = 0.02, 10
 _SLOW_GROUP = 0.1, 5
+# Damping up to which steps are long: where all of a round were too long, shorter ones are tried.
+_LONG_STEPS = 1.0
 
 
 def tolerance(cost, layout):
@@ -36,7 +38,7 @@ def tolerance(cost, layout):
     return (share * cost).clamp(min=least)
 
 
-def end_slow(number, before, cost, done, good, layout):
+def end_slow(number, before, cost, damping, done, good, layout):
     """End fits whose cost has hardly fallen in a round.
 
     Parameters
@@ -45,6 +47,8 @@ def end_slow(number, before, cost, done, good, layout):
         Number of the step.
     before, cost : (N,) `~torch.Tensor`
         Costs at the begin of the round, and now.
+    damping : (N,) `~torch.Tensor`
+        Damping of the next steps.
     done, good : (N,) bool `~torch.Tensor`
         Fits that have ended, and those that have converged, which are changed in place.
     layout : `~sersicnet.model.layout.Layout`
@@ -59,6 +63,7 @@ def end_slow(number, before, cost, done, good, layout):
     if number % n_steps:
         return before
     slow = ~done & (before - cost < little)  # those that ended before are judged already
+    slow &= (cost < before) | (damping > _LONG_STEPS)
     done |= slow
     good |= slow
     return cost.clone()

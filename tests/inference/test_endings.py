@@ -7,6 +7,7 @@ from sersicnet.model.groups import members_layout
 from sersicnet.model.layout import SERSIC
 
 GROUP = members_layout(("sersic", "sersic"))
+LARGE = torch.tensor(10.0)
 
 
 def test_groups_of_a_large_cost_end_where_float32_sees_nothing():
@@ -21,9 +22,9 @@ def test_a_round_ends_what_has_become_no_better():
     done, good = torch.zeros(2, 2, dtype=torch.bool)
     before = torch.tensor([10.0, 10.0])
     cost = torch.tensor([9.0, 9.99])
-    assert end_slow(4, before, cost, done, good, GROUP) is before
+    assert end_slow(4, before, cost, LARGE, done, good, GROUP) is before
     assert not done.any()
-    assert end_slow(5, before, cost, done, good, GROUP).tolist() == cost.tolist()
+    assert end_slow(5, before, cost, LARGE, done, good, GROUP).tolist() == cost.tolist()
     assert done.tolist() == good.tolist() == [False, True]
 
 
@@ -32,6 +33,15 @@ def test_a_fit_that_has_ended_without_an_optimum_stays_without_one():
     done = torch.tensor([True, True, False])
     good = torch.tensor([False, True, False])
     cost = torch.full((3,), 10.0)
-    end_slow(10, cost, cost, done, good, GROUP)
+    end_slow(10, cost, cost, LARGE, done, good, GROUP)
     assert done.all()
     assert good.tolist() == [False, True, True]
+
+
+def test_a_fit_whose_steps_were_all_too_long_goes_on():
+    """After good steps the damping is small, and a round of bad ones does not make it large."""
+    done, good = torch.zeros(2, 3, dtype=torch.bool)
+    before = torch.full((3,), 10.0)
+    cost = torch.tensor([10.0, 10.0, 9.99])
+    end_slow(5, before, cost, torch.tensor([0.008, 60.0, 0.008]), done, good, GROUP)
+    assert done.tolist() == good.tolist() == [False, True, True]
