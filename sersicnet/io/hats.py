@@ -56,6 +56,14 @@ def _names_of_position(columns):
     raise ValueError(msg)
 
 
+def _in_degrees(column, degrees):
+    """Return a column as floats in degrees, NaN where it is masked."""
+    values = np.ma.getdata(getattr(column, "unmasked", column))
+    values = np.array(getattr(values, "value", values), dtype=float)
+    values = (values << (column.unit or degrees)).to_value(degrees)
+    return np.where(getattr(column, "mask", False), np.nan, values)
+
+
 def healpix_sorted(table):
     """Return a table sorted by the HEALPix pixels of its rows, which are its first column.
 
@@ -84,9 +92,7 @@ def healpix_sorted(table):
     import astropy.units as u
     from astropy_healpix import HEALPix
 
-    from sersicnet.parameters import to_floats
-
-    ra, dec = (to_floats(table[name], u.deg) for name in names)
+    ra, dec = (_in_degrees(table[name], u.deg) for name in names)
     known = np.isfinite(ra) & np.isfinite(dec)
     if not known.all():
         rows = counted(np.count_nonzero(~known), "row")
