@@ -328,7 +328,8 @@ def color_table(measured, bands):
             continue
         pulls = away[chosen] / error[chosen]
         inside = np.abs(pulls) < 1
-        scatter = mad_std(away[chosen]) / mad_std(apart[chosen])
+        with np.errstate(divide="ignore", invalid="ignore"):  # one color has no scatter
+            scatter = mad_std(away[chosen]) / mad_std(apart[chosen])
         quoted = np.median(error[chosen] / single[chosen])
         one = (f"{low:g} to {high:g}", len(pulls), inside.mean(), mad_std(pulls), scatter, quoted)
         rows.append(one)

@@ -24,7 +24,7 @@ def folder(tmp_path):
     header = fits.Header({"FITBAND": "R", "ZP_R": 25.0, "PS_R": 0.1, "NGOOD": 1020})
     magnitudes = 25 - 2.5 * (np.array([3.2, 3.8]) + np.log10(NOISE))
     header.update({"BMAG": magnitudes[0], "DMAG": magnitudes[1], "SCHI2": 1100.0, "DCHI2": 1020.0})
-    header.update({"BRE": 0.1, "BN": 3.0, "DRE": 0.35})
+    header.update({"BRE": 0.1, "BN": 3.0, "DRE": 0.35, "SSKY": 0.5})
     extensions = [fits.ImageHDU(image, name=f"{name}_R") for name, image in images.items()]
     fits.HDUList([fits.PrimaryHDU(header=header), *extensions]).writeto(tmp_path / "a.fits")
     fits.PrimaryHDU().writeto(tmp_path / "b.fits")
