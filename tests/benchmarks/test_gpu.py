@@ -4,36 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from helpers.bare import WITHOUT
+from helpers.places import ROOT
 
 from benchmarks.gpu import LIMITS, check
 from sersicnet.io.weights import read_weights, weights_path
 
-ROOT = Path(__file__).parents[2]
 RUN = """
-import sys
-from importlib.metadata import Distribution, PackageNotFoundError
-
-absent = sys.argv[1].split(",")
-found = Distribution.from_name
-
-def from_name(name):
-    if name.lower() in absent:
-        raise PackageNotFoundError(name)
-    return found(name)
-
-Distribution.from_name = from_name
-sys.modules.update(dict.fromkeys(absent))
 from benchmarks.gpu import main
 
-main(sys.argv[2:])
+main(sys.argv[1:])
 """
-ABSENT = "astropy,bokeh,galsim,matplotlib,photutils,scipy,skimage,surveycodex"
-
-
 KEPT = {"device": "another", "checks": []}
 
 
@@ -44,7 +28,7 @@ def output(tmp_path_factory):
     options = ["--device", "cpu", "-n", 1, "--batch-size", 4, "--scenes", 8]
     options += ["--precision", "bf16-mixed"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    command = [sys.executable, "-c", RUN, ABSENT, str(output), *map(str, options)]
+    command = [sys.executable, "-c", WITHOUT + RUN, str(output), *map(str, options)]
     subprocess.run(command, check=True, env=environment, timeout=300)
     return output
 
