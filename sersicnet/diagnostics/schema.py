@@ -59,7 +59,7 @@ _OTHERS = (
         None,
         "change of the logarithm of r_eff per factor of ten in wavelength",
         format=".4f",
-        ucd="phys.angSize;arith.rate",
+        ucd="arith.rate;phys.angSize",
     ),
     Column("r_eff_slope_err", None, "error of r_eff_slope", format=".4f", ucd="stat.error"),
     Column(
@@ -67,7 +67,7 @@ _OTHERS = (
         None,
         "change of n per factor of ten in wavelength",
         format=".4f",
-        ucd="meta.number;arith.rate",
+        ucd="arith.rate",
     ),
     Column("n_slope_err", None, "error of n_slope", format=".4f", ucd="stat.error"),
     # of detection
