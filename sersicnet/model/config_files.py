@@ -304,7 +304,7 @@ def chosen_numbers(names, components, *, skies):
     components : int, sequence of int or None
         The user's numbers, from 1; None for all.
     skies : container of str
-        Names of what is no part of a galaxy.
+        Names of the components that do not belong to a galaxy, such as a sky.
 
     Returns
     -------
