@@ -15,7 +15,6 @@ with their errors.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.visualization import make_lupton_rgb
 
 from sersicnet import Model, SersicNet
 from sersicnet.simulate_catalog import SimulationConfig, draw_catalog, render_catalog
@@ -36,23 +35,13 @@ for number, (band, mag) in enumerate(magnitudes.items()):
 # A picture in color
 # ------------------
 #
-# `~astropy.visualization.make_lupton_rgb` makes one of three bands. They are divided by their
-# noise here, so that none of them is mostly noise.
+# `~sersicnet.plotting.plot_rgb` makes one of three bands: red, green and blue. They are divided by
+# their noise, so that none of them is mostly noise.
 
+from sersicnet.plotting import plot_rgb
 
-def color_picture(images):
-    """Make a picture of the bands i, r and g."""
-    scaled = []
-    for band in "irg":
-        noise = np.median(cutouts[band][0].uncertainty.array)
-        scaled.append(images[band] / noise)
-    return make_lupton_rgb(*scaled, minimum=-1, stretch=8, Q=6)
-
-
-data = {band: cutouts[band][0].data for band in cutouts}
-figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
-ax.imshow(color_picture(data), origin="lower")
-ax.set(xticks=[], yticks=[], title="i, r, g")
+figure = plt.figure(figsize=(4, 4.2), layout="constrained")
+axes = plot_rgb(cutouts, bands=("i", "r", "g"), figure=figure)
 
 # %%
 # Measure all bands together
@@ -104,18 +93,10 @@ print(f"slope of n         {row['n_slope']:.2f} +- {row['n_slope_err']:.2f}, tru
 # Look at the residual
 # --------------------
 #
-# The models of all bands behind their PSFs, and what is left.
+# The models of the bands behind their PSFs, and what is left: gray where it is nothing.
 
-models = {}
-left = {}
-for band in "irg":
-    models[band] = results.model_image(0, cutouts[band][0], band=band)
-    left[band] = results.residual(0, cutouts[band][0], band=band)
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
-shown = {"image": data, "model": models, "residual": left}
-for ax, title in zip(axes, shown, strict=True):
-    ax.imshow(color_picture(shown[title]), origin="lower")
-    ax.set(xticks=[], yticks=[], title=title)
+figure = plt.figure(figsize=(9, 3.3), layout="constrained")
+axes = plot_rgb(cutouts, results, bands=("i", "r", "g"), figure=figure)
 
 # %%
 # :doc:`/user_guide/bands` has all about several bands, also of whole images.

@@ -11,6 +11,8 @@ scores
     `plot_predicted_vs_true`, `plot_binned_score`, `plot_history`: how good predictions are.
 profiles
     `plot_profile`: surface brightness against radius, with the parts of a model.
+rgb
+    `plot_rgb`: a galaxy in color, of three bands.
 galaxies
     `plot_galaxy`: one galaxy, with its numbers.
 posteriors
@@ -34,6 +36,7 @@ _HOMES = {
     "plot_predicted_vs_true": "scores",
     "plot_profile": "profiles",
     "plot_residuals": "images",
+    "plot_rgb": "rgb",
     "plot_sbc": "posteriors",
     "plot_tarp": "posteriors",
 }
@@ -49,6 +52,7 @@ __all__ = [
     "plot_predicted_vs_true",
     "plot_profile",
     "plot_residuals",
+    "plot_rgb",
     "plot_sbc",
     "plot_tarp",
 ]

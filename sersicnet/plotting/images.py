@@ -9,12 +9,17 @@ from astropy.visualization import AsinhStretch, ImageNormalize
 from sersicnet.diagnostics.columns import as_table
 from sersicnet.diagnostics.scores import parameter_values
 from sersicnet.plotting.axes import canvas, grid
-from sersicnet.plotting.style import BAD_COLOR, IMAGE_COLORS, RESIDUAL_COLORS, asinh_limits
+from sersicnet.plotting.style import (
+    BAD_COLOR,
+    IMAGE_COLORS,
+    RESIDUAL_COLORS,
+    RESIDUAL_LIMIT,
+    asinh_limits,
+)
 from sersicnet.preprocessing.noise import has_noise, noise_map
 
 __all__ = ["plot_mosaic", "plot_residuals"]
 
-RESIDUAL_LIMIT = 5  # sigma
 # How a parameter is written above an image.
 _LABELS = {
     "mag": r"$m_\mathrm{{AB}}$ {:.2f}",
@@ -191,6 +196,11 @@ def noise_of(image, model):
     return np.full(difference.shape, _noise_level(difference, None))
 
 
+def noise_level(image):
+    """Find the noise of an image: the median of its noise map, else the scatter of its pixels."""
+    return _noise_level(pixels_of(image), _noise_map(image))
+
+
 def _as_list(images, argument):
     """Make a list of one or more images."""
     if isinstance(images, NDData):
@@ -233,7 +243,7 @@ def _noise_map(image):
 
 
 def _noise_level(pixels, noise):
-    """Find one number: the median of the noise map, else the robust scatter of the pixels."""
+    """Find one number: the median of a noise map, else the robust scatter of the pixels."""
     if noise is not None:
         noise = noise[np.isfinite(noise) & (noise > 0)]
         if noise.size:
@@ -246,9 +256,7 @@ def _noise_level(pixels, noise):
 
 def _image_norm(image):
     """Make an asinh stretch that is linear within the noise."""
-    pixels = pixels_of(image)
-    noise = _noise_level(pixels, _noise_map(image))
-    lower, upper, linear = asinh_limits(pixels, noise)
+    lower, upper, linear = asinh_limits(pixels_of(image), noise_level(image))
     return ImageNormalize(vmin=lower, vmax=upper, stretch=AsinhStretch(linear))
 
 

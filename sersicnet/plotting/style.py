@@ -22,6 +22,8 @@ BAD_COLOR = "0.6"
 IMAGE_COLORS = "magma"
 RESIDUAL_COLORS = "RdBu_r"
 POINT_COLORS = "viridis"
+# Largest residual that has a color of its own, in sigma.
+RESIDUAL_LIMIT = 5
 
 NAMES = {
     "mag": "magnitude",

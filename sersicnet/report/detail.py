@@ -7,10 +7,9 @@ from bokeh.models import ColumnDataSource, CustomJS, Div, InlineStyleSheet, Rang
 
 from sersicnet.flags import flag_table
 from sersicnet.parameters import PARAMETERS
-from sersicnet.plotting.style import BLUE, VERMILION
+from sersicnet.plotting.style import BLUE, RESIDUAL_LIMIT, VERMILION
 from sersicnet.report.figures import make_figure
 from sersicnet.report.parts import column_groups
-from sersicnet.report.pictures import RESIDUAL_LIMIT
 
 _WIDTH = 470
 _STYLE = """

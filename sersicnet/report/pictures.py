@@ -10,7 +10,7 @@ from PIL import ImageColor
 from sersicnet.model.labels import LOG_R_EFF, part_slices, shifted, stack_labels
 from sersicnet.model.render import render_models
 from sersicnet.parameters import PARAMETERS
-from sersicnet.plotting.style import asinh_limits
+from sersicnet.plotting.style import RESIDUAL_LIMIT, asinh_limits
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import warn_of_width
 from sersicnet.preprocessing.sources import measure_shape
@@ -24,8 +24,6 @@ SEVEN = tuple(PARAMETERS)
 _SMALL_SIDE = 64
 _SMALL_RADIUS = 10.0
 _SIDE = 128
-# Largest residual that has a color of its own, in sigma.
-RESIDUAL_LIMIT = 5
 # Colors of images, of residuals (an odd number: zero is white) and of masked pixels. Few colors
 # make small files: an image uses every third, since its noise hides the steps, and its model all.
 _IMAGE_COLORS = interp_palette(Magma256, 64)
