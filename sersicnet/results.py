@@ -222,7 +222,8 @@ class SersicResults(Looks):
         model : str, optional
             Of several models (``"auto"``), that to draw from; by default each by its probability.
         seed : int
-            Seed of the draws: those of a galaxy depend on it and on the galaxy's ``ids`` alone.
+            Seed of the draws: those of a galaxy depend on it and on the galaxy's ``ids`` alone;
+            galaxies that were fitted together share draws.
 
         Returns
         -------

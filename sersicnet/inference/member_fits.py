@@ -9,7 +9,12 @@ from sersicnet.inference.assumptions import PixelModel
 from sersicnet.inference.fit import Fit, unfitted
 from sersicnet.inference.fits import BatchFit
 from sersicnet.inference.levenberg_marquardt import fit_stamps
-from sersicnet.inference.refined import FitDensity
+from sersicnet.inference.shared_draws import (
+    GroupDensity,
+    JointRoot,
+    roots_of_members,
+    square_roots,
+)
 from sersicnet.model.groups import blend_fraction, flux_change, member_images, members_layout
 from sersicnet.model.insets import own_labels
 from sersicnet.model.labels import CENTER, N_LABELS
@@ -64,6 +69,7 @@ class MemberFits:
         self.added = np.full(n, np.nan)
         self.is_point = np.zeros(n, dtype=bool)
         self.excess = np.zeros((n, 3, 3))
+        self.joint = [None] * n
         stamps = batch.stamps.with_flags(batch.psfs.flags())
         self.frame = replace(stamps.frame, noise_level=stamps.frame.noise_level.copy())
         self.data = stamps.data.copy()
@@ -115,9 +121,37 @@ class MemberFits:
                     columns = first + np.array(_OF_POINT)
                     self.excess[row] = _excess(own.covariance[0], columns)
             if own.converged[0]:
+                self._share(scene, own, measured)
                 members = psfs[number * n_places + np.arange(len(scene.rows))]
                 labels = end[number, : len(scene.rows)]
                 self._subtract(scene, labels, measured, moved, members, device)
+
+    def _share(self, scene, fit, measured):
+        """Keep how the parameters of members are correlated, until their covariances are known."""
+        places = []
+        for profile in scene.profiles:
+            places.append(np.array(own_labels(profile)))
+        columns = np.concatenate([N_LABELS * i + own for i, own in enumerate(places)])
+        root = square_roots(fit.covariance[0][np.ix_(columns, columns)])
+        sky = fit.sky_slope[0, columns] @ root
+        for place in measured:
+            own = N_LABELS * place + places[place]
+            shared = np.zeros((N_LABELS, len(columns)))
+            shared[places[place]] = root[np.searchsorted(columns, own)]
+            block = np.zeros((N_LABELS, N_LABELS))
+            block[np.ix_(places[place], places[place])] = fit.covariance[0][np.ix_(own, own)]
+            known = JointRoot(scene.group.number, int(place), shared, np.zeros_like(block), sky)
+            self.joint[scene.rows[place]] = known, block
+
+    def _roots(self, covariance):
+        """Return how draws of the members follow from those of their groups."""
+        found = [None] * len(covariance)
+        for row, known in enumerate(self.joint):
+            if known is not None and np.isfinite(covariance[row]).all():
+                root, block = known
+                shared, own = roots_of_members(root.shared, block, covariance[row])
+                found[row] = replace(root, shared=shared, own=own)
+        return found
 
     def _rescale(self, rows, level):
         """Give stamps the units of those of their group."""
@@ -218,7 +252,8 @@ class MemberFits:
         fits = BatchFit(None, self.scene, fit, self.log_light, self.offset, [])
         shifts = self.log_light, self.offset
         options = {"prior": prior, "scene": fits.scene}
-        density = FitDensity(whole, fit.mean, covariance, *shifts, fits.skies(), **options)
+        options["joint"] = self._roots(covariance)
+        density = GroupDensity(whole, fit.mean, covariance, *shifts, fits.skies(), **options)
         return density, fits
 
 

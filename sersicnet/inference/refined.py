@@ -106,14 +106,10 @@ class FitDensity(Rows):
         """
         rows = np.asarray(rows)
         numbers = rows if numbers is None else np.asarray(numbers)
-        normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
-        away = normal @ np.swapaxes(self.roots(rows), 1, 2)
+        away = self.away(rows, n, seed, numbers)
         drawn = self.named(self.measured_labels(self.mean[rows, None] + away, rows))
         if self.skies is not None:
-            skies = self.skies[rows]
-            moved = np.nan_to_num(away @ skies.slope[:, :, None])[:, :, 0]
-            own = own_normal(numbers, (n,), seed + _SKY_SEED) * skies.err[:, None]
-            drawn["sky"] = skies.sky[:, None] + moved + own
+            drawn["sky"] = self.skies.sky[rows, None] + self.skies_away(rows, away, seed, numbers)
         missing = np.flatnonzero(np.isnan(self.mean[rows]).any(axis=1))
         if self.network is None or not len(missing):
             return drawn
@@ -121,6 +117,18 @@ class FitDensity(Rows):
         for name, values in network.items():
             drawn[name][missing] = values
         return drawn
+
+    def away(self, rows, n, seed, numbers):
+        """Draw differences of parameters from the optimum, (R, n, P), as `draw`."""
+        normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
+        return normal @ np.swapaxes(self.roots(rows), 1, 2)
+
+    def skies_away(self, rows, away, seed, numbers):
+        """Draw differences of the skies that belong to those of parameters, (R, n)."""
+        skies = self.skies[rows]
+        moved = np.nan_to_num(away @ skies.slope[:, :, None])[:, :, 0]
+        own = own_normal(numbers, away.shape[1:2], seed + _SKY_SEED) * skies.err[:, None]
+        return moved + own
 
     def labels(self, values, rows):
         """Return labels for the user's PSF from unconstrained parameters, (R, n, K)."""

@@ -247,7 +247,8 @@ class GroupCutter:
         table = sweep.models[-1][turn.rows]
         places = np.column_stack([np.asarray(table[f"{axis}_centroid"]) for axis in "xy"])
         whole = CheckedCutout(data[inner], noise[inner], mask[inner], **options)
-        group = Group(whole, labels, places - group_box[::-1, 0])
+        number = int(part["fitted_with"][0])
+        group = Group(whole, labels, places - group_box[::-1, 0], number)
         cutouts = []
         for number, row in zip(np.flatnonzero(turn.own), part, strict=True):
             place = cutout_box(row)

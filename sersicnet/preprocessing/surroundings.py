@@ -103,11 +103,14 @@ class Group:
         centers in pixels of the cutout.
     places : (M, 2) `~numpy.ndarray`
         Where detection has found them, x and y in pixels of the cutout.
+    number : int
+        Number of the group in its image, which seeds draws that its members share.
     """
 
     cutout: CheckedCutout
     labels: np.ndarray
     places: np.ndarray
+    number: int = 0
 
 
 @dataclass(frozen=True, eq=False)
