@@ -19,8 +19,8 @@ from sersicnet.preprocessing.windows import replace
 __all__ = ["check_bands", "check_names", "naming", "of_each_band"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII | re.IGNORECASE)
-# Arguments that say how given stamps are to be read, which no default can be right for.
-_SAID_BY_NO_CUTOUT = ("psf_oversampling", "normalize_psf", "recenter_psf")
+# Arguments of which None is not the default.
+_WITHOUT_NONE = ("normalize_psf", "recenter_psf", "sky", "noise_correlation")
 # Endings of columns that names of bands would be taken for, and names of components.
 _TAKEN = ("err", "lo", "hi", "pix", "slope", "population", "total")
 _TAKEN_ENDS = tuple(f"_{end}" for end in _TAKEN)
@@ -139,8 +139,8 @@ def of_each_band(arguments, bands):
     Parameters
     ----------
     arguments : dict
-        Values by the names of arguments: one for all bands, or a dict by the names of bands. Bands
-        that this lacks have the default, but for arguments that no cutout has a value of.
+        Values by the names of arguments: one for all bands, or a dict with that of each band, which
+        may be None where this is the default.
     bands : sequence of str
         Names of all bands.
 
@@ -152,13 +152,13 @@ def of_each_band(arguments, bands):
     Raises
     ------
     ValueError
-        If there is no band of such a name, or a dict lacks one that it needs.
+        If there is no band of such a name, or a dict lacks one.
 
     Examples
     --------
     >>> from sersicnet.inference.band_arguments import of_each_band
-    >>> of_each_band({"gain": {"g": 2.0}, "zeropoint": 25.0}, ["g", "r"])
-    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'zeropoint': 25.0}}
+    >>> of_each_band({"gain": {"g": 2.0, "r": None}, "zeropoint": 25.0}, ["g", "r"])
+    {'g': {'gain': 2.0, 'zeropoint': 25.0}, 'r': {'gain': None, 'zeropoint': 25.0}}
     """
     found = {}
     for band in bands:
@@ -174,8 +174,10 @@ def of_each_band(arguments, bands):
                 raise ValueError(msg)
             found[band][name] = each
         lacking = [band for band in bands if band not in of_bands]
-        if lacking and name in _SAID_BY_NO_CUTOUT:
+        if lacking:
             msg = f"{name} has no band {lacking[0]!r}: a dict needs the value of each band"
+            if name not in _WITHOUT_NONE:
+                msg += ", or None for what the image says"
             raise ValueError(msg)
     return found
 

@@ -183,13 +183,15 @@ class BandResults(SersicResults):
             return np.full(len(self), int(Flags.MISSING_BAND))
         return self.bands[band].flags
 
-    def to_table(self, columns=None, *, fluxes=False):
+    def to_table(self, columns=None, *, dialect="sersicnet", fluxes=False):
         """Return a table with one row per galaxy, as `~sersicnet.SersicResults.to_table`.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Names of the columns, in their order; by default all.
+        dialect : {"sersicnet", "sextractor", "lsst"}, optional
+            As there; columns of one band, such as ``mag_<band>``, keep their names.
         fluxes : bool, optional
             Whether to add fluxes, such as ``flux_<band>``, and surface brightness.
 
@@ -218,7 +220,7 @@ class BandResults(SersicResults):
         table["flags"] = flags
         describe(table)
         describe(table, known)
-        return self._shown_table(table, columns, "sersicnet", fluxes)
+        return self._shown_table(table, columns, dialect, fluxes)
 
     def _columns_of(self, band, *, shifted):
         """Return the columns of one band, by their names."""

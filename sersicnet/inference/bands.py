@@ -119,10 +119,15 @@ def _divided(data, model, bands):
     """Return the arguments without wavelengths, and these, None if nothing changes with them."""
     data = dict(data)
     wavelength = data.pop("wavelength", None)
-    if wavelength is None and not model.chromatic:
-        return data, None
-    found = log_wavelengths(wavelength, bands)
-    return data, found if model.chromatic else None
+    if model.chromatic:
+        return data, log_wavelengths(wavelength, bands)
+    if wavelength is not None:
+        msg = (
+            f"wavelength={wavelength!r} is for models that change with it, such as "
+            f'Model("sersic", chromatic=True): {model!r} does not'
+        )
+        raise ValueError(msg)
+    return data, None
 
 
 def _batches(band, opened):

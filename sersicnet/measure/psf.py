@@ -163,7 +163,8 @@ def find_psf(psf, oversampling, pixel_scale, *, wcs=None):
     try:
         unit_stamp(psf)
     except TypeError as error:
-        msg = f"psf must be a stamp, a model of photutils, a path or a function, not {psf!r}"
+        kind = type(psf).__name__
+        msg = f"psf must be a stamp, a model of photutils, a path or a function, not {kind}"
         raise TypeError(msg) from error
     oversampling, doubt = find_oversampling(sampling, oversampling, pixel_scale)
     return FieldPSF(Same(psf), oversampling), doubt

@@ -116,7 +116,8 @@ def read_correlation(noise_correlation):
     try:
         values = np.array(given, dtype=float)
     except (TypeError, ValueError):
-        msg = f"noise_correlation={given!r} must be 'measure', None, an array or a path"
+        kind = type(given).__name__
+        msg = f"noise_correlation must be 'measure', None, an array or a path, not {kind}"
         raise TypeError(msg) from None
     fault = _fault(values)
     if fault is not None:

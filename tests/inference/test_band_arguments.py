@@ -63,9 +63,16 @@ def test_what_cutouts_cannot_be():
 
 
 def test_one_value_or_one_for_each():
-    found = of_each_band({"gain": 2.0, "psf": {"r": 1}}, ["g", "r"])
-    assert found == {"g": {"gain": 2.0}, "r": {"gain": 2.0, "psf": 1}}
-    with pytest.raises(ValueError, match="psf_oversampling has no band 'g': a dict needs the"):
-        of_each_band({"psf_oversampling": {"r": 2}}, ["g", "r"])
+    found = of_each_band({"gain": 2.0, "psf": {"g": None, "r": 1}}, ["g", "r"])
+    assert found == {"g": {"gain": 2.0, "psf": None}, "r": {"gain": 2.0, "psf": 1}}
     with pytest.raises(ValueError, match="gain has a band 'rr', but cutouts has g, r"):
         of_each_band({"gain": {"rr": 1}}, ["g", "r"])
+
+
+@pytest.mark.parametrize("name", ["psf", "rms", "weight_map", "mask", "zeropoint", "gain", "sky"])
+def test_a_dict_that_lacks_a_band(name):
+    words = f"{name} has no band 'g': a dict needs the value of each band"
+    if name != "sky":
+        words += ", or None"
+    with pytest.raises(ValueError, match=words):
+        of_each_band({name: {"r": 2}}, ["g", "r"])

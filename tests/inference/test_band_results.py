@@ -84,6 +84,15 @@ def test_columns_have_units_and_descriptions(results):
     assert results.to_table(["mag_r", "flags_r"]).colnames == ["mag_r", "flags_r"]
 
 
+def test_names_of_other_programs(results):
+    table = results.to_table(dialect="sextractor")
+    assert_array_equal(table["MAG_MODEL"], results.to_table()["mag"])
+    assert "mag_r" in table.colnames
+    assert "sersicFlux" in results.to_table(dialect="lsst").colnames
+    with pytest.raises(ValueError, match="dialect='galfit' must be one of"):
+        results.to_table(dialect="galfit")
+
+
 def test_no_population_of_several_bands(results):
     for each in (results, results.band("r")):
         with pytest.raises(ValueError, match="results of the bands g, r, z together"):

@@ -155,7 +155,7 @@ def test_a_reference_with_a_broken_wcs_is_measured_alone(net, cutouts):
     broken.wcs.wcs.crval = np.nan, DEC
     some = {"g": [broken], "r": cutouts["r"][:1]}
     with pytest.warns(UserWarning, match="'r' do not show the places"):
-        table = net.predict(some, pixel_scale={"g": 0.1}).to_table()
+        table = net.predict(some, pixel_scale={"g": 0.1, "r": None}).to_table()
     assert abs(pulls(table, "mag_g", MAGS["g"])[0]) < 4.5
     assert np.isnan(table["mag_r"][0])
     assert not table["flags_g"][0] & int(Flags.MISSING_BAND)
@@ -238,9 +238,11 @@ def test_a_galaxy_that_cannot_be_fitted_is_nan(net, cutouts, monkeypatch):
         ({"model": "auto"}, "model=.*one free Sersic profile only"),
         ({"neighbors": "fit"}, "neighbors='fit'.*need neighbors='mask'"),
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
-        ({"sky_err": {"r": -1.0}}, "band 'r': sky_err=-1.0"),
-        ({"zeropoint": {"i": [25.0, 26.0]}}, "band 'i': zeropoint has"),
-        ({"pixel_scale": {"r": -1.0}}, "band 'r': pixel_scale"),
+        ({"psf": {"g": star(), "r": star()}}, "psf has no band 'i': a dict needs the value of"),
+        ({"sky_err": {"g": 0.1, "r": -1.0, "i": 0.1}}, "band 'r': sky_err=-1.0"),
+        ({"zeropoint": {"g": 25, "r": 25, "i": [25.0, 26.0]}}, "band 'i': zeropoint has"),
+        ({"pixel_scale": {"g": None, "r": -1.0, "i": None}}, "band 'r': pixel_scale"),
+        ({"wavelength": {"g": 0.5, "r": 0.6, "i": 0.7}}, "wavelength=.*for models that change"),
     ],
 )
 def test_calls_that_make_no_sense(net, cutouts, options, words):
@@ -255,7 +257,7 @@ def test_a_missing_psf_names_the_band(net, cutouts):
     some["r"][0].psf = None
     with pytest.raises(ValueError, match="band 'r': psf=None"):
         net.predict(some)
-    found = net.predict(some, psf={"r": star(2.5)})
+    found = net.predict(some, psf={"g": None, "r": star(2.5), "i": None})
     assert np.isfinite(found.to_table()["mag_r"][0])
 
 
@@ -269,7 +271,7 @@ def test_warnings_name_the_band(net, cutouts):
     y, x = np.mgrid[:41, :41] - 20.0
     off = np.exp(-0.5 * ((x - 0.4) ** 2 + y**2) / 1.3**2)
     with pytest.warns(UserWarning, match="band 'i': .*psf") as caught:
-        net.predict({band: cutouts[band][:1] for band in "gi"}, psf={"i": off})
+        net.predict({band: cutouts[band][:1] for band in "gi"}, psf={"g": None, "i": off})
     assert [one.filename for one in caught] == [__file__]
 
 

@@ -73,7 +73,7 @@ def test_what_is_no_correlation(values, message):
 
 @pytest.mark.parametrize("values", [[["a"]], {"x": 1}, [[1, 2], [3]]])
 def test_what_is_no_array(values):
-    with pytest.raises(TypeError, match=r"noise_correlation=.* must be 'measure', None, an array"):
+    with pytest.raises(TypeError, match="must be 'measure', None, an array or a path, not"):
         read_correlation(values)
 
 
