@@ -152,7 +152,10 @@ class SersicResults(Looks):
 
     def _row(self, name):
         if name not in self.parameters:
-            msg = f"{name!r} was not predicted: there are {', '.join(self.parameters)}"
+            msg = (
+                f"{name!r} was not predicted: there are {', '.join(self.parameters)} "
+                "(other columns are in to_table(), and their draws in samples())"
+            )
             raise ValueError(msg)
         return self.quantiles[self.parameters.index(name)]
 

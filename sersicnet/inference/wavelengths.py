@@ -77,10 +77,15 @@ def without_wavelengths(data, model):
     Raises
     ------
     ValueError
-        If the call has a wavelength, or a chromatic model.
+        If the call has a wavelength, a chromatic model, or a dict of values of bands.
     """
     data = dict(data)
     wavelength = data.pop("wavelength", None)
+    for name, value in data.items():
+        if isinstance(value, dict):
+            bands = ", ".join(map(str, value))
+            msg = f"{name} has values of bands ({bands}): cutouts must be a dict of them as well"
+            raise ValueError(msg)
     if wavelength is None and not model.chromatic:
         return data
     asked = f"model={model!r}" if wavelength is None else f"wavelength={wavelength!r}"

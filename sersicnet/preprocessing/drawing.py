@@ -106,7 +106,8 @@ def _names(parts, component):
     """Return the names of the parts of a galaxy, if that of one that is wanted is among them."""
     names = [name for name, _ in parts or ()]
     if component not in (None, *names):
-        msg = f"component={component!r}: there are the parts {', '.join(names) or 'none'}"
+        there = f"there are the parts {', '.join(names)}" if names else "one profile has no parts"
+        msg = f"component={component!r}: {there}"
         raise ValueError(msg)
     return names
 

@@ -260,7 +260,7 @@ def test_what_several_parts_do_not_have(net, galaxies, measured):
     with pytest.raises(ValueError, match="results of the model 'sersic\\+exp'"):
         Population.infer(found)
     plain = net.predict(galaxies[:1])
-    with pytest.raises(ValueError, match="component='bulge': there are the parts none"):
+    with pytest.raises(ValueError, match="component='bulge': one profile has no parts"):
         plain.model_image(0, galaxies[0], component="bulge")
     with pytest.raises(ValueError, match="needs the posterior network"):
         SersicNet.from_pretrained("deeplegato").predict(galaxies[:1], model="point")

@@ -7,7 +7,7 @@ from helpers.banded import TRUTH, draw_band
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model
-from sersicnet.inference.wavelengths import log_wavelengths
+from sersicnet.inference.wavelengths import log_wavelengths, without_wavelengths
 
 WAVELENGTH = {"g": 0.48, "r": 620 * u.nm, "z": 0.9}
 SLOPES = {"r_eff_slope": -0.5, "n_slope": 2.0}
@@ -35,6 +35,12 @@ def test_units():
 def test_impossible_wavelengths(wavelength, error, words):
     with pytest.raises(error, match=words):
         log_wavelengths(wavelength, ["g", "r"])
+
+
+@pytest.mark.parametrize("name", ["psf", "zeropoint", "noise_correlation"])
+def test_values_of_bands_without_bands(name):
+    with pytest.raises(ValueError, match=rf"{name} has values of bands \(g, 2\): cutouts must be"):
+        without_wavelengths({name: {"g": 1, 2: 1}}, Model("sersic"))
 
 
 @pytest.fixture(scope="module")

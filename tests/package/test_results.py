@@ -134,7 +134,9 @@ def test_angles_lie_in_their_range():
 
 
 def test_not_predicted():
-    with pytest.raises(ValueError, match="'theta' was not predicted: there are mag, r_eff, n, q"):
+    with pytest.raises(
+        ValueError, match=r"'theta' was not predicted: there are mag, r_eff, n, q \(other"
+    ):
         make_results(FOUR).error("theta")
 
 
