@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
-from sersicnet.inference.band_start import combined_start
+from sersicnet.flags import Flags
+from sersicnet.inference.band_start import combined_start, with_start
 from sersicnet.inference.fit import Fit, unfitted
 from sersicnet.inference.fits import BatchFit, BatchStart
 from sersicnet.inference.levenberg_marquardt import CHUNKS, fit_groups
+from sersicnet.inference.refined import FitDensity, fit_quantiles
 from sersicnet.model.band_likelihood import BandStamps, band_likelihoods
 from sersicnet.model.band_scene import SHAPE, BandScene
 from sersicnet.model.labels import CENTER, LABELS, N_LABELS
@@ -65,9 +67,34 @@ class SeenBand:
 class BandFit(BatchFit):
     """What joint fits say of the galaxies in one of the bands."""
 
-    def widened(self, posterior, seed):
-        """Return the covariances as they are: the network knows one band only."""
-        return self.fit.covariance
+    def refined(self, seen, shown, *, prior):
+        """Return what `~sersicnet.inference.LevenbergMarquardt` returns, of one of the bands.
+
+        Parameters
+        ----------
+        seen : SeenBand
+            The band.
+        shown : (N,) bool `~numpy.ndarray`
+            Which galaxies it shows.
+        prior : bool
+            Whether the prior counted.
+
+        Returns
+        -------
+        posterior, quantiles, columns, flags
+            Where a fit has failed, the network's answer for all bands, with ``NOT_REFINED``.
+        """
+        fit = self.fit
+        flags = np.where(shown & ~fit.converged, int(Flags.NOT_REFINED), 0)
+        flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        flags |= self.sky_flags(seen.pixels)
+        shifts = self.log_light, self.offset
+        options = {"prior": prior, "scene": self.scene}
+        density = FitDensity(None, fit.mean, fit.covariance, *shifts, self.skies(), **options)
+        quantiles = fit_quantiles(density, fit.held, seen.stamps.frame)
+        quantiles = np.where(shown, quantiles, np.nan)
+        columns = self.columns(seen.stamps, fit.converged) | {"n_iter": fit.n_iter}
+        return density, quantiles, columns, flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,17 +257,18 @@ def _fit_alike(placed, rows, numbers, *, band_shift, prior, device, waves):
     places = np.stack(places, axis=1) + offsets - (matrices @ offsets[:, :1, :, None])[..., 0]
     frame = placed[numbers[0]].seen.stamps.frame[rows]
     shift_err = band_shift / (frame.pixel_scale * frame.bins)
-    shape, log_flux = combined_start(network, rows, matrices, places, shift_err)
+    start = combined_start(network, rows, matrices, places, shift_err)
     units = map(torch.from_numpy, (matrices, places, shift_err))
     scene = BandScene.of_bands(list(map(str, numbers)), *units, waves=waves)
-    shifts = np.zeros((len(rows), len(scene.layout.priors)))
-    values = np.concatenate([shape, log_flux, shifts], axis=1)
+    n_priors = len(scene.layout.priors)
+    values = np.concatenate([start.mean, np.zeros((len(rows), n_priors))], axis=1)
     labels = scene.labels(torch.from_numpy(values))
     scene = scene.above(_least_fluxes(labels))
     options = {"chunk": CHUNKS[torch.device(device).type], "device": device}
     groups = band_likelihoods(stamps, labels.numpy(), rows, **options)
     options = {"prior": prior, "bands": (len(numbers),), "device": device}
-    return scene, fit_groups(groups, [labels.numpy()], scene, **options)
+    fit = fit_groups(groups, [labels.numpy()], scene, **options)
+    return scene, with_start(fit, start, values, scene)
 
 
 def _maps(bands, first, band):
@@ -282,7 +310,7 @@ class _Joint:
         for name in _COMMON:
             for number in numbers:
                 self.fields[number][name][rows] = getattr(fit, name)
-        good = np.flatnonzero(fit.converged)
+        good = np.flatnonzero(np.isfinite(fit.mean).all(axis=1))
         rows = rows[good]
         if not len(rows):
             return

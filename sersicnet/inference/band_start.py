@@ -1,8 +1,12 @@
 """Where fits of several bands start: the network's posteriors of the bands, combined."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 
+from sersicnet.inference.fits import differ
+from sersicnet.inference.refined import FitDensity, fit_quantiles
 from sersicnet.model.band_scene import SHAPE, moved_ellipse
 from sersicnet.model.labels import (
     CENTER,
@@ -15,8 +19,9 @@ from sersicnet.model.labels import (
 from sersicnet.model.prior import MAX_OFFSET
 from sersicnet.model.scene import Scene
 from sersicnet.networks.flow_density import base_points, flow_labels
+from sersicnet.preprocessing.frame import StampFrame
 
-__all__ = ["combined_start"]
+__all__ = ["CombinedStart", "combined_start", "with_start"]
 
 # Draws of each posterior, the same points for all, of which the moments are taken.
 _N_POINTS = 64
@@ -26,6 +31,36 @@ _LEAST = 1e-6
 _UNKNOWN = 1e4
 # Slope of the logit of a position in its middle, per pixel.
 _PER_PIXEL = 4 / (2 * MAX_OFFSET)
+# Logits of positions that are at least nine tenths of the way to their limit.
+_EDGE = 3.0
+# Variances of the prior: those of logits of uniform numbers, and of unconstrained ellipticities as
+# `~sersicnet.model.draw_labels` draws them.
+_OF_LOGIT = np.pi**2 / 3
+_OF_ELLIPTICITY = 0.28
+
+
+@dataclass(frozen=True, eq=False)
+class CombinedStart:
+    """The answer of the network for R galaxies in B bands together, as a normal distribution.
+
+    Attributes
+    ----------
+    shape : (R, 6) `~numpy.ndarray`
+        Unconstrained parameters of the structure in the first band.
+    log_flux : (R, B) `~numpy.ndarray`
+        Logarithms of the fluxes.
+    covariance : (R, 6 + B, 6 + B) `~numpy.ndarray`
+        Covariance of both. The prior of the network, which each band has, counts once.
+    """
+
+    shape: np.ndarray
+    log_flux: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def mean(self):
+        """The parameters side by side, (R, 6 + B)."""
+        return np.concatenate([self.shape, self.log_flux], axis=1)
 
 
 def combined_start(bands, rows, matrices, places, shift_err):
@@ -47,14 +82,14 @@ def combined_start(bands, rows, matrices, places, shift_err):
 
     Returns
     -------
-    shape : (R, 6) `~numpy.ndarray`
-        Unconstrained parameters of the structure in the first band.
-    log_flux : (R, B) `~numpy.ndarray`
+    CombinedStart
     """
     n_shape = len(SHAPE)
     precision = np.zeros((len(rows), n_shape, n_shape))
+    known = np.tile(_prior_precision(), (len(rows), 1, 1))
     total = np.zeros((len(rows), n_shape))
     fluxes = []
+    scatter = []
     for number, (posterior, start) in enumerate(bands):
         labels = _drawn_labels(posterior, start, rows)
         values = _in_first(labels, matrices[:, number], places[:, number])
@@ -72,16 +107,58 @@ def combined_start(bands, rows, matrices, places, shift_err):
         spread[far] += _UNKNOWN * np.eye(n_shape)
         weight = np.linalg.inv(spread)
         precision += weight
+        known += _positive(weight - _prior_precision())
         total += (weight @ mean[:, own, None])[..., 0]
         slope = np.linalg.solve(covariance[:, own, own], covariance[:, own, LOG_FLUX, None])
         slope[far] = 0
         fluxes.append((mean, slope[..., 0]))
+        follows = (slope[..., 0] * covariance[:, own, LOG_FLUX]).sum(axis=1)
+        scatter.append(covariance[:, LOG_FLUX, LOG_FLUX] - follows)
     shape = np.linalg.solve(precision, total[..., None])[..., 0]
     found = []
     for mean, slope in fluxes:
         away = shape - mean[:, LOG_FLUX + 1 :]
         found.append(mean[:, LOG_FLUX] + (slope * away).sum(axis=1))
-    return shape, np.stack(found, axis=1)
+    slopes = np.stack([slope for _, slope in fluxes], axis=1)
+    covariance = _joint_covariance(np.linalg.inv(known), slopes, np.stack(scatter, axis=1))
+    return CombinedStart(shape, np.stack(found, axis=1), covariance)
+
+
+def _prior_precision():
+    """Return the inverse covariance of the prior of the structure, (6, 6)."""
+    variances = []
+    for name in SHAPE:
+        variances.append(_OF_ELLIPTICITY if name in ("e1", "e2") else _OF_LOGIT)
+    return np.diag(1 / np.array(variances))
+
+
+def _positive(matrices):
+    """Return symmetric matrices without their negative eigenvalues, (R, P, P)."""
+    values, vectors = np.linalg.eigh(matrices)
+    return (vectors * np.maximum(values, 0)[:, None]) @ np.swapaxes(vectors, 1, 2)
+
+
+def _joint_covariance(shape, slopes, scatter):
+    """Return the covariance of structure and fluxes, which follow it with some scatter.
+
+    Parameters
+    ----------
+    shape : (R, 6, 6) `~numpy.ndarray`
+        Covariance of the structure.
+    slopes : (R, B, 6) `~numpy.ndarray`
+        Derivatives of the fluxes by the structure.
+    scatter : (R, B) `~numpy.ndarray`
+        Variances of the fluxes of a known structure.
+
+    Returns
+    -------
+    (R, 6 + B, 6 + B) `~numpy.ndarray`
+    """
+    mixed = slopes @ shape
+    own = mixed @ np.swapaxes(slopes, 1, 2)
+    own += np.eye(scatter.shape[1]) * np.maximum(scatter, _LEAST)[:, None]
+    upper = np.concatenate([shape, np.swapaxes(mixed, 1, 2)], axis=2)
+    return np.concatenate([upper, np.concatenate([mixed, own], axis=2)], axis=1)
 
 
 def _drawn_labels(posterior, start, rows):
@@ -104,3 +181,73 @@ def _in_first(labels, matrices, places):
     moved = {"log_r_eff": size, "e1": e1, "e2": e2, "dx": dx, "dy": dy}
     found = stack_labels(columns._asdict() | moved, names=LABELS)
     return Scene.sersic(len(labels)).values(found).numpy()
+
+
+def with_start(fit, start, values, scene):
+    """Put the start in the place of fits that have failed or run away, which have not converged.
+
+    As of single bands, a fit that is far from the network's answer, and no better within the galaxy
+    or at a bound, is of something else, such as the halo of a bright neighbor. So is one whose
+    center is as far from the middle as it can be.
+
+    Parameters
+    ----------
+    fit : `~sersicnet.inference.Fit`
+        Fits of R galaxies in B bands.
+    start : CombinedStart
+        The network's answer.
+    values : (R, P) `~numpy.ndarray`
+        The parameters that fits started from.
+    scene : `~sersicnet.model.band_scene.BandScene`
+        Parameters of the fits.
+
+    Returns
+    -------
+    `~sersicnet.inference.Fit`
+    """
+    structure = slice(0, len(SHAPE))
+    worse = ~fit.closer.any(axis=1) | fit.held[:, structure].any(axis=1)
+    away = fit.converged & (worse & _far(fit, start) | _at_edge(fit))
+    rows = np.flatnonzero(away | ~fit.converged)
+    n_start = start.mean.shape[1]
+    known = np.zeros_like(fit.covariance)
+    known[:, :n_start, :n_start] = start.covariance
+    priors = np.arange(n_start, known.shape[1])
+    known[:, priors, priors] = scene.normals[..., 1].numpy() ** 2
+    changed = {"converged": fit.converged & ~away}
+    found = {"mean": values, "covariance": known, "held": np.zeros_like(fit.held)}
+    for name in ("sky_slope", "sky_shift"):
+        found[name] = np.zeros_like(getattr(fit, name))
+    for name, stand_in in found.items():
+        changed[name] = getattr(fit, name).copy()
+        changed[name][rows] = stand_in[rows]
+    for name in ("sky", "sky_err"):
+        changed[name] = getattr(fit, name).copy()
+        changed[name][rows] = np.nan
+    return replace(fit, **changed)
+
+
+def _at_edge(fit):
+    """Return which fits have their center at the edge of where it can be, (R,)."""
+    center = slice(CENTER.start - 1, CENTER.stop - 1)
+    return (fit.held[:, center] & (np.abs(fit.mean[:, center]) > _EDGE)).any(axis=1)
+
+
+def _far(fit, start):
+    """Return which fits are far from the start in a magnitude, size, index or axis ratio, (R,)."""
+    one = np.ones(len(start.shape))
+    frame = StampFrame(one, 0 * one, one, one, 0 * one, 0 * one)
+    shifts = np.zeros(len(one)), np.zeros((len(one), 2)), None
+    far = np.zeros(len(one), dtype=bool)
+    for number in range(start.log_flux.shape[1]):
+        columns = [len(SHAPE) + number, *range(len(SHAPE))]
+        quantiles = []
+        for mean, covariance, held in (
+            (start.mean, start.covariance, np.zeros_like(fit.held)),
+            (fit.mean, fit.covariance, fit.held),
+        ):
+            own = covariance[:, columns][:, :, columns]
+            density = FitDensity(None, mean[:, columns], own, *shifts)
+            quantiles.append(fit_quantiles(density, held[:, columns], frame))
+        far |= differ(*quantiles)
+    return far

@@ -89,7 +89,7 @@ def predict_bands(
     seen = {band: Seen() for band in opened}
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
-    asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
+    asked |= {"model": model, "assumed": assumed, "missing": missing}
     asked["log_wavelength"] = log_wavelength
     joints = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
@@ -141,7 +141,7 @@ def _batches(band, opened):
         yield batch
 
 
-def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed, log_wavelength):
+def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, log_wavelength):
     """Measure the batches of all bands.
 
     Returns the joint posteriors, and stamps, posterior, quantiles and columns of each band.
@@ -162,7 +162,7 @@ def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, see
     found = {}
     for number, (band, batch) in enumerate(batches.items()):
         one = looked[band], joint, number, missing[band][batch.rows]
-        found[band] = _finish(net, batch, refinement, *one, seed=seed)
+        found[band] = _finish(net, batch, refinement, *one)
     return _density(joint, looked, list(missing), is_chromatic=model.chromatic), found
 
 
@@ -254,20 +254,10 @@ def _density(joint, looked, names, *, is_chromatic):
     )
 
 
-def _finish(net, batch, refinement, seen, joint, number, missing, *, seed):
+def _finish(net, batch, refinement, seen, joint, number, missing):
     """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
     shown = joint.usable[:, number]
-    quantiles = np.where(shown, seen.quantiles, np.nan)
-    options = {"pixels": seen.pixels, "seed": seed, "device": net.network_.whiten.weight.device}
-    refined = refinement(
-        seen.posterior,
-        quantiles,
-        seen.stamps,
-        batch.psfs,
-        constraints=joint,  # the network knows one band only: its answer is not kept
-        fits=joint.fits[number],
-        **options,
-    )
+    refined = joint.fits[number].refined(seen, shown, prior=refinement.prior)
     stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
     elsewhere = seen.usable & ~shown
     flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
@@ -290,6 +280,6 @@ def _warn(results, missing):
     if n_lost:
         msg = (
             f"{n_lost} of {counted(len(results), 'galaxy')} could not be fitted in several bands "
-            "(NOT_REFINED, NaN): the fit did not converge"
+            "(NOT_REFINED): the answers of the network for the bands, combined, are kept"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=4)

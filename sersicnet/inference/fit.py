@@ -55,7 +55,7 @@ class Fit(Rows):
     """Fits of N galaxies.
 
     Of fits of B bands, what is said of the sky, and ``closer``, have an axis of bands behind that
-    of the galaxies.
+    of the galaxies; ``closer`` is of all bands together.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ from sersicnet.networks.flow_density import base_points, flow_labels
 from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.binning import groups_by_bins
 
-__all__ = ["BatchFit", "BatchStart", "fit_batch", "median_labels"]
+__all__ = ["BatchFit", "BatchStart", "differ", "fit_batch", "median_labels"]
 
 SEVEN = tuple(PARAMETERS)
 
@@ -190,7 +190,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
     refined = FitDensity(None, fit.mean, fit.covariance, *shifts, None, scene=scene)
     converged = fit.converged
     if not scene.layout.priors and refined.parts is None and start.shared is None:
-        far = _differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
+        far = differ(quantiles, fit_quantiles(refined, fit.held, stamps.frame))
         worse = ~fit.closer
         if constraints is None:
             worse |= fit.held.any(axis=1)
@@ -204,8 +204,14 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
     return BatchFit(labels, scene, replace(fit, **kept), *shifts, start.groups, start.shared)
 
 
-def _differ(one, other):
-    """Return whether quantiles differ in mag, r_eff, n or q by far more than both errors, (N,)."""
+def differ(one, other):
+    """Return whether quantiles differ in mag, r_eff, n or q by far more than both errors, (N,).
+
+    Parameters
+    ----------
+    one, other : (7, 3, N) `~numpy.ndarray`
+        Quantiles at 16, 50 and 84 %.
+    """
     distances = []
     for name in ("mag", "r_eff", "n", "q"):
         row = SEVEN.index(name)

@@ -290,7 +290,8 @@ def _with_images(likelihood, start, scene, end):
 def _image_terms(likelihood, start, end, state, covariance):
     """Return the fields of `Fit` that are of one image, or of the images of all bands."""
     if not isinstance(likelihood, BandLikelihood):
-        return _compare(likelihood, start, end) | sky_terms(likelihood, state, covariance)
+        found = _compare(likelihood, start, end) | sky_terms(likelihood, state, covariance)
+        return found | {"closer": found.pop("change") < 0}
     found = []
     for number, band in enumerate(likelihood.bands):
         place = likelihood.places[number]
@@ -299,11 +300,16 @@ def _image_terms(likelihood, start, end, state, covariance):
             own[name] = state[name][..., number]
         terms = sky_terms(band, own, covariance)
         found.append(_compare(band, start[:, place], end[:, place]) | terms)
-    return {name: torch.stack([each[name] for each in found], dim=1) for name in found[0]}
+    found = {name: torch.stack([each[name] for each in found], dim=1) for name in found[0]}
+    change = found.pop("change")
+    return found | {"closer": (change.sum(dim=1, keepdim=True) < 0).expand(change.shape)}
 
 
 def _compare(likelihood, start, end):
-    """Return the fields of `Fit` that compare the start and the end of fits."""
+    """Return the fields of `Fit` that compare the start and the end of fits.
+
+    In the place of ``closer``, it is the change of chi2 within the galaxy, which that follows from.
+    """
     start_sky, signal, before = likelihood.compare(start)
     sky, model, after = likelihood.compare(end)
     center, center_err = central_sky(likelihood, model, after)
@@ -313,7 +319,7 @@ def _compare(likelihood, start, end):
         "sky": sky,
         "central_sky": sky + center,
         "central_sky_err": center_err,
-        "closer": change.sum(dim=(1, 2)) < 0,
+        "change": change.sum(dim=(1, 2)),
     }
 
 

@@ -41,21 +41,27 @@ def combined(seen, *, place=0.0, shift_err=0.1):
     matrices = np.tile(np.eye(2), (1, 2, 1, 1))
     places = np.zeros((1, 2, 2))
     places[0, 1] = place
-    return combined_start(seen, np.array([0]), matrices, places, np.array([shift_err]))
+    found = combined_start(seen, np.array([0]), matrices, places, np.array([shift_err]))
+    return found.shape, found.log_flux, found.covariance
 
 
 def test_information_adds(seen):
-    shape, log_flux = combined(seen)
+    shape, log_flux, covariance = combined(seen)
     weights = [width**-2 for _, width in BANDS.values()]
     means = [mean for mean, _ in BANDS.values()]
     expected = np.average(means, weights=weights)
     assert_allclose(shape[0, 0], expected, atol=1e-3)
     # fluxes follow the size by their covariance
     assert_allclose(log_flux[0], 2 + 0.5 * (expected - np.array(means)), atol=1e-3)
+    # the prior, of the variance of a logit, counts once
+    size = sum(weights) - 3 / np.pi**2
+    assert_allclose(covariance[0, 0, 0], 1 / size, rtol=1e-3)
+    assert_allclose(covariance[0, 6:, 0], 0.5 / size, rtol=0.02)
+    assert_allclose(covariance[0, 6, 6] - covariance[0, 6, 7], 0.05**2, rtol=0.05)
 
 
 def test_a_band_whose_cutout_is_off_counts_by_its_flux_only(seen):
-    shape, log_flux = combined(seen, place=20.0)
+    shape, log_flux, _ = combined(seen, place=20.0)
     assert_allclose(shape[0, 0], BANDS["g"][0], atol=1e-3)
     assert_allclose(log_flux[0, 1], 2, atol=1e-3)
 
@@ -68,4 +74,4 @@ def test_matrices_lead_to_the_first_band(seen):
     places = np.array([[[0.0, 0.0], [1.0, 1.0]]])
     bands = [(first, None), (other, None)]
     moved = combined_start(bands, np.array([0]), matrices, places, np.array([0.1]))
-    assert_allclose(moved[0], combined(seen)[0], atol=1e-5)
+    assert_allclose(moved.shape, combined(seen)[0], atol=1e-5)

@@ -213,7 +213,7 @@ def test_meta_says_what_was_done(results):
     assert results.meta["REFINE"].startswith("lm")
 
 
-def test_a_galaxy_that_cannot_be_fitted_is_nan(net, cutouts, monkeypatch):
+def test_where_there_is_no_fit_the_answers_of_the_network_are_combined(net, cutouts, monkeypatch):
     from sersicnet.inference import band_fits
 
     fit_groups = band_fits.fit_groups
@@ -225,9 +225,34 @@ def test_a_galaxy_that_cannot_be_fitted_is_nan(net, cutouts, monkeypatch):
     monkeypatch.setattr(band_fits, "fit_groups", failing)
     some = {band: images[:1] for band, images in cutouts.items()}
     with pytest.warns(UserWarning, match="1 of 1 galaxy could not be fitted in several bands"):
-        table = net.predict(some).to_table()
-    assert np.isnan(table["mag_g"][0])
-    assert {"NOT_REFINED", "PREDICTION_FAILED"} <= set(decode_flags(table["flags"][0]))
+        results = net.predict(some)
+    table = results.to_table()
+    assert "NOT_REFINED" in decode_flags(table["flags"][0])
+    assert "PREDICTION_FAILED" not in decode_flags(table["flags"][0])
+    for name, truth in (("r_eff", 0.4), ("n", 1.5), ("mag_g", 17.6), ("mag_r", 17.0)):
+        assert abs(pulls(table, name, truth)[0]) < 4.5, name
+    assert table["x_shift_r_err"][0].value == pytest.approx(0.05)  # its prior
+    assert np.isfinite(results.samples(3)["mag_i"]).all()
+    alone = net.predict(some["g"])
+    assert results.error("r_eff")[0] < alone.error("r_eff")[0]
+
+
+def test_a_fit_that_runs_to_a_neighbor_is_not_taken(net):
+    """Its center is at the edge of where it can be, as without the network's answer."""
+    cutouts = {}
+    for band, mag in (("g", 20.3), ("r", 19.7)):
+        image = draw_band(mag, wcs=sky_wcs(), seed=8, shape={"n": 1.0})
+        bright = draw_band(
+            mag - 3.6, wcs=sky_wcs(), noise=1e-9, shift=(5.0, -7.0), shape={"r_eff": 0.8, "n": 4.0}
+        )
+        image.data += bright.data
+        image.mask = (bright.data > 2) & (np.hypot(*(np.indices((64, 64)) - 31.5)) > 4)
+        cutouts[band] = [image]
+    with pytest.warns(UserWarning, match="answers of the network"):
+        table = net.predict(cutouts).to_table()
+    assert "NOT_REFINED" in decode_flags(table["flags"][0])
+    assert "AT_BOUND" not in decode_flags(table["flags"][0])
+    assert table["mag_r_err"][0].value > 0.2  # as the network has it
 
 
 @pytest.mark.parametrize(
