@@ -15,7 +15,8 @@ goes on, and the tables are of what there is. ``bulge_disk_REFINE.csv`` has the 
 intervals, of the model that is true, that contain the truth. ``calibration_REFINE.csv`` has mean
 probability and share of true models in five bins. ``found_REFINE.csv`` has the shares of galaxies
 of two parts that are found at the same rate of false ones, by the evidence and by the BIC with the
-number of pixels.
+number of pixels. ``totals_REFINE.csv`` has the bias of total magnitude and half-light radius of
+galaxies of two parts, by ``model="auto"``, by the true model and by one Sersic profile.
 """
 
 import time
@@ -34,6 +35,7 @@ from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
 from benchmarks.sets.psfs import draw_star
 from sersicnet import Flags, SersicNet
 from sersicnet.inference.composites import LAYOUTS
+from sersicnet.inference.totals import joined_labels
 from sersicnet.io import atomic_path
 from sersicnet.io.weights import weights_path
 from sersicnet.model import psf_transform
@@ -51,9 +53,13 @@ SNR = (20.0, 1000.0)
 LARGEST = 6.0
 BEYOND = 1.5
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+TOTALS = ("mag", "r_eff")
 SHOWN = ("mag", "bulge_to_total", "mag_bulge", "mag_disk", "r_eff_bulge", "r_eff_disk")
 SHOWN += ("point_to_total", "mag_point", "r_eff", "n", "q")
 _LEVELS = (0.16, 0.84)
+# What totals are measured by, and the probability from which on a galaxy has two parts for certain.
+_WAYS = {"auto": 'model="auto"', "model": "true model", "single": "one Sersic profile"}
+_CERTAIN = 0.95
 
 
 def main(arguments=None):
@@ -80,6 +86,7 @@ def main(arguments=None):
         "bulge_disk": coverage_table(measured),
         "calibration": calibration_table(measured),
         "found": found_table(measured),
+        "totals": totals_table(measured),
     }
     for name, table in tables.items():
         print_table(table)
@@ -182,7 +189,8 @@ def measure(net, scenes, refine):
     -------
     dict of `~numpy.ndarray`
         One row per galaxy: the true ``model``, probabilities and evidences, ``flags``, ``rank_X``
-        (share of draws of the true model below the truth), ``bic_MODEL``, ``counts``, ``seconds``.
+        (share of draws of the true model below the truth), ``bic_MODEL``, ``counts``, ``seconds``,
+        and ``X_true``, ``X_auto`` and ``X_single`` of total magnitude and half-light radius.
     """
     stack = NDData(scenes["data"], uncertainty=StdDevUncertainty(np.ones_like(scenes["data"])))
     units = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT, "psf": scenes["psf"]}
@@ -196,8 +204,12 @@ def measure(net, scenes, refine):
         for kind in ("prob", "log_evidence"):
             column = column_name(kind, name)
             found[column] = results.columns[column]
-        found[column_name("bic", name)] = _bic(net, stack, name, units)
+        fits = net.predict(stack, model=name, refine="lm", **units)
+        found[column_name("bic", name)] = _bic(fits, stack, name)
+        if name == "sersic":
+            found |= {f"{total}_single": fits.median(total) for total in TOTALS}
     found["ess"] = results.columns.get("ess", np.full(n, np.nan))
+    found |= {f"{total}_auto": results.median(total) for total in TOTALS}
     found |= _ranks(results, scenes)
     flux = 10 ** (-0.4 * (results.median("mag") - ZEROPOINT))
     size = np.nan_to_num(results.median("r_eff")) / PIXEL_SCALE
@@ -207,9 +219,8 @@ def measure(net, scenes, refine):
     return found
 
 
-def _bic(net, stack, model, units):
+def _bic(results, stack, model):
     """Return the BIC of fits of a model, with the number of pixels."""
-    results = net.predict(stack, model=model, refine="lm", **units)
     n_parameters = LAYOUTS[model].n_parameters if model in LAYOUTS else 7
     bic = np.full(len(results), np.nan)
     for row in np.flatnonzero(np.isfinite(results.median("mag"))):
@@ -219,8 +230,10 @@ def _bic(net, stack, model, units):
 
 
 def _ranks(results, scenes):
-    """Return shares of draws of the true model that are below the truth."""
+    """Return shares of draws of the true model below the truth; true totals, and their medians."""
     ranks = {f"rank_{name}": np.full(len(results), np.nan) for name in SHOWN}
+    for total in TOTALS:
+        ranks |= {f"{total}_{way}": np.full(len(results), np.nan) for way in ("model", "true")}
     for model in AUTO:
         rows = np.flatnonzero(scenes["model"] == model)
         if not len(rows):
@@ -231,7 +244,20 @@ def _ranks(results, scenes):
                 own = draws[name][place]
                 if np.isfinite(own).all():
                     ranks[f"rank_{name}"][row] = (own < value).mean()
+            for name, value in true_totals(model, scenes["labels"][row]).items():
+                ranks[f"{name}_true"][row] = value
+                ranks[f"{name}_model"][row] = np.median(draws[name][place])
     return ranks
+
+
+def true_totals(model, labels):
+    """Return true magnitude and half-light radius of all light."""
+    profiles = PROFILES[model]
+    parts = tuple(zip(("first", "second"), profiles, strict=False))
+    labels = shifted(labels, profiles, log_flux=0.0, center=0.0)
+    whole = joined_labels(labels[None, None], parts)
+    mag = ZEROPOINT - 2.5 * whole["log_flux"][0, 0]
+    return {"mag": mag, "r_eff": PIXEL_SCALE * 10 ** whole["log_r_eff"][0, 0]}
 
 
 def _truth(model, labels):
@@ -323,6 +349,39 @@ def found_table(measured):
     table = QTable(rows=rows)
     table["no probability"] = lost.mean() if len(lost) else np.nan
     return table
+
+
+def totals_table(measured):
+    """Return median errors of total magnitude and radius of galaxies of two parts.
+
+    Radii are those of half of the light, but where a point source has half of it. Errors of radii
+    are shares of the true ones.
+    """
+    two = np.isin(measured["model"], ("sersic+exp", "point+exp")) & measured["counts"]
+    two &= np.isfinite(measured["prob_sersic"])
+    both = measured["prob_sersic_exp"] + measured["prob_point_exp"]
+    groups = {"all": two, "two parts certain": two & (both > _CERTAIN)}
+    rows = []
+    for group, own in groups.items():
+        for way, name in _WAYS.items():
+            row = {"galaxies of two parts": group, "number": int(own.sum()), "by": name}
+            mag = (measured[f"mag_{way}"] - measured["mag_true"])[own]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                radius = (measured[f"r_eff_{way}"] / measured["r_eff_true"])[own] - 1
+            row |= _bias("mag", mag)
+            rows.append(row | _bias("r_eff", radius[measured["r_eff_true"][own] > 0]))
+    return QTable(rows=rows)
+
+
+def _bias(name, errors):
+    """Return the median of errors, its counting error, and half of the range of 68 % of them."""
+    errors = errors[np.isfinite(errors)]
+    if not len(errors):
+        return {f"{name} bias": np.nan, f"{name} bias error": np.nan, f"{name} scatter": np.nan}
+    low, middle, high = np.quantile(errors, (_LEVELS[0], 0.5, _LEVELS[1]))
+    scatter = (high - low) / 2
+    error = 1.25 * scatter / np.sqrt(len(errors))
+    return {f"{name} bias": middle, f"{name} bias error": error, f"{name} scatter": scatter}
 
 
 def _evidence(measured, model):

@@ -2,12 +2,18 @@
 
 ::
 
-    python -m benchmarks.evidences docs/_static/bulge_disk -n 4
+    python -m benchmarks.evidences docs/_static/composites
 
-Galaxies are those of `benchmarks.bulge_disk`, one in five of them a bright nucleus in a disk; each
-is measured under the four models of ``model="auto"``. nautilus (Lange 2023, MNRAS 525, 3181;
-package ``nautilus-sampler``) integrates the same likelihood over the prior. A run that was stopped
-(``--minutes``) goes on with the next model.
+Galaxies are those of `benchmarks.bulge_disk` in cutouts of 48 pixels, one in five of them a bright
+nucleus in a disk; each is measured under the four models of ``model="auto"``. nautilus (Lange 2023,
+MNRAS 525, 3181; package ``nautilus-sampler``) integrates the same likelihood times prior over all
+values of the parameters. Its unit cube is mapped to them by heavy-tailed distributions around the
+fit of ``lm``, twice as wide as its errors: a change of variables, which changes no integral. Of a
+cube that is mapped to the prior, the posterior is too small a part to be found in minutes. Models
+that are less likely than the best by far are left out.
+
+A run that was stopped (``--minutes``) goes on with the next model. Rows whose integral has not
+converged within ``--calls`` likelihoods say so.
 """
 
 import importlib.util
@@ -19,36 +25,40 @@ import torch
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import Table, vstack
 
-from benchmarks.bulge_disk import PIXEL_SCALE, SIDE, SKY, ZEROPOINT, simulate
+from benchmarks.bulge_disk import PIXEL_SCALE, SKY, ZEROPOINT, simulate
 from benchmarks.common.command import add_count, make_parser
 from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.sets.composites import PROFILES
 from sersicnet import Model, SersicNet
 from sersicnet.inference.choose import known_of
 from sersicnet.inference.fits import BatchStart
-from sersicnet.inference.importance import PosteriorDensity
+from sersicnet.inference.importance import PosteriorDensity, StudentProposal
+from sersicnet.inference.mixtures import bounded_covariance
 from sersicnet.model import collect_psfs, likelihoods, psf_transform
 from sersicnet.model.choice import AUTO, column_name
-from sersicnet.model.labels import ellipticity
 from sersicnet.model.parts import scene_images
-from sersicnet.model.prior import E_MAX, Q_LIMITS
 from sersicnet.preprocessing import prepare
 
+SIDE = 48
 UNITS = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT}
 # A nucleus of 3/4 of the light, and its disk.
 NUCLEUS = np.array([3.9, 0.3, -0.2, 3.42, 0.7, 1.0, 0.2, 0.1, 0.3, -0.2])
 _NUCLEI = 5
-# Models whose evidence is smaller by more are not integrated by nautilus.
-_FAR_BELOW = 12.0
-# Range of the decimal logarithm of the flux around that of the network.
-_REACH = 1.0
+# Models that are less probable by ``lm`` are not integrated.
+_UNLIKELY = 1e-5
+# Width of the distributions that the unit cube is mapped to, over the errors of the fit.
+_WIDER = 2.0
+# Settings of nautilus, with which the logarithm of an evidence is known to 0.05.
+_SETTINGS = {"n_networks": 1, "neural_network_kwargs": {"hidden_layer_sizes": (50, 20)}}
+_RUN = {"f_live": 0.05, "n_eff": 400, "discard_exploration": False}
 
 
 def main(arguments=None):
     """Integrate each likelihood by both ways, and write the table."""
     parser = make_parser(__doc__)
     add_count(parser, "galaxies", default=20)
-    parser.add_argument("--live", type=int, default=500, help="live points of nautilus")
+    parser.add_argument("--live", type=int, default=300, help="live points of nautilus")
+    parser.add_argument("--calls", type=int, default=20_000, help="most likelihoods of nautilus")
     parser.add_argument("--seed", type=int, default=201)
     parser.add_argument("--minutes", type=float, default=np.inf, help="CPU minutes to stop after")
     options = parser.parse_args(arguments)
@@ -59,6 +69,7 @@ def main(arguments=None):
     path = options.output / "evidences.csv"
     rows = Table.read(path) if path.exists() else Table()
     net = SersicNet.from_pretrained()
+    limits = {"n_live": options.live, "n_calls": options.calls}
     for number in range(options.n):
         known = ()
         if len(rows):
@@ -66,7 +77,7 @@ def main(arguments=None):
         if len(known) == len(AUTO):
             continue
         galaxy = draw_galaxy(number, options.seed)
-        for row in compare(net, galaxy, known=known, n_live=options.live):
+        for row in compare(net, galaxy, known=known, **limits):
             found = Table([{"galaxy": number} | row])
             rows = vstack([rows, found])
             write_rounded(rows, path, decimals=3)
@@ -89,7 +100,7 @@ def draw_galaxy(number, seed, side=SIDE):
     return galaxy
 
 
-def compare(net, galaxy, *, known=(), n_live):
+def compare(net, galaxy, *, known=(), n_live, n_calls):
     """Compare the evidences of the models of one galaxy.
 
     Parameters
@@ -100,8 +111,8 @@ def compare(net, galaxy, *, known=(), n_live):
         Of `draw_galaxy`.
     known : collection of str, optional
         Models that are left out.
-    n_live : int
-        Number of live points of nautilus; 0 leaves it out.
+    n_live, n_calls : int
+        As in `integrate`; no live points leave nautilus out.
 
     Yields
     ------
@@ -110,32 +121,40 @@ def compare(net, galaxy, *, known=(), n_live):
     """
     stack = NDData(galaxy["data"], uncertainty=StdDevUncertainty(np.ones_like(galaxy["data"])))
     options = {"psf": galaxy["psf"], "sky_err": SKY, "noise_correlation": None} | UNITS
-    results = {}
-    seconds = {}
-    for refine in ("lm", "importance"):
-        begin = time.process_time()
-        results[refine] = net.predict(stack, model="auto", refine=refine, **options)
-        seconds[f"CPU s of {refine}"] = time.process_time() - begin
-    largest = max(results["lm"].columns[column_name("log_evidence", name)][0] for name in AUTO)
+    fits = net.predict(stack, model="auto", refine="lm", **options)
+    limits = {"n_live": n_live, "n_calls": n_calls}
     for name in AUTO:
         if name in known:
             continue
-        column = column_name("log_evidence", name)
         row = {"true": str(galaxy["model"][0]), "model": name}
-        row |= {refine: float(found.columns[column][0]) for refine, found in results.items()}
-        row |= {"ess": float(results["importance"].columns["ess"][0])} | seconds
-        row["nautilus"] = np.nan
+        row["lm"] = float(fits.columns[column_name("log_evidence", name)][0])
         begin = time.process_time()
-        if n_live and row["lm"] > largest - _FAR_BELOW:
-            density, scene, limits = target(net, stack, galaxy["psf"], name)
-            row["nautilus"] = integrate(density, scene, limits, n_live=n_live)
+        far = fits.columns[column_name("prob", name)][0] < _UNLIKELY
+        row |= _sampled(None if far else net, stack, name, options)
+        row["CPU s of importance"] = time.process_time() - begin
+        begin = time.process_time()
+        found = {"nautilus": np.nan, "nautilus err": np.nan, "calls": 0, "converged": False}
+        fit = fits.posterior.densities[name]
+        if n_live and not far and np.isfinite(fit.covariance[0]).all():
+            density = target(net, stack, galaxy["psf"], name)
+            found = integrate(density, fit.mean[0], fit.covariance[0], **limits)
+        row |= found
         row["CPU s of nautilus"] = time.process_time() - begin
         row["difference"] = row["importance"] - row["nautilus"]
         yield row
 
 
+def _sampled(net, stack, name, options):
+    """Return the evidence by importance sampling, and its effective number of draws."""
+    found = {"importance": np.nan, "ess": np.nan}
+    if net is not None:
+        columns = net.predict(stack, model=name, refine="importance", **options).columns
+        found = {"importance": float(columns["log_evidence"][0]), "ess": float(columns["ess"][0])}
+    return found
+
+
 def target(net, stack, psf, name):
-    """Return the posterior density of a model, its scene, and limits of the logarithm of flux."""
+    """Return the posterior density of the unconstrained parameters of a model."""
     stamps = prepare(stack, **UNITS)
     quantiles = net.predict(stack, psf=psf, noise_correlation=None, **UNITS).quantiles
     start = BatchStart.of(quantiles, stamps, collect_psfs([psf]))
@@ -154,63 +173,70 @@ def target(net, stack, psf, name):
         shared=start.shared,
     )
     ((_, likelihood),) = found
-    middle = start.labels[0, 0]
-    limits = middle - _REACH, middle + _REACH
-    return PosteriorDensity(likelihood, scene), scene, limits
+    return PosteriorDensity(likelihood, scene)
 
 
-def integrate(density, scene, limits, *, n_live):
+def integrate(density, mean, covariance, *, n_live, n_calls):
     """Return the logarithm of the evidence by nautilus.
 
     Parameters
     ----------
     density : callable
         Logarithm of likelihood times prior of unconstrained parameters.
-    scene : `~sersicnet.model.Scene`
-        The parameters.
-    limits : tuple of float
-        Range of the logarithm of the flux.
+    mean, covariance : (P,), (P, P) `~numpy.ndarray`
+        Those of a fit.
     n_live : int
         Number of live points.
+    n_calls : int
+        Largest number of likelihoods.
+
+    Returns
+    -------
+    dict
+        ``nautilus`` and ``nautilus err``, number of ``calls``, and whether it has ``converged``.
     """
     import nautilus
 
-    layout = scene.layout
+    mean = torch.tensor(mean, dtype=torch.float64)
+    covariance = bounded_covariance(torch.tensor(covariance, dtype=torch.float64))
+    root = _WIDER * StudentProposal(mean, covariance).root
 
     def log_density(cube):
-        values, log_volume = unconstrained(layout, torch.from_numpy(cube), limits)
-        density.skies.clear()
+        values, log_volume = unconstrained(torch.from_numpy(cube), mean, root)
         with torch.no_grad():
             found = density(values) + log_volume
+        density.skies.clear()
         return found.nan_to_num(nan=-1e300, neginf=-1e300).numpy()
 
-    options = {"n_dim": layout.n_parameters, "n_live": n_live, "vectorized": True, "seed": 1}
-    sampler = nautilus.Sampler(lambda cube: cube, log_density, pass_dict=False, **options)
-    sampler.run(n_eff=1000, discard_exploration=False)
-    return float(sampler.log_z)
+    options = {"n_dim": len(mean), "n_live": n_live, "vectorized": True, "seed": 1}
+    options |= {"pass_dict": False} | _SETTINGS
+    sampler = nautilus.Sampler(lambda cube: cube, log_density, **options)
+    converged = sampler.run(n_like_max=n_calls, **_RUN)
+    found = {"nautilus": float(sampler.log_z), "nautilus err": float(sampler.n_eff) ** -0.5}
+    return found | {"calls": int(sampler.n_like), "converged": bool(converged)}
 
 
-def unconstrained(layout, cube, limits):
+def unconstrained(cube, mean, root):
     """Return parameters for points of the unit cube, and the logarithm of what a volume becomes.
 
-    Logits are uniform in their range, and so are axis ratios and angles.
+    Each has Student's distribution of two degrees of freedom, before they are correlated.
+
+    Parameters
+    ----------
+    cube : (S, P) `~torch.Tensor`
+        Points of the unit cube.
+    mean, root : (P,), (P, P) `~torch.Tensor`
+        Center, and triangular root of the squared widths.
+
+    Returns
+    -------
+    values : (S, P) `~torch.Tensor`
+    log_volume : (S,) `~torch.Tensor`
     """
     cube = cube.clamp(1e-12, 1 - 1e-12)
-    values = torch.log(cube) - torch.log1p(-cube)
-    volume = -torch.log(cube * (1 - cube))
-    column = layout.free.index("log_flux")
-    values[:, column] = limits[0] + (limits[1] - limits[0]) * cube[:, column]
-    volume[:, column] = math.log(limits[1] - limits[0])
-    for disk in layout.disks:
-        ratio = Q_LIMITS[0] + (Q_LIMITS[1] - Q_LIMITS[0]) * cube[:, disk.start]
-        size = ellipticity(ratio).clamp(1e-9, E_MAX * (1 - 1e-9))
-        reach = torch.atanh(size / E_MAX)
-        angle = 2 * math.pi * cube[:, disk.start + 1]
-        values[:, disk] = torch.stack([torch.cos(angle), torch.sin(angle)], 1) * reach[:, None]
-        slope = 2 / (1 + size) ** 2 * E_MAX * (1 - torch.tanh(reach) ** 2)
-        volume[:, disk.start] = math.log(Q_LIMITS[1] - Q_LIMITS[0]) - torch.log(slope)
-        volume[:, disk.start + 1] = math.log(2 * math.pi) + torch.log(reach)
-    return values, volume.sum(dim=1)
+    away = (2 * cube - 1) / torch.sqrt(2 * cube * (1 - cube))
+    log_volume = (1.5 * torch.log1p(away**2 / 2) + 1.5 * math.log(2)).sum(dim=1)
+    return mean + away @ root.T, log_volume + torch.log(torch.diagonal(root)).sum()
 
 
 if __name__ == "__main__":

@@ -44,6 +44,35 @@ def test_tables():
     found = bulge_disk.found_table(many)
     assert (found["two parts"] == 4).all()
     assert np.isfinite(found["found"]).all()
+    totals = bulge_disk.totals_table(many)
+    assert list(totals["number"][:3]) == [4, 4, 4]
+    assert np.isfinite(totals["mag bias"][:3]).all()
+
+
+def test_bias_of_totals():
+    """Two galaxies of two parts, one of which a single profile takes for twice as bright."""
+    measured = {"model": np.array(["sersic+exp", "point+exp", "sersic"])}
+    measured["counts"] = np.ones(3, dtype=bool)
+    measured["prob_sersic"] = np.array([0.0, 0.6, 1.0])
+    measured["prob_sersic_exp"] = np.array([1.0, 0.2, 0.0])
+    measured["prob_point_exp"] = np.array([0.0, 0.2, 0.0])
+    for way in ("true", "auto", "model", "single"):
+        measured[f"mag_{way}"] = np.array([20.0, 21.0, 22.0])
+        measured[f"r_eff_{way}"] = np.array([1.0, 0.0, 2.0])  # a point has half of the light
+    measured["mag_single"] = measured["mag_true"] - [0.75, 0.0, 9.0]
+    measured["r_eff_single"] = np.array([1.5, 0.4, 9.0])
+    table = bulge_disk.totals_table(measured)
+    assert list(table["number"]) == [2, 2, 2, 1, 1, 1]
+    assert_allclose(table["mag bias"], [0, 0, -0.375, 0, 0, -0.75])
+    assert_allclose(table["r_eff bias"], [0, 0, 0.5, 0, 0, 0.5])
+
+
+def test_true_totals():
+    """Half of the light of two equal parts is within their radius."""
+    part = [2.0, 0.3, 1.0, 0.2, 0.1, 0.0, 0.0]
+    found = bulge_disk.true_totals("sersic+exp", np.array(part + part))
+    assert_allclose(found["mag"], bulge_disk.ZEROPOINT - 2.5 * np.log10(200))
+    assert_allclose(found["r_eff"], bulge_disk.PIXEL_SCALE * 10**0.3, rtol=1e-3)
 
 
 def test_models_have_the_odds_of_the_prior(monkeypatch):
