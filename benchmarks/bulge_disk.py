@@ -354,8 +354,8 @@ def found_table(measured):
 def totals_table(measured):
     """Return median errors of total magnitude and radius of galaxies of two parts.
 
-    Radii are those of half of the light, but where a point source has half of it. Errors of radii
-    are shares of the true ones.
+    Errors of radii are shares of the true ones. They are not counted where a point source has half
+    of the light.
     """
     two = np.isin(measured["model"], ("sersic+exp", "point+exp")) & measured["counts"]
     two &= np.isfinite(measured["prob_sersic"])

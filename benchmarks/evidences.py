@@ -50,14 +50,14 @@ _UNLIKELY = 1e-5
 _WIDER = 2.0
 # Settings of nautilus, with which the logarithm of an evidence is known to 0.05.
 _SETTINGS = {"n_networks": 1, "neural_network_kwargs": {"hidden_layer_sizes": (50, 20)}}
-_RUN = {"f_live": 0.05, "n_eff": 400, "discard_exploration": False}
+_RUN = {"f_live": 0.1, "n_eff": 400, "discard_exploration": False}
 
 
 def main(arguments=None):
     """Integrate each likelihood by both ways, and write the table."""
     parser = make_parser(__doc__)
     add_count(parser, "galaxies", default=20)
-    parser.add_argument("--live", type=int, default=300, help="live points of nautilus")
+    parser.add_argument("--live", type=int, default=150, help="live points of nautilus")
     parser.add_argument("--calls", type=int, default=20_000, help="most likelihoods of nautilus")
     parser.add_argument("--seed", type=int, default=201)
     parser.add_argument("--minutes", type=float, default=np.inf, help="CPU minutes to stop after")
