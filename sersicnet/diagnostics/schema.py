@@ -176,13 +176,15 @@ def part_columns(parts):
     return columns
 
 
-def band_columns(bands):
+def band_columns(bands, parts=None):
     """Make the columns of what is measured in each of several bands, of which the first is one.
 
     Parameters
     ----------
     bands : sequence of str
         Names of the bands.
+    parts : sequence of (str, str), optional
+        Parts of the galaxies, as in `part_columns`, whose light each band has.
 
     Returns
     -------
@@ -203,6 +205,13 @@ def band_columns(bands):
             renamed = column.name.replace("mag", f"mag_{band}", 1)
             about = f"{column.description}, in {band}"
             columns.append(replace(column, name=renamed, description=about))
+        for column in part_columns(parts or ()):
+            for name in _names_of_light(parts):
+                ending = column.name.removeprefix(name)
+                if column.name.startswith(name) and ending in ("", "_err", "_lo", "_hi"):
+                    renamed = f"{name}_{band}{ending}"
+                    about = f"{column.description}, in {band}"
+                    columns.append(replace(column, name=renamed, description=about))
         for axis in ("x", "y"):
             about = f"shift of the galaxy along {axis} from its place in the reference band"
             name = f"{axis}_shift_{band}"
@@ -213,6 +222,14 @@ def band_columns(bands):
             about = f"{plain[name].description}, in {band}"
             columns.append(replace(plain[name], name=f"{name}_{band}", description=about))
     return columns
+
+
+def _names_of_light(parts):
+    """Return the names of the columns of the light of parts, without their errors."""
+    names = []
+    for part, _ in parts:
+        names += [f"mag_{part}", f"{part}_to_total"]
+    return names
 
 
 def _model_columns():

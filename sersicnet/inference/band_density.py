@@ -6,26 +6,29 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows, own_normal
-from sersicnet.model.band_scene import SHAPE
+from sersicnet.inference.totals import joined_labels
+from sersicnet.model.band_layout import LIGHT
+from sersicnet.model.labels import shifted
+from sersicnet.model.layout import kind_of
 from sersicnet.model.scene import Scene
-from sersicnet.networks.densities import parameter_samples
+from sersicnet.networks.densities import all_samples
 from sersicnet.networks.flow_density import label_dict
 
-__all__ = ["SLOPES", "BandDensity", "of_first_band"]
+__all__ = ["SLOPES", "BandDensity", "light_columns", "of_first_band"]
 
-# Columns of the changes with wavelength, the last ones.
-SLOPES = {"r_eff_slope": -2, "n_slope": -1}
+# Columns of the changes with wavelength, and the names of their parameters.
+SLOPES = {"r_eff_slope": "size_slope", "n_slope": "n_slope"}
 # Parameters that refer to the cutout of the reference band.
 _OF_CUTOUT = ("mag", "theta", "x_0", "y_0")
 
 
 def of_first_band(name, values, first):
-    """Return values of a parameter, NaN where there is none in the reference band.
+    """Return values of a column, NaN where there is none in the reference band.
 
     Parameters
     ----------
     name : str
-        Name of the parameter.
+        Name of the column, such as ``'mag'``, ``'mag_bulge'`` or ``'bulge_to_total'``.
     values : (..., N) or (N, S) `~numpy.ndarray`
         Values in the first band that shows each galaxy.
     first : (N,) or (N, 1) int `~numpy.ndarray`
@@ -35,9 +38,29 @@ def of_first_band(name, values, first):
     -------
     `~numpy.ndarray`
     """
-    if name in _OF_CUTOUT:
+    is_own = name in _OF_CUTOUT or "_to_total" in name or name.startswith(("mag_", "theta_"))
+    if is_own:
         return np.where(first == 0, values, np.nan)
     return values
+
+
+def light_columns(parts):
+    """Return the names of the columns of the light of parts, a list of str.
+
+    Parameters
+    ----------
+    parts : tuple of (str, str) or None
+        Name and profile of each part.
+
+    Returns
+    -------
+    list of str
+        Such as ``'mag_bulge'``, ``'mag_disk'`` and ``'bulge_to_total'``; empty for one part.
+    """
+    names = [part for part, _ in parts or ()]
+    if len(names) < 2:
+        return []
+    return [*(f"mag_{name}" for name in names), f"{names[0]}_to_total"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +71,14 @@ class BandDensity(Rows):
     ----------
     bands : tuple of str
         Names of the bands, the reference band first.
+    names : tuple of str
+        Names of the P parameters, as `~sersicnet.model.band_layout.names_of_bands` returns them.
     first : (N,) int `~numpy.ndarray`
         Number of the band in whose stamp the structure is.
     mean, covariance, held
-        As in `~sersicnet.inference.band_fits.JointBands`, the slopes of chromatic galaxies only.
+        As in `~sersicnet.inference.band_fits.JointBands`.
+    base : `~sersicnet.model.Scene`
+        The structure, and light, in one band.
     zeropoint : (N, B) `~numpy.ndarray`
         AB magnitude of a flux of 1 in the stamps of each band, which the PSF stamp holds.
     log_light : (N,) `~numpy.ndarray`
@@ -60,46 +87,57 @@ class BandDensity(Rows):
         As there.
     pixel : (N,) `~numpy.ndarray`
         Arcsec per pixel of the stamps of the first band.
-    is_chromatic : bool
-        Whether size and index change with wavelength.
     """
 
-    shared = ("bands", "is_chromatic")
+    shared = ("bands", "names")
 
     bands: tuple
+    names: tuple
     first: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
     held: np.ndarray
+    base: Scene
     zeropoint: np.ndarray
     log_light: np.ndarray
     offset: np.ndarray
     pixel: np.ndarray
-    is_chromatic: bool = False
 
     def __len__(self):
         return len(self.first)
 
-    def place(self, kind, band):
-        """Return the column of the flux or of a shift of a band."""
-        number = self.bands.index(band)
-        fluxes = len(SHAPE)
-        shifts = fluxes + len(self.bands) + 2 * number
-        return {"log_flux": fluxes + number, "x_shift": shifts, "y_shift": shifts + 1}[kind]
+    @property
+    def is_chromatic(self):
+        """Whether size and index change with wavelength."""
+        return "n_slope" in self.names
 
-    def shift(self, kind, band):
+    @property
+    def parts(self):
+        """Name and profile of each part, None where there is one Sersic galaxy."""
+        layout = self.base.layout
+        return None if layout.profiles == ("sersic",) else layout.parts
+
+    def place(self, kind, band):
+        """Return the column of the flux, of a share or of a shift of a band."""
+        for number, name in enumerate(self.names):
+            if kind_of(name) == kind and name.endswith(f".{band}"):
+                return number
+        msg = f"there is no {kind} in {band}"
+        raise KeyError(msg)
+
+    def shift(self, axis, band):
         """Return a shift of a band and its error in arcsec, two (N,) `~numpy.ndarray`.
 
         NaN where the reference band, whose place it is from, does not show the galaxy.
 
         Parameters
         ----------
-        kind : str
-            ``'x_shift'`` or ``'y_shift'``.
+        axis : str
+            ``'x'`` or ``'y'``.
         band : str
             Name of the band.
         """
-        column = self.place(kind, band)
+        column = self.place(f"shift_{axis}", band)
         shift = np.where(self.first == 0, self.mean[:, column] * self.pixel, np.nan)
         error = np.sqrt(self.covariance[:, column, column]) * self.pixel
         return shift, np.where(self.held[:, column] | np.isnan(shift), np.nan, error)
@@ -112,7 +150,7 @@ class BandDensity(Rows):
         name : str
             ``'r_eff_slope'``, of the decimal logarithm of ``r_eff``, or ``'n_slope'``.
         """
-        column = SLOPES[name]
+        column = self.names.index(SLOPES[name])
         value = self.mean[:, column]
         error = np.sqrt(self.covariance[:, column, column])
         return value, np.where(self.held[:, column] | np.isnan(value), np.nan, error)
@@ -141,24 +179,31 @@ class BandDensity(Rows):
         return self._labels(self._drawn(rows, n, seed, numbers), rows)
 
     def _drawn(self, rows, n, seed, numbers):
-        """Return draws of all parameters, (R, n, 6 + 3 B)."""
+        """Return draws of all parameters, (R, n, P)."""
         normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
         values, vectors = np.linalg.eigh(self.covariance[rows])
         root = vectors * np.sqrt(np.maximum(values, 0))[:, None]
         return self.mean[rows, None] + normal @ np.swapaxes(root, 1, 2)
 
     def _labels(self, drawn, rows):
-        """Return labels in the first band, by their names."""
-        n_shape = len(SHAPE)
-        fluxes = drawn[:, :, n_shape : n_shape + len(self.bands)]
-        flux = np.take_along_axis(fluxes, self.first[rows, None, None], axis=2)
-        labels = np.concatenate([flux, drawn[:, :, :n_shape]], axis=2)
-        scene = Scene.sersic(len(rows))
-        found = label_dict(scene.labels(torch.from_numpy(labels)).numpy())
-        found["log_flux"] = found["log_flux"] - self.log_light[rows, None]
-        found["dx"] = found["dx"] - self.offset[rows, None, 0]
-        found["dy"] = found["dy"] - self.offset[rows, None, 1]
-        return found
+        """Return labels in the first band, and those of parts, by their names."""
+        columns = []
+        for name in self.base.layout.free:
+            if kind_of(name) not in LIGHT:
+                columns.append(drawn[:, :, self.names.index(name)])
+                continue
+            places = np.array([self.place(name, band) for band in self.bands])[self.first[rows]]
+            columns.append(np.take_along_axis(drawn, places[:, None, None], axis=2)[..., 0])
+        values = np.stack(columns, axis=2)
+        labels = self.base[rows].labels(torch.from_numpy(values)).numpy()
+        labels = shifted(
+            labels,
+            self.base.layout.profiles,
+            log_flux=-self.log_light[rows, None],
+            center=-self.offset[rows, None],
+        )
+        labels[np.isnan(values).any(axis=(1, 2))] = np.nan
+        return label_dict(labels) if self.parts is None else joined_labels(labels, self.parts)
 
     def samples(self, n, seed, frame, parameters, *, numbers, model=None):
         """Return samples of all columns, (N, n) each, of ellipses in pixels.
@@ -177,17 +222,29 @@ class BandDensity(Rows):
         if model is not None:
             msg = f"model={model!r}: there is one model, and samples(n) draws from it"
             raise ValueError(msg)
-        rows = np.arange(len(self))
-        drawn = self._drawn(rows, n, seed, numbers)
-        found = parameter_samples(self._labels(drawn, rows), frame, parameters)
+        drawn = self._drawn(np.arange(len(self)), n, seed, numbers)
+        labels = self._labels(drawn, np.arange(len(self)))
+        found = all_samples(labels, frame, parameters, self.parts)
         for name, values in found.items():
             found[name] = of_first_band(name, values, self.first[:, None])
         for number, band in enumerate(self.bands):
-            flux = drawn[:, :, self.place("log_flux", band)]
-            found[f"mag_{band}"] = self.zeropoint[:, None, number] - 2.5 * flux
-            for kind in ("x_shift", "y_shift") if number else ():
-                shift = drawn[:, :, self.place(kind, band)] * self.pixel[:, None]
-                found[f"{kind}_{band}"] = np.where(self.first[:, None] == 0, shift, np.nan)
-        for name, column in SLOPES.items() if self.is_chromatic else ():
-            found[name] = drawn[:, :, column]
+            found |= self._light(drawn, number, band)
+            for axis in "xy" if number else ():
+                shift = drawn[:, :, self.place(f"shift_{axis}", band)] * self.pixel[:, None]
+                found[f"{axis}_shift_{band}"] = np.where(self.first[:, None] == 0, shift, np.nan)
+        for name, parameter in SLOPES.items() if self.is_chromatic else ():
+            found[name] = drawn[:, :, self.names.index(parameter)]
+        return found
+
+    def _light(self, drawn, number, band):
+        """Return samples of the light in a band, also of parts."""
+        log_flux = drawn[:, :, self.place("log_flux", band)]
+        mag = self.zeropoint[:, None, number] - 2.5 * log_flux
+        found = {f"mag_{band}": mag}
+        if not light_columns(self.parts):
+            return found
+        share = 1 / (1 + np.exp(-drawn[:, :, self.place("share", band)]))
+        of_parts = mag - 2.5 * np.log10(share), mag - 2.5 * np.log10(1 - share), share
+        for name, values in zip(light_columns(self.parts), of_parts, strict=True):
+            found[f"{name}_{band}"] = values
         return found

@@ -9,21 +9,21 @@ from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.schema import COLUMNS, band_columns, describe
 from sersicnet.flags import Flags
-from sersicnet.inference.band_density import SLOPES, of_first_band
+from sersicnet.inference.band_density import SLOPES, light_columns, of_first_band
 from sersicnet.results import SersicResults
 
 __all__ = ["BandResults"]
 
-_SHIFTS = ("x_shift", "y_shift")
 # Keys of meta that say what the images of a band are.
 _OF_IMAGES = ("PIXSCALE", "MAGZP", "MASKFROM", "INPUT", "PSFFWHM", "PSFSAMP", "PHOTONS", "GAIN")
 # Columns of a band that have its name behind theirs.
 _OF_BAND = ("chi2", "n_pixels", "sky")
+_ENDINGS = ("", "_err", "_lo", "_hi")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BandResults(SersicResults):
-    """Results for N galaxies in several bands: one structure, a magnitude in each band.
+    """Results for N galaxies in several bands: one structure, and the light in each band.
 
     ``mag``, ``x_0``, ``y_0`` and ``theta`` are those in the first band, the reference, and NaN
     where this has no cutout. ``flags`` are those of all bands.
@@ -89,6 +89,7 @@ class BandResults(SersicResults):
                 values[rows] = own.pixel_shapes[name][rows]
         for row, name in enumerate(first.parameters):
             quantiles[row] = of_first_band(name, quantiles[row], posterior.first)
+        columns = _common_columns(each) | _part_columns(each, places, posterior)
         flags = np.zeros_like(first.flags)
         for own in each:
             flags |= own.flags
@@ -106,14 +107,14 @@ class BandResults(SersicResults):
             flags=flags,
             shapes=shapes,
             wcs=tuple(wcs),
-            columns=_common_columns(each),
+            columns=columns,
             pixel_shapes=pixel_shapes,
             meta=meta,
             bands=bands,
         )
 
     def __repr__(self):
-        n_failed = np.count_nonzero(np.isnan(self.median("r_eff")))
+        n_failed = np.count_nonzero(np.isnan(self.posterior.mean).all(axis=1))
         text = (
             f"<BandResults: {counted(len(self), 'galaxy')} in {', '.join(self.posterior.bands)}; "
         )
@@ -201,7 +202,9 @@ class BandResults(SersicResults):
             With ``mag_<band>`` of each band, its error and quantiles, ``x_shift_<band>`` and
             ``y_shift_<band>`` with their errors of all bands but the reference, along the pixels of
             this, and ``chi2_<band>``, ``n_pixels_<band>``, ``sky_<band>`` and ``flags_<band>``.
-            Of a chromatic model, ``r_eff_slope`` and ``n_slope`` with their errors.
+            Of a chromatic model, ``r_eff_slope`` and ``n_slope`` with their errors. Of parts, such
+            as bulge and disk, also ``mag_bulge_<band>`` and ``bulge_to_total_<band>``; those
+            without a band are of the reference.
         """
         table = super().to_table()
         self._add_directions(table)
@@ -213,7 +216,7 @@ class BandResults(SersicResults):
         flags = np.array(table["flags"])
         del table["flags"]
         known = dict(COLUMNS)
-        for column in band_columns(self.posterior.bands):
+        for column in band_columns(self.posterior.bands, self.parts):
             known[column.name] = column
         for name, values in found.items():
             table[name] = known[name].with_unit(values)
@@ -231,10 +234,13 @@ class BandResults(SersicResults):
             own = self.bands[band].columns
         found = {f"mag_{band}": median, f"mag_{band}_err": (high - low) / 2}
         found |= {f"mag_{band}_lo": low, f"mag_{band}_hi": high}
-        if shifted:
-            for kind in _SHIFTS:
-                shift, error = self.posterior.shift(kind, band)
-                found |= {f"{kind}_{band}": shift, f"{kind}_{band}_err": error}
+        for name in light_columns(self.parts):
+            for ending in _ENDINGS:
+                values = own.get(name + ending, np.full(len(self), np.nan))
+                found[f"{name}_{band}{ending}"] = values
+        for axis in "xy" if shifted else ():
+            shift, error = self.posterior.shift(axis, band)
+            found |= {f"{axis}_shift_{band}": shift, f"{axis}_shift_{band}_err": error}
         for name in _OF_BAND:
             empty = np.zeros(len(self), dtype=int) if name == "n_pixels" else np.nan
             found[f"{name}_{band}"] = own.get(name, np.broadcast_to(empty, len(self)))
@@ -302,6 +308,21 @@ def _meta_of(bands, reference):
     for key in _OF_IMAGES:
         meta.pop(key, None)
     return meta
+
+
+def _part_columns(each, places, posterior):
+    """Return columns of parts in the first band that shows each galaxy."""
+    found = {}
+    names = [part for part, _ in posterior.parts or ()]
+    for name in each[0].columns:
+        of_part = any(f"_{part}" in name or name.startswith(f"{part}_") for part in names)
+        if not of_part:
+            continue
+        values = np.full(len(posterior), np.nan)
+        for place, own in zip(places, each, strict=True):
+            values = np.where(posterior.first == place, own.columns[name], values)
+        found[name] = of_first_band(name, values, posterior.first)
+    return found
 
 
 def _common_columns(each):

@@ -7,7 +7,7 @@ import torch
 
 from sersicnet.inference.fits import differ
 from sersicnet.inference.refined import FitDensity, fit_quantiles
-from sersicnet.model.band_scene import SHAPE, moved_ellipse
+from sersicnet.model.band_layout import SHAPE, moved_ellipse
 from sersicnet.model.labels import (
     CENTER,
     LABELS,

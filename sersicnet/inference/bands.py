@@ -14,8 +14,10 @@ from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
 from sersicnet.inference.band_density import BandDensity
-from sersicnet.inference.band_fits import SeenBand, fit_bands
+from sersicnet.inference.band_fits import Asked, SeenBand, fit_bands
 from sersicnet.inference.band_results import BandResults
+from sersicnet.inference.choose import known_of
+from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.predict import (
     Seen,
     evaluation,
@@ -28,6 +30,7 @@ from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.wavelengths import log_wavelengths
 from sersicnet.io.memory import enough_memory
+from sersicnet.model.choice import ModelChoice
 from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
@@ -83,6 +86,7 @@ def predict_bands(
     check_seed("seed", seed)
     refinement = check_call(net, refine, model, neighbors)
     present, missing = check_bands(cutouts)
+    _check_parts(model, missing)
     data, log_wavelength = _divided(data, model, list(missing))
     given = of_each_band(data, list(missing))
     opened, assumed = _opened(net, present, given)
@@ -91,6 +95,7 @@ def predict_bands(
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
     asked |= {"model": model, "assumed": assumed, "missing": missing}
     asked["log_wavelength"] = log_wavelength
+    model.check_length(len(next(iter(missing.values()))))
     joints = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
     n_galaxies = len(next(iter(missing.values())))
@@ -112,6 +117,10 @@ def predict_bands(
     found = BandResults.of(results, join_rows(joints))
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
+        if model.is_free:
+            _warn_unfitted(found)
+        else:
+            warn_unfitted(found.flags, model, stacklevel=3)
     return found
 
 
@@ -120,7 +129,7 @@ def _divided(data, model, bands):
     data = dict(data)
     wavelength = data.pop("wavelength", None)
     if model.chromatic:
-        return data, log_wavelengths(wavelength, bands)
+        return data, dict(zip(bands, log_wavelengths(wavelength, bands), strict=True))
     if wavelength is not None:
         msg = (
             f"wavelength={wavelength!r} is for models that change with it, such as "
@@ -153,17 +162,19 @@ def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, log
         quantiles = np.where(missing[band][batch.rows], np.nan, quantiles)
         pixels = assumed[band].of(batch, stamps)
         looked[band] = SeenBand(posterior, quantiles, stamps, batch.psfs, pixels)
-    shift = float(model.band_shift)
-    options = {"prior": refinement.prior, "device": device}
-    if log_wavelength is not None:
-        places = list(map(list(missing).index, looked))
-        options["log_wavelength"] = log_wavelength[places]
-    joint = fit_bands(list(looked.values()), band_shift=shift, **options)
+    first = next(iter(batches.values()))
+    constraints = known_of(model, np.arange(first.first, first.first + len(first)))
+    asked = Asked(list(missing), float(model.band_shift), refinement.prior, device, log_wavelength)
+    joint = fit_bands(looked, asked, constraints)
     found = {}
-    for number, (band, batch) in enumerate(batches.items()):
-        one = looked[band], joint, number, missing[band][batch.rows]
-        found[band] = _finish(net, batch, refinement, *one)
-    return _density(joint, looked, list(missing), is_chromatic=model.chromatic), found
+    for band, batch in batches.items():
+        options = {"prior": refinement.prior, "keeps_start": constraints is None}
+        refined = joint.fits[band].refined(looked[band], joint.usable[band], **options)
+        found[band] = _finish(net, batch, looked[band], joint.usable[band], refined)
+        stamps, *rest = found[band]
+        flags = np.where(missing[band][batch.rows], int(Flags.MISSING_BAND), stamps.flags)
+        found[band] = replace(stamps, flags=flags), *rest
+    return _density(joint, looked, list(missing)), found
 
 
 def _joined(net, batches, seen, **asked):
@@ -203,13 +214,41 @@ def check_call(net, refine, model, neighbors):
     if not isinstance(refinement, LevenbergMarquardt):
         msg = f"refine={refine!r}: several bands are fitted with 'lm' only"
         raise ValueError(msg)
-    if not getattr(model, "is_free", False):
-        msg = f"model={model!r}: several bands are fitted with one free Sersic profile only"
-        raise ValueError(msg)
+    _check_model(model)
     if neighbors != "mask":
         msg = f"neighbors={neighbors!r}: several bands need neighbors='mask', and masks for them"
         raise ValueError(msg)
     return refinement
+
+
+def _check_model(model):
+    """Raise ValueError unless a model can be fitted in several bands."""
+    if isinstance(model, ModelChoice):
+        msg = f"model={model!r}: several bands are fitted with one model"
+        raise ValueError(msg)
+    possible = model.combination.parameters
+    for name in [*model.settings, *model.tied]:
+        _, parameter = possible.get(name, (None, name))
+        if parameter not in ("r_eff", "n", "q", "theta") or (
+            parameter == "theta" and name not in model.tied
+        ):
+            msg = (
+                f"model={model!r}: {name} cannot be known in several bands, which have their own "
+                "light and pixels: r_eff, n and q can"
+            )
+            raise ValueError(msg)
+
+
+def _check_parts(model, bands):
+    """Raise ValueError if a band has the name of a part, so that columns have the same name."""
+    parts = list(model.combination.components)
+    taken = {*parts}
+    for band in bands:
+        taken |= {f"{part}_{band}" for part in parts}
+    for band in bands:
+        if len(parts) > 1 and band in taken:
+            msg = f"cutouts has a band {band!r}, and the model a part with its columns: rename one"
+            raise ValueError(msg)
 
 
 def _opened(net, present, given):
@@ -225,7 +264,7 @@ def _opened(net, present, given):
     return opened, assumed
 
 
-def _density(joint, looked, names, *, is_chromatic):
+def _density(joint, looked, names):
     """Return the joint posteriors of a batch, also of bands without any cutout."""
     n = len(joint.first)
     zeropoint = np.full((n, len(names)), np.nan)
@@ -235,7 +274,7 @@ def _density(joint, looked, names, *, is_chromatic):
     numbers = np.array(list(map(names.index, looked)))
     for place, (number, seen) in enumerate(zip(numbers, looked.values(), strict=True)):
         frame = seen.stamps.frame
-        fit = joint.fits[place]
+        fit = joint.fits[names[number]]
         of_stamps = frame.zeropoint - 2.5 * (np.log10(frame.noise_level) - fit.log_light)
         zeropoint[:, number] = of_stamps
         rows = joint.first == place
@@ -244,29 +283,29 @@ def _density(joint, looked, names, *, is_chromatic):
         pixel[rows] = (frame.pixel_scale * frame.bins)[rows]
     return BandDensity(
         bands=tuple(names),
+        names=joint.names,
         first=numbers[joint.first],
+        mean=joint.mean,
+        covariance=joint.covariance,
+        held=joint.held,
+        base=joint.base,
         zeropoint=zeropoint,
         log_light=log_light,
         offset=offset,
         pixel=pixel,
-        is_chromatic=is_chromatic,
-        **joint.for_bands(numbers, len(names), sloped=is_chromatic),
     )
 
 
-def _finish(net, batch, refinement, seen, joint, number, missing):
+def _finish(net, batch, seen, shown, refined):
     """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
-    shown = joint.usable[:, number]
-    refined = joint.fits[number].refined(seen, shown, prior=refinement.prior)
     stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
     elsewhere = seen.usable & ~shown
     flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
-    flags = np.where(missing, int(Flags.MISSING_BAND), flags)
     return replace(stamps, flags=flags), *found
 
 
 def _warn(results, missing):
-    """Warn of bands that show no galaxy where they have cutouts, and of fits that failed."""
+    """Warn of bands that show no galaxy where they have cutouts."""
     for band, lost in missing.items():
         flags = results.flags_of(band)
         absent = (flags & int(Flags.MISSING_BAND)) != 0
@@ -276,6 +315,10 @@ def _warn(results, missing):
                 "others (MISSING_BAND): their WCS may be of other images"
             )
             warnings.warn(msg, AstropyUserWarning, stacklevel=4)
+
+
+def _warn_unfitted(results):
+    """Warn of galaxies that have the answers of the network."""
     n_lost = np.count_nonzero(results.flags & int(Flags.NOT_REFINED))
     if n_lost:
         msg = (

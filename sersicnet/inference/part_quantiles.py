@@ -8,13 +8,15 @@ from scipy.special import ndtri
 
 from sersicnet.inference.totals import joined_labels
 from sersicnet.networks.densities import named_part_samples, parameter_samples, summarize
+from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS, wrap_theta
 
 __all__ = ["drawn_quantiles", "part_quantiles", "share_column"]
 
 SEVEN = tuple(PARAMETERS)
-# Draws of each galaxy, the same for all: evenly spread ones.
+# Draws of each galaxy, the same for all: evenly spread ones. One Sersic profile takes no time.
 _LOG_DRAWS = 7
+_LOG_DRAWS_OF_ONE = 11
 _SEED = 1
 # Columns that have no error where a parameter has none.
 _SHOWN_BY = {
@@ -36,7 +38,7 @@ def share_column(parts):
 
 
 def part_quantiles(posterior, held, frame):
-    """Return quantiles of fits of several parts at 16, 50 and 84 %.
+    """Return quantiles of fits of several parts, or bands, at 16, 50 and 84 %.
 
     The medians are the optimum itself, and the distances of the others from it those of draws from
     their median.
@@ -53,18 +55,19 @@ def part_quantiles(posterior, held, frame):
     Returns
     -------
     quantiles : (7, 3, N) `~numpy.ndarray`
-        Of the whole, as in `~sersicnet.inference.fit_quantiles`; those of ``n`` are NaN.
+        Of the whole, as in `~sersicnet.inference.fit_quantiles`; those of ``n`` are NaN for parts.
     columns : dict of (N,) `~numpy.ndarray`
         Of the parts: ``mag_bulge``, ``mag_bulge_err``, ``mag_bulge_lo``, ``mag_bulge_hi`` and so
         on, on the sky, and the share of the first part.
     """
     rows = np.arange(len(posterior))
-    normal = _points(posterior.mean.shape[1])
+    parts = posterior.parts
+    normal = _points(posterior.mean.shape[1], _LOG_DRAWS if parts else _LOG_DRAWS_OF_ONE)
     away = normal @ _symmetric_roots(posterior, rows)
     drawn = posterior.measured_labels(posterior.mean[:, None] + away, rows)
     best = posterior.measured_labels(posterior.mean[:, None], rows)
     layout = posterior.scene.layout
-    optimum, draws = (_values(each, frame, layout.parts) for each in (best, drawn))
+    optimum, draws = (_values(each, frame, parts) for each in (best, drawn))
     lost = _lost(layout, held)
     found = {}
     for name, values in draws.items():
@@ -111,9 +114,9 @@ def _as_columns(found):
 
 
 @lru_cache
-def _points(n_parameters):
+def _points(n_parameters, log_draws):
     """Evenly spread standard normal points, (S, P)."""
-    uniform = scipy.stats.qmc.Sobol(n_parameters, seed=_SEED).random_base2(_LOG_DRAWS)
+    uniform = scipy.stats.qmc.Sobol(n_parameters, seed=_SEED).random_base2(log_draws)
     return ndtri(uniform)
 
 
@@ -128,6 +131,8 @@ def _symmetric_roots(posterior, rows):
 
 def _values(labels, frame, parts):
     """Return parameters of the whole and of its parts, by the names of their columns."""
+    if parts is None:
+        return parameter_samples(label_dict(labels), frame, SEVEN)
     named = joined_labels(labels, parts)
     return parameter_samples(named, frame, SEVEN) | named_part_samples(named, frame, parts)
 

@@ -32,7 +32,8 @@ module              content
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
 ``stamp_groups``    Galaxies that are fitted together, and their likelihoods.
-``band_scene``      Galaxies in several bands: one structure, and a flux of each.
+``band_layout``     Names of parameters in several bands: one structure, and light of each.
+``band_scene``      Galaxies in several bands: the scenes of their fits.
 ``band_likelihood`` The likelihood of stamps in several bands.
 ``noise``           The correlation of the noise of neighboring pixels.
 ``whitening``       Stamps with correlated noise, made such that their noise is white.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sersicnet.model.labels import N_LABELS
+from sersicnet.model.labels import part_slices
 from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.psf import PSFs
 from sersicnet.model.render import n_together
-from sersicnet.model.sizes import stamp_sizes
+from sersicnet.model.sizes import scene_stamp_sizes
 from sersicnet.model.stamp_groups import NoiseFilters, stamp_likelihood
 
 __all__ = ["BandLikelihood", "BandStamps", "band_likelihoods"]
@@ -46,8 +46,9 @@ class BandLikelihood:
     def places(self):
         """Places of the labels of each band, a list of slices."""
         found = []
+        n_labels = part_slices(self.bands[0].profiles)[-1].stop
         for number in range(len(self.bands)):
-            found.append(slice(N_LABELS * number, N_LABELS * (number + 1)))
+            found.append(slice(n_labels * number, n_labels * (number + 1)))
         return found
 
     @property
@@ -65,13 +66,13 @@ class BandLikelihood:
 
         Parameters
         ----------
-        labels : (N, 7 B) `~torch.Tensor`
-            Labels in all bands, side by side.
+        labels : (N, K B) `~torch.Tensor`
+            Labels in all bands, side by side; K is 7 for one Sersic galaxy.
 
         Returns
         -------
         `~sersicnet.model.likelihood.NormalEquations`
-            Its ``sky_total`` is (N, B), its ``sky_response`` (N, 7 B, B).
+            Its ``sky_total`` is (N, B), its ``sky_response`` (N, K B, B).
         """
         n_labels = labels.shape[1]
         curvature = labels.new_zeros(len(labels), n_labels, n_labels)
@@ -106,6 +107,8 @@ class BandStamps:
         Whether the sky has a free slope as well.
     noise : `~sersicnet.model.NoiseFilters`
         Correlation of the noise.
+    profiles : tuple of str, optional
+        Profiles of the parts of the galaxies.
     """
 
     data: np.ndarray
@@ -114,6 +117,7 @@ class BandStamps:
     sky_err: np.ndarray
     plane: bool
     noise: NoiseFilters
+    profiles: tuple[str, ...] = ("sersic",)
 
     def kinds(self, labels, rows):
         """Return what stamps of some rows must have in common to be fitted together, (R, 3).
@@ -125,7 +129,7 @@ class BandStamps:
         for number, (members, psfs) in enumerate(self.groups):
             own = np.isin(rows, members)
             widths = psfs[np.searchsorted(members, rows[own])].widths()
-            sizes = stamp_sizes(labels[own], widths)
+            sizes = scene_stamp_sizes(labels[own], widths, self.profiles)
             found[own, 0] = number
             found[own, 1] = whole if self.plane else np.minimum(sizes, whole)
         found[:, 2] = self.noise.is_white[rows]
@@ -141,7 +145,7 @@ class BandStamps:
         psfs = self.psfs(kind, rows)
         noise = None if kind[2] else self.noise[rows]
         stamps = labels, self.data[rows], self.weight[rows], psfs, self.sky_err[rows], noise
-        options = {"plane": self.plane, "profiles": ("sersic",), "device": device}
+        options = {"plane": self.plane, "profiles": self.profiles, "device": device}
         return stamp_likelihood(*stamps, size=int(kind[1]), **options)
 
 
@@ -152,7 +156,7 @@ def band_likelihoods(bands, labels, rows, *, chunk, device="cpu"):
     ----------
     bands : list of BandStamps
         Stamps of B bands.
-    labels : (R, 7 B) `~numpy.ndarray`
+    labels : (R, K B) `~numpy.ndarray`
         Labels that fits start from, all finite.
     rows : (R,) int `~numpy.ndarray`
         Rows of their galaxies in the stamps.

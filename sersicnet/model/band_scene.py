@@ -1,177 +1,33 @@
-"""Galaxies in several bands: one structure, and a flux and a small shift of each band.
-
-The parameters are those of the galaxy in the stamp of a first band. A matrix and a place for each
-of the others lead to its pixels, whatever their size and orientation.
-"""
+"""Galaxies in several bands: the scenes of their fits."""
 
 from dataclasses import replace
 
 import torch
 
-from sersicnet.model.labels import (
-    CENTER,
-    E1,
-    E2,
-    LABELS,
-    LOG_FLUX,
-    LOG_R_EFF,
-    N_LABELS,
-    SERSIC_N,
-    length,
+from sersicnet.model.band_layout import (
+    ELLIPSE,
+    LIGHT,
+    N_RANGE,
+    SLOPES,
+    band_layout,
+    moved_ellipse,
 )
-from sersicnet.model.layout import Layout
-from sersicnet.model.prior import N_LIMITS
+from sersicnet.model.labels import LABELS, PROFILE_LABELS, part_slices
+from sersicnet.model.layout import kind_of
 from sersicnet.model.scene import Scene
 
-__all__ = ["SHAPE", "SLOPE_ERR", "BandLayout", "BandScene", "band_layout", "moved_ellipse"]
+__all__ = ["SLOPE_ERR", "BandScene"]
 
-# Parameters that all bands have together.
-SHAPE = LABELS[LOG_FLUX + 1 :]
-# Known numbers of a band: the matrix that turns steps in pixels of the stamp of the first band into
-# those of its own stamp, and where the middle of the first stamp is in it.
-_ELLIPSE = [LOG_R_EFF, E1, E2]
-_MAP = ("xx", "xy", "yx", "yy", "x_at", "y_at")
 # Standard deviations of the priors of the slopes of log_r_eff and n, per factor of ten in
 # wavelength: wider than the changes that Vulcani et al. 2014, MNRAS 441, 1340, found.
 SLOPE_ERR = (0.5, 2.0)
-# Indices that a band can have.
-_N_RANGE = (N_LIMITS[0] + 1e-3, N_LIMITS[1] - 1e-3)
-
-
-def moved_ellipse(log_r_eff, e1, e2, matrix):
-    """Return an ellipse in other pixels.
-
-    With M the matrix of the second moments of the ellipse, those in the other pixels are A M A'.
-    In units of a quarter of the squared sum of the semi-axes, M is (1 + e^2) I plus twice (e1, e2)
-    along the diagonal and off it, and the square root of its determinant 1 - e^2.
-
-    Parameters
-    ----------
-    log_r_eff, e1, e2 : (...) `~torch.Tensor`
-        Labels of the ellipse.
-    matrix : sequence of four (...) `~torch.Tensor`
-        Elements xx, xy, yx and yy of A, which turns steps in pixels into those in the others.
-
-    Returns
-    -------
-    log_r_eff, e1, e2 : (...) `~torch.Tensor`
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sersicnet.model.band_scene import moved_ellipse
-    >>> half_turned = torch.tensor([0.0, -0.5, 0.5, 0.0]).unbind()
-    >>> moved = moved_ellipse(torch.tensor(1.0), torch.tensor(0.3), torch.tensor(0.1), half_turned)
-    >>> [round(float(number), 3) for number in moved]
-    [0.699, -0.3, -0.1]
-    """
-    xx, xy, yx, yy = matrix
-    square = e1**2 + e2**2
-    along_x = 1 + square + 2 * e1
-    along_y = 1 + square - 2 * e1
-    mixed = 2 * e2
-    new_x = xx**2 * along_x + 2 * xx * xy * mixed + xy**2 * along_y
-    new_y = yx**2 * along_x + 2 * yx * yy * mixed + yy**2 * along_y
-    new_mixed = xx * yx * along_x + (xx * yy + xy * yx) * mixed + xy * yy * along_y
-    root = (xx * yy - xy * yx).abs() * (1 - square)
-    total = (new_x + new_y) / 2 + root
-    new_e1 = (new_x - new_y) / (2 * total)
-    new_e2 = new_mixed / total
-    longer = (1 + length(new_e1, new_e2)) / (1 + length(e1, e2))
-    return log_r_eff + torch.log10((total / 2).sqrt() * longer), new_e1, new_e2
-
-
-def _of_band(kinds, band):
-    """Return the names of what a band has of its own."""
-    return tuple(map(f"{{}}.{band}".format, kinds))
-
-
-class BandLayout(Layout):
-    """The layout of a galaxy in several bands, whose parts are the bands.
-
-    As in `~sersicnet.model.Layout`; ``shift_x`` and ``shift_y`` of a band, if they are free, are by
-    how much the galaxy is off its place there, in pixels of the stamp of the first band.
-    ``size_slope`` and ``n_slope``, if they are free, are the change of ``log_r_eff`` and ``n`` with
-    ``wave``, the decimal logarithm of the wavelength of a band over that of the first.
-    """
-
-    @property
-    def is_chromatic(self):
-        """Whether size and index change with wavelength."""
-        return "n_slope" in self.free
-
-    @property
-    def n_shifts(self):
-        """Number of shifts that are free."""
-        return len(self.priors) - 2 * self.is_chromatic
-
-    def labels(self, values, known):
-        """Return labels in all bands, side by side, (..., 7 B)."""
-        found = self.naturals(values, known)
-        log_r_eff, n, e1, e2, dx, dy = (found[name] for name in SHAPE)
-        (first, _), *others = self.parts
-        columns = [found[f"log_flux.{first}"], log_r_eff, n, e1, e2, dx, dy]
-        for band, _ in others:
-            xx, xy, yx, yy, x_at, y_at = (found[name] for name in _of_band(_MAP, band))
-            size, *shape = moved_ellipse(log_r_eff, e1, e2, (xx, xy, yx, yy))
-            own_n = n
-            if self.is_chromatic:
-                wave = found[f"wave.{band}"]
-                size = size + wave * found["size_slope"]
-                own_n = (n + wave * found["n_slope"]).clamp(*_N_RANGE)
-            x = dx + found.get(f"shift_x.{band}", 0.0)
-            y = dy + found.get(f"shift_y.{band}", 0.0)
-            columns += [found[f"log_flux.{band}"], size, own_n, *shape]
-            columns += [xx * x + xy * y + x_at, yx * x + yy * y + y_at]
-        return torch.stack(columns, dim=-1)
-
-
-def band_layout(bands, *, shifted=True, chromatic=False):
-    """Return the layout of a galaxy in some bands.
-
-    Parameters
-    ----------
-    bands : sequence of str
-        Names of the bands; the parameters are those in the stamp of the first.
-    shifted : bool, optional
-        Whether the galaxy may be off its place in the others.
-    chromatic : bool, optional
-        Whether size and index change with wavelength.
-
-    Returns
-    -------
-    BandLayout
-
-    Examples
-    --------
-    >>> from sersicnet.model.band_scene import band_layout
-    >>> band_layout(("g", "r")).free[-4:]
-    ('log_flux.g', 'log_flux.r', 'shift_x.r', 'shift_y.r')
-    """
-    fluxes = ()
-    parts = ()
-    for band in bands:
-        fluxes += (f"log_flux.{band}",)
-        parts += ((band, "sersic"),)
-    shifts = ()
-    known = ()
-    for band in bands[1:]:
-        if shifted:
-            shifts += _of_band(("shift_x", "shift_y"), band)
-        known += _of_band(_MAP, band)
-    priors = shifts
-    if chromatic:
-        priors += ("size_slope", "n_slope")
-        for band in bands[1:]:
-            known += (f"wave.{band}",)
-    return BandLayout((*SHAPE, *fluxes, *priors), known, priors, parts)
 
 
 class BandScene(Scene):
     """The free parameters and the known numbers of N galaxies in several bands."""
 
     @classmethod
-    def of_bands(cls, bands, matrices, places, shift_err, *, waves=None):
+    def of_bands(cls, bands, matrices, places, shift_err, *, waves=None, base=None):
         """Make the scene of galaxies that all have cutouts in the same bands.
 
         Parameters
@@ -188,29 +44,35 @@ class BandScene(Scene):
         waves : (B,) `~torch.Tensor`, optional
             Decimal logarithms of wavelengths over that of the first band, if size and index change
             with them.
+        base : `~sersicnet.model.Scene`, optional
+            Scene of the galaxies in the first band, by default that of one Sersic profile.
 
         Returns
         -------
         BandScene
         """
+        if base is None:
+            base = Scene.sersic(len(matrices))
         shifted = bool((shift_err > 0).all())
-        layout = band_layout(bands, shifted=shifted, chromatic=waves is not None)
-        known = torch.cat([matrices[:, 1:].flatten(2), places[:, 1:]], dim=2).flatten(1)
+        options = {"shifted": shifted, "chromatic": waves is not None}
+        layout = band_layout(bands, base=base.layout, **options)
+        if waves is None:
+            waves = torch.zeros(len(bands))
+        waves = waves.to(matrices).expand(len(matrices), -1)
+        ways = torch.cat([matrices.flatten(2), places, waves[:, :, None]], dim=2)
+        known = torch.cat([base.known.to(ways), ways[:, 1:].flatten(1)], dim=1)
         errs = shift_err[:, None].repeat(1, layout.n_shifts)
-        if waves is not None:
-            known = torch.cat([known, waves[1:].to(known).expand(len(known), -1)], dim=1)
+        if layout.is_chromatic:
             errs = torch.cat([errs, errs.new_tensor(SLOPE_ERR).expand(len(errs), -1)], dim=1)
         infinite = torch.full_like(errs, torch.inf)
         normals = torch.stack([torch.zeros_like(errs), errs, -infinite, infinite], dim=2)
-        return cls.of(layout, known, normals)
+        return cls.of(layout, known, torch.cat([base.normals.to(normals), normals], dim=1))
 
-    def _maps(self, values):
-        """Return what leads to the other bands: matrices, places and wavelengths, (N, B - 1)."""
-        n_others = len(self.layout.parts) - 1
-        known = self.known.to(values.dtype)
-        maps = known[:, : n_others * len(_MAP)].unflatten(1, (n_others, len(_MAP)))
-        waves = known[:, n_others * len(_MAP) :]
-        return maps[..., :4].unflatten(2, (2, 2)), maps[..., 4:], waves
+    @property
+    def base(self):
+        """The scene of the galaxies in the first band, without priors."""
+        layout = replace(self.layout.base, priors=())
+        return Scene.of(layout, self.known[:, : len(layout.known)])
 
     def above(self, log_flux):
         """Return the same with lower bounds of the logarithms of the fluxes, (N, B)."""
@@ -223,77 +85,125 @@ class BandScene(Scene):
 
         Parameters
         ----------
-        labels : (N, 7 B) `~torch.Tensor`
-            Labels in all bands, of which size, index and shape are those of the first.
+        labels : (N, K B) `~torch.Tensor`
+            Labels of all parts in all bands, of which structure is that of the first.
 
         Returns
         -------
         (N, P) `~torch.Tensor`
         """
-        of_bands = labels.unflatten(-1, (-1, N_LABELS))
-        shape = Scene.sersic(len(labels)).values(of_bands[:, 0])[:, LOG_FLUX + 1 :]
-        columns = [shape, of_bands[..., LOG_FLUX]]
-        if not self.layout.priors:
-            return torch.cat(columns, dim=1)
-        matrices, places, waves = self._maps(labels)
-        if self.layout.n_shifts:
-            away = (of_bands[:, 1:, CENTER] - places)[..., None]
-            shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, CENTER]
-            columns.append(shifts.flatten(1))
-        if self.layout.is_chromatic:
+        layout = self.layout
+        base = self.base
+        n_base = layout.base.n_parameters
+        of_bands = labels.unflatten(-1, (len(layout.bands), -1))
+        found = labels.new_zeros(len(labels), layout.n_parameters)
+        light = [kind_of(name) in LIGHT for name in layout.base.free]
+        for number, (_, columns) in reversed(list(enumerate(layout.views))):
+            own = base.values(of_bands[:, number])
+            for column, value, is_light in zip(columns[:n_base], own.unbind(1), light, strict=True):
+                if is_light or not number:
+                    found[:, column] = value
+        if len(layout.bands) == 1:
+            return found
+        ways = layout.ways(self.known.to(labels))
+        matrices = ways[..., :4].unflatten(2, (2, 2))
+        part = PROFILE_LABELS[layout.base.profiles[0]]
+        center = [part.index("dx"), part.index("dy")]
+        if layout.n_shifts:
+            away = (of_bands[:, 1:, center] - ways[..., 4:6])[..., None]
+            shifts = torch.linalg.solve(matrices, away)[..., 0] - of_bands[:, :1, center]
+            found[:, layout.columns("shift_x")] = shifts[..., 0]
+            found[:, layout.columns("shift_y")] = shifts[..., 1]
+        if layout.is_chromatic:
+            waves = ways[..., -1]
             far = int(waves[0].abs().argmax())
-            other = of_bands[:, far + 1]
+            other = dict(zip(part, of_bands[:, far + 1].unbind(1), strict=True))
+            first = dict(zip(part, of_bands[:, 0].unbind(1), strict=True))
             back = torch.linalg.inv(matrices[:, far]).flatten(1).unbind(1)
-            size, *_ = moved_ellipse(*other[:, _ELLIPSE].unbind(1), back)
-            wave = waves[:, far]
-            columns.append(((size - labels[:, LOG_R_EFF]) / wave)[:, None])
-            columns.append(((other[:, SERSIC_N] - labels[:, SERSIC_N]) / wave)[:, None])
-        return torch.cat(columns, dim=1)
+            size, *_ = moved_ellipse(*(other[name] for name in ELLIPSE), back)
+            found[:, -2] = (size - first["log_r_eff"]) / waves[:, far]
+            found[:, -1] = (other["n"] - first["n"]) / waves[:, far]
+        return found
 
     def quantity_slopes(self, values):
-        """Return derivatives of shifts and slopes by the parameters, (N, R, P) for (N, P)."""
-        n_shifts = len(self.layout.priors)
-        slopes = values.new_zeros(n_shifts, values.shape[1])
-        slopes[:, values.shape[1] - n_shifts :] = torch.eye(n_shifts).to(slopes)
+        """Return derivatives of quantities with priors by the parameters, (N, R, P) for (N, P)."""
+        layout = self.layout
+        if layout.base.priors:
+            return super().quantity_slopes(values)
+        columns = layout.columns("shift_x", "shift_y", *SLOPES)
+        slopes = values.new_zeros(len(columns), values.shape[1])
+        slopes[range(len(columns)), columns] = 1
         return slopes.expand(len(values), -1, -1)
 
     def slopes(self, values):
-        """Return derivatives of the labels by the parameters, (N, 7 B, P) for (N, P).
+        """Return derivatives of the labels by the parameters, (N, K B, P) for (N, P).
 
         Put together from those of the structure in the first band, and of what leads to the others.
         """
-        n_bands = len(self.layout.parts)
-        n_shape = len(SHAPE)
-        plain = torch.cat([torch.zeros_like(values[:, :1]), values[:, :n_shape]], dim=1)
-        scene = Scene.sersic(len(values))
-        structure = scene.slopes(plain)[:, 1:, 1:]
-        slopes = values.new_zeros(len(values), n_bands, N_LABELS, values.shape[1])
-        slopes[:, 0, 1:, :n_shape] = structure
-        numbers = torch.arange(n_bands)
-        slopes[:, numbers, LOG_FLUX, n_shape + numbers] = 1
+        layout = self.layout
+        n_base = layout.base.n_parameters
+        n_bands = len(layout.bands)
+        own = torch.stack([values[:, columns[:n_base]] for _, columns in layout.views], dim=1)
+        scene = self.base
+        scene = scene[torch.arange(len(values)).repeat_interleave(n_bands)]
+        structure = scene.slopes(own.flatten(0, 1)).unflatten(0, (-1, n_bands))
+        labels = scene.labels(own.flatten(0, 1)).unflatten(0, (-1, n_bands))
+        slopes = values.new_zeros(*labels.shape, values.shape[1])
+        slopes[:, 0][..., layout.views[0][1][:n_base]] = structure[:, 0]
         if n_bands == 1:
             return slopes[:, 0]
-        matrices, _, waves = self._maps(values)
-        elements = matrices.flatten(2)
-        moved = values.new_zeros(*matrices.shape[:2], N_LABELS, n_shape)
-        ellipse = scene.labels(plain)[:, None, _ELLIPSE]
-        columns = [place - 1 for place in _ELLIPSE]
-        for place, slope in zip(_ELLIPSE, _ellipse_slopes(ellipse, elements), strict=True):
-            moved[:, :, place, columns] = slope
-        inside = torch.ones_like(elements[..., 0])
-        if self.layout.is_chromatic:
-            own_n = scene.labels(plain)[:, SERSIC_N, None] + waves * values[:, -1:]
-            inside = ((own_n > _N_RANGE[0]) & (own_n < _N_RANGE[1])).to(values)
-            slopes[:, 1:, LOG_R_EFF, -2] = waves
-            slopes[:, 1:, SERSIC_N, -1] = waves * inside
-        moved[:, :, SERSIC_N, SERSIC_N - 1] = inside
-        moved[:, :, CENTER, CENTER.start - 1 :] = matrices
-        slopes[:, 1:, :, :n_shape] = moved @ structure[:, None]
-        if self.layout.n_shifts:
-            for number in range(1, n_bands):
-                start = n_shape + n_bands + 2 * (number - 1)
-                slopes[:, number, CENTER, start : start + 2] = matrices[:, number - 1]
+        ways = layout.ways(self.known.to(values))
+        moved = self._moved(values, labels[:, 1:], ways) @ structure[:, 1:]
+        for number, (view, columns) in enumerate(layout.views[1:], 1):
+            into = slopes[:, number]
+            into[..., columns[:n_base]] = moved[:, number - 1]
+            self._add_shifts(into, view, columns, ways[:, number - 1])
+        if layout.is_chromatic:
+            waves = ways[..., -1]
+            place = dict(zip(PROFILE_LABELS["sersic"], range(labels.shape[2]), strict=True))
+            slopes[:, 1:, place["log_r_eff"], -2] = waves
+            slopes[:, 1:, place["n"], -1] = waves * self._is_inside(values, labels[:, 1:], ways)
         return slopes.flatten(1, 2)
+
+    def _is_inside(self, values, labels, ways):
+        """Return 1 where the index of a chromatic galaxy is not at a limit, (N, B - 1), else 0."""
+        own_n = labels[..., LABELS.index("n")] + ways[..., -1] * values[:, -1:]
+        return ((own_n > N_RANGE[0]) & (own_n < N_RANGE[1])).to(values)
+
+    def _moved(self, values, labels, ways):
+        """Return derivatives of labels in other bands by those in the first, (N, B - 1, K, K)."""
+        moved = torch.zeros(*labels.shape, labels.shape[-1]).to(values)
+        profiles = self.layout.base.profiles
+        matrices = ways[..., :4].unflatten(2, (2, 2))
+        for place, profile in zip(part_slices(profiles), profiles, strict=True):
+            names = PROFILE_LABELS[profile]
+            at = {name: place.start + number for number, name in enumerate(names)}
+            moved[..., at["log_flux"], at["log_flux"]] = 1
+            center = slice(at["dx"], at["dy"] + 1)
+            moved[..., center, center] = matrices
+            if "n" not in at:
+                continue
+            moved[..., at["n"], at["n"]] = 1
+            if self.layout.is_chromatic:
+                moved[..., at["n"], at["n"]] = self._is_inside(values, labels, ways)
+            ellipse = [at[name] for name in ELLIPSE]
+            for row, slope in zip(
+                ellipse, _ellipse_slopes(labels[..., ellipse], ways[..., :4]), strict=True
+            ):
+                moved[..., row, ellipse] = slope
+        return moved
+
+    def _add_shifts(self, slopes, view, columns, ways):
+        """Add derivatives by the shifts to those of the labels of a band, (N, K, P)."""
+        if "shift_x" not in view.free:
+            return
+        matrices = ways[:, :4].unflatten(1, (2, 2))
+        shifts = [columns[view.free.index(name)] for name in ("shift_x", "shift_y")]
+        profiles = self.layout.base.profiles
+        for place, profile in zip(part_slices(profiles), profiles, strict=True):
+            start = place.start + PROFILE_LABELS[profile].index("dx")
+            for axis, column in enumerate(shifts):
+                slopes[:, start : start + 2, column] = matrices[:, :, axis]
 
 
 @torch.enable_grad()

@@ -7,7 +7,7 @@ from astropy.wcs import WCS
 
 from helpers.rendered import star
 from sersicnet.model import psf_transform, sersic_images
-from sersicnet.model.band_scene import moved_ellipse
+from sersicnet.model.band_layout import moved_ellipse
 
 RA, DEC = 150.0, 2.0
 ZEROPOINT = 25.0

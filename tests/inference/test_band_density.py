@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.inference.band_density import BandDensity, of_first_band
+from sersicnet.inference.band_density import BandDensity, light_columns, of_first_band
+from sersicnet.model.band_layout import names_of_bands
+from sersicnet.model.layout import SERSIC
+from sersicnet.model.scene import Scene
 
+NAMES = names_of_bands(SERSIC, ("g", "r"), shifted="gr")
 G, R = 6, 7
 
 
@@ -21,10 +25,12 @@ def density():
     covariance[:, 10, 10] = 0.3**2
     return BandDensity(
         bands=("g", "r"),
+        names=NAMES,
         first=np.array([0, 1]),
         mean=mean,
         covariance=covariance,
         held=np.zeros((2, 12), dtype=bool),
+        base=Scene.sersic(2),
         zeropoint=np.full((2, 2), 25.0),
         log_light=np.zeros(2),
         offset=np.zeros((2, 2)),
@@ -40,9 +46,11 @@ def test_errors_of_colors_have_the_covariance(density):
 
 
 def test_shifts_are_from_the_reference_band(density):
-    shift, error = density.shift("x_shift", "r")
+    shift, error = density.shift("x", "r")
     assert_allclose(shift, [0, np.nan])
     assert_allclose(error, [0.03, np.nan])
+    with pytest.raises(KeyError, match="there is no share in r"):
+        density.place("share", "r")
 
 
 def test_draws_do_not_depend_on_the_other_galaxies(density):
@@ -54,5 +62,13 @@ def test_draws_do_not_depend_on_the_other_galaxies(density):
 
 def test_what_refers_to_the_reference_is_nan_without_it():
     first = np.array([0, 2])
-    assert_array_equal(of_first_band("mag", np.ones(2), first), [1, np.nan])
-    assert_array_equal(of_first_band("n", np.ones(2), first), [1, 1])
+    for name in ("mag", "mag_bulge", "theta_disk", "bulge_to_total"):
+        assert_array_equal(of_first_band(name, np.ones(2), first), [1, np.nan])
+    for name in ("n", "r_eff_bulge"):
+        assert_array_equal(of_first_band(name, np.ones(2), first), [1, 1])
+
+
+def test_parts_have_columns_of_their_light():
+    parts = (("point", "point"), ("disk", "sersic"))
+    assert light_columns(parts) == ["mag_point", "mag_disk", "point_to_total"]
+    assert light_columns(parts[:1]) == light_columns(None) == []

@@ -6,25 +6,26 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.inference.band_fits import _in_band, _Joint, _least_fluxes
+from sersicnet.inference.band_fits import _Joint, _least_fluxes
 from sersicnet.model.band_scene import BandScene
 from sersicnet.model.labels import N_LABELS
+from sersicnet.model.layout import SERSIC
 from sersicnet.model.prior import log_snr
 
 N_PARAMETERS = 6 + 2 + 2
 
 
 def scene_of_two():
-    matrices = torch.stack([torch.eye(2), torch.tensor([[0.0, -0.5], [0.5, 0.0]])])[None].double()
-    places = torch.tensor([[[0.0, 0.0], [1.0, 2.0]]]).double()
-    return BandScene.of_bands("gr", matrices, places, torch.tensor([0.2]).double())
+    matrices = torch.eye(2).double().expand(1, 2, 2, 2)
+    places = torch.zeros(1, 2, 2).double()
+    return BandScene.of_bands(["g", "i"], matrices, places, torch.ones(1).double())
 
 
 def fit_of_two():
     root = np.random.default_rng(1).normal(scale=0.05, size=(1, N_PARAMETERS, N_PARAMETERS))
     fit = {"mean": np.full((1, N_PARAMETERS), 0.1), "covariance": root @ np.swapaxes(root, 1, 2)}
     fit |= {"held": np.zeros((1, N_PARAMETERS), dtype=bool), "converged": np.array([True])}
-    fit["held"][0, 7] = True  # the flux in r
+    fit["held"][0, 7] = True  # the flux in i
     for name in ("sky", "sky_err", "free_sky", "free_sky_err", "central_sky", "central_sky_err"):
         fit[name] = np.array([[1.0, 2.0]])
     fit["closer"] = np.array([[True, False]])
@@ -35,40 +36,32 @@ def fit_of_two():
     return SimpleNamespace(**fit)
 
 
+def joint_of(fit):
+    """Fits of two galaxies, the second in two of three bands."""
+    asked = SimpleNamespace(names=["g", "r", "i"], log_wavelength=None)
+    joint = _Joint(asked, dict.fromkeys("gri"), np.zeros(2, dtype=int), SERSIC)
+    joint.add(np.array([1]), ["g", "i"], scene_of_two(), fit)
+    return joint
+
+
 def test_one_band_has_its_share_of_the_joint_covariance():
-    scene, fit = scene_of_two(), fit_of_two()
-    values = torch.from_numpy(fit.mean)
-    labels = scene.labels(values)[:, N_LABELS:]
-    slopes = scene.slopes(values)[:, N_LABELS:]
-    image = {name: getattr(fit, name)[:, 1] for name in ("sky_slope", "sky_shift")}
-    found = _in_band(labels, slopes, fit.covariance, image)
-    # along x in r is along minus y in g, in pixels twice as large; logits of 6 pixels
-    dy = np.zeros(N_PARAMETERS)
-    free = scene.layout.free
-    dy[free.index("dy")] = float(scene.slopes(values)[0, 6, free.index("dy")])
-    dy[free.index("shift_y.r")] = 1.0
-    expected = 0.25 * dy @ fit.covariance[0] @ dy / 1.5**2
-    assert_allclose(found["covariance"][0, 5, 5], expected, rtol=1e-6)
-    assert_allclose(found["mean"][0, 5:], 0, atol=1e-9)
-    assert_allclose(found["mean"][0, 2], fit.mean[0, 1])
-    assert found["sky_slope"].shape == found["sky_shift"].shape == (1, N_LABELS)
+    fit = fit_of_two()
+    fields = joint_of(fit).fields["i"]
+    own = [7, 0, 1, 2, 3, 4, 5, 8, 9]  # its flux, the structure and its shift
+    assert_allclose(fields["covariance"][1], fit.covariance[0][np.ix_(own, own)])
+    assert_allclose(fields["sky_slope"][1], fit.sky_slope[0, 1, own])
+    assert_array_equal(fields["held"][1], [True] + 8 * [False])
+    assert fields["sky"][1] == 2.0
 
 
 def test_parameters_of_missing_bands_are_nan():
-    joint = _Joint(2, 3)
-    joint.add(np.array([1]), np.array([0, 2]), scene_of_two_named(), fit_of_two())
+    joint = joint_of(fit_of_two())
     assert np.isnan(joint.mean[0]).all()
-    assert_array_equal(np.flatnonzero(np.isnan(joint.mean[1])), [7, 11, 12, 15, 16])
-    assert joint.fields[2]["held"][1, 0]
-    assert not joint.fields[0]["held"][1, 0]
-    assert joint.fields[2]["sky"][1] == 2.0
-    assert not joint.fields[1]["converged"][1]
-
-
-def scene_of_two_named():
-    """The same, with the numbers of bands as their names."""
-    matrices = torch.eye(2).double().expand(1, 2, 2, 2)
-    return BandScene.of_bands("02", matrices, torch.zeros(1, 2, 2).double(), torch.ones(1).double())
+    missing = [joint.names[column] for column in np.flatnonzero(np.isnan(joint.mean[1]))]
+    assert missing == ["log_flux.r", "shift_x.r", "shift_y.r"]
+    assert not joint.fields["g"]["held"][1, 0]
+    assert not joint.fields["r"]["converged"][1]
+    assert np.isfinite(joint.fields["g"]["mean"][1]).all()
 
 
 def test_least_fluxes_have_a_signal_to_noise_of_one():

@@ -259,8 +259,7 @@ def test_a_fit_that_runs_to_a_neighbor_is_not_taken(net):
     ("options", "words"),
     [
         ({"refine": "importance"}, "refine='importance'.*fitted with 'lm' only"),
-        ({"model": "sersic+exp"}, "model=.*one free Sersic profile only"),
-        ({"model": "auto"}, "model=.*one free Sersic profile only"),
+        ({"model": "auto"}, "model=Model.auto.*several bands are fitted with one model"),
         ({"neighbors": "fit"}, "neighbors='fit'.*need neighbors='mask'"),
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
         ({"psf": {"g": star(), "r": star()}}, "psf has no band 'i': a dict needs the value of"),

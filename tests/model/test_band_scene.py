@@ -3,28 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
 
-from sersicnet.model.band_scene import BandScene, moved_ellipse
-from sersicnet.model.labels import angle, axis_ratio, length
+from sersicnet import Model
+from sersicnet.inference.composites import Composite
+from sersicnet.model.band_scene import BandScene
 from sersicnet.model.scene import Scene
-
-
-def test_ellipses_move_as_their_points_do():
-    matrix = np.array([[0.7, -0.4], [0.3, 1.1]])
-    e1, e2 = 0.2, -0.15
-    moved = moved_ellipse(
-        *torch.tensor([[0.6], [e1], [e2]]).double(), torch.from_numpy(matrix.ravel())
-    )
-    size, new_e1, new_e2 = (float(number) for number in moved)
-    turns = np.linspace(0, np.pi, 2001)
-    theta = angle(e1, e2)
-    q = axis_ratio(length(e1, e2))
-    along = np.stack([np.cos(turns), q * np.sin(turns)]) * 10**0.6
-    rotation = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
-    radius = np.hypot(*(matrix @ rotation @ along))
-    assert_allclose(10**size, radius.max(), rtol=1e-5)
-    assert_allclose(axis_ratio(length(new_e1, new_e2)), radius.min() / radius.max(), rtol=1e-5)
+from sersicnet.preprocessing.frame import StampFrame
 
 
 def test_values_are_the_inverse_of_labels():
@@ -89,6 +73,42 @@ def test_slopes_of_a_chromatic_galaxy_are_the_derivatives(steep):
     assert torch.allclose(scene.slopes(values), Scene.slopes(scene, values))
     expected = Scene.quantity_slopes(scene, values)
     assert torch.equal(scene.quantity_slopes(values), expected)
+
+
+def scene_of_parts(model):
+    """Two parts in three bands, what is known of them the same for all galaxies."""
+    generator = np.random.default_rng(7)
+    composite = Composite.of(Model(model), np.arange(4))
+    labels = np.tile([2.0, 0.6, 2.0, 0.2, 0.1, 0.3, -0.2], (4, 1))
+    one = np.ones(4)
+    frame = StampFrame(one, 25 * one, 0.1 * one, one, 31.5 * one, 31.5 * one)
+    base, usable = composite.scene(labels, frame, np.zeros(4), np.zeros((4, 2)))
+    assert usable.all()
+    matrices = torch.from_numpy(np.eye(2) + 0.3 * generator.normal(size=(4, 3, 2, 2)))
+    places = torch.from_numpy(generator.normal(size=(4, 3, 2)))
+    scene = BandScene.of_bands("gri", matrices, places, torch.full((4,), 0.3).double(), base=base)
+    return scene, torch.from_numpy(0.3 * generator.normal(size=(4, scene.layout.n_parameters)))
+
+
+@pytest.mark.parametrize("model", ["sersic+exp", "point+exp", "point+sersic", "point"])
+def test_parts_have_their_light_in_each_band(model):
+    scene, values = scene_of_parts(model)
+    assert torch.allclose(scene.values(scene.labels(values)), values, atol=1e-6)
+    assert torch.allclose(scene.slopes(values), Scene.slopes(scene, values), atol=1e-9)
+    n_parts = len(scene.layout.base.parts)
+    assert len(scene.layout.columns("log_flux")) == 3
+    assert len(scene.layout.parts) == 3 * n_parts
+    assert len(scene.layout.columns("share")) == 3 * (n_parts - 1)
+
+
+def test_a_view_has_the_labels_of_its_band():
+    scene, values = scene_of_parts("sersic+exp")
+    labels = scene.labels(values).unflatten(1, (3, -1))
+    for number in (1, 2):
+        view, columns = scene.layout.views[number]
+        known = torch.cat([scene.base.known, scene.layout.ways(scene.known)[:, number - 1]], dim=1)
+        found = Scene.of(view, known).labels(values[:, columns])
+        assert torch.allclose(found, labels[:, number])
 
 
 def test_slopes_of_a_round_galaxy_are_finite():
