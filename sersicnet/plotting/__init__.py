@@ -19,8 +19,8 @@ posteriors
     `plot_corner`, `plot_coverage`, `plot_sbc`, `plot_tarp`: posteriors and their calibration.
 populations
     `plot_population`: distributions of galaxies.
-axes, style
-    Where is drawn; colors and names.
+axes, colors, pixels, style
+    Where and what is drawn; three bands as colors; colors and names.
 """
 
 from sersicnet._lazy import lazy_names

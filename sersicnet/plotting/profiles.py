@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from sersicnet.plotting.axes import canvas
-from sersicnet.plotting.images import noise_of, pixels_of, residual
+from sersicnet.plotting.pixels import noise_of, pixels_of, residual
 from sersicnet.plotting.style import LINE_COLOR, PART_COLORS
 from sersicnet.preprocessing.annuli import Annuli
 from sersicnet.preprocessing.images import as_image

@@ -16,6 +16,7 @@ from sersicnet.io.memory import enough_memory
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, table_values, to_floats
 from sersicnet.preprocessing.inputs import psf_options_of
 from sersicnet.preprocessing.photons import NONE, PHOTONS
+from sersicnet.report.colors import color_pictures
 from sersicnet.report.data import (
     ReportData,
     page_columns,
@@ -66,9 +67,11 @@ def write_report(
     truth : `~astropy.table.Table` or dict, optional
         True values, one row per galaxy in the same order, or with the same ``id``. By default
         those in columns ``true_<p>`` of the catalog, if it has any.
-    cutouts : sequence of `~astropy.nddata.NDData` or None, or 3-D NDData or array, optional
+    cutouts : sequence of `~astropy.nddata.NDData` or None, 3-D NDData or array, or dict, optional
         Cutouts in which the galaxies were measured, in the same order, for pictures of image,
-        model and residual; None where there is no cutout.
+        model and residual; None where there is no cutout. Of results of several bands, a dict of
+        lists: pictures are of the reference band, and in color where three bands have the same
+        pixels.
     psf, psf_oversampling, normalize_psf, recenter_psf, pixel_scale, zeropoint
         PSFs and units of the cutouts, as in `~sersicnet.SersicNet.predict`. The options of the PSFs
         are by default those in the ``meta`` of the catalog; of results, the PSFs as well.
@@ -95,7 +98,8 @@ def write_report(
         ``truth`` and one of ``cutouts`` per galaxy, some ids of ``truth`` are those of other
         galaxies, or a cutout is not the one that was measured.
     TypeError, `~astropy.units.UnitConversionError`
-        If a column has a wrong unit, or the cutouts are not images.
+        If a column has a wrong unit, the cutouts are not images, or there are those of bands
+        without results of bands.
     FileNotFoundError
         If the folder of ``path`` does not exist.
     ImportError
@@ -122,6 +126,13 @@ def write_report(
     """
     path = Path(path)
     check_folder(path)
+    colors = None
+    measured = results
+    if isinstance(cutouts, dict):
+        _check_bands(results, cutouts)
+        colors = color_pictures(results, cutouts)
+        measured = results.band()
+        cutouts = cutouts[results.meta["REFBAND"]]
     table, truth = _tables(as_table(results, "results"), truth)
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
     pictures = [""] * len(table)
@@ -141,9 +152,11 @@ def write_report(
             psf_options=options,
             units=_units(table.meta, pixel_scale, zeropoint),
             sky=sky,
-            inputs=getattr(results, "inputs", None),
+            inputs=getattr(measured, "inputs", None),
             meta=table.meta,
         )
+        if colors is not None:
+            pictures = [" ".join(urls).strip() for urls in zip(pictures, colors, strict=True)]
     with enough_memory(str(path), "fewer galaxies need less"):
         galaxies = _last_if_not_measured(_collect(results, table, truth, parameters, pictures))
         if image is not None:
@@ -153,6 +166,23 @@ def write_report(
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _check_bands(results, cutouts):
+    """Raise an error unless cutouts are lists of the galaxies in the bands of results."""
+    if not hasattr(results, "bands"):
+        msg = "cutouts is a dict of bands: results must then be those of bands"
+        raise TypeError(msg)
+    reference = results.meta["REFBAND"]
+    if reference not in cutouts:
+        msg = (
+            f"cutouts has {', '.join(cutouts)}: those of the reference band {reference} are needed"
+        )
+        raise ValueError(msg)
+    for band, each in cutouts.items():
+        if not isinstance(each, list | tuple) or len(each) != len(results):
+            msg = f"cutouts[{band!r}] must be a list of {len(results)} cutouts, or None in it"
+            raise ValueError(msg)
 
 
 def _units(meta, pixel_scale, zeropoint):
@@ -199,9 +229,10 @@ def _shown(table, parameters, corners):
 
 def _fitted_sky(table):
     """Return the fitted sky of each galaxy, in the unit of its image; 0 where there is none."""
-    if "sky" not in table.colnames:
+    name = "sky" if "sky" in table.colnames else f"sky_{table.meta.get('REFBAND')}"
+    if name not in table.colnames:
         return np.zeros(len(table))
-    return np.nan_to_num(to_floats(table["sky"], table["sky"].unit))
+    return np.nan_to_num(to_floats(table[name], table[name].unit))
 
 
 def _check_truth(truth, table):

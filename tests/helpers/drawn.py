@@ -14,6 +14,12 @@ def make_cutout(*, shape=(12, 15), seed=0, **kwargs):
     return CCDData(galaxy + rng.normal(size=shape), **arguments)
 
 
+def flat(value, *, noise=1.0, shape=(4, 5), **known):
+    """A cutout of one value, in units of its noise."""
+    uncertainty = StdDevUncertainty(np.full(shape, noise))
+    return CCDData(np.full(shape, value * noise), unit="adu", uncertainty=uncertainty, **known)
+
+
 def make_tables(*, size=50):
     rng = np.random.default_rng(3)
     truth = {"mag": rng.uniform(18, 24, size), "r_eff": rng.uniform(0.1, 1, size)}

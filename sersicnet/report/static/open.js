@@ -27,10 +27,10 @@ function line(name) {
   return `<tr><th>${name}</th><td>${digits(value, error)} ${spread} ${units[name]}</td>${truth}</tr>`
 }
 
-const [url, profile] = document.getElementById("pictures").textContent.split("\n")[row].split(" ")
+const [url, ...more_urls] = document.getElementById("pictures").textContent.split("\n")[row].split(" ")
 const strip = url ? `<img src="${url}"><div class="names"><span>image</span><span>model</span>` +
   `<span>residual (&plusmn;${limit} &sigma;)</span></div>` +
-  (profile ? `<img src="${profile}">` : "") : `<p class="none">${no_picture}</p>`
+  more_urls.map((each) => `<img src="${each}">`).join("") : `<p class="none">${no_picture}</p>`
 const flags = data.flags[row].split(" ").filter((name) => name)
   .map((name) => `<li><b>${name}</b> ${meanings[name]}</li>`).join("")
 const more = others.filter((name) => typeof data[name][row] == "string" || isFinite(data[name][row]))
