@@ -16,6 +16,8 @@ _SLOW = 0.02, 10
 _SLOW_GROUP = 0.1, 5
 # Damping up to which steps are long: where all of a round were too long, shorter ones are tried.
 _LONG_STEPS = 1.0
+# The same of groups whose cost would still fall: after that, they have not converged.
+_SHORT_STEPS = 1e4
 
 
 def tolerance(cost, layout):
@@ -38,8 +40,11 @@ def tolerance(cost, layout):
     return (share * cost).clamp(min=least)
 
 
-def end_slow(number, before, cost, damping, done, good, layout):
+def end_slow(number, before, cost, left, damping, done, good, layout):
     """End fits whose cost has hardly fallen in a round.
+
+    A group of which all steps of a round were rejected, short ones as well, has not converged if a
+    quadratic cost would still fall.
 
     Parameters
     ----------
@@ -47,6 +52,8 @@ def end_slow(number, before, cost, damping, done, good, layout):
         Number of the step.
     before, cost : (N,) `~torch.Tensor`
         Costs at the begin of the round, and now.
+    left : (N,) `~torch.Tensor`
+        Decrease of the cost that a quadratic one would still have had at the last step.
     damping : (N,) `~torch.Tensor`
         Damping of the next steps.
     done, good : (N,) bool `~torch.Tensor`
@@ -63,7 +70,12 @@ def end_slow(number, before, cost, damping, done, good, layout):
     if number % n_steps:
         return before
     slow = ~done & (before - cost < little)  # those that ended before are judged already
-    slow &= (cost < before) | (damping > _LONG_STEPS)
+    rejected = cost >= before
+    slow &= ~rejected | (damping > _LONG_STEPS)
+    if layout.is_group:
+        failed = rejected & (left >= STALLED)
+        done |= slow & failed & (damping > _SHORT_STEPS)
+        slow &= ~failed
     done |= slow
     good |= slow
     return cost.clone()

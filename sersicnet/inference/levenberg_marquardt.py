@@ -232,7 +232,9 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
         elif n_parts > 1 or scene.layout.is_group:
-            before = end_slow(number, before, state["cost"], damping, done, good, scene.layout)
+            before = end_slow(
+                number, before, state["cost"], left, damping, done, good, scene.layout
+            )
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break

@@ -8,6 +8,7 @@ from sersicnet.model.layout import SERSIC
 
 GROUP = members_layout(("sersic", "sersic"))
 LARGE = torch.tensor(10.0)
+LITTLE = torch.tensor(0.01)
 
 
 def test_groups_of_a_large_cost_end_where_float32_sees_nothing():
@@ -22,9 +23,9 @@ def test_a_round_ends_what_has_become_no_better():
     done, good = torch.zeros(2, 2, dtype=torch.bool)
     before = torch.tensor([10.0, 10.0])
     cost = torch.tensor([9.0, 9.99])
-    assert end_slow(4, before, cost, LARGE, done, good, GROUP) is before
+    assert end_slow(4, before, cost, LITTLE, LARGE, done, good, GROUP) is before
     assert not done.any()
-    assert end_slow(5, before, cost, LARGE, done, good, GROUP).tolist() == cost.tolist()
+    assert end_slow(5, before, cost, LITTLE, LARGE, done, good, GROUP).tolist() == cost.tolist()
     assert done.tolist() == good.tolist() == [False, True]
 
 
@@ -33,7 +34,7 @@ def test_a_fit_that_has_ended_without_an_optimum_stays_without_one():
     done = torch.tensor([True, True, False])
     good = torch.tensor([False, True, False])
     cost = torch.full((3,), 10.0)
-    end_slow(10, cost, cost, LARGE, done, good, GROUP)
+    end_slow(10, cost, cost, LITTLE, LARGE, done, good, GROUP)
     assert done.all()
     assert good.tolist() == [False, True, True]
 
@@ -43,5 +44,18 @@ def test_a_fit_whose_steps_were_all_too_long_goes_on():
     done, good = torch.zeros(2, 3, dtype=torch.bool)
     before = torch.full((3,), 10.0)
     cost = torch.tensor([10.0, 10.0, 9.99])
-    end_slow(5, before, cost, torch.tensor([0.008, 60.0, 0.008]), done, good, GROUP)
+    damping = torch.tensor([0.008, 60.0, 0.008])
+    end_slow(5, before, cost, LITTLE, damping, done, good, GROUP)
     assert done.tolist() == good.tolist() == [False, True, True]
+
+
+def test_a_group_whose_steps_were_all_rejected_has_not_converged():
+    """If a quadratic cost would still fall; shorter steps are tried before."""
+    before = torch.full((4,), 10.0)
+    cost = torch.tensor([10.0, 10.0, 10.0, 9.99])
+    left = torch.tensor([21.0, 21.0, 0.01, 21.0])
+    damping = torch.tensor([1e5, 60.0, 60.0, 60.0])
+    done, good = torch.zeros(2, 4, dtype=torch.bool)
+    end_slow(5, before, cost, left, damping, done, good, GROUP)
+    assert done.tolist() == [True, False, True, True]
+    assert good.tolist() == [False, False, True, True]
