@@ -19,6 +19,8 @@ _DOF = 8.0
 # Least effective number of draws, with tempered weights, that a proposal is fitted to: enough for
 # the 35 moments of seven parameters, and few enough to be there after the first round.
 _ENOUGH = 24
+# The same for each parameter, where these are more.
+_ENOUGH_EACH = 3
 _TEMPERS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 # Draws of each proposal in the first round; of a single mixture, as many as in a later one.
 _FIRST = 128
@@ -370,9 +372,10 @@ class _Draws:
 
 def _fitted(samples):
     """Return a Student distribution fitted to weighted draws, None where that is impossible."""
+    enough = max(_ENOUGH, _ENOUGH_EACH * samples.values.shape[1])
     for power in _TEMPERS:
         weights = torch.softmax(power * samples.log_weights, dim=0)
-        if 1 / weights.square().sum() >= _ENOUGH:
+        if 1 / weights.square().sum() >= enough:
             break
     mean = weights @ samples.values
     apart = samples.values - mean

@@ -54,6 +54,8 @@ class MemberFits:
         Columns of the table.
     added : (N,) `~numpy.ndarray`
         What the others would add to the flux if it were fitted without them, over the flux.
+    drawn : list of `~sersicnet.inference.group_sampling.MemberDraws` or None
+        Draws of members that were sampled.
     """
 
     def __init__(self, batch):
@@ -70,6 +72,7 @@ class MemberFits:
         self.is_point = np.zeros(n, dtype=bool)
         self.excess = np.zeros((n, 3, 3))
         self.joint = [None] * n
+        self.drawn = [None] * n
         stamps = batch.stamps.with_flags(batch.psfs.flags())
         self.frame = replace(stamps.frame, noise_level=stamps.frame.noise_level.copy())
         self.data = stamps.data.copy()

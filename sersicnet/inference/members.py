@@ -1,21 +1,26 @@
 """Groups of sources of a survey image: one fit for all members of each."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from sersicnet.flags import Flags
+from sersicnet.inference.group_sampling import GroupSampler
 from sersicnet.inference.joined import BLEND_FRACTION, MOVED
 from sersicnet.inference.levenberg_marquardt import fit_stamps
+from sersicnet.inference.member_draws import with_draws
 from sersicnet.inference.member_fits import MemberFits
 from sersicnet.inference.neighborhoods import other_batch
+from sersicnet.inference.refine import ImportanceSampling
 from sersicnet.inference.refined import fit_quantiles
 from sersicnet.model.groups import UNRESOLVED, members_layout
 from sersicnet.model.insets import own_labels
-from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
+from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
+from sersicnet.model.stamp_groups import likelihoods
 from sersicnet.preprocessing.surroundings import Group
 
 __all__ = ["are_members", "fit_members"]
@@ -28,20 +33,21 @@ _EMPTY = (-9.0, 0.0, 1.0, 0.1, 0.0, 0.0, 0.0)
 _SHAPE = slice(LOG_R_EFF, CENTER.start)
 
 
-def are_members(batch):
-    """Return whether the cutouts of a batch show sources of groups.
+def are_members(cutouts):
+    """Return whether cutouts show sources of groups.
 
     Parameters
     ----------
-    batch : `~sersicnet.preprocessing.batches.Batch`
-        The batch.
+    cutouts : list or object
+        Cutouts as `~sersicnet.SersicNet.predict` takes them.
 
     Returns
     -------
     bool
     """
-    cutouts = batch.cutouts
-    return isinstance(cutouts, list) and getattr(cutouts[0], "member", None) is not None
+    if not isinstance(cutouts, list) or not cutouts:
+        return False
+    return getattr(cutouts[0], "member", None) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +114,8 @@ def _scenes_of(batch):
     return scenes
 
 
-def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
-    """Fit the groups of a batch, each once.
+def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
+    """Fit the groups of a batch, each once, and sample them if that is asked for.
 
     Parameters
     ----------
@@ -119,28 +125,33 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
         What fits assume about the pixels.
     evaluate : callable
         As in `~sersicnet.inference.neighborhoods.Neighborhoods.measured_neighbors`.
-    prior, device
-        As in `~sersicnet.inference.fit_stamps`.
+    refinement : LevenbergMarquardt or ImportanceSampling
+        The refinement.
     seed : int
         Seed of random draws.
+    device
+        As in `~sersicnet.inference.fit_stamps`.
 
     Returns
     -------
     stamps : `~sersicnet.preprocessing.Stamps`
         Stamps of the members without the light of others.
     refined : tuple
-        Posteriors, quantiles, columns and flags, as of
-        `~sersicnet.inference.LevenbergMarquardt`. Members of groups whose fit has not converged
-        have NaN and the flag ``GROUP_NOT_CONVERGED``.
+        Posteriors, quantiles, columns and flags, as of the refinement. Members of groups whose fit
+        has not converged have NaN and the flag ``GROUP_NOT_CONVERGED``.
     pixels : `~sersicnet.inference.assumptions.PixelModel`
         What is known of their pixels, without filters.
     """
     found = MemberFits(batch)
+    samples = isinstance(refinement, ImportanceSampling)
+    prior = samples or refinement.prior
+    draw = partial(_draw_groups, found, refinement, seed) if samples else None
     alike = {}
     for scene in _scenes_of(batch):
         alike.setdefault(scene.side, []).append(scene)
     for side, scenes in alike.items():
-        _fit_alike(found, scenes, side, assumptions=assumptions, prior=prior, device=device)
+        options = {"assumptions": assumptions, "prior": prior, "device": device}
+        _fit_alike(found, scenes, side, draw=draw, **options)
     found.fit_points(assumptions, prior, device)
     posterior, fits = found.posterior(evaluate, prior, seed)
     fit = fits.fit
@@ -155,10 +166,13 @@ def fit_members(batch, *, assumptions, evaluate, prior, seed, device):
         blended = np.log10(1 + found.added) > MOVED * width
         blended |= found.blend_fraction >= BLEND_FRACTION
     flags |= np.where(blended, int(Flags.BLENDED), 0) | fits.sky_flags(found.pixels)
-    return stamps, (posterior, quantiles, columns, flags), found.pixels
+    refined = posterior, quantiles, columns, flags
+    if samples:
+        refined = with_draws(found, fits, refined, stamps, settings=refinement, seed=seed)
+    return stamps, refined, found.pixels
 
 
-def _fit_alike(found, scenes, side, *, assumptions, prior, device):
+def _fit_alike(found, scenes, side, *, draw, assumptions, prior, device):
     """Fit groups on stamps of one size, all at a time: smaller ones have places that are empty."""
     batch = found.batch
     leads = np.array([scene.lead for scene in scenes])
@@ -176,22 +190,44 @@ def _fit_alike(found, scenes, side, *, assumptions, prior, device):
     for number, scene in enumerate(scenes):
         scenes[number] = _on_stamp(scene, stamps.frame[[number]], light[number], offset[number])
     labels, kinds, layout = _places_of(scenes, psfs.widths().reshape(rows.shape))
-    fit = _fit_twice(
-        labels.reshape(len(scenes), -1),
-        stamps.data,
-        stamps.weight,
-        centered_psfs(opened.psfs)[0],
-        scene=layout,
-        prior=prior,
-        sky_err=pixels.sky_err,
-        noise=pixels.noise,
-        plane=bool(pixels.plane.any()),
-        kinds=kinds,
-        members=psfs,
-        device=device,
-    )
+    images = stamps.data, stamps.weight, centered_psfs(opened.psfs)[0]
+    options = {
+        "sky_err": pixels.sky_err,
+        "noise": pixels.noise,
+        "plane": bool(pixels.plane.any()),
+        "kinds": kinds,
+        "members": psfs,
+        "device": device,
+    }
+    start = labels.reshape(len(scenes), -1)
+    fit = _fit_twice(start, *images, scene=layout, prior=prior, **options)
     end = layout.labels(torch.from_numpy(fit.mean)).numpy().reshape(labels.shape)
     found.add(scenes, fit, stamps, psfs, offset, pixels, end, device)
+    if draw is not None:
+        draw(scenes, fit, layout, end.reshape(start.shape), *images, **options)
+
+
+def _draw_groups(found, settings, seed, scenes, fit, layout, end, *images, **options):
+    """Sample the groups whose fit has converged."""
+    labels = np.where(fit.converged[:, None], end, np.nan)
+    options |= {"chunk": 1, "profiles": layout.layout.profiles}
+    for (number,), likelihood in likelihoods(labels, *images, **options):
+        scene = scenes[number]
+        columns = []
+        for place, profile in enumerate(scene.profiles):
+            columns.append(N_LABELS * place + np.array(own_labels(profile)))
+        sampler = GroupSampler(
+            likelihood,
+            layout[[number]],
+            fit.mean[number],
+            fit.covariance[number],
+            members=columns,
+            wanted=(scene.rows >= 0).tolist(),
+            number=scene.group.number,
+        )
+        for row, drawn in zip(scene.rows, sampler.draw(settings, seed), strict=True):
+            if row >= 0:
+                found.drawn[row] = drawn
 
 
 def _fit_twice(labels, *pixels, scene, **options):

@@ -108,6 +108,8 @@ def predict(
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     assumptions, images = split_data(data)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
+    if not are_members(cutouts):
+        check_neighbors(neighbors, check_refinement(refine), model)
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
     batches = open_cutouts(cutouts, stamp_size=net.stamp_size, needs_psf=needs_psf, **images)
     assumptions.check_length(len(batches))
@@ -244,7 +246,6 @@ def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighb
     check_bool("augment", augment)
     check_seed("seed", seed)
     refinement = check_refinement(refine)
-    check_neighbors(neighbors, refinement, model)
     if refinement is None and (neighbors == "fit" or not model.is_free):
         refinement = LevenbergMarquardt()
     check_choice(model, refinement, assumptions.sky)
@@ -328,9 +329,9 @@ def _measure_universal(
     """
     device = net.network_.whiten.weight.device
     evaluate = partial(evaluate, batch_size=batch_size)
-    if neighbors == "fit" and are_members(batch):
+    if neighbors == "fit" and are_members(batch.cutouts):
         options = {"assumptions": assumptions, "seed": seed, "device": device}
-        options |= {"evaluate": evaluate, "prior": refinement.prior}
+        options |= {"evaluate": evaluate, "refinement": refinement}
         stamps, refined, pixels = fit_members(batch, **options)
         return finished(net, batch, stamps, pixels, refined)
     around = None
@@ -345,9 +346,8 @@ def _measure_universal(
         options = {"pixels": pixels, "seed": seed, "device": device}
         network = posterior, quantiles, stamps, batch.psfs
         known = {"numbers": _numbers(batch)}
-        if isinstance(refinement, LevenbergMarquardt):
-            own = {"prior": refinement.prior, "device": device}
-            known["fits"] = fit_others(batch, quantiles, stamps, pixels, **own)
+        own = {"prior": getattr(refinement, "prior", True), "device": device}
+        known["fits"] = fit_others(batch, quantiles, stamps, pixels, **own)
         refined = refine_models(refinement, model, *network, **known, **options)
         if around is not None:
             options |= {"assumptions": assumptions, "evaluate": evaluate}

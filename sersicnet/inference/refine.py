@@ -19,12 +19,18 @@ from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
 
-__all__ = ["ImportanceSampling", "LevenbergMarquardt", "check_refinement", "resampled"]
+__all__ = [
+    "FEWEST_EFFECTIVE",
+    "ImportanceSampling",
+    "LevenbergMarquardt",
+    "check_refinement",
+    "resampled",
+]
 
 SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's posterior is kept: medians would be off by more than
 # a third of the error.
-_FEWEST_EFFECTIVE = 10
+FEWEST_EFFECTIVE = 10
 # Columns of tables that all refinements add.
 _FIT_COLUMNS = (COLUMNS["sky"],)
 
@@ -229,7 +235,7 @@ class ImportanceSampling:
         ess = np.nan_to_num(columns["ess"])
         flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & (ess < self.min_ess)] |= int(Flags.LOW_ESS)
-        kept = np.flatnonzero(measured & (ess < _FEWEST_EFFECTIVE))
+        kept = np.flatnonzero(measured & (ess < FEWEST_EFFECTIVE))
         flags[kept] |= _without_fit(constraints)
         if constraints is None:
             drawn.labels[kept] = stack_labels(posterior.draw(kept, self.n_kept, seed))
@@ -237,7 +243,7 @@ class ImportanceSampling:
         else:
             refined[:, :, kept] = np.nan
         flags |= fits.sky_flags(pixels)
-        columns = fits.columns(stamps, ess >= _FEWEST_EFFECTIVE) | columns
+        columns = fits.columns(stamps, ess >= FEWEST_EFFECTIVE) | columns
         return drawn, refined, columns, flags
 
     def _sample_all(self, fits, posterior, quantiles, stamps, pixels, *, wanted, seed, device):
@@ -267,7 +273,7 @@ class ImportanceSampling:
             samples = sample(target, proposals, max_samples=self.max_samples, **options)
             columns["ess"][row] = samples.ess
             columns["n_samples"][row] = len(samples.values)
-            if samples.ess < _FEWEST_EFFECTIVE:
+            if samples.ess < FEWEST_EFFECTIVE:
                 continue
             if pixels.is_proper[row]:
                 columns["log_evidence"][row] = samples.log_evidence

@@ -188,6 +188,8 @@ class SampleDensity(Rows):
         Labels of the best fit, or of the most likely draw, which pictures show.
     parts : tuple of (str, str), optional
         Name and profile of each part, None where there is one Sersic galaxy.
+    groups : (N,) int `~numpy.ndarray`, optional
+        Numbers of the groups that galaxies were fitted in, whose members have the same draws.
     """
 
     shared = ("parts",)
@@ -196,10 +198,13 @@ class SampleDensity(Rows):
     skies: np.ndarray | None = None
     best: np.ndarray | None = None
     parts: tuple | None = None
+    groups: np.ndarray | None = None
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Return labels of some galaxies, as in `FitDensity.draw`, out of those that were kept."""
-        if numbers is None:
+        if self.groups is not None:
+            numbers = self.groups[rows]
+        elif numbers is None:
             numbers = rows
         n_kept = self.labels.shape[1]
         chosen = np.empty((len(rows), n), dtype=int)

@@ -46,8 +46,12 @@ class JointRoot:
     def draw(self, n, seed):
         """Draw differences from the optimum, (n, 7), and of the sky, (n,) `~numpy.ndarray`."""
         common = self._normal((n, self.shared.shape[1]), seed, _OF_GROUPS)
-        own = self._normal((n, N_LABELS), seed, _OF_MEMBERS, self.member)
-        return common @ self.shared.T + own @ self.own.T, common @ self.sky
+        return self.moved(common, seed), common @ self.sky
+
+    def moved(self, common, seed):
+        """Return differences from the optimum, (n, 7), for numbers of the group, (n, K)."""
+        own = self._normal((len(common), N_LABELS), seed, _OF_MEMBERS, self.member)
+        return common @ self.shared.T + own @ self.own.T
 
     def draw_sky(self, n, seed):
         """Draw standard normal numbers, (n,), for the sky of known sources."""

@@ -114,8 +114,22 @@ class Insets:
             transforms[side] = transform[rows] if transform.dim() > 2 else transform
         return Insets(self.kinds[rows], self.sizes[rows], self.first[rows], transforms)
 
+    def repeated(self, n):
+        """Return those of one scene n times."""
+        rows = np.zeros(n, dtype=int)
+        transforms = {}
+        for side, transform in self.transforms.items():
+            whole = transform.dim() > 2
+            transforms[side] = transform.expand(n, *transform.shape[1:]) if whole else transform
+        return Insets(self.kinds[rows], self.sizes[rows], self.first[rows], transforms)
+
     def images(self, labels, *, stamp_size, **options):
-        """Return the sums of all parts, (N, S, S), as `~sersicnet.model.parts.scene_images`."""
+        """Return the sums of all parts, as `~sersicnet.model.parts.scene_images`.
+
+        Labels of one scene may be any number.
+        """
+        if len(labels) != len(self.kinds):
+            return self.repeated(len(labels)).images(labels, stamp_size=stamp_size, **options)
         whole = labels.new_zeros(len(labels), stamp_size, stamp_size)
         for profile, place, own, transform, side in self._alike(labels, stamp_size):
             known = self._own(options, place)
@@ -218,7 +232,7 @@ class Insets:
         options = options | {"negligible": _NEGLIGIBLE}
         gain = options.get("gain")
         if torch.is_tensor(gain):
-            options["gain"] = gain[place[0]]
+            options["gain"] = gain.expand(len(self.kinds))[place[0]]
         return options
 
     def _box(self, row, part):

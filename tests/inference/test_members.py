@@ -35,5 +35,6 @@ def test_fits_start_near_the_detection(batch):
 
 
 def test_other_cutouts_are_no_members(batch):
-    assert are_members(batch)
-    assert not are_members(SimpleNamespace(cutouts=[SimpleNamespace(member=None)]))
+    assert are_members(batch.cutouts)
+    assert not are_members([SimpleNamespace(member=None)])
+    assert not are_members([])
