@@ -43,13 +43,10 @@ SEPARATIONS = (6, 9, 12, 16, 24, 40)
 # Largest distance between a galaxy and its detection, in pixels.
 LARGEST_OFFSET = 2.5
 UNITS = {"pixel_scale": 1.0, "zeropoint": 25.0}
-# Options of `measure_image` for each row of a distance.
-CODES = {
-    "network": {},
-    "lm, once": {"refine": "lm", "n_passes": 1},
-    "lm, six passes": {"refine": "lm", "n_passes": 6},
-    "lm": {"refine": "lm"},
-}
+# Options of `measure_image`, and which of them measure pairs and groups.
+CODES = {"network": {}, "lm": {"refine": "lm"}, "importance": {"refine": "importance"}}
+OF_PAIRS = ("network", "lm")
+OF_GROUPS = ("lm", "importance")
 # FWHM of the PSF in pixels, share of stars, and edges of distances from the nearest member in FWHM.
 FWHM = 3.0
 STARS = 0.2
@@ -85,10 +82,10 @@ def _write_pairs(net, psf, options):
     rows = []
     for separation in (None, *SEPARATIONS):
         fields = [_make_field(psf, separation, i) for i in range(options.n_fields)]
-        for code, settings in CODES.items():
+        for code in OF_PAIRS:
             errors = []
             for field, truth in fields:
-                table = measure_image(field, psf=psf, net=net, **UNITS, **settings)
+                table = measure_image(field, psf=psf, net=net, **UNITS, **CODES[code])
                 errors += [_compare(table, galaxy) for galaxy in truth]
             row = {"distance": str(separation or "alone"), "code": code}
             rows.append(row | _summary(np.array(errors, float)))
@@ -99,7 +96,7 @@ def _write_pairs(net, psf, options):
 
 def _write_groups(net, psf, options):
     """Write the table of groups."""
-    codes = {name: CODES[name] for name in ("lm, six passes", "lm")}
+    codes = {name: CODES[name] for name in OF_GROUPS}
     if find_program():
         codes["SExtractor"] = None
     rows = []
@@ -231,7 +228,7 @@ def _compare_member(table, member):
     for name in ("mag", "r_eff", "n"):
         error = getattr(row[f"{name}_err"], "value", row[f"{name}_err"])
         pulls.append((getattr(row[name], "value", row[name]) - member[name]) / error)
-    unsettled = int(row["flags"]) & int(Flags.GROUP_NOT_CONVERGED | Flags.NOT_CONVERGED)
+    unsettled = int(row["flags"]) & int(Flags.GROUP_NOT_CONVERGED)
     return member["nearest"], True, *pulls, unsettled > 0
 
 

@@ -5,11 +5,10 @@
     python -m benchmarks.field docs/_static/field
 
 Two fields of 2048 x 2048 pixels (`benchmarks.sets.fields`), one of Euclid and one of LSST, are
-measured by the network alone, by Levenberg-Marquardt fits that start from its results (four times;
-each galaxy after the models of its neighbors are subtracted), and by SExtractor, with the same
-image, noise map and PSF, and its own settings of the detection. A detection belongs to the
-brightest source within 3 pixels. Needs the program ``source-extractor``. CPU seconds are those of
-one core.
+measured by the network alone, by Levenberg-Marquardt fits that start from its results, those of
+groups together, and by SExtractor, with the same image, noise map and PSF, and its own settings of
+the detection. A detection belongs to the brightest source within 3 pixels. Needs the program
+``source-extractor``. CPU seconds are those of one core.
 """
 
 import tempfile

@@ -102,7 +102,7 @@ _DESCRIPTIONS = {
     ),
     Flags.SATURATED: "the source has saturated pixels; they were masked",
     Flags.HIGH_CHI2: "chi2 within the galaxy is too high for the noise map; errors are too small",
-    Flags.NOT_CONVERGED: "moved by more than its error when its neighbors were last subtracted",
+    Flags.NOT_CONVERGED: "not set any more: neighbors were subtracted in passes, without settling",
     Flags.SMALL_CUTOUT: "the cutout is smaller than those that the network was trained on",
     Flags.BEYOND_TRAINING: "the PSF or the noise is outside of what the network was trained on",
     Flags.NOISE_FROM_DATA: "the noise map follows the noise of the pixels; it was smoothed",

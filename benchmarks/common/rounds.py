@@ -23,9 +23,9 @@ _RADIUS = 3.0
 # are fitted together with the galaxy.
 _SETTINGS = {
     "lm": {"refine": "lm"},
-    "importance": {"refine": "importance", "n_passes": 1},
+    "importance": {"refine": "importance"},
 }
-_REACH = {"lm": 40.0}
+_REACH = {"lm": 40.0, "importance": 40.0}
 
 
 class Rounds:

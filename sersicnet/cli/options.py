@@ -274,7 +274,6 @@ def add_measuring(parser):
     add_mask_bits(parser)
     add_detection(parser)
     add_refine(parser)
-    add_option(parser, "n_passes", type=int, metavar="N")
     add_option(parser, "tile_size", type=int, metavar="PIXELS")
     add_units(parser)
 

@@ -85,9 +85,6 @@ def check_detection(image, detection, options):
     if detection == COMBINED and options.get("segmentation") is not None:
         msg = "detection='chi2' finds sources, and segmentation= says what they are"
         raise ValueError(msg)
-    if options.get("n_passes") not in (None, 1):
-        msg = f"n_passes={options['n_passes']}: in several bands, neighbors are masked"
-        raise ValueError(msg)
     if detection in image:
         return {detection: image[detection]} | image
     return image
@@ -170,7 +167,6 @@ def _options_of(options, bands):
         else:
             common[name] = value
     common["refine"] = options.get("refine") or "lm"
-    common["n_passes"] = 1
     found = {}
     for band, given in of_each_band(own, bands).items():
         with naming(band):

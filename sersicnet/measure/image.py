@@ -45,7 +45,7 @@ def measure_image(
     """Measure all galaxies of a survey image.
 
     The sky is mapped, sources are detected and deblended by photutils, and each is measured in a
-    cutout in which its neighbors are masked, or fitted with it (``refine='lm'``). Memory is bounded
+    cutout in which its neighbors are masked, or fitted with it (``refine``). Memory is bounded
     by the size of a tile, and the catalog does not depend on it: a source belongs to the tile with
     its brightest pixel, and is measured whole, up to the size of a tile.
 

@@ -31,7 +31,6 @@ from sersicnet.measure.log import tile_progress
 from sersicnet.measure.made_psf import psf_of_field
 from sersicnet.measure.option_values import check_number
 from sersicnet.measure.options import Options, check_keywords, takes_options
-from sersicnet.measure.passes import count_passes
 from sersicnet.measure.populations import check_population
 
 __all__ = ["Near", "inject_galaxies"]
@@ -231,7 +230,7 @@ class _Injector:
             seed=self.options.seed,
         )
         with _silence():
-            if count_passes(self.options, self.net, self.psf) == 1:  # no need of others' models
+            if self.options.refine is None:  # no need of others' models
                 injected = replace(injected, is_wanted=Near(truth, radius))
             return self.measure(injected)
 

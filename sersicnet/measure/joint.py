@@ -20,8 +20,8 @@ from sersicnet.measure.columns import PHOTOMETRY
 from sersicnet.measure.cutouts import correlation_at, local_background_of
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.groups import noise_labels, place_codes, psf_width
-from sersicnet.measure.passes import KEY, source_keys
 from sersicnet.measure.source_tables import joint_table
+from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.measure.windows import shortage
 from sersicnet.model.labels import CENTER, LOG_R_EFF
 from sersicnet.preprocessing.binning import TOO_LARGE
@@ -107,7 +107,7 @@ class Sweep:
         if (~usable & ~unknown).any():  # large galaxies are in no group, but their light is
             light = find_groups(labels, width).light
         single = groups.size == 1
-        unfitted = single & ~unknown & (np.asarray(first["flags"]) & int(Flags.NOT_REFINED) != 0)
+        unfitted = single & ~unknown & np.asarray(first["waits"])
         unfitted &= len(models) == 1
         alone = single & (~usable | unfitted | (light.sum(axis=1) > _LITTLE))
         return cls(models, turns, alone, unfitted, unknown)

@@ -301,7 +301,6 @@ def psf_of_field(field, options):
         zeropoint=np.nan,
         positions=None,
         saturation=field.saturation(options.saturation),
-        n_passes=1,
     )
     sky = measurement.map_sky()
     shape = field.data.shape

@@ -1,13 +1,11 @@
 """The light of neighbors, as measured before, in the cutouts of a survey image.
 
 Groups of sources are fitted together (`sersicnet.measure.joint`). What follows is for sources of no
-group, and for importance sampling, which takes one source at a time, in passes.
+group.
 
 Light of a source's neighbors outside of their masks, wings mostly, is measured with the source when
 it is measured for the first time. Once there is a model of each source, those of its neighbors are
-subtracted before it is measured again. All sources of an image are measured at the same time, so
-that their order does not matter; as all are too bright at first, and would be too faint next,
-models move only half of the way to the new measurement.
+subtracted before it is measured again, if this changes its flux.
 """
 
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.groups import first_of_places
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
-from sersicnet.measure.passes import KEY, source_keys
+from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.model.labels import CENTER
 from sersicnet.preprocessing.noise import finite_median
 
@@ -42,8 +40,8 @@ class Neighbors:
     part : `~astropy.table.Table`
         Rows of their table whose neighbors are needed.
     models : list of `~astropy.table.Table`
-        Models of all sources of the image, from `first_models` and `next_models`: the latest as the
-        last, after those of the pass before, if any.
+        Models of all sources of the image, from `~sersicnet.measure.sweeps.models_of`: the latest
+        as the last, after those of the sweep before, if any.
     draw : callable
         Function that draws models, `Drawn.of` for the image.
     unfitted : set of tuple, optional
@@ -94,8 +92,8 @@ class Neighbors:
         own : 2-D `~numpy.ndarray`
             Model of the source, zero if there is none.
         others, before : 2-D `~numpy.ndarray`
-            Sum of the models of its neighbors, and the same sum in the pass before. Rows of a given
-            catalog in one detected source are not neighbors, and those in one pixel are one.
+            Sum of the models of its neighbors, and the same sum in the sweep before. Rows of a
+            given catalog in one detected source are not neighbors, and those in one pixel are one.
         """
         first, last = cutout_box(source).T
         own, others, before = np.zeros((3, *(last - first + 1)))

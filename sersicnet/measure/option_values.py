@@ -124,9 +124,8 @@ def _check_sizes(options):
     """Check the options that are counts of pixels or of anything else."""
     for name in ("n_pixels", "tile_size", "batch_size", "n_samples"):
         check_positive(name, getattr(options, name))
-    for name in ("background_box", "n_passes"):
-        if getattr(options, name) is not None:
-            check_positive(name, getattr(options, name))
+    if options.background_box is not None:
+        check_positive("background_box", options.background_box)
     if options.tile_size < _SMALLEST_TILE:
         msg = f"tile_size={options.tile_size} must be {_SMALLEST_TILE} or more"
         raise ValueError(msg)

@@ -177,15 +177,6 @@ class Options:
         "Pixels on a side of the tiles that are measured one after the other.",
         "Memory grows with it, the catalog does not depend on it.",
     )
-    n_passes: int | None = _option(
-        None,
-        "int, optional",
-        "Largest number of times that sources are measured, from the second time without the light "
-        "of their neighbors; by default 6 of importance sampling, else 1.",
-        "A source is measured again where the light of its neighbors, as it was measured before, "
-        "has changed. Without a number, 'lm' fits sources together with their neighbors instead. "
-        "The network alone has learned what wings of masked neighbors look like.",
-    )
     augment: bool = _option(
         False,
         "bool, optional",

@@ -12,7 +12,7 @@ The stages, each of which leaves something complete:
    (`~sersicnet.measure.psf_stage.with_psf`);
 2. detection of the sources of a tile (`~sersicnet.measure.detection.find_sources`);
 3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
-4. joint fits with neighbors, or the same without their light (`Measurement.measure_all`);
+4. joint fits with neighbors, if there are fits (`Measurement.measure_all`);
 5. the catalog: columns, order, flags (`Measurement.finish`).
 
 `~sersicnet.measure.measure_image` takes them for all tiles in one process, a survey for some tiles
@@ -30,7 +30,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import plain_width
 from sersicnet.inference.population import Population
-from sersicnet.measure import passes
+from sersicnet.measure import sweeps
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -129,7 +129,6 @@ def open_measurement(image, options, *, net):
             zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
-            n_passes=passes.count_passes(options, net, psf),
         )
 
 
@@ -153,14 +152,12 @@ class Measurement:
         x and y of the rows of a given catalog.
     saturation : float
         Value from which on pixels are saturated.
-    n_passes : int
-        Largest number of times that sources are measured.
     population : `~sersicnet.inference.Population` or None
         Population of the sources, with which they are measured too.
     sample : `~sersicnet.measure.samples.Sample` or None
         Sources that have been measured, to infer it.
     kept : list or None
-        A tile and its sources, if they are kept from one pass to the next.
+        A tile and its sources, if they are kept from one sweep to the next.
     """
 
     field: FieldImage
@@ -171,7 +168,6 @@ class Measurement:
     zeropoint: float
     positions: np.ndarray
     saturation: float
-    n_passes: int
     population: Population | None = None
     sample: Sample | None = None
     kept: list | None = None
@@ -184,7 +180,12 @@ class Measurement:
     @property
     def joint(self):
         """Whether sources are fitted together with their neighbors."""
-        return self.n_passes > 1 and passes.fits_neighbors(self.options)
+        return self.options.refine is not None
+
+    @property
+    def n_sweeps(self):
+        """How often sources are measured."""
+        return sweeps.N_SWEEPS if self.joint else 1
 
     @property
     def judged(self):
@@ -224,7 +225,7 @@ class Measurement:
         return sky
 
     def measure_all(self, sky, *, progress_bar):
-        """Measure the sources of all tiles, in one or more passes.
+        """Measure the sources of all tiles, with fits in several sweeps.
 
         Parameters
         ----------
@@ -238,17 +239,17 @@ class Measurement:
         `~astropy.table.QTable`
             Rows for `finish`.
         """
-        n_steps = self.n_passes * len(self.tiles)
+        n_steps = self.n_sweeps * len(self.tiles)
         image = replace(self, kept=[]) if len(self.tiles) == 1 else self
         with tile_progress(n_steps, progress_bar=progress_bar) as bar:
             table = image.measure(self.tiles, sky, bar=bar)
-            if self.n_passes == 1:
+            if not self.joint:
                 return table
-            models = [passes.first_models(table)]
-            for _ in range(self.n_passes - 1):
+            models = [sweeps.models_of(table)]
+            for _ in range(self.n_sweeps - 1):
                 again = image.measure(self.tiles, sky, models=models, bar=bar)
-                passes.replace_rows(table, again, joint=self.joint)
-                models = [models[-1], passes.next_models(models[-1], table, joint=self.joint)]
+                sweeps.replace_rows(table, again)
+                models = [models[-1], sweeps.models_of(table)]
         return table
 
     def measure(self, tiles, sky, *, models=(), bar=None):
@@ -262,7 +263,7 @@ class Measurement:
             The sky of the image.
         models : list of `~astropy.table.Table`, optional
             Models of the sources of all tiles (see `~sersicnet.measure.neighbors.Neighbors`). If
-            given, only sources whose neighbors have changed are measured, without their light.
+            given, groups are measured, and sources whose neighbors have changed.
         bar : object, optional
             Its method ``update`` counts tiles.
 
@@ -273,7 +274,7 @@ class Measurement:
         """
         if not self.has_sky:
             sky = sky.without_level()
-        if self.joint and models:
+        if models:
             return measure_groups(self, tiles, sky, models, bar=bar)
         tables = [self.blank_rows([])]  # all columns where there is no source
         options = {"zeropoint": self.zeropoint, "noise_known": self.field.noise is not None}

@@ -27,8 +27,8 @@ from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.matched import describe_detection
-from sersicnet.measure.passes import first_models, fits_neighbors, next_models, replace_rows
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
+from sersicnet.measure.sweeps import models_of, replace_rows
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.manifest import checksum
@@ -81,7 +81,7 @@ def count_blocks(task, image_bytes, weights, tiles_per_task):
     -------
     n_blocks : int
         Number of blocks; 1 for an image that is measured in one task.
-    n_passes : int
+    n_sweeps : int
         Number of times that its sources are measured; 1 if the file was not opened.
     """
     max_tiles = _MAX_TILES
@@ -94,10 +94,10 @@ def count_blocks(task, image_bytes, weights, tiles_per_task):
         return 1, 1
     with _opened(task, weights) as measurement:
         n_tiles = len(measurement.tiles)
-        n_passes = measurement.n_passes
+        n_sweeps = measurement.n_sweeps
     if n_tiles <= max_tiles:
-        return 1, n_passes
-    return math.ceil(n_tiles / block_size), n_passes
+        return 1, n_sweeps
+    return math.ceil(n_tiles / block_size), n_sweeps
 
 
 def write_part(task, table, output):
@@ -156,7 +156,7 @@ class Blocks:
     ----------
     task : `~sersicnet.survey.tasks.Task`
         The image.
-    n_blocks, n_passes : int
+    n_blocks, n_sweeps : int
         Number of blocks, and number of times that sources are measured.
     files : dict
         Sizes and times of change of its files before anything was read.
@@ -168,7 +168,7 @@ class Blocks:
 
     task: Task
     n_blocks: int
-    n_passes: int
+    n_sweeps: int
     files: dict
     output: Path
     weights: Path
@@ -182,7 +182,7 @@ class Blocks:
             self.weights_id,
             self.files,
             self.n_blocks,
-            self.n_passes,
+            self.n_sweeps,
             __version__,
         ]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
@@ -204,22 +204,22 @@ class Blocks:
         self.folder.mkdir(parents=True, exist_ok=True)
         futures = []
         missing = []
-        for number in range(self.n_passes * self.n_blocks):
+        for number in range(self.n_sweeps * self.n_blocks):
             if not self._file(number).exists():
                 missing.append(number)
         if missing:
-            futures = self._submit_passes(submit, missing)
+            futures = self._submit_sweeps(submit, missing)
         return [*futures, submit(self.unite, self.task.name, 0, futures)]
 
-    def _submit_passes(self, submit, missing):
-        """Submit the sky and the missing blocks; a pass waits for the one before it."""
+    def _submit_sweeps(self, submit, missing):
+        """Submit the sky and the missing blocks; a sweep waits for the one before it."""
         name = self.task.name
         pieces = [submit(self.measure_sky, name, piece, piece) for piece in range(self.n_blocks)]
         sky = submit(self.complete_sky, name, 0, pieces)
         futures = []
         blocks = []
         models = None
-        for n_before in range(self.n_passes):
+        for n_before in range(self.n_sweeps):
             if n_before > 0:
                 models = submit(self.make_models, name, n_before, n_before, [*blocks, models])
             blocks = []
@@ -251,7 +251,7 @@ class Blocks:
         return sky
 
     def measure_block(self, number, sky, _):
-        """Measure and write a block; from the second pass on, neighbors are subtracted."""
+        """Measure and write a block; from the second sweep on, those of groups."""
         start = perf_counter()
         n_before, share = divmod(number, self.n_blocks)
         models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]
@@ -262,20 +262,15 @@ class Blocks:
         write_table(table, self._file(number), overwrite=True)
 
     def make_models(self, n_before, _):
-        """Write the models of all sources after the first ``n_before`` passes."""
+        """Write the models of all sources after the first ``n_before`` sweeps."""
         path = self._models(n_before)
         if not path.exists():
             table, _ = self._catalog(n_before)
-            if n_before == 1:
-                models = first_models(table)
-            else:
-                before = read_table(self._models(n_before - 1))
-                models = next_models(before, table, joint=fits_neighbors(self.task.options))
-            write_table(models, path)
+            write_table(models_of(table), path)
 
     def unite(self, _):
         """Write the part of the image when all of its blocks are complete; return its record."""
-        table, seconds = self._catalog(self.n_passes)
+        table, seconds = self._catalog(self.n_sweeps)
         sky = {"meta": {}, "warnings": []}
         if self._sky.exists():  # it was measured for a block
             sky = self._sky_record
@@ -297,11 +292,11 @@ class Blocks:
                 measurement = kept_psf(measurement, self._psf, self._sky_record["psf"])
             yield measurement
 
-    def _catalog(self, n_passes):
-        """The sources after the first ``n_passes`` passes, and the seconds that these took."""
+    def _catalog(self, n_sweeps):
+        """The sources after the first ``n_sweeps`` sweeps, and the seconds that these took."""
         catalog = None
         seconds = 0.0
-        for first in range(0, n_passes * self.n_blocks, self.n_blocks):
+        for first in range(0, n_sweeps * self.n_blocks, self.n_blocks):
             tables = [read_table(self._file(first + share)) for share in range(self.n_blocks)]
             for table in tables:
                 seconds += table.meta.pop("seconds")
@@ -309,7 +304,7 @@ class Blocks:
             if catalog is None:
                 catalog = measured
             else:
-                replace_rows(catalog, measured, joint=fits_neighbors(self.task.options))
+                replace_rows(catalog, measured)
         return catalog, seconds
 
     @property

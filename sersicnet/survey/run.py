@@ -213,9 +213,9 @@ def measure_task(task, output, weights, tiles_per_task=None):
     """
     start = perf_counter()
     files = task.file_states()  # before the files are read, so that later changes are noticed
-    n_blocks, n_passes = count_blocks(task, files["image"][0], weights, tiles_per_task)
+    n_blocks, n_sweeps = count_blocks(task, files["image"][0], weights, tiles_per_task)
     if n_blocks > 1:
-        return {"files": files, "n_blocks": n_blocks, "n_passes": n_passes}
+        return {"files": files, "n_blocks": n_blocks, "n_sweeps": n_sweeps}
     options = vars(task.read_options())
     if task.population is not None:
         options = {**options, "population": output / POPULATION}

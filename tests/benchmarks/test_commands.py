@@ -157,12 +157,13 @@ def test_blends(monkeypatch, tmp_path):
     monkeypatch.setattr(blends, "NOISES", {"white": 0.0})
     monkeypatch.setattr(blends, "EDGES", (1.5, 8.0))
     monkeypatch.setattr(blends, "find_program", lambda: None)
-    blends.CODES |= {"lm": {}, "lm, six passes": {}}
+    monkeypatch.setattr(blends, "OF_PAIRS", ("network",))
+    monkeypatch.setattr(blends, "OF_GROUPS", ("network",))
     blends.main([str(tmp_path), "--n-fields", "1", "--n-groups", "1"])
     table = read(tmp_path, "blends.csv")
     assert list(table["galaxies"])[:1] == [1]
     table = read(tmp_path, "groups.csv")
-    assert list(table["code"]) == ["lm, six passes", "lm"]
+    assert list(table["code"]) == ["network"]
 
 
 def test_calibration(validation_directory, tmp_path):

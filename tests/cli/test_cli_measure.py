@@ -90,7 +90,6 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert seen.pop("population") == "infer"
     assert main(arguments) == 0
     assert seen["refine"] is None
-    assert seen["n_passes"] is None
     assert seen["recenter_psf"]
     assert not seen["augment"]
     assert seen["background_box"] == 128

@@ -146,18 +146,17 @@ def test_only_sources_near_galaxies_are_measured(injected, small, net):
     )
 
 
-@pytest.mark.parametrize("n_passes", [None, 1])
-def test_fits_that_subtract_neighbors_measure_all_sources(n_passes, small, net, monkeypatch):
+def test_fits_together_with_neighbors_measure_all_sources(small, net, monkeypatch):
     """Models of neighbors need them; the image as it is, is measured by the network alone."""
     seen = []
 
     def measure(image, **options):
         seen.append((image.is_wanted is None, options["refine"]))
-        return measure_image(image, **(options | {"refine": None, "n_passes": None}))
+        return measure_image(image, **(options | {"refine": None}))
 
     monkeypatch.setattr("sersicnet.measure.injection.measure_image", measure)
-    inject_galaxies(small, TABLE, net=net, refine="lm", n_passes=n_passes)
-    assert seen == [(True, None), (n_passes is None, "lm")]
+    inject_galaxies(small, TABLE, net=net, refine="lm")
+    assert seen == [(True, None), (True, "lm")]
 
 
 def test_pictures_are_of_the_image_with_galaxies(injected, small):

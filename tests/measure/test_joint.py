@@ -106,12 +106,6 @@ def test_members_of_a_group_are_not_fitted_before(field, net, monkeypatch):
     np.testing.assert_array_equal(fits.fit.n_iter, 0)
 
 
-def test_passes_find_the_same_within_the_errors(field, net, table):
-    known = measure_image(field, net=net, n_passes=3, **OPTIONS)
-    difference = (table["mag"] - known["mag"]).value / table["mag_err"].value
-    assert np.abs(difference).max() < 2
-
-
 def test_an_image_of_one_tile_is_detected_once(field, net, table, monkeypatch):
     seen = []
     real = tiles.find_sources

@@ -166,7 +166,6 @@ def test_rows_of_a_catalog_and_an_image_without_noise(faint, net):
         ({}, {"refine": "importance"}, "several bands are fitted with 'lm' only"),
         ({}, {"population": "infer"}, "population='infer' is for an image of one band"),
         ({}, {"background_image": "b.fits"}, "background_image=.* is for an image of one band"),
-        ({}, {"n_passes": 3}, "n_passes=3: in several bands, neighbors are masked"),
         (
             {},
             {"detection": "chi2", "segmentation": np.ones((110, 130), int)},

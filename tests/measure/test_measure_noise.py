@@ -58,14 +58,12 @@ def image():
 def test_a_catalog_says_what_was_found(image, caplog):
     options = {"psf": star(), "rms": np.full(image.shape, NOISE), "kernel_fwhm": 4.0, **UNITS}
     with caplog.at_level(logging.INFO, "sersicnet"):
-        table = measure_image(image, refine="lm", n_passes=1, threshold=20.0, **options)
+        table = measure_image(image, refine="lm", threshold=20.0, **options)
     assert table.meta["NOISECOR"] == "measure"
     assert table.meta["NOISNEXT"] == pytest.approx(0.78, abs=0.05)
     assert 8 < table.meta["NOISSUM"] < 16
     assert "correlation of next neighbors 0.7" in caplog.text
-    white = measure_image(
-        image, refine="lm", n_passes=1, threshold=20.0, noise_correlation=None, **options
-    )
+    white = measure_image(image, refine="lm", threshold=20.0, noise_correlation=None, **options)
     assert "NOISNEXT" not in white.meta
     errors = [part["mag_err"][np.argmin(part["mag"])] for part in (table, white)]
     assert errors[0] > 1.3 * errors[1]
@@ -74,7 +72,7 @@ def test_a_catalog_says_what_was_found(image, caplog):
 def test_the_correlation_does_not_depend_on_the_tiles(image):
     found = []
     for tile_size in (64, 1024):
-        given = {"psf": star(), "refine": "lm", "n_passes": 1, **UNITS}
+        given = {"psf": star(), "refine": "lm", **UNITS}
         options = Options(tile_size=tile_size, **given)
         with open_measurement(image, options, net=None) as measurement:
             found.append(measurement.map_sky().correlation.whole.values)

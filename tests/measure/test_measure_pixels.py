@@ -55,7 +55,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def table(image, net):
-    return measure_image(image, net=net, refine="lm", n_passes=3, background_box=None)
+    return measure_image(image, net=net, refine="lm", background_box=None)
 
 
 def test_sizes_are_those_of_the_sky(table):

@@ -1,9 +1,9 @@
-"""Galaxies near each other, measured again without their neighbors' light."""
+"""Galaxies near each other."""
 
 import numpy as np
 import pytest
 from astropy.table import Table
-from helpers.fields import NOISE, SCALE, ZEROPOINT, make_field, render, star
+from helpers.fields import NOISE, SCALE, ZEROPOINT, make_field, render
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import SersicNet
@@ -44,14 +44,9 @@ def field(truth):
 
 
 @pytest.fixture(scope="module")
-def once(field, net):
-    return measure_image(field, net=net, n_passes=1, **OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def often(field, net):
-    """In six passes."""
-    return measure_image(field, net=net, n_passes=6, **OPTIONS)
+def masked(field, net):
+    """By the network, with neighbors masked."""
+    return measure_image(field, net=net, background_box=None)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +71,6 @@ def pulls(table, truth):
     )
 
 
-def test_neighbors_are_told_apart_by_their_models(once, often, truth):
-    """What was many errors off is as good as alone, or nearly so."""
-    before, after = pulls(once, truth), pulls(often, truth)
-    assert np.abs(before[0, :2]).min() > 5
-    assert np.abs(after).max() < 4
-    assert np.sqrt(np.mean(after**2)) < 1.8
-
-
 def test_joint_fits_are_right_within_their_errors(joint, truth):
     found = pulls(joint, truth)
     assert np.abs(found).max() < 4
@@ -95,7 +82,7 @@ def test_joint_fits_are_right_within_their_errors(joint, truth):
     assert (joint["blend_fraction"][touching] > 0.003).all()
     assert (joint["group_id"] == joint["id"])[~near].all()
     assert (joint["group_size"][~near] == 1).all()
-    moving = Flags.GROUP_NOT_CONVERGED | Flags.NOT_CONVERGED | Flags.NOT_REFINED | Flags.MISFIT
+    moving = Flags.GROUP_NOT_CONVERGED | Flags.NOT_REFINED | Flags.MISFIT
     assert not (joint["flags"] & int(moving)).any()
 
 
@@ -109,8 +96,6 @@ def test_groups_settle(net):
         name: np.full(len(x), value) for name, value in (("r_eff", 3.0), ("n", 1.5), ("q", 0.7))
     }
     field = make_image(truth)
-    once = measure_image(field, net=net, n_passes=1, **OPTIONS)
-    assert np.sqrt(np.mean(pulls(once, truth)[0] ** 2)) > 10
     table = measure_image(field, net=net, **OPTIONS)
     together = pulls(table, truth)
     assert np.sqrt(np.mean(together**2)) < 1.6
@@ -119,27 +104,10 @@ def test_groups_settle(net):
     assert not (table["flags"] & int(Flags.GROUP_NOT_CONVERGED)).any()
 
 
-def test_what_still_moves_is_told(field, net, once):
-    twice = measure_image(field, net=net, n_passes=2, **OPTIONS)
-    unsettled = (twice["flags"] & int(Flags.NOT_CONVERGED)) != 0
-    moved = np.abs((twice["mag"] - once["mag"]) / twice["mag_err"]).value > 1
-    assert moved.sum() >= 2
-    assert unsettled[moved].all()
-    assert not unsettled[once["x_0"].value > 150].any()
-
-
-@pytest.mark.parametrize("measured", ["often", "joint"])
-def test_what_is_alone_is_measured_once(measured, once, request):
-    """To the bit (to rounding where fewer are fitted with it); and that two touch is still told."""
-    table = request.getfixturevalue(measured)
-    alone = np.flatnonzero(once["x_0"].value > 150)
-    rtol = 1e-4 if measured == "joint" else 0
-    for name in once.colnames:
-        values = np.asarray(table[name])[alone]
-        assert_allclose(np.asarray(once[name])[alone], values, rtol=rtol)
-    blended = (once["flags"] & int(Flags.BLENDED)) != 0
+def test_what_touches_is_still_told(masked, joint):
+    blended = (masked["flags"] & int(Flags.BLENDED)) != 0
     assert blended.sum() >= 2
-    assert (table["flags"][blended] & int(Flags.BLENDED)).all()
+    assert (joint["flags"][blended] & int(Flags.BLENDED)).all()
 
 
 def test_tiles_do_not_matter(field, net, joint):
@@ -160,11 +128,11 @@ def test_positions_of_a_catalog(field, net, truth):
     assert np.abs(pulls(table, truth)).max() < 4
 
 
-def test_rows_at_one_source_are_no_neighbors(field, net, truth, once):
+def test_rows_at_one_source_are_no_neighbors(field, net, truth, joint):
     """Each has all the light of it, as if the other row were not there."""
     twin = {name: np.append(truth[name][3] + (0, 1), 10.0) for name in ("x_0", "y_0")}
     table = measure_image(field, net=net, catalog=Table(twin), **OPTIONS)
-    (alone,) = once["mag"].value[once["x_0"].value > 150]
+    (alone,) = joint["mag"].value[joint["x_0"].value > 150]
     assert_allclose(table["mag"].value[:2], alone, atol=0.02)
 
 
@@ -176,29 +144,3 @@ def test_single_bad_pixels_of_the_noise_map(field, net, joint):
     table = measure_image(field, net=net, rms=noise, **OPTIONS)
     difference = table["mag"].value - joint["mag"].value
     assert_allclose(difference / joint["mag_err"].value, 0, atol=0.5)
-
-
-def test_the_network_measures_once(field, net):
-    plain = measure_image(field, net=net, background_box=None)
-    once = measure_image(field, net=net, background_box=None, n_passes=1)
-    twice = measure_image(field, net=net, background_box=None, n_passes=2)
-    assert_array_equal(plain["mag"], once["mag"])
-    assert (twice["mag"] != once["mag"]).sum() == 3
-
-
-@pytest.mark.parametrize("n_passes", [0, -1, 1.5, True])
-def test_passes_are_counted(field, net, n_passes):
-    with pytest.raises(ValueError, match=f"n_passes={n_passes} must be a positive integer"):
-        measure_image(field, net=net, n_passes=n_passes)
-
-
-def test_models_need_the_psf(net):
-    image = np.random.default_rng(1).normal(size=(99, 99))
-    with pytest.raises(ValueError, match="psf=None and the image has none"):
-        measure_image(image, net=net, n_passes=2, zeropoint=25, pixel_scale=1)
-
-
-def test_models_need_all_parameters(field):
-    net = SersicNet.from_pretrained("deeplegato")
-    with pytest.raises(ValueError, match="n_passes=2 needs a network of all of mag, r_eff"):
-        measure_image(field, psf=star(), net=net, n_passes=2)

@@ -13,7 +13,6 @@ from sersicnet.measure.options import Options
     [
         ({"n_samples": 0}, "n_samples=0 must be a positive integer"),
         ({"batch_size": -1}, "batch_size=-1 must be a positive integer"),
-        ({"n_passes": 0}, "n_passes=0 must be a positive integer"),
         ({"n_pixels": None}, "n_pixels=None must be a positive integer"),
         ({"tile_size": 31}, "tile_size=31 must be 32 or more"),
         ({"kernel_fwhm": 0}, "kernel_fwhm=0 must be positive and at most 10"),

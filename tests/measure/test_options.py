@@ -21,7 +21,6 @@ CHANGED = {
     "background_box": None,
     "augment": True,
     "refine": ImportanceSampling(ess=200.0),
-    "n_passes": 3,
     "sky_err": 2 * u.nJy,
 }
 

@@ -32,8 +32,8 @@ pytest.importorskip("pandas")  # reads Parquet
 # 9 tiles and 36 boxes of sky; blocks of 2 tiles, the last of one.
 OPTIONS = {"tile_size": 100, "background_box": 50}
 TILES, ALL = 2, [0, 1, 2, 3, 4]
-# 4 tiles and 2 blocks in each pass: more tiles overlap more, and each pass measures them again.
-IN_PASSES = {"tile_size": 150, "background_box": 50}
+# 4 tiles and 2 blocks in each sweep: more tiles overlap more, and each sweep measures them again.
+IN_BLOCKS = {"tile_size": 150, "background_box": 50}
 # The command cannot say all of them.
 AS_COMMAND = {"tile_size": 100, "background_box": 128}
 
@@ -184,15 +184,15 @@ def test_a_catalog_is_measured_in_blocks(measure, images, folder, numbers, outpu
 
 def test_neighbors_are_taken_off_across_blocks(measure, images, numbers, output, serial, fail_at):
     """Also in a sweep that goes on: models of neighbors are those of the whole sweep before."""
-    expected = measure_image(images[0], psf=None, refine="lm", **IN_PASSES)
+    expected = measure_image(images[0], psf=None, refine="lm", **IN_BLOCKS)
     change = (expected["mag"] - serial["large"]["mag"]).value
     assert np.nanmax(np.abs(change)) > 0.005
-    with fail_at(3):  # of the second pass
-        table = measure(images[:1], refine="lm", retries=0, **IN_PASSES)
+    with fail_at(3):  # of the second sweep
+        table = measure(images[:1], refine="lm", retries=0, **IN_BLOCKS)
     assert list(table["error"]) == ["OSError: no space left"]
     assert sorted(numbers) == [0, 1, 2]
     numbers.clear()
-    measure(images[:1], refine="lm", **IN_PASSES)
+    measure(images[:1], refine="lm", **IN_BLOCKS)
     assert sorted(numbers) == [3, 4, 5]
     assert_serial(output, {"large": expected}, ["lm"])
 

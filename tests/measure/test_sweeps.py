@@ -1,34 +1,11 @@
-"""How often the sources of an image are measured."""
+"""Sweeps over an image: which joint fits take the place of others."""
 
 import astropy.units as u
 import numpy as np
-import pytest
 from astropy.table import QTable
 
 from sersicnet import Flags
-from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
-from sersicnet.measure import Options
-from sersicnet.measure.passes import count_passes, fits_neighbors, replace_rows, source_keys
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, (1, False)),
-        ({"refine": "lm"}, (3, True)),
-        ({"refine": LevenbergMarquardt(prior=False)}, (3, True)),
-        ({"refine": "lm", "n_passes": 2}, (2, False)),
-        ({"refine": "importance"}, (6, False)),
-        ({"refine": ImportanceSampling(), "n_passes": 1}, (1, False)),
-    ],
-)
-def test_fits_are_joint_unless_passes_are_asked_for(options, expected):
-    class Net:
-        network_ = None
-        parameters_ = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
-
-    options = Options(**options)
-    assert (count_passes(options, Net, "psf"), fits_neighbors(options)) == expected
+from sersicnet.measure.sweeps import replace_rows, source_keys
 
 
 def test_keys_are_integers():
@@ -51,28 +28,22 @@ def test_joint_fits_that_move_again_have_not_converged():
     """The first of them has another fit before, with its neighbors masked."""
     moving = int(Flags.GROUP_NOT_CONVERGED)
     table = sources([20.0, 20.0], group_size=1)
-    replace_rows(table, sources([21.0, 20.0]), joint=True)
+    replace_rows(table, sources([21.0, 20.0]))
     assert table["flags"].tolist() == [0, 0]
-    replace_rows(table, sources([21.2, 20.05]), joint=True)
+    replace_rows(table, sources([21.2, 20.05]))
     assert table["flags"].tolist() == [moving, 0]
 
 
 def test_a_joint_fit_that_failed_keeps_its_flag():
     moving = int(Flags.GROUP_NOT_CONVERGED)
     table = sources([20.0, 20.0], flags=moving)
-    replace_rows(table, sources([20.0, 20.0])[:1], joint=True)
+    replace_rows(table, sources([20.0, 20.0])[:1])
     assert table["flags"].tolist() == [0, moving]
-
-
-def test_passes_flag_what_moves_in_the_last():
-    table = sources([20.0, 20.0], flags=int(Flags.NOT_CONVERGED))
-    replace_rows(table, sources([21.0, 20.0])[:1])
-    assert table["flags"].tolist() == [int(Flags.NOT_CONVERGED), 0]
 
 
 def test_of_a_group_that_failed_only_the_flag_is_taken():
     moving = int(Flags.GROUP_NOT_CONVERGED)
     table = sources([20.0, 21.0], group_size=1)
-    replace_rows(table, sources([np.nan, 21.5], flags=moving)[["mag", *FIT]], joint=True)
+    replace_rows(table, sources([np.nan, 21.5], flags=moving)[["mag", *FIT]])
     assert table["mag"].value.tolist() == [20.0, 21.5]
     assert table["flags"].tolist() == [moving, moving]

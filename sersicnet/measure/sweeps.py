@@ -1,0 +1,81 @@
+"""How often the sources of an image are measured, and what is kept of them in between."""
+
+import numpy as np
+
+from sersicnet.flags import Flags
+from sersicnet.parameters import PIXEL_SHAPE, table_values
+
+__all__ = ["KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
+
+# How often sources are measured if they are refined: with their neighbors masked, and twice in
+# groups, the second time only where a group is too large for one fit.
+N_SWEEPS = 3
+# Columns of a model: its ellipse is that in pixels.
+_MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
+# What groups need besides: the unit of fluxes, and what detection has found.
+_OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
+# Columns that identify a source, whichever tile it was found from.
+KEY = ("row", "peak_y", "peak_x")
+# Change in the last sweep, in units of the error, beyond which a source has not converged.
+_MOVED = 1.0
+
+
+def models_of(table):
+    """Return the models of sources that have been measured.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Table of `~sersicnet.measure.tiles.Measurement.measure`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The seven parameters, of ellipses in pixels, the columns that identify a source, what else
+        groups need, and ``waits``: whether a source has neither been fitted nor sampled.
+    """
+    models = table[[*KEY, *_MODEL, *_OF_SOURCES]]
+    waits = (np.asarray(table["flags"]) & int(Flags.NOT_REFINED)) != 0
+    if "n_samples" in table.colnames:
+        waits &= np.asarray(table["n_samples"]) == 0
+    models["waits"] = waits
+    return models
+
+
+def replace_rows(table, measured):
+    """Replace rows of a table, in place, by joint fits, and flag what has moved between two.
+
+    Where a joint fit has failed, the row stays, with the flags of the fit.
+
+    Parameters
+    ----------
+    table, measured : `~astropy.table.QTable`
+        Tables of `~sersicnet.measure.tiles.Measurement.measure`, the second of some of the sources.
+    """
+    numbers = {key: number for number, key in enumerate(source_keys(table))}
+    rows = np.array([numbers[key] for key in source_keys(measured)], dtype=int)
+    moved = np.zeros(len(rows), bool)
+    for name in ("mag", "r_eff", "n"):
+        error = measured[f"{name}_err"]
+        moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
+    moved &= np.asarray(table["group_size"])[rows] > 1
+    measured["flags"][moved] |= int(Flags.GROUP_NOT_CONVERGED)
+    failed = np.isnan(table_values(measured, ("mag",))["mag"])
+    table["flags"][rows[failed]] |= np.asarray(measured["flags"])[failed]
+    for name in measured.colnames:
+        table[name][rows[~failed]] = measured[name][~failed]
+
+
+def source_keys(table):
+    """Return what identifies each source, whichever tile it was found from.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table of sources or of models.
+
+    Returns
+    -------
+    list of tuple of int
+    """
+    return list(zip(*(np.asarray(table[name]).tolist() for name in KEY), strict=True))
