@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows, own_normal
+from sersicnet.inference.refined import kept_draws
 from sersicnet.inference.totals import joined_labels
 from sersicnet.model.band_layout import LIGHT
 from sersicnet.model.labels import shifted
@@ -76,7 +77,7 @@ class BandDensity(Rows):
     first : (N,) int `~numpy.ndarray`
         Number of the band in whose stamp the structure is.
     mean, covariance, held
-        As in `~sersicnet.inference.band_fits.JointBands`.
+        As in `~sersicnet.inference.band_joint.JointBands`.
     base : `~sersicnet.model.Scene`
         The structure, and light, in one band.
     zeropoint : (N, B) `~numpy.ndarray`
@@ -87,6 +88,8 @@ class BandDensity(Rows):
         As there.
     pixel : (N,) `~numpy.ndarray`
         Arcsec per pixel of the stamps of the first band.
+    drawn : (N, S, P) float32 `~numpy.ndarray`, optional
+        Equally likely draws, which take the place of the normal distributions.
     """
 
     shared = ("bands", "names")
@@ -102,6 +105,7 @@ class BandDensity(Rows):
     log_light: np.ndarray
     offset: np.ndarray
     pixel: np.ndarray
+    drawn: np.ndarray | None = None
 
     def __len__(self):
         return len(self.first)
@@ -180,6 +184,9 @@ class BandDensity(Rows):
 
     def _drawn(self, rows, n, seed, numbers):
         """Return draws of all parameters, (R, n, P)."""
+        if self.drawn is not None:
+            places = kept_draws(self.drawn.shape[1], n, seed, numbers)
+            return self.drawn[np.asarray(rows)[:, None], places].astype(float)
         normal = own_normal(numbers, (n, self.mean.shape[1]), seed)
         values, vectors = np.linalg.eigh(self.covariance[rows])
         root = vectors * np.sqrt(np.maximum(values, 0))[:, None]

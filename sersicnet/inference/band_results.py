@@ -327,12 +327,17 @@ def _part_columns(each, places, posterior):
 
 def _common_columns(each):
     """Return columns of all bands: sums of chi2, NaN where no band has one, and of pixels."""
-    n_iter = []
+    found = {}
     chi2 = []
     n_pixels = []
     for own in each:
-        n_iter.append(own.columns["n_iter"])
         chi2.append(own.columns["chi2"])
         n_pixels.append(own.columns["n_pixels"])
-    total = np.where(np.isnan(chi2).all(axis=0), np.nan, np.nansum(chi2, axis=0))
-    return {"n_iter": np.max(n_iter, axis=0), "chi2": total, "n_pixels": np.sum(n_pixels, axis=0)}
+    found["chi2"] = np.where(np.isnan(chi2).all(axis=0), np.nan, np.nansum(chi2, axis=0))
+    found["n_pixels"] = np.sum(n_pixels, axis=0)
+    if "n_iter" in each[0].columns:
+        found = {"n_iter": np.max([own.columns["n_iter"] for own in each], axis=0)} | found
+    for name in ("ess", "log_evidence", "n_samples"):
+        if name in each[0].columns:  # which are of all bands together
+            found[name] = each[0].columns[name]
+    return found

@@ -57,10 +57,24 @@ class CombinedStart:
     log_flux: np.ndarray
     covariance: np.ndarray
 
-    @property
-    def mean(self):
-        """The parameters side by side, (R, 6 + B)."""
-        return np.concatenate([self.shape, self.log_flux], axis=1)
+    def padded(self, scene):
+        """Return all parameters of a scene and their covariance, (R, P) and (R, P, P).
+
+        Shifts and slopes have their priors.
+
+        Parameters
+        ----------
+        scene : `~sersicnet.model.band_scene.BandScene`
+            Scene of one Sersic profile.
+        """
+        errs = scene.normals[..., 1].numpy()
+        mean = np.concatenate([self.shape, self.log_flux, np.zeros_like(errs)], axis=1)
+        n_known = self.covariance.shape[1]
+        covariance = np.zeros((*mean.shape, mean.shape[1]))
+        covariance[:, :n_known, :n_known] = self.covariance
+        priors = np.arange(n_known, mean.shape[1])
+        covariance[:, priors, priors] = errs**2
+        return mean, covariance
 
 
 def combined_start(bands, rows, matrices, places, shift_err):
@@ -183,7 +197,7 @@ def _in_first(labels, matrices, places):
     return Scene.sersic(len(labels)).values(found).numpy()
 
 
-def with_start(fit, start, values, scene):
+def with_start(fit, start, scene):
     """Put the start in the place of fits that have failed or run away, which have not converged.
 
     As of single bands, a fit that is far from the network's answer, and no better within the galaxy
@@ -196,8 +210,6 @@ def with_start(fit, start, values, scene):
         Fits of R galaxies in B bands.
     start : CombinedStart
         The network's answer.
-    values : (R, P) `~numpy.ndarray`
-        The parameters that fits started from.
     scene : `~sersicnet.model.band_scene.BandScene`
         Parameters of the fits.
 
@@ -207,13 +219,9 @@ def with_start(fit, start, values, scene):
     """
     structure = slice(0, len(SHAPE))
     worse = ~fit.closer.any(axis=1) | fit.held[:, structure].any(axis=1)
-    away = fit.converged & (worse & _far(fit, start) | _at_edge(fit))
+    away = fit.converged & (worse & _far(fit, start, scene) | _at_edge(fit))
     rows = np.flatnonzero(away | ~fit.converged)
-    n_start = start.mean.shape[1]
-    known = np.zeros_like(fit.covariance)
-    known[:, :n_start, :n_start] = start.covariance
-    priors = np.arange(n_start, known.shape[1])
-    known[:, priors, priors] = scene.normals[..., 1].numpy() ** 2
+    values, known = start.padded(scene)
     changed = {"converged": fit.converged & ~away}
     found = {"mean": values, "covariance": known, "held": np.zeros_like(fit.held)}
     for name in ("sky_slope", "sky_shift"):
@@ -233,9 +241,10 @@ def _at_edge(fit):
     return (fit.held[:, center] & (np.abs(fit.mean[:, center]) > _EDGE)).any(axis=1)
 
 
-def _far(fit, start):
+def _far(fit, start, scene):
     """Return which fits are far from the start in a magnitude, size, index or axis ratio, (R,)."""
     one = np.ones(len(start.shape))
+    network = *start.padded(scene), np.zeros_like(fit.held)
     frame = StampFrame(one, 0 * one, one, one, 0 * one, 0 * one)
     shifts = np.zeros(len(one)), np.zeros((len(one), 2)), None
     far = np.zeros(len(one), dtype=bool)
@@ -243,7 +252,7 @@ def _far(fit, start):
         columns = [len(SHAPE) + number, *range(len(SHAPE))]
         quantiles = []
         for mean, covariance, held in (
-            (start.mean, start.covariance, np.zeros_like(fit.held)),
+            network,
             (fit.mean, fit.covariance, fit.held),
         ):
             own = covariance[:, columns][:, :, columns]

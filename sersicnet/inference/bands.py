@@ -14,8 +14,9 @@ from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
 from sersicnet.inference.band_density import BandDensity
-from sersicnet.inference.band_fits import Asked, SeenBand, fit_bands
+from sersicnet.inference.band_fits import fit_bands
 from sersicnet.inference.band_results import BandResults
+from sersicnet.inference.band_seen import Asked, SeenBand
 from sersicnet.inference.choose import known_of
 from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.predict import (
@@ -27,7 +28,11 @@ from sersicnet.inference.predict import (
     split_data,
 )
 from sersicnet.inference.record import describe_photons
-from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.inference.refine import (
+    ImportanceSampling,
+    LevenbergMarquardt,
+    check_refinement,
+)
 from sersicnet.inference.wavelengths import log_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.choice import ModelChoice
@@ -93,7 +98,7 @@ def predict_bands(
     seen = {band: Seen() for band in opened}
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
-    asked |= {"model": model, "assumed": assumed, "missing": missing}
+    asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
     asked["log_wavelength"] = log_wavelength
     model.check_length(len(next(iter(missing.values()))))
     joints = []
@@ -150,7 +155,7 @@ def _batches(band, opened):
         yield batch
 
 
-def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, log_wavelength):
+def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed, log_wavelength):
     """Measure the batches of all bands.
 
     Returns the joint posteriors, and stamps, posterior, quantiles and columns of each band.
@@ -164,12 +169,25 @@ def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, log
         looked[band] = SeenBand(posterior, quantiles, stamps, batch.psfs, pixels)
     first = next(iter(batches.values()))
     constraints = known_of(model, np.arange(first.first, first.first + len(first)))
-    asked = Asked(list(missing), float(model.band_shift), refinement.prior, device, log_wavelength)
+    asked = Asked(
+        names=list(missing),
+        band_shift=float(model.band_shift),
+        prior=getattr(refinement, "prior", True),
+        device=device,
+        log_wavelength=log_wavelength,
+        sampling=refinement if isinstance(refinement, ImportanceSampling) else None,
+        seed=seed,
+    )
     joint = fit_bands(looked, asked, constraints)
     found = {}
     for band, batch in batches.items():
-        options = {"prior": refinement.prior, "keeps_start": constraints is None}
-        refined = joint.fits[band].refined(looked[band], joint.usable[band], **options)
+        shown = looked[band], joint.usable[band]
+        if joint.draws is None:
+            options = {"prior": asked.prior, "keeps_start": constraints is None}
+            refined = joint.fits[band].refined(*shown, **options)
+        else:
+            options = {"sampling": asked.sampling}
+            refined = joint.fits[band].sampled(*shown, joint.draws_of(band), **options)
         found[band] = _finish(net, batch, looked[band], joint.usable[band], refined)
         stamps, *rest = found[band]
         flags = np.where(missing[band][batch.rows], int(Flags.MISSING_BAND), stamps.flags)
@@ -197,7 +215,7 @@ def check_call(net, refine, model, neighbors):
 
     Returns
     -------
-    LevenbergMarquardt
+    LevenbergMarquardt or ImportanceSampling
         The refinement.
 
     Raises
@@ -211,10 +229,13 @@ def check_call(net, refine, model, neighbors):
     if not isinstance(net.network_, PosteriorNetwork):
         msg = "several bands need the posterior network: use the weights 'universal'"
         raise ValueError(msg)
-    if not isinstance(refinement, LevenbergMarquardt):
-        msg = f"refine={refine!r}: several bands are fitted with 'lm' only"
-        raise ValueError(msg)
     _check_model(model)
+    if isinstance(refinement, ImportanceSampling) and not model.is_free:
+        msg = (
+            f"refine={refine!r}: in several bands it samples one Sersic profile of which nothing "
+            f"is known, and {model!r} is fitted with 'lm'"
+        )
+        raise ValueError(msg)
     if neighbors != "mask":
         msg = f"neighbors={neighbors!r}: several bands need neighbors='mask', and masks for them"
         raise ValueError(msg)
@@ -289,6 +310,7 @@ def _density(joint, looked, names):
         covariance=joint.covariance,
         held=joint.held,
         base=joint.base,
+        drawn=None if joint.draws is None else joint.draws.values,
         zeropoint=zeropoint,
         log_light=log_light,
         offset=offset,

@@ -241,10 +241,11 @@ class PosteriorDensity:
         Returns
         -------
         (M,) float64 `~torch.Tensor`
+            Also (M, B), of B bands.
         """
         means = torch.cat(self.skies)[torch.from_numpy(chosen)]
         width = self.likelihood.sky_precision.rsqrt().cpu()
-        return means + width * torch.randn(len(means), generator=generator, dtype=width.dtype)
+        return means + width * torch.randn(means.shape, generator=generator, dtype=width.dtype)
 
 
 def _never_nan(log_density):

@@ -19,13 +19,8 @@ from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
 from sersicnet.parameters import PARAMETERS
 
-__all__ = [
-    "FEWEST_EFFECTIVE",
-    "ImportanceSampling",
-    "LevenbergMarquardt",
-    "check_refinement",
-    "resampled",
-]
+__all__ = ["FEWEST_EFFECTIVE", "ImportanceSampling", "LevenbergMarquardt", "check_refinement"]
+__all__ += ["own_generator", "resampled"]
 
 SEVEN = tuple(PARAMETERS)
 # Effective samples below which the network's posterior is kept: medians would be off by more than
@@ -264,7 +259,7 @@ class ImportanceSampling:
         parts = fits.density().parts
         for row, likelihood in fits.likelihoods(stamps, pixels, device=device):
             target = PosteriorDensity(likelihood, fits.scene[[row]])
-            generator = _own_generator(likelihood, seed)
+            generator = own_generator(likelihood, seed)
             proposals = fits.proposals(posterior, row)
             if not proposals:
                 continue
@@ -301,8 +296,20 @@ def _without_fit(constraints):
     return int(Flags.NOT_REFINED | Flags.PREDICTION_FAILED)
 
 
-def _own_generator(likelihood, seed):
-    """Return a generator that is seeded by the pixels: no draw depends on other galaxies."""
+def own_generator(likelihood, seed):
+    """Return a generator that is seeded by the pixels: no draw depends on other galaxies.
+
+    Parameters
+    ----------
+    likelihood : `~sersicnet.model.StampLikelihood`
+        Likelihood of one galaxy.
+    seed : int
+        Seed of all draws.
+
+    Returns
+    -------
+    `~torch.Generator`
+    """
     own_seed = zlib.crc32(likelihood.data.cpu().numpy().tobytes())
     state = np.random.SeedSequence([seed, own_seed]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))

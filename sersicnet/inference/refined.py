@@ -16,7 +16,7 @@ from sersicnet.networks.densities import LEVELS
 from sersicnet.networks.flow_density import FlowDensity, label_dict
 from sersicnet.parameters import wrap_theta
 
-__all__ = ["FitDensity", "FitSkies", "SampleDensity", "fit_quantiles"]
+__all__ = ["FitDensity", "FitSkies", "SampleDensity", "fit_quantiles", "kept_draws"]
 
 # Added to the seed of draws of the sky: those of the galaxies are others.
 _SKY_SEED = 1_000_003
@@ -206,13 +206,7 @@ class SampleDensity(Rows):
             numbers = self.groups[rows]
         elif numbers is None:
             numbers = rows
-        n_kept = self.labels.shape[1]
-        chosen = np.empty((len(rows), n), dtype=int)
-        for place, number in enumerate(numbers):
-            rng = np.random.default_rng([seed, number])
-            # each as often as any other, before the rest is drawn
-            order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
-            chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
+        chosen = kept_draws(self.labels.shape[1], n, seed, numbers)
         picked = np.asarray(rows, dtype=int)[:, None], chosen
         labels = self.labels[picked].astype(float)
         drawn = label_dict(labels) if self.parts is None else joined_labels(labels, self.parts)
@@ -223,6 +217,31 @@ class SampleDensity(Rows):
     def best_labels(self):
         """Return labels of the galaxies that pictures show, (N, K)."""
         return self.best
+
+
+def kept_draws(n_kept, n, seed, numbers):
+    """Return which of the draws that were kept are drawn, each as often as any other.
+
+    Parameters
+    ----------
+    n_kept, n : int
+        Numbers of draws that were kept, and that are wanted.
+    seed : int
+        Seed of all generators.
+    numbers : (R,) int array_like
+        Numbers that tell the generators of galaxies apart.
+
+    Returns
+    -------
+    (R, n) int `~numpy.ndarray`
+    """
+    chosen = np.empty((len(numbers), n), dtype=int)
+    for place, number in enumerate(numbers):
+        rng = np.random.default_rng([seed, number])
+        # each as often as any other, before the rest is drawn
+        order = [rng.permutation(n_kept) for _ in range(-(-n // n_kept))]
+        chosen[place] = np.concatenate([*order, np.zeros(0, dtype=int)])[:n]
+    return chosen
 
 
 def fit_quantiles(posterior, held, frame):

@@ -13,6 +13,7 @@ from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_names, naming, of_each_band
 from sersicnet.inference.bands import NEEDS_FIT, check_call
+from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.measure.band_columns import base_columns, columns_of_bands, with_bands
 from sersicnet.measure.band_cutouts import ImageBand
 from sersicnet.measure.band_grids import BandGrid, check_one_grid
@@ -127,7 +128,10 @@ def measure_bands(
         If an image or an option is impossible; the message names the band.
     """
     refine = options.get("refine")
-    check_call(net, refine, check_model("sersic"), "mask")
+    refinement = check_call(net, refine, check_model("sersic"), "mask")
+    if not isinstance(refinement, LevenbergMarquardt):
+        msg = f"refine={refine!r}: images of several bands are fitted with 'lm' only"
+        raise ValueError(msg)
     with ExitStack() as stack:
         opened = _open(stack, images, _options_of(options, list(images)), net)
         grids = {}

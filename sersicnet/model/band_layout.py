@@ -16,6 +16,7 @@ from sersicnet.model.prior import N_LIMITS
 
 __all__ = [
     "ELLIPSE",
+    "LEAST_SNR",
     "LIGHT",
     "N_RANGE",
     "SHAPE",
@@ -28,6 +29,8 @@ __all__ = [
     "view_of_band",
 ]
 
+# Least S/N within the half-light ellipse that the flux of a band can have.
+LEAST_SNR = 1.0
 # Parameters that all bands have together.
 SHAPE = LABELS[LOG_FLUX + 1 :]
 # Parameters of the light, of which each band has its own.
@@ -64,7 +67,7 @@ def moved_ellipse(log_r_eff, e1, e2, matrix):
     Examples
     --------
     >>> import torch
-    >>> from sersicnet.model.band_scene import moved_ellipse
+    >>> from sersicnet.model.band_layout import moved_ellipse
     >>> half_turned = torch.tensor([0.0, -0.5, 0.5, 0.0]).unbind()
     >>> moved = moved_ellipse(torch.tensor(1.0), torch.tensor(0.3), torch.tensor(0.1), half_turned)
     >>> [round(float(number), 3) for number in moved]
@@ -174,7 +177,7 @@ def view_of_band(base, names, band):
 
     Examples
     --------
-    >>> from sersicnet.model.band_scene import names_of_bands, view_of_band
+    >>> from sersicnet.model.band_layout import names_of_bands, view_of_band
     >>> from sersicnet.model.layout import SERSIC
     >>> names = names_of_bands(SERSIC, ("g", "r"), shifted="r")
     >>> view, columns = view_of_band(SERSIC, names, "r")
@@ -283,7 +286,7 @@ def band_layout(bands, *, base=SERSIC, shifted=True, chromatic=False):
 
     Examples
     --------
-    >>> from sersicnet.model.band_scene import band_layout
+    >>> from sersicnet.model.band_layout import band_layout
     >>> band_layout(("g", "r")).free[-4:]
     ('log_flux.g', 'log_flux.r', 'shift_x.r', 'shift_y.r')
     """

@@ -43,6 +43,44 @@ class BandLikelihood:
         return self.bands[0].device
 
     @property
+    def data(self):
+        """Images of the band with the largest stamps, (N, S, S)."""
+        return self._largest.data
+
+    @property
+    def oversampling(self):
+        """Oversampling of the PSF of this band."""
+        return self._largest.oversampling
+
+    @property
+    def _largest(self):
+        return max(self.bands, key=lambda band: band.data.shape[-1] * band.oversampling)
+
+    @property
+    def sky_precision(self):
+        """Inverse variances of the skies of one galaxy, (B,)."""
+        return torch.cat([band.sky_precision for band in self.bands])
+
+    def marginal(self, labels):
+        """Return the logarithm of the likelihood of one galaxy, and the best skies.
+
+        Parameters
+        ----------
+        labels : (S, K B) `~torch.Tensor`
+            Labels in all bands, side by side.
+
+        Returns
+        -------
+        log_likelihood : (S,) float64 `~torch.Tensor`
+        sky : (S, B) float64 `~torch.Tensor`
+        """
+        found = []
+        for band, place in zip(self.bands, self.places, strict=True):
+            found.append(band.marginal(labels[:, place]))
+        total = sum(likelihood for likelihood, _ in found)
+        return total, torch.stack([sky for _, sky in found], dim=1)
+
+    @property
     def places(self):
         """Places of the labels of each band, a list of slices."""
         found = []

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 
+from sersicnet.model.band_layout import LEAST_SNR, BandLayout
 from sersicnet.model.labels import ellipticity, length, stack_labels
 from sersicnet.model.layout import kind_of
 from sersicnet.model.prior import LOG_RATIO_PRIOR, Q_LIMITS, ROUND, SNR_LIMITS, log_snr
@@ -68,12 +69,26 @@ def log_density(scene, values, labels=None):
         density = density + _log_size_ratio(from_logit("log_ratio", values[:, column]))
     if layout.priors:
         density = density + _log_normals(scene, values)
+    if isinstance(layout, BandLayout):
+        return density + _log_signals(labels, len(layout.bands))
     if not layout.limits_signal:
         return density
     lowest, highest = (math.log10(limit) for limit in SNR_LIMITS)
     signal = log_signal(scene, labels)
     inside = (signal > lowest) & (signal < highest)
     return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
+
+
+def _log_signals(labels, n_bands):
+    """Logarithm of the density of the S/N of one Sersic profile in each of several bands.
+
+    A galaxy that one band shows may not be seen in others: the least S/N is that of fits.
+    """
+    lowest, highest = math.log10(LEAST_SNR), math.log10(SNR_LIMITS[1])
+    signal = log_snr(labels.unflatten(1, (n_bands, -1)))
+    inside = ((signal > lowest) & (signal < highest)).all(dim=1)
+    total = torch.full_like(signal[:, 0], -n_bands * math.log(highest - lowest))
+    return torch.where(inside, total, -torch.inf)
 
 
 def _log_size_ratio(log_ratio):
@@ -160,9 +175,11 @@ def _log_universal(name, quantity):
         case "q":
             uniform = math.log(Q_LIMITS[1] - Q_LIMITS[0])
             return _log_thinning(ellipticity(quantity)) - _log_mean_thinning() - uniform
-        case _:
+        case _ if name in LIMITS:
             low, high = LIMITS[name]
             return torch.full_like(quantity, -math.log(high - low))
+        case _:  # of bands, which have no other prior
+            return torch.zeros_like(quantity)
 
 
 def _log_thinning(size):

@@ -258,7 +258,6 @@ def test_a_fit_that_runs_to_a_neighbor_is_not_taken(net):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"refine": "importance"}, "refine='importance'.*fitted with 'lm' only"),
         ({"model": "auto"}, "model=Model.auto.*several bands are fitted with one model"),
         ({"neighbors": "fit"}, "neighbors='fit'.*need neighbors='mask'"),
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
