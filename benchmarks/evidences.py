@@ -67,7 +67,7 @@ def main(arguments=None):
     torch.set_num_threads(1)
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "evidences.csv"
-    rows = Table.read(path) if path.exists() else Table()
+    rows = read_rows(path)
     net = SersicNet.from_pretrained()
     limits = {"n_live": options.live, "n_calls": options.calls}
     for number in range(options.n):
@@ -84,6 +84,21 @@ def main(arguments=None):
             print_table(found)
             if time.process_time() > 60 * options.minutes:
                 return
+
+
+def read_rows(path):
+    """Return the rows that a file has, none where there is no file."""
+    if not path.exists():
+        return Table()
+    rows = Table.read(path)
+    for name in rows.colnames:
+        known = ~np.ma.getmaskarray(rows[name])
+        if not known.all():
+            values = np.full(len(rows), np.nan)
+            values[known] = np.asarray(rows[name][known], float)
+            rows[name] = values
+    rows["converged"] = rows["converged"] == "True"
+    return rows
 
 
 def draw_galaxy(number, seed, side=SIDE):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from astropy.table import Table, vstack
 from numpy.testing import assert_allclose
 
 from benchmarks import evidences
@@ -46,6 +47,18 @@ def test_nautilus_finds_a_known_integral():
     found = evidences.integrate(Density(), np.zeros(2), covariance, n_live=100, n_calls=5000)
     assert found["converged"]
     assert_allclose(found["nautilus"], -70.0, atol=5 * found["nautilus err"])
+
+
+def test_rows_go_on_where_they_stopped(tmp_path):
+    path = tmp_path / "evidences.csv"
+    assert len(evidences.read_rows(path)) == 0
+    row = {"galaxy": 0, "model": "point", "nautilus": np.nan, "calls": 0, "converged": False}
+    evidences.write_rounded(Table([row]), path)
+    more = Table([row | {"galaxy": 1, "nautilus": -3.0, "converged": True}])
+    rows = vstack([evidences.read_rows(path), more])
+    assert list(rows["converged"]) == [False, True]
+    evidences.write_rounded(rows, path)
+    assert_allclose(evidences.read_rows(path)["nautilus"], [np.nan, -3.0])
 
 
 def test_rows_without_nautilus():
