@@ -59,6 +59,7 @@ class Flags(IntFlag):
     CORRELATION_UNKNOWN = 1073741824
     GROUP_NOT_CONVERGED = 2147483648
     MISSING_BAND = 4294967296
+    COMPANION = 8589934592
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -116,6 +117,10 @@ _DESCRIPTIONS = {
         "masked is shown; or it moved by more than its error in the second sweep over an image"
     ),
     Flags.MISSING_BAND: "there is no cutout in a band, or it does not show the galaxy",
+    Flags.COMPANION: (
+        "the source was found in the residual of a brighter galaxy, not by detection, and has no "
+        "photometry"
+    ),
 }
 
 

@@ -41,6 +41,11 @@ class Turn:
     own: np.ndarray
     whole: bool
 
+    @classmethod
+    def of_one(cls, row):
+        """Return the turn of a source of no group."""
+        return cls(np.array([row]), np.ones(1, dtype=bool), True)
+
 
 def plan_turns(labels, groups):
     """Plan the fits of the groups of an image.

@@ -12,6 +12,7 @@ from astropy.table import QTable
 from sersicnet._caller import warn_caller
 from sersicnet._words import counted
 from sersicnet.diagnostics.schema import describe
+from sersicnet.flags import Flags
 from sersicnet.measure.field import RELATIVE
 from sersicnet.measure.windows import usable_saturation
 from sersicnet.parameters import to_floats
@@ -223,7 +224,8 @@ def finish_table(table, columns, wcs, catalog, *, numbered=False, group=None, ex
     `~astropy.table.QTable`
     """
     if catalog is None and not numbered:
-        table = table[np.lexsort((table["peak_x"], table["peak_y"]))]
+        added = np.asarray(table["flags"]) & int(Flags.COMPANION) != 0
+        table = table[np.lexsort((table["peak_x"], table["peak_y"], added))]
         table["id"] = np.arange(len(table))
     else:
         table = table[np.argsort(table["row"])]

@@ -85,7 +85,7 @@ class MatchedFilter:
         snr = np.zeros_like(window.data)
         np.divide(window.data, window.noise, out=snr, where=~window.bad)
         smooth = smooth_image(snr, window.bad, sigma=self.fwhm / FWHM_OF_SIGMA)
-        smooth /= self._noise_in(window.box)
+        smooth /= self.noise_in(window.box)
         return smooth
 
     def noise(self, correlation=None):
@@ -137,8 +137,19 @@ class MatchedFilter:
         area = ndtr(-threshold) / peaks
         return float(n_all * peaks * np.exp(-n_pixels / area))
 
-    def _noise_in(self, box):
-        """The noise of the filtered image at each place of a window, or of all."""
+    def noise_in(self, box):
+        """Return the noise of the filtered image in a part of it, in units of that of a pixel.
+
+        Parameters
+        ----------
+        box : pair of slices
+            The part.
+
+        Returns
+        -------
+        (ny, nx) `~numpy.ndarray` or float
+            One number where it is the same at all places.
+        """
         if self.correlation is None:
             return self.noise()
         if not self.correlation.parts:

@@ -1,6 +1,7 @@
 """How often the sources of an image are measured, and what is kept of them in between."""
 
 import numpy as np
+from astropy.table import QTable, vstack
 
 from sersicnet.flags import Flags
 from sersicnet.parameters import PIXEL_SHAPE, table_values
@@ -16,6 +17,8 @@ _MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
 _OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
 # Columns that identify a source, whichever tile it was found from.
 KEY = ("row", "peak_y", "peak_x")
+# Columns of detection that companions have from their fit.
+_CENTERS = {"x_centroid": "x_0", "y_centroid": "y_0"}
 # Change in the last sweep, in units of the error, beyond which a source has not converged.
 _MOVED = 1.0
 
@@ -45,25 +48,62 @@ def models_of(table):
 def replace_rows(table, measured):
     """Replace rows of a table, in place, by joint fits, and flag what has moved between two.
 
-    Where a joint fit has failed, the row stays, with the flags of the fit.
+    Where a joint fit has failed, the row stays, with the flags of the fit. Companions, which were
+    not detected, are added. What is fitted with more of them than before may move.
 
     Parameters
     ----------
     table, measured : `~astropy.table.QTable`
         Tables of `~sersicnet.measure.tiles.Measurement.measure`, the second of some of the sources.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The table, or another one with more rows where there are companions.
     """
+    added = _companions(table, measured)
+    if len(added):
+        table = vstack([table, added])
     numbers = {key: number for number, key in enumerate(source_keys(table))}
+    measured = measured[[key in numbers for key in source_keys(measured)]]
     rows = np.array([numbers[key] for key in source_keys(measured)], dtype=int)
     moved = np.zeros(len(rows), bool)
     for name in ("mag", "r_eff", "n"):
         error = measured[f"{name}_err"]
         moved |= abs((measured[name] - table[name][rows]) / error).value > _MOVED
-    moved &= np.asarray(table["group_size"])[rows] > 1
+    size = np.asarray(table["group_size"])[rows]
+    moved &= (size > 1) & (size == np.asarray(measured["group_size"]))
     measured["flags"][moved] |= int(Flags.GROUP_NOT_CONVERGED)
     failed = np.isnan(table_values(measured, ("mag",))["mag"])
     table["flags"][rows[failed]] |= np.asarray(measured["flags"])[failed]
     for name in measured.colnames:
         table[name][rows[~failed]] = measured[name][~failed]
+    return table
+
+
+def _companions(table, measured):
+    """Rows of companions that were measured, with the columns of a table."""
+    is_companion = np.asarray(measured["flags"]) & int(Flags.COMPANION) != 0
+    found = measured[is_companion & np.isfinite(table_values(measured, ("mag",))["mag"])]
+    added = QTable()
+    for name in table.colnames:
+        if name in found.colnames:
+            added[name] = found[name]
+        elif name in _CENTERS:
+            added[name] = found[_CENTERS[name]]
+        else:  # photometry of a detected source, which it is not
+            added[name] = _blank(table[name], len(found))
+    return added
+
+
+def _blank(column, n):
+    """Values of a column where nothing was measured."""
+    if column.dtype.kind != "f":
+        return np.zeros(n, dtype=column.dtype)
+    values = np.full(n, np.nan)
+    if column.unit is not None:
+        values = values * column.unit
+    return values
 
 
 def source_keys(table):

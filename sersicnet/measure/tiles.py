@@ -248,7 +248,7 @@ class Measurement:
             models = [sweeps.models_of(table)]
             for _ in range(self.n_sweeps - 1):
                 again = image.measure(self.tiles, sky, models=models, bar=bar)
-                sweeps.replace_rows(table, again)
+                table = sweeps.replace_rows(table, again)
                 models = [models[-1], sweeps.models_of(table)]
         return table
 

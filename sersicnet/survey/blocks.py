@@ -301,10 +301,7 @@ class Blocks:
             for table in tables:
                 seconds += table.meta.pop("seconds")
             measured = vstack(tables)
-            if catalog is None:
-                catalog = measured
-            else:
-                replace_rows(catalog, measured)
+            catalog = measured if catalog is None else replace_rows(catalog, measured)
         return catalog, seconds
 
     @property

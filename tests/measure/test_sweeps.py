@@ -41,9 +41,31 @@ def test_a_joint_fit_that_failed_keeps_its_flag():
     assert table["flags"].tolist() == [0, moving]
 
 
+def test_companions_are_rows_of_their_own():
+    """They are where their fit is, and one that was not fitted is left out."""
+    table = sources([20.0, 21.0])
+    for name in ("x_0", "y_0", "x_centroid", "y_centroid", "area"):
+        table[name] = [5.0, 6.0] * u.pix
+    measured = sources([23.0, np.nan], flags=int(Flags.COMPANION), group_size=3)
+    for name in ("peak_y", "peak_x"):
+        measured[name] = [7, 8]
+    for name in ("x_0", "y_0"):
+        measured[name] = [7.3, 8.1] * u.pix
+    table = replace_rows(table, measured)
+    assert table["mag"].value.tolist() == [20.0, 21.0, 23.0]
+    assert table["x_centroid"].value.tolist() == [5.0, 6.0, 7.3]
+    assert np.isnan(table["area"].value).tolist() == [False, False, True]
+
+
+def test_a_fit_with_more_sources_may_move():
+    table = sources([20.0, 20.0], group_size=2)
+    replace_rows(table, sources([21.0, 20.0], group_size=3))
+    assert table["flags"].tolist() == [0, 0]
+
+
 def test_of_a_group_that_failed_only_the_flag_is_taken():
     moving = int(Flags.GROUP_NOT_CONVERGED)
     table = sources([20.0, 21.0], group_size=1)
-    replace_rows(table, sources([np.nan, 21.5], flags=moving)[["mag", *FIT]])
+    replace_rows(table, sources([np.nan, 21.5], flags=moving)[["mag", "group_size", *FIT]])
     assert table["mag"].value.tolist() == [20.0, 21.5]
     assert table["flags"].tolist() == [moving, moving]

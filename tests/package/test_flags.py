@@ -61,5 +61,6 @@ def test_bits_stay_what_they_are():
         "CORRELATION_UNKNOWN": 1073741824,
         "GROUP_NOT_CONVERGED": 2147483648,
         "MISSING_BAND": 4294967296,
+        "COMPANION": 8589934592,
     }
     assert {name: int(Flags[name]) for name in written} == written

@@ -1,0 +1,105 @@
+"""Companions of bright galaxies that detection does not separate."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from helpers.fields import NOISE, ZEROPOINT, make_field, render
+from scipy import ndimage
+
+from sersicnet import Flags, SersicNet
+from sersicnet.measure import joint
+from sersicnet.measure.image import measure_image
+
+OPTIONS = {"refine": "lm", "background_box": None}
+# A galaxy and a companion of a tenth of its light, 6 pixels away.
+TRUTH = {"x_0": [60.3, 65.4], "y_0": [60.1, 63.3], "flux": [4e4, 4e3], "r_eff": [4.5, 1.0]}
+TRUTH |= {"n": [1.2, 1.0], "q": [0.7, 0.9], "theta": [30.0, 0.0]}
+MAG = ZEROPOINT - 2.5 * np.log10(TRUTH["flux"])
+
+
+@pytest.fixture(scope="module")
+def net():
+    return SersicNet.from_pretrained().set_params(device="cpu")
+
+
+def noisy(image, seed=8):
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * np.random.default_rng(seed).normal(size=image.shape)
+    return field
+
+
+@pytest.fixture(scope="module")
+def field():
+    return noisy(render({name: np.array(values) for name, values in TRUTH.items()}, (124, 130)))
+
+
+@pytest.fixture(scope="module")
+def table(field, net):
+    return measure_image(field, net=net, **OPTIONS)
+
+
+def pulls(table):
+    difference = table["mag"].value - MAG[: len(table)]
+    return difference / table["mag_err"].value
+
+
+def is_companion(table):
+    return np.asarray(table["flags"]) & int(Flags.COMPANION) != 0
+
+
+def test_without_the_search_the_magnitude_is_wrong(field, net, monkeypatch):
+    monkeypatch.setattr(joint, "are_hosts", lambda labels, flags: np.zeros(len(labels), bool))
+    alone = measure_image(field, net=net, **OPTIONS)
+    assert len(alone) == 1
+    assert abs(pulls(alone)[0]) > 20
+    assert int(alone["flags"][0]) & int(Flags.MISFIT)
+
+
+def test_a_companion_is_a_row_and_the_magnitude_is_right(table):
+    assert is_companion(table).tolist() == [False, True]
+    assert np.abs(pulls(table)).max() < 4
+    assert not (table["flags"] & int(Flags.MISFIT | Flags.GROUP_NOT_CONVERGED)).any()
+    assert table["group_size"].tolist() == [2, 2]
+    assert table["group_id"].tolist() == [0, 0]
+    for axis in "xy":
+        np.testing.assert_allclose(table[f"{axis}_0"].value, TRUTH[f"{axis}_0"], atol=0.3)
+    assert np.isnan(table["kron_mag"][1])
+    assert table["x_centroid"][1] == table["x_0"][1]
+
+
+@pytest.mark.parametrize("tile_size", [62, 70])
+def test_the_result_does_not_depend_on_tiles(field, net, table, tile_size):
+    """The first tile ends between the two."""
+    tiled = measure_image(field, net=net, tile_size=tile_size, **OPTIONS)
+    for name in ("mag", "mag_err", "n", "flags", "group_id"):
+        np.testing.assert_array_equal(tiled[name], table[name])
+
+
+def test_a_catalog_has_the_rows_of_the_user(field, net, table):
+    """The companion is fitted with the galaxy all the same."""
+    catalog = Table({"x_0": TRUTH["x_0"][:1], "y_0": TRUTH["y_0"][:1]})
+    found = measure_image(field, net=net, catalog=catalog, **OPTIONS)
+    assert len(found) == 1
+    assert not is_companion(found).any()
+    assert abs(pulls(found)[0]) < 4
+    np.testing.assert_allclose(found["mag_err"][0].value, table["mag_err"][0].value, rtol=0.2)
+
+
+def spiral(shape=(128, 128), *, r_eff=11.0, amplitude=0.5, arms=2):
+    """A disk with arms, behind a Gaussian PSF."""
+    y, x = np.indices(shape)
+    dx, dy = x - 63.8, (y - 64.1) / 0.8
+    radius = np.hypot(dx, dy) / r_eff
+    phase = arms * (np.arctan2(dy, dx) - np.log(radius + 0.05) / np.tan(np.radians(20)))
+    light = np.exp(-1.678 * radius) * (1 + amplitude * np.cos(phase))
+    return ndimage.gaussian_filter(4e4 * light / light.sum(), 1.3)
+
+
+def test_a_spiral_stays_one_galaxy(net):
+    field = noisy(spiral())
+    psf = np.zeros((41, 41))
+    psf[20, 20] = 1
+    field.psf = ndimage.gaussian_filter(psf, 1.3)
+    table = measure_image(field, net=net, **OPTIONS)
+    assert len(table) == 1
+    assert int(table["flags"][0]) & int(Flags.MISFIT)
