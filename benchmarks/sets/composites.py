@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from scipy.stats import truncnorm
 
+from sersicnet.inference.totals import joined_labels
 from sersicnet.model import draw_labels
-from sersicnet.model.labels import ELLIPTICITY, LOG_FLUX, LOG_R_EFF, axis_ratio, length
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF
 from sersicnet.model.prior import LOG_RATIO_PRIOR, MAX_OFFSET, PSF_RADIUS, SNR_LIMITS
 from sersicnet.model.unconstrained import LIMITS
 
@@ -72,7 +73,7 @@ def _draw_ratios(n, generator):
 
 
 def signal_to_noise(labels, model):
-    """Return S/N of all light and size of the last part in pixels, as the priors count them.
+    """Return S/N and half-light radius in pixels of all light, as tables have them.
 
     Parameters
     ----------
@@ -83,15 +84,15 @@ def signal_to_noise(labels, model):
 
     Returns
     -------
-    snr, size : (N,) `~torch.Tensor`
+    snr, size : (N,) `~numpy.ndarray`
         The size of a point source is 0.
     """
-    flux = 10 ** labels[:, LOG_FLUX]
+    flux = 10 ** labels[:, LOG_FLUX].numpy()
     if model == "point":
-        return 0.5 * flux / math.sqrt(math.pi) / PSF_RADIUS, torch.zeros_like(flux)
-    last = labels[:, -7:]
-    if model != "sersic":
-        flux = flux + 10 ** last[:, LOG_FLUX]
-    size = 10 ** last[:, LOG_R_EFF]
-    q = axis_ratio(length(*last[:, ELLIPTICITY].unbind(1)))
-    return 0.5 * flux / torch.sqrt(math.pi * (q * size**2 + PSF_RADIUS**2)), size
+        return 0.5 * flux / math.sqrt(math.pi) / PSF_RADIUS, np.zeros_like(flux)
+    parts = tuple((str(number), profile) for number, profile in enumerate(PROFILES[model]))
+    whole = joined_labels(labels[:, None].numpy(), parts)
+    flux = 10 ** whole["log_flux"][:, 0]
+    size = 10 ** whole["log_r_eff"][:, 0]
+    area = math.pi * (whole["q"][:, 0] * size**2 + PSF_RADIUS**2)
+    return 0.5 * flux / np.sqrt(area), size

@@ -15,16 +15,26 @@ from sersicnet.model.prior import LOG_RATIO_PRIOR, SNR_LIMITS
 def test_galaxies_are_of_the_prior(model):
     labels = draw_scenes(model, 4000, torch.Generator().manual_seed(1))
     snr, size = signal_to_noise(labels, model)
-    middle = np.sqrt(np.prod(SNR_LIMITS))
-    assert_allclose((snr < middle).double().mean(), 0.5, atol=0.04)
-    assert SNR_LIMITS[0] < snr.min() < snr.max() < SNR_LIMITS[1]
-    if len(PROFILES[model]) == 2:
+    if len(PROFILES[model]) == 1:
+        assert_allclose((snr < np.sqrt(np.prod(SNR_LIMITS))).mean(), 0.5, atol=0.04)
+        assert SNR_LIMITS[0] < snr.min() < snr.max() < SNR_LIMITS[1]
+    else:
         share = 1 / (1 + 10 ** (labels[:, -7] - labels[:, 0]))
         assert_allclose(share.quantile(0.25), 0.25, atol=0.04)
+        assert (size <= 10 ** labels[:, -6].numpy() * 1.2).all()
     if model == "sersic+exp":
-        ratio = torch.log10(10 ** labels[:, 1] / size)
+        ratio = labels[:, 1] - labels[:, -6]
         assert ratio.max() < 1e-9
         assert_allclose(ratio.median(), LOG_RATIO_PRIOR[0], atol=0.05)
+
+
+def test_sizes_are_those_of_all_light():
+    disk = torch.tensor([[2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    star = torch.tensor([[2.0, 0.0, 0.0]], dtype=torch.float64)
+    faint = torch.cat([star - torch.tensor([3.0, 0.0, 0.0]), disk], dim=1)
+    assert_allclose(signal_to_noise(faint, "point+exp")[1], 10, rtol=0.01)
+    bright = torch.cat([star + torch.tensor([1.0, 0.0, 0.0]), disk], dim=1)
+    assert signal_to_noise(bright, "point+exp")[1] == 0
 
 
 def test_tables():
