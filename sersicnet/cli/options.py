@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from sersicnet.io.paths import check_inputs
+from sersicnet.measure.option_values import SHAPE
 from sersicnet.measure.options import Options, summary
 
 __all__ = [
@@ -274,6 +275,13 @@ def add_measuring(parser):
     add_mask_bits(parser)
     add_detection(parser)
     add_refine(parser)
+    add_option(
+        parser,
+        "fixed",
+        choices=(SHAPE,),
+        help="forced photometry: take sizes, shapes and positions from CAT, and fit fluxes only",
+    )
+    add_option(parser, "catalog_errors", action="store_true")
     add_option(parser, "tile_size", type=int, metavar="PIXELS")
     add_units(parser)
 

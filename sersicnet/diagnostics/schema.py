@@ -29,6 +29,9 @@ _OTHERS = (
         format=".2f",
         ucd="pos.posAng",
     ),
+    # of forced photometry
+    Column("flux", u.nJy, "flux density", format=".5g", ucd="phot.flux.density"),
+    Column("flux_err", u.nJy, "error of flux", format=".5g", ucd="stat.error;phot.flux"),
     # of refinements
     Column(
         "chi2",

@@ -49,6 +49,8 @@ def warn_of_catalog(table, measurement, *, stacklevel):
     `~astropy.utils.exceptions.AstropyUserWarning`
         With the number of these sources.
     """
+    if measurement.options.fixed:
+        return
     if measurement.net.network == "posterior":
         warn_if_unresolved(np.asarray(table["flags"]), stacklevel=stacklevel + 1)
         _warn_if_all_are_large(table, measurement, stacklevel=stacklevel + 1)

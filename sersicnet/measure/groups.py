@@ -173,10 +173,12 @@ def grouping(measurement):
     Returns
     -------
     callable or None
-        None where there are no models of the sources.
+        None where there are no models of the sources, or only their fluxes are fitted.
     """
     net = measurement.net
     if not isinstance(net.network_, PosteriorNetwork) or set(net.parameters_) != set(PARAMETERS):
+        return None
+    if measurement.options.fixed:
         return None
     return partial(
         add_groups,

@@ -284,6 +284,9 @@ def open_net(net):
 
 def _check_network(measurement, population):
     """Raise ValueError, before the sky is measured, if the network cannot do what was asked."""
+    if measurement.options.fixed and population is not None:
+        msg = "population= is for sources whose structure is fitted, not for fixed="
+        raise ValueError(msg)
     if not isinstance(measurement.net.network_, PosteriorNetwork):
         check_plain(measurement.options.refine, measurement.options.augment)
         if population is not None:

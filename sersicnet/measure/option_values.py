@@ -8,7 +8,9 @@ from sersicnet._settings import check_bool, check_positive, check_seed
 __all__ = [
     "AUTO",
     "FILES",
+    "FIXED",
     "MEASURE",
+    "SHAPE",
     "STARS",
     "check_number",
     "check_values",
@@ -22,6 +24,9 @@ MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"
 STARS = "stars"
+# What a catalog fixes in forced photometry, and the word for all of it.
+FIXED = ("r_eff", "n", "q", "theta", "x_0", "y_0")
+SHAPE = "shape"
 # Options that may be a word instead of a file.
 _WORDS = {"psf": (AUTO, STARS), "noise_correlation": (MEASURE,)}
 
@@ -64,10 +69,34 @@ def check_values(options):
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
+    _check_fixed(options)
     if options.refine is not None:
         from sersicnet.inference.refine import check_refinement
 
         check_refinement(options.refine)
+
+
+def _check_fixed(options):
+    """Check what is taken from a catalog: all that forced photometry needs, or nothing."""
+    check_bool("catalog_errors", options.catalog_errors)
+    if not options.fixed:
+        if options.catalog_errors:
+            msg = "catalog_errors=True is for forced photometry: fixed= says what is not fitted"
+            raise ValueError(msg)
+        return
+    names = FIXED if options.fixed == SHAPE else options.fixed
+    if isinstance(names, str) or set(names) != set(FIXED):
+        msg = (
+            f"fixed={options.fixed!r} must be {SHAPE!r}, or all of {', '.join(FIXED)}: some values "
+            "are fixed by the model= of predict"
+        )
+        raise ValueError(msg)
+    if options.catalog is None:
+        msg = "fixed= needs catalog=, from which sizes, shapes and positions are taken"
+        raise ValueError(msg)
+    if options.refine is not None:
+        msg = f"refine={options.refine!r} is for sources whose structure is fitted, not for fixed="
+        raise ValueError(msg)
 
 
 def files_of(options):

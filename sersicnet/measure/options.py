@@ -136,6 +136,20 @@ class Options:
         "Those of SExtractor (X_IMAGE from 1, ALPHA_J2000), VizieR, Gaia, Euclid and photutils are "
         "read as well. Neighbors are detected and masked all the same.",
     )
+    fixed: object = _option(
+        (),
+        "sequence of str or 'shape', optional",
+        "What is taken from the catalog, so that only fluxes are fitted (forced photometry): all "
+        "of r_eff, n, q, theta, x_0, y_0, or shape for short.",
+        "Sizes and angles are carried over by ``ra``, ``dec``, ``r_eff``, ``q`` and ``pa``; "
+        "without them, the catalog must be of the same pixels. Fluxes may be negative.",
+    )
+    catalog_errors: bool = _option(
+        False,
+        "bool, optional",
+        "Whether errors of forced fluxes include those of the catalog's sizes, shapes and "
+        "positions.",
+    )
     segmentation: object = _option(
         None,
         "2-D int array_like, `~photutils.segmentation.SegmentationImage` or path, optional",

@@ -9,6 +9,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet.inference.record import describe_call
 from sersicnet.io.mask_words import MASK_CARD
 from sersicnet.measure.image_psf import stamps_at
+from sersicnet.measure.option_values import FIXED
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.inputs import PSF_WIDTH, psf_width
 
@@ -28,9 +29,9 @@ def describe_measurement(measurement):
     dict
         ``IMAGE`` (name of its file), ``MASKFROM`` (its mask, and which bits count), ``PIXSCALE``,
         ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels, where it is the same all over the image),
-        ``PSFFROM`` (``stars``, of a PSF that was made), ``PSFSTARS`` and what they say of the PSF,
-        ``POPULATN`` (where the population comes from, if there is one), and what `describe_call`
-        has.
+        ``FIXED`` (what forced photometry takes from the catalog), ``PSFFROM`` (``stars``, of a PSF
+        that was made), ``PSFSTARS`` and what they say of the PSF, ``POPULATN`` (where the
+        population comes from, if there is one), and what `describe_call` has.
     """
     options = measurement.options
     psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
@@ -56,6 +57,9 @@ def describe_measurement(measurement):
         assumptions=options.assumptions(),
         psf_options=psf_options,
     )
+    if options.fixed:
+        record |= options.assumptions().describe()
+        record |= {"FIXED": " ".join(FIXED), "REFINE": "fluxes", "PRIOR": "none"}
     if measurement.population is not None:
         record["POPULATN"] = measurement.population.about
     if measurement.field.segments is None:

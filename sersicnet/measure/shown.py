@@ -2,6 +2,7 @@
 
 from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.measure.columns import blank_table, catalog_columns
+from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.pixels import has_one_pixel_scale
 from sersicnet.preprocessing.pixels import celestial
@@ -21,14 +22,18 @@ def columns_of(measurement):
     -------
     list of `~sersicnet.parameters.Column`
     """
+    unit = measurement.field.unit
+    on_sky = celestial(measurement.field.wcs) is not None
+    if measurement.options.fixed:
+        return forced_columns(unit=unit, celestial=on_sky)
     return catalog_columns(
         measurement.net.parameters_,
         measurement.options.refine,
         judged=measurement.judged,
         population=measurement.population is not None,
         grouped=grouping(measurement) is not None,
-        unit=measurement.field.unit,
-        celestial=celestial(measurement.field.wcs) is not None,
+        unit=unit,
+        celestial=on_sky,
         one_pixel_scale=has_one_pixel_scale(measurement.field, measurement.options.pixel_scale),
     )
 

@@ -1,10 +1,9 @@
 """The measurement of a survey image, tile by tile, in stages.
 
 A *tile* is a square part of the image of ``tile_size`` pixels on a side (smaller at the edges) that
-is read and measured at a time, so that memory stays bounded however large the image is. Tiles do
-not overlap, and together they are the image. To measure the sources of a tile, a *window* around it
-is read that is large enough to hold all of them with their cutouts. A source belongs to the tile
-with its brightest pixel, so the catalog does not depend on the tiles.
+is measured at a time, so that memory stays bounded however large the image is. Tiles do not
+overlap. To measure the sources of a tile, a *window* around it is read that holds all of them with
+their cutouts. A source belongs to the tile with its brightest pixel: tiles do not matter.
 
 The stages, each of which leaves something complete:
 
@@ -15,13 +14,12 @@ The stages, each of which leaves something complete:
 4. joint fits with neighbors, if there are fits (`Measurement.measure_all`);
 5. the catalog: columns, order, flags (`Measurement.finish`).
 
-`~sersicnet.measure.measure_image` takes them for all tiles in one process, a survey for some tiles
-in each of many.
+Forced photometry (`sersicnet.measure.forced`) is in the place of the third and fourth.
 """
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from astropy.table import vstack
@@ -45,6 +43,7 @@ from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import find_sources
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
+from sersicnet.measure.forced import ForcedSources
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.joint import measure_groups
@@ -97,16 +96,6 @@ def open_measurement(image, options, *, net):
     ------
     TypeError, ValueError, OSError, `~astropy.units.UnitConversionError`
         If image, options and network do not fit together.
-
-    Examples
-    --------
-    >>> from sersicnet import SersicNet
-    >>> from sersicnet.measure import Options
-    >>> from sersicnet.measure.tiles import open_measurement
-    >>> given = {"options": Options(psf="star.fits"), "net": SersicNet.from_pretrained()}
-    >>> with open_measurement("field.fits", **given) as measurement:  # doctest: +SKIP
-    ...     sky = measurement.map_sky()
-    ...     first = measurement.measure(measurement.tiles[:1], sky)
     """
     planes = {name: getattr(options, name) for name in ("rms", "weight_map", "mask", "mask_bits")}
     opened = open_field(image, **planes)
@@ -224,6 +213,11 @@ class Measurement:
             sky = replace(sky, correlation=map_correlation(self.field, sky))
         return sky
 
+    @cached_property
+    def forced(self):
+        """The sources of the catalog, if only their fluxes are fitted, else None."""
+        return ForcedSources(self) if self.options.fixed else None
+
     def measure_all(self, sky, *, progress_bar):
         """Measure the sources of all tiles, with fits in several sweeps.
 
@@ -274,6 +268,8 @@ class Measurement:
         """
         if not self.has_sky:
             sky = sky.without_level()
+        if self.forced is not None:
+            return self.forced.measure(tiles, sky, bar=bar)
         if models:
             return measure_groups(self, tiles, sky, models, bar=bar)
         tables = [self.blank_rows([])]  # all columns where there is no source
@@ -303,16 +299,18 @@ class Measurement:
         nowhere = outside(self.positions, self.field.data.shape)
         columns = columns_of(self)
         table = vstack([*tables, self.blank_rows(nowhere)])
-        known = {"numbered": self.field.segments is not None, "group": grouping(self)}
-        table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
+        known = {"numbered": self.field.segments is not None, "group": grouping(self)}
+        table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         table.meta = describe_measurement(self)
         warn_of_catalog(table, self, stacklevel=3)
         return table
 
     def blank_rows(self, rows):
         """Return the table of rows of the given catalog that are not in the image."""
+        if self.forced is not None:
+            return self.forced.blank_rows(rows)
         options = {"judged": self.judged, "population": self.population is not None}
         options |= {"refine": self.options.refine, "joint": self.joint}
         columns = source_columns(self.net.parameters_, **options)

@@ -7,7 +7,9 @@ of a pixel), turns steps in pixels into arcsec along east and north: the local J
 
 import numpy as np
 
-__all__ = ["elongation", "major_axis", "stretched", "unstretched"]
+from sersicnet.parameters import wrap_theta
+
+__all__ = ["elongation", "in_pixels", "major_axis", "stretched", "unstretched"]
 
 # Pixels are square if no side is longer on the sky than another by more than this.
 TOLERANCE = 1e-4
@@ -96,6 +98,44 @@ def unstretched(r_eff, q, theta, stretch):
     root = np.sqrt(np.maximum(trace**2 - 4 * along * across, 0))
     in_pixels = np.minimum(2 * along / (trace + root), 1)
     return r_eff * np.sqrt(q / in_pixels), in_pixels
+
+
+def in_pixels(r_eff, q, pa, stretch):
+    """Return the ellipse in pixels of an ellipse on the sky, whose angle is known there.
+
+    Parameters
+    ----------
+    r_eff, q : (N,) `~numpy.ndarray`
+        Semi-major axis and axis ratio on the sky.
+    pa : (N,) `~numpy.ndarray`
+        Position angle of the major axis in degrees, north through east.
+    stretch : (N, 2, 2) `~numpy.ndarray`
+        The matrix that turns pixels into the sky.
+
+    Returns
+    -------
+    r_eff, q, theta : (N,) `~numpy.ndarray`
+        Semi-major axis in the unit of that on the sky, times the pixel scale; axis ratio; angle of
+        the major axis in degrees, counter-clockwise from +x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.preprocessing.ellipses import in_pixels
+    >>> one = np.ones(1)
+    >>> found = in_pixels(12.5 * one, 0.32 * one, 90 * one, np.diag([-1.25, 0.8])[None])
+    >>> print(*(f"{value[0]:.2f}" for value in found))
+    10.00 0.50 0.00
+    """
+    angle = np.radians(pa)
+    along = np.stack([np.sin(angle), np.cos(angle)], axis=-1)  # east and north
+    across = np.stack([np.cos(angle), -np.sin(angle)], axis=-1)
+    axes = np.stack([along * r_eff[:, None], across * (r_eff * q)[:, None]], axis=-1)
+    axes = np.linalg.solve(stretch, axes)
+    values, vectors = np.linalg.eigh(axes @ np.swapaxes(axes, 1, 2))
+    minor, major = np.sqrt(np.maximum(values, 0)).T
+    theta = wrap_theta(np.degrees(np.arctan2(vectors[:, 1, 1], vectors[:, 0, 1])))
+    return major, minor / major, theta
 
 
 def major_axis(q, theta, stretch):

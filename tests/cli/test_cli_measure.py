@@ -74,6 +74,27 @@ def test_a_catalog_and_options(folder, tmp_path):
     assert rows[1]["mag"].value - rows[0]["mag"].value == pytest.approx(1)
 
 
+def test_fluxes_of_a_catalog(folder, tmp_path, capsys):
+    galaxy = {
+        "x_0": [200.0],
+        "y_0": [100.0],
+        "r_eff": [0.3],
+        "n": [1.0],
+        "q": [0.5],
+        "theta": [9.0],
+    }
+    Table(galaxy).write(tmp_path / "known.csv")
+    arguments = ["measure", str(folder / "field.fits"), "--psf", str(folder / "star.fits")]
+    arguments += ["--psf-oversampling", "2", "--fixed", "shape"]
+    output = tmp_path / "fluxes.fits"
+    assert main([*arguments, "--catalog", str(tmp_path / "known.csv"), "-o", str(output)]) == 0
+    found = QTable.read(output)
+    assert found["flux"].unit == "nJy"
+    assert found["r_eff"].value.tolist() == [0.3]
+    assert main([*arguments, "-o", str(output)]) == 1
+    assert "--fixed needs --catalog" in capsys.readouterr().err
+
+
 def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     seen = {}
     table = Table({"mag": [20.0]})

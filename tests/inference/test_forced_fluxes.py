@@ -1,0 +1,119 @@
+"""Tests of fluxes of sources whose positions and profiles are known."""
+
+import numpy as np
+import pytest
+import torch
+from astropy.nddata import NDData, StdDevUncertainty
+from helpers.rendered import labels_of, star
+
+from sersicnet.flags import Flags
+from sersicnet.inference.assumptions import Assumptions
+from sersicnet.inference.forced_fluxes import fit_fluxes
+from sersicnet.model import psf_transform, sersic_images
+from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
+from sersicnet.preprocessing.batches import open_cutouts
+
+SIDE = 64
+SKY_ERR = 0.05
+
+
+def scene_of(*places):
+    """Labels of some galaxies at places from the middle."""
+    one = labels_of(log_flux=2.0, r_eff=3.0)
+    scene = np.tile(np.asarray(one, dtype=float).ravel()[:7], (len(places), 1))
+    scene[:, CENTER] = places
+    return scene
+
+
+def images_of(scene):
+    """Images of unit flux of each galaxy of a scene."""
+    unit = scene.copy()
+    unit[:, LOG_FLUX] = 0
+    transform = psf_transform(torch.from_numpy(star()).float(), SIDE)
+    drawn = sersic_images(torch.from_numpy(unit).float(), transform, stamp_size=SIDE)
+    return drawn.double().numpy()
+
+
+def batch_of(images, noise=1.0, mask=None):
+    noise = StdDevUncertainty(np.full(images.shape, noise))
+    stack = NDData(images, uncertainty=noise, mask=mask)
+    units = {"pixel_scale": 0.1, "zeropoint": 25.0}
+    (batch,) = open_cutouts(stack, stamp_size=SIDE, psf=star(), **units)
+    return batch
+
+
+ASSUMED = Assumptions(sky_err=SKY_ERR, noise_correlation=None)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return scene_of((0.3, -0.2), (5.0, 3.0), (-20.0, 14.0))
+
+
+@pytest.fixture(scope="module")
+def data(scene):
+    fluxes = np.array([-40.0, 700.0, 90.0])
+    images = np.tensordot(fluxes, images_of(scene), 1)
+    return images + np.random.default_rng(1).normal(size=images.shape)
+
+
+def test_fluxes_are_those_of_linear_least_squares(scene, data):
+    found, _ = fit_fluxes(batch_of(data[None]), [scene], assumptions=ASSUMED)
+    columns = [*images_of(scene).reshape(3, -1), np.ones(SIDE**2)]
+    design = np.transpose(columns)
+    precision = design.T @ design + np.diag([0, 0, 0, SKY_ERR**-2])
+    covariance = np.linalg.inv(precision)
+    expected = covariance @ (design.T @ data.ravel())
+    assert found.flux[0] == pytest.approx(expected[0], abs=0.02 * covariance[0, 0] ** 0.5)
+    assert found.flux_err[0] == pytest.approx(covariance[0, 0] ** 0.5, rel=1e-3)
+    assert found.sky[0] == pytest.approx(expected[3], abs=1e-3)
+    left = data.ravel() - design @ expected
+    chi2 = (left**2).sum() + (expected[3] / SKY_ERR) ** 2
+    assert found.chi2[0] == pytest.approx(chi2, abs=0.1)
+    assert found.n_pixels[0] == SIDE**2
+    assert found.alone_err[0] < found.flux_err[0]
+    assert found.added[0] > 0
+
+
+@pytest.mark.parametrize("log_flux", [-3.0, 1.0, 4.0])
+def test_where_the_solution_starts_does_not_matter(scene, data, log_flux):
+    first, _ = fit_fluxes(batch_of(data[None]), [scene], assumptions=ASSUMED)
+    started = scene.copy()
+    started[:, LOG_FLUX] = log_flux
+    second, _ = fit_fluxes(batch_of(data[None]), [started], assumptions=ASSUMED)
+    assert second.flux[0] == pytest.approx(first.flux[0], abs=0.02 * first.flux_err[0])
+
+
+def test_slopes_are_what_another_size_changes(scene, data):
+    found, _ = fit_fluxes(batch_of(data[None]), [scene[[1, 0, 2]]], assumptions=ASSUMED)
+    step = 0.01
+    changed = scene[[1, 0, 2]]
+    changed[0, LOG_R_EFF] += step
+    other, _ = fit_fluxes(batch_of(data[None]), [changed], assumptions=ASSUMED)
+    slope = (other.flux[0] - found.flux[0]) / step
+    assert found.shape_slopes[0, LOG_R_EFF] == pytest.approx(slope, rel=0.1)
+
+
+def test_scenes_of_other_sizes_do_not_change_each_other(scene, data):
+    alone = [fit_fluxes(batch_of(data[None]), [scene[:n]], assumptions=ASSUMED)[0] for n in (1, 3)]
+    both = batch_of(np.stack([data, data]))
+    together, _ = fit_fluxes(both, [scene[:1], scene], assumptions=ASSUMED)
+    for number, one in enumerate(alone):
+        assert together.flux[number] == pytest.approx(one.flux[0], rel=1e-4)
+
+
+def test_a_cutout_without_pixels_has_no_flux(scene, data):
+    mask = np.zeros((2, SIDE, SIDE), dtype=bool)
+    mask[1] = True
+    batch = batch_of(np.stack([data, data]), mask=mask)
+    assert batch.stamps.flags[1] & Flags.NO_DATA
+    found, _ = fit_fluxes(batch, [scene, scene], assumptions=ASSUMED)
+    assert np.isfinite(found.flux[0])
+    assert np.isnan(found.flux[1])
+
+
+def test_a_source_without_light_in_the_cutout_changes_nothing(scene, data):
+    found, _ = fit_fluxes(batch_of(data[None]), [scene], assumptions=ASSUMED)
+    far = np.concatenate([scene, scene_of((80.0, 90.0))])
+    same, _ = fit_fluxes(batch_of(data[None]), [far], assumptions=ASSUMED)
+    assert same.flux[0] == pytest.approx(found.flux[0], rel=1e-4)

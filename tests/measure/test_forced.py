@@ -1,0 +1,209 @@
+"""Tests of forced photometry in an image."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable
+from astropy.wcs import WCS
+from helpers.fields import SCALE, SIDE, ZEROPOINT, make_field, render, star, truth_table
+
+from sersicnet import Flags
+from sersicnet.measure import Options, measure_image
+
+NANOJANSKY = 10 ** (-0.4 * (ZEROPOINT - 31.4))
+SHAPE = ("r_eff", "n", "q", "theta")
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return truth_table()
+
+
+@pytest.fixture(scope="module")
+def field(truth):
+    return make_field(render(truth))
+
+
+def catalog_of(truth, **changes):
+    columns = {name: truth[name] for name in ("x_0", "y_0", *SHAPE)} | changes
+    table = QTable(columns)
+    table["r_eff"] = table["r_eff"] * SCALE * u.arcsec
+    table["theta"] = table["theta"] * u.deg
+    return table
+
+
+def force(image, catalog, **options):
+    given = {"psf": star(), "fixed": "shape"} | options
+    return measure_image(image, catalog=catalog, **given)
+
+
+@pytest.fixture(scope="module")
+def catalog(truth, field):
+    found = catalog_of(truth)
+    sky = field.wcs.pixel_to_world(truth["x_0"], truth["y_0"])
+    found["ra"] = sky.ra.to(u.deg)
+    found["dec"] = sky.dec.to(u.deg)
+    return found
+
+
+@pytest.fixture(scope="module")
+def forced(field, catalog):
+    return force(field, catalog)
+
+
+def pulls(table, truth):
+    return (table["flux"].value / NANOJANSKY - truth["flux"]) / (
+        table["flux_err"].value / NANOJANSKY
+    )
+
+
+def test_fluxes_are_those_of_the_truth(forced, truth):
+    found = pulls(forced, truth)
+    assert np.abs(found).max() < 5
+    assert np.sqrt(np.mean(found**2)) < 1.8
+    assert forced.meta["FIXED"] == "r_eff n q theta x_0 y_0"
+    assert forced.meta["SKY"] == "prior"
+
+
+def test_magnitudes_are_those_of_fluxes(forced):
+    np.testing.assert_allclose(
+        forced["mag"].value, forced["flux"].to(u.ABmag).value, rtol=0, atol=1e-9
+    )
+
+
+def test_structure_is_that_of_the_catalog(forced, catalog):
+    for name in ("n", "q"):
+        np.testing.assert_array_equal(forced[name], catalog[name])
+    np.testing.assert_array_equal(forced["r_eff"], catalog["r_eff"])
+    np.testing.assert_allclose(forced["theta"].value, catalog["theta"].value)
+
+
+def test_fluxes_of_empty_places_have_both_signs(truth):
+    image = make_field(np.zeros((SIDE, SIDE)))
+    found = force(image, catalog_of(truth, r_eff=np.full(len(truth["n"]), 3.0)))
+    assert (found["flux"] > 0).any()
+    assert (found["flux"] < 0).any()
+    assert np.abs(found["flux"] / found["flux_err"]).max() < 5
+    assert np.isnan(found["mag"][found["flux"] < 0]).all()
+    assert (np.asarray(found["flags"]) & Flags.LOW_SNR > 0).all()
+
+
+def test_catalog_does_not_depend_on_tiles(field, catalog, forced):
+    tiles = force(field, catalog, tile_size=97)
+    for name in ("flux", "flux_err"):
+        change = (tiles[name] - forced[name]) / forced["flux_err"]
+        assert np.abs(change).max() < 2e-3
+    np.testing.assert_array_equal(tiles["flags"], forced["flags"])
+
+
+def test_sources_are_carried_over_by_the_sky(field, forced, truth):
+    mirrored = field.copy()
+    mirrored.data = field.data[:, ::-1].copy()
+    wcs = field.wcs.deepcopy()
+    wcs.wcs.cd = wcs.pixel_scale_matrix @ np.diag([-1, 1])
+    wcs.wcs.crpix = SIDE + 1 - wcs.wcs.crpix[0], wcs.wcs.crpix[1]
+    mirrored.wcs = WCS(wcs.to_header())
+    found = force(mirrored, forced)
+    change = (found["flux"] - forced["flux"]) / forced["flux_err"]
+    assert np.abs(change).max() < 0.05
+    np.testing.assert_allclose(found["x_0"].value, SIDE - 1 - truth["x_0"], atol=1e-3)
+    galaxies = truth["r_eff"] > 0
+    sky = np.abs((found["pa"] - forced["pa"]).value[galaxies])
+    assert np.minimum(sky, 180 - sky).max() < 0.01
+
+
+def test_what_is_not_in_the_catalog_is_masked(field, catalog, forced):
+    found = force(field, catalog[:-1])
+    changed = (found["flux"] - forced["flux"][:-1]) / forced["flux_err"][:-1]
+    alone = np.ones(len(found), dtype=bool)
+    alone[-1] = False  # half of a blend, of which the other half is masked
+    assert np.abs(changed[alone]).max() < 0.1
+    assert found["n_pixels"][-1] < forced["n_pixels"][-2]
+    assert np.abs(changed[-1]) < 60  # the masked galaxy has 300 errors
+
+
+def test_errors_of_the_catalog_are_added(field, catalog, forced):
+    uncertain = catalog.copy()
+    uncertain["r_eff_err"] = 0.1 * catalog["r_eff"]
+    uncertain["n_err"] = 0.2
+    same = force(field, uncertain)
+    larger = force(field, uncertain, catalog_errors=True)
+    np.testing.assert_array_equal(same["flux_err"], forced["flux_err"])
+    galaxies = catalog["r_eff"] > 0
+    assert (larger["flux_err"] > 1.5 * forced["flux_err"])[galaxies].all()
+    np.testing.assert_array_equal(larger["flux"], forced["flux"])
+
+
+def test_errors_of_the_catalog_are_those_of_other_catalogs(field, catalog, forced):
+    step = 0.01
+    larger = catalog.copy()
+    larger["r_eff"] = (1 + step) * catalog["r_eff"]
+    change = np.abs(force(field, larger)["flux"] - forced["flux"])
+    uncertain = catalog.copy()
+    uncertain["r_eff_err"] = step * catalog["r_eff"]
+    errors = force(field, uncertain, catalog_errors=True)["flux_err"]
+    expected = np.sqrt(np.maximum(errors**2 - forced["flux_err"] ** 2, 0))
+    rows = (catalog["r_eff"] > 0) & (np.asarray(forced["flags"]) & Flags.BLENDED == 0)
+    np.testing.assert_allclose(change[rows], expected[rows], rtol=0.15)
+
+
+def test_rows_that_are_the_same_have_large_errors(field, catalog, forced):
+    twice = catalog[[*range(len(catalog)), 5]]
+    found = force(field, twice)
+    assert found["flux_err"][5] > 30 * forced["flux_err"][5]
+    both = found["flux"][5] + found["flux"][-1]
+    assert abs(both - forced["flux"][5]) < forced["flux_err"][5]
+
+
+def test_impossible_rows_are_flagged_and_the_others_stay(field, catalog, forced):
+    worse = catalog[[*range(len(catalog)), 4, 4, 4]]
+    worse["n"][-3] = np.nan
+    worse["q"][-2] = 1.5
+    for name, value in (("x_0", -50.0), ("ra", np.nan * u.deg), ("dec", np.nan * u.deg)):
+        worse[name][-1] = value
+    found = force(field, worse)
+    flags = np.asarray(found["flags"])
+    assert np.isnan(found["flux"][-3:]).all()
+    assert (flags[-3:-1] & Flags.PREDICTION_FAILED > 0).all()
+    assert flags[-1] & Flags.NO_DATA
+    np.testing.assert_allclose(found["flux"][:-3].value, forced["flux"].value, rtol=1e-5)
+
+
+def test_a_catalog_without_angles_on_the_sky_is_of_the_same_pixels(field, catalog):
+    shifted = catalog.copy()
+    shifted["x_0"] += 30
+    with (
+        pytest.warns(UserWarning, match="ra and dec are used"),
+        pytest.raises(ValueError, match="needs ra, dec and pa"),
+    ):
+        force(field, shifted)
+
+
+@pytest.mark.parametrize("name", ["r_eff", "n", "q"])
+def test_a_column_that_lacks_is_named(field, catalog, name):
+    lacking = catalog.copy()
+    lacking.remove_column(name)
+    with pytest.raises(ValueError, match=f"catalog has no column {name}"):
+        force(field, lacking)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fixed": ("n", "q")}, "must be 'shape', or all of"),
+        ({"fixed": "n"}, "must be 'shape', or all of"),
+        ({"fixed": "shape"}, "fixed= needs catalog="),
+        ({"fixed": "shape", "catalog": "x.ecsv", "refine": "lm"}, "refine='lm' is for sources"),
+        ({"catalog_errors": True}, "catalog_errors=True is for forced photometry"),
+    ],
+)
+def test_impossible_options_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        Options(**options)
+
+
+def test_options_that_need_a_structure_raise(field, catalog):
+    with pytest.raises(ValueError, match="population= is for sources"):
+        force(field, catalog, population="infer")
+    with pytest.raises(ValueError, match="images of one band"):
+        force({"g": field, "r": field}, catalog)
