@@ -79,7 +79,7 @@ def check_values(options):
 def _check_fixed(options):
     """Check what is taken from a catalog: all that forced photometry needs, or nothing."""
     check_bool("catalog_errors", options.catalog_errors)
-    if not options.fixed:
+    if options.fixed is None:
         if options.catalog_errors:
             msg = "catalog_errors=True is for forced photometry: fixed= says what is not fitted"
             raise ValueError(msg)

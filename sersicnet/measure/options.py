@@ -137,8 +137,8 @@ class Options:
         "read as well. Neighbors are detected and masked all the same.",
     )
     fixed: object = _option(
-        (),
-        "sequence of str or 'shape', optional",
+        None,
+        "'shape' or sequence of str, optional",
         "What is taken from the catalog, so that only fluxes are fitted (forced photometry): all "
         "of r_eff, n, q, theta, x_0, y_0, or shape for short.",
         "Sizes and angles are carried over by ``ra``, ``dec``, ``r_eff``, ``q`` and ``pa``; "

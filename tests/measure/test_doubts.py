@@ -55,7 +55,7 @@ def measurement_of(**options):
     settings = {"catalog": None, "background_box": 1000} | options
     return SimpleNamespace(
         net=SimpleNamespace(network="posterior"),
-        options=SimpleNamespace(fixed=(), **settings),
+        options=SimpleNamespace(fixed=None, **settings),
         psf=field_psf(stamp),
         field=SimpleNamespace(data=np.zeros((50, 50))),
         pixel_scale=0.1,
