@@ -40,16 +40,16 @@ STAMP = 96
 def main(arguments=None):
     """Measure the images, and write the table."""
     parser = make_parser(__doc__)
-    add_count(parser, "images of each kind", default=18)
+    add_count(parser, "images of galaxies alone, and half as many of pairs", default=18)
     add_cache(parser, "fluxes of each image")
     parser.add_argument("--seed", type=int, default=201)
     parser.add_argument("--places", type=int, default=PLACES, help="places on a side of an image")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     rows = []
-    for kind in ("alone", "pairs"):
+    for kind, n_images in (("alone", options.n), ("pairs", max(1, options.n // 2))):
         tables = []
-        for number in range(options.n):
+        for number in range(n_images):
             name = f"{kind}-{options.seed}-{number}-{options.places}"
             seeds = (kind, options.seed, number, options.places)
             tables.append(pickled(options.cache, name, measure_one, *seeds))
