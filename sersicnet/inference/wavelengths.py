@@ -1,5 +1,7 @@
 """Wavelengths of bands."""
 
+import reprlib
+
 import astropy.units as u
 import numpy as np
 
@@ -84,6 +86,12 @@ def without_wavelengths(data, model):
     for name, value in data.items():
         if isinstance(value, dict):
             bands = ", ".join(map(str, value))
+            if name == "psf":
+                msg = (
+                    f"psf={reprlib.repr(value)} must be a 2-D array of numbers: a dict of PSFs "
+                    "needs a dict of cutouts by the same names of bands"
+                )
+                raise TypeError(msg)
             msg = f"{name} has values of bands ({bands}): cutouts must be a dict of them as well"
             raise ValueError(msg)
     if wavelength is None and not model.chromatic:

@@ -37,10 +37,15 @@ def test_impossible_wavelengths(wavelength, error, words):
         log_wavelengths(wavelength, ["g", "r"])
 
 
-@pytest.mark.parametrize("name", ["psf", "zeropoint", "noise_correlation"])
+@pytest.mark.parametrize("name", ["gain", "zeropoint", "noise_correlation"])
 def test_values_of_bands_without_bands(name):
     with pytest.raises(ValueError, match=rf"{name} has values of bands \(g, 2\): cutouts must be"):
         without_wavelengths({name: {"g": 1, 2: 1}}, Model("sersic"))
+
+
+def test_psfs_of_bands_without_bands():
+    with pytest.raises(TypeError, match=r"psf=.*'g'.* 2-D array of numbers: .* a dict of cutouts"):
+        without_wavelengths({"psf": {"g": np.ones((3, 3))}}, Model("sersic"))
 
 
 @pytest.fixture(scope="module")
