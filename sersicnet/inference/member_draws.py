@@ -37,7 +37,8 @@ def with_draws(found, fits, refined, stamps, *, settings, seed):
     Returns
     -------
     refined : tuple
-        The same of the draws. Where too few count, the fit stays, with the flag ``LOW_ESS``.
+        The same of the draws. Where too few count, the fit stays, with the flag ``LOW_ESS``. A star
+        whose fit as a galaxy has failed has no draws, as it has no shape.
     """
     density, quantiles, columns, flags = refined
     n = len(stamps)
@@ -52,8 +53,10 @@ def with_draws(found, fits, refined, stamps, *, settings, seed):
     ess = np.full(n, np.nan)
     n_samples = np.zeros(n, dtype=np.int64)
     for row, drawn in enumerate(found.drawn):
+        if not fits.fit.converged[row]:
+            continue
         if drawn is None:
-            flags[row] |= int(Flags.LOW_ESS) if fits.fit.converged[row] else 0
+            flags[row] |= int(Flags.LOW_ESS)
             continue
         ess[row] = drawn.ess
         n_samples[row] = drawn.n_samples

@@ -34,16 +34,16 @@ def draws(n_columns, ess, **options):
     return MemberDraws(values, normal, weights, chosen, np.zeros(30), ess, 60, **options)
 
 
-def rows_of(drawn):
-    """Quantiles, columns and flags of two members, of which the first may have draws."""
+def rows_of(drawn, *, converged=True):
+    """Quantiles, columns and flags of two members, of which the first may have draws, and a fit."""
     root = JointRoot(5, 0, 0.01 * np.eye(7), np.zeros((7, 7)), np.zeros(7))
     skies = FitSkies(np.zeros(2), np.zeros((2, 7)), np.zeros(2))
     known = np.tile(MEAN, (2, 1)), np.tile(1e-4 * np.eye(7), (2, 1, 1)), np.zeros(2)
-    density = GroupDensity(None, *known, np.zeros((2, 2)), skies, joint=[root, root])
+    density = GroupDensity(None, *known, np.zeros((2, 2)), skies, joint=[root if converged else None, root])
     member = SimpleNamespace(group=SimpleNamespace(number=5))
     batch = SimpleNamespace(cutouts=[SimpleNamespace(member=member)] * 2)
     found = SimpleNamespace(drawn=[drawn, None], batch=batch)
-    fit = SimpleNamespace(converged=np.ones(2, dtype=bool))
+    fit = SimpleNamespace(converged=np.array([converged, True]))
     fits = SimpleNamespace(fit=fit, labels=lambda values, row: values.numpy())
     flags = np.full(2, int(Flags.AT_BOUND))
     refined = density, np.zeros((7, 3, 2)), {"n_iter": np.ones(2)}, flags
@@ -71,3 +71,12 @@ def test_the_shape_of_a_star_follows_its_fit_as_a_galaxy():
     posterior, *_ = rows_of(draws(3, 40.0))
     drawn = draws(3, 40.0)
     assert_allclose(posterior.labels[0], MEAN + 0.01 * drawn.normal[:30], rtol=1e-5, atol=1e-6)
+
+
+def test_a_star_whose_fit_as_a_galaxy_failed():
+    posterior, quantiles, columns, flags = rows_of(draws(3, 40.0), converged=False)
+    assert np.isnan(posterior.labels[0]).all()
+    assert_array_equal(quantiles, 0)
+    assert np.isnan(columns["ess"][0])
+    assert columns["n_samples"][0] == 0
+    assert not flags[0] & int(Flags.LOW_ESS)
