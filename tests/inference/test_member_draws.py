@@ -39,7 +39,8 @@ def rows_of(drawn, *, converged=True):
     root = JointRoot(5, 0, 0.01 * np.eye(7), np.zeros((7, 7)), np.zeros(7))
     skies = FitSkies(np.zeros(2), np.zeros((2, 7)), np.zeros(2))
     known = np.tile(MEAN, (2, 1)), np.tile(1e-4 * np.eye(7), (2, 1, 1)), np.zeros(2)
-    density = GroupDensity(None, *known, np.zeros((2, 2)), skies, joint=[root if converged else None, root])
+    joint = [root if converged else None, root]
+    density = GroupDensity(None, *known, np.zeros((2, 2)), skies, joint=joint)
     member = SimpleNamespace(group=SimpleNamespace(number=5))
     batch = SimpleNamespace(cutouts=[SimpleNamespace(member=member)] * 2)
     found = SimpleNamespace(drawn=[drawn, None], batch=batch)
