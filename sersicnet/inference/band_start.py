@@ -200,7 +200,7 @@ def _in_first(labels, matrices, places):
 def with_start(fit, start, scene):
     """Put the start in the place of fits that have failed or run away, which have not converged.
 
-    As of single bands, a fit that is far from the network's answer, and no better within the galaxy
+    As in single bands, a fit that is far from the network's answer, and no better within the galaxy
     or at a bound, is of something else, such as the halo of a bright neighbor. So is one whose
     center is as far from the middle as it can be.
 

@@ -137,8 +137,8 @@ def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
     stamps : `~sersicnet.preprocessing.Stamps`
         Stamps of the members without the light of others.
     refined : tuple
-        Posteriors, quantiles, columns and flags, as of the refinement. Members of groups whose fit
-        has not converged have NaN and the flag ``GROUP_NOT_CONVERGED``.
+        Posteriors, quantiles, columns and flags, as the refinement returns. Members of groups whose
+        fit has not converged have NaN and the flag ``GROUP_NOT_CONVERGED``.
     pixels : `~sersicnet.inference.assumptions.PixelModel`
         What is known of their pixels, without filters.
     """
