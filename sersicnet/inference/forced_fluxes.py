@@ -20,8 +20,10 @@ from sersicnet.model.stamp_groups import SharedStamps
 
 __all__ = ["ForcedFluxes", "fit_fluxes"]
 
-# Smallest flux that derivatives are taken at, in units of the noise of a pixel.
+# Smallest flux that derivatives are taken at, in units of the noise of a pixel,
 _LEAST_FLUX = 0.1
+# and limits of the logarithm of the first: catalogs have magnitudes of -99.
+_LIMITS = np.log10(_LEAST_FLUX), 8.0
 # Information on a flux that is added, as a share of that without neighbors: rows of a catalog that
 # are the same have errors of a hundred times that, instead of infinite ones.
 _RIDGE = 1e-5
@@ -97,7 +99,7 @@ def fit_fluxes(batch, scenes, *, assumptions, device="cpu"):
         labels = np.stack([scenes[row] for row in np.flatnonzero(lengths == length)])
         labels = labels[usable[lengths == length]]
         labels[:, :, LOG_FLUX] += psfs.log_light[alike, None]
-        labels[:, :, LOG_FLUX] = np.maximum(labels[:, :, LOG_FLUX], np.log10(_LEAST_FLUX))
+        labels[:, :, LOG_FLUX] = np.clip(labels[:, :, LOG_FLUX], *_LIMITS)
         labels[:, :, CENTER] += offset[alike, None]
         made = likelihoods(
             labels.reshape(len(alike), -1),
@@ -131,38 +133,76 @@ def _unknown(n):
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    """The best fluxes of some scenes of as many sources, from those that they start from."""
+
+    equations: object
+    gradient: np.ndarray
+    curvature: np.ndarray
+    matrix: np.ndarray
+    covariance: np.ndarray
+    scale: np.ndarray
+    empty: np.ndarray
+    step: np.ndarray
+    solved: np.ndarray
+
+    @classmethod
+    def of(cls, likelihood, start):
+        """Solve the normal equations."""
+        labels = torch.from_numpy(start).flatten(1).float().to(likelihood.device)
+        with torch.no_grad():
+            equations = likelihood.normal_equations(labels)
+        curvature = equations.curvature.double().cpu().numpy()
+        columns = _flux_columns(start)
+        flux = 10 ** start[:, :, LOG_FLUX]
+        scale = flux * np.log(10)
+        gradient = equations.gradient.double().cpu().numpy()[:, columns] / scale
+        matrix = curvature[:, columns[:, None], columns] / (scale[:, :, None] * scale[:, None])
+        information = np.diagonal(matrix, axis1=1, axis2=2)
+        empty = information <= _LEAST_INFORMATION * information[:, :1]
+        matrix = np.where(empty[:, :, None] | empty[:, None], 0.0, matrix)
+        ridge = np.where(empty, 1.0, _RIDGE * information)
+        covariance = np.linalg.inv(matrix + ridge[:, :, None] * np.eye(len(columns)))
+        step = np.where(empty, 0.0, (covariance @ gradient[:, :, None])[:, :, 0])
+        solved = np.where(empty, 0.0, flux + step)
+        return cls(equations, gradient, curvature, matrix, covariance, scale, empty, step, solved)
+
+    def start(self, labels):
+        """Return the labels with these fluxes, from which the next solution starts."""
+        labels = labels.copy()
+        labels[:, :, LOG_FLUX] = np.log10(np.maximum(self.solved, _LEAST_FLUX))
+        return labels
+
+
+def _flux_columns(start):
+    """Return the columns of the fluxes of scenes among all of their labels."""
+    return LOG_FLUX + N_LABELS * np.arange(start.shape[1])
+
+
 def _solve(found, rows, likelihood, start):
-    """Solve the normal equations of some scenes of as many sources."""
-    labels = torch.from_numpy(start).flatten(1).float().to(likelihood.device)
-    with torch.no_grad():
-        equations = likelihood.normal_equations(labels)
-    gradient = equations.gradient.double().cpu().numpy()
-    curvature = equations.curvature.double().cpu().numpy()
-    columns = LOG_FLUX + N_LABELS * np.arange(start.shape[1])
-    flux = 10 ** start[:, :, LOG_FLUX]
-    scale = flux * np.log(10)
-    matrix = curvature[:, columns[:, None], columns] / (scale[:, :, None] * scale[:, None])
-    gradient = gradient[:, columns] / scale
-    information = np.diagonal(matrix, axis1=1, axis2=2)
-    empty = information <= _LEAST_INFORMATION * information[:, :1]
-    matrix = np.where(empty[:, :, None] | empty[:, None], 0.0, matrix)
-    ridge = np.where(empty, 1.0, _RIDGE * information)
-    covariance = np.linalg.inv(matrix + ridge[:, :, None] * np.eye(len(columns)))
-    step = np.where(empty, 0.0, (covariance @ gradient[:, :, None])[:, :, 0])
-    solved = flux + step
-    shown = ~empty[:, 0]
+    """Fit the fluxes of some scenes of as many sources."""
+    # far from the best fluxes, single precision loses those of bright sources, and chi2
+    start = _Solution.of(likelihood, start).start(start)
+    solution = _Solution.of(likelihood, start)
+    equations = solution.equations
+    information = np.diagonal(solution.matrix, axis1=1, axis2=2)[:, 0]
+    shown = ~solution.empty[:, 0]
     own = rows[shown]
-    found["flux"][own] = solved[shown, 0]
-    found["flux_err"][own] = np.sqrt(covariance[shown, 0, 0])
-    found["alone_err"][own] = information[shown, 0] ** -0.5
-    others = (matrix[:, 0, 1:] * solved[:, 1:]).sum(axis=1)
-    found["added"][own] = others[shown] / information[shown, 0]
-    slopes = _shape_slopes(curvature, covariance, scale, columns)
-    found["shape_slopes"][own] = (slopes * (solved / flux)[:, :1])[shown]
-    moved = equations.sky_response.double().cpu().numpy()[:, columns] / scale
-    total = equations.sky_total.double().cpu().numpy() - (moved * step).sum(axis=1)
+    found["flux"][own] = solution.solved[shown, 0]
+    found["flux_err"][own] = np.sqrt(solution.covariance[shown, 0, 0])
+    found["alone_err"][own] = information[shown] ** -0.5
+    others = (solution.matrix[:, 0, 1:] * solution.solved[:, 1:]).sum(axis=1)
+    found["added"][own] = others[shown] / information[shown]
+    columns = _flux_columns(start)
+    slopes = _shape_slopes(solution.curvature, solution.covariance, solution.scale, columns)
+    relative = solution.solved / 10 ** start[:, :, LOG_FLUX]
+    found["shape_slopes"][own] = (slopes * relative[:, :1])[shown]
+    moved = equations.sky_response.double().cpu().numpy()[:, columns] / solution.scale
+    total = equations.sky_total.double().cpu().numpy() - (moved * solution.step).sum(axis=1)
     found["sky"][rows] = total / likelihood.sky_precision.cpu().numpy()
-    found["chi2"][rows] = equations.chi2.cpu().numpy() - (gradient * step).sum(axis=1)
+    explained = (solution.gradient * solution.step).sum(axis=1)
+    found["chi2"][rows] = equations.chi2.cpu().numpy() - explained
     found["n_pixels"][rows] = likelihood.n_pixels.cpu().numpy()
 
 

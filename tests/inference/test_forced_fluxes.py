@@ -84,6 +84,20 @@ def test_where_the_solution_starts_does_not_matter(scene, data, log_flux):
     assert second.flux[0] == pytest.approx(first.flux[0], abs=0.02 * first.flux_err[0])
 
 
+@pytest.mark.parametrize("log_flux", [0.0, 49.0])
+def test_a_bright_galaxy_has_its_flux_and_chi2_from_any_start(scene, log_flux):
+    """A catalog without magnitudes starts 15 mag off, one that has -99 for unknown ones 110."""
+    bright = scene[:1].copy()
+    bright[:, LOG_FLUX] = 6.0
+    image = 1e6 * images_of(bright)[0] + np.random.default_rng(2).normal(size=(SIDE, SIDE))
+    first, _ = fit_fluxes(batch_of(image[None]), [bright], assumptions=ASSUMED)
+    bright[:, LOG_FLUX] = log_flux
+    second, _ = fit_fluxes(batch_of(image[None]), [bright], assumptions=ASSUMED)
+    assert second.flux[0] == pytest.approx(first.flux[0], abs=0.1 * first.flux_err[0])
+    assert second.chi2[0] == pytest.approx(first.chi2[0], abs=1.0)
+    assert second.chi2[0] < 1.3 * SIDE**2
+
+
 def test_slopes_are_what_another_size_changes(scene, data):
     found, _ = fit_fluxes(batch_of(data[None]), [scene[[1, 0, 2]]], assumptions=ASSUMED)
     step = 0.01
