@@ -5,13 +5,12 @@ in it; the cutout depends on the source alone, so that the tiles do not matter. 
 is not in the catalog is masked.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import astropy.units as u
 import numpy as np
 from astropy.table import vstack
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from sersicnet.diagnostics.schema import COLUMNS
@@ -21,9 +20,11 @@ from sersicnet.inference.joined import MOVED
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.cutouts import correlation_at, local_background_of
 from sersicnet.measure.detection import LEAST_SIDE
+from sersicnet.measure.foreign import ForeignLight
 from sersicnet.measure.option_values import FIXED
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.structure import structure_of
+from sersicnet.measure.windows import grown, shortage
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.parameters import Column
 from sersicnet.preprocessing.batches import open_cutouts
@@ -39,8 +40,6 @@ _RADII = 4.0
 _WINGS = 12.0
 # Most other sources of the catalog that are fitted in one cutout: the nearest ones.
 _MOST = 24
-# Pixels by which the light of what is not in the catalog is widened, as in `mask_neighbors`.
-_GROW = 2
 # Cutouts in memory at a time.
 _BATCH = 256
 # Fluxes over their errors below which magnitudes are not those of detections.
@@ -146,8 +145,8 @@ class ForcedSources:
         """
         tables = [self.blank_rows([])]
         for tile in tiles:
-            sources = self.measurement.find_sources(tile, sky)
-            light = _Light.of(sources, self.structure.labels[self._usable, CENTER])
+            sources = self._sources(tile, sky)
+            light = ForeignLight.of(sources, self.structure.labels[self._usable, CENTER])
             rows = np.asarray(sources.table["row"])
             known = self.structure.usable[rows]
             tables.append(self._lost(rows[~known]))
@@ -161,6 +160,28 @@ class ForcedSources:
                 bar.update()
         return vstack(tables)
 
+    def _sources(self, tile, sky):
+        """Find the sources of a tile, in a window that shows the cutouts of all of them."""
+        measurement = self.measurement
+        shape = measurement.field.data.shape
+        sources = measurement.find_sources(tile, sky)
+        rows = np.asarray(sources.table["row"])
+        rows = rows[self.structure.usable[rows]]
+        lacking = 0
+        for row, first in zip(rows, self._first(rows), strict=True):
+            box = np.stack([first, first + self.sides[row] - 1], axis=1)
+            lacking = max(lacking, shortage(box, sources.window.box, shape))
+        if lacking == 0:
+            return sources
+        around = measurement.find_sources(grown(tile, lacking, shape), sky)
+        return replace(around, table=sources.table)
+
+    def _first(self, rows):
+        """Return the first pixels (y, x) of the cutouts of sources."""
+        centers = self.structure.labels[rows, CENTER]
+        sides = self.sides[rows]
+        return np.floor(centers[:, ::-1] - sides[:, None] / 2 + 1).astype(int)
+
     def _lost(self, rows):
         """Return rows whose structure is missing or impossible."""
         table = self.blank_rows(rows)
@@ -172,7 +193,7 @@ class ForcedSources:
         """Measure sources whose cutouts have one size."""
         measurement = self.measurement
         x, y = self.structure.labels[rows, CENTER].T
-        first = np.floor(np.stack([y, x], axis=1) - side / 2 + 1).astype(int)
+        first = self._first(rows)
         cutouts = []
         skies = []
         flags = []
@@ -304,80 +325,3 @@ class ForcedSources:
         if self.measurement.field.noise is None:
             flags |= int(Flags.NOISE_ESTIMATED)
         return flags
-
-
-@dataclass(frozen=True, eq=False)
-class _Light:
-    """The light of a window, and which of it is that of sources of the catalog.
-
-    Islands beyond the tile are not deblended, and what is hidden must not depend on tiles: of the
-    island of a source, all parts count, of others only whether a source of the catalog is in them.
-
-    Attributes
-    ----------
-    labels, islands : 2-D int `~numpy.ndarray`
-        Numbers of deblended sources, and of islands of light.
-    parts : 2-D bool `~numpy.ndarray`
-        Parts of islands without a source of the catalog.
-    foreign : 2-D bool `~numpy.ndarray`
-        Islands without one, widened.
-    origin : (int, int)
-        y and x of the first pixel.
-    """
-
-    labels: np.ndarray
-    islands: np.ndarray
-    parts: np.ndarray
-    foreign: np.ndarray
-    origin: tuple
-
-    @classmethod
-    def of(cls, sources, centers):
-        """Find what is hidden.
-
-        Parameters
-        ----------
-        sources : `~sersicnet.measure.detection.Sources`
-            The sources of a tile.
-        centers : (M, 2) `~numpy.ndarray`
-            x and y of the sources of the catalog.
-
-        Returns
-        -------
-        _Light
-        """
-        labels = sources.labels
-        islands, _ = ndimage.label(labels > 0, np.ones((3, 3)))
-        places = np.floor(centers[:, ::-1] + 0.5).astype(int) - sources.window.origin
-        inside = ((places >= 0) & (places < labels.shape)).all(axis=1)
-        places = tuple(places[inside].T)
-        foreign = (islands > 0) & ~np.isin(islands, islands[places])
-        parts = (labels > 0) & ~np.isin(labels, labels[places])
-        foreign = ndimage.binary_dilation(foreign, iterations=_GROW)
-        return cls(labels, islands, parts, foreign, sources.window.origin)
-
-    def hidden(self, center, corner, shape):
-        """Return the pixels of a cutout with light of what is not in the catalog.
-
-        Parameters
-        ----------
-        center : (float, float)
-            x and y of the source.
-        corner : (int, int)
-            y and x of the first pixel of the cutout in the window.
-        shape : (int, int)
-            Shape of the cutout.
-
-        Returns
-        -------
-        2-D bool `~numpy.ndarray`
-        """
-        place = tuple(np.floor(center[::-1] + 0.5).astype(int) - self.origin)
-        hidden = cut(self.foreign, corner, shape, fill=False)
-        if self.islands[place]:
-            parts = cut(
-                self.parts & (self.islands == self.islands[place]), corner, shape, fill=False
-            )
-            own = cut(self.labels == self.labels[place], corner, shape, fill=False)
-            hidden |= ndimage.binary_dilation(parts, iterations=_GROW) & ~own
-        return hidden

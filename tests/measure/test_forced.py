@@ -96,6 +96,20 @@ def test_catalog_does_not_depend_on_tiles(field, catalog, forced):
     np.testing.assert_array_equal(tiles["flags"], forced["flags"])
 
 
+@pytest.mark.parametrize("tile_size", [64, 97])
+def test_large_sources_that_are_not_detected_do_not_depend_on_tiles(truth, tile_size):
+    """Their cutouts are larger than what detection needs around a tile."""
+    large = catalog_of({name: values[:2] for name, values in truth.items()})
+    large["x_0"] = 97.0, 40.0
+    large["y_0"] = 100.0, 40.0
+    large["r_eff"] = 3.0 * u.arcsec
+    image = make_field(np.zeros((SIDE, SIDE)))
+    whole = force(image, large)
+    tiles = force(image, large, tile_size=tile_size)
+    np.testing.assert_array_equal(tiles["n_pixels"], whole["n_pixels"])
+    assert np.abs((tiles["flux"] - whole["flux"]) / whole["flux_err"]).max() < 2e-3
+
+
 def test_sources_are_carried_over_by_the_sky(field, forced, truth):
     mirrored = field.copy()
     mirrored.data = field.data[:, ::-1].copy()
