@@ -35,6 +35,8 @@ _UNSEEN = 0.01
 _FAINT = 2000.0
 # Pixels of stamps that are drawn at a time.
 _CHUNK = 512**2
+# Half-light radius in pixels that a star is drawn with, whose own is 0.
+_POINT = 0.01
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
 
@@ -46,7 +48,8 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     ----------
     catalog : `~astropy.table.Table`
         Table with all seven parameters, ``x_0`` and ``y_0`` in pixels of the image. If it has
-        ``r_eff_pix`` and ``q_pix``, these are used instead of ``r_eff`` and ``q``.
+        ``r_eff_pix`` and ``q_pix``, these are used instead of ``r_eff`` and ``q``. A half-light
+        radius of 0 is a star.
     pixel_scale, zeropoint : float
         Arcsec per pixel, and AB magnitude of a flux of 1 in the image.
 
@@ -74,6 +77,8 @@ def galaxy_labels(catalog, pixel_scale, zeropoint):
     values = table_values(catalog, ("mag", "n", "theta", "x_0", "y_0", *shape))
     known = np.isfinite(list(values.values())).all(axis=0)
     values = {name: column[known] for name, column in values.items()}
+    smallest = _POINT if shape[0] == "r_eff_pix" else _POINT * pixel_scale
+    values[shape[0]] = np.where(values[shape[0]] == 0, smallest, values[shape[0]])
     places = np.floor([values["x_0"] + 0.5, values["y_0"] + 0.5])
     one = np.ones(places.shape[1])
     frame = StampFrame(one, zeropoint * one, pixel_scale * one, one, *places)

@@ -57,6 +57,18 @@ def test_the_model_is_what_galsim_draws(catalog, field, light, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model.fits"]
 
 
+def test_a_half_light_radius_of_0_is_a_star(catalog, field, tmp_path):
+    """Catalogs of forced photometry have stars."""
+    one = catalog[:1].copy()
+    one["r_eff"] = 0.0
+    write_field_model(one, field, tmp_path / "model.fits")
+    model = fits.getdata(tmp_path / "model.fits")
+    place = {name: np.array([one[name][0]]) for name in ("x_0", "y_0")}
+    flux = 10 ** (-0.4 * (np.array(one["mag"]) - ZEROPOINT))
+    light = render(place | {"flux": flux, "r_eff": np.zeros(1)})
+    assert_allclose(model, light, atol=5e-3 * light.max())
+
+
 def test_the_residual_is_noise_and_sky(catalog, field, light, tmp_path):
     write_cutout(field, tmp_path / "field.fits")
     path = tmp_path / "residual.fits"
