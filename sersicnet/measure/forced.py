@@ -26,7 +26,7 @@ from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.structure import structure_of
 from sersicnet.measure.windows import grown, shortage
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
-from sersicnet.parameters import Column
+from sersicnet.parameters import PIXEL_SHAPE, Column
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import cut
@@ -54,7 +54,7 @@ _KEY = (
 )
 
 
-def forced_columns(*, unit=None, celestial=False):
+def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True):
     """Return the columns of a catalog of forced photometry.
 
     Parameters
@@ -63,6 +63,8 @@ def forced_columns(*, unit=None, celestial=False):
         Unit of the image.
     celestial : bool, optional
         Whether the image has a celestial WCS.
+    one_pixel_scale : bool, optional
+        Whether one scale describes all pixels. If not, there are columns of ellipses in pixels.
 
     Returns
     -------
@@ -78,6 +80,8 @@ def forced_columns(*, unit=None, celestial=False):
     columns += [COLUMNS[name] for name in FIXED]
     if celestial:
         columns += [COLUMNS[name] for name in ("ra", "dec", "pa")]
+    if not one_pixel_scale:
+        columns += PIXEL_SHAPE.values()
     columns += [COLUMNS[name] for name in ("flags", "chi2", "n_pixels")]
     columns += [replace(COLUMNS[name], unit=unit) for name in ("sky", "local_background")]
     return columns
@@ -125,7 +129,7 @@ class ForcedSources:
 
     def blank_rows(self, rows):
         """Return rows of the catalog that are not in the image, or without a flux."""
-        others = [COLUMNS[name] for name in ("x_centroid", "y_centroid", "q_pix")]
+        others = [COLUMNS[name] for name in ("x_centroid", "y_centroid", *PIXEL_SHAPE)]
         table = blank_table([*forced_columns(), *others, *_KEY], len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)

@@ -24,8 +24,9 @@ def columns_of(measurement):
     """
     unit = measurement.field.unit
     on_sky = celestial(measurement.field.wcs) is not None
+    one_pixel_scale = has_one_pixel_scale(measurement.field, measurement.options.pixel_scale)
     if measurement.options.fixed:
-        return forced_columns(unit=unit, celestial=on_sky)
+        return forced_columns(unit=unit, celestial=on_sky, one_pixel_scale=one_pixel_scale)
     return catalog_columns(
         measurement.net.parameters_,
         measurement.options.refine,
@@ -34,7 +35,7 @@ def columns_of(measurement):
         grouped=grouping(measurement) is not None,
         unit=unit,
         celestial=on_sky,
-        one_pixel_scale=has_one_pixel_scale(measurement.field, measurement.options.pixel_scale),
+        one_pixel_scale=one_pixel_scale,
     )
 
 

@@ -11,7 +11,7 @@ from sersicnet.measure.positions import grid_doubt
 from sersicnet.model.labels import components, stack_labels
 from sersicnet.model.prior import N_LIMITS
 from sersicnet.parameters import PARAMETERS, pixel_shape_of, to_floats
-from sersicnet.preprocessing.ellipses import in_pixels
+from sersicnet.preprocessing.ellipses import TOLERANCE, elongation, in_pixels, unstretched
 from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["Structure", "structure_of"]
@@ -35,7 +35,8 @@ class Structure:
     errors : (M, 7) `~numpy.ndarray`
         Their errors in the catalog, 0 where it has none.
     values : dict of (M,) `~numpy.ndarray`
-        ``r_eff`` (arcsec), ``n``, ``q``; ``q_pix`` and ``theta`` (degrees) in pixels of the image.
+        ``r_eff`` (arcsec), ``n``, ``q``; ``r_eff_pix``, ``q_pix`` and ``theta`` (degrees) in pixels
+        of the image.
     """
 
     labels: np.ndarray
@@ -94,8 +95,8 @@ def structure_of(catalog, positions, field, *, pixel_scale, zeropoint):
         r_eff = r_eff / scale
     else:
         _check_same_grid(catalog, names, field)
-        r_eff, q, theta = _in_same_pixels(catalog, values, scale)
-    values |= {"theta": theta, "q_pix": q}
+        r_eff, q, theta = _in_same_pixels(catalog, values, scale, stretch)
+    values |= {"theta": theta, "r_eff_pix": r_eff, "q_pix": q}
     with np.errstate(invalid="ignore", divide="ignore"):
         log_r_eff = np.log10(np.maximum(r_eff, _SMALLEST))
         e1, e2 = components(q, np.radians(theta))
@@ -130,15 +131,17 @@ def _check_same_grid(catalog, names, field):
         raise ValueError(msg)
 
 
-def _in_same_pixels(catalog, values, scale):
+def _in_same_pixels(catalog, values, scale, stretch):
     """Ellipses of a catalog of this image: half-light radius in pixels, axis ratio and angle."""
     theta = to_floats(catalog["theta"], u.deg)
-    r_eff = values["r_eff"] / scale
-    q = values["q"]
     if pixel_shape_of(catalog):
         r_eff = to_floats(catalog["r_eff_pix"], u.pix)
-        q = to_floats(catalog["q_pix"], None)
-    return r_eff, q, theta
+        return r_eff, to_floats(catalog["q_pix"], None), theta
+    square = elongation(stretch) <= 1 + TOLERANCE
+    with np.errstate(all="ignore"):
+        r_eff, q = unstretched(values["r_eff"], values["q"], theta, stretch)
+    r_eff = np.where(square, values["r_eff"], r_eff)
+    return r_eff / scale, np.where(square, values["q"], q), theta
 
 
 def _log_flux(catalog, names, zeropoint):

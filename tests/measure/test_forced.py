@@ -126,6 +126,18 @@ def test_sources_are_carried_over_by_the_sky(field, forced, truth):
     assert np.minimum(sky, 180 - sky).max() < 0.01
 
 
+def test_there_are_ellipses_in_pixels_where_these_are_not_square(truth):
+    """Model images, regions and other dialects need them."""
+    tall = make_field(np.zeros((SIDE, SIDE)))
+    wcs = tall.wcs.deepcopy()
+    wcs.wcs.cd = wcs.pixel_scale_matrix @ np.diag([1, 2])
+    tall.wcs = WCS(wcs.to_header())
+    catalog = catalog_of({name: values[5:6] for name, values in truth.items()})
+    found = force(tall, catalog)
+    area = (found["r_eff"].value / SCALE) ** 2 * found["q"] / 2
+    np.testing.assert_allclose(found["r_eff_pix"].value ** 2 * found["q_pix"], area, rtol=1e-3)
+
+
 def test_what_is_not_in_the_catalog_is_masked(field, catalog, forced):
     found = force(field, catalog[:-1])
     changed = (found["flux"] - forced["flux"][:-1]) / forced["flux_err"][:-1]

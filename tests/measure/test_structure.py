@@ -97,3 +97,17 @@ def test_without_angles_on_the_sky_pixels_are_those_of_the_image():
     catalog.remove_column("theta")
     with pytest.raises(ValueError, match="needs ra, dec and pa"):
         structure(catalog, field_of(np.eye(2)))
+
+
+def test_ellipses_of_pixels_that_are_not_square_are_those_on_the_sky():
+    """The same ellipse, by its angle on the sky, by that in pixels, and in pixels."""
+    tall = field_of(np.diag([1.0, 2.0]))
+    on_sky = structure(catalog_of(), tall)
+    in_pixels = catalog_of(theta=on_sky.values["theta"])
+    in_pixels.remove_columns(["ra", "dec", "pa"])
+    found = structure(in_pixels, tall)
+    np.testing.assert_allclose(found.labels, on_sky.labels, rtol=1e-4)
+    in_pixels["r_eff_pix"] = on_sky.values["r_eff_pix"] * u.pix
+    in_pixels["q_pix"] = on_sky.values["q_pix"]
+    found = structure(in_pixels, tall)
+    np.testing.assert_allclose(found.labels, on_sky.labels, rtol=1e-4)
