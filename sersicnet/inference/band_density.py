@@ -15,7 +15,7 @@ from sersicnet.model.scene import Scene
 from sersicnet.networks.densities import all_samples
 from sersicnet.networks.flow_density import label_dict
 
-__all__ = ["SLOPES", "BandDensity", "light_columns", "of_first_band"]
+__all__ = ["SLOPES", "BandDensity", "light_columns", "light_of_parts", "of_first_band"]
 
 # Columns of the changes with wavelength, and the names of their parameters.
 SLOPES = {"r_eff_slope": "size_slope", "n_slope": "n_slope"}
@@ -62,6 +62,27 @@ def light_columns(parts):
     if len(names) < 2:
         return []
     return [*(f"mag_{name}" for name in names), f"{names[0]}_to_total"]
+
+
+def light_of_parts(mag, logit):
+    """Return the magnitudes of two parts, finite also where one has hardly any light, and a share.
+
+    Parameters
+    ----------
+    mag : (N, S) `~numpy.ndarray`
+        Magnitude of both together.
+    logit : (N, S) `~numpy.ndarray`
+        Logit of the share of the first part.
+
+    Returns
+    -------
+    first, second, share : (N, S) `~numpy.ndarray`
+        Magnitudes, and the share of the first part.
+    """
+    magnitudes = []
+    for sign in (-1, 1):
+        magnitudes.append(mag + 2.5 * np.logaddexp(0, sign * logit) / np.log(10))
+    return *magnitudes, np.exp(-np.logaddexp(0, -logit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,8 +271,7 @@ class BandDensity(Rows):
         found = {f"mag_{band}": mag}
         if not light_columns(self.parts):
             return found
-        share = 1 / (1 + np.exp(-drawn[:, :, self.place("share", band)]))
-        of_parts = mag - 2.5 * np.log10(share), mag - 2.5 * np.log10(1 - share), share
+        of_parts = light_of_parts(mag, drawn[:, :, self.place("share", band)])
         for name, values in zip(light_columns(self.parts), of_parts, strict=True):
             found[f"{name}_{band}"] = values
         return found

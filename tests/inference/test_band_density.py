@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet.inference.band_density import BandDensity, light_columns, of_first_band
+from sersicnet.inference.band_density import (
+    BandDensity,
+    light_columns,
+    light_of_parts,
+    of_first_band,
+)
 from sersicnet.model.band_layout import names_of_bands
 from sersicnet.model.layout import SERSIC
 from sersicnet.model.scene import Scene
@@ -72,3 +77,18 @@ def test_parts_have_columns_of_their_light():
     parts = (("point", "point"), ("disk", "sersic"))
     assert light_columns(parts) == ["mag_point", "mag_disk", "point_to_total"]
     assert light_columns(parts[:1]) == light_columns(None) == []
+
+
+def test_parts_share_the_light():
+    first, second, share = light_of_parts(20.0, np.array([0.0, np.log(3)]))
+    assert_allclose(share, [0.5, 0.75])
+    assert_allclose(first, 20 - 2.5 * np.log10(share))
+    assert_allclose(second, 20 - 2.5 * np.log10(1 - share))
+
+
+def test_a_part_without_light_has_a_finite_magnitude():
+    """Errors of logits are large where a part is not seen: no draw may warn, or be infinite."""
+    first, second, share = light_of_parts(20.0, np.array([-800.0, 800.0]))
+    assert_allclose(first, second[::-1])
+    assert_allclose(second, [20, 20 + 2000 / np.log(10)])
+    assert_allclose(share, [0, 1], atol=1e-12)
