@@ -50,6 +50,8 @@ _SEXTRACTOR = {
 }
 _LSST = {
     "id": "objectId",
+    "flux": "sersicFlux",
+    "flux_err": "sersicFluxErr",
     "x_0": "sersic_x",
     "x_0_err": "sersic_xErr",
     "y_0": "sersic_y",
@@ -193,7 +195,10 @@ def _lsst(table, scale):
     named = QTable(meta=dict(table.meta))
     has_ellipse = set(_SHAPE) <= set(table.colnames)
     ellipse = {*_SHAPE, *(f"{name}_err" for name in _SHAPE)}
+    forced = {"flux", "flux_err"} <= set(table.colnames)  # these have negative fluxes as well
     for name in table.colnames:
+        if name == "mag" and forced:
+            continue
         if name == "mag":
             flux = 10 ** (-0.4 * (to_floats(table[name], u.ABmag) - _NJY))
             named["sersicFlux"] = flux * u.nJy

@@ -121,3 +121,13 @@ def test_a_radius_of_zero(table):
     named = to_dialect(table, "lsst")
     assert named["sersic_reff_x"][0].value == 0
     assert np.isfinite(named["sersic_reff_xErr"][0])
+
+
+def test_fluxes_of_forced_photometry_are_those_of_lsst():
+    """They may be negative, where there is no magnitude."""
+    table = QTable({"flux": [5.0, -3.0] * u.nJy, "flux_err": [1.0, 1.0] * u.nJy})
+    table["mag"] = [29.65, np.nan] * u.ABmag
+    table["mag_err"] = [0.2, np.nan] * u.mag
+    named = to_dialect(table, "lsst")
+    assert named.colnames == ["sersicFlux", "sersicFluxErr"]
+    assert named["sersicFlux"].value.tolist() == [5.0, -3.0]
