@@ -29,13 +29,15 @@ _ENOUGH = 2000
 _GROWTH = 4.0
 
 
-def check_survey_population(population):
+def check_survey_population(population, tasks):
     """Return what the argument ``population`` of a survey stands for.
 
     Parameters
     ----------
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`
         The user's argument.
+    tasks : list of `~sersicnet.survey.tasks.Task`
+        The images.
 
     Returns
     -------
@@ -44,9 +46,14 @@ def check_survey_population(population):
     Raises
     ------
     TypeError, OSError, ValueError
-        If it is something else, or a population that is known by a function.
+        If it is something else, or a population that is known by a function, or only fluxes are
+        fitted in an image.
     """
     population = check_population(population)
+    forced = [task.name for task in tasks if task.options.fixed]
+    if forced and population is not None:
+        msg = f"population= is for sources whose structure is fitted, not for fixed= of {forced[0]}"
+        raise ValueError(msg)
     if isinstance(population, Population) and population.mixture is None:
         msg = (
             "population= is known by a function, which cannot be kept with a survey: infer one, or "

@@ -138,7 +138,7 @@ def measure_survey(
     """
     _check_call(client, n_workers, retries, tiles_per_task)
     tasks = make_tasks(images, options)
-    population = populations.check_survey_population(population)
+    population = populations.check_survey_population(population, tasks)
     output = Path(output).absolute()
     weights = weights_path(weights).absolute()
     weights_id = weights_label(weights)
