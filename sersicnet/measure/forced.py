@@ -221,11 +221,11 @@ class ForcedSources:
             zeropoint=measurement.zeropoint,
         )
         (batch,) = opened
-        scenes = self._scenes(rows, first, side, batch.stamps.frame)
+        scenes, crowded = self._scenes(rows, first, side, batch.stamps.frame)
         found, unknown = fit_fluxes(batch, scenes, assumptions=options.assumptions())
         table = self._table(rows, found, batch.stamps.frame)
         table["flags"] = batch.stamps.flags | batch.psfs.flags() | unknown | np.array(flags)
-        table["flags"] |= self._flags(rows, found, table)
+        table["flags"] |= self._flags(rows, found, table) | crowded
         table["local_background"] = skies
         return table
 
@@ -263,26 +263,32 @@ class ForcedSources:
         return cutout, level, flags
 
     def _scenes(self, rows, first, side, frame):
-        """Return the labels of the sources in each cutout, its own first."""
+        """Return the labels of the sources in each cutout, its own first, and flags.
+
+        Where some are left out, their light is not known.
+        """
         labels = self.structure.labels
         scenes = []
+        flags = np.zeros(len(rows), dtype=int)
         for number, row in enumerate(rows):
             others = self._others(row, side)
-            scene = labels[[row, *others]].copy()
+            if len(others) > _MOST:
+                flags[number] = int(Flags.BLENDED)
+            scene = labels[[row, *others[:_MOST]]].copy()
             scene[:, LOG_FLUX] -= np.log10(frame.noise_level[number])
             middle = (frame.x_middle[number], frame.y_middle[number])
             scene[:, CENTER] -= first[number, ::-1] + middle
             scenes.append(scene)
-        return scenes
+        return scenes, flags
 
     def _others(self, row, side):
-        """Return the rows of other sources whose light is in the cutout of a source."""
+        """Return rows of others whose light is in the cutout of a source, the nearest first."""
         center = self.structure.labels[row, CENTER]
         near = self._usable[self._tree.query_ball_point(center, side + self.reach.max())]
         away = np.abs(self.structure.labels[near, CENTER] - center)
         near = near[(away.max(axis=1) < side / 2 + self.reach[near] - _WINGS / 2) & (near != row)]
         distance = np.hypot(*(self.structure.labels[near, CENTER] - center).T)
-        return near[np.argsort(distance, kind="stable")[:_MOST]]
+        return near[np.argsort(distance, kind="stable")]
 
     def _table(self, rows, found, frame):
         """Return fluxes, magnitudes and structure as rows of a table."""

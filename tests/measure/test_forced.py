@@ -181,6 +181,19 @@ def test_rows_that_are_the_same_have_large_errors(field, catalog, forced):
     assert abs(both - forced["flux"][5]) < forced["flux_err"][5]
 
 
+def test_sources_with_more_neighbors_than_are_fitted_are_flagged():
+    """The last is far from all others."""
+    y, x = np.mgrid[80:125:9, 80:134:9]
+    x = np.append(x.ravel(), 300.0)
+    y = np.append(y.ravel(), 300.0)
+    ones = np.ones(len(x))
+    crowd = catalog_of({"x_0": x, "y_0": y, "r_eff": 2 * ones, "n": ones, "q": ones, "theta": ones})
+    found = force(make_field(np.zeros((SIDE, SIDE))), crowd)
+    is_blended = np.asarray(found["flags"]) & Flags.BLENDED > 0
+    assert is_blended[:-1].all()
+    assert not is_blended[-1]
+
+
 def test_impossible_rows_are_flagged_and_the_others_stay(field, catalog, forced):
     worse = catalog[[*range(len(catalog)), 4, 4, 4]]
     worse["n"][-3] = np.nan
