@@ -114,12 +114,7 @@ def predict_bands(
             bar.update(len(batches[0]))
             del batches, found, batch, own  # whose memory the next batch needs
     asked = {"model": model, "neighbors": "mask", "refine": refine or NEEDS_FIT}
-    results = {}
-    for band, each in seen.items():
-        asked["assumptions"] = assumed[band]
-        with naming(band):
-            results[band] = _joined(net, opened[band], each, **asked)
-    found = BandResults.of(results, join_rows(joints))
+    found = BandResults.of(_all_joined(net, opened, seen, assumed, asked), join_rows(joints))
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
         if model.is_free:
@@ -127,6 +122,16 @@ def predict_bands(
         else:
             warn_unfitted(found.flags, model, stacklevel=3)
     return found
+
+
+def _all_joined(net, opened, seen, assumed, asked):
+    """Return the results of each band, joined from those of its batches."""
+    results = {}
+    for band, each in seen.items():
+        with naming(band):
+            known = asked | {"assumptions": assumed[band]}
+            results[band] = _joined(net, opened[band], each, **known)
+    return results
 
 
 def _divided(data, model, bands):

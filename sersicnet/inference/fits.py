@@ -205,13 +205,7 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
 
 
 def differ(one, other):
-    """Return whether quantiles differ in mag, r_eff, n or q by far more than both errors, (N,).
-
-    Parameters
-    ----------
-    one, other : (7, 3, N) `~numpy.ndarray`
-        Quantiles at 16, 50 and 84 %.
-    """
+    """Return whether (7, 3, N) quantiles differ by far more than both errors, (N,)."""
     distances = []
     for name in ("mag", "r_eff", "n", "q"):
         row = SEVEN.index(name)

@@ -297,9 +297,7 @@ def _image_terms(likelihood, start, end, state, covariance):
     found = []
     for number, band in enumerate(likelihood.bands):
         place = likelihood.places[number]
-        own = {}
-        for name in ("sky_total", "sky_response"):
-            own[name] = state[name][..., number]
+        own = {name: state[name][..., number] for name in ("sky_total", "sky_response")}
         terms = sky_terms(band, own, covariance)
         found.append(_compare(band, start[:, place], end[:, place]) | terms)
     found = {name: torch.stack([each[name] for each in found], dim=1) for name in found[0]}
@@ -308,10 +306,7 @@ def _image_terms(likelihood, start, end, state, covariance):
 
 
 def _compare(likelihood, start, end):
-    """Return the fields of `Fit` that compare the start and the end of fits.
-
-    In the place of ``closer``, it is the change of chi2 within the galaxy, which that follows from.
-    """
+    """Return fields of `Fit` that compare start and end, with the change of chi2 for ``closer``."""
     start_sky, signal, before = likelihood.compare(start)
     sky, model, after = likelihood.compare(end)
     center, center_err = central_sky(likelihood, model, after)

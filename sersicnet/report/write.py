@@ -126,13 +126,7 @@ def write_report(
     """
     path = Path(path)
     check_folder(path)
-    colors = None
-    measured = results
-    if isinstance(cutouts, dict):
-        _check_bands(results, cutouts)
-        colors = color_pictures(results, cutouts)
-        measured = results.band()
-        cutouts = cutouts[results.meta["REFBAND"]]
+    measured, cutouts, colors = _of_reference_band(results, cutouts)
     table, truth = _tables(as_table(results, "results"), truth)
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
     pictures = [""] * len(table)
@@ -166,6 +160,15 @@ def write_report(
     with atomic_path(path) as partial:
         partial.write_text(html, encoding="utf-8")
     return path
+
+
+def _of_reference_band(results, cutouts):
+    """Return results and cutouts of one band, and pictures of all bands in color, else None."""
+    if not isinstance(cutouts, dict):
+        return results, cutouts, None
+    _check_bands(results, cutouts)
+    colors = color_pictures(results, cutouts)
+    return results.band(), cutouts[results.meta["REFBAND"]], colors
 
 
 def _check_bands(results, cutouts):
