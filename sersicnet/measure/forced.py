@@ -23,7 +23,7 @@ from sersicnet.measure.detection import LEAST_SIDE
 from sersicnet.measure.foreign import ForeignLight
 from sersicnet.measure.option_values import FIXED
 from sersicnet.measure.pixels import pixels_at
-from sersicnet.measure.structure import structure_of
+from sersicnet.measure.structure import structure_in
 from sersicnet.measure.windows import grown, shortage
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.parameters import PIXEL_SHAPE, Column
@@ -106,13 +106,7 @@ class ForcedSources:
             msg = "fixed= needs the PSF of the image: pass psf="
             raise ValueError(msg)
         self.measurement = measurement
-        self.structure = structure_of(
-            measurement.options.catalog,
-            measurement.positions,
-            measurement.field,
-            pixel_scale=measurement.options.pixel_scale,
-            zeropoint=measurement.zeropoint,
-        )
+        self.structure = structure_in(measurement)
         labels = self.structure.labels
         with np.errstate(invalid="ignore"):
             self.reach = np.nan_to_num(_RADII * 10 ** labels[:, LOG_R_EFF] + _WINGS)

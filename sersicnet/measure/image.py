@@ -17,6 +17,7 @@ from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import INFER, check_population, with_population
 from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.shown import check_shown
+from sersicnet.measure.structure import structure_in
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.networks.posterior import PosteriorNetwork
 
@@ -283,7 +284,9 @@ def open_net(net):
 
 
 def _check_network(measurement, population):
-    """Raise ValueError, before the sky is measured, if the network cannot do what was asked."""
+    """Raise ValueError, before the sky is measured, if what was asked cannot be done."""
+    if measurement.options.fixed:
+        structure_in(measurement)  # raises if the catalog lacks a column
     if measurement.options.fixed and population is not None:
         msg = "population= is for sources whose structure is fitted, not for fixed="
         raise ValueError(msg)

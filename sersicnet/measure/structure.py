@@ -14,7 +14,7 @@ from sersicnet.parameters import PARAMETERS, pixel_shape_of, to_floats
 from sersicnet.preprocessing.ellipses import TOLERANCE, elongation, in_pixels, unstretched
 from sersicnet.preprocessing.pixels import celestial
 
-__all__ = ["Structure", "structure_of"]
+__all__ = ["Structure", "structure_in", "structure_of"]
 
 _SHAPE = ("r_eff", "n", "q")
 # Smallest half-light radius in pixels: that of a point source.
@@ -105,6 +105,27 @@ def structure_of(catalog, positions, field, *, pixel_scale, zeropoint):
     labels = stack_labels(labels | {"dx": x, "dy": y})
     labels[~_are_possible(values, x, y)] = np.nan
     return Structure(labels, _errors(catalog, names, values, scale), values)
+
+
+def structure_in(measurement):
+    """Carry the catalog of a measurement to its image, as `structure_of` does.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image, with ``catalog`` among its options.
+
+    Returns
+    -------
+    Structure
+    """
+    return structure_of(
+        measurement.options.catalog,
+        measurement.positions,
+        measurement.field,
+        pixel_scale=measurement.options.pixel_scale,
+        zeropoint=measurement.zeropoint,
+    )
 
 
 def _ellipses(values, pa, stretch):
