@@ -93,8 +93,7 @@ def predict_bands(
     present, missing = check_bands(cutouts)
     _check_parts(model, missing)
     data, log_wavelength = _divided(data, model, list(missing))
-    given = of_each_band(data, list(missing))
-    opened, assumed = _opened(net, present, given)
+    opened, assumed = _opened(net, present, of_each_band(data, list(missing)))
     seen = {band: Seen() for band in opened}
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}

@@ -131,12 +131,8 @@ def write_report(
     parameters = tuple(name for name in PARAMETERS if name in table.colnames)
     pictures = [""] * len(table)
     if cutouts is not None:
-        options = psf_options_of(
-            table.meta,
-            oversampling=psf_oversampling,
-            normalize=normalize_psf,
-            recenter=recenter_psf,
-        )
+        given = {"oversampling": psf_oversampling, "normalize": normalize_psf}
+        options = psf_options_of(table.meta, recenter=recenter_psf, **given)
         values, sky = _shown(table, parameters, corners)
         pictures = galaxy_pictures(
             values | part_values(table, parts_of(table)),
