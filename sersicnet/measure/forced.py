@@ -20,10 +20,10 @@ from sersicnet.inference.joined import MOVED
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.cutouts import correlation_at, local_background_of
 from sersicnet.measure.detection import LEAST_SIDE
-from sersicnet.measure.foreign import ForeignLight
 from sersicnet.measure.option_values import FIXED
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.structure import structure_in
+from sersicnet.measure.uncataloged import UncatalogedLight
 from sersicnet.measure.windows import grown, shortage
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.parameters import PIXEL_SHAPE, Column
@@ -144,7 +144,7 @@ class ForcedSources:
         tables = [self.blank_rows([])]
         for tile in tiles:
             sources = self._sources(tile, sky)
-            light = ForeignLight.of(sources, self.structure.labels[self._usable, CENTER])
+            light = UncatalogedLight.of(sources, self.structure.labels[self._usable, CENTER])
             rows = np.asarray(sources.table["row"])
             known = self.structure.usable[rows]
             tables.append(self._lost(rows[~known]))

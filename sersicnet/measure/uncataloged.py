@@ -7,14 +7,14 @@ from scipy import ndimage
 
 from sersicnet.preprocessing.windows import cut
 
-__all__ = ["ForeignLight"]
+__all__ = ["UncatalogedLight"]
 
 # Pixels by which this light is widened, as in `mask_neighbors`.
 _GROW = 2
 
 
 @dataclass(frozen=True, eq=False)
-class ForeignLight:
+class UncatalogedLight:
     """The light of a window, and which of it is not that of sources of a catalog.
 
     Islands beyond the tile are not deblended, and what is hidden must not depend on tiles: of the
@@ -51,7 +51,7 @@ class ForeignLight:
 
         Returns
         -------
-        ForeignLight
+        UncatalogedLight
         """
         labels = sources.labels
         islands, _ = ndimage.label(labels > 0, np.ones((3, 3)))
