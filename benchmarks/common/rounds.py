@@ -142,7 +142,7 @@ class Rounds:
             pixel_scale=image.meta["PIXSCALE"],
             zeropoint=image.meta["MAGZP"],
             near=np.column_stack([plain(part["x_0"]), plain(part["y_0"])]),
-            settings={"DETECT_THRESH": str(self.threshold), "ASSOC_RADIUS": str(_RADIUS)},
+            settings={"ASSOC_RADIUS": str(_RADIUS)},
         ).table
 
 
