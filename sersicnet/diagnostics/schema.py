@@ -247,7 +247,7 @@ def _model_columns():
             ucd="stat.probability",
         ),
     ]
-    for name in ("sersic", "point", "sersic_exp", "point_exp", "point_sersic"):
+    for name in ("sersic", "point", "sersic_exp", "point_exp", "point_sersic", "chromatic"):
         about = name.replace("_", "+")
         columns += [
             Column(

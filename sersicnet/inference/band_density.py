@@ -80,9 +80,10 @@ def light_of_parts(mag, logit):
         Magnitudes, and the share of the first part.
     """
     magnitudes = []
-    for sign in (-1, 1):
-        magnitudes.append(mag + 2.5 * np.logaddexp(0, sign * logit) / np.log(10))
-    return *magnitudes, np.exp(-np.logaddexp(0, -logit))
+    with np.errstate(invalid="ignore"):  # NaN where a band is missing
+        for sign in (-1, 1):
+            magnitudes.append(mag + 2.5 * np.logaddexp(0, sign * logit) / np.log(10))
+        return *magnitudes, np.exp(-np.logaddexp(0, -logit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,16 @@ class BandDensity(Rows):
         """Name and profile of each part, None where there is one Sersic galaxy."""
         layout = self.base.layout
         return None if layout.profiles == ("sersic",) else layout.parts
+
+    @property
+    def is_measured(self):
+        """Which galaxies have parameters, (N,) bool."""
+        return ~np.isnan(self.mean).all(axis=1)
+
+    @property
+    def light(self):
+        """Names of the columns of the light of parts."""
+        return light_columns(self.parts)
 
     def place(self, kind, band):
         """Return the column of the flux, of a share or of a shift of a band."""
@@ -269,9 +280,9 @@ class BandDensity(Rows):
         log_flux = drawn[:, :, self.place("log_flux", band)]
         mag = self.zeropoint[:, None, number] - 2.5 * log_flux
         found = {f"mag_{band}": mag}
-        if not light_columns(self.parts):
+        if not self.light:
             return found
         of_parts = light_of_parts(mag, drawn[:, :, self.place("share", band)])
-        for name, values in zip(light_columns(self.parts), of_parts, strict=True):
+        for name, values in zip(self.light, of_parts, strict=True):
             found[f"{name}_{band}"] = values
         return found

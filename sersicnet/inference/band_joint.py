@@ -47,6 +47,10 @@ class JointBands(Rows):
         The fits in each band that has cutouts.
     draws : `~sersicnet.inference.band_sampling.BandDraws` or None
         Draws of the parameters, and of the skies of these bands, if posteriors were sampled.
+    log_evidence : (N,) `~numpy.ndarray`
+        That of normal likelihoods around the fits; NaN where it is not known.
+    rough : (N,) bool `~numpy.ndarray`
+        Whether it is a rough value.
     """
 
     shared = ("names", "fits", "draws")
@@ -59,7 +63,9 @@ class JointBands(Rows):
     held: np.ndarray
     base: Scene
     fits: dict
-    draws: BandDraws | None = None
+    draws: BandDraws | None
+    log_evidence: np.ndarray
+    rough: np.ndarray
 
     def __len__(self):
         return len(self.first)
@@ -94,15 +100,16 @@ class Joint:
         As in `JointBands`.
     layout : `~sersicnet.model.Layout`
         Layout of the galaxies in one band.
+    chromatic : bool
+        Whether size and index change with wavelength.
     """
 
-    def __init__(self, asked, placed, first, layout):
+    def __init__(self, asked, placed, first, layout, *, chromatic):
         n = len(first)
         self.placed = placed
         self.first = first
         self.layout = layout
-        self.wavelengths = asked.log_wavelength
-        chromatic = self.wavelengths is not None
+        self.wavelengths = asked.log_wavelength if chromatic else None
         options = {"shifted": asked.names, "chromatic": chromatic}
         self.names = names_of_bands(layout, asked.names, **options)
         n_parameters = len(self.names)
@@ -110,6 +117,8 @@ class Joint:
         self.covariance = np.zeros((n, n_parameters, n_parameters))
         self.held = np.zeros((n, n_parameters), dtype=bool)
         self.known = np.zeros((n, len(layout.known)))
+        self.log_evidence = np.full(n, np.nan)
+        self.rough = np.zeros(n, dtype=bool)
         self.draws = None
         if asked.sampling is not None:
             n_kept = asked.sampling.n_kept
@@ -119,7 +128,7 @@ class Joint:
             _, columns = view_of_band(layout, self.names, band)
             self.fields[band] = unfitted(n, len(columns))
 
-    def add(self, rows, bands, scene, fit):
+    def add(self, rows, bands, scene, fit, normal=None):
         """Add fits of some galaxies that have cutouts in these bands.
 
         Parameters
@@ -132,7 +141,12 @@ class Joint:
             Parameters of the fits.
         fit : `~sersicnet.inference.Fit`
             The fits.
+        normal : `~sersicnet.inference.evidence.NormalEvidence`, optional
+            Evidences of normal likelihoods around them.
         """
+        if normal is not None:
+            self.log_evidence[rows] = normal.log_evidence
+            self.rough[rows] = normal.rough
         for name in _COMMON:
             for band in bands:
                 self.fields[band][name][rows] = getattr(fit, name)
@@ -217,7 +231,9 @@ class Joint:
         layout = Layout(self.layout.free, self.layout.known, (), self.layout.parts)
         base = Scene.of(layout, torch.from_numpy(self.known))
         parameters = self.mean, self.covariance, self.held
-        return JointBands(self.names, self.first, usable, *parameters, base, fits, self.draws)
+        evidences = self.log_evidence, self.rough
+        found = self.names, self.first, usable, *parameters, base, fits, self.draws
+        return JointBands(*found, *evidences)
 
     def _waves(self, name):
         """Return the wavelength of a band over that of the first of each galaxy, (N,)."""

@@ -9,7 +9,7 @@ from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.schema import COLUMNS, band_columns, describe
 from sersicnet.flags import Flags
-from sersicnet.inference.band_density import SLOPES, light_columns, of_first_band
+from sersicnet.inference.band_density import SLOPES, of_first_band
 from sersicnet.results import SersicResults
 
 __all__ = ["BandResults"]
@@ -18,6 +18,8 @@ __all__ = ["BandResults"]
 _OF_IMAGES = ("PIXSCALE", "MAGZP", "MASKFROM", "INPUT", "PSFFWHM", "PSFSAMP", "PHOTONS", "GAIN")
 # Columns of a band that have its name behind theirs.
 _OF_BAND = ("chi2", "n_pixels", "sky")
+# Beginnings of columns of models that are compared.
+_OF_MODELS = ("prob_", "log_evidence_")
 _ENDINGS = ("", "_err", "_lo", "_hi")
 
 
@@ -114,7 +116,7 @@ class BandResults(SersicResults):
         )
 
     def __repr__(self):
-        n_failed = np.count_nonzero(np.isnan(self.posterior.mean).all(axis=1))
+        n_failed = np.count_nonzero(~self.posterior.is_measured)
         text = (
             f"<BandResults: {counted(len(self), 'galaxy')} in {', '.join(self.posterior.bands)}; "
         )
@@ -234,7 +236,7 @@ class BandResults(SersicResults):
             own = self.bands[band].columns
         found = {f"mag_{band}": median, f"mag_{band}_err": (high - low) / 2}
         found |= {f"mag_{band}_lo": low, f"mag_{band}_hi": high}
-        for name in light_columns(self.parts):
+        for name in self.posterior.light:
             for ending in _ENDINGS:
                 values = own.get(name + ending, np.full(len(self), np.nan))
                 found[f"{name}_{band}{ending}"] = values
@@ -311,14 +313,15 @@ def _meta_of(bands, reference):
 
 
 def _part_columns(each, places, posterior):
-    """Return columns of parts in the first band that shows each galaxy."""
+    """Return columns of models and parts, in the first band that shows each galaxy."""
     found = {}
     names = [part for part, _ in posterior.parts or ()]
-    for name in each[0].columns:
+    for name, values in each[0].columns.items():
         of_part = any(f"_{part}" in name or name.startswith(f"{part}_") for part in names)
-        if not of_part:
+        if not (of_part or name == "model" or name.startswith(_OF_MODELS)):
             continue
-        values = np.full(len(posterior), np.nan)
+        if name != "model":
+            values = np.full(len(posterior), np.nan)
         for place, own in zip(places, each, strict=True):
             values = np.where(posterior.first == place, own.columns[name], values)
         found[name] = of_first_band(name, values, posterior.first)

@@ -26,6 +26,8 @@ class BandDraws(Rows):
     mean : (N, P) `~numpy.ndarray`
         Mean of all draws, by their weights.
     covariance : (N, P, P) `~numpy.ndarray`
+    best : (N, P) `~numpy.ndarray`
+        The draw that weighs most.
     ess, log_evidence : (N,) `~numpy.ndarray`
         Effective number of draws, and logarithm of the evidence.
     n_samples : (N,) int `~numpy.ndarray`
@@ -36,6 +38,7 @@ class BandDraws(Rows):
     skies: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
+    best: np.ndarray
     ess: np.ndarray
     log_evidence: np.ndarray
     n_samples: np.ndarray
@@ -48,13 +51,14 @@ class BandDraws(Rows):
             np.full((n, n_kept, n_bands), np.nan, np.float32),
             np.full((n, n_parameters), np.nan),
             np.zeros((n, n_parameters, n_parameters)),
+            np.full((n, n_parameters), np.nan),
             np.full(n, np.nan),
             np.full(n, np.nan),
             np.zeros(n, dtype=np.int64),
         )
 
 
-def sample_bands(groups, scene, fit, start, *, sampling, seed):
+def sample_bands(groups, scene, fit, network, normal, *, wanted, sampling, seed):
     """Draw from the posteriors of galaxies.
 
     Parameters
@@ -65,8 +69,14 @@ def sample_bands(groups, scene, fit, start, *, sampling, seed):
         Parameters of R galaxies.
     fit : `~sersicnet.inference.Fit`
         Their fits.
-    start : (R, P) `~numpy.ndarray`, (R, P, P) `~numpy.ndarray`
-        The network's answer and its covariance, which is kept where too few draws count.
+    network : ((R, P) `~numpy.ndarray`, (R, P, P) `~numpy.ndarray`) or None
+        The network's answer and its covariance, if it knows the model: it is kept where too few
+        draws count.
+    normal : `~sersicnet.inference.evidence.NormalEvidence` or None
+        What the prior times normal likelihoods around the fits look like, if posteriors may have
+        several modes.
+    wanted : (R,) `~numpy.ndarray`
+        Effective numbers of draws wanted.
     sampling : `~sersicnet.inference.ImportanceSampling`
         Numbers of draws.
     seed : int
@@ -82,19 +92,21 @@ def sample_bands(groups, scene, fit, start, *, sampling, seed):
     for (row,), likelihood in groups:
         target = PosteriorDensity(likelihood, scene[[row]])
         generator = own_generator(likelihood, seed)
-        network = _student(start[0][row], start[1][row])
-        proposals = [network]
-        if fit.converged[row]:
-            known = fit.mean[[row]], fit.covariance[[row]], fit.cost[[row]]
-            proposals = [*mode_proposals(*known), network]
-        options = {"ess": sampling.ess, "max_samples": sampling.max_samples}
+        proposals = _of_fits(fit, normal, row)
+        if network is not None:
+            proposals.append(_student(network[0][row], network[1][row]))
+        if not proposals:
+            continue
+        options = {"ess": wanted[row], "max_samples": sampling.max_samples}
         options |= {"generator": generator, "fit": fitted_mixture}
         samples = sample(target, proposals, **options)
         found.ess[row] = samples.ess
         found.n_samples[row] = len(samples.values)
         if samples.ess < FEWEST_EFFECTIVE:
-            found.values[row] = network.sample(sampling.n_kept, generator)
-            found.mean[row], found.covariance[row] = start[0][row], start[1][row]
+            if network is not None:
+                found.values[row] = proposals[-1].sample(sampling.n_kept, generator)
+                found.mean[row] = network[0][row]
+                found.covariance[row] = network[1][row]
             continue
         found.log_evidence[row] = samples.log_evidence
         weights = samples.weights.numpy()
@@ -102,10 +114,22 @@ def sample_bands(groups, scene, fit, start, *, sampling, seed):
         chosen = resampled(weights, sampling.n_kept)
         found.values[row] = values[chosen]
         found.skies[row] = target.draw_skies(chosen, generator).numpy()
+        found.best[row] = values[weights.argmax()]
         found.mean[row] = weights @ values
         away = values - found.mean[row]
         found.covariance[row] = (away * weights[:, None]).T @ away
     return found
+
+
+def _of_fits(fit, normal, row):
+    """Return proposals around the fits of a galaxy."""
+    if normal is not None:
+        modes = fit.modes
+        found = mode_proposals(modes.mean[row], modes.covariance[row], modes.cost[row])
+        return normal.joined(found, row)
+    if not fit.converged[row]:
+        return []
+    return mode_proposals(fit.mean[[row]], fit.covariance[[row]], fit.cost[[row]])
 
 
 def _student(mean, covariance):

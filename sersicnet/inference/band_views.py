@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.flags import Flags
 from sersicnet.inference.fits import BatchFit
-from sersicnet.inference.part_quantiles import part_quantiles
+from sersicnet.inference.part_quantiles import drawn_quantiles, part_quantiles
 from sersicnet.inference.refine import FEWEST_EFFECTIVE
 from sersicnet.inference.refined import FitDensity, SampleDensity
 from sersicnet.model.labels import shifted
@@ -54,7 +54,7 @@ class BandFit(BatchFit):
         columns = self.columns(seen.stamps, fit.converged) | {"n_iter": fit.n_iter}
         return density, quantiles, columns | of_parts, flags
 
-    def sampled(self, seen, shown, draws, *, sampling):
+    def sampled(self, seen, shown, draws, *, sampling, keeps_start):
         """Return what `~sersicnet.inference.ImportanceSampling` returns, of one of the bands.
 
         Parameters
@@ -65,6 +65,8 @@ class BandFit(BatchFit):
             Draws of the parameters that this band shows, and of its sky.
         sampling : `~sersicnet.inference.ImportanceSampling`
             Numbers of draws.
+        keeps_start : bool
+            As in `refined`.
 
         Returns
         -------
@@ -80,13 +82,20 @@ class BandFit(BatchFit):
         labels[~shown | np.isnan(draws.values).all(axis=(1, 2))] = np.nan
         ess = np.nan_to_num(draws.ess)
         good = ess >= FEWEST_EFFECTIVE
+        parts = self.density().parts
+        failed = int(Flags.NOT_REFINED)
+        if not keeps_start:
+            failed |= int(Flags.PREDICTION_FAILED)
         flags = np.where(shown & (ess < sampling.min_ess), int(Flags.LOW_ESS), 0)
-        flags |= np.where(shown & ~good, int(Flags.NOT_REFINED), 0)
+        flags |= np.where(shown & ~good, failed, 0)
         flags |= self.sky_flags(seen.pixels)
-        samples = parameter_samples(label_dict(labels), seen.stamps.frame, SEVEN)
         best = self.density().best_labels()
-        density = SampleDensity(labels.astype(np.float32), draws.skies[..., 0], best)
+        density = SampleDensity(labels.astype(np.float32), draws.skies[..., 0], best, parts)
         columns = self.columns(seen.stamps, good)
         for name in ("ess", "log_evidence", "n_samples"):
             columns[name] = getattr(draws, name)
-        return density, summarize(samples, SEVEN), columns, flags
+        if parts is None:
+            samples = parameter_samples(label_dict(labels), seen.stamps.frame, SEVEN)
+            return density, summarize(samples, SEVEN), columns, flags
+        quantiles, of_parts = drawn_quantiles(labels, parts, seen.stamps.frame)
+        return density, quantiles, columns | of_parts, flags

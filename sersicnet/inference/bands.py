@@ -1,7 +1,6 @@
 """Several bands of each galaxy: what `SersicNet.predict` does with a dict of cutouts."""
 
 import warnings
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,26 +12,13 @@ from sersicnet._settings import check_bool, check_positive, check_seed
 from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
-from sersicnet.inference.band_density import BandDensity
-from sersicnet.inference.band_fits import fit_bands
+from sersicnet.inference.band_batches import measure_batch
 from sersicnet.inference.band_results import BandResults
-from sersicnet.inference.band_seen import Asked, SeenBand
-from sersicnet.inference.choose import known_of
+from sersicnet.inference.choose import check_choice
 from sersicnet.inference.constraints import warn_unfitted
-from sersicnet.inference.predict import (
-    Seen,
-    evaluation,
-    finished,
-    join,
-    results_of,
-    split_data,
-)
+from sersicnet.inference.predict import Seen, evaluation, join, results_of, split_data
 from sersicnet.inference.record import describe_photons
-from sersicnet.inference.refine import (
-    ImportanceSampling,
-    LevenbergMarquardt,
-    check_refinement,
-)
+from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.wavelengths import log_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.choice import ModelChoice
@@ -89,7 +75,7 @@ def predict_bands(
     check_positive("batch_size", batch_size)
     check_bool("augment", augment)
     check_seed("seed", seed)
-    refinement = check_call(net, refine, model, neighbors)
+    refinement = check_call(net, refine, model, neighbors, sky=data.get("sky", "prior"))
     present, missing = check_bands(cutouts)
     _check_parts(model, missing)
     data, log_wavelength = _divided(data, model, list(missing))
@@ -105,7 +91,7 @@ def predict_bands(
     n_galaxies = len(next(iter(missing.values())))
     with memory, tqdm(total=n_galaxies, unit="galaxy", disable=not progress_bar) as bar:
         for batches in zip(*map(_batches, opened, opened.values()), strict=True):
-            joint, found = _measure(net, dict(zip(opened, batches, strict=True)), **asked)
+            joint, found = measure_batch(net, dict(zip(opened, batches, strict=True)), **asked)
             joints.append(joint)
             for band, batch in zip(opened, batches, strict=True):
                 own = results_of(net.parameters_, opened[band], batch, found[band], model)
@@ -159,46 +145,6 @@ def _batches(band, opened):
         yield batch
 
 
-def _measure(net, batches, *, evaluate, refinement, model, assumed, missing, seed, log_wavelength):
-    """Measure the batches of all bands.
-
-    Returns the joint posteriors, and stamps, posterior, quantiles and columns of each band.
-    """
-    device = net.network_.whiten.weight.device
-    looked = {}
-    for band, batch in batches.items():
-        stamps, posterior, quantiles = evaluate(batch)
-        quantiles = np.where(missing[band][batch.rows], np.nan, quantiles)
-        pixels = assumed[band].of(batch, stamps)
-        looked[band] = SeenBand(posterior, quantiles, stamps, batch.psfs, pixels)
-    first = next(iter(batches.values()))
-    constraints = known_of(model, np.arange(first.first, first.first + len(first)))
-    asked = Asked(
-        names=list(missing),
-        band_shift=float(model.band_shift),
-        prior=getattr(refinement, "prior", True),
-        device=device,
-        log_wavelength=log_wavelength,
-        sampling=refinement if isinstance(refinement, ImportanceSampling) else None,
-        seed=seed,
-    )
-    joint = fit_bands(looked, asked, constraints)
-    found = {}
-    for band, batch in batches.items():
-        shown = looked[band], joint.usable[band]
-        if joint.draws is None:
-            options = {"prior": asked.prior, "keeps_start": constraints is None}
-            refined = joint.fits[band].refined(*shown, **options)
-        else:
-            options = {"sampling": asked.sampling}
-            refined = joint.fits[band].sampled(*shown, joint.draws_of(band), **options)
-        found[band] = _finish(net, batch, looked[band], joint.usable[band], refined)
-        stamps, *rest = found[band]
-        flags = np.where(missing[band][batch.rows], int(Flags.MISSING_BAND), stamps.flags)
-        found[band] = replace(stamps, flags=flags), *rest
-    return _density(joint, looked, list(missing)), found
-
-
 def _joined(net, batches, seen, **asked):
     """Return the results of all batches of a band, and warn of its noise and PSFs."""
     results = join(net, batches, seen.results, **asked)
@@ -209,13 +155,13 @@ def _joined(net, batches, seen, **asked):
     return results
 
 
-def check_call(net, refine, model, neighbors):
+def check_call(net, refine, model, neighbors, *, sky="prior"):
     """Check what a call with several bands asks for.
 
     Parameters
     ----------
-    net, refine, model, neighbors
-        As in `~sersicnet.inference.predict.predict`.
+    net, refine, model, neighbors, sky
+        As in `~sersicnet.inference.predict.predict`; the sky may be that of each band.
 
     Returns
     -------
@@ -233,13 +179,10 @@ def check_call(net, refine, model, neighbors):
     if not isinstance(net.network_, PosteriorNetwork):
         msg = "several bands need the posterior network: use the weights 'universal'"
         raise ValueError(msg)
-    _check_model(model)
-    if isinstance(refinement, ImportanceSampling) and not model.is_free:
-        msg = (
-            f"refine={refine!r}: in several bands it samples one Sersic profile of which nothing "
-            f"is known, and {model!r} is fitted with 'lm'"
-        )
-        raise ValueError(msg)
+    if not isinstance(model, ModelChoice):
+        _check_model(model)
+    for own in sky.values() if isinstance(sky, dict) else [sky]:
+        check_choice(model, refinement, own)
     if neighbors != "mask":
         msg = f"neighbors={neighbors!r}: several bands need neighbors='mask', and masks for them"
         raise ValueError(msg)
@@ -248,9 +191,6 @@ def check_call(net, refine, model, neighbors):
 
 def _check_model(model):
     """Raise ValueError unless a model can be fitted in several bands."""
-    if isinstance(model, ModelChoice):
-        msg = f"model={model!r}: several bands are fitted with one model"
-        raise ValueError(msg)
     possible = model.combination.parameters
     for name in [*model.settings, *model.tied]:
         _, parameter = possible.get(name, (None, name))
@@ -266,6 +206,8 @@ def _check_model(model):
 
 def _check_parts(model, bands):
     """Raise ValueError if a band has the name of a part, so that columns have the same name."""
+    if isinstance(model, ModelChoice):
+        return  # names of its parts are those of no band
     parts = list(model.combination.components)
     taken = {*parts}
     for band in bands:
@@ -287,47 +229,6 @@ def _opened(net, present, given):
             opened[band] = open_cutouts(images, **options)
             assumed[band].check_length(len(opened[band]))
     return opened, assumed
-
-
-def _density(joint, looked, names):
-    """Return the joint posteriors of a batch, also of bands without any cutout."""
-    n = len(joint.first)
-    zeropoint = np.full((n, len(names)), np.nan)
-    log_light = np.zeros(n)
-    offset = np.zeros((n, 2))
-    pixel = np.zeros(n)
-    numbers = np.array(list(map(names.index, looked)))
-    for place, (number, seen) in enumerate(zip(numbers, looked.values(), strict=True)):
-        frame = seen.stamps.frame
-        fit = joint.fits[names[number]]
-        of_stamps = frame.zeropoint - 2.5 * (np.log10(frame.noise_level) - fit.log_light)
-        zeropoint[:, number] = of_stamps
-        rows = joint.first == place
-        log_light[rows] = fit.log_light[rows]
-        offset[rows] = fit.offset[rows]
-        pixel[rows] = (frame.pixel_scale * frame.bins)[rows]
-    return BandDensity(
-        bands=tuple(names),
-        names=joint.names,
-        first=numbers[joint.first],
-        mean=joint.mean,
-        covariance=joint.covariance,
-        held=joint.held,
-        base=joint.base,
-        drawn=None if joint.draws is None else joint.draws.values,
-        zeropoint=zeropoint,
-        log_light=log_light,
-        offset=offset,
-        pixel=pixel,
-    )
-
-
-def _finish(net, batch, seen, shown, refined):
-    """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
-    stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
-    elsewhere = seen.usable & ~shown
-    flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
-    return replace(stamps, flags=flags), *found
 
 
 def _warn(results, missing):

@@ -6,22 +6,19 @@ from sersicnet.flags import Flags
 from sersicnet.inference.chosen import ChoiceDensity, mixed_quantiles
 from sersicnet.inference.composites import Composite
 from sersicnet.inference.constraints import Constraints
-from sersicnet.inference.evidence import known_probabilities, model_probabilities
+from sersicnet.inference.evidence import known_probabilities, wanted_shares
 from sersicnet.inference.fits import BatchStart, fit_batch
 from sersicnet.inference.misfit import judge
-from sersicnet.model.choice import ModelChoice, column_name
+from sersicnet.model.choice import CHROMATIC, ModelChoice, column_name
 from sersicnet.model.description import Model
 from sersicnet.preprocessing.part_models import PartModels, shown_as_one
 
-__all__ = ["check_choice", "judge_models", "known_of", "refine_models"]
+__all__ = ["check_choice", "compared", "judge_models", "known_of", "model_of", "refine_models"]
 
 # Numbers that are summed over models.
 _SUMS = ("n_iter", "n_samples")
 # Probability of models without a fit from which on columns of all models are not those of all.
 _MUCH = 0.1
-# Share of the effective draws that are wanted of a model, over its probability by the normal
-# likelihood around its fit; the fewest, for an evidence known to 0.1, are `min_ess`.
-_MARGIN = 2.0
 
 
 def known_of(model, numbers):
@@ -41,6 +38,13 @@ def known_of(model, numbers):
     if isinstance(model, ModelChoice):
         return None
     return Constraints.of(model, numbers)
+
+
+def model_of(name):
+    """Return the model of a name that `~sersicnet.model.ModelChoice` compares."""
+    if name == CHROMATIC:
+        return Model("sersic", chromatic=True)
+    return Model(name)
 
 
 def refine_models(
@@ -75,7 +79,7 @@ def refine_models(
         return refinement(*network, constraints=constraints, fits=fits, **options)
     known = {}
     for name in model.models:
-        known[name] = known_of(Model(name), numbers)
+        known[name] = known_of(model_of(name), numbers)
     start = BatchStart.of(quantiles, stamps, psfs).shared_by(known.values(), stamps)
     fits = {}
     for name in sorted(known, key=lambda name: name != "sersic"):
@@ -87,24 +91,15 @@ def refine_models(
     odds = np.array(list(model.odds.values()))
     evidence = np.stack([fits[name].normal.log_evidence for name in known], axis=1)
     rough = np.stack([fits[name].normal.rough for name in known], axis=1)
-    likely = model_probabilities(np.nan_to_num(evidence, nan=-np.inf), odds)
-    shown = np.empty_like(evidence)
+    shares = wanted_shares(evidence, odds)
     answers = {}
     for number, (name, constraints) in enumerate(known.items()):
         own = {"constraints": constraints, "fits": fits[name]}
-        own["share"] = np.nan_to_num(_MARGIN * likely[:, number], nan=1.0)
-        found = refinement(*network, **own, **options)
-        answers[name] = found
-        shown[:, number] = np.where(rough[:, number], np.nan, evidence[:, number])
-        if "log_evidence" in found[2]:
-            rough[:, number] = (found[3] & int(Flags.LOW_ESS)) != 0
-            shown[:, number] = found[2]["log_evidence"]
-    evidence = np.where(np.isnan(shown), evidence, shown)
-    probability = known_probabilities(evidence, rough, odds)
+        own["share"] = shares[:, number]
+        answers[name] = refinement(*network, **own, **options)
     measured = np.isfinite(quantiles).all(axis=(0, 1))
-    lost = measured & rough.any(axis=1) & np.isnan(probability).any(axis=1)
-    found = probability, shown, lost
-    return _compared(answers, *found, stamps.frame, measured, options["seed"])
+    kept = {"frame": stamps.frame, "measured": measured, "seed": options["seed"]}
+    return compared(answers, evidence, rough, odds, **kept)
 
 
 def _fits_of_parts(refinement, constraints, *network, pixels, device, **_):
@@ -117,8 +112,43 @@ def _fits_of_parts(refinement, constraints, *network, pixels, device, **_):
     return fit_batch(*network, pixels, constraints=constraints, start=start, **options)
 
 
-def _compared(answers, probability, evidence, lost, frame, measured, seed):
-    """Return posterior, quantiles, columns and flags over all models."""
+def compared(answers, evidence, rough, odds, *, frame, measured, seed):
+    """Return posterior, quantiles, columns and flags of galaxies over all models.
+
+    Parameters
+    ----------
+    answers : dict of tuple
+        What a refinement returns for each of M models, by name.
+    evidence : (N, M) `~numpy.ndarray`
+        Logarithms of the evidences of normal likelihoods around the fits; those of samples, where
+        there are some, take their place.
+    rough : (N, M) bool `~numpy.ndarray`
+        Those that are known roughly only.
+    odds : (M,) `~numpy.ndarray`
+        Prior odds of the models.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+    measured : (N,) bool `~numpy.ndarray`
+        Which galaxies can be measured.
+    seed : int
+        Seed of random draws.
+
+    Returns
+    -------
+    posterior : ChoiceDensity
+    quantiles : (7, 3, N) `~numpy.ndarray`
+    columns : dict of (N,) `~numpy.ndarray`
+    flags : (N,) int `~numpy.ndarray`
+    """
+    rough = rough.copy()
+    shown = np.where(rough, np.nan, evidence)
+    for number, found in enumerate(answers.values()):
+        if "log_evidence" in found[2]:
+            rough[:, number] = (found[3] & int(Flags.LOW_ESS)) != 0
+            shown[:, number] = found[2]["log_evidence"]
+    evidence = np.where(np.isnan(shown), evidence, shown)
+    probability = known_probabilities(evidence, rough, odds)
+    lost = measured & rough.any(axis=1) & np.isnan(probability).any(axis=1)
     posteriors, _, tables, flags = zip(*answers.values(), strict=True)
     densities = dict(zip(answers, posteriors, strict=True))
     columns = dict(zip(answers, tables, strict=True))
@@ -131,7 +161,7 @@ def _compared(answers, probability, evidence, lost, frame, measured, seed):
     missing = np.where(unfitted, probability, 0).sum(axis=1) > _MUCH
     failed = measured & (~known | missing) & ~lost
     chosen |= np.where(failed, int(Flags.NOT_REFINED), 0)
-    table = _columns(columns, best, known, probability, evidence)
+    table = _columns(columns, best, known, probability, shown)
     return posterior, mixed_quantiles(posterior, frame, seed), table, chosen
 
 

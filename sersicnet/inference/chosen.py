@@ -99,17 +99,24 @@ class ChoiceDensity(Rows):
             chosen = np.full((len(rows), n), self.names.index(model))
 
         def draw(density, some):
-            labels = density.draw(some, n, seed, numbers=numbers[some])
-            return all_samples(labels, frame[some], parameters, density.parts)
+            return self._samples_of(density, some, n, seed, frame, parameters, numbers)
 
         found = self._merged(chosen, draw)
         return found | {"model": np.array(self.names)[chosen]}
 
+    def _samples_of(self, density, rows, n, seed, frame, parameters, numbers):
+        """Draw samples of some galaxies under one model."""
+        labels = density.draw(rows, n, seed, numbers=numbers[rows])
+        return all_samples(labels, frame[rows], parameters, density.parts)
+
+    def _weights(self):
+        """Return probabilities, (N, M): 1 for that which is shown where nothing is known."""
+        shown = np.eye(len(self.names))[self.best]
+        return np.where(np.isnan(self.probability), shown, self.probability)
+
     def _choose(self, rows, n, seed, numbers):
-        """Draw numbers of models, (R, n): that which is shown where nothing is known."""
-        shown = np.eye(len(self.names))[self.best[rows]]
-        probability = np.where(np.isnan(self.probability[rows]), shown, self.probability[rows])
-        edges = np.cumsum(probability, axis=1)[:, :-1]
+        """Draw numbers of models, (R, n)."""
+        edges = np.cumsum(self._weights()[rows], axis=1)[:, :-1]
         chosen = np.empty((len(rows), n), dtype=int)
         for place, number in enumerate(numbers):
             uniform = np.random.default_rng([seed + _MODEL_SEED, number]).random(n)

@@ -11,6 +11,7 @@ from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_density
 
 __all__ = ["NormalEvidence", "known_probabilities", "laplace_evidence", "model_probabilities"]
+__all__ += ["wanted_shares"]
 
 # Effective draws of the prior times the normal likelihood, without any image: their evidence is
 # known to 0.1. Draws in a round, and rounds.
@@ -28,6 +29,9 @@ _TAIL = 0.25
 _WIDER = 2.0
 # Share of the modes themselves, in proposals for the likelihood as it is.
 _OF_MODES = 0.3
+# Share of the effective draws that are wanted of a model, over its probability by the normal
+# likelihood around its fit; the fewest, for an evidence known to 0.1, are `min_ess`.
+_MARGIN = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,3 +252,22 @@ def model_probabilities(log_evidence, odds):
     with np.errstate(invalid="ignore"):
         weights = np.exp(weights - weights.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
+
+
+def wanted_shares(log_evidence, odds):
+    """Return the shares of the effective draws of models that are wanted, enough for each.
+
+    Parameters
+    ----------
+    log_evidence : (N, M) `~numpy.ndarray`
+        Logarithms of the evidences of normal likelihoods around fits, NaN where there is none.
+    odds : (M,) `~numpy.ndarray`
+        Prior odds of the models.
+
+    Returns
+    -------
+    (N, M) `~numpy.ndarray`
+        Above 1 for likely models.
+    """
+    likely = model_probabilities(np.nan_to_num(log_evidence, nan=-np.inf), odds)
+    return np.nan_to_num(_MARGIN * likely, nan=1.0)

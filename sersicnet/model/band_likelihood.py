@@ -1,6 +1,6 @@
 """The likelihood of galaxies in several bands: the product of those of their stamps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.psf import PSFs
 from sersicnet.model.render import n_together
 from sersicnet.model.sizes import scene_stamp_sizes
-from sersicnet.model.stamp_groups import NoiseFilters, stamp_likelihood
+from sersicnet.model.stamp_groups import NoiseFilters, SharedStamps, stamp_likelihood
 
 __all__ = ["BandLikelihood", "BandStamps", "band_likelihoods"]
 
@@ -147,6 +147,8 @@ class BandStamps:
         Correlation of the noise.
     profiles : tuple of str, optional
         Profiles of the parts of the galaxies.
+    shared : `~sersicnet.model.SharedStamps`, optional
+        The pixels on which several models are compared.
     """
 
     data: np.ndarray
@@ -156,6 +158,16 @@ class BandStamps:
     plane: bool
     noise: NoiseFilters
     profiles: tuple[str, ...] = ("sersic",)
+    shared: SharedStamps | None = None
+
+    def sizes(self, labels, rows):
+        """Return the sides of the stamps that hold galaxies, (R,) int, also beyond the data."""
+        found = np.zeros(len(rows), dtype=int)
+        for members, psfs in self.groups:
+            own = np.isin(rows, members)
+            widths = psfs[np.searchsorted(members, rows[own])].widths()
+            found[own] = scene_stamp_sizes(labels[own], widths, self.profiles)
+        return found
 
     def kinds(self, labels, rows):
         """Return what stamps of some rows must have in common to be fitted together, (R, 3).
@@ -164,12 +176,12 @@ class BandStamps:
         """
         whole = self.data.shape[-1]
         found = np.empty((len(rows), 3), dtype=int)
-        for number, (members, psfs) in enumerate(self.groups):
-            own = np.isin(rows, members)
-            widths = psfs[np.searchsorted(members, rows[own])].widths()
-            sizes = scene_stamp_sizes(labels[own], widths, self.profiles)
-            found[own, 0] = number
-            found[own, 1] = whole if self.plane else np.minimum(sizes, whole)
+        for number, (members, _) in enumerate(self.groups):
+            found[np.isin(rows, members), 0] = number
+        found[:, 1] = whole
+        if not self.plane:
+            sizes = self.sizes(labels, rows) if self.shared is None else self.shared.sizes[rows]
+            found[:, 1] = np.minimum(sizes, whole)
         found[:, 2] = self.noise.is_white[rows]
         return found
 
@@ -182,9 +194,14 @@ class BandStamps:
         """Return the likelihood of the stamps of some rows of one kind."""
         psfs = self.psfs(kind, rows)
         noise = None if kind[2] else self.noise[rows]
+        profiles = self.profiles
+        if self.shared is not None:  # what is beyond the stamp is the same for all models
+            labels = self.shared.labels[rows]
+            profiles = ("sersic",)
         stamps = labels, self.data[rows], self.weight[rows], psfs, self.sky_err[rows], noise
-        options = {"plane": self.plane, "profiles": self.profiles, "device": device}
-        return stamp_likelihood(*stamps, size=int(kind[1]), **options)
+        options = {"plane": self.plane, "profiles": profiles, "device": device}
+        found = stamp_likelihood(*stamps, size=int(kind[1]), **options)
+        return replace(found, profiles=self.profiles)
 
 
 def band_likelihoods(bands, labels, rows, *, chunk, device="cpu"):

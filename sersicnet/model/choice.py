@@ -1,14 +1,47 @@
 """Several models, of which the evidence chooses for each galaxy."""
 
+import astropy.units as u
 import numpy as np
 
 from sersicnet._settings import similar_names
+from sersicnet.model.components import known_values
 
-__all__ = ["ModelChoice", "column_name"]
+__all__ = ["BAND_SHIFT", "CHROMATIC", "ModelChoice", "checked_shift", "column_name"]
 
-# What `Model.auto` compares, and what it can compare.
+# What `Model.auto` compares, and what it can compare: one Sersic profile whose size and index
+# change with wavelength has a name here.
 AUTO = ("sersic", "point", "sersic+exp", "point+exp")
-COMPARABLE = (*AUTO, "point+sersic")
+CHROMATIC = "chromatic"
+COMPARABLE = (*AUTO, "point+sersic", CHROMATIC)
+
+
+# Standard deviation of the shifts between bands, and the largest possible one, in arcsec.
+BAND_SHIFT = 0.05
+_LARGEST_SHIFT = 10.0
+
+
+def checked_shift(band_shift):
+    """Return the standard deviation of shifts between bands in arcsec.
+
+    Parameters
+    ----------
+    band_shift : float or `~astropy.units.Quantity`
+        The user's value.
+
+    Returns
+    -------
+    () `~numpy.ndarray`
+
+    Raises
+    ------
+    ValueError
+        If it is not one possible value.
+    """
+    found = known_values("band_shift", band_shift, unit=u.arcsec, limits=(0.0, _LARGEST_SHIFT))
+    if found.ndim:
+        msg = f"band_shift={found!r} must be one value for all galaxies"
+        raise ValueError(msg)
+    return found
 
 
 def column_name(kind, model):
@@ -22,9 +55,12 @@ class ModelChoice:
     Parameters
     ----------
     models : sequence of str
-        Names of two or more models, as in `~sersicnet.Model`.
+        Names of two or more models, as in `~sersicnet.Model`; ``'chromatic'`` is one Sersic profile
+        whose size and index change with wavelength.
     odds : dict of float, optional
         Prior probabilities of models over that of the others, by name; by default 1.
+    band_shift : float or `~astropy.units.Quantity`, optional
+        As in `~sersicnet.Model`.
 
     Raises
     ------
@@ -41,9 +77,8 @@ class ModelChoice:
     name = "auto"
     is_free = False
     is_composite = False
-    chromatic = False
 
-    def __init__(self, models=AUTO, *, odds=None):
+    def __init__(self, models=AUTO, *, odds=None, band_shift=BAND_SHIFT):
         if isinstance(models, str) or not np.iterable(models):
             msg = f"models={models!r} must be names of two or more models"
             raise TypeError(msg)
@@ -51,11 +86,20 @@ class ModelChoice:
         _check_names(self.models)
         self.odds = dict.fromkeys(self.models, 1.0) | _checked_odds(odds, self.models)
         self._given = odds
+        self.band_shift = checked_shift(band_shift)
+
+    @property
+    def chromatic(self):
+        """Whether one of the models changes with wavelength."""
+        return CHROMATIC in self.models
 
     def __repr__(self):
-        odds = f", odds={self._given!r}" if self._given else ""
-        models = "" if self.models == AUTO else repr(self.models)
-        return f"Model.auto({models}{odds})"
+        words = [] if self.models == AUTO else [repr(self.models)]
+        if self._given:
+            words.append(f"odds={self._given!r}")
+        if self.band_shift != BAND_SHIFT:
+            words.append(f"band_shift={float(self.band_shift)!r}")
+        return f"Model.auto({', '.join(words)})"
 
     def describe(self):
         """Describe the models in a few words, as a FITS header can hold them."""

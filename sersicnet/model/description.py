@@ -2,21 +2,16 @@
 
 from dataclasses import replace
 
-import astropy.units as u
 import numpy as np
 
 from sersicnet._settings import check_bool, similar_names
 from sersicnet._words import counted
-from sersicnet.model.choice import AUTO, ModelChoice
+from sersicnet.model.choice import AUTO, BAND_SHIFT, ModelChoice, checked_shift
 from sersicnet.model.combinations import NAMED, combined
-from sersicnet.model.components import Exponential, NormalPrior, known_values, parameter_values
+from sersicnet.model.components import Exponential, NormalPrior, parameter_values
 from sersicnet.model.ties import check_ties, with_tied
 
-__all__ = ["BAND_SHIFT", "Model", "check_model"]
-
-# Standard deviation of the shifts between bands, and the largest possible one, in arcsec.
-BAND_SHIFT = 0.05
-_LARGEST_SHIFT = 10.0
+__all__ = ["Model", "check_model"]
 
 
 class Model:
@@ -74,11 +69,7 @@ class Model:
     ):
         check_bool("chromatic", chromatic)
         self.chromatic = chromatic
-        limits = (0.0, _LARGEST_SHIFT)
-        self.band_shift = known_values("band_shift", band_shift, unit=u.arcsec, limits=limits)
-        if self.band_shift.ndim:
-            msg = f"band_shift={band_shift!r} must be one value for all galaxies"
-            raise ValueError(msg)
+        self.band_shift = checked_shift(band_shift)
         names = _names("fixed", fixed) + _names("priors", priors)
         named = combined(components).with_known(names)
         given = _given("fixed", fixed, named) | _given("priors", priors, named)
@@ -138,21 +129,24 @@ class Model:
             raise ValueError(msg)
 
     @staticmethod
-    def auto(models=AUTO, *, odds=None):
+    def auto(models=AUTO, *, odds=None, band_shift=BAND_SHIFT):
         """Compare several models of each galaxy, and choose by the evidence.
 
         Parameters
         ----------
         models : sequence of str, optional
-            Names of the models.
+            Names of the models; in several bands, ``'chromatic'`` is one Sersic profile whose size
+            and index change with wavelength.
         odds : dict of float, optional
             Prior probabilities of models over that of the others, by name; by default 1.
+        band_shift : float or `~astropy.units.Quantity`, optional
+            As in `Model`.
 
         Returns
         -------
         `~sersicnet.model.ModelChoice`
         """
-        return ModelChoice(models, odds=odds)
+        return ModelChoice(models, odds=odds, band_shift=band_shift)
 
     @classmethod
     def from_galfit(cls, path, *, components=None, pixel_scale=None, zeropoint=None):

@@ -70,7 +70,7 @@ def log_density(scene, values, labels=None):
     if layout.priors:
         density = density + _log_normals(scene, values)
     if isinstance(layout, BandLayout):
-        return density + _log_signals(labels, len(layout.bands))
+        return density + _log_signals(scene, labels)
     if not layout.limits_signal:
         return density
     lowest, highest = (math.log10(limit) for limit in SNR_LIMITS)
@@ -79,13 +79,14 @@ def log_density(scene, values, labels=None):
     return torch.where(inside, density - math.log(highest - lowest), -torch.inf)
 
 
-def _log_signals(labels, n_bands):
-    """Logarithm of the density of the S/N of one Sersic profile in each of several bands.
+def _log_signals(scene, labels):
+    """Logarithm of the density of the S/N of a galaxy in each of several bands.
 
     A galaxy that one band shows may not be seen in others: the least S/N is that of fits.
     """
     lowest, highest = math.log10(LEAST_SNR), math.log10(SNR_LIMITS[1])
-    signal = log_snr(labels.unflatten(1, (n_bands, -1)))
+    n_bands = len(scene.layout.bands)
+    signal = log_signal(scene.base, labels.unflatten(1, (n_bands, -1)))
     inside = ((signal > lowest) & (signal < highest)).all(dim=1)
     total = torch.full_like(signal[:, 0], -n_bands * math.log(highest - lowest))
     return torch.where(inside, total, -torch.inf)
@@ -113,12 +114,12 @@ def log_signal(scene, labels):
     ----------
     scene : `~sersicnet.model.Scene`
         Parameters of N galaxies.
-    labels : (N, K) `~torch.Tensor`
+    labels : (..., K) `~torch.Tensor`
         Labels of all parts.
 
     Returns
     -------
-    (N,) `~torch.Tensor`
+    (...) `~torch.Tensor`
     """
     if scene.layout.profiles == ("sersic",):
         return log_snr(labels)

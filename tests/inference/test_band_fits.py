@@ -1,16 +1,21 @@
-"""Joint fits of several bands."""
+"""Joint fits of several bands, under one or more models."""
 
-import torch
-from numpy.testing import assert_allclose
+from types import SimpleNamespace
 
-from sersicnet.inference.band_fits import _least_fluxes
-from sersicnet.model.labels import N_LABELS
-from sersicnet.model.prior import log_snr
+import numpy as np
+
+from sersicnet import Model
+from sersicnet.inference.band_fits import BandModel
+from sersicnet.inference.choose import known_of
+from sersicnet.model.layout import SERSIC
+from sersicnet.preprocessing.frame import StampFrame
 
 
-def test_least_fluxes_have_a_signal_to_noise_of_one():
-    labels = torch.tensor([[3.0, 0.5, 1.0, 0.1, 0.0, 0.0, 0.0] * 2]).double()
-    least = _least_fluxes(labels)
-    lowered = labels.unflatten(1, (2, N_LABELS)).clone()
-    lowered[..., 0] = least
-    assert_allclose(10 ** log_snr(lowered), 1.0)
+def test_the_layout_of_a_model_is_that_of_one_band():
+    start = SimpleNamespace(log_light=np.zeros(0), offset=np.zeros((0, 2)))
+    stamps = SimpleNamespace(frame=StampFrame(*np.zeros((6, 0))))
+    placed = SimpleNamespace(start=start, seen=SimpleNamespace(stamps=stamps))
+    assert BandModel().layout(placed) == SERSIC
+    assert BandModel(chromatic=True).layout(placed) == SERSIC
+    known = known_of(Model("sersic+exp"), np.zeros(0, dtype=int))
+    assert "share" in BandModel(known).layout(placed).free

@@ -70,8 +70,3 @@ def test_too_few_draws_are_flagged(net, cutouts):
     assert table["flags"][0] & int(Flags.LOW_ESS)
     free = net.predict(cutouts, refine=FEW, sky="free").to_table()
     assert np.isnan(free["log_evidence"][0])  # the prior of the sky is improper
-
-
-def test_parts_are_not_sampled(net, cutouts):
-    with pytest.raises(ValueError, match=r"refine=.*it samples one Sersic profile"):
-        net.predict(cutouts, refine="importance", model="sersic+exp")

@@ -214,15 +214,15 @@ def test_meta_says_what_was_done(results):
 
 
 def test_where_there_is_no_fit_the_answers_of_the_network_are_combined(net, cutouts, monkeypatch):
-    from sersicnet.inference import band_fits
+    from sersicnet.inference import band_alike
 
-    fit_groups = band_fits.fit_groups
+    fit_groups = band_alike.fit_groups
 
     def failing(*arguments, **options):
         fit = fit_groups(*arguments, **options)
         return replace(fit, converged=np.zeros(len(fit.converged), dtype=bool))
 
-    monkeypatch.setattr(band_fits, "fit_groups", failing)
+    monkeypatch.setattr(band_alike, "fit_groups", failing)
     some = {band: images[:1] for band, images in cutouts.items()}
     with pytest.warns(UserWarning, match="1 of 1 galaxy could not be fitted in several bands"):
         results = net.predict(some)
@@ -258,7 +258,6 @@ def test_a_fit_that_runs_to_a_neighbor_is_not_taken(net):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model": "auto"}, "model=Model.auto.*several bands are fitted with one model"),
         ({"neighbors": "fit"}, "neighbors='fit'.*need neighbors='mask'"),
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
         ({"psf": {"g": star(), "r": star()}}, "psf has no band 'i': a dict needs the value of"),
