@@ -47,6 +47,7 @@ _SEXTRACTOR = {
     "kron_mag_err": "MAGERR_AUTO",
     "half_light_radius": "FLUX_RADIUS",
     "area": "ISOAREA_IMAGE",
+    "prob_star": "CLASS_STAR",
 }
 _LSST = {
     "id": "objectId",

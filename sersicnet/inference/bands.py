@@ -16,9 +16,10 @@ from sersicnet.inference.band_batches import measure_batch
 from sersicnet.inference.band_results import BandResults
 from sersicnet.inference.choose import check_choice
 from sersicnet.inference.constraints import warn_unfitted
-from sersicnet.inference.predict import Seen, evaluation, join, results_of, split_data
+from sersicnet.inference.predict import evaluation, join, results_of, split_data
 from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.inference.seen import Seen
 from sersicnet.inference.wavelengths import log_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.choice import ModelChoice

@@ -1,14 +1,13 @@
 """From cutouts to results: what `SersicNet.predict` does."""
 
 import copy
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from sersicnet._settings import check_bool, check_positive, check_seed, psf_options
-from sersicnet.flags import FAILED, Flags
+from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
@@ -29,7 +28,9 @@ from sersicnet.inference.one_survey import measure_regression
 from sersicnet.inference.posteriors import predict_posterior
 from sersicnet.inference.record import describe_call, describe_inputs, describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.inference.seen import Seen
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
+from sersicnet.inference.stars import star_columns
 from sersicnet.inference.wavelengths import without_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs
@@ -38,29 +39,10 @@ from sersicnet.networks.flow_density import base_points
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
-from sersicnet.preprocessing.noise_maps import data_scatter, warn_of_noise
-from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.noise_maps import warn_of_noise
 from sersicnet.results import SersicResults
 
-__all__ = ["Seen", "check_plain", "evaluation", "finished", "join", "predict", "results_of"]
-__all__ += ["split_data"]
-
-
-@dataclass
-class Seen:
-    """The results of batches, and what these show of noise, PSFs and photons."""
-
-    results: list = field(default_factory=list)
-    scatter: list = field(default_factory=list)
-    checks: list = field(default_factory=list)
-    photons: list = field(default_factory=list)
-
-    def add(self, batch, results):
-        """Add a batch."""
-        self.results.append(results)
-        self.scatter.append(_noise_scatter(batch))
-        self.checks += batch.psfs.checks
-        self.photons.append(np.stack([batch.stamps.photons, batch.stamps.gain]))
+__all__ = ["check_plain", "evaluation", "finished", "join", "predict", "results_of", "split_data"]
 
 
 def predict(
@@ -226,20 +208,6 @@ def join(net, batches, parts, *, refine, model, assumptions, neighbors):
     return results
 
 
-def _noise_scatter(batch):
-    """Return the scatter of the pixels of a batch over their noise, NaN where it was not given.
-
-    The noise of windows of a survey image is checked where the sky is measured.
-    """
-    scatter = np.full(len(batch), np.nan)
-    if isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout):
-        return scatter
-    unknown = int(FAILED | Flags.NOISE_ESTIMATED)
-    given = batch.stamps.flags & unknown == 0
-    scatter[given] = data_scatter(batch.stamps.data[given], batch.stamps.weight[given])
-    return scatter
-
-
 def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighbors, seed):
     """Return the function that measures a batch with the network."""
     check_positive("n_samples", n_samples)
@@ -339,6 +307,7 @@ def _measure_universal(
         around = Neighborhoods.of(batch)
         batch = around.masked
     stamps, posterior, quantiles = evaluate(batch)
+    stars = star_columns(batch, quantiles, stamps)
     refined = posterior, quantiles, {}, None
     pixels = None
     if refinement is not None:
@@ -354,6 +323,7 @@ def _measure_universal(
             refined, stamps = with_neighbors(
                 around, refined, stamps, prior=refinement.prior, **options
             )
+    refined[2].update(stars)
     return finished(net, batch, stamps, pixels, refined)
 
 

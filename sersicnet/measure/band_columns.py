@@ -5,7 +5,10 @@ from dataclasses import replace
 from sersicnet.diagnostics.schema import COLUMNS, band_columns
 from sersicnet.measure.shown import columns_of
 
-__all__ = ["base_columns", "columns_of_bands", "with_bands"]
+__all__ = ["NOT_OF_BANDS", "base_columns", "columns_of_bands", "with_bands"]
+
+# Columns of an image that several bands do not have: each has its own sky.
+NOT_OF_BANDS = ("sky", "prob_star")
 
 # Columns that are in the unit of an image.
 _OF_IMAGE = ("sky", "local_background")
@@ -51,7 +54,7 @@ def base_columns(reference):
     -------
     list of `~sersicnet.parameters.Column`
     """
-    return [column for column in columns_of(reference) if column.name != "sky"]
+    return [column for column in columns_of(reference) if column.name not in NOT_OF_BANDS]
 
 
 def with_bands(columns, of_bands):

@@ -14,7 +14,12 @@ from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_names, naming, of_each_band
 from sersicnet.inference.bands import NEEDS_FIT, check_call
 from sersicnet.inference.refine import LevenbergMarquardt
-from sersicnet.measure.band_columns import base_columns, columns_of_bands, with_bands
+from sersicnet.measure.band_columns import (
+    NOT_OF_BANDS,
+    base_columns,
+    columns_of_bands,
+    with_bands,
+)
 from sersicnet.measure.band_cutouts import ImageBand
 from sersicnet.measure.band_grids import BandGrid, check_one_grid
 from sersicnet.measure.catalog import finish_table, outside
@@ -313,7 +318,7 @@ class _Measured:
         nowhere = outside(reference.positions, reference.field.data.shape)
         columns = columns_of_bands(self.bands)
         blank = reference.blank_rows(nowhere)
-        blank.remove_column("sky")  # each band has its own
+        blank.remove_columns(list(NOT_OF_BANDS))
         for column in columns:
             blank[column.name] = column.blank(len(blank))
             if column.name.startswith(("sky_", "local_background_")):

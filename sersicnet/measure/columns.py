@@ -136,7 +136,7 @@ def _measured_columns(parameters, refine, judged, population):
     if population:
         columns += POPULATION_COLUMNS
     if judged:
-        columns += MISFIT_COLUMNS
+        columns += (COLUMNS["prob_star"], *MISFIT_COLUMNS)
     refinement = check_refinement(refine)
     if refinement is not None:
         columns += refinement.columns

@@ -49,8 +49,8 @@ _AROUND = 64
 _LITTLE = 0.03
 # Flags that detection has set.
 _OF_DETECTION = Flags.EDGE | Flags.BLENDED | Flags.SATURATED
-# Columns that only detection fills, and those of sources of no group.
-_OF_DETECTION_ALONE = {*PHOTOMETRY, "shared"} - {"local_background"}
+# Columns that stay as the first sweep has found them, and those of sources of no group.
+_OF_FIRST_SWEEP = {*PHOTOMETRY, "shared", "prob_star"} - {"local_background"}
 _NO_GROUP = {"group_size": 1, "blend_fraction": 0.0, "fitted_with": 0}
 
 
@@ -204,7 +204,7 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
         zeropoint=measurement.zeropoint,
     )
     blank = measurement.blank_rows([])
-    names = [name for name in blank.colnames if name not in _OF_DETECTION_ALONE]
+    names = [name for name in blank.colnames if name not in _OF_FIRST_SWEEP]
     tables = [blank[names]]
     options = {"noise_known": measurement.field.noise is not None}
     options["population"] = measurement.population

@@ -39,7 +39,7 @@ def assert_same(table, expected, *, rounding=ROUNDING):
             error = {"ra": "x_0", "dec": "x_0", "pa": "theta"}.get(parameter, parameter)
             scale = value(expected[f"{error}_err"])
         tolerance = rounding if np.ndim(scale) or name == "chi2" else 1e-8
-        if name == "blend_fraction":  # of predictions
+        if name in ("blend_fraction", "prob_star"):  # of predictions
             tolerance = 1e-5
         assert_allclose(
             value(table[name]) / scale, value(expected[name]) / scale, atol=tolerance, err_msg=name

@@ -51,6 +51,20 @@ def test_photutils_agrees(table, truth):
     assert not has(table, Flags.UNRESOLVED)[~stars].any()
 
 
+def test_the_probability_of_a_star(table, truth, field, net):
+    """A fit keeps the probability of the network, whose interval of the radius it is made from."""
+    found = table["prob_star"][nearest(table, truth)[0]]
+    stars = truth["r_eff"] == 0
+    assert (found[stars] > 0.6).all()
+    assert (found[~stars] < 0.1).all()
+    fitted = measure_image(field[:140, :140], psf=star(), net=net, refine="lm")
+    known = np.isfinite(fitted["prob_star"])
+    assert known.sum() >= 3
+    same = [np.hypot(table["x_0"] - row["x_0"], table["y_0"] - row["y_0"]) for row in fitted[known]]
+    expected = table["prob_star"][[int(np.argmin(distance)) for distance in same]]
+    assert_allclose(fitted["prob_star"][known], expected, atol=0.1)
+
+
 def test_places_on_the_sky(table, field):
     coordinate = field.wcs.pixel_to_world(value(table["x_0"]), value(table["y_0"]))
     assert_allclose(value(table["ra"]), coordinate.ra.deg, rtol=1e-12)
