@@ -6,11 +6,11 @@
 
 GalSim draws as many stars as galaxies, with the S/N of the prior, behind PSFs of all families with
 a FWHM of 1.5 to 8 pixels. Galaxies have the prior's shapes, and half-light radii of up to 8 pixels.
-The universal network measures them, and `sersicnet.inference.stars.prob_star` makes a probability
-of its quantiles of the radius. ``stars.csv`` has, in ranges of this probability, the share of
-stars, and its counting error. ``stars_snr.csv`` has, in ranges of the S/N, the shares of stars, of
-galaxies, and of galaxies with a radius of at least half the FWHM that have a probability of 0.5 or
-more. ``stars_fields.csv`` has these shares in fields (`benchmarks.sets.star_fields`) that
+The universal network measures them, and `sersicnet.inference.star_probability.prob_star` makes a
+probability of its quantiles of the radius. ``stars.csv`` has, in ranges of this probability, the
+share of stars, and its counting error. ``stars_snr.csv`` has, in ranges of the S/N, the shares of
+stars, of galaxies, and of galaxies with a radius of at least half the FWHM that have a probability
+of 0.5 or more. ``stars_fields.csv`` has these shares in fields (`benchmarks.sets.star_fields`) that
 `~sersicnet.measure.measure_image` measures, of the sources that it detects.
 
 With ``--choose``, the coefficients of this function are fitted instead, and shown.
@@ -33,7 +33,7 @@ from benchmarks.common.tables import plain, print_table, share, write_rounded
 from benchmarks.sets.psfs import draw_profile, draw_star
 from benchmarks.sets.star_fields import KINDS, star_field, true_stamp
 from sersicnet import SersicNet
-from sersicnet.inference.stars import prob_star, star_features
+from sersicnet.inference.star_probability import prob_star, star_features
 from sersicnet.io.weights import weights_path
 from sersicnet.measure import measure_image
 from sersicnet.model import collect_psfs, draw_labels, log_snr, psf_transform, sersic_images
@@ -176,7 +176,7 @@ def _small_galaxies(generator):
 
 
 def choose(sources):
-    """Fit the coefficients of `sersicnet.inference.stars.prob_star`.
+    """Fit the coefficients of `sersicnet.inference.star_probability.prob_star`.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from sersicnet.inference.record import describe_call, describe_inputs, describe_
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.seen import Seen
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
-from sersicnet.inference.stars import star_columns
+from sersicnet.inference.star_probability import star_columns
 from sersicnet.inference.wavelengths import without_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs

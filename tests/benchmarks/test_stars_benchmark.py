@@ -6,7 +6,7 @@ from astropy.table import QTable
 from numpy.testing import assert_allclose
 
 from benchmarks import stars
-from sersicnet.inference.stars import star_features
+from sersicnet.inference.star_probability import star_features
 
 
 @pytest.fixture

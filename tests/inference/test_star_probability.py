@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from sersicnet.inference.stars import prob_star, star_features
+from sersicnet.inference.star_probability import prob_star, star_features
 
 
 def test_small_and_narrow_is_a_star():

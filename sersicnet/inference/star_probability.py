@@ -74,10 +74,10 @@ def prob_star(r_eff, width):
     Examples
     --------
     >>> import numpy as np
-    >>> from sersicnet.inference.stars import prob_star
-    >>> radii = np.array([[0.3, 0.4, 0.5], [3.9, 4.0, 4.1]])
-    >>> prob_star(radii, np.array([4.0, 4.0])).round(1)
-    array([0.9, 0. ])
+    >>> from sersicnet.inference.star_probability import prob_star
+    >>> radii = np.array([[0.22, 0.3, 0.45], [3.9, 4.0, 4.1]])
+    >>> prob_star(radii, np.array([4.0, 4.0])).round(2)
+    array([0.85, 0.  ])
     """
     return expit(star_features(r_eff, width) @ _COEFFICIENTS)
 
