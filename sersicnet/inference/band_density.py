@@ -206,7 +206,8 @@ class BandDensity(Rows):
         apart[columns[1]] -= 2.5
         variance = apart @ self.covariance @ apart
         known = np.isfinite(color) & ~self.held[:, columns].any(axis=1)
-        return color, np.where(known, np.sqrt(np.maximum(variance, 0)), np.nan)
+        error = np.sqrt(np.maximum(variance, 0))
+        return np.where(known, color, np.nan), np.where(known, error, np.nan)
 
     def draw(self, rows, n, seed, *, numbers=None):
         """Draw labels in the first band, as in `~sersicnet.inference.FitDensity.draw`."""

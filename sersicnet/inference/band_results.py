@@ -209,6 +209,7 @@ class BandResults(SersicResults):
             without a band are of the reference.
         """
         table = super().to_table()
+        table["mag"][np.isnan(table["mag_err"])] = np.nan  # not seen there
         self._add_directions(table)
         found = {}
         for name in SLOPES if self.posterior.is_chromatic else ():
@@ -234,7 +235,9 @@ class BandResults(SersicResults):
         if band in self.bands:
             low, median, high = self.bands[band].quantiles[self.parameters.index("mag")]
             own = self.bands[band].columns
-        found = {f"mag_{band}": median, f"mag_{band}_err": (high - low) / 2}
+        seen = np.isfinite(low)  # else the median is a lower limit
+        found = {f"mag_{band}": np.where(seen, median, np.nan)}
+        found[f"mag_{band}_err"] = (high - low) / 2
         found |= {f"mag_{band}_lo": low, f"mag_{band}_hi": high}
         for name in self.posterior.light:
             for ending in _ENDINGS:
