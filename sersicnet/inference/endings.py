@@ -14,6 +14,9 @@ STALLED = 0.05
 # that detection has missed.
 _SLOW = 0.02, 10
 _SLOW_GROUP = 0.1, 5
+# The same as a share of what the cost of a group has beyond that of noise: it has a member that is
+# not fitted, and no parameter is right to that.
+_SLOW_MISFIT = 1e-3
 # Damping up to which steps are long: where all of a round were too long, shorter ones are tried.
 _LONG_STEPS = 1.0
 # The same of groups whose cost would still fall: after that, they have not converged.
@@ -40,7 +43,7 @@ def tolerance(cost, layout):
     return (share * cost).clamp(min=least)
 
 
-def end_slow(number, before, cost, left, damping, done, good, layout):
+def end_slow(number, before, state, n_pixels, left, damping, done, good, layout):
     """End fits whose cost has hardly fallen in a round.
 
     A group of which all steps of a round were rejected, short ones as well, has not converged if a
@@ -50,8 +53,12 @@ def end_slow(number, before, cost, left, damping, done, good, layout):
     ----------
     number : int
         Number of the step.
-    before, cost : (N,) `~torch.Tensor`
-        Costs at the begin of the round, and now.
+    before : (N,) `~torch.Tensor`
+        Costs at the begin of the round.
+    state : dict of (N, ...) `~torch.Tensor`
+        ``cost`` and ``chi2`` now.
+    n_pixels : (N,) int `~torch.Tensor`
+        Number of good pixels.
     left : (N,) `~torch.Tensor`
         Decrease of the cost that a quadratic one would still have had at the last step.
     damping : (N,) `~torch.Tensor`
@@ -69,6 +76,9 @@ def end_slow(number, before, cost, left, damping, done, good, layout):
     little, n_steps = _SLOW_GROUP if layout.is_group else _SLOW
     if number % n_steps:
         return before
+    cost = state["cost"]
+    if layout.is_group:
+        little = (_SLOW_MISFIT * 0.5 * (state["chi2"] - n_pixels)).clamp(min=little)
     slow = ~done & (before - cost < little)  # those that ended before are judged already
     rejected = cost >= before
     slow &= ~rejected | (damping > _LONG_STEPS)

@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from sersicnet.inference.bounds import bounded_directions, moving, stuck_directions, within_bounds
+from sersicnet.inference.bounds import moving, within_bounds
 from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.endings import STALLED, end_slow, tolerance
 from sersicnet.inference.fit import Fit, Modes, unfitted
+from sersicnet.inference.pace import GroupPace, Pace
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.race import Race
 from sersicnet.inference.skies import central_sky, sky_terms
@@ -15,6 +16,7 @@ from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_signal
+from sersicnet.model.sizes import FAINTEST
 from sersicnet.model.stamp_groups import likelihoods
 
 __all__ = ["CHUNKS", "fit_groups", "fit_stamps", "levenberg_marquardt"]
@@ -26,8 +28,6 @@ CHUNKS = {"cpu": 16, "cuda": 512}
 _MORE = 4
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
 _MORE_PIXELS = 2
-# Longest step of an unconstrained parameter.
-_STEP = 1.0
 
 
 def fit_stamps(
@@ -45,6 +45,7 @@ def fit_stamps(
     shared=None,
     kinds=None,
     members=None,
+    faintest=FAINTEST,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -74,8 +75,9 @@ def fit_stamps(
         Correlation of the noise; by default pixels are independent.
     shared : `~sersicnet.model.SharedStamps`, optional
         Stamps that fits of other models have too.
-    kinds, members : optional
-        Profiles and PSFs of the parts, if they differ, as in `~sersicnet.model.likelihoods`.
+    kinds, members, faintest : optional
+        Profiles and PSFs of the parts, if they differ, and how far out these are drawn, as in
+        `~sersicnet.model.likelihoods`.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -105,7 +107,7 @@ def fit_stamps(
         scene = Scene.sersic(len(labels))
     options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
     options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
-    options |= {"kinds": kinds, "members": members}
+    options |= {"kinds": kinds, "members": members, "faintest": faintest}
     if kinds is not None:
         options["chunk"] *= _MORE
     groups = likelihoods(labels, data, weight, psfs, **options)
@@ -221,32 +223,31 @@ def _optimize(likelihood, labels, scene, prior, race=None):
     values = within_bounds(scene, scene.values(labels))
     rows = torch.arange(len(values), device=values.device) % len(likelihood)
     state = _evaluate(likelihood, rows, scene, values, prior)
-    damping = values.new_full((len(values),), 1e-2)
-    left = torch.full_like(damping, torch.inf)
-    done = torch.zeros_like(damping, dtype=torch.bool)
+    pace = GroupPace(values) if scene.layout.is_group else Pace(values)
+    left = torch.full_like(pace.damping, torch.inf)
+    done = torch.zeros_like(left, dtype=torch.bool)
     good = torch.zeros_like(done)
-    n_iter = torch.ones_like(damping, dtype=torch.long)
+    n_iter = torch.ones_like(left, dtype=torch.long)
     n_parts = len(scene.layout.parts)
+    n_pixels = likelihood.n_pixels[rows]
     before = state["cost"] + torch.inf
     for number in range(MAX_ITERATIONS * n_parts):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
         elif n_parts > 1 or scene.layout.is_group:
-            before = end_slow(
-                number, before, state["cost"], left, damping, done, good, scene.layout
-            )
+            ended = left, pace.damping, done, good
+            before = end_slow(number, before, state, n_pixels, *ended, scene.layout)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break
         now = {name: tensor[active] for name, tensor in state.items()}
-        step, decrement = _step(scene[active], values[active], now, damping[active])
+        step, decrement = pace.step(active, scene[active], values[active], now)
         left[active] = decrement
         small = decrement < tolerance(now["cost"], scene.layout)
         done[active[small]] = True
         good[active[small]] = True
         active = active[~small]
         step = step[~small]
-        decrement = decrement[~small]
         if not len(active):
             continue
         part = scene[active]
@@ -254,12 +255,11 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         trial = _evaluate(likelihood, rows[active], part, moved, prior)
         n_iter[active] += 1
         better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
+        pace.judge(active, better, state["cost"][active] - trial["cost"])
         _accept(active[better], values, moved[better], state, trial, better)
-        damping[active] = torch.where(better, damping[active] / 8, damping[active] * 6)
-        damping.clamp_(1e-6, 1e8)
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
-        good[active[stalled]] = (decrement[stalled] < STALLED) | (race is not None)
+        good[active[stalled]] = (left[active[stalled]] < STALLED) | (race is not None)
     return _ended(scene, values, state, n_iter, good)
 
 
@@ -318,33 +318,6 @@ def _compare(likelihood, start, end):
         "central_sky_err": center_err,
         "change": change.sum(dim=(1, 2)),
     }
-
-
-def _step(scene, values, state, damping):
-    """Return the damped Gauss-Newton step, and the decrease of the cost without damping.
-
-    Directions that are at their bound, with a gradient that points beyond it, stay.
-    """
-    gradient = state["gradient"]
-    curvature = state["curvature"]
-    directions = bounded_directions(scene, values)
-    stuck = directions * stuck_directions(scene, values, gradient)[:, :, None]
-    unit = torch.eye(values.shape[1], device=values.device)
-    rest = unit - stuck.transpose(1, 2) @ stuck
-    gradient = (rest @ gradient[:, :, None])[:, :, 0]
-    curvature = rest @ curvature @ rest
-    diagonal = torch.diagonal(curvature, dim1=1, dim2=2)
-    # a direction that stays has an equation of its own, with a gradient of zero
-    curvature = curvature + stuck.transpose(1, 2) @ stuck * diagonal.amax(dim=1)[:, None, None]
-    scale = torch.diagonal(curvature, dim1=1, dim2=2).clamp(min=1e-6).rsqrt()
-    scaled = curvature * scale[:, :, None] * scale[:, None, :]
-    steps = []
-    for extra in (damping, torch.full_like(damping, 1e-6)):
-        lifted = scaled + extra[:, None, None] * unit
-        step, info = torch.linalg.solve_ex(lifted, (gradient * scale)[:, :, None])
-        steps.append(torch.where((info == 0)[:, None], step[:, :, 0] * scale, torch.nan))
-    decrement = 0.5 * (steps[1] * gradient).sum(dim=1).abs()
-    return steps[0].nan_to_num(0.0).clamp(-_STEP, _STEP), decrement
 
 
 def _evaluate(likelihood, rows, scene, values, prior):

@@ -27,6 +27,9 @@ __all__ = ["are_members", "fit_members"]
 
 # Fits start at most this far from where detection has found a source, in pixels.
 _FARTHEST = 2.0
+# Surface brightness, in units of the noise of a pixel, down to which members are drawn in their
+# first fit, whose result the second one starts from.
+_ROUGHLY = 0.1
 # Labels in an empty place.
 _EMPTY = (-9.0, 0.0, 1.0, 0.1, 0.0, 0.0, 0.0)
 # Size, index and ellipticity: those of a star are of a galaxy that covers as many pixels.
@@ -234,9 +237,10 @@ def _fit_twice(labels, *pixels, scene, **options):
     """Fit groups, and once more from where they end.
 
     The light of members beyond the pixels that they are drawn on is that of the start. For pairs
-    that start from the network, this moves fluxes by up to 0.04 of their errors.
+    that start from the network, this moves fluxes by up to 0.04 of their errors. The first fit
+    takes most of the steps: they are quick, on few pixels.
     """
-    first = fit_stamps(labels, *pixels, scene=scene, **options)
+    first = fit_stamps(labels, *pixels, scene=scene, faintest=_ROUGHLY, **options)
     end = scene.labels(torch.from_numpy(first.mean)).numpy()
     end = np.where(first.converged[:, None], end, np.nan)
     fit = fit_stamps(end, *pixels, scene=scene, **options)

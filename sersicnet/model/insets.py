@@ -8,7 +8,7 @@ import torch
 from sersicnet.model.labels import LABELS, N_LABELS, PROFILE_LABELS
 from sersicnet.model.profiles import PROFILES
 from sersicnet.model.render import psf_transforms
-from sersicnet.model.sizes import part_stamp_sizes
+from sersicnet.model.sizes import FAINTEST, part_stamp_sizes
 
 __all__ = ["Insets", "own_labels"]
 
@@ -49,7 +49,7 @@ class Insets:
     transforms: dict
 
     @classmethod
-    def around(cls, labels, psfs, size, *, kinds, device):
+    def around(cls, labels, psfs, size, *, kinds, faintest=FAINTEST, device):
         """Make those of the visible light of parts.
 
         Parameters
@@ -62,6 +62,8 @@ class Insets:
             Pixels on a side of the stamps.
         kinds : (N, G) str `~numpy.ndarray`
             Profiles of the parts.
+        faintest : float, optional
+            Surface brightness down to which light is visible.
         device : str or `~torch.device`
             Device of the transforms.
 
@@ -70,8 +72,8 @@ class Insets:
         Insets
         """
         parts = labels.reshape(-1, N_LABELS)
-        sizes = np.minimum(part_stamp_sizes(parts, psfs.widths(), ("sersic",)), size)
-        sizes = sizes.reshape(kinds.shape)
+        sizes = part_stamp_sizes(parts, psfs.widths(), ("sersic",), faintest)
+        sizes = np.minimum(sizes, size).reshape(kinds.shape)
         centers = labels.reshape(*kinds.shape, N_LABELS)[:, :, :-3:-1]
         middle = (size - 1) / 2 + centers
         first = np.rint(middle - (sizes[:, :, None] - 1) / 2).astype(int)

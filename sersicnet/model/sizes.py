@@ -13,6 +13,7 @@ from sersicnet.model.labels import (
 )
 
 __all__ = [
+    "FAINTEST",
     "holding_sizes",
     "part_stamp_sizes",
     "scene_stamp_sizes",
@@ -23,11 +24,11 @@ __all__ = [
 # Sides of the stamps that galaxies are fitted on.
 _SIZES = (32, 48, 64, 96, 128, 192, 256)
 # A stamp reaches to where the galaxy is this many sigma per pixel, and this many FWHM further.
-_FAINTEST = 0.03
+FAINTEST = 0.03
 _WIDTHS = 3.0
 
 
-def stamp_sizes(labels, fwhm):
+def stamp_sizes(labels, fwhm, faintest=FAINTEST):
     """Return the side of the stamp that holds the visible part of each galaxy.
 
     The pixels outside of it still constrain the sky.
@@ -38,6 +39,8 @@ def stamp_sizes(labels, fwhm):
         Labels, in the order of `~sersicnet.model.LABELS`.
     fwhm : (N,) `~numpy.ndarray`
         FWHM of the PSF, in pixels.
+    faintest : float, optional
+        Least surface brightness that is visible, in the unit of the flux per pixel.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def stamp_sizes(labels, fwhm):
     array([48])
     """
     off_middle = np.abs(labels[:, CENTER]).max(axis=1)
-    reach = visible_radius(labels, _FAINTEST)
+    reach = visible_radius(labels, faintest)
     needed = 2 * (reach + _WIDTHS * fwhm + off_middle)
     return np.asarray(_SIZES)[np.searchsorted(_SIZES[:-1], np.nan_to_num(needed, nan=128.0))]
 
@@ -105,13 +108,15 @@ def scene_stamp_sizes(labels, fwhm, profiles):
     return np.max(sizes, axis=0)
 
 
-def part_stamp_sizes(labels, fwhm, profiles):
+def part_stamp_sizes(labels, fwhm, profiles, faintest=FAINTEST):
     """Return the sides of the stamps that hold the visible part of each part, around its center.
 
     Parameters
     ----------
     labels, fwhm, profiles
         As in `scene_stamp_sizes`.
+    faintest : float, optional
+        As in `stamp_sizes`.
 
     Returns
     -------
@@ -123,7 +128,7 @@ def part_stamp_sizes(labels, fwhm, profiles):
         own[:, -2:] = 0.5  # a center may be between pixels
         if name == "point":
             own = _as_galaxies(own, fwhm)
-        sizes.append(stamp_sizes(own, fwhm))
+        sizes.append(stamp_sizes(own, fwhm, faintest))
     return np.stack(sizes, axis=1)
 
 

@@ -13,7 +13,7 @@ from sersicnet.model.insets import Insets
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.parts import scene_images
 from sersicnet.model.render import n_together, psf_transforms
-from sersicnet.model.sizes import scene_stamp_sizes
+from sersicnet.model.sizes import FAINTEST, scene_stamp_sizes
 from sersicnet.model.whitening import filter_transform, whitened_likelihood
 
 __all__ = ["NoiseFilters", "SharedStamps", "likelihoods", "stamp_likelihood"]
@@ -71,6 +71,7 @@ def likelihoods(
     shared=None,
     kinds=None,
     members=None,
+    faintest=FAINTEST,
     device="cpu",
 ):
     """Group galaxies that are fitted together, and make the likelihood of each group.
@@ -101,6 +102,8 @@ def likelihoods(
         beyond them is subtracted as it is for ``labels``.
     members : `~sersicnet.model.PSFs`, optional
         PSFs of the N * G parts, needed with ``kinds``.
+    faintest : float, optional
+        Surface brightness in units of the data down to which parts are drawn, with ``kinds``.
     device : str or `~torch.device`
         Device that renders.
 
@@ -138,7 +141,7 @@ def likelihoods(
             if kinds is not None:
                 parts = (rows[:, None] * kinds.shape[1] + np.arange(kinds.shape[1])).ravel()
                 own = labels[rows], members[parts], kinds[rows], correlated
-                likelihood = _with_insets(likelihood, *own)
+                likelihood = _with_insets(likelihood, *own, faintest)
             yield rows, likelihood
 
 
@@ -149,11 +152,12 @@ def _deciding(labels, profiles, widths, shared):
     return shared.labels, ("sersic",), shared.sizes
 
 
-def _with_insets(likelihood, labels, psfs, kinds, noise):
+def _with_insets(likelihood, labels, psfs, kinds, noise, faintest):
     """Return a likelihood whose parts are drawn on insets."""
     size = likelihood.data.shape[-1]
     device = likelihood.device
-    insets = Insets.around(labels, psfs, size, kinds=kinds, device=device)
+    options = {"kinds": kinds, "faintest": faintest, "device": device}
+    insets = Insets.around(labels, psfs, size, **options)
     whole = insets.on_whole(psfs, size, device)
     if noise is not None:
         filters = torch.from_numpy(noise.filters).to(device)

@@ -9,6 +9,11 @@ from sersicnet.model.layout import SERSIC
 GROUP = members_layout(("sersic", "sersic"))
 LARGE = torch.tensor(10.0)
 LITTLE = torch.tensor(0.01)
+N_PIXELS = 100
+
+
+def state_of(cost, excess=0.0):
+    return {"cost": cost, "chi2": torch.full_like(cost, N_PIXELS + excess)}
 
 
 def test_groups_of_a_large_cost_end_where_float32_sees_nothing():
@@ -23,9 +28,11 @@ def test_a_round_ends_what_has_become_no_better():
     done, good = torch.zeros(2, 2, dtype=torch.bool)
     before = torch.tensor([10.0, 10.0])
     cost = torch.tensor([9.0, 9.99])
-    assert end_slow(4, before, cost, LITTLE, LARGE, done, good, GROUP) is before
+    state = state_of(cost)
+    ended = LITTLE, LARGE, done, good, GROUP
+    assert end_slow(4, before, state, N_PIXELS, *ended) is before
     assert not done.any()
-    assert end_slow(5, before, cost, LITTLE, LARGE, done, good, GROUP).tolist() == cost.tolist()
+    assert end_slow(5, before, state, N_PIXELS, *ended).tolist() == cost.tolist()
     assert done.tolist() == good.tolist() == [False, True]
 
 
@@ -34,7 +41,7 @@ def test_a_fit_that_has_ended_without_an_optimum_stays_without_one():
     done = torch.tensor([True, True, False])
     good = torch.tensor([False, True, False])
     cost = torch.full((3,), 10.0)
-    end_slow(10, cost, cost, LITTLE, LARGE, done, good, GROUP)
+    end_slow(10, cost, state_of(cost), N_PIXELS, LITTLE, LARGE, done, good, GROUP)
     assert done.all()
     assert good.tolist() == [False, True, True]
 
@@ -45,7 +52,7 @@ def test_a_fit_whose_steps_were_all_too_long_goes_on():
     before = torch.full((3,), 10.0)
     cost = torch.tensor([10.0, 10.0, 9.99])
     damping = torch.tensor([0.008, 60.0, 0.008])
-    end_slow(5, before, cost, LITTLE, damping, done, good, GROUP)
+    end_slow(5, before, state_of(cost), N_PIXELS, LITTLE, damping, done, good, GROUP)
     assert done.tolist() == good.tolist() == [False, True, True]
 
 
@@ -56,6 +63,17 @@ def test_a_group_whose_steps_were_all_rejected_has_not_converged():
     left = torch.tensor([21.0, 21.0, 0.01, 21.0])
     damping = torch.tensor([1e5, 60.0, 60.0, 60.0])
     done, good = torch.zeros(2, 4, dtype=torch.bool)
-    end_slow(5, before, cost, left, damping, done, good, GROUP)
+    end_slow(5, before, state_of(cost), N_PIXELS, left, damping, done, good, GROUP)
     assert done.tolist() == [True, False, True, True]
     assert good.tolist() == [False, False, True, True]
+
+
+def test_a_group_that_the_image_does_not_agree_with_ends_early():
+    """A fall that is small beside what no parameter explains does not matter."""
+    before = torch.full((2,), 5000.0)
+    cost = before - torch.tensor([1.0, 3.0])
+    for excess, ends in ((0.0, [False, False]), (4000.0, [True, False])):
+        done, good = torch.zeros(2, 2, dtype=torch.bool)
+        state = state_of(cost, excess)
+        end_slow(5, before, state, N_PIXELS, LITTLE, LARGE, done, good, GROUP)
+        assert done.tolist() == good.tolist() == ends
