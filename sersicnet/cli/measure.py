@@ -6,6 +6,7 @@ from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
 from sersicnet.cli.options import (
+    MODELS,
     TABLE_HELP,
     add_device,
     add_measuring,
@@ -79,6 +80,14 @@ def add_measure(commands):
         help="number of the source of each pixel (FITS), 0 for sky, instead of what is detected",
     )
     add_measuring(parser)
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        default="sersic",
+        help="of several bands, what is fitted: one Sersic profile, a star, a bulge and a disk, a "
+        "nucleus and its host or disk; 'auto' compares all but the host by evidence; default: "
+        "%(default)s",
+    )
     add_population(parser)
     add_device(parser)
     add_option_file(parser)
@@ -131,6 +140,8 @@ def _measure(options):
     options.image = image_of(options.image)
     if isinstance(options.image, dict):
         _check_bands(options)
+    elif options.model != MODELS[0]:
+        options.parser.error("--model is for several bands, NAME=IMAGE: predict fits it to cutouts")
     if options.dump_options:
         print(dump_options(measuring_of(options)))
         return 0
@@ -234,7 +245,7 @@ def _measure_image(options):
     from sersicnet.measure.regions import write_regions
 
     given = measuring_of(options) | {"population": options.population} | _shown(options)
-    given["detection"] = options.detection
+    given |= {"detection": options.detection, "model": options.model}
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)

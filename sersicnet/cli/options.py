@@ -10,6 +10,7 @@ from sersicnet.measure.option_values import SHAPE
 from sersicnet.measure.options import Options, summary
 
 __all__ = [
+    "MODELS",
     "TABLE_HELP",
     "add_device",
     "add_jobs",
@@ -29,6 +30,8 @@ __all__ = [
     "units_of",
 ]
 
+# Names of `sersicnet.Model`, which imports torch, and the choice between most of them.
+MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp", "auto")
 TABLE_HELP = "table to write: .ecsv, .fits, .vot or .parquet; an existing file is replaced"
 
 

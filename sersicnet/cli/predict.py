@@ -4,6 +4,7 @@ from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.options import (
+    MODELS,
     TABLE_HELP,
     add_device,
     add_mask_bits,
@@ -21,9 +22,6 @@ from sersicnet.io.files import check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
 
 __all__ = ["add_predict"]
-
-# Names of `sersicnet.Model`, which imports torch.
-MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp", "auto")
 
 _EXAMPLE = """\
 example:

@@ -76,9 +76,9 @@ def predict_bands(
     check_positive("batch_size", batch_size)
     check_bool("augment", augment)
     check_seed("seed", seed)
-    refinement = check_call(net, refine, model, neighbors, sky=data.get("sky", "prior"))
     present, missing = check_bands(cutouts)
-    _check_parts(model, missing)
+    options = {"sky": data.get("sky", "prior"), "bands": list(missing)}
+    refinement = check_call(net, refine, model, neighbors, **options)
     data, log_wavelength = _divided(data, model, list(missing))
     opened, assumed = _opened(net, present, of_each_band(data, list(missing)))
     seen = {band: Seen() for band in opened}
@@ -156,13 +156,15 @@ def _joined(net, batches, seen, **asked):
     return results
 
 
-def check_call(net, refine, model, neighbors, *, sky="prior"):
+def check_call(net, refine, model, neighbors, *, sky, bands):
     """Check what a call with several bands asks for.
 
     Parameters
     ----------
     net, refine, model, neighbors, sky
         As in `~sersicnet.inference.predict.predict`; the sky may be that of each band.
+    bands : list of str
+        Names of the bands.
 
     Returns
     -------
@@ -180,8 +182,9 @@ def check_call(net, refine, model, neighbors, *, sky="prior"):
     if not isinstance(net.network_, PosteriorNetwork):
         msg = "several bands need the posterior network: use the weights 'universal'"
         raise ValueError(msg)
-    if not isinstance(model, ModelChoice):
+    if not isinstance(model, ModelChoice):  # the parts of whose models have names of no band
         _check_model(model)
+        _check_parts(model, bands)
     for own in sky.values() if isinstance(sky, dict) else [sky]:
         check_choice(model, refinement, own)
     if neighbors != "mask":
@@ -207,8 +210,6 @@ def _check_model(model):
 
 def _check_parts(model, bands):
     """Raise ValueError if a band has the name of a part, so that columns have the same name."""
-    if isinstance(model, ModelChoice):
-        return  # names of its parts are those of no band
     parts = list(model.combination.components)
     taken = {*parts}
     for band in bands:

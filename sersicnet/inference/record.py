@@ -8,7 +8,8 @@ from sersicnet.io.mask_words import MASK_CARD, cutout_mask_words
 from sersicnet.preprocessing.inputs import PSF_KEYS
 from sersicnet.preprocessing.photons import PHOTONS
 
-__all__ = ["UNIVERSAL", "describe_call", "describe_inputs", "describe_photons"]
+__all__ = ["UNIVERSAL", "describe_call", "describe_inputs", "describe_model"]
+__all__ += ["describe_photons"]
 
 # ``PRIOR`` of results whose posteriors have the universal prior.
 UNIVERSAL = "universal"
@@ -44,11 +45,9 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
     weights = net.weights_ or "trained, not loaded from a file"
     assumed = assumptions.describe()
     known = {}
-    if model is not None and (model.chromatic or not model.is_free):
-        known["MODEL"] = model.describe()
-        if model.name == "auto":
-            sampled = "importance" in str(refine).lower()
-            known["EVIDENCE"] = "importance sampling" if sampled else "Laplace"
+    if model is not None:
+        known = describe_model(model, refine)
+    if known:
         refine = refine or "lm (the model needs a fit)"
     if neighbors == "fit":
         known["NEIGHBOR"] = neighbors
@@ -68,6 +67,30 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
         if option in psf_options:
             record[key] = psf_options[option]
     return record
+
+
+def describe_model(model, refine):
+    """Describe what is fitted, if it is not one Sersic profile of which nothing is known.
+
+    Parameters
+    ----------
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
+    refine : None, str or refinement
+        As in `~sersicnet.SersicNet.predict`.
+
+    Returns
+    -------
+    dict
+        ``MODEL``, and of several models ``EVIDENCE``.
+    """
+    if model.is_free and not model.chromatic:
+        return {}
+    known = {"MODEL": model.describe()}
+    if model.name == "auto":
+        sampled = "importance" in str(refine).lower()
+        known["EVIDENCE"] = "importance sampling" if sampled else "Laplace"
+    return known
 
 
 def _prior_of(net):

@@ -13,11 +13,12 @@ from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_names, naming, of_each_band
 from sersicnet.inference.bands import NEEDS_FIT, check_call
-from sersicnet.inference.refine import LevenbergMarquardt
+from sersicnet.inference.record import describe_model
 from sersicnet.measure.band_columns import (
     NOT_OF_BANDS,
     base_columns,
     columns_of_bands,
+    columns_of_model,
     with_bands,
 )
 from sersicnet.measure.band_cutouts import ImageBand
@@ -36,7 +37,6 @@ from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.tiles import open_measurement
-from sersicnet.model.description import check_model
 
 __all__ = ["COMBINED", "check_detection", "measure_bands"]
 
@@ -103,6 +103,7 @@ def measure_bands(
     images,
     *,
     detection,
+    model,
     net,
     options,
     columns=None,
@@ -118,6 +119,8 @@ def measure_bands(
         Images by the names of bands, from `check_detection`.
     detection : str or None
         As there.
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
     net : `~sersicnet.SersicNet`
         The network.
     options : dict
@@ -136,10 +139,9 @@ def measure_bands(
         If an image or an option is impossible; the message names the band.
     """
     refine = options.get("refine")
-    refinement = check_call(net, refine, check_model("sersic"), "mask")
-    if not isinstance(refinement, LevenbergMarquardt):
-        msg = f"refine={refine!r}: images of several bands are fitted with 'lm' only"
-        raise ValueError(msg)
+    sky = options.get("sky", "prior")
+    check_call(net, refine, model, "mask", sky=sky, bands=list(images))
+    _check_model(model)
     with ExitStack() as stack:
         opened = _open(stack, images, _options_of(options, list(images)), net)
         grids = {}
@@ -154,7 +156,7 @@ def measure_bands(
             _LOG.info("band %s", band)
             with naming(band):
                 bands[band] = _looked_at(measurement, grids[band])
-        measured = _Measured.of(bands, detection)
+        measured = _Measured.of(bands, detection, model)
         empty = blank_table(measured.columns, 0)
         shown_table(empty, columns, dialect, pixel_scale=measured.reference.pixel_scale)
         found = describe_detection(measured.reference, measured.sky, measured.matched)
@@ -163,10 +165,22 @@ def measure_bands(
         if segmentation_image is not None:
             write_segmentation(measured.reference, measured.sky, Path(segmentation_image))
         warn_of_catalog(table, measured.reference, stacklevel=3)
-    table.meta |= measured.sky.describe() | found
+    table.meta |= measured.sky.describe() | found | describe_model(model, refine)
     if refine is None:
         table.meta["REFINE"] = NEEDS_FIT
     return table
+
+
+def _check_model(model):
+    """Raise ValueError unless a model is the same for all sources of images."""
+    if model.chromatic:
+        msg = f"model={model!r}: predict fits what changes with wavelength, to cutouts"
+        raise ValueError(msg)
+    try:
+        model.check_length(0)
+    except ValueError:
+        msg = f"model={model!r} has values of single galaxies: sources of images have one for all"
+        raise ValueError(msg) from None
 
 
 def _options_of(options, bands):
@@ -215,20 +229,23 @@ class _Measured:
         The bands, the reference first.
     reference : `~sersicnet.measure.tiles.Measurement`
         What detects the sources.
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
     """
 
     bands: dict
     reference: object
+    model: object
 
     @classmethod
-    def of(cls, bands, detection):
-        """Make them of the images, and the band of the detection."""
+    def of(cls, bands, detection, model):
+        """Make them of the images, the band of the detection, and what is fitted."""
         first, *others = bands.values()
         reference = first.measurement
         if detection == COMBINED:
             known = vars(reference)
             reference = CombinedMeasurement(**known, own=first, others=tuple(others))
-        return cls(bands, reference)
+        return cls(bands, reference, model)
 
     @property
     def sky(self):
@@ -248,7 +265,12 @@ class _Measured:
     @property
     def columns(self):
         """The columns of the catalog."""
-        return with_bands(base_columns(self.reference), columns_of_bands(self.bands))
+        return with_bands(base_columns(self.reference, self.model), self.own_columns)
+
+    @property
+    def own_columns(self):
+        """Columns of models, parts and bands."""
+        return [*columns_of_model(self.model), *columns_of_bands(self.bands, self.model)]
 
     def measure_all(self, *, progress_bar):
         """Measure the sources of all tiles."""
@@ -299,7 +321,7 @@ class _Measured:
                 options.setdefault(name, {})[band] = value
         for name in ("augment", "refine", "n_samples", "batch_size", "seed"):
             options[name] = next(iter(options[name].values()))
-        return self.reference.net.predict(images, **options)
+        return self.reference.net.predict(images, model=self.model, **options)
 
     def _add_band(self, table, band, cutouts):
         """Add what detection knows of a band to the table of some sources."""
@@ -316,7 +338,7 @@ class _Measured:
         """Make the catalog of all bands."""
         reference = self.reference
         nowhere = outside(reference.positions, reference.field.data.shape)
-        columns = columns_of_bands(self.bands)
+        columns = self.own_columns
         blank = reference.blank_rows(nowhere)
         blank.remove_columns(list(NOT_OF_BANDS))
         for column in columns:

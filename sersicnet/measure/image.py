@@ -19,12 +19,13 @@ from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.shown import check_shown
 from sersicnet.measure.structure import structure_in
 from sersicnet.measure.tiles import open_measurement
+from sersicnet.model.description import check_model
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["infer_population", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
-_OWN = ("detection", "net", "population", "output", "columns", "dialect")
+_OWN = ("detection", "model", "net", "population", "output", "columns", "dialect")
 _OWN += ("background_image", "segmentation_image", "progress_bar")
 
 
@@ -33,6 +34,7 @@ def measure_image(
     image,
     *,
     detection=None,
+    model="sersic",
     net=None,
     population=None,
     output=None,
@@ -60,6 +62,9 @@ def measure_image(
     detection : str, optional
         Of several bands, the one in which sources are detected, the reference band, by default the
         first; or ``'chi2'`` for all bands together, whose images have the same pixels.
+    model : str, Sersic or Model, optional
+        Of several bands, what is fitted to each source, as in `~sersicnet.SersicNet.predict`: one
+        Sersic profile, parts such as ``'sersic+exp'``, or ``'auto'``, by evidence.
     net : `~sersicnet.SersicNet` or str, optional
         The network, or the name of shipped weights; by default the universal ones.
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
@@ -144,13 +149,15 @@ def measure_image(
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
     check_dialect(dialect)
-    bands = _bands_of(image, detection, options, population, background_image)
+    model = check_model(model)
+    bands = _bands_of(image, detection, model, options, population, background_image)
     population = check_population(population)
     net = open_net(net)
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     if bands is not None:
         asked = {"segmentation_image": segmentation_image, "progress_bar": progress_bar}
         asked |= {"detection": detection, "columns": columns, "dialect": dialect}
+        asked["model"] = model
         with memory:
             table = measure_bands(bands, net=net, options=options, **asked)
         return _written(table, output, columns, dialect)
@@ -174,11 +181,14 @@ def measure_image(
     return _written(table, output, columns, dialect)
 
 
-def _bands_of(image, detection, options, population, background_image):
+def _bands_of(image, detection, model, options, population, background_image):
     """Return the images of several bands, None of one, after a check of what goes with them."""
     if not isinstance(image, dict):
         if detection is not None:
             msg = f"detection={detection!r} chooses a band: image must be a dict of several bands"
+            raise ValueError(msg)
+        if not model.is_free or model.chromatic:
+            msg = f"model={model!r} is for images of several bands: predict fits it to cutouts"
             raise ValueError(msg)
         return None
     for name, value in (("population", population), ("background_image", background_image)):

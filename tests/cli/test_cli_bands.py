@@ -45,6 +45,7 @@ def test_bands_are_passed_on(files, tmp_path, monkeypatch):
     monkeypatch.setattr("sersicnet.measure.image.measure_image", measure)
     images = [f"{band}={path}" for band, path in files.items()]
     options = ["--psf", f"g={files['g']},r={files['r']}", "--zeropoint", "g=25.5,r=26"]
+    options += ["--model", "sersic+exp", "--refine", "importance"]
     options += ["--detection", "r", "-o", str(tmp_path / "out.ecsv")]
     assert main(["measure", *options, *images]) == 0
     assert seen["image"] == {band: str(path) for band, path in files.items()}
@@ -52,6 +53,8 @@ def test_bands_are_passed_on(files, tmp_path, monkeypatch):
     assert seen["zeropoint"] == {"g": 25.5, "r": 26.0}
     assert seen["detection"] == "r"
     assert seen["noise_correlation"] == "measure"
+    assert seen["model"] == "sersic+exp"
+    assert seen["refine"] == "importance"
 
 
 def test_what_is_for_one_band(files, tmp_path, capsys):
@@ -61,6 +64,13 @@ def test_what_is_for_one_band(files, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main([*arguments, *option])
         assert f"{option[0]} is for one band, not for NAME=IMAGE" in capsys.readouterr().err
+
+
+def test_models_are_for_several_bands(files, tmp_path, capsys):
+    arguments = ["measure", str(files["g"]), "-o", str(tmp_path / "o.ecsv"), "--model", "auto"]
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "--model is for several bands, NAME=IMAGE" in capsys.readouterr().err
 
 
 def test_files_are_looked_for_first(files, tmp_path, capsys):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import astropy.units as u
 
+from sersicnet import Model
 from sersicnet.measure.band_columns import columns_of_bands, with_bands
 from sersicnet.parameters import Column
 
@@ -13,7 +14,7 @@ def test_units_are_those_of_the_images():
     for band, unit in (("g", u.adu), ("r", u.nJy)):
         measurement = SimpleNamespace(field=SimpleNamespace(unit=unit))
         bands[band] = SimpleNamespace(measurement=measurement)
-    columns = {column.name: column for column in columns_of_bands(bands)}
+    columns = {column.name: column for column in columns_of_bands(bands, Model())}
     assert columns["sky_g"].unit == u.adu
     assert columns["local_background_r"].unit == u.nJy
     assert "x_shift_r_err" in columns

@@ -163,7 +163,6 @@ def test_rows_of_a_catalog_and_an_image_without_noise(faint, net):
         ({"chi2": None}, {}, "image has a band 'chi2', which stands for"),
         ({}, {"psf": {"g": star()}}, "psf has a band 'g', but"),
         ({}, {"zeropoint": {"u": 25, "z": [1.0, 2.0]}}, "band 'z': zeropoint has"),
-        ({}, {"refine": "importance"}, "images of several bands are fitted with 'lm'"),
         ({}, {"population": "infer"}, "population='infer' is for an image of one band"),
         ({}, {"background_image": "b.fits"}, "background_image=.* is for an image of one band"),
         (
