@@ -172,8 +172,7 @@ class BandResults(SersicResults):
         -------
         color, error : (N,) `~numpy.ndarray`
             Magnitude in the first band minus that in the second, and its error, which follows from
-            the covariance of both. NaN where a band is missing; the error where a flux is at its
-            bound.
+            the covariance of both. NaN where a band is missing or does not show the galaxy.
         """
         for band in (one, other):
             self._check_band(band)

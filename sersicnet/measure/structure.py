@@ -118,14 +118,33 @@ def structure_in(measurement):
     Returns
     -------
     Structure
+
+    Raises
+    ------
+    ValueError
+        As `structure_of`, or if errors of positions are wanted that are in unknown pixels.
     """
+    options = measurement.options
+    if options.catalog_errors:
+        _check_errors(options.catalog)
     return structure_of(
-        measurement.options.catalog,
+        options.catalog,
         measurement.positions,
         measurement.field,
-        pixel_scale=measurement.options.pixel_scale,
+        pixel_scale=options.pixel_scale,
         zeropoint=measurement.zeropoint,
     )
+
+
+def _check_errors(catalog):
+    """Raise ValueError if a catalog has errors of positions in pixels of an unknown size."""
+    names = {"x_0_err", "y_0_err"} & set(catalog.colnames)
+    if names and "x_0" not in catalog.colnames and "PIXSCALE" not in catalog.meta:
+        msg = (
+            f"catalog_errors=True: the catalog has {', '.join(sorted(names))} in pixels of another "
+            "image. Give their size in arcsec, catalog.meta['PIXSCALE'], or leave these columns out"
+        )
+        raise ValueError(msg)
 
 
 def _ellipses(values, pa, stretch):
@@ -192,7 +211,7 @@ def _errors(catalog, names, values, scale):
             error = np.nan_to_num(to_floats(catalog[column], PARAMETERS[name].unit))
         found[name] = error
     if "x_0" not in names:  # errors are in pixels of the image that the catalog was measured in
-        in_pixels_here = catalog.meta.get("PIXSCALE", 0.0) / scale
+        in_pixels_here = catalog.meta.get("PIXSCALE", 0.0) / scale  # which a call has checked
         found["x_0"] = found["x_0"] * in_pixels_here
         found["y_0"] = found["y_0"] * in_pixels_here
     with np.errstate(invalid="ignore", divide="ignore"):

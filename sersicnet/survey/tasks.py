@@ -110,6 +110,14 @@ def make_tasks(images, common):
     if not tasks:
         msg = "images is empty: at least one is needed"
         raise ValueError(msg)
+    forced = [task.name for task in tasks if task.options.fixed is not None]
+    if 0 < len(forced) < len(tasks):
+        msg = (
+            f"images has {len(forced)} of {len(tasks)} with fixed=, the first of them "
+            f"{forced[0]!r}: all parts of a survey have the same columns, so pass it for all of "
+            "them or for none"
+        )
+        raise ValueError(msg)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
@@ -179,6 +187,9 @@ def _portable(options):
             continue
         if isinstance(value, np.generic):
             value = value.item()
+        if name == "fixed" and isinstance(value, list | tuple):
+            portable[name] = list(value)
+            continue
         scalar = isinstance(value, Quantity) and value.isscalar
         if not (scalar or is_dataclass(value) or isinstance(value, str | int | float | None)):
             msg = f"{name}={value!r} must be one number or word; options that differ go into images"

@@ -160,6 +160,17 @@ def test_errors_of_the_catalog_are_added(field, catalog, forced):
     np.testing.assert_array_equal(larger["flux"], forced["flux"])
 
 
+def test_errors_of_positions_in_unknown_pixels_raise(field, catalog):
+    """The catalog is one of the sky, whose errors are in pixels of another image."""
+    sky = catalog["ra", "dec", "r_eff", "n", "q", "theta"].copy()
+    sky.rename_column("theta", "pa")
+    sky["x_0_err"] = 0.2 * u.pix
+    with pytest.raises(ValueError, match=r"x_0_err in pixels of another image.*PIXSCALE"):
+        force(field, sky, catalog_errors=True)
+    sky.meta["PIXSCALE"] = 2 * SCALE
+    force(field, sky[:2], catalog_errors=True)
+
+
 def test_errors_of_the_catalog_are_those_of_other_catalogs(field, catalog, forced):
     step = 0.01
     larger = catalog.copy()

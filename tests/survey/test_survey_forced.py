@@ -54,3 +54,21 @@ def test_a_population_of_forced_photometry_raises(files, thread, tmp_path):
     options = {"output": tmp_path, "client": thread, "population": "infer"}
     with pytest.raises(ValueError, match=r"population= is for sources .* fixed= of image"):
         measure_survey([image], catalog=catalog, fixed="shape", **options)
+
+
+def test_names_of_what_is_fixed_are_the_same_as_the_word(files, thread, tmp_path):
+    image, catalog = files
+    names = ("r_eff", "n", "q", "theta", "x_0", "y_0")
+    options = {"catalog": catalog, "tile_size": 100, "client": thread}
+    record = measure_survey([image], output=tmp_path, fixed=names, **options)
+    assert record["error"][0] == ""
+    assert "flux" in QTable.read(tmp_path / record["part"][0]).colnames
+
+
+def test_images_with_and_without_fixed_structure_raise(files, thread, tmp_path):
+    """Their parts would have other columns."""
+    image, catalog = files
+    images = [{"image": image, "name": "forced", "catalog": catalog, "fixed": "shape"}]
+    images.append({"image": image, "name": "free"})
+    with pytest.raises(ValueError, match=r"1 of 2 with fixed=, the first of them 'forced'"):
+        measure_survey(images, output=tmp_path, client=thread)
