@@ -31,6 +31,8 @@ _LEAST_SNR = 100.0
 _UNFIT = Flags.NOT_REFINED | Flags.SATURATED | Flags.EDGE | Flags.UNRESOLVED | Flags.BAD_PSF
 # Largest number of companions of a galaxy.
 _MOST = 3
+# Galaxies that are searched at a time: with all of these, they fit into one batch of `predict`.
+_TOGETHER = 64
 # Peaks of the residual are this many times its noise at least,
 _THRESHOLD = 5.0
 # within this many half-light radii of the galaxy, or widths of the filter,
@@ -108,6 +110,25 @@ class Companions:
         labels = np.concatenate([part.labels for part in parts])
         return cls(labels, np.concatenate([part.places for part in parts]))
 
+    def distinct(self, matched):
+        """Return them without those that are at the place of one before.
+
+        Parameters
+        ----------
+        matched : `~sersicnet.measure.matched.MatchedFilter`
+            Filter of the detection: two are as far apart as in a search at least.
+
+        Returns
+        -------
+        Companions
+        """
+        kept = []
+        for number, place in enumerate(self.places):
+            distance = np.hypot(*(self.places[kept] - place).T)
+            if (distance > _APART * matched.fwhm).all():
+                kept.append(number)
+        return Companions(self.labels[kept], self.places[kept])
+
 
 def find_companions(measurement, cutter, turns, matched):
     """Find the companions of some galaxies.
@@ -134,7 +155,9 @@ def find_companions(measurement, cutter, turns, matched):
         looking = [search for search in looking if search.add_peak()]
         if not looking:
             break
-        tables = _fits(measurement, looking)
+        tables = []
+        for start in range(0, len(looking), _TOGETHER):
+            tables += _fits(measurement, looking[start : start + _TOGETHER])
         for search, table in zip(looking, tables, strict=True):
             search.take(table, measurement.draw)
             if search.is_explained:
@@ -232,13 +255,16 @@ class _Search:
 
     def __init__(self, cutter, turn, matched):
         self.row = int(turn.rows[0])
-        self.cutouts, self.part = cutter.cut(turn)
+        (cutout,), self.part = cutter.cut(turn)
+        # companions are judged by the errors of the noise alone
+        group = cutout.member.group
+        group = replace(group, cutout=replace(group.cutout, counts=None))
+        self.cutouts = [replace(cutout, member=replace(cutout.member, group=group), counts=None)]
         self.start = Companions.none()
         self.found = Companions.none()
         self.is_explained = False
         self._window = cutter.window
         self._matched = matched
-        group = self.cutouts[0].member.group
         self._pixels = group.cutout
         self._first = cutout_box(self.part[0])[:, 0] - self.cutouts[0].member.origin
         sides = zip(self._first.tolist(), self._pixels.data.shape, strict=True)

@@ -33,6 +33,7 @@ from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.measure.windows import shortage
 from sersicnet.model.labels import LOG_R_EFF
+from sersicnet.preprocessing.batches import SIZE
 from sersicnet.preprocessing.binning import TOO_LARGE
 
 __all__ = ["Sweep", "measure_groups"]
@@ -283,27 +284,39 @@ def _results_of_turns(measurement, sweep, turns, sources, sky):
         if found is not None:
             has_rows = is_detected and measurement.field.segments is None
             own, part = with_companions(own, part, found, measured=has_rows)
+        if parts and len(cutouts) + len(own) > SIZE:
+            yield _fitted(measurement, cutouts, parts)
+            cutouts = []
+            parts = []
         cutouts += own
         parts.append(part)
     if parts:
-        part = vstack(parts)
-        yield measurement.predict(cutouts, part, neighbors="fit"), part
+        yield _fitted(measurement, cutouts, parts)
+
+
+def _fitted(measurement, cutouts, parts):
+    """Return results of some turns, which are one batch of `predict`, and their rows."""
+    part = vstack(parts)
+    return measurement.predict(cutouts, part, neighbors="fit"), part
 
 
 def _companions_of(measurement, sweep, turns, cutter, sky):
     """Return the companions of the galaxies of some turns, by the first row of these."""
-    if not isinstance(check_refinement(measurement.options.refine), LevenbergMarquardt):
+    options = measurement.options
+    is_fit = isinstance(check_refinement(options.refine), LevenbergMarquardt)
+    if not (is_fit and options.companions):
         return {}
     alone = []
     for turn in turns:
         for row in turn.rows[turn.own & sweep.hosts[turn.rows]]:
             alone.append(Turn.of_one(row))
     found = {}
+    matched = filter_of(measurement, sky)
     if alone:
-        found = find_companions(measurement, cutter, alone, filter_of(measurement, sky))
+        found = find_companions(measurement, cutter, alone, matched)
     companions = {}
     for turn in turns:
         own = [found[row] for row in turn.rows[turn.own].tolist() if row in found]
         if own:
-            companions[int(turn.rows[0])] = Companions.united(own)
+            companions[int(turn.rows[0])] = Companions.united(own).distinct(matched)
     return companions

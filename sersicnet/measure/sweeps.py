@@ -1,10 +1,12 @@
 """How often the sources of an image are measured, and what is kept of them in between."""
 
+import astropy.units as u
 import numpy as np
 from astropy.table import QTable, vstack
+from scipy.spatial import KDTree
 
 from sersicnet.flags import Flags
-from sersicnet.parameters import PIXEL_SHAPE, table_values
+from sersicnet.parameters import PIXEL_SHAPE, table_values, to_floats
 
 __all__ = ["KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
 
@@ -19,6 +21,8 @@ _OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
 KEY = ("row", "peak_y", "peak_x")
 # Columns of detection that companions have from their fit.
 _CENTERS = {"x_centroid": "x_0", "y_centroid": "y_0"}
+# Distance in pixels of the peaks of companions up to which they are the same.
+_SAME_PLACE = 2.0
 # Change in the last sweep, in units of the error, beyond which a source has not converged.
 _MOVED = 1.0
 
@@ -49,7 +53,8 @@ def replace_rows(table, measured):
     """Replace rows of a table, in place, by joint fits, and flag what has moved between two.
 
     Where a joint fit has failed, the row stays, with the flags of the fit. Companions, which were
-    not detected, are added. What is fitted with more of them than before may move.
+    not detected, are added, one row for each: two galaxies may have found the same. What is fitted
+    with more of them than before may move.
 
     Parameters
     ----------
@@ -61,6 +66,7 @@ def replace_rows(table, measured):
     `~astropy.table.QTable`
         The table, or another one with more rows where there are companions.
     """
+    measured = _found_once(measured)
     added = _companions(table, measured)
     if len(added):
         table = vstack([table, added])
@@ -79,6 +85,20 @@ def replace_rows(table, measured):
     for name in measured.colnames:
         table[name][rows[~failed]] = measured[name][~failed]
     return table
+
+
+def _found_once(measured):
+    """Leave out companions at the place of another one that has the smaller error."""
+    rows = np.flatnonzero(np.asarray(measured["flags"]) & int(Flags.COMPANION))
+    if not len(rows):
+        return measured
+    error = to_floats(measured["mag_err"], u.mag)[rows]
+    rows = rows[np.argsort(error, kind="stable")]  # NaN is the last
+    peaks = np.column_stack([np.asarray(measured[name])[rows] for name in ("peak_y", "peak_x")])
+    repeated = np.zeros(len(rows), dtype=bool)
+    for one, other in sorted(KDTree(peaks).query_pairs(_SAME_PLACE)):
+        repeated[other] |= not repeated[one]
+    return measured[~np.isin(np.arange(len(measured)), rows[repeated])]
 
 
 def _companions(table, measured):

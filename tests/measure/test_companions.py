@@ -7,8 +7,9 @@ from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from scipy import ndimage
 
 from sersicnet import Flags, SersicNet
-from sersicnet.measure import joint
+from sersicnet.measure.companions import Companions
 from sersicnet.measure.image import measure_image
+from sersicnet.measure.matched import MatchedFilter
 
 OPTIONS = {"refine": "lm", "background_box": None}
 # A galaxy and a companion of a tenth of its light, 6 pixels away.
@@ -47,12 +48,19 @@ def is_companion(table):
     return np.asarray(table["flags"]) & int(Flags.COMPANION) != 0
 
 
-def test_without_the_search_the_magnitude_is_wrong(field, net, monkeypatch):
-    monkeypatch.setattr(joint, "are_hosts", lambda labels, flags: np.zeros(len(labels), bool))
-    alone = measure_image(field, net=net, **OPTIONS)
+def test_the_search_is_an_option(field, net):
+    """Without it, the magnitude is wrong."""
+    alone = measure_image(field, net=net, companions=False, **OPTIONS)
     assert len(alone) == 1
     assert abs(pulls(alone)[0]) > 20
     assert int(alone["flags"][0]) & int(Flags.MISFIT)
+
+
+def test_a_companion_of_two_galaxies_is_one():
+    labels = np.arange(21.0).reshape(3, 7)
+    both = Companions(labels, np.array([[10, 10], [12, 11], [10, 14]]))
+    found = both.distinct(MatchedFilter(4.0))
+    np.testing.assert_array_equal(found.labels, labels[[0, 2]])
 
 
 def test_a_companion_is_a_row_and_the_magnitude_is_right(table):

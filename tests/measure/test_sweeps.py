@@ -2,7 +2,7 @@
 
 import astropy.units as u
 import numpy as np
-from astropy.table import QTable
+from astropy.table import QTable, vstack
 
 from sersicnet import Flags
 from sersicnet.measure.sweeps import replace_rows, source_keys
@@ -55,6 +55,22 @@ def test_companions_are_rows_of_their_own():
     assert table["mag"].value.tolist() == [20.0, 21.0, 23.0]
     assert table["x_centroid"].value.tolist() == [5.0, 6.0, 7.3]
     assert np.isnan(table["area"].value).tolist() == [False, False, True]
+
+
+def test_a_companion_that_two_galaxies_find_is_one_row():
+    """That of the smaller error; peaks may differ by a pixel."""
+    table = sources([20.0, 21.0])
+    for name in ("x_0", "y_0", "x_centroid", "y_centroid"):
+        table[name] = [5.0, 6.0] * u.pix
+    measured = sources([23.0, 23.1], flags=int(Flags.COMPANION), group_size=3)
+    measured["mag_err"] = [0.2, 0.1] * u.mag
+    measured["row"] = 0
+    for name in ("peak_y", "peak_x"):
+        measured[name] = [40, 41]
+        measured[f"{name[-1]}_0"] = [40.3, 40.4] * u.pix
+    measured = vstack([measured, measured[:1]])
+    table = replace_rows(table, measured)
+    assert table["mag"].value.tolist() == [20.0, 21.0, 23.1]
 
 
 def test_a_fit_with_more_sources_may_move():
