@@ -20,12 +20,13 @@ __all__ = ["Rounds", "load_population", "load_sources"]
 # Largest distance of a galaxy and its detection, in pixels.
 _RADIUS = 3.0
 # Options of the measurement by fits, and the pixels within which sources are measured as well: they
-# are fitted together with the galaxy.
+# are fitted together with the galaxy, and all others are masked. Each of them is sampled by
+# importance, so that it has fewer.
 _SETTINGS = {
     "lm": {"refine": "lm"},
     "importance": {"refine": "importance"},
 }
-_REACH = {"lm": 40.0, "importance": 40.0}
+_REACH = {"lm": 40.0, "importance": 15.0}
 
 
 class Rounds:
