@@ -278,6 +278,18 @@ def add_measuring(parser):
     add_mask_bits(parser)
     add_detection(parser)
     add_refine(parser)
+    parser.add_argument(
+        "--no-companions",
+        dest="companions",
+        action="store_false",
+        help="with --refine lm, do not look for companions of bright galaxies",
+    )
+    parser.add_argument(
+        "--no-hidden-sources",
+        dest="hidden_sources",
+        action="store_false",
+        help="with --refine, leave sources that are too faint to be found out of the errors",
+    )
     add_option(
         parser,
         "fixed",

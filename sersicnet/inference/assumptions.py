@@ -10,6 +10,7 @@ from sersicnet._rows import Rows
 from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.noise_filters import filter_of, middle_of
+from sersicnet.model.hidden import HiddenLight
 from sersicnet.model.stamp_groups import NoiseFilters
 from sersicnet.model.whitening import FILTER_REACH
 from sersicnet.preprocessing.correlation import NoiseCorrelation, find_correlation, small_parts
@@ -86,6 +87,8 @@ class PixelModel(Rows):
         Correlation of pixels of the image, NaN where the noise is white.
     flags : (N,) int `~numpy.ndarray`
         ``CORRELATION_UNKNOWN``.
+    hidden : `~sersicnet.model.hidden.HiddenLight` or None
+        Numbers of faint sources, where a cutout has some.
     """
 
     sky_err: np.ndarray
@@ -94,6 +97,7 @@ class PixelModel(Rows):
     noise: NoiseFilters
     correlation: np.ndarray
     flags: np.ndarray
+    hidden: HiddenLight | None = None
 
     @property
     def is_proper(self):
@@ -175,7 +179,8 @@ class Assumptions:
             case _:
                 width = in_stamps
         plane = np.full(len(stamps), self.sky == "plane")
-        return PixelModel(width, in_stamps, plane, *self._noise(batch, stamps))
+        noise = self._noise(batch, stamps)
+        return PixelModel(width, in_stamps, plane, *noise, hidden=_hidden_light(batch, stamps))
 
     def _noise(self, batch, stamps):
         """The filters, the correlations and the flags of a batch."""
@@ -256,6 +261,18 @@ def known_correlation(noise_correlation):
     if noise_correlation is None:
         return NoiseCorrelation(None, 0.0)
     return NoiseCorrelation(read_correlation(noise_correlation), 0.0)
+
+
+def _hidden_light(batch, stamps):
+    """The numbers of faint sources of windows of a survey image, None where none is known."""
+    if not _are_windows(batch) or all(cutout.counts is None for cutout in batch.cutouts):
+        return None
+    values = np.zeros((3, len(stamps)))
+    for row, cutout in enumerate(batch.cutouts):
+        if cutout.counts is not None:
+            frame = stamps.frame
+            values[:, row] = cutout.counts.in_stamp(frame.noise_level[row], frame.bins[row])
+    return HiddenLight(*values)
 
 
 def _are_windows(batch):

@@ -1,6 +1,6 @@
 """What fits of galaxies found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,8 @@ class Fit(Rows):
         ellipticity, both e1 and e2 are held where its length is.
     modes : Modes, optional
         The ends of the fits from all starts.
+    hidden : (N, P, P) `~numpy.ndarray`, optional
+        What hidden sources add to the covariance, where they are taken into account.
     """
 
     mean: np.ndarray
@@ -118,6 +120,13 @@ class Fit(Rows):
     converged: np.ndarray
     held: np.ndarray
     modes: Modes | None = None
+    hidden: np.ndarray | None = None
+
+    def with_hidden(self):
+        """Return the same with errors that include those from hidden sources."""
+        if self.hidden is None:
+            return self
+        return replace(self, covariance=self.covariance + self.hidden)
 
 
 def unfitted(n, n_parameters, bands=()):

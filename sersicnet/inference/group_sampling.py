@@ -15,7 +15,7 @@ import torch
 from sersicnet.inference.importance import PosteriorDensity, StudentProposal, sample
 from sersicnet.inference.mixtures import bounded_covariance
 from sersicnet.inference.refine import resampled
-from sersicnet.inference.shared_draws import square_roots
+from sersicnet.inference.shared_draws import hidden_moves, square_roots
 from sersicnet.model.labels import LOG_FLUX
 from sersicnet.model.scene import Scene
 from sersicnet.parameters import PARAMETERS
@@ -48,6 +48,10 @@ class MemberDraws:
         Effective number of draws, and number of draws.
     joint_ess : float
         Effective number of draws of the whole group, NaN if it was not sampled together.
+    hidden : (S, M) `~numpy.ndarray`, optional
+        By what hidden sources move these parameters.
+    moves : (n, M) `~numpy.ndarray`, optional
+        The same for the draws that are chosen, all members together.
     """
 
     values: np.ndarray
@@ -58,6 +62,8 @@ class MemberDraws:
     ess: float
     n_samples: int
     joint_ess: float = np.nan
+    hidden: np.ndarray | None = None
+    moves: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +130,36 @@ class GroupSampler:
             if joint_ess >= settings.min_ess:
                 return self._together(target, samples, settings, generator)
         return self._one_by_one(settings, seed, joint_ess)
+
+    def moved_by_hidden(self, drawn, covariance, settings, seed):
+        """Return draws with what hidden sources move them by.
+
+        Parameters
+        ----------
+        drawn : list of MemberDraws or None
+            What `draw` returned.
+        covariance : (P, P) `~numpy.ndarray`
+            What hidden sources add to the covariance of the parameters.
+        settings, seed
+            As in `draw`.
+
+        Returns
+        -------
+        list of MemberDraws or None
+        """
+        own = covariance[np.ix_(self.used, self.used)]
+        moves = hidden_moves(own, settings.n_kept, seed, self.number)
+        ends = np.cumsum([len(columns) for columns in self.members])[:-1]
+        found = []
+        for number, member in enumerate(drawn):
+            if member is not None:
+                columns = self.members[number]
+                block = covariance[np.ix_(columns, columns)]
+                each = hidden_moves(block, len(member.values), seed, self.number, number)
+                together = np.split(moves, ends, axis=1)[number]
+                member = replace(member, hidden=each, moves=together)
+            found.append(member)
+        return found
 
     def _together(self, target, samples, settings, generator):
         """Draws of all members that were sampled together."""

@@ -12,6 +12,7 @@ from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.race import Race
 from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.band_likelihood import BandLikelihood
+from sersicnet.model.hidden import hidden_covariance
 from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
@@ -46,6 +47,7 @@ def fit_stamps(
     kinds=None,
     members=None,
     faintest=FAINTEST,
+    hidden=None,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -78,6 +80,8 @@ def fit_stamps(
     kinds, members, faintest : optional
         Profiles and PSFs of the parts, if they differ, and how far out these are drawn, as in
         `~sersicnet.model.likelihoods`.
+    hidden : `~sersicnet.model.hidden.HiddenLight`, optional
+        Numbers of sources that are too faint to be found.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -111,10 +115,11 @@ def fit_stamps(
     if kinds is not None:
         options["chunk"] *= _MORE
     groups = likelihoods(labels, data, weight, psfs, **options)
-    return fit_groups(groups, [labels, *others], scene, prior=prior, device=device)
+    options = {"prior": prior, "hidden": hidden, "device": device}
+    return fit_groups(groups, [labels, *others], scene, **options)
 
 
-def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
+def fit_groups(groups, starts, scene, *, prior=True, bands=(), hidden=None, device="cpu"):
     """Fit galaxies that come in groups.
 
     Parameters
@@ -129,6 +134,8 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
         As in `fit_stamps`.
     bands : tuple of int, optional
         Number of bands, if the likelihoods are of several.
+    hidden : `~sersicnet.model.hidden.HiddenLight`, optional
+        As in `fit_stamps`.
     device : str or `~torch.device`, optional
         Device of the likelihoods.
 
@@ -140,6 +147,8 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
     fields = unfitted(n, scene.layout.n_parameters, bands)
     modes = Modes.blank(n, len(starts), scene.layout.n_parameters)
     fewest = scene.layout.n_parameters + _MORE_PIXELS
+    if hidden is not None:
+        fields["hidden"] = np.zeros_like(fields["covariance"])
     for rows, likelihood in groups:
         n_pixels = likelihood.n_pixels.cpu().numpy()
         fields["n_pixels"][rows] = n_pixels
@@ -148,11 +157,22 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), device="cpu"):
             own = scene[rows[enough]].to(device, torch.float32)
             chosen = [each[rows[enough]] for each in starts]
             fitted, ends = _best_fit(likelihood[enough], chosen, own, prior)
+            if hidden is not None:
+                light = hidden[rows[enough]]
+                fitted["hidden"] = _hidden(likelihood[enough], own, fitted, light)
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
             for name, values in ends.items():
                 getattr(modes, name)[rows[enough]] = values.cpu().numpy()
     return Fit(modes=modes, **fields)
+
+
+def _hidden(likelihood, scene, fitted, light):
+    """What hidden sources add to the covariances of fits."""
+    mean = fitted["mean"]
+    labels = scene.labels(mean)
+    slopes = scene.slopes(mean)
+    return hidden_covariance(likelihood, labels, slopes, fitted["covariance"], light)
 
 
 def _best_fit(likelihood, starts, scene, prior):

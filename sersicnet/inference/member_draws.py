@@ -6,6 +6,7 @@ import torch
 from sersicnet.flags import Flags
 from sersicnet.inference.refine import FEWEST_EFFECTIVE
 from sersicnet.inference.refined import SampleDensity
+from sersicnet.model.insets import own_labels
 from sersicnet.model.labels import N_LABELS, stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
@@ -64,9 +65,11 @@ def with_draws(found, fits, refined, stamps, *, settings, seed):
             flags[row] |= int(Flags.LOW_ESS)
         if drawn.ess < FEWEST_EFFECTIVE:
             continue
-        values = torch.from_numpy(_seven(drawn, density, row, seed))
-        own = fits.labels(values, row)
+        values = _seven(drawn, density, row, seed)
+        own = fits.labels(_moved(values, drawn.hidden), row)
         labels[row] = own[drawn.chosen]
+        if drawn.moves is not None:
+            labels[row] = fits.labels(_moved(values[drawn.chosen], drawn.moves), row)
         skies[row] = drawn.skies
         samples = parameter_samples(label_dict(own[None]), stamps.frame[[row]], _SEVEN)
         quantiles[:, :, [row]] = summarize(samples, _SEVEN, weights=drawn.weights)
@@ -76,6 +79,15 @@ def with_draws(found, fits, refined, stamps, *, settings, seed):
     groups = np.array([cutout.member.group.number for cutout in found.batch.cutouts])
     drawn = SampleDensity(labels, skies, density.best_labels(), groups=groups)
     return drawn, quantiles, columns, flags
+
+
+def _moved(values, moves):
+    """Return seven parameters of draws, (S, 7) `~torch.Tensor`, moved by hidden sources."""
+    if moves is not None:
+        columns = own_labels("point" if moves.shape[1] < N_LABELS else "sersic")
+        values = values.copy()
+        values[:, columns] += moves
+    return torch.from_numpy(values)
 
 
 def _seven(drawn, density, row, seed):

@@ -202,10 +202,11 @@ class MemberFits:
             self.blend_fraction[row] = blend_fraction(stacked, end, widths[place])
             self.added[row] = flux_change(stacked, weight)
 
-    def fit_points(self, assumptions, prior, device):
+    def fit_points(self, assumptions, prior, device, *, hidden):
         """Fit point sources as galaxies, which all rows of a table are.
 
-        What is not known of the others of a group is added to their errors.
+        What is not known of the others of a group is added to their errors, and that of hidden
+        sources where it is asked for.
         """
         rows = np.flatnonzero(self.is_point & np.isfinite(self.blend_fraction))
         if not len(rows):
@@ -224,8 +225,9 @@ class MemberFits:
             sky_err=pixels.sky_err,
             noise=pixels.noise,
             plane=bool(pixels.plane.any()),
+            hidden=pixels.hidden if hidden else None,
             device=device,
-        )
+        ).with_hidden()
         for number, row in enumerate(rows):
             self._put(row, fit[[number]], slice(None))
             self.fields["covariance"][row][np.ix_(_OF_POINT, _OF_POINT)] += self.excess[row]

@@ -155,7 +155,7 @@ def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
     for side, scenes in alike.items():
         options = {"assumptions": assumptions, "prior": prior, "device": device}
         _fit_alike(found, scenes, side, draw=draw, **options)
-    found.fit_points(assumptions, prior, device)
+    found.fit_points(assumptions, prior, device, hidden=not samples)
     posterior, fits = found.posterior(evaluate, prior, seed)
     fit = fits.fit
     stamps = found.stamps
@@ -200,12 +200,14 @@ def _fit_alike(found, scenes, side, *, draw, assumptions, prior, device):
         "plane": bool(pixels.plane.any()),
         "kinds": kinds,
         "members": psfs,
+        "hidden": pixels.hidden,
         "device": device,
     }
     start = labels.reshape(len(scenes), -1)
     fit = _fit_twice(start, *images, scene=layout, prior=prior, **options)
     end = layout.labels(torch.from_numpy(fit.mean)).numpy().reshape(labels.shape)
-    found.add(scenes, fit, stamps, psfs, offset, pixels, end, device)
+    shown = fit if draw is not None else fit.with_hidden()  # draws are moved by themselves
+    found.add(scenes, shown, stamps, psfs, offset, pixels, end, device)
     if draw is not None:
         draw(scenes, fit, layout, end.reshape(start.shape), *images, **options)
 
@@ -214,6 +216,7 @@ def _draw_groups(found, settings, seed, scenes, fit, layout, end, *images, **opt
     """Sample the groups whose fit has converged."""
     labels = np.where(fit.converged[:, None], end, np.nan)
     options |= {"chunk": 1, "profiles": layout.layout.profiles}
+    del options["hidden"]
     for (number,), likelihood in likelihoods(labels, *images, **options):
         scene = scenes[number]
         columns = []
@@ -228,9 +231,12 @@ def _draw_groups(found, settings, seed, scenes, fit, layout, end, *images, **opt
             wanted=(scene.rows >= 0).tolist(),
             number=scene.group.number,
         )
-        for row, drawn in zip(scene.rows, sampler.draw(settings, seed), strict=True):
+        drawn = sampler.draw(settings, seed)
+        if fit.hidden is not None:
+            drawn = sampler.moved_by_hidden(drawn, fit.hidden[number], settings, seed)
+        for row, own in zip(scene.rows, drawn, strict=True):
             if row >= 0:
-                found.drawn[row] = drawn
+                found.drawn[row] = own
 
 
 def _fit_twice(labels, *pixels, scene, **options):
@@ -240,7 +246,8 @@ def _fit_twice(labels, *pixels, scene, **options):
     that start from the network, this moves fluxes by up to 0.04 of their errors. The first fit
     takes most of the steps: they are quick, on few pixels.
     """
-    first = fit_stamps(labels, *pixels, scene=scene, faintest=_ROUGHLY, **options)
+    rough = options | {"faintest": _ROUGHLY, "hidden": None}
+    first = fit_stamps(labels, *pixels, scene=scene, **rough)
     end = scene.labels(torch.from_numpy(first.mean)).numpy()
     end = np.where(first.converged[:, None], end, np.nan)
     fit = fit_stamps(end, *pixels, scene=scene, **options)

@@ -114,6 +114,7 @@ class LevenbergMarquardt:
         """
         options = {"prior": self.prior, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
+        fits = fits.with_hidden()
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         flags = np.zeros(len(stamps), dtype=np.int64)
@@ -272,7 +273,7 @@ class ImportanceSampling:
                 continue
             if pixels.is_proper[row]:
                 columns["log_evidence"][row] = samples.log_evidence
-            values = fits.labels(samples.values, row)
+            values = fits.labels(fits.moved_by_hidden(samples.values, row, generator), row)
             weights = samples.weights.numpy()
             chosen = resampled(weights, self.n_kept)
             labels[row] = values[chosen]

@@ -7,12 +7,13 @@ import numpy as np
 from sersicnet.inference.refined import FitDensity
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 
-__all__ = ["GroupDensity", "JointRoot", "roots_of_members", "square_roots"]
+__all__ = ["GroupDensity", "JointRoot", "hidden_moves", "roots_of_members", "square_roots"]
 
 # Added to the numbers of generators: those of sources that are alone are others.
 _OF_GROUPS = 1
 _OF_MEMBERS = 2
 _OF_SKIES = 3
+_OF_HIDDEN = 4
 # Relative variance that a direction without any is given.
 _LEAST = 1e-10
 # What a point source has comes first.
@@ -107,6 +108,26 @@ def square_roots(covariance):
     """
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
+
+
+def hidden_moves(covariance, n, *seeds):
+    """Draw by what hidden sources move parameters.
+
+    Parameters
+    ----------
+    covariance : (P, P) `~numpy.ndarray`
+        What they add to the covariance of the parameters.
+    n : int
+        Number of draws.
+    *seeds : int
+        Seeds of the draws.
+
+    Returns
+    -------
+    (n, P) `~numpy.ndarray`
+    """
+    normal = np.random.default_rng([*seeds, _OF_HIDDEN]).standard_normal((n, len(covariance)))
+    return normal @ square_roots(covariance).T
 
 
 def roots_of_members(joint, block, covariance):

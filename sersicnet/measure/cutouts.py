@@ -163,6 +163,7 @@ def cut_pixels(
         mask,
         sky_err=sky_err,
         noise_correlation=correlation,
+        counts=window.counts,
     )
     return SourceCutout(pixels, subtracted, int(flags))
 

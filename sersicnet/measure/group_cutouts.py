@@ -90,7 +90,11 @@ class GroupCutter:
         part["local_background"] = sky
         lead = part[0]
         correlation, sky_err = correlation_at(self._sources.window, lead["y"], lead["x"], sky_err)
-        options = {"sky_err": sky_err, "noise_correlation": correlation}
+        options = {
+            "sky_err": sky_err,
+            "noise_correlation": correlation,
+            "counts": self._sources.window.counts,
+        }
         labels = self._drawn.labels[[self._number[int(row)] for row in turn.rows]].copy()
         labels[:, CENTER] -= group_box[::-1, 0]
         table = sweep.models[-1][turn.rows]

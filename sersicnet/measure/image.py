@@ -10,8 +10,15 @@ from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
 from sersicnet.measure.bands import check_detection, measure_bands
+from sersicnet.measure.counts import with_counts
 from sersicnet.measure.images import write_background, write_segmentation
-from sersicnet.measure.log import log_detection, log_inputs, log_results, log_sky
+from sersicnet.measure.log import (
+    log_counts,
+    log_detection,
+    log_inputs,
+    log_results,
+    log_sky,
+)
 from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.options import Options, check_keywords, takes_options
 from sersicnet.measure.populations import INFER, check_population, with_population
@@ -111,10 +118,11 @@ def measure_image(
         of sources that noise alone is expected to make), ``NOISCALE``, the factor of the noise of
         relative weights, and ``NOISNEXT`` and ``NOISSUM``, the correlation of the noise of next
         neighbors and its sum over all distances, where it was measured, ``PHOTONS`` (what was done
-        about the photons of sources) and ``GAIN``, if it is known, ``PSFSTARS``, ``PSFLIGHT``,
-        ``PSFLERR`` and ``PSFCHI2`` (stars on which the PSF was tried, their light within 2 pixels
-        over that of the PSF, minus 1, its error, and their median chi2). Each column has a
-        description and a UCD.
+        about the photons of sources) and ``GAIN``, if it is known, ``HIDDEN`` (whether errors of
+        fits include hidden sources) and ``NCOUNTED`` (number of sources from which theirs follow),
+        where these were counted, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and ``PSFCHI2`` (stars on
+        which the PSF was tried, their light within 2 pixels over that of the PSF, minus 1, its
+        error, and their median chi2). Each column has a description and a UCD.
 
     Raises
     ------
@@ -170,6 +178,8 @@ def measure_image(
         measurement = with_psf(measurement, sky)
         found = describe_detection(measurement, sky)
         log_detection(measurement.options, found)
+        sky = with_counts(measurement, sky)
+        log_counts(measurement, sky)
         measurement = with_population(measurement, population, sky)
         table = measurement.measure_all(sky, progress_bar=progress_bar)
         table = measurement.finish([table])

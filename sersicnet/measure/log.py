@@ -17,7 +17,7 @@ from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["log_detection", "log_inputs", "log_results", "log_sky", "tile_progress"]
+__all__ = ["log_counts", "log_detection", "log_inputs", "log_results", "log_sky", "tile_progress"]
 
 _LOG = logging.getLogger("sersicnet")
 # Progress is logged this many times.
@@ -136,6 +136,31 @@ def log_detection(options, described):
         options.threshold,
         described["KERNFWHM"],
         described["NFALSE"],
+    )
+
+
+def log_counts(measurement, sky):
+    """Log from how many sources those follow that are too faint to be found.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    sky : `~sersicnet.measure.sky.SkyMap`
+        Its sky, with the numbers of sources where they were counted.
+    """
+    if sky.counts is None:
+        return
+    found = counted(sky.counts.n_counted, "source")
+    if sky.counts.density == 0:
+        _LOG.info("hidden sources: not in the errors, as only %s could be counted", found)
+        return
+    flux = sky.counts.density ** (1 / sky.counts.slope)
+    _LOG.info(
+        "hidden sources: in the errors of fits; %s counted, one in 10,000 pixels brighter than "
+        "%.2f mag",
+        found,
+        measurement.zeropoint - 2.5 * np.log10(flux * 1e4 ** (1 / sky.counts.slope)),
     )
 
 

@@ -66,6 +66,8 @@ def check_values(options):
     check_bool("augment", options.augment)
     check_bool("normalize_psf", options.normalize_psf)
     check_bool("recenter_psf", options.recenter_psf)
+    check_bool("companions", options.companions)
+    check_bool("hidden_sources", options.hidden_sources)
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
         raise ValueError(msg)

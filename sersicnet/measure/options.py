@@ -203,6 +203,19 @@ class Options:
         "Also a `~sersicnet.inference.LevenbergMarquardt` or "
         "`~sersicnet.inference.ImportanceSampling`.",
     )
+    companions: bool = _option(
+        True,
+        "bool, optional",
+        "Whether fits (lm) look for companions of bright galaxies in what they leave.",
+        "Those that are found are fitted with the galaxy, and have rows (flag ``COMPANION``).",
+    )
+    hidden_sources: bool = _option(
+        True,
+        "bool, optional",
+        "Whether errors of a refinement include those from sources that are too faint to be found.",
+        "Their numbers follow from the sources that are counted in the image. Not in fits of "
+        "several bands, nor in forced photometry.",
+    )
     sky: str = _option(
         "prior",
         "{'prior', 'free', 'fixed', 'plane'}, optional",

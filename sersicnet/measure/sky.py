@@ -41,6 +41,8 @@ class SkyMap:
         Correlation of the noise, where it was measured.
     photons : `~sersicnet.measure.photons.FieldPhotons` or None
         The photons of the sources, where they were looked for.
+    counts : `~sersicnet.preprocessing.counts.SourceCounts` or None
+        Numbers of its sources, where they were counted.
     """
 
     level: np.ndarray
@@ -50,6 +52,7 @@ class SkyMap:
     noise_scale: float = 1.0
     correlation: object = None
     photons: object = None
+    counts: object = None
 
     def level_in(self, box):
         """Interpolate the sky level in a window, a pair of slices."""
@@ -64,11 +67,11 @@ class SkyMap:
         return replace(self, level=np.zeros_like(self.level))
 
     def describe(self):
-        """Describe it for ``meta``: scale and correlation of the noise, photons of the sources."""
+        """Describe it for ``meta``: scale and correlation of the noise, photons, hidden sources."""
         record = {}
         if self.noise_scale != 1:
             record["NOISCALE"] = float(self.noise_scale)
-        for part in (self.photons, self.correlation):
+        for part in (self.photons, self.correlation, self.counts):
             if part is not None:
                 record |= part.describe()
         return record

@@ -39,6 +39,8 @@ class Window:
         Variance of the photons of sources that the noise does not have.
     segments : 2-D int `~numpy.ndarray` or None
         Number of the source of each pixel, where the user says what the sources are.
+    counts : `~sersicnet.preprocessing.counts.SourceCounts` or None
+        Numbers of sources of the image, where they were counted.
     """
 
     box: tuple
@@ -51,6 +53,7 @@ class Window:
     correlation: object = None
     photons: np.ndarray | None = None
     segments: np.ndarray | None = None
+    counts: object = None
 
     @property
     def noise_of_sources(self):
@@ -131,6 +134,7 @@ def read_window(field, sky, box, *, saturation):
         bad=bad,
         gone=gone,
         correlation=sky.correlation,
+        counts=sky.counts,
         photons=photons,
         segments=segments,
     )

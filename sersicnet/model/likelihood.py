@@ -269,6 +269,35 @@ class StampLikelihood:
             chi2 = chi2 - masked.square().sum(dim=(1, 2))
         return chi2 - (total + self.outside[:, 2]) * self._sky(total)
 
+    def derivatives(self, labels):
+        """Return derivatives of the images over the noise, less what sky and masked pixels explain.
+
+        Parameters
+        ----------
+        labels : (N, K) `~torch.Tensor`
+            Labels of the galaxies.
+
+        Returns
+        -------
+        (N, K, S, S) `~torch.Tensor`
+            Their products with residuals over the noise are the gradient of `normal_equations`.
+        """
+        if self.insets is None:
+            options = self._drawing | {"profiles": self.profiles}
+            _, jacobian = scene_image_and_jacobian(labels, self.transform, **options)
+        else:
+            _, slopes = self.insets.image_and_slopes(labels, **self._drawing)
+            jacobian = self.insets.jacobian(slopes, self.data.shape[-1])
+        found = jacobian.flatten(2) * self.weight.flatten(1)[:, None]
+        sky = self.sky_column.flatten(1)
+        if self.masked is not None:
+            parts = self._coordinates(found)
+            sky = sky - self.masked.explained(self.masked.sky[:, 0], sky.shape[1])
+            known = [self.masked.explained(each, sky.shape[1]) for each in parts.unbind(1)]
+            found = found - torch.stack(known, dim=1)
+        response = (found @ sky[:, :, None]) / self.sky_precision.to(sky.dtype)[:, None, None]
+        return (found - response * sky[:, None]).view(*found.shape[:2], *self.data.shape[1:])
+
     def normal_equations(self, labels):
         """Return the terms of a Gauss-Newton step, with the sky projected out.
 

@@ -74,6 +74,8 @@ class CheckedCutout:
     grid : (2, 3) `~numpy.ndarray`, optional
         Matrix and offset that lead from the pixels of one image to those of the cutout, where
         several images show the source.
+    counts : `~sersicnet.preprocessing.counts.SourceCounts`, optional
+        Numbers of sources of the image, of which those that are hidden add to the errors of fits.
     """
 
     data: np.ndarray
@@ -85,6 +87,7 @@ class CheckedCutout:
     member: object = None
     nearest: float = None
     grid: np.ndarray = None
+    counts: object = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None

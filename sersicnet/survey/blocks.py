@@ -26,6 +26,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
+from sersicnet.measure.counts import with_counts
 from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
 from sersicnet.measure.sweeps import models_of, replace_rows
@@ -244,6 +245,7 @@ class Blocks:
             with recorded_warnings() as texts:
                 sky = measurement.check(sky)
                 measurement = with_psf(measurement, sky)
+                sky = with_counts(measurement, sky)
                 meta = sky.describe() | describe_detection(measurement, sky)
             psf = keep_psf(measurement, self._psf)
         record = {"meta": meta, "warnings": texts, "psf": psf}

@@ -102,8 +102,12 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
         "sersicnet.measure.image.measure_image", lambda _, **given: seen.update(given) or table
     )
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
-    assert main([*arguments, "--refine", "lm", "--no-sky", "--no-recenter-psf"]) == 0
+    asked = ["--refine", "lm", "--no-sky", "--no-recenter-psf"]
+    asked += ["--no-companions", "--no-hidden-sources"]
+    assert main([*arguments, *asked]) == 0
     assert seen.pop("recenter_psf") is False
+    assert seen.pop("companions") is False
+    assert seen.pop("hidden_sources") is False
     assert seen.pop("refine") == "lm"
     assert seen.pop("background_box") is None
     assert seen.pop("population") is None
@@ -112,6 +116,8 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert main(arguments) == 0
     assert seen["refine"] is None
     assert seen["recenter_psf"]
+    assert seen["companions"]
+    assert seen["hidden_sources"]
     assert not seen["augment"]
     assert seen["background_box"] == 128
 
