@@ -10,7 +10,7 @@ import torch
 from sersicnet.model import profile
 from sersicnet.model.labels import length, split_labels, stack_labels
 
-__all__ = ["image_and_jacobian"]
+__all__ = ["ellipse_forms", "image_and_jacobian", "quadratic"]
 
 
 def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.0, negligible=0.0):
@@ -42,14 +42,13 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.
     size = oversampling * profile.fft_size(stamp_size)
     log_flux, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
     kx, ky = profile.wave_numbers(size, labels.device, labels.dtype)
-    form, changes = _forms(log_r_eff, e1, e2, oversampling)
-    value, slope, by_n = _interpolate(n, _quadratic(form, kx, ky))
+    form, changes = ellipse_forms(log_r_eff, e1, e2, oversampling)
+    value, slope, by_n = _interpolate(n, quadratic(form, kx, ky))
     common = profile.move_to_center(transform, (dx, dy), kx, ky, stamp_size, oversampling)
     scale = oversampling**2 * 10**log_flux
 
     def image_of(spectrum):
-        image = torch.fft.irfft2(spectrum, s=(size, size))
-        image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
+        image = profile.stamps_of(spectrum, stamp_size, oversampling)
         return image * scale[:, None, None]
 
     spectrum = common * value
@@ -59,24 +58,24 @@ def image_and_jacobian(labels, transform, *, stamp_size, oversampling=1, gain=1.
     image = image_of(spectrum) - wrapped * (10**log_flux)[:, None, None]
     derivatives = {
         "log_flux": math.log(10) * image,
-        "log_r_eff": image_of(stretched * _quadratic(changes["log_r_eff"], kx, ky)),
+        "log_r_eff": image_of(stretched * quadratic(changes["log_r_eff"], kx, ky)),
         "n": image_of(common * by_n),
-        "e1": image_of(stretched * _quadratic(changes["e1"], kx, ky)),
-        "e2": image_of(stretched * _quadratic(changes["e2"], kx, ky)),
+        "e1": image_of(stretched * quadratic(changes["e1"], kx, ky)),
+        "e2": image_of(stretched * quadratic(changes["e2"], kx, ky)),
         "dx": image_of(spectrum * (-1j * oversampling * kx)),
         "dy": image_of(spectrum * (-1j * oversampling * ky[:, None])),
     }
     return image, stack_labels(derivatives, axis=1)
 
 
-def _quadratic(form, kx, ky):
+def quadratic(form, kx, ky):
     """Values of quadratic forms (xx, xy, yy), (N,) each, at wave numbers, (N, F, F / 2 + 1)."""
     xx, xy, yy = (part[:, None, None] for part in form)
     kxy = ky[:, None] * kx
     return xx * kx**2 + yy * (ky**2)[:, None] + 2 * xy * kxy
 
 
-def _forms(log_r_eff, e1, e2, oversampling):
+def ellipse_forms(log_r_eff, e1, e2, oversampling):
     """The quadratic form of kappa squared (xx, xy, yy), and its derivatives by label."""
     size = length(e1, e2)
     r2 = oversampling**2 * 10 ** (2 * log_r_eff)

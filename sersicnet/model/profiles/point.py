@@ -8,7 +8,7 @@ import math
 import torch
 
 from sersicnet.model.labels import PROFILE_LABELS
-from sersicnet.model.profile import fft_size, move_to_center, wave_numbers
+from sersicnet.model.profile import fft_size, move_to_center, stamps_of, wave_numbers
 
 __all__ = ["LABELS", "image_and_jacobian", "images"]
 
@@ -77,7 +77,5 @@ def _moved(labels, transform, stamp_size, oversampling):
 
 def _image_of(spectrum, labels, stamp_size, oversampling):
     """Images of transforms, times the fluxes."""
-    size = oversampling * fft_size(stamp_size)
-    image = torch.fft.irfft2(spectrum, s=(size, size))
-    image = image[:, ::oversampling, ::oversampling][:, :stamp_size, :stamp_size]
+    image = stamps_of(spectrum, stamp_size, oversampling)
     return image * (oversampling**2 * 10 ** labels[:, 0])[:, None, None]
