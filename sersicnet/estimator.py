@@ -207,6 +207,7 @@ class SersicNet(Settings):
         sky="prior",
         sky_err=None,
         noise_correlation="measure",
+        likelihood="gaussian",
         wavelength=None,
         n_samples=64,
         batch_size=64,
@@ -225,9 +226,8 @@ class SersicNet(Settings):
             those of several bands, with None for what is missing; ``psf`` to ``mask_bits`` and
             ``sky`` to ``noise_correlation`` may then be dicts as well.
         psf : (K, L) array_like, CCDData, photutils model or list of them, optional
-            Star-like stamps (with the pixel's response), one for all or one per cutout; by default
-            those of the cutouts. A model, such as `~photutils.psf.ImagePSF`, has its own
-            oversampling. A network without a PSF input checks them, but does not use them.
+            Star-like stamps (with the pixel's response) or models with their own oversampling, one
+            for all or one per cutout; by default those of the cutouts.
         psf_oversampling : int, optional
             Pixels of the PSF stamps on a side of a pixel of the data; by default what a CCDData
             (`sersicnet.io.read_psf`) says of its pixels, else 1.
@@ -260,8 +260,9 @@ class SersicNet(Settings):
         sky_err : float or `~astropy.units.Quantity`, optional
             Its standard deviation, in units of the median noise (default 0.03), one or per cutout.
         noise_correlation : 'measure', None, (K, K) array_like or path
-            Correlation of the noise of two pixels at each distance: that of the cutout, none, or a
-            known one, with distance 0 in its middle (in a FITS file).
+            Correlation of the noise of two pixels at each distance, 0 in the middle (FITS file).
+        likelihood : {'gaussian', 'poisson', 'student'}
+            Whether pixels are normal, counts with their sky, or have outliers (one profile).
         wavelength : dict, optional
             That of each band, in micron or with units, for ``Model("sersic", chromatic=True)``.
         n_samples, batch_size : int
@@ -306,7 +307,8 @@ class SersicNet(Settings):
         data = {"psf": psf, "psf_oversampling": psf_oversampling, "normalize_psf": normalize_psf}
         data |= {"recenter_psf": recenter_psf, "pixel_scale": pixel_scale, "zeropoint": zeropoint}
         data |= {"gain": gain, "mask_bits": mask_bits, "sky": sky, "sky_err": sky_err}
-        data |= {"noise_correlation": noise_correlation, "wavelength": wavelength}
+        data |= {"noise_correlation": noise_correlation, "likelihood": likelihood}
+        data["wavelength"] = wavelength
         measure = predict_bands if isinstance(cutouts, dict) else predict
         return measure(
             self,

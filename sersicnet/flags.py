@@ -60,6 +60,7 @@ class Flags(IntFlag):
     GROUP_NOT_CONVERGED = 2147483648
     MISSING_BAND = 4294967296
     COMPANION = 8589934592
+    NOT_COUNTS = 17179869184
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -120,6 +121,10 @@ _DESCRIPTIONS = {
     Flags.COMPANION: (
         "the source was found in the residual of a brighter galaxy, not by detection, and has no "
         "photometry"
+    ),
+    Flags.NOT_COUNTS: (
+        "likelihood='poisson', and pixels are negative or not integers, or all are 0; the row is "
+        "NaN"
     ),
 }
 

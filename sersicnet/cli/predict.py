@@ -72,6 +72,13 @@ def add_predict(commands):
         help="whether sources around the galaxy are those that the mask hides, or are found and "
         "fitted with it; default: %(default)s",
     )
+    parser.add_argument(
+        "--likelihood",
+        choices=("gaussian", "poisson", "student"),
+        default="gaussian",
+        help="how pixels scatter: normally; as counts of photons, with the sky still in them; or "
+        "normally with outliers; default: %(default)s",
+    )
     add_units(parser)
     add_device(parser)
 
@@ -102,6 +109,7 @@ def _predict(options):
         sky=options.sky,
         sky_err=options.sky_err,
         noise_correlation=options.noise_correlation,
+        likelihood=options.likelihood,
         progress_bar=show_progress(options),
         **units_of(options),
     )

@@ -1,4 +1,4 @@
-"""What fits assume about the pixels: the sky, and the correlation of the noise."""
+"""What fits assume about the pixels: the sky, the noise and its correlation."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,18 @@ from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.noise_filters import filter_of, middle_of
 from sersicnet.model.hidden import HiddenLight
+from sersicnet.model.pixel_laws import DOF, PixelLaw
 from sersicnet.model.stamp_groups import NoiseFilters
 from sersicnet.model.whitening import FILTER_REACH
 from sersicnet.preprocessing.correlation import NoiseCorrelation, find_correlation, small_parts
 from sersicnet.preprocessing.known_correlation import check_scale, read_correlation
 from sersicnet.preprocessing.stamps import CheckedCutout
 
-__all__ = ["Assumptions", "PixelModel", "check_sky", "known_correlation", "plain_width"]
+__all__ = ["Assumptions", "PixelModel", "check_likelihood", "check_sky", "known_correlation"]
+__all__ += ["plain_width"]
 
 SKIES = ("prior", "free", "fixed", "plane")
+LIKELIHOODS = ("gaussian", "poisson", "student")
 # Least standard deviation of what is left of the sky after its subtraction, in units of the median
 # noise of a pixel.
 _LEAST_SKY = 0.03
@@ -68,6 +71,37 @@ def check_sky(sky, sky_err, *, n_values=None):
         raise ValueError(msg)
 
 
+def check_likelihood(likelihood, sky, sky_err, noise_correlation):
+    """Raise ValueError unless a likelihood can be had, with this sky and noise.
+
+    Parameters
+    ----------
+    likelihood, sky, sky_err, noise_correlation
+        As in `~sersicnet.SersicNet.predict`.
+    """
+    if not isinstance(likelihood, str) or likelihood not in LIKELIHOODS:
+        msg = f"likelihood={likelihood!r} must be 'gaussian', 'poisson' or 'student'"
+        raise ValueError(msg)
+    if likelihood == "gaussian":
+        return
+    measured = isinstance(noise_correlation, str) and noise_correlation == "measure"
+    if noise_correlation is not None and not measured:
+        msg = (
+            f"likelihood={likelihood!r} has independent pixels: noise_correlation must be None or "
+            "'measure' (which then means None)"
+        )
+        raise ValueError(msg)
+    if likelihood == "student" and sky == "plane":
+        msg = "likelihood='student' has a constant sky: sky='plane' needs likelihood='gaussian'"
+        raise ValueError(msg)
+    if likelihood == "poisson" and (sky not in ("prior", "free") or sky_err is not None):
+        msg = (
+            f"likelihood='poisson' fits the sky that is in the data, a constant above 0 without a "
+            f"prior: leave out sky={sky!r} and sky_err={sky_err!r}"
+        )
+        raise ValueError(msg)
+
+
 @dataclass(frozen=True, eq=False)
 class PixelModel(Rows):
     """What is known of the pixels of N stamps.
@@ -81,8 +115,8 @@ class PixelModel(Rows):
         What is left of the sky, as far as is known: that of the prior, if there is one.
     plane : (N,) bool `~numpy.ndarray`
         Whether the sky has a free slope as well, the same for all.
-    noise : `~sersicnet.model.NoiseFilters`
-        How the noise is whitened.
+    noise : `~sersicnet.model.NoiseFilters` or `~sersicnet.model.PixelLaw`
+        How the noise is whitened, or the distribution of pixels that is not normal.
     correlation : (N, 17, 17) `~numpy.ndarray`
         Correlation of pixels of the image, NaN where the noise is white.
     flags : (N,) int `~numpy.ndarray`
@@ -111,7 +145,7 @@ class Assumptions:
 
     Parameters
     ----------
-    sky, sky_err, noise_correlation
+    sky, sky_err, noise_correlation, likelihood
         As in `~sersicnet.SersicNet.predict`.
 
     Raises
@@ -129,9 +163,11 @@ class Assumptions:
     sky: str = "prior"
     sky_err: object = None
     noise_correlation: object = "measure"
+    likelihood: str = "gaussian"
 
     def __post_init__(self):
         check_sky(self.sky, self.sky_err)
+        check_likelihood(self.likelihood, self.sky, self.sky_err, self.noise_correlation)
         object.__setattr__(self, "known", known_correlation(self.noise_correlation))
 
     def check_length(self, n_cutouts):
@@ -146,7 +182,19 @@ class Assumptions:
         if self.sky_err is not None:
             one = np.size(self.sky_err) == 1
             record["SKYERR"] = str(self.sky_err) if one else "one for each cutout"
+        if self.is_gaussian:
+            return record
+        record |= {"LIKELIHD": self.likelihood, "NOISECOR": "none"}
+        if self.likelihood == "student":
+            record["LIKELIHD"] = f"student ({DOF} degrees of freedom)"
+        else:
+            record["SKY"] = "free, above 0"
         return record
+
+    @property
+    def is_gaussian(self):
+        """Whether pixels are normal."""
+        return self.likelihood == "gaussian"
 
     def given(self):
         """Return the names of those that are not the default."""
@@ -179,8 +227,21 @@ class Assumptions:
             case _:
                 width = in_stamps
         plane = np.full(len(stamps), self.sky == "plane")
+        if not self.is_gaussian:
+            return self._independent(stamps, width, in_stamps, plane)
         noise = self._noise(batch, stamps)
         return PixelModel(width, in_stamps, plane, *noise, hidden=_hidden_light(batch, stamps))
+
+    def _independent(self, stamps, width, expected, plane):
+        """What is known of pixels that are independent and not normal."""
+        if self.likelihood == "poisson":  # the sky is in the data
+            width = np.full(len(stamps), np.inf)
+            expected = width
+        law = PixelLaw(self.likelihood, np.square(stamps.frame.noise_level))
+        side = 2 * FILTER_REACH + 1
+        correlation = np.full((len(stamps), side, side), np.nan)
+        flags = np.zeros(len(stamps), dtype=np.int64)
+        return PixelModel(width, expected, plane, law, correlation, flags)
 
     def _noise(self, batch, stamps):
         """The filters, the correlations and the flags of a batch."""

@@ -14,6 +14,7 @@ from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
 from sersicnet.inference.band_batches import measure_batch
 from sersicnet.inference.band_results import BandResults
+from sersicnet.inference.calls import check_law
 from sersicnet.inference.choose import check_choice
 from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.predict import evaluation, join, results_of, split_data
@@ -75,6 +76,7 @@ def predict_bands(
     check_positive("n_samples", n_samples)
     check_positive("batch_size", batch_size)
     check_bool("augment", augment)
+    check_law(data.get("likelihood", "gaussian"))
     check_seed("seed", seed)
     present, missing = check_bands(cutouts)
     options = {"sky": data.get("sky", "prior"), "bands": list(missing)}

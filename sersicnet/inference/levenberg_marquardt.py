@@ -73,8 +73,8 @@ def fit_stamps(
         (the default) where nothing is known of it.
     plane : bool, optional
         Whether the sky has a free slope as well.
-    noise : `~sersicnet.model.NoiseFilters`, optional
-        Correlation of the noise; by default pixels are independent.
+    noise : `~sersicnet.model.NoiseFilters` or `~sersicnet.model.pixel_laws.PixelLaw`, optional
+        Correlation or distribution of the noise, as in `~sersicnet.model.likelihoods`.
     shared : `~sersicnet.model.SharedStamps`, optional
         Stamps that fits of other models have too.
     kinds, members, faintest : optional
@@ -312,7 +312,8 @@ def _with_images(likelihood, start, scene, end):
 def _image_terms(likelihood, start, end, state, covariance):
     """Return the fields of `Fit` that are of one image, or of the images of all bands."""
     if not isinstance(likelihood, BandLikelihood):
-        found = _compare(likelihood, start, end) | sky_terms(likelihood, state, covariance)
+        found = _compare(likelihood, start, end)
+        found |= sky_terms(likelihood.at(end), state, covariance)
         return found | {"closer": found.pop("change") < 0}
     found = []
     for number, band in enumerate(likelihood.bands):

@@ -1,14 +1,18 @@
 """The residuals of galaxies compared with noise, on the pixels of the user."""
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 
 from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.inference.fits import median_labels
 from sersicnet.model.labels import CENTER, LOG_R_EFF
 from sersicnet.model.misfit import Misfit, measure_misfit
 from sersicnet.model.noise import REACH
+from sersicnet.model.render import render_models
 
-__all__ = ["MISFIT_COLUMNS", "judge"]
+__all__ = ["MISFIT_COLUMNS", "judge", "with_photons"]
 
 # Columns of tables that all models add that are compared with the image.
 MISFIT_COLUMNS = (COLUMNS["chi2"], COLUMNS["n_pixels"])
@@ -47,11 +51,13 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     labels = _labels(quantiles, stamps, batch.psfs, parts)
     binned = stamps.frame.bins > 1
     labels[binned] = np.nan
+    if batch.counts:
+        stamps = with_photons(stamps, labels, batch.psfs, device=device)
     if correlation is not None:
         middle = correlation.shape[-1] // 2
         near = slice(middle - REACH, middle + REACH + 1)
         correlation = correlation[:, near, near]
-    options = {"correlation": correlation, "device": device}
+    options = {"correlation": correlation, "white": batch.counts, "device": device}
     shown = None if parts is None else (parts.labels, parts.profiles)
     found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, parts=shown, **options)
     rows = np.flatnonzero(binned)
@@ -64,6 +70,36 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
         own = None if parts is None else parts[[row]]
         large.append(_judge_large(quantiles[:, :, [row]], batch, row, own, options))
     return found.with_rows(rows, Misfit.concatenate(large))
+
+
+def with_photons(stamps, labels, psfs, *, device):
+    """Return stamps of counts whose weights have the photons that models predict.
+
+    Parameters
+    ----------
+    stamps : `~sersicnet.preprocessing.Stamps`
+        Stamps with the noise of the sky.
+    labels : (N, 7) `~numpy.ndarray`
+        Labels of the galaxies.
+    psfs : `~sersicnet.model.PSFs`
+        Their PSFs.
+    device : str or `~torch.device`
+        Device on which models are rendered.
+
+    Returns
+    -------
+    `~sersicnet.preprocessing.Stamps`
+        With the same weights where there is no model.
+    """
+    device = torch.device(device)
+    rows = np.flatnonzero(np.isfinite(labels).all(axis=1) & (psfs.which >= 0))
+    weight = stamps.weight.copy()
+    size = weight.shape[-1]
+    for part, _, models in render_models(labels, rows, psfs, size, device=device):
+        light = np.maximum(models.cpu().numpy(), 0)
+        level = stamps.frame.noise_level[part, None, None]
+        weight[part] = weight[part] / np.sqrt(1 + light / level)
+    return replace(stamps, weight=weight)
 
 
 def _labels(quantiles, stamps, psfs, parts):
@@ -84,6 +120,8 @@ def _judge_large(quantiles, batch, row, parts, options):
     side = _SIDES[np.searchsorted(_SIDES[:-1], wanted)]
     stamps = batch.prepare(rows, bins=1, stamp_size=int(side))
     labels = _labels(quantiles, stamps, psfs, parts)
+    if batch.counts:
+        stamps = with_photons(stamps, labels, psfs, device=options["device"])
     shown = None
     if parts is not None:
         shown = parts.on(stamps.frame).labels, parts.profiles

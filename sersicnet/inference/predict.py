@@ -9,8 +9,10 @@ from tqdm.auto import tqdm
 from sersicnet._settings import check_bool, check_positive, check_seed, psf_options
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import Assumptions
+from sersicnet.inference.calls import check_law, check_plain
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
+from sersicnet.inference.counts import with_whole_sky
 from sersicnet.inference.crowded import fit_others
 from sersicnet.inference.flags import (
     misfit_flags,
@@ -42,7 +44,7 @@ from sersicnet.preprocessing.inputs import PSF_WIDTH, Inputs, psf_width
 from sersicnet.preprocessing.noise_maps import warn_of_noise
 from sersicnet.results import SersicResults
 
-__all__ = ["check_plain", "evaluation", "finished", "join", "predict", "results_of", "split_data"]
+__all__ = ["evaluation", "finished", "join", "predict", "results_of", "split_data"]
 
 
 def predict(
@@ -92,6 +94,7 @@ def predict(
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}
     if not are_members(cutouts):
         check_neighbors(neighbors, check_refinement(refine), model)
+    check_law(assumptions.likelihood, model=model, neighbors=neighbors)
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
     batches = open_cutouts(cutouts, stamp_size=net.stamp_size, needs_psf=needs_psf, **images)
     assumptions.check_length(len(batches))
@@ -134,11 +137,13 @@ def split_data(data):
         Arguments of `~sersicnet.preprocessing.batches.open_cutouts`.
     """
     images = dict(data)
-    names = ("sky", "sky_err", "noise_correlation")
+    names = ("sky", "sky_err", "noise_correlation", "likelihood")
     assumed = {name: images.pop(name) for name in names if name in images}
     defaults = {"psf_oversampling": None, "normalize_psf": True, "recenter_psf": True}
     star = [images.pop(name, default) for name, default in defaults.items()]
-    return Assumptions(**assumed), images | {"psf_options": psf_options(*star)}
+    assumptions = Assumptions(**assumed)
+    images["counts"] = assumptions.likelihood == "poisson"
+    return assumptions, images | {"psf_options": psf_options(*star)}
 
 
 def _numbers(batch):
@@ -214,11 +219,12 @@ def _measure_with(net, *, n_samples, augment, refine, model, assumptions, neighb
     check_bool("augment", augment)
     check_seed("seed", seed)
     refinement = check_refinement(refine)
-    if refinement is None and (neighbors == "fit" or not model.is_free):
+    needs_fit = neighbors == "fit" or not model.is_free or not assumptions.is_gaussian
+    if refinement is None and needs_fit:
         refinement = LevenbergMarquardt()
     check_choice(model, refinement, assumptions.sky)
     if not isinstance(net.network_, PosteriorNetwork):
-        check_plain(refine, augment, model, neighbors)
+        check_plain(refine, augment, model, neighbors, assumptions.likelihood)
         return partial(measure_regression, net)
     return partial(
         _measure_universal,
@@ -253,38 +259,6 @@ def evaluation(net, *, n_samples, augment, seed):
         points=base_points(n_samples, seed),
         ways=ORIENTATIONS if augment else ORIENTATIONS[:1],
     )
-
-
-def check_plain(refine, augment, model=None, neighbors="mask"):
-    """Raise ValueError for options that need the posterior network.
-
-    Parameters
-    ----------
-    refine, augment
-        As in `~sersicnet.SersicNet.predict`.
-    model : `~sersicnet.Model`, optional
-        What is known of the galaxies.
-    neighbors : {'mask', 'fit'}, optional
-        As in `~sersicnet.SersicNet.predict`.
-
-    Raises
-    ------
-    ValueError
-        If there is a refinement, ``augment`` is True, the model knows something, or neighbors are
-        fitted.
-    """
-    if refine is not None:
-        option = f"refine={refine!r}"
-    elif augment:
-        option = "augment=True"
-    elif model is not None and not model.is_free:
-        option = f"model={model!r}"
-    elif neighbors == "fit":
-        option = "neighbors='fit'"
-    else:
-        return
-    msg = f"{option} needs the posterior network: use the weights 'universal'"
-    raise ValueError(msg)
 
 
 def _measure_universal(
@@ -323,6 +297,8 @@ def _measure_universal(
             refined, stamps = with_neighbors(
                 around, refined, stamps, prior=refinement.prior, **options
             )
+        if batch.counts:
+            refined = with_whole_sky(refined, stamps.frame)
     refined[2].update(stars)
     return finished(net, batch, stamps, pixels, refined)
 

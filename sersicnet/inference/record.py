@@ -39,8 +39,8 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
     dict
         ``VERSION``, ``WEIGHTS`` (name and SHA-256 of the file), ``PRIOR`` (``universal``, or that
         of the galaxies of a training or an adaptation), ``REFINE``, ``SKY`` and ``SKYERR`` (what a
-        fit assumed), and the options of the PSFs, ``PSFSAMP`` (oversampling), ``PSFNORM`` and
-        ``PSFCENT`` (whether they are normalized and centered).
+        fit assumed), ``LIKELIHD`` (unless it is normal), and the options of the PSFs, ``PSFSAMP``
+        (oversampling), ``PSFNORM`` and ``PSFCENT`` (whether they are normalized and centered).
     """
     weights = net.weights_ or "trained, not loaded from a file"
     assumed = assumptions.describe()
@@ -49,6 +49,8 @@ def describe_call(net, *, refine, assumptions, psf_options, model=None, neighbor
         known = describe_model(model, refine)
     if known:
         refine = refine or "lm (the model needs a fit)"
+    if not assumptions.is_gaussian:
+        refine = refine or "lm (the likelihood needs a fit)"
     if neighbors == "fit":
         known["NEIGHBOR"] = neighbors
         refine = refine or "lm (neighbors need a fit)"

@@ -1,6 +1,6 @@
 """Posteriors of N galaxies from a refinement: fits, and weighted samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -152,6 +152,10 @@ class FitDensity(Rows):
             return label_dict(labels)
         return joined_labels(labels, self.parts)
 
+    def with_sky(self, added):
+        """Return the same with (N,) added to the skies."""
+        return replace(self, skies=replace(self.skies, sky=self.skies.sky + added))
+
     def best_labels(self):
         """Return labels at the optimum, (N, K)."""
         return self.labels(self.mean[:, None], np.arange(len(self)))[:, 0]
@@ -213,6 +217,10 @@ class SampleDensity(Rows):
         if self.skies is not None:
             drawn["sky"] = self.skies[picked].astype(float)
         return drawn
+
+    def with_sky(self, added):
+        """Return the same with (N,) added to the skies."""
+        return replace(self, skies=self.skies + added[:, None])
 
     def best_labels(self):
         """Return labels of the galaxies that pictures show, (N, K)."""

@@ -34,7 +34,7 @@ def _noise_scatter(batch):
     The noise of windows of a survey image is checked where the sky is measured.
     """
     scatter = np.full(len(batch), np.nan)
-    if of_image(batch):
+    if of_image(batch) or batch.counts:
         return scatter
     unknown = int(FAILED | Flags.NOISE_ESTIMATED)
     given = batch.stamps.flags & unknown == 0

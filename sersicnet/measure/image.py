@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sersicnet.diagnostics.dialects import check_dialect, shown_table
 from sersicnet.estimator import SersicNet
-from sersicnet.inference.predict import check_plain
+from sersicnet.inference.calls import check_plain
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs

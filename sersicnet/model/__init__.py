@@ -31,6 +31,7 @@ module              content
 ``imfit``           Files of imfit.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
+``pixel_laws``      The same for counts, and for noise with outliers.
 ``stamp_groups``    Galaxies that are fitted together, and their likelihoods.
 ``band_layout``     Names of parameters in several bands: one structure, and light of each.
 ``band_scene``      Galaxies in several bands: the scenes of their fits.
@@ -62,6 +63,7 @@ _HOMES = {
     "NormalPrior": "components",
     "ORIENTATIONS": "symmetries",
     "PSFCheck": "psf_check",
+    "PixelLaw": "pixel_laws",
     "PSFs": "psf",
     "PointSource": "components",
     "Scene": "scene",
@@ -125,6 +127,7 @@ __all__ = [
     "NormalPrior",
     "PSFCheck",
     "PSFs",
+    "PixelLaw",
     "PointSource",
     "Scene",
     "Sersic",

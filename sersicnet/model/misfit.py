@@ -34,7 +34,7 @@ from sersicnet.model.labels import (
 )
 from sersicnet.model.noise import NEIGHBORS, REACH, neighbor_power, noise_moments
 from sersicnet.model.render import render_models
-from sersicnet.model.residuals import Columns, local_variance, measure_noise
+from sersicnet.model.residuals import Columns, local_variance, measure_noise, white_noise
 
 __all__ = ["Misfit", "compare_residuals", "measure_misfit"]
 
@@ -107,7 +107,9 @@ class Misfit(Rows):
 
 
 @torch.no_grad()
-def measure_misfit(labels, data, weight, psfs, *, parts=None, correlation=None, device="cpu"):
+def measure_misfit(
+    labels, data, weight, psfs, *, parts=None, correlation=None, white=False, device="cpu"
+):
     """Compare images with the models of their galaxies.
 
     Parameters
@@ -124,6 +126,9 @@ def measure_misfit(labels, data, weight, psfs, *, parts=None, correlation=None, 
         where the light is, and how small errors change it.
     correlation : (N, 5, 5) `~numpy.ndarray`, optional
         As in `compare_residuals`.
+    white : bool, optional
+        Whether the weights are those of the noise and pixels are independent, as counts are: it is
+        not measured then.
     device : str or `~torch.device`
         Device that renders the models.
 
@@ -163,6 +168,7 @@ def measure_misfit(labels, data, weight, psfs, *, parts=None, correlation=None, 
                 torch.from_numpy(widths[part]).float().to(device),
                 torch.from_numpy(correlation[part]).float().to(device),
                 [int(side) for side in inner],
+                white,
             )
             found = found.with_rows(part, values)
     return found
@@ -188,7 +194,7 @@ def _middle(images, size):
     return images[..., edge : edge + size, edge : edge + size].contiguous()
 
 
-def _compare(image, model, weight, labels, fwhm, correlation, sides):
+def _compare(image, model, weight, labels, fwhm, correlation, sides, white):
     """Compare images with models of single galaxies.
 
     These are in the middle ``sides[0]`` pixels, and what may show that they end in ``sides[1]``.
@@ -199,7 +205,10 @@ def _compare(image, model, weight, labels, fwhm, correlation, sides):
     signal = model * weight
     residual = (image - model) * weight
     good = weight > 0
-    noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
+    if white:
+        noise = white_noise(residual)
+    else:
+        noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
     derivatives = _weighted_derivatives(model, weight, labels, side)
     found = _compare_noise(signal, residual, good & ellipse, derivatives, noise)
     bright = (signal.square().sum(dim=(1, 2)) > _LEAST_SNR**2).nonzero()[:, 0]

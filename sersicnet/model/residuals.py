@@ -4,7 +4,7 @@ import torch
 
 from sersicnet.model.noise import NEIGHBORS, REACH, autocovariance, box_sums
 
-__all__ = ["OUTLIER", "Columns", "local_variance", "measure_noise"]
+__all__ = ["OUTLIER", "Columns", "local_variance", "measure_noise", "white_noise"]
 
 # Noise is measured where the model is below this many sigma; where there are fewer such pixels than
 # that, everywhere outside of the galaxy's ellipse.
@@ -53,6 +53,15 @@ def measure_noise(signal, residual, good, ellipse):
     correlation = covariance / variance[:, None, None]
     correlation = torch.where(known[:, None, None], correlation, unknown)
     return variance, correlation, torch.where(known, n_empty, torch.inf)
+
+
+def white_noise(residual):
+    """Variance, correlation, number of pixels and neighbors' correlation of known, white noise."""
+    n = len(residual)
+    variance = residual.new_ones(n)
+    correlation = residual.new_zeros(n, 2 * REACH + 1, 2 * REACH + 1)
+    correlation[:, REACH, REACH] = 1
+    return variance, correlation, torch.full_like(variance, torch.inf), 0 * variance
 
 
 class Columns:

@@ -12,8 +12,9 @@ from sersicnet.model.free_parts import FreeParts, slope_images
 from sersicnet.model.insets import Insets
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.parts import scene_images
+from sersicnet.model.pixel_laws import PixelLaw, law_likelihood
 from sersicnet.model.render import n_together, psf_transforms
-from sersicnet.model.sizes import FAINTEST, scene_stamp_sizes
+from sersicnet.model.sizes import FAINTEST, holding_sizes, scene_stamp_sizes
 from sersicnet.model.whitening import filter_transform, whitened_likelihood
 
 __all__ = ["NoiseFilters", "SharedStamps", "likelihoods", "stamp_likelihood"]
@@ -92,8 +93,9 @@ def likelihoods(
         Standard deviations of the prior of the sky, as in `~sersicnet.model.StampLikelihood`.
     plane : bool, optional
         Whether the sky has a free slope as well.
-    noise : `NoiseFilters`, optional
-        Correlation of the noise; by default pixels are independent.
+    noise : `NoiseFilters` or `~sersicnet.model.PixelLaw`, optional
+        Correlation of the noise, or a distribution that is not normal; by default pixels are
+        independent and normal.
     shared : SharedStamps, optional
         Stamps that other models have too; by default they are made for these labels.
     kinds : (N, G) str `~numpy.ndarray`, optional
@@ -127,6 +129,9 @@ def likelihoods(
     sizes = np.minimum(sizes, whole)
     if plane or kinds is not None:  # all pixels show the slope; insets are small on any stamp
         sizes = np.full(len(labels), whole)
+    has_law = isinstance(noise, PixelLaw)
+    if has_law:  # pixels around a stamp could not be summed up
+        sizes = np.minimum(holding_sizes(weight), whole)
     options = {"device": device, "plane": plane, "profiles": own}
     for size, alike in product(np.unique(sizes[good]), (True, False)):
         chosen = np.flatnonzero(good & (sizes == size) & (white == alike))
@@ -138,6 +143,8 @@ def likelihoods(
             correlated = None if alike else noise[rows]
             likelihood = stamp_likelihood(*stamps, correlated, size=int(size), **options)
             likelihood = replace(likelihood, profiles=profiles)
+            if has_law:
+                likelihood = law_likelihood(likelihood, noise[rows])
             if kinds is not None:
                 parts = (rows[:, None] * kinds.shape[1] + np.arange(kinds.shape[1])).ravel()
                 own = labels[rows], members[parts], kinds[rows], correlated

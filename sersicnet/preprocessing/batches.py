@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 
 import numpy as np
 from astropy.nddata import NDData
@@ -14,6 +15,8 @@ from sersicnet.model.psf import PSFs, collect_psfs, psfs_of, require_psfs, share
 from sersicnet.model.psf_models import plain_psf
 from sersicnet.model.psf_stamp import check_oversampling
 from sersicnet.preprocessing.images import check_cutouts
+from sersicnet.preprocessing.photon_counts import check_counts, count_cutouts
+from sersicnet.preprocessing.photons import IN_LIKELIHOOD
 from sersicnet.preprocessing.psf_pixels import find_psf_sampling
 from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps
 from sersicnet.preprocessing.units import per_cutout, rows_or_none
@@ -50,6 +53,8 @@ class Batch:
         The user's values.
     first : int
         Number of the first of them among all cutouts.
+    counts : bool
+        Whether they are in counts with their sky, for the Poisson likelihood.
     """
 
     cutouts: object
@@ -60,6 +65,7 @@ class Batch:
     zeropoint: np.ndarray
     gain: np.ndarray
     first: int
+    counts: bool = False
 
     def __len__(self):
         return len(self.stamps)
@@ -85,8 +91,11 @@ class Batch:
         -------
         `~sersicnet.preprocessing.Stamps`
         """
+        cutouts = rows_of(self.cutouts, rows)
+        if self.counts:
+            cutouts = count_cutouts(cutouts, self.first, warns=False)
         return build_stamps(
-            rows_of(self.cutouts, rows),
+            cutouts,
             stamp_size=stamp_size or self.stamps.data.shape[-1],
             bins=bins,
             pixel_scale=rows_or_none(self.pixel_scale, rows),
@@ -107,6 +116,7 @@ class OpenCutouts:
     zeropoint: np.ndarray
     gain: np.ndarray
     stamp_size: int
+    counts: bool = False
 
     def __len__(self):
         return len(self.psfs)
@@ -126,8 +136,11 @@ class OpenCutouts:
         pixel_scale = rows_or_none(self.pixel_scale, rows)
         zeropoint = rows_or_none(self.zeropoint, rows)
         gain = rows_or_none(self.gain, rows)
+        shown = cutouts
+        if self.counts:
+            shown = count_cutouts(cutouts, rows.start)
         stamps = build_stamps(
-            cutouts,
+            shown,
             stamp_size=self.stamp_size,
             bins=1,
             pixel_scale=pixel_scale,
@@ -135,6 +148,8 @@ class OpenCutouts:
             gain=gain,
             first=rows.start,
         )
+        if self.counts:
+            stamps = replace_fields(stamps, photons=np.full(len(stamps), IN_LIKELIHOOD))
         return Batch(
             cutouts=cutouts,
             stamps=stamps,
@@ -144,6 +159,7 @@ class OpenCutouts:
             zeropoint=zeropoint,
             gain=gain,
             first=rows.start,
+            counts=self.counts,
         )
 
 
@@ -158,6 +174,7 @@ def open_cutouts(
     zeropoint=None,
     gain=None,
     mask_bits=None,
+    counts=False,
 ):
     """Check cutouts and PSFs once, and prepare them batch after batch.
 
@@ -178,6 +195,8 @@ def open_cutouts(
         As in `~sersicnet.preprocessing.prepare`.
     mask_bits : int, str or list of them, optional
         As in `check_cutouts`.
+    counts : bool, optional
+        Whether they are in counts with their sky, for the Poisson likelihood.
 
     Returns
     -------
@@ -205,6 +224,8 @@ def open_cutouts(
         shape = np.shape(cutouts.data)
         planes = counted(shape[0], "plane")
         _LOG.info("cutouts has shape %s: each of the %s is one galaxy", shape, planes)
+    if counts:
+        check_counts(cutouts, gain)
     if psf_options is None:
         psf_options = {}
     n_cutouts = len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)
@@ -227,6 +248,7 @@ def open_cutouts(
         per_cutout(zeropoint, n_cutouts, "zeropoint"),
         _gains(gain, cutouts, n_cutouts),
         stamp_size,
+        counts,
     )
 
 

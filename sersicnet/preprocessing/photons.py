@@ -16,11 +16,17 @@ from scipy import ndimage
 from sersicnet.io.gains import header_gain
 from sersicnet.preprocessing.noise import finite_median
 
-__all__ = ["PHOTONS", "PhotonSums", "add_photons", "find_gain", "source_photons"]
+__all__ = ["IN_LIKELIHOOD", "PHOTONS", "PhotonSums", "add_photons", "find_gain", "source_photons"]
 
 # What was done about photons, by the number in `~sersicnet.preprocessing.Stamps`, in words.
-PHOTONS = ("gain not known", "in the noise map", "added to the noise map", "not added: gain=inf")
-UNKNOWN, IN_MAP, ADDED, NONE = range(len(PHOTONS))
+PHOTONS = (
+    "gain not known",
+    "in the noise map",
+    "added to the noise map",
+    "not added: gain=inf",
+    "in the Poisson likelihood",
+)
+UNKNOWN, IN_MAP, ADDED, NONE, IN_LIKELIHOOD = range(len(PHOTONS))
 # Side of the square that light is averaged over.
 _SIDE = 5
 # Light above this many times the error of such a mean shows whether a map follows it.

@@ -42,8 +42,7 @@ __all__ = ["CheckedCutout", "Stamps", "build_stamps"]
 
 # Galaxies of a stack that are converted at once: few enough to stay in the processor's cache.
 _CHUNK = 16
-# Limits of data and weights, far outside of those of an image: they keep squares of float32
-# numbers finite.
+# Limits of data and weights, which keep squares of float32 numbers finite.
 _LARGEST_DATA = 1e12
 _LARGEST_WEIGHT = 1e6
 
@@ -72,8 +71,7 @@ class CheckedCutout:
         Distance of the nearest pixel of another source from the middle, in pixels, where a source
         may be fitted together with others later.
     grid : (2, 3) `~numpy.ndarray`, optional
-        Matrix and offset that lead from the pixels of one image to those of the cutout, where
-        several images show the source.
+        Matrix and offset from pixels of one image to those of the cutout, of several images.
     counts : `~sersicnet.preprocessing.counts.SourceCounts`, optional
         Numbers of sources of the image, of which those that are hidden add to the errors of fits.
     """
@@ -122,8 +120,7 @@ class Stamps(Rows):
     gain : (N,) `~numpy.ndarray`
         Electrons per unit of the cutouts, NaN where not known.
     photons : (N,) int `~numpy.ndarray`
-        What was done about the photons of sources: 0 where the gain is not known, 1 where they
-        are in the noise map, 2 where they were added to it, 3 where the gain is infinite.
+        Photons of sources: 0 gain not known, 1 in the noise map, 2 added, 3 left out, 4 in counts.
     grid : (N, 2, 3) `~numpy.ndarray`
         Matrices and offsets that lead from the pixels of one image to those of the cutouts, where
         several images show the sources; NaN where there are none.
@@ -223,9 +220,8 @@ def build_stamps(
         _fill(arrays, cutout, rows, bins, where)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     if warns:
-        _warn(doubts)
-        _warn(zeropoint_doubts)
-        _warn(gain_doubts)
+        for found in (doubts, zeropoint_doubts, gain_doubts):
+            _warn(found)
     frame = StampFrame(**{name: arrays.pop(name) for name in StampFrame.__dataclass_fields__})
     return Stamps(frame=frame, wcs=wcs, **arrays)
 
@@ -300,7 +296,9 @@ def _fill(arrays, cutout, rows, bins, where):
 def _cutout_flags(cutout, size):
     """Return the flags that a cutout has whatever its pixels are; stamps have ``size`` of them."""
     flags = header_flags(cutout.meta) | Flags.CROPPED * int(max(cutout.data.shape[-2:]) > size)
-    if not isinstance(cutout, CheckedCutout) and not has_noise(cutout):
+    if isinstance(cutout, CheckedCutout):
+        flags |= getattr(cutout, "flags", 0)
+    elif not has_noise(cutout):
         flags |= Flags.NOISE_ESTIMATED
     return flags
 

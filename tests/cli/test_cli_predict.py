@@ -186,3 +186,9 @@ def test_a_star_off_the_middle_of_its_stamp(files, tmp_path, capsys):
     assert "sersicnet: warning: psf: the star is 2.00 pixels" in error
     assert "moved there (--no-recenter-psf leaves it)" in error
     assert error.count("warning") == 1
+
+
+def test_predict_with_another_likelihood(files, tmp_path):
+    output = tmp_path / "measured.ecsv"
+    assert main(["predict", files[0], "-o", str(output), "--likelihood", "student"]) == 0
+    assert QTable.read(output).meta["LIKELIHD"].startswith("student")
