@@ -348,7 +348,7 @@ class BatchFit:
                 stamps.weight[rows],
                 psfs,
                 chunk=1,
-                profiles=self.scene.layout.profiles,
+                profiles=self.scene.layout.drawn,
                 sky_err=pixels.sky_err[rows],
                 noise=pixels.noise[rows],
                 plane=bool(pixels.plane.any()),

@@ -7,7 +7,7 @@ from sersicnet.inference.bounds import moving, within_bounds
 from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.endings import STALLED, end_slow, tolerance
 from sersicnet.inference.fit import Fit, Modes, unfitted
-from sersicnet.inference.pace import GroupPace, Pace
+from sersicnet.inference.pace import pace_of
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.race import Race
 from sersicnet.inference.skies import central_sky, sky_terms
@@ -110,7 +110,7 @@ def fit_stamps(
     if scene is None:
         scene = Scene.sersic(len(labels))
     options = {"chunk": CHUNKS[device.type], "sky_err": sky_err, "noise": noise, "device": device}
-    options |= {"plane": plane, "profiles": scene.layout.profiles, "shared": shared}
+    options |= {"plane": plane, "profiles": scene.layout.drawn, "shared": shared}
     options |= {"kinds": kinds, "members": members, "faintest": faintest}
     if kinds is not None:
         options["chunk"] *= _MORE
@@ -243,7 +243,7 @@ def _optimize(likelihood, labels, scene, prior, race=None):
     values = within_bounds(scene, scene.values(labels))
     rows = torch.arange(len(values), device=values.device) % len(likelihood)
     state = _evaluate(likelihood, rows, scene, values, prior)
-    pace = GroupPace(values) if scene.layout.is_group else Pace(values)
+    pace = pace_of(scene.layout)(values)
     left = torch.full_like(pace.damping, torch.inf)
     done = torch.zeros_like(left, dtype=torch.bool)
     good = torch.zeros_like(done)

@@ -5,8 +5,6 @@ They are analytic in Fourier space. The cost is one inverse FFT for each label b
 
 import math
 
-import torch
-
 from sersicnet.model import profile
 from sersicnet.model.labels import length, split_labels, stack_labels
 

@@ -78,8 +78,8 @@ E2 = LABELS.index("e2")
 DX = LABELS.index("dx")
 DY = LABELS.index("dy")
 
-# Labels of each profile: galaxies, and point sources.
-PROFILE_LABELS = {"sersic": LABELS, "point": ("log_flux", "dx", "dy")}
+# Labels of each profile: galaxies, point sources, and galaxies of which the index is known.
+PROFILE_LABELS = {"sersic": LABELS, "point": ("log_flux", "dx", "dy"), "known index": LABELS}
 
 ELLIPTICITY = slice(E1, E2 + 1)
 CENTER = slice(DX, DY + 1)

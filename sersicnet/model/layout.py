@@ -66,6 +66,18 @@ class Layout:
         """Profiles of the parts."""
         return tuple(profile for _, profile in self.parts)
 
+    @cached_property
+    def drawn(self):
+        """Profiles of the parts as they are drawn, with those of which the index is known."""
+        if len(self.parts) == 1 or self.is_group:
+            return self.profiles
+        known = dict.fromkeys(self.known, "known index")
+        drawn = []
+        for part, profile in self.parts:
+            index = self.of_part(known, "n", part)
+            drawn.append(index if index and profile == "sersic" else profile)
+        return tuple(drawn)
+
     def columns(self, *kinds):
         """Return the columns of parameters of some kinds, those of one kind after the other."""
         found = []

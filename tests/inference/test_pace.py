@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from sersicnet.inference.pace import GroupPace, Pace
+from sersicnet.inference.composites import LAYOUTS
+from sersicnet.inference.pace import GroupPace, Pace, PartsPace, pace_of
 from sersicnet.model.groups import members_layout
+from sersicnet.model.layout import SERSIC
 from sersicnet.model.scene import Scene
 
 LABELS = torch.tensor([[2.0, 0.5, 1.5, 0.2, 0.1, 0.3, -0.2]])
@@ -74,3 +76,21 @@ def test_damping_follows_from_how_good_a_prediction_was(scene, share, factor):
     before = pace.damping.clone()
     pace.judge(ACTIVE, torch.tensor([True]), share * fall_of(step, state))
     torch.testing.assert_close(pace.damping, factor * before)
+
+
+@pytest.mark.parametrize(("share", "factor"), [(1.0, 0.25), (0.5, 1.0), (0.1, 3.0), (-1.0, 6.0)])
+def test_damping_of_parts_follows_from_the_prediction(scene, share, factor):
+    values = scene.values(LABELS)
+    state = quadratic(0.1, 0.2)
+    pace = PartsPace(values)
+    assert pace.damping > Pace(values).damping
+    step, _ = pace.step(ACTIVE, scene, values, state)
+    before = pace.damping.clone()
+    pace.judge(ACTIVE, torch.tensor([share > 0]), share * fall_of(step, state))
+    torch.testing.assert_close(pace.damping, factor * before)
+
+
+def test_each_kind_of_galaxy_has_its_pace():
+    assert pace_of(members_layout(("sersic",))) is GroupPace
+    assert pace_of(LAYOUTS["point+exp"]) is PartsPace
+    assert pace_of(SERSIC) is Pace

@@ -49,3 +49,13 @@ def test_one_galaxy_around_a_known_place():
     values = torch.zeros(1, 7, dtype=torch.float64)
     labels = layout.labels(values, torch.tensor([[10.0, -5.0]]).double())
     assert labels[0, -2:].tolist() == [10.0, -5.0]
+
+
+def test_parts_of_known_index_are_drawn_as_such():
+    parts = (("bulge", "sersic"), ("disk", "sersic"))
+    layout = Layout(("log_flux", "share"), known=("n.disk",), parts=parts)
+    assert layout.drawn == ("sersic", "known index")
+    assert layout.profiles == ("sersic", "sersic")
+    host = (("point", "point"), ("host", "sersic"))
+    assert Layout(("log_flux",), known=("n",), parts=host).drawn == ("point", "known index")
+    assert Layout(("log_flux",), known=("n",)).drawn == ("sersic",)

@@ -18,7 +18,13 @@ from benchmarks import transform_table as tables
 from sersicnet.model import profile
 from sersicnet.model.labels import E1, E2, LABELS, LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.prior import draw_labels
-from sersicnet.model.profile import fft_size, psf_transform, sersic_images, wrapped_light
+from sersicnet.model.profile import (
+    fft_size,
+    psf_transform,
+    sersic_images,
+    stamps_of,
+    wrapped_light,
+)
 
 # More exact than the tolerance: GalSim's own defaults fold back up to 5e-3 of the light.
 EXACT = galsim.GSParams(
@@ -362,3 +368,12 @@ def test_light_outside_of_a_square(q):
     radius2 = (yy * x**2 - 2 * xy * x * y + xx * y**2) / area2
     inside = profile._brightness(radius2, n, area2).sum() / 300**2
     assert_allclose(profile._far(n, xx, xy, yy, 4.0), 1 - inside, rtol=1e-3)
+
+
+def test_stamps_of_transforms_are_cut_out_of_the_images():
+    """Only the rows of the stamp are made, every second one with an oversampling of two."""
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randn(2, 24, 24, generator=generator, dtype=torch.float64)
+    spectrum = torch.fft.rfft2(image)
+    torch.testing.assert_close(stamps_of(spectrum, 10), image[:, :10, :10])
+    torch.testing.assert_close(stamps_of(spectrum, 5, 2), image[:, :10:2, :10:2])

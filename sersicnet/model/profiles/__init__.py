@@ -5,8 +5,8 @@ transform of the PSF and options: ``images`` returns (N, S, S), and ``image_and_
 their derivatives, (N, K, S, S).
 """
 
-from sersicnet.model.profiles import point, sersic
+from sersicnet.model.profiles import known_index, point, sersic
 
 __all__ = ["PROFILES"]
 
-PROFILES = {"sersic": sersic, "point": point}
+PROFILES = {"sersic": sersic, "point": point, "known index": known_index}
