@@ -12,13 +12,16 @@ fit of ``lm``, twice as wide as its errors: a change of variables, which changes
 cube that is mapped to the prior, the posterior is too small a part to be found in minutes. Models
 that are less likely than the best by far are left out.
 
-A run that was stopped (``--minutes``) goes on with the next model. Rows whose integral has not
+A run that was stopped (``--minutes``) goes on with the next model; bulges and disks, which take
+most of the time, are integrated last. Draws of nautilus while it explores do not count, as they
+shaped the bounds that weight them. Rows whose integral has not
 converged within ``--calls`` likelihoods say so.
 """
 
 import importlib.util
 import math
 import time
+from itertools import product
 
 import numpy as np
 import torch
@@ -50,7 +53,11 @@ _UNLIKELY = 1e-5
 _WIDER = 2.0
 # Settings of nautilus, with which the logarithm of an evidence is known to 0.05.
 _SETTINGS = {"n_networks": 1, "neural_network_kwargs": {"hidden_layer_sizes": (50, 20)}}
-_RUN = {"f_live": 0.1, "n_eff": 400, "discard_exploration": False}
+# Points of the exploration shaped the bounds that they are weighted by: with them, evidences came
+# out too small by 0.17 (seven parameters, galaxy 1) and, of eleven, by another 0.17.
+_RUN = {"f_live": 0.1, "n_eff": 400, "discard_exploration": True}
+# Models that are integrated first: their integrals take a third of the time of the others.
+_CHEAP = ("sersic", "point", "point+exp")
 
 
 def main(arguments=None):
@@ -70,10 +77,10 @@ def main(arguments=None):
     rows = read_rows(path)
     net = SersicNet.from_pretrained()
     limits = {"n_live": options.live, "n_calls": options.calls}
-    for number in range(options.n):
-        known = ()
+    for names, number in product((_CHEAP, AUTO), range(options.n)):
+        known = set(AUTO) - set(names)
         if len(rows):
-            known = set(rows["model"][rows["galaxy"] == number])
+            known |= set(rows["model"][rows["galaxy"] == number])
         if len(known) == len(AUTO):
             continue
         galaxy = draw_galaxy(number, options.seed)
@@ -183,7 +190,7 @@ def target(net, stack, psf, name):
         stamps.weight,
         psfs,
         chunk=1,
-        profiles=scene.layout.profiles,
+        profiles=scene.layout.drawn,
         sky_err=np.array([SKY]),
         shared=start.shared,
     )
