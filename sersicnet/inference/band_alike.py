@@ -83,7 +83,7 @@ class Alike:
         What is wanted.
     matrices, places, shift_err : `~torch.Tensor`
         As in `~sersicnet.model.band_scene.BandScene.of_bands`.
-    start : `~sersicnet.inference.band_start.CombinedStart`
+    start : `~sersicnet.inference.band_start.CombinedStart` or None
         The network's answer for all bands.
     shared : dict of `~sersicnet.model.SharedStamps`, optional
         By the names of bands: the pixels on which several models are compared.
@@ -95,7 +95,7 @@ class Alike:
     matrices: torch.Tensor
     places: torch.Tensor
     shift_err: torch.Tensor
-    start: CombinedStart
+    start: CombinedStart | None
     shared: dict | None = None
 
     @classmethod
@@ -114,6 +114,23 @@ class Alike:
         network = [(band.seen.posterior, band.start) for band in bands.values()]
         start = combined_start(network, rows, *ways)
         return cls(bands, rows, asked, *map(torch.from_numpy, ways), start)
+
+    def some(self, places):
+        """Return some of the galaxies, which do not start from the network any more.
+
+        Parameters
+        ----------
+        places : (P,) int `~numpy.ndarray`
+            Their places among the R.
+
+        Returns
+        -------
+        Alike
+        """
+        known = {"rows": self.rows[places], "start": None}
+        for name in ("matrices", "places", "shift_err"):
+            known[name] = getattr(self, name)[places]
+        return replace(self, **known)
 
     def scene(self, base=None, *, chromatic=False):
         """Return the scene of the galaxies in all bands.
@@ -238,8 +255,24 @@ class Alike:
             shared[name] = SharedStamps(whole, of_all)
         return replace(self, shared=shared)
 
+    def fit_from(self, labels, scene):
+        """Fit the galaxies from some labels, and whatever else a scene has.
+
+        Parameters
+        ----------
+        labels : (R, K B) `~numpy.ndarray`
+            The labels.
+        scene : `~sersicnet.model.band_scene.BandScene`
+            The parameters.
+
+        Returns
+        -------
+        `~sersicnet.inference.Fit`
+        """
+        return self._fitted([labels], scene)
+
     def _fitted(self, starts, scene):
-        """Fit the galaxies from some labels."""
+        """Fit the galaxies from the best of some labels."""
         device = self.asked.device
         groups = self.groups(starts[0], scene, chunk=CHUNKS[torch.device(device).type])
         options = {"prior": self.asked.prior, "bands": (len(self.bands),), "device": device}

@@ -8,17 +8,22 @@ from sersicnet.flags import Flags
 from sersicnet.inference.band_choice import BandChoice
 from sersicnet.inference.band_density import BandDensity
 from sersicnet.inference.band_fits import BandModel, fit_bands
+from sersicnet.inference.band_groups import GroupFits, Neighbors
 from sersicnet.inference.band_seen import Asked, SeenBand
 from sersicnet.inference.choose import compared, known_of, model_of
+from sersicnet.inference.neighborhoods import Neighborhoods
 from sersicnet.inference.predict import finished
 from sersicnet.inference.refine import ImportanceSampling
 from sersicnet.model.choice import ModelChoice
+from sersicnet.parameters import PARAMETERS
 
 __all__ = ["measure_batch"]
 
+_MAG = tuple(PARAMETERS).index("mag")
+
 
 def measure_batch(
-    net, batches, *, evaluate, refinement, model, assumed, missing, seed, log_wavelength
+    net, batches, *, evaluate, refinement, model, neighbors, assumed, missing, seed, log_wavelength
 ):
     """Measure the batches of all bands.
 
@@ -35,6 +40,8 @@ def measure_batch(
         The refinement.
     model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
         What is fitted.
+    neighbors : {'mask', 'fit'}
+        As in `~sersicnet.SersicNet.predict`.
     assumed : dict of `~sersicnet.inference.assumptions.Assumptions`
         What fits assume about the pixels of each band.
     missing : dict of (M,) bool `~numpy.ndarray`
@@ -51,6 +58,12 @@ def measure_batch(
     found : dict of tuple
         Stamps, posterior, quantiles and columns of each band that has cutouts.
     """
+    around = None
+    if neighbors == "fit":
+        found = {band: Neighborhoods.of(batch) for band, batch in batches.items()}
+        batches = {band: own.masked for band, own in found.items()}
+        groups = GroupFits.blank(len(next(iter(batches.values()))), batches)
+        around = Neighbors(found, assumed, evaluate, groups)
     looked = {}
     for band, batch in batches.items():
         stamps, posterior, quantiles = evaluate(batch)
@@ -68,10 +81,13 @@ def measure_batch(
         sampling=refinement if isinstance(refinement, ImportanceSampling) else None,
         seed=seed,
     )
-    joints = fit_bands(looked, asked, models)
+    joints = fit_bands(looked, asked, models, around)
     found = {}
     for band, batch in batches.items():
         refined = _refined(band, looked[band], joints, models, asked)
+        if around is not None:
+            refined = groups.joined(band, joints[model.name].fits[band], refined)
+            looked[band] = groups.shown(band, looked[band])
         shown = next(iter(joints.values())).usable[band]
         found[band] = _finish(net, batch, looked[band], shown, refined)
         stamps, *rest = found[band]
@@ -117,7 +133,12 @@ def _refined(band, seen, joints, models, asked):
     rough = np.stack([joint.rough for joint in each], axis=1)
     odds = np.array([model.odds for model in models.values()])
     known = {"frame": seen.stamps.frame, "measured": seen.usable & shown, "seed": asked.seed}
-    return compared(answers, evidence, rough, odds, **known)
+    posterior, quantiles, *rest = compared(answers, evidence, rough, odds, **known)
+    if asked.sampling is None:
+        held = np.stack([joint.fits[band].is_flux_held for joint in each])
+        lost = held[posterior.best, np.arange(len(posterior))]
+        quantiles[_MAG, ::2, lost] = np.nan  # as of one model, a limit has no error
+    return posterior, quantiles, *rest
 
 
 def _density(joint, looked, names):

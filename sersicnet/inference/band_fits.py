@@ -96,7 +96,7 @@ class _Fitted:
         return replace(self, fit=replace(self.fit, mean=best), draws=draws)
 
 
-def fit_bands(bands, asked, models):
+def fit_bands(bands, asked, models, neighbors=None):
     """Fit galaxies in several bands: one structure, and light and a shift of each.
 
     Parameters
@@ -107,6 +107,8 @@ def fit_bands(bands, asked, models):
         What is wanted.
     models : dict of BandModel
         One model, or those that are compared, by name.
+    neighbors : `~sersicnet.inference.band_groups.Neighbors`, optional
+        The sources around the galaxies, of one Sersic profile each, if they are fitted as well.
 
     Returns
     -------
@@ -131,11 +133,16 @@ def fit_bands(bands, asked, models):
         if not group:
             continue
         fitted = _compared if len(models) > 1 else _fitted
-        for name, found in fitted(Alike.of(group, rows, asked), models).items():
+        alike = Alike.of(group, rows, asked)
+        for name, found in fitted(alike, models).items():
             known = rows, list(group), found.scene
             joints[name].add(*known, found.fit, found.normal)
             if found.draws is not None:
                 joints[name].add_draws(*known, found.draws)
+            if neighbors is not None:
+                chosen, fit = neighbors.fit(alike, found)
+                if len(chosen):
+                    joints[name].add(chosen, list(group), found.scene[: len(chosen)], fit)
     usable = dict(zip(bands, usable.T, strict=True))
     return {name: joint.found(usable) for name, joint in joints.items()}
 

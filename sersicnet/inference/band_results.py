@@ -342,6 +342,10 @@ def _common_columns(each):
     found["n_pixels"] = np.sum(n_pixels, axis=0)
     if "n_iter" in each[0].columns:
         found = {"n_iter": np.max([own.columns["n_iter"] for own in each], axis=0)} | found
+    if "group_size" in each[0].columns:
+        found["group_size"] = each[0].columns["group_size"]
+        fractions = np.stack([own.columns["blend_fraction"] for own in each])
+        found["blend_fraction"] = np.fmax.reduce(fractions)
     for name in ("ess", "log_evidence", "n_samples"):
         if name in each[0].columns:  # which are of all bands together
             found[name] = each[0].columns[name]

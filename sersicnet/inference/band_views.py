@@ -21,6 +21,12 @@ SEVEN = tuple(PARAMETERS)
 class BandFit(BatchFit):
     """What joint fits say of the galaxies in one of the bands."""
 
+    @property
+    def is_flux_held(self):
+        """Whether the flux of each galaxy is at its bound, (N,) bool."""
+        columns = self.scene.layout.columns("log_flux")
+        return self.fit.converged & self.fit.held[:, columns].any(axis=1)
+
     def refined(self, seen, shown, *, prior, keeps_start):
         """Return what `~sersicnet.inference.LevenbergMarquardt` returns, of one of the bands.
 

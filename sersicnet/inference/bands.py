@@ -17,6 +17,7 @@ from sersicnet.inference.band_results import BandResults
 from sersicnet.inference.calls import check_law
 from sersicnet.inference.choose import check_choice
 from sersicnet.inference.constraints import warn_unfitted
+from sersicnet.inference.neighborhoods import check_neighbors
 from sersicnet.inference.predict import evaluation, join, results_of, split_data
 from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
@@ -87,7 +88,7 @@ def predict_bands(
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
     asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
     asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
-    asked["log_wavelength"] = log_wavelength
+    asked |= {"log_wavelength": log_wavelength, "neighbors": neighbors}
     model.check_length(len(next(iter(missing.values()))))
     joints = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
@@ -101,7 +102,7 @@ def predict_bands(
                 seen[band].add(batch, own)
             bar.update(len(batches[0]))
             del batches, found, batch, own  # whose memory the next batch needs
-    asked = {"model": model, "neighbors": "mask", "refine": refine or NEEDS_FIT}
+    asked = {"model": model, "neighbors": neighbors, "refine": refine or NEEDS_FIT}
     found = BandResults.of(_all_joined(net, opened, seen, assumed, asked), join_rows(joints))
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
@@ -189,8 +190,9 @@ def check_call(net, refine, model, neighbors, *, sky, bands):
         _check_parts(model, bands)
     for own in sky.values() if isinstance(sky, dict) else [sky]:
         check_choice(model, refinement, own)
-    if neighbors != "mask":
-        msg = f"neighbors={neighbors!r}: several bands need neighbors='mask', and masks for them"
+    check_neighbors(neighbors, refinement, model)
+    if neighbors == "fit" and model.chromatic:
+        msg = f"neighbors='fit' needs a model that does not change with wavelength, not {model!r}"
         raise ValueError(msg)
     return refinement
 

@@ -111,7 +111,9 @@ def test_a_shift_of_half_a_pixel_comes_back(table):
 
 def test_blank_and_missing_bands(results, table):
     assert value(table, "r_eff_err", BLANK) < 0.05
-    assert "LOW_SNR" in decode_flags(table["flags_r"][BLANK])
+    assert {"LOW_SNR", "AT_BOUND"} <= set(decode_flags(table["flags_r"][BLANK]))
+    assert np.isnan(table["mag_r"][BLANK])
+    assert np.isnan(table["mag_r_err"][BLANK])
     assert np.isnan(table["mag_g"][NO_G])
     assert np.isfinite(table["mag_r"][NO_G])
     assert decode_flags(table["flags_g"][NO_G]) == ["MISSING_BAND"]

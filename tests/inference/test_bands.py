@@ -260,7 +260,6 @@ def test_a_fit_that_runs_to_a_neighbor_is_not_taken(net):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"neighbors": "fit"}, "neighbors='fit'.*need neighbors='mask'"),
         ({"psf": {"g": star(), "u": star()}}, "psf has a band 'u', but cutouts has g, r, i"),
         ({"psf": {"g": star(), "r": star()}}, "psf has no band 'i': a dict needs the value of"),
         ({"sky_err": {"g": 0.1, "r": -1.0, "i": 0.1}}, "band 'r': sky_err=-1.0"),
