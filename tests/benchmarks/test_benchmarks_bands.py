@@ -25,3 +25,26 @@ def test_tables(name, chromatic):
     colors = bands.color_table(many, names)
     assert colors["colors"].sum() <= 8 * (len(names) - 1)
     assert bands.cost_table(many)["ratio"][0] > 1
+
+
+def test_a_bulge_in_a_disk(monkeypatch):
+    names = ("f160w", "f444w")
+    few = {name: bands.SETS["hst_jwst"][name] for name in names}
+    waves = {name: bands.WAVELENGTHS["hst_jwst"][name] for name in names}
+    monkeypatch.setitem(bands.SETS, "hst_jwst", few)
+    monkeypatch.setitem(bands.WAVELENGTHS, "hst_jwst", waves)
+    model = "sersic+exp"
+    cutouts, truth = bands.simulate("hst_jwst", 1, seed=[1, 2], model=model)
+    assert (truth["bulge_to_total_f444w"] > truth["bulge_to_total_f160w"]).all()
+    measured = bands.measure(SersicNet.from_pretrained(), cutouts, truth, model=model)
+    for column in ("r_eff_disk", "bulge_to_total_f444w"):
+        away = np.abs(measured[column] - measured[f"{column}_true"])
+        assert (away < 5 * measured[f"{column}_err"] + 0.05).all(), column
+    many = {key: np.tile(values, 4) for key, values in measured.items()}
+    assert len(bands.pull_table(many, names, model)) == 5 + 2 * len(names)
+
+
+def test_slopes_are_of_one_profile(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        bands.main([str(tmp_path), "--chromatic", "--model", "sersic+exp"])
+    assert "--chromatic is for --model sersic" in capsys.readouterr().err
