@@ -331,6 +331,7 @@ def one_galaxy(found, truth, expected, **labels):
             true = np.log10(true)
             steady = np.log10(steady)
         quoted = errors > 0
+        errors = np.where(quoted, errors, np.nan)  # imfit has 0 where it knows none
         pulls = (values - true)[quoted] / errors[quoted]
         pulls = pulls[np.isfinite(pulls)]
         row = {"parameter": name, "n": len(pulls), "bias": float(np.nanmean(values - true))}

@@ -204,6 +204,7 @@ class SersicNet(Settings):
         refine=None,
         model="sersic",
         neighbors="mask",
+        morphology=False,
         sky="prior",
         sky_err=None,
         noise_correlation="measure",
@@ -234,8 +235,7 @@ class SersicNet(Settings):
         normalize_psf : bool
             Whether PSF stamps hold all of the light; if not, their sum is the share of it.
         recenter_psf : bool
-            Whether a star more than 0.1 pixel off the middle of its stamp is moved there, with a
-            warning. If not, positions are off by the same distance.
+            Whether a star off the middle of its stamp is moved there: else positions are off.
         pixel_scale : float or `~astropy.units.Quantity`, optional
             Arcsec per pixel, one for all or one per cutout; by default from the WCS or header.
         zeropoint : float or `~astropy.units.Quantity`, optional
@@ -250,11 +250,11 @@ class SersicNet(Settings):
             Refinement of the network's posterior by a fit or by importance sampling; for options,
             `~sersicnet.inference.LevenbergMarquardt` or `~sersicnet.inference.ImportanceSampling`.
         model : str, Sersic or Model
-            What is fitted: ``'sersic'``, ``'point'``, several parts such as ``'sersic+exp'``, what
-            is known of the galaxies, or ``'auto'``, by evidence. See `~sersicnet.Model`.
+            What is fitted: ``'sersic'``, ``'sersic+exp'``, ..., ``'auto'``; see `sersicnet.Model`.
         neighbors : {'mask', 'fit'}
-            Whether sources around the galaxy are what you have masked, or are found, and fitted
-            with it (at most 7 that share its light, with ``'lm'``) or masked.
+            Whether other sources are masked by you, or found, and fitted with it (up to 7; 'lm').
+        morphology : bool
+            Whether to add what needs no profile: Petrosian radius, concentration, asymmetry, ...
         sky : {'prior', 'free', 'fixed', 'plane'}
             What a refinement assumes of the sky: 0 within ``sky_err``, any, none, with any slope.
         sky_err : float or `~astropy.units.Quantity`, optional
@@ -275,8 +275,7 @@ class SersicNet(Settings):
         Returns
         -------
         `~sersicnet.SersicResults`
-            One row per cutout. A galaxy that cannot be measured has NaN and a flag. Of several
-            bands, it is a `~sersicnet.inference.BandResults`.
+            A row per cutout, NaN and a flag where nothing is measured; BandResults of bands.
 
         Raises
         ------
@@ -319,6 +318,7 @@ class SersicNet(Settings):
             refine=refine,
             model=check_model(model),
             neighbors=neighbors,
+            morphology=morphology,
             seed=seed,
             batch_size=batch_size,
             progress_bar=progress_bar,

@@ -79,6 +79,12 @@ def add_predict(commands):
         help="how pixels scatter: normally; as counts of photons, with the sky still in them; or "
         "normally with outliers; default: %(default)s",
     )
+    parser.add_argument(
+        "--morphology",
+        action="store_true",
+        help="add what needs no profile: Petrosian radius, concentration, asymmetry, smoothness, "
+        "Gini coefficient, M20, and the light of the residual",
+    )
     add_units(parser)
     add_device(parser)
 
@@ -106,6 +112,7 @@ def _predict(options):
         refine=options.refine,
         model=options.model,
         neighbors=options.neighbors,
+        morphology=options.morphology,
         sky=options.sky,
         sky_err=options.sky_err,
         noise_correlation=options.noise_correlation,

@@ -10,6 +10,7 @@ from dataclasses import replace
 import astropy.units as u
 
 from sersicnet._settings import similar_names
+from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
 
 __all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "band_columns", "check_columns"]
@@ -273,7 +274,7 @@ POPULATION_COLUMNS = _population_columns()
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
 COLUMNS |= {column.name: column for column in part_columns(_NAMED_PARTS)}
-COLUMNS |= {column.name: column for column in _model_columns()}
+COLUMNS |= {column.name: column for column in (*_model_columns(), *MORPHOLOGY_COLUMNS)}
 for _parameter in PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 

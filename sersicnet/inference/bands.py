@@ -45,6 +45,7 @@ def predict_bands(
     refine,
     model,
     neighbors,
+    morphology,
     seed,
     batch_size,
     progress_bar,
@@ -60,7 +61,7 @@ def predict_bands(
     data : dict
         The arguments of `~sersicnet.SersicNet.predict` that say what the data are, each for all
         bands or a dict by their names.
-    n_samples, augment, refine, model, neighbors, seed, batch_size, progress_bar
+    n_samples, augment, refine, model, neighbors, morphology, seed, batch_size, progress_bar
         As in `~sersicnet.inference.predict.predict`.
 
     Returns
@@ -79,6 +80,9 @@ def predict_bands(
     check_bool("augment", augment)
     check_law(data.get("likelihood", "gaussian"))
     check_seed("seed", seed)
+    if morphology:
+        msg = "morphology=True is for one band: pass the cutouts of one"
+        raise ValueError(msg)
     present, missing = check_bands(cutouts)
     options = {"sky": data.get("sky", "prior"), "bands": list(missing)}
     refinement = check_call(net, refine, model, neighbors, **options)

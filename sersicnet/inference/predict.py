@@ -24,6 +24,7 @@ from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.members import are_members, fit_members
+from sersicnet.inference.morphology import check_morphology, morphology_columns
 from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
 from sersicnet.inference.noise_filters import smooth_correlation
 from sersicnet.inference.one_survey import measure_regression
@@ -57,6 +58,7 @@ def predict(
     refine,
     model,
     neighbors,
+    morphology,
     seed,
     batch_size,
     progress_bar,
@@ -75,6 +77,8 @@ def predict(
         What is known of the galaxies.
     neighbors : {'mask', 'fit'}
         As in `~sersicnet.SersicNet.predict`.
+    morphology : bool
+        As there.
 
     Returns
     -------
@@ -95,7 +99,10 @@ def predict(
     if not are_members(cutouts):
         check_neighbors(neighbors, check_refinement(refine), model)
     check_law(assumptions.likelihood, model=model, neighbors=neighbors)
+    check_morphology(net, model, morphology)
     measure = _measure_with(net, n_samples=n_samples, augment=augment, seed=seed, **asked)
+    if morphology:
+        measure = partial(measure, morphology=True)
     batches = open_cutouts(cutouts, stamp_size=net.stamp_size, needs_psf=needs_psf, **images)
     assumptions.check_length(len(batches))
     model.check_length(len(batches))
@@ -262,7 +269,17 @@ def evaluation(net, *, n_samples, augment, seed):
 
 
 def _measure_universal(
-    net, batch, *, evaluate, refinement, model, assumptions, neighbors, seed, batch_size
+    net,
+    batch,
+    *,
+    evaluate,
+    refinement,
+    model,
+    assumptions,
+    neighbors,
+    seed,
+    batch_size,
+    morphology=False,
 ):
     """Measure a batch with the posterior network.
 
@@ -300,10 +317,10 @@ def _measure_universal(
         if batch.counts:
             refined = with_whole_sky(refined, stamps.frame)
     refined[2].update(stars)
-    return finished(net, batch, stamps, pixels, refined)
+    return finished(net, batch, stamps, pixels, refined, morphology=morphology)
 
 
-def finished(net, batch, stamps, pixels, refined):
+def finished(net, batch, stamps, pixels, refined, *, morphology=False):
     """Judge what was measured in a batch by its images.
 
     Parameters
@@ -318,6 +335,8 @@ def finished(net, batch, stamps, pixels, refined):
         What a refinement assumed of their pixels.
     refined : tuple
         Posterior, quantiles, columns and flags of the refinement, as it returns them.
+    morphology : bool, optional
+        Whether to measure what needs no profile.
 
     Returns
     -------
@@ -343,4 +362,7 @@ def finished(net, batch, stamps, pixels, refined):
     hidden = hidden_light(shown, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
+    if morphology:
+        options = {"correlation": correlation, "sky": columns.get("sky"), "device": device}
+        columns |= morphology_columns(shown, stamps, batch.psfs, **options)
     return stamps, posterior, quantiles, columns
