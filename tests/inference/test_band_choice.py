@@ -218,6 +218,28 @@ def test_choices_that_make_no_sense(net, cutouts, options, words):
         net.predict(some(cutouts, ONE_PART), model="auto", **options)
 
 
+def test_a_band_of_another_place_is_missing(net, cutouts):
+    away = draw_band(17.0, wcs=sky_wcs(off=(400.0, 0.0)), seed=4)
+    with pytest.warns(UserWarning, match="'r' do not show the places"):
+        results = net.predict(
+            {"g": [cutouts["g"][ONE_PART]], "r": [away]}, model=Model.auto(MODELS)
+        )
+    table = results.to_table()
+    assert np.isfinite(table["mag_g"][0])
+    assert np.isnan(table["mag_r"][0])
+    assert table["flags_r"][0] & int(Flags.MISSING_BAND)
+    assert_allclose(table["prob_sersic"] + table["prob_sersic_exp"], 1)
+
+
+@pytest.mark.parametrize("options", [{"model": "auto"}, {"model": "point+exp", "refine": FEW}])
+def test_a_missing_psf_names_the_band(net, cutouts, options):
+    rows = some(cutouts, ONE_PART)
+    rows["r"][0] = rows["r"][0].copy()
+    rows["r"][0].psf = None
+    with pytest.raises(ValueError, match="band 'r': psf=None"):
+        net.predict(rows, **options)
+
+
 def test_slopes_need_several_bands_and_wavelengths(net, cutouts):
     model = Model.auto(("sersic", "chromatic"))
     with pytest.raises(ValueError, match=r"model=Model.auto\(\('sersic', 'chromatic'\)\) is for"):
