@@ -213,8 +213,9 @@ def _fit_alike(found, scenes, side, *, draw, assumptions, prior, device):
 
 
 def _draw_groups(found, settings, seed, scenes, fit, layout, end, *images, **options):
-    """Sample the groups whose fit has converged."""
-    labels = np.where(fit.converged[:, None], end, np.nan)
+    """Sample the groups whose fit has converged, if they are not fitted again."""
+    wanted = fit.converged & [scene.group.sampled for scene in scenes]
+    labels = np.where(wanted[:, None], end, np.nan)
     options |= {"chunk": 1, "profiles": layout.layout.profiles}
     del options["hidden"]
     for (number,), likelihood in likelihoods(labels, *images, **options):

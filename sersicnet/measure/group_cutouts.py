@@ -66,9 +66,7 @@ class GroupCutter:
             Their rows of detection.
         """
         sweep = self._sweep
-        box = sweep.box(turn)
-        origin = box[:, 0]
-        shape = tuple(box[:, 1] - origin + 1)
+        origin, shape = _extent(sweep.box(turn))
         own, others = self._light(turn, origin, shape)
         data = self._part(self._sources.window.data, origin, shape, 0.0) - others
         noise = self._part(self._sources.window.noise_of_sources, origin, shape, np.inf)
@@ -101,7 +99,8 @@ class GroupCutter:
         places = np.column_stack([np.asarray(table[f"{axis}_centroid"]) for axis in "xy"])
         whole = CheckedCutout(data[inner], noise[inner], mask[inner], **options)
         number = int(part["fitted_with"][0])
-        group = Group(whole, labels, places - group_box[::-1, 0], number)
+        places -= group_box[::-1, 0]
+        group = Group(whole, labels, places, number, sampled=sweep.is_last(turn))
         cutouts = []
         for number, row in zip(np.flatnonzero(turn.own), part, strict=True):
             place = cutout_box(row)
@@ -139,8 +138,7 @@ class GroupCutter:
         own, others : 2-D `~numpy.ndarray`
             Light of the sources of the turn, and of all others.
         """
-        box = self._sweep.group_box(turn)
-        return self._light(turn, box[:, 0], tuple(box[:, 1] - box[:, 0] + 1))
+        return self._light(turn, *_extent(self._sweep.group_box(turn)))
 
     def _light(self, turn, origin, shape):
         """Light of the sources of a turn, and of all others."""
@@ -174,6 +172,12 @@ class GroupCutter:
         if hidden.any():
             hidden = ndimage.binary_dilation(hidden, iterations=_GROW)
         return hidden
+
+
+def _extent(box):
+    """The first pixel of a box, which ends with its last one, and its shape."""
+    origin = box[:, 0]
+    return origin, tuple(box[:, 1] - origin + 1)
 
 
 def _unmeasured(sources, peaks):

@@ -154,6 +154,10 @@ class Sweep:
         alone = set(source_keys(table[inside & self.alone]))
         return turns, alone, set(source_keys(table[inside & self.unfitted]))
 
+    def is_last(self, turn):
+        """Return whether a turn is not fitted again in the next sweep."""
+        return turn.whole or len(self.models) > 1
+
     def box(self, turn):
         """Return the first and the last pixel that the cutouts of a turn need, along y and x."""
         boxes = [self.group_box(turn), *(cutout_box(row) for row in self.places(turn))]

@@ -105,12 +105,15 @@ class Group:
         Where detection has found them, x and y in pixels of the cutout.
     number : int
         Number of the group in its image, which seeds draws that its members share.
+    sampled : bool
+        Whether it may be sampled: not where it is fitted again, with other models around it.
     """
 
     cutout: CheckedCutout
     labels: np.ndarray
     places: np.ndarray
     number: int = 0
+    sampled: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from helpers.fields import NOISE, make_field, render
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Flags, SersicNet
-from sersicnet.inference import ImportanceSampling, group_sampling
+from sersicnet.inference import ImportanceSampling, group_sampling, turns
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.tiles import Measurement
 
@@ -98,3 +98,20 @@ def test_members_of_which_too_few_draws_count_are_flagged(field, net):
     assert (table["flags"] & int(Flags.LOW_ESS)).all()
     assert (table["ess"] < 8).all()
     assert np.isfinite(table["mag"]).all()
+
+
+def test_a_group_that_is_fitted_again_is_sampled_once(field, net, monkeypatch):
+    """Turns of a large group start from other models in the last sweep."""
+    monkeypatch.setattr(turns, "MOST", 2)
+    drawn = []
+    draw = group_sampling.GroupSampler.draw
+
+    def watched(self, *arguments):
+        drawn.append((self.number, tuple(self.wanted)))
+        return draw(self, *arguments)
+
+    monkeypatch.setattr(group_sampling.GroupSampler, "draw", watched)
+    table, _ = measured(field, net, FEW)
+    assert len(drawn) == len(set(drawn)) > 1
+    assert (table["group_size"] == 3).all()
+    assert (table["n_samples"] > 0).all()
