@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sersicnet.io.paths import check_inputs
 from sersicnet.measure.option_values import SHAPE
-from sersicnet.measure.options import Options, summary
+from sersicnet.measure.options import Options
 
 __all__ = [
     "MODELS",
@@ -128,7 +128,8 @@ def add_option(parser, name, **settings):
     (1024, 512)
     """
     default = getattr(Options, name)
-    shown = summary(name).removesuffix(".").removeprefix("Whether to ")
+    about = Options.__dataclass_fields__[name].metadata["summary"]
+    shown = about.removesuffix(".").removeprefix("Whether to ")
     if shown[1].islower():  # no abbreviation
         shown = shown[0].lower() + shown[1:]
     if default is not None and "action" not in settings:
@@ -207,6 +208,7 @@ def add_mask_bits(parser):
 def add_refine(parser):
     """Add the options that take time for better posteriors."""
     add_option(parser, "augment", action="store_true")
+    add_option(parser, "morphology", action="store_true")
     add_option(parser, "refine", choices=("lm", "importance"))
     add_option(
         parser,

@@ -79,12 +79,6 @@ def add_predict(commands):
         help="how pixels scatter: normally; as counts of photons, with the sky still in them; or "
         "normally with outliers; default: %(default)s",
     )
-    parser.add_argument(
-        "--morphology",
-        action="store_true",
-        help="add what needs no profile: Petrosian radius, concentration, asymmetry, smoothness, "
-        "Gini coefficient, M20, and the light of the residual",
-    )
     add_units(parser)
     add_device(parser)
 

@@ -91,9 +91,10 @@ def check_detection(image, detection, options):
     if detection == COMBINED and options.get("segmentation") is not None:
         msg = "detection='chi2' finds sources, and segmentation= says what they are"
         raise ValueError(msg)
-    if options.get("fixed"):
-        msg = "fixed= is for images of one band: measure the fluxes of each band in its own image"
-        raise ValueError(msg)
+    for name in ("fixed", "morphology"):
+        if options.get(name):
+            msg = f"{name}= is for images of one band: measure each band in its own image"
+            raise ValueError(msg)
     if detection in image:
         return {detection: image[detection]} | image
     return image

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from astropy.table import QTable
 
+from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.diagnostics.schema import COLUMNS, POPULATION_COLUMNS
 from sersicnet.inference.misfit import MISFIT_COLUMNS
 from sersicnet.inference.refine import check_refinement
@@ -40,7 +41,9 @@ _OF_GROUPS = (
 )
 
 
-def source_columns(parameters, refine=None, *, judged=False, population=False, joint=False):
+def source_columns(
+    parameters, refine=None, *, judged=False, population=False, joint=False, morphology=False
+):
     """Columns of the sources of tiles, before the catalog is finished.
 
     Parameters
@@ -55,6 +58,8 @@ def source_columns(parameters, refine=None, *, judged=False, population=False, j
         Whether there are columns with a population as prior.
     joint : bool, optional
         Whether sources are fitted together with their neighbors.
+    morphology : bool, optional
+        Whether there is what needs no profile.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def source_columns(parameters, refine=None, *, judged=False, population=False, j
     >>> [column.name for column in source_columns(("n",))][:6]
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
-    measured = _measured_columns(parameters, refine, judged, population)
+    measured = _measured_columns(parameters, refine, judged, population, morphology)
     if joint:
         measured += _OF_GROUPS
     measured += _shape_columns(parameters)
@@ -80,6 +85,7 @@ def catalog_columns(
     *,
     judged=False,
     population=False,
+    morphology=False,
     grouped=False,
     unit=None,
     celestial=False,
@@ -93,7 +99,7 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged, population : bool, optional
+    judged, population, morphology : bool, optional
         As in `source_columns`.
     grouped : bool, optional
         Whether it is said which sources share light.
@@ -114,7 +120,8 @@ def catalog_columns(
     >>> [column.name for column in catalog_columns(("n",), celestial=True)][5:9]
     ['ra', 'dec', 'flags', 'x_centroid']
     """
-    columns = [COLUMNS["id"], *_measured_columns(parameters, refine, judged, population)]
+    measured = _measured_columns(parameters, refine, judged, population, morphology)
+    columns = [COLUMNS["id"], *measured]
     if grouped:
         columns += [COLUMNS[name] for name in ("group_id", "group_size", "blend_fraction")]
     if celestial:
@@ -128,8 +135,8 @@ def catalog_columns(
     return [replace(c, unit=unit) if c.name in in_image_unit else c for c in columns]
 
 
-def _measured_columns(parameters, refine, judged, population):
-    """Columns of the parameters, also with a population, of the misfit, and of fits."""
+def _measured_columns(parameters, refine, judged, population, morphology):
+    """Columns of the parameters, also with a population, of misfit, fits and images."""
     columns = []
     for name in parameters:
         columns += PARAMETERS[name].columns
@@ -140,6 +147,8 @@ def _measured_columns(parameters, refine, judged, population):
     refinement = check_refinement(refine)
     if refinement is not None:
         columns += refinement.columns
+    if morphology:
+        columns += MORPHOLOGY_COLUMNS
     return columns
 
 

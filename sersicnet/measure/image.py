@@ -6,6 +6,7 @@ from pathlib import Path
 from sersicnet.diagnostics.dialects import check_dialect, shown_table
 from sersicnet.estimator import SersicNet
 from sersicnet.inference.calls import check_plain
+from sersicnet.inference.morphology import check_morphology
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
@@ -26,7 +27,7 @@ from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.shown import check_shown
 from sersicnet.measure.structure import structure_in
 from sersicnet.measure.tiles import open_measurement
-from sersicnet.model.description import check_model
+from sersicnet.model.description import Model, check_model
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["infer_population", "measure_image", "name_of", "open_net"]
@@ -312,6 +313,7 @@ def _check_network(measurement, population):
         raise ValueError(msg)
     if not isinstance(measurement.net.network_, PosteriorNetwork):
         check_plain(measurement.options.refine, measurement.options.augment)
+        check_morphology(measurement.net, Model("sersic"), measurement.options.morphology)
         if population is not None:
             msg = "population= needs the posterior network: use the weights 'universal'"
             raise ValueError(msg)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import Table, vstack
 
+from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.flags import Flags
 from sersicnet.inference.groups import find_groups
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
@@ -52,6 +53,7 @@ _LITTLE = 0.03
 _OF_DETECTION = Flags.EDGE | Flags.BLENDED | Flags.SATURATED
 # Columns that stay as the first sweep has found them, and those of sources of no group.
 _OF_FIRST_SWEEP = {*PHOTOMETRY, "shared", "prob_star"} - {"local_background"}
+_OF_FIRST_SWEEP |= {column.name for column in MORPHOLOGY_COLUMNS}
 _NO_GROUP = {"group_size": 1, "blend_fraction": 0.0, "fitted_with": 0}
 
 

@@ -64,6 +64,7 @@ def check_values(options):
     _check_numbers(options)
     check_seed("seed", options.seed)
     check_bool("augment", options.augment)
+    check_bool("morphology", options.morphology)
     check_bool("normalize_psf", options.normalize_psf)
     check_bool("recenter_psf", options.recenter_psf)
     check_bool("companions", options.companions)
@@ -95,6 +96,9 @@ def _check_fixed(options):
         raise ValueError(msg)
     if options.catalog is None:
         msg = "fixed= needs catalog=, from which sizes, shapes and positions are taken"
+        raise ValueError(msg)
+    if options.morphology:
+        msg = "morphology=True is for sources whose structure is measured, not for fixed="
         raise ValueError(msg)
     if options.refine is not None:
         msg = f"refine={options.refine!r} is for sources whose structure is fitted, not for fixed="

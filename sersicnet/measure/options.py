@@ -12,13 +12,13 @@ from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
 from sersicnet.measure.option_values import AUTO, MEASURE, check_values
 
-__all__ = ["Options", "check_keywords", "summary", "takes_options"]
+__all__ = ["Options", "check_keywords", "takes_options"]
 
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
 # What `measure_image` passes on to `SersicNet.predict` for each cutout.
 _PREDICTING = ("normalize_psf", "augment", "refine", "sky", "sky_err", "n_samples", "batch_size")
-_PREDICTING += ("seed", "noise_correlation")
+_PREDICTING += ("seed", "noise_correlation", "morphology")
 
 
 def _option(default, kind, summary, details=""):
@@ -196,6 +196,13 @@ class Options:
         "bool, optional",
         "Whether to average the posteriors of the stamp in its eight orientations.",
     )
+    morphology: bool = _option(
+        False,
+        "bool, optional",
+        "Whether to add what needs no profile: Petrosian radius, concentration, asymmetry and "
+        "others.",
+        "See :doc:`/user_guide/morphology`; neighbors have the light of the model there.",
+    )
     refine: object = _option(
         None,
         "None, ``'lm'`` or ``'importance'``, optional",
@@ -325,27 +332,6 @@ class Options:
     def replace(self, **changes):
         """A copy with some other values."""
         return replace(self, **changes)
-
-
-def summary(name):
-    """The description of an option in one sentence, without markup.
-
-    Parameters
-    ----------
-    name : str
-        Name of the option.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from sersicnet.measure.options import summary
-    >>> summary("n_pixels")
-    'Smallest number of connected pixels above the threshold.'
-    """
-    return Options.__dataclass_fields__[name].metadata["summary"]
 
 
 def check_keywords(function_name, keywords, *, own):

@@ -32,6 +32,7 @@ def columns_of(measurement):
         measurement.options.refine,
         judged=measurement.judged,
         population=measurement.population is not None,
+        morphology=measurement.options.morphology,
         grouped=grouping(measurement) is not None,
         unit=unit,
         celestial=on_sky,

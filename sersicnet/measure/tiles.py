@@ -313,6 +313,7 @@ class Measurement:
             return self.forced.blank_rows(rows)
         options = {"judged": self.judged, "population": self.population is not None}
         options |= {"refine": self.options.refine, "joint": self.joint}
+        options["morphology"] = self.options.morphology
         columns = source_columns(self.net.parameters_, **options)
         table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)

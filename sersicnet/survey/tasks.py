@@ -110,14 +110,8 @@ def make_tasks(images, common):
     if not tasks:
         msg = "images is empty: at least one is needed"
         raise ValueError(msg)
-    forced = [task.name for task in tasks if task.options.fixed is not None]
-    if 0 < len(forced) < len(tasks):
-        msg = (
-            f"images has {len(forced)} of {len(tasks)} with fixed=, the first of them "
-            f"{forced[0]!r}: all parts of a survey have the same columns, so pass it for all of "
-            "them or for none"
-        )
-        raise ValueError(msg)
+    for name in ("fixed", "morphology"):
+        _check_common(name, tasks)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
@@ -125,6 +119,18 @@ def make_tasks(images, common):
         msg = f"images has {n_images} with the name {name!r}: give each its own in 'name'"
         raise ValueError(msg)
     return tasks
+
+
+def _check_common(name, tasks):
+    """Raise ValueError if an option adds columns to the parts of some images, and not to others."""
+    chosen = [task.name for task in tasks if getattr(task.options, name)]
+    if 0 < len(chosen) < len(tasks):
+        msg = (
+            f"images has {len(chosen)} of {len(tasks)} with {name}=, the first of them "
+            f"{chosen[0]!r}: all parts of a survey have the same columns, so pass it for all of "
+            "them or for none"
+        )
+        raise ValueError(msg)
 
 
 def _rows(images):

@@ -48,7 +48,7 @@ def test_version(arguments, capsys):
     [
         (["--treshold", "2"], "unrecognized arguments: --treshold (did you mean --threshold?) 2"),
         (["--treshold=2"], "--treshold=2 (did you mean --threshold?)"),
-        (["--model", "m.fits"], "--model (did you mean --model-image?)"),
+        (["--model-im", "m.fits"], "--model-im (did you mean --model-image?)"),
         (["--psf-over", "2"], "--psf-over (did you mean --psf-oversampling?)"),
         (["--nonsense-and-more"], "unrecognized arguments: --nonsense-and-more\n"),
         (["other.fits"], "unrecognized arguments: other.fits\n"),

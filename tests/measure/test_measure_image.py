@@ -65,6 +65,21 @@ def test_the_probability_of_a_star(table, truth, field, net):
     assert_allclose(fitted["prob_star"][known], expected, atol=0.1)
 
 
+def test_numbers_without_a_profile(field, net):
+    """Those of a fit are of the first sweep, and rows that are nowhere have none."""
+    part = field[:140, :140]
+    options = {"psf": star(), "net": net, "morphology": True}
+    plain = measure_image(part, **options)
+    known = np.isfinite(plain["concentration"])
+    assert known.sum() >= 2
+    assert (plain["r_petro"][known] > plain["r20"][known]).all()
+    fitted = measure_image(part, refine="lm", **options)
+    assert fitted["gini"].info.description == plain["gini"].info.description
+    assert np.isfinite(fitted["concentration"]).sum() >= 2
+    catalog = Table({"x_0": [-500.0, 70.0], "y_0": [0.0, 70.0]})
+    assert np.isnan(measure_image(part, catalog=catalog, **options)["gini"][0])
+
+
 def test_places_on_the_sky(table, field):
     coordinate = field.wcs.pixel_to_world(value(table["x_0"]), value(table["y_0"]))
     assert_allclose(value(table["ra"]), coordinate.ra.deg, rtol=1e-12)
@@ -290,6 +305,16 @@ def test_one_bad_source_does_not_harm_the_others(table, field, net):
             r"measure_image\(\) got an unexpected keyword argument 'nonsense'$",
         ),
         ({"net": "univers"}, ValueError, "name='univers'"),
+        (
+            {"net": "deeplegato", "morphology": True},
+            ValueError,
+            "morphology=True needs the posterior network",
+        ),
+        (
+            {"catalog": Table({"x_0": [9], "y_0": [9]}), "fixed": "shape", "morphology": True},
+            ValueError,
+            "morphology=True is for sources whose structure is measured",
+        ),
         ({"net": 5}, TypeError, "net must be a SersicNet or the name of shipped weights, not int"),
         ({"thresold": 2}, TypeError, r"measure_image\(\) .*'thresold': did you mean threshold\?"),
         ({"n_sample": 2}, TypeError, "'n_sample': did you mean n_samples"),
