@@ -1,5 +1,7 @@
 """Several models of galaxies in several bands: the evidence chooses, and importance samples."""
 
+import pickle
+
 import numpy as np
 import pytest
 from helpers.banded import draw_band, sky_wcs
@@ -135,6 +137,19 @@ def test_samples_are_of_all_models(results):
     assert results.parts_of(TWO_PARTS) == (("bulge", "sersic"), ("disk", "sersic"))
     with pytest.raises(ValueError, match="model='point': there are sersic"):
         results.samples(3, model="point")
+
+
+def test_pictures_slices_and_copies_know_the_best_model(results, cutouts):
+    copy = pickle.loads(pickle.dumps(results[[TWO_PARTS, ONE_PART]]))
+    for row, number in enumerate((TWO_PARTS, ONE_PART)):
+        for band in MAGS:
+            rest = copy.residual(row, cutouts[band][number], band=band)
+            assert abs(rest.std() - 1) < 0.1
+    image = cutouts["r"][TWO_PARTS]
+    parts = [copy.model_image(0, image, band="r", component=part) for part in ("bulge", "disk")]
+    whole = copy.model_image(0, image, band="r", sky=False)
+    assert_allclose(sum(parts), whole, atol=1e-4 * whole.max())
+    assert_array_equal(copy.samples(5)["model"], results.samples(5)["model"][:2])
 
 
 def test_the_order_of_bands_and_galaxies_does_not_matter(net, cutouts, table):
