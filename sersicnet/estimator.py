@@ -210,6 +210,7 @@ class SersicNet(Settings):
         noise_correlation="measure",
         likelihood="gaussian",
         wavelength=None,
+        exposures=False,
         n_samples=64,
         batch_size=64,
         seed=0,
@@ -221,17 +222,14 @@ class SersicNet(Settings):
         Parameters
         ----------
         cutouts : `~astropy.nddata.NDData` (2-D or 3-D), iterable, (N, ny, nx) array, or dict
-            Cutouts, each with a galaxy in its middle (for the universal network to within 3
-            pixels, see `~sersicnet.preprocessing.center`). Their sizes may differ. Those in a list
-            may also be `~astropy.nddata.Cutout2D` or 2-D arrays, masked or with a unit. A dict has
-            those of several bands, with None for what is missing; ``psf`` to ``mask_bits`` and
-            ``sky`` to ``noise_correlation`` may then be dicts as well.
+            Cutouts of any sizes, each with a galaxy in its middle (to within 3 pixels, see
+            `~sersicnet.preprocessing.center`). Those in a list may be 2-D arrays. A dict has those
+            of several bands, with None for what is missing; ``psf`` to ``mask_bits`` and ``sky`` to
+            ``noise_correlation`` may then be dicts as well.
         psf : (K, L) array_like, CCDData, photutils model or list of them, optional
-            Star-like stamps (with the pixel's response) or models with their own oversampling, one
-            for all or one per cutout; by default those of the cutouts.
+            Star-like stamps (with the pixel's response) or models, by default those of the cutouts.
         psf_oversampling : int, optional
-            Pixels of the PSF stamps on a side of a pixel of the data; by default what a CCDData
-            (`sersicnet.io.read_psf`) says of its pixels, else 1.
+            PSF pixels on a side of one of the data; by default what a CCDData says, else 1.
         normalize_psf : bool
             Whether PSF stamps hold all of the light; if not, their sum is the share of it.
         recenter_psf : bool
@@ -265,6 +263,8 @@ class SersicNet(Settings):
             Whether pixels are normal, counts with their sky, or have outliers (one profile).
         wavelength : dict, optional
             That of each band, in micron or with units, for ``Model("sersic", chromatic=True)``.
+        exposures : bool
+            Whether the dict has exposures with one magnitude instead of bands.
         n_samples, batch_size : int
             Points of the network's posterior, for quantiles, and stamps in a forward pass.
         seed : int
@@ -307,7 +307,7 @@ class SersicNet(Settings):
         data |= {"recenter_psf": recenter_psf, "pixel_scale": pixel_scale, "zeropoint": zeropoint}
         data |= {"gain": gain, "mask_bits": mask_bits, "sky": sky, "sky_err": sky_err}
         data |= {"noise_correlation": noise_correlation, "likelihood": likelihood}
-        data["wavelength"] = wavelength
+        data |= {"wavelength": wavelength, "exposures": exposures}
         measure = predict_bands if isinstance(cutouts, dict) else predict
         return measure(
             self,

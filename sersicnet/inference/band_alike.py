@@ -148,7 +148,19 @@ class Alike:
         """
         known = self.matrices, self.places, self.shift_err
         waves = self._waves() if chromatic else None
-        return BandScene.of_bands(list(self.bands), *known, waves=waves, base=base)
+        scene = BandScene.of_bands(list(self.bands), *known, waves=waves, base=base)
+        if self.asked.exposures and len(self.bands) > 1:
+            scene = scene.tied(torch.from_numpy(self._brighter()))
+        return scene
+
+    def _brighter(self):
+        """Return logarithms of fluxes in units of the other stamps over the first, (R, B - 1)."""
+        units = []
+        for band in self.bands.values():
+            frame = band.seen.stamps.frame[self.rows]
+            level = np.log10(frame.noise_level) - band.start.log_light[self.rows]
+            units.append(0.4 * frame.zeropoint - level)
+        return np.stack(units[1:], axis=1) - units[0][:, None]
 
     def _waves(self):
         """Return wavelengths over that of the first band, None where they show no slope."""

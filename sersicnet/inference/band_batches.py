@@ -10,6 +10,7 @@ from sersicnet.inference.band_density import BandDensity
 from sersicnet.inference.band_fits import BandModel, fit_bands
 from sersicnet.inference.band_groups import GroupFits, Neighbors
 from sersicnet.inference.band_seen import Asked, SeenBand
+from sersicnet.inference.calls import warn_of_zeropoints
 from sersicnet.inference.choose import compared, known_of, model_of
 from sersicnet.inference.neighborhoods import Neighborhoods
 from sersicnet.inference.predict import finished
@@ -23,7 +24,18 @@ _MAG = tuple(PARAMETERS).index("mag")
 
 
 def measure_batch(
-    net, batches, *, evaluate, refinement, model, neighbors, assumed, missing, seed, log_wavelength
+    net,
+    batches,
+    *,
+    evaluate,
+    refinement,
+    model,
+    neighbors,
+    assumed,
+    missing,
+    seed,
+    log_wavelength,
+    exposures=False,
 ):
     """Measure the batches of all bands.
 
@@ -50,6 +62,8 @@ def measure_batch(
         Seed of random draws.
     log_wavelength : dict or None
         Decimal logarithms of the wavelengths of the bands, if something changes with them.
+    exposures : bool, optional
+        Whether the bands are exposures with one flux.
 
     Returns
     -------
@@ -80,7 +94,10 @@ def measure_batch(
         log_wavelength=log_wavelength,
         sampling=refinement if isinstance(refinement, ImportanceSampling) else None,
         seed=seed,
+        exposures=exposures,
     )
+    if exposures:
+        warn_of_zeropoints(looked)
     joints = fit_bands(looked, asked, models, around)
     found = {}
     for band, batch in batches.items():

@@ -61,6 +61,8 @@ class Asked:
         Numbers of draws, if posteriors are sampled.
     seed : int, optional
         Seed of these draws.
+    exposures : bool, optional
+        Whether the bands are exposures with one flux.
     """
 
     names: list
@@ -70,6 +72,7 @@ class Asked:
     log_wavelength: dict | None = None
     sampling: object = None
     seed: int = 0
+    exposures: bool = False
 
 
 @dataclass(frozen=True, eq=False)

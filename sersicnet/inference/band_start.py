@@ -67,7 +67,8 @@ class CombinedStart:
         scene : `~sersicnet.model.band_scene.BandScene`
             Scene of one Sersic profile.
         """
-        errs = scene.normals[..., 1].numpy()
+        n_others = scene.layout.n_parameters - self.covariance.shape[1]  # priors of ties are last
+        errs = scene.normals[:, :n_others, 1].numpy()
         mean = np.concatenate([self.shape, self.log_flux, np.zeros_like(errs)], axis=1)
         n_known = self.covariance.shape[1]
         covariance = np.zeros((*mean.shape, mean.shape[1]))

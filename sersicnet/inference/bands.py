@@ -14,7 +14,7 @@ from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_bands, naming, of_each_band
 from sersicnet.inference.band_batches import measure_batch
 from sersicnet.inference.band_results import BandResults
-from sersicnet.inference.calls import check_law
+from sersicnet.inference.calls import check_exposures, check_law
 from sersicnet.inference.choose import check_choice
 from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.neighborhoods import check_neighbors
@@ -84,15 +84,24 @@ def predict_bands(
         msg = "morphology=True is for one band: pass the cutouts of one"
         raise ValueError(msg)
     present, missing = check_bands(cutouts)
-    options = {"sky": data.get("sky", "prior"), "bands": list(missing)}
+    exposures = data.get("exposures", False)
+    options = {"sky": data.get("sky", "prior"), "bands": list(missing), "exposures": exposures}
     refinement = check_call(net, refine, model, neighbors, **options)
     data, log_wavelength = _divided(data, model, list(missing))
     opened, assumed = _opened(net, present, of_each_band(data, list(missing)))
     seen = {band: Seen() for band in opened}
     evaluate = evaluation(net, n_samples=n_samples, augment=augment, seed=seed)
-    asked = {"evaluate": partial(evaluate, batch_size=batch_size), "refinement": refinement}
-    asked |= {"model": model, "assumed": assumed, "missing": missing, "seed": seed}
-    asked |= {"log_wavelength": log_wavelength, "neighbors": neighbors}
+    asked = {
+        "evaluate": partial(evaluate, batch_size=batch_size),
+        "refinement": refinement,
+        "model": model,
+        "neighbors": neighbors,
+        "assumed": assumed,
+        "missing": missing,
+        "seed": seed,
+        "log_wavelength": log_wavelength,
+        "exposures": exposures,
+    }
     model.check_length(len(next(iter(missing.values()))))
     joints = []
     memory = enough_memory("predict", "fewer cutouts, or a smaller batch_size=, need less")
@@ -108,6 +117,8 @@ def predict_bands(
             del batches, found, batch, own  # whose memory the next batch needs
     asked = {"model": model, "neighbors": neighbors, "refine": refine or NEEDS_FIT}
     found = BandResults.of(_all_joined(net, opened, seen, assumed, asked), join_rows(joints))
+    if exposures:
+        found.meta["EXPOSURE"] = "one flux in all bands"
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
         if model.is_free:
@@ -130,6 +141,7 @@ def _all_joined(net, opened, seen, assumed, asked):
 def _divided(data, model, bands):
     """Return the arguments without wavelengths, and these, None if nothing changes with them."""
     data = dict(data)
+    data.pop("exposures", None)
     wavelength = data.pop("wavelength", None)
     if model.chromatic:
         return data, dict(zip(bands, log_wavelengths(wavelength, bands), strict=True))
@@ -163,7 +175,7 @@ def _joined(net, batches, seen, **asked):
     return results
 
 
-def check_call(net, refine, model, neighbors, *, sky, bands):
+def check_call(net, refine, model, neighbors, *, sky, bands, exposures=False):
     """Check what a call with several bands asks for.
 
     Parameters
@@ -172,6 +184,8 @@ def check_call(net, refine, model, neighbors, *, sky, bands):
         As in `~sersicnet.inference.predict.predict`; the sky may be that of each band.
     bands : list of str
         Names of the bands.
+    exposures : bool, optional
+        Whether they are exposures with one flux.
 
     Returns
     -------
@@ -186,6 +200,7 @@ def check_call(net, refine, model, neighbors, *, sky, bands):
     refinement = check_refinement(refine)
     if refinement is None:
         refinement = LevenbergMarquardt()
+    check_exposures(exposures, model, refinement, neighbors)
     if not isinstance(net.network_, PosteriorNetwork):
         msg = "several bands need the posterior network: use the weights 'universal'"
         raise ValueError(msg)

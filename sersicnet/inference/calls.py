@@ -1,6 +1,16 @@
 """What a call of `SersicNet.predict` may ask for together."""
 
-__all__ = ["check_law", "check_plain"]
+import numpy as np
+
+from sersicnet._caller import warn_caller
+from sersicnet._settings import check_bool
+from sersicnet.inference.refine import LevenbergMarquardt
+
+__all__ = ["check_exposures", "check_law", "check_plain", "warn_of_zeropoints", "without_exposures"]
+
+# Magnitudes of exposures differ if they do by this, and by this many errors, in the median.
+_DIFFERENCE = 0.1
+_ERRORS = 5.0
 
 
 def check_law(likelihood, *, model=None, neighbors="mask"):
@@ -62,3 +72,80 @@ def check_plain(refine, augment, model=None, neighbors="mask", likelihood="gauss
         return
     msg = f"{option} needs the posterior network: use the weights 'universal'"
     raise ValueError(msg)
+
+
+def without_exposures(data):
+    """Return arguments for one band; ValueError if they are for exposures."""
+    data = dict(data)
+    if data.pop("exposures", False):
+        msg = "exposures=True needs a dict of cutouts by the names of exposures, such as e1 and e2"
+        raise ValueError(msg)
+    return data
+
+
+def check_exposures(exposures, model, refinement, neighbors="mask"):
+    """Raise an error where exposures cannot be fitted with one flux.
+
+    Parameters
+    ----------
+    exposures : bool
+        Whether the bands are exposures.
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
+    refinement : LevenbergMarquardt or ImportanceSampling
+        The refinement.
+    neighbors : {'mask', 'fit'}, optional
+        As in `~sersicnet.SersicNet.predict`.
+
+    Raises
+    ------
+    ValueError
+        If they are, and something else is wanted than one free profile and its best fit.
+    """
+    check_bool("exposures", exposures)
+    if not exposures:
+        return
+    if model.name != "sersic" or not model.is_free or model.chromatic:
+        option = f"model={model!r}"
+    elif not isinstance(refinement, LevenbergMarquardt):
+        option = f"refine={refinement!r}"
+    elif neighbors != "mask":
+        option = f"neighbors={neighbors!r}"
+    else:
+        return
+    msg = (
+        f"exposures=True and {option}: exposures are fitted with one Sersic profile of which "
+        "nothing is known, by 'lm'"
+    )
+    raise ValueError(msg)
+
+
+def warn_of_zeropoints(looked):
+    """Warn of exposures in which galaxies are brighter than in the first one.
+
+    Parameters
+    ----------
+    looked : dict of `~sersicnet.inference.band_seen.SeenBand`
+        The exposures of N galaxies, as the network sees them.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If the zero points contradict.
+    """
+    (first, one), *others = looked.items()
+    for name, other in others:
+        rows = one.usable & other.usable
+        if not rows.any():
+            continue
+        low, middle, high = other.quantiles[0, :, rows].T - one.quantiles[0, 1, rows]
+        width = (one.quantiles[0, 2] - one.quantiles[0, 0])[rows] / 2
+        err = np.median(np.hypot((high - low) / 2, width)) / np.sqrt(np.count_nonzero(rows))
+        apart = np.median(middle)
+        if abs(apart) > max(_DIFFERENCE, _ERRORS * err):
+            word = "fainter" if apart > 0 else "brighter"
+            msg = (
+                f"galaxies are {abs(apart):.2f} mag {word} in the exposure {name!r} than in "
+                f"{first!r}, which have one flux: their zero points contradict, and fits are wrong"
+            )
+            warn_caller(msg)

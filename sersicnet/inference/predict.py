@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from sersicnet._settings import check_bool, check_positive, check_seed, psf_options
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import Assumptions
-from sersicnet.inference.calls import check_law, check_plain
+from sersicnet.inference.calls import check_law, check_plain, without_exposures
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
 from sersicnet.inference.counts import with_whole_sky
@@ -92,7 +92,7 @@ def predict(
         If there is too little memory.
     """
     check_positive("batch_size", batch_size)
-    data = without_wavelengths(data, model)
+    data = without_exposures(without_wavelengths(data, model))
     needs_psf = isinstance(net.network_, PosteriorNetwork)
     assumptions, images = split_data(data)
     asked = {"refine": refine, "model": model, "assumptions": assumptions, "neighbors": neighbors}

@@ -216,10 +216,13 @@ class BandLayout(Layout):
         Layout of the galaxy in the stamp of the first band.
     bands : tuple of str
         Names of the bands.
+    tied : bool
+        Whether all bands are exposures with one flux: priors tie theirs to that of the first.
     """
 
     base: Layout = SERSIC
     bands: tuple[str, ...] = ()
+    tied: bool = False
 
     @cached_property
     def views(self):
@@ -256,10 +259,16 @@ class BandLayout(Layout):
         return torch.cat(found, dim=-1)
 
     def quantities(self, values, known):
-        """Return the quantities that have a normal prior: those of the base, shifts and slopes."""
+        """Return the quantities that have a normal prior.
+
+        They are those of the base, shifts, slopes, and the fluxes of exposures over the first one.
+        """
         of_base = known[..., : len(self.base.known)]
         _, columns = self.views[0]
         found = values[..., self.columns("shift_x", "shift_y", *SLOPES)]
+        if self.tied:
+            fluxes = values[..., self.columns("log_flux")]
+            found = torch.cat([found, fluxes[..., 1:] - fluxes[..., :1]], dim=-1)
         if not self.base.priors:
             return found
         own = self.base.quantities(values[..., columns[: len(self.base.free)]], of_base)

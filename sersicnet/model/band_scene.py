@@ -21,6 +21,8 @@ __all__ = ["SLOPE_ERR", "BandScene"]
 # Standard deviations of the priors of the slopes of log_r_eff and n, per factor of ten in
 # wavelength: wider than the changes that Vulcani et al. 2014, MNRAS 441, 1340, found.
 SLOPE_ERR = (0.5, 2.0)
+# That of the tie of fluxes of exposures, of their decimal logarithms: 0.0025 mag.
+_TIE_ERR = 1e-3
 
 
 class BandScene(Scene):
@@ -67,6 +69,23 @@ class BandScene(Scene):
         infinite = torch.full_like(errs, torch.inf)
         normals = torch.stack([torch.zeros_like(errs), errs, -infinite, infinite], dim=2)
         return cls.of(layout, known, torch.cat([base.normals.to(normals), normals], dim=1))
+
+    def tied(self, brighter):
+        """Return the same of exposures with one flux.
+
+        Parameters
+        ----------
+        brighter : (N, B - 1) `~torch.Tensor`
+            Decimal logarithms of this flux in the units of the other stamps, over that in units of
+            the first.
+        """
+        layout = self.layout
+        names = tuple(map("tie.{}".format, layout.bands[1:]))
+        layout = replace(layout, priors=(*layout.priors, *names), tied=True)
+        infinite = torch.full_like(brighter, torch.inf)
+        ties = [brighter, torch.full_like(brighter, _TIE_ERR), -infinite, infinite]
+        ties = torch.stack(ties, dim=2).to(self.normals)
+        return replace(self, layout=layout, normals=torch.cat([self.normals, ties], dim=1))
 
     @property
     def base(self):
@@ -133,6 +152,12 @@ class BandScene(Scene):
         columns = layout.columns("shift_x", "shift_y", *SLOPES)
         slopes = values.new_zeros(len(columns), values.shape[1])
         slopes[range(len(columns)), columns] = 1
+        if layout.tied:
+            first, *others = layout.columns("log_flux")
+            ties = values.new_zeros(len(others), values.shape[1])
+            ties[range(len(others)), others] = 1
+            ties[:, first] = -1
+            slopes = torch.cat([slopes, ties])
         return slopes.expand(len(values), -1, -1)
 
     def slopes(self, values):

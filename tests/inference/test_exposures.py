@@ -1,0 +1,110 @@
+"""Exposures of galaxies that are fitted together, with one flux."""
+
+import numpy as np
+import pytest
+import torch
+from astropy.utils.exceptions import AstropyUserWarning
+from helpers.rendered import labels_of, render
+from numpy.testing import assert_allclose
+
+from sersicnet import Flags
+from sersicnet.model.band_layout import names_of_bands
+from sersicnet.model.band_scene import BandScene
+from sersicnet.model.layout import SERSIC
+
+PLACES = {"e1": (0.0, 0.0), "e2": (0.4, -0.3), "e3": (-0.2, 0.5)}
+ZEROPOINTS = {"e1": 25.0, "e2": 26.0, "e3": 25.5}
+WIDTHS = {"e1": 1.3, "e2": 1.5, "e3": 1.2}
+UNITS = {"zeropoint": ZEROPOINTS, "pixel_scale": 0.1}
+
+
+def psf(width):
+    y, x = np.mgrid[-10:11, -10:11]
+    image = np.exp(-0.5 * (x**2 + y**2) / width**2)
+    return image / image.sum()
+
+
+PSFS = {name: psf(width) for name, width in WIDTHS.items()}
+
+
+@pytest.fixture(scope="module")
+def exposures():
+    rng = np.random.default_rng(3)
+    found = {}
+    for name, (dx, dy) in PLACES.items():
+        brighter = 0.4 * (ZEROPOINTS[name] - 25)
+        table = [
+            labels_of(log_flux=flux + brighter, r_eff=3, dx=dx, dy=dy) for flux in (2.6, 2.9, 2.2)
+        ]
+        images = render(table, PSFS[name], size=48)
+        found[name] = list(images + rng.standard_normal(images.shape))
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(net, exposures):
+    return net.predict(exposures, psf=PSFS, exposures=True, **UNITS)
+
+
+def test_one_magnitude_in_all(net, exposures, found):
+    table = found.to_table()
+    truth = 25 - 2.5 * np.array([2.6, 2.9, 2.2])
+    assert (np.abs(found.median("mag") - truth) < 5 * found.error("mag")).all()
+    apart = net.predict(exposures, psf=PSFS, **UNITS).to_table()
+    for name in PLACES:
+        assert_allclose(table[f"mag_{name}"].value, found.median("mag"), atol=0.01)
+        assert (table[f"mag_{name}_err"] < 1.05 * apart[f"mag_{name}_err"]).all()
+    assert found.meta["EXPOSURE"] == "one flux in all bands"
+
+
+def test_an_exposure_that_does_not_show_a_galaxy(net, exposures, found):
+    fewer = exposures | {"e3": [exposures["e3"][0], None, np.full((48, 48), np.nan)]}
+    other = net.predict(fewer, psf=PSFS, exposures=True, **UNITS)
+    assert other.flags[1] & int(Flags.MISSING_BAND)
+    assert other.flags_of("e3")[2] & int(Flags.NO_DATA)
+    assert_allclose(other.median("mag")[0], found.median("mag")[0], atol=2e-3)
+    change = other.median("mag") - found.median("mag")
+    assert (np.abs(change) < 5 * found.error("mag")).all()
+
+
+def test_zero_points_that_contradict(net, exposures):
+    wrong = UNITS | {"zeropoint": ZEROPOINTS | {"e2": 25.0}}
+    with pytest.warns(AstropyUserWarning) as caught:
+        other = net.predict(exposures, psf=PSFS, exposures=True, **wrong)
+    assert "brighter in the exposure 'e2' than in 'e1'" in str(caught[0].message)
+    doubtful = int(Flags.NOT_REFINED | Flags.MISFIT | Flags.HIGH_CHI2)
+    assert (other.flags[:2] & doubtful != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model": "point"}, "one Sersic profile"),
+        ({"refine": "importance"}, "by 'lm'"),
+        ({"neighbors": "fit"}, "neighbors='fit'"),
+    ],
+)
+def test_what_is_not_possible(net, exposures, options, words):
+    with pytest.raises(ValueError, match=words):
+        net.predict(exposures, psf=PSFS, exposures=True, **UNITS, **options)
+
+
+def test_exposures_are_a_dict(net, exposures):
+    with pytest.raises(ValueError, match="needs a dict of cutouts"):
+        net.predict(exposures["e1"], psf=PSFS["e1"], pixel_scale=0.1, zeropoint=25, exposures=True)
+
+
+def test_ties_of_fluxes():
+    """Quantities and their derivatives agree."""
+    n = 2
+    matrices = torch.eye(2, dtype=torch.float64).expand(n, 3, -1, -1)
+    places = torch.zeros(n, 3, 2, dtype=torch.float64)
+    shift_err = torch.full((n,), 0.5, dtype=torch.float64)
+    scene = BandScene.of_bands(["a", "b", "c"], matrices, places, shift_err)
+    tied = scene.tied(torch.full((n, 2), 0.4, dtype=torch.float64))
+    names = names_of_bands(SERSIC, ("a", "b", "c"), shifted=("b", "c"))
+    values = torch.randn(n, len(names), dtype=torch.float64)
+    found = tied.quantities(values)
+    assert_allclose(found[:, -2:], values[:, 7:9] - values[:, 6:7])
+    assert_allclose(tied.quantity_slopes(values) @ values[:, :, None], found[:, :, None])
+    assert_allclose(tied.normals[:, -2:, 0], 0.4)
