@@ -12,6 +12,10 @@ Those count that are *measured* to have a S/N from 20 to 1000 and half-light rad
 The limits of size are those of the disk: galaxies in which a bulge or nucleus dominates, of a disk
 above 9 pixels, are missing, though they would count. So radii of true disks are too small.
 
+``--survey`` has galaxies like those of a survey instead, drawn by GalSim, with its PSF and without
+a sky: a share of bulge or nucleus from 0 to 1, radii of disks from 0.7 to 8 pixels, and bulges
+smaller than these by factors around 3.
+
 ``--raw`` keeps what was measured, ten galaxies at a time: a run that was stopped (``--minutes``)
 goes on, and the tables are of what there is. ``bulge_disk_REFINE.csv`` has the shares of 68 %
 intervals, of the model that is true, that contain the truth. ``calibration_REFINE.csv`` has mean
@@ -22,20 +26,28 @@ galaxies of two parts, by ``model="auto"``, by the true model and by one Sersic 
 """
 
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import galsim
 import numpy as np
 import torch
 from astropy.nddata import NDData, StdDevUncertainty
-from astropy.table import QTable
+from astropy.table import Table, vstack
 
 from benchmarks.common.command import add_count, add_weights, make_parser
+from benchmarks.common.composite_tables import (
+    SHOWN,
+    calibration_table,
+    coverage_table,
+    found_table,
+    survey_row,
+    totals_table,
+)
 from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
 from benchmarks.sets.psfs import draw_star
-from sersicnet import Flags, SersicNet
+from benchmarks.sets.survey_composites import SURVEYS, simulate_survey
+from sersicnet import SersicNet
 from sersicnet.inference.composites import LAYOUTS
 from sersicnet.inference.totals import joined_labels
 from sersicnet.io import atomic_path
@@ -54,14 +66,7 @@ SKY = 0.03
 SNR = (20.0, 1000.0)
 LARGEST = 6.0
 BEYOND = 1.5
-BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 TOTALS = ("mag", "r_eff")
-SHOWN = ("mag", "bulge_to_total", "mag_bulge", "mag_disk", "r_eff_bulge", "r_eff_disk")
-SHOWN += ("point_to_total", "mag_point", "r_eff", "n", "q")
-_LEVELS = (0.16, 0.84)
-# What totals are measured by, and the probability from which on a galaxy has two parts for certain.
-_WAYS = {"auto": 'model="auto"', "model": "true model", "single": "one Sersic profile"}
-_CERTAIN = 0.95
 
 
 def main(arguments=None):
@@ -70,6 +75,7 @@ def main(arguments=None):
     add_count(parser, "galaxies", default=200)
     add_weights(parser)
     parser.add_argument("--refine", choices=("lm", "importance"), default="importance")
+    parser.add_argument("--survey", choices=SURVEYS, help="galaxies like those of a survey")
     parser.add_argument("--seed", type=int, default=201)
     parser.add_argument("--raw", type=Path, help="folder that keeps what was measured")
     parser.add_argument("--minutes", type=float, default=np.inf, help="CPU minutes to stop after")
@@ -90,9 +96,24 @@ def main(arguments=None):
         "found": found_table(measured),
         "totals": totals_table(measured),
     }
+    kind = options.refine if options.survey is None else f"{options.survey}_{options.refine}"
     for name, table in tables.items():
         print_table(table)
-        write_rounded(table, options.output / f"{name}_{options.refine}.csv", decimals=3)
+        write_rounded(table, options.output / f"{name}_{kind}.csv", decimals=3)
+    if options.survey is not None:
+        row = {"survey": options.survey} | survey_row(measured)
+        _write_row(row, options.output / f"surveys_{options.refine}.csv")
+
+
+def _write_row(row, path):
+    """Write the row of a survey into the table of all, in the place of an older one."""
+    rows = Table(rows=[row])
+    if path.exists():
+        known = Table.read(path)
+        rows = vstack([known[known["survey"] != row["survey"]], rows])
+    rows.sort("survey")
+    print_table(rows)
+    write_rounded(rows, path, decimals=3)
 
 
 def _measured(net, options, number):
@@ -100,13 +121,19 @@ def _measured(net, options, number):
     path = None
     if options.raw is not None:
         options.raw.mkdir(parents=True, exist_ok=True)
-        path = options.raw / f"{options.refine}_{options.seed}_{number}.npz"
+        survey = options.survey or ""
+        path = options.raw / f"{options.refine}{survey}_{options.seed}_{number}.npz"
         if path.exists():
             with np.load(path) as file:
                 return dict(file)
     if time.process_time() > 60 * options.minutes and number:
         return None
-    scenes = simulate(TOGETHER, seed=[options.seed, number])
+    seed = [options.seed, number]
+    if options.survey is None:
+        scenes = simulate(TOGETHER, seed=seed)
+    else:
+        own = {"seed": seed, "side": SIDE, "snr": SNR}
+        scenes = simulate_survey(TOGETHER, options.survey, **own)
     found = measure(net, scenes, options.refine)
     if path is not None:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -196,7 +223,9 @@ def measure(net, scenes, refine):
     """
     stack = NDData(scenes["data"], uncertainty=StdDevUncertainty(np.ones_like(scenes["data"])))
     units = {"pixel_scale": PIXEL_SCALE, "zeropoint": ZEROPOINT, "psf": scenes["psf"]}
-    units["noise_correlation"] = None
+    units |= {"noise_correlation": None, "psf_oversampling": scenes.get("psf_oversampling", 1)}
+    if "psf_oversampling" in scenes:  # the stamps have the light that they show, and no more
+        units |= {"normalize_psf": False, "recenter_psf": False}
     begin = time.process_time()
     results = net.predict(stack, model="auto", refine=refine, **units)
     n = len(results)
@@ -217,7 +246,8 @@ def measure(net, scenes, refine):
     size = np.nan_to_num(results.median("r_eff")) / PIXEL_SCALE
     q = np.nan_to_num(results.median("q"), nan=1.0)
     snr = 0.5 * flux / np.sqrt(np.pi * (q * size**2 + 4))
-    found["counts"] = (snr > SNR[0]) & (snr < SNR[1]) & (size < LARGEST)
+    largest = scenes.get("largest", LARGEST)
+    found["counts"] = (snr > SNR[0]) & (snr < SNR[1]) & (size < largest)
     return found
 
 
@@ -285,112 +315,6 @@ def _truth(model, labels):
     if first == "bulge":
         found["r_eff_bulge"] = PIXEL_SCALE * 10 ** labels[1]
     return found
-
-
-def coverage_table(measured):
-    """Return shares of 68 % intervals that contain the truth, by true model and parameter."""
-    rows = []
-    for model in AUTO:
-        own = measured["counts"] & (measured["model"] == model)
-        for name in SHOWN:
-            ranks = measured[f"rank_{name}"][own]
-            ranks = ranks[np.isfinite(ranks)]
-            if not len(ranks):
-                continue
-            inside = (ranks > _LEVELS[0]) & (ranks < _LEVELS[1])
-            share = inside.mean()
-            row = {"true model": model, "parameter": name, "galaxies": len(ranks)}
-            row |= {"coverage": share, "error": np.sqrt(0.68 * 0.32 / len(ranks))}
-            rows.append(row | {"mean rank": ranks.mean()})
-    return QTable(rows=rows)
-
-
-def calibration_table(measured):
-    """Return mean probability and share of true models in bins of the probability."""
-    good = measured["counts"] & np.isfinite(measured["prob_sersic"])
-    probability = np.concatenate([measured[column_name("prob", name)][good] for name in AUTO])
-    true = np.concatenate([measured["model"][good] == name for name in AUTO])
-    rows = []
-    for low, high in pairwise(BINS):
-        inside = (probability >= low) & (probability < high + (high == BINS[-1]))
-        row = {"from": low, "to": high, "models": int(inside.sum())}
-        mean = probability[inside].mean() if inside.any() else np.nan
-        share = true[inside].mean() if inside.any() else np.nan
-        error = np.sqrt(mean * (1 - mean) / max(inside.sum(), 1))
-        rows.append(row | {"mean probability": mean, "true": share, "error": error})
-    return QTable(rows=rows)
-
-
-def found_table(measured):
-    """Return shares of galaxies of two parts that are found, at the BIC's rate of false ones."""
-    good = measured["counts"] & np.isfinite(measured["prob_sersic"])
-    for name in AUTO:
-        good &= np.isfinite(measured[column_name("bic", name)])
-    own = {name: values[good] for name, values in measured.items()}
-    two = np.isin(own["model"], ("sersic+exp", "point+exp"))
-    log_two = np.logaddexp(_evidence(own, "sersic+exp"), _evidence(own, "point+exp"))
-    log_one = np.logaddexp(_evidence(own, "sersic"), _evidence(own, "point"))
-    bic_two = np.minimum(own["bic_sersic_exp"], own["bic_point_exp"])
-    bic_one = np.minimum(own["bic_sersic"], own["bic_point"])
-    by_bic = bic_two < bic_one
-    evidence = log_two - log_one
-    false = by_bic[~two].mean() if (~two).any() else np.nan
-    threshold = np.nan
-    if (~two).any():
-        threshold = np.quantile(evidence[~two], 1 - false, method="higher")
-    rows = []
-    for name, found in (
-        ("BIC", by_bic),
-        ("evidence, at its rate", evidence > threshold),
-        ("evidence, even odds", evidence > 0),
-    ):
-        row = {"by": name, "one part": int((~two).sum()), "two parts": int(two.sum())}
-        row["false"] = found[~two].mean() if (~two).any() else np.nan
-        rows.append(row | {"found": found[two].mean() if two.any() else np.nan})
-    lost = measured["flags"][measured["counts"]] & int(Flags.LOW_ESS) != 0
-    table = QTable(rows=rows)
-    table["no probability"] = lost.mean() if len(lost) else np.nan
-    return table
-
-
-def totals_table(measured):
-    """Return median errors of total magnitude and radius of galaxies of two parts.
-
-    Errors of radii are shares of the true ones. They are not counted where a point source has half
-    of the light.
-    """
-    two = np.isin(measured["model"], ("sersic+exp", "point+exp")) & measured["counts"]
-    two &= np.isfinite(measured["prob_sersic"])
-    both = measured["prob_sersic_exp"] + measured["prob_point_exp"]
-    groups = {"all": two, "two parts certain": two & (both > _CERTAIN)}
-    rows = []
-    for group, own in groups.items():
-        for way, name in _WAYS.items():
-            row = {"galaxies of two parts": group, "number": int(own.sum()), "by": name}
-            mag = (measured[f"mag_{way}"] - measured["mag_true"])[own]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                radius = (measured[f"r_eff_{way}"] / measured["r_eff_true"])[own] - 1
-            row |= _bias("mag", mag)
-            rows.append(row | _bias("r_eff", radius[measured["r_eff_true"][own] > 0]))
-    return QTable(rows=rows)
-
-
-def _bias(name, errors):
-    """Return the median of errors, its counting error, and half of the range of 68 % of them."""
-    errors = errors[np.isfinite(errors)]
-    if not len(errors):
-        return {f"{name} bias": np.nan, f"{name} bias error": np.nan, f"{name} scatter": np.nan}
-    low, middle, high = np.quantile(errors, (_LEVELS[0], 0.5, _LEVELS[1]))
-    scatter = (high - low) / 2
-    error = 1.25 * scatter / np.sqrt(len(errors))
-    return {f"{name} bias": middle, f"{name} bias error": error, f"{name} scatter": scatter}
-
-
-def _evidence(measured, model):
-    """Return logarithms of evidences; those that are known roughly are far from the others."""
-    found = measured[column_name("log_evidence", model)]
-    far = np.where(measured[column_name("prob", model)] > 0.5, 1e6, -1e6)
-    return np.where(np.isfinite(found), found, far)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from astropy.table import Table
 from numpy.testing import assert_allclose
 
 from benchmarks import bulge_disk
+from benchmarks.common.composite_tables import survey_row
 from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
 from sersicnet import SersicNet
 from sersicnet.model.prior import LOG_RATIO_PRIOR, SNR_LIMITS
@@ -57,6 +59,19 @@ def test_tables():
     totals = bulge_disk.totals_table(many)
     assert list(totals["number"][:3]) == [4, 4, 4]
     assert np.isfinite(totals["mag bias"][:3]).all()
+    row = survey_row(many)
+    assert row["two parts"] == 4
+    assert row["found by BIC"] == found["found"][0]
+    assert row["mag bias"] == totals["mag bias"][0]
+
+
+def test_rows_of_surveys_are_replaced(tmp_path):
+    path = tmp_path / "surveys.csv"
+    for survey, galaxies in (("LSST", 1), ("HSC", 2), ("LSST", 3)):
+        bulge_disk._write_row({"survey": survey, "galaxies": galaxies}, path)
+    table = Table.read(path)
+    assert table["survey"].tolist() == ["HSC", "LSST"]
+    assert table["galaxies"].tolist() == [2, 3]
 
 
 def test_bias_of_totals():
