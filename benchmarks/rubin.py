@@ -26,7 +26,7 @@ from functools import partial
 import matplotlib as mpl
 import numpy as np
 import torch
-from astropy.table import Table
+from astropy.table import Table, vstack
 from matplotlib.figure import Figure
 
 from benchmarks.common.command import add_cache, add_count, add_weights, make_parser
@@ -44,7 +44,7 @@ from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.sets.coadds import only_sources, place
 from benchmarks.sets.fields import INDEX, INDEX_SCATTER, SIZE_SCATTER, load_scene, median_radius
 from benchmarks.sets.galaxies import config_of
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
 from sersicnet.io.weights import weights_path
 
 
@@ -216,6 +216,11 @@ def _causes(options):
     for name, part in CAUSES.items():
         tables = results_of(_measure(options, f"causes-{name.replace(' ', '-')}", part))
         summary = by_magnitude(tables, edges=part.magnitudes)
+        fitting = (np.asarray(tables["lm"]["flags"]) & int(Flags.MISFIT)) == 0
+        if fitting.any():
+            others = by_magnitude({"lm": tables["lm"][fitting]}, edges=part.magnitudes)[:1]
+            others["galaxies"] = ["no MISFIT"]
+            summary = vstack([summary, others])
         for row in summary[summary["galaxies"] != "isolated"]:
             columns = ["galaxies", "n_detected", "bias_mag"]
             columns += [f"error_ratio_{name}" for name in PARAMETERS]

@@ -12,7 +12,6 @@ from sersicnet.inference.importance import FlowProposal, StudentProposal
 from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.inference.mixtures import mode_proposals
 from sersicnet.inference.refined import FitDensity, FitSkies, fit_quantiles
-from sersicnet.inference.shared_draws import hidden_moves
 from sersicnet.model.labels import CENTER, LOG_FLUX, shifted, stack_labels
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
@@ -255,18 +254,6 @@ class BatchFit:
         if self.normal is not None or not self.has_modes:
             return self
         return replace(self, normal=laplace_evidence(self.fit.modes, self.scene))
-
-    def with_hidden(self):
-        """Return the same with errors that include those from hidden sources."""
-        return replace(self, fit=self.fit.with_hidden())
-
-    def moved_by_hidden(self, values, row, generator):
-        """Return draws of a galaxy, (S, P) `~torch.Tensor`, each moved by other hidden sources."""
-        hidden = self.fit.hidden
-        if hidden is None or not np.isfinite(hidden[row]).all() or not hidden[row].any():
-            return values
-        moves = hidden_moves(hidden[row], len(values), generator.initial_seed())
-        return values + torch.from_numpy(moves)
 
     def columns(self, stamps, refined):
         """Return the column ``sky``, in the unit of the image.

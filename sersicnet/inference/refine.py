@@ -1,7 +1,7 @@
 """Refinements of the network's posterior, for ``predict(refine=...)``."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from sersicnet.inference.importance import PosteriorDensity, sample
 from sersicnet.inference.mixtures import fitted_mixture
 from sersicnet.inference.part_quantiles import drawn_quantiles, part_quantiles
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
+from sersicnet.inference.shared_draws import hidden_moves
 from sersicnet.model.labels import stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
@@ -114,7 +115,7 @@ class LevenbergMarquardt:
         """
         options = {"prior": self.prior, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
-        fits = fits.with_hidden()
+        fits = replace(fits, fit=fits.fit.with_hidden())
         fit = fits.fit
         measured = np.isfinite(quantiles).all(axis=(0, 1))
         flags = np.zeros(len(stamps), dtype=np.int64)
@@ -273,7 +274,7 @@ class ImportanceSampling:
                 continue
             if pixels.is_proper[row]:
                 columns["log_evidence"][row] = samples.log_evidence
-            values = fits.labels(fits.moved_by_hidden(samples.values, row, generator), row)
+            values = fits.labels(_moved_by_hidden(fits.fit, samples.values, row, generator), row)
             weights = samples.weights.numpy()
             chosen = resampled(weights, self.n_kept)
             labels[row] = values[chosen]
@@ -288,6 +289,14 @@ class ImportanceSampling:
             refined, of_parts = drawn_quantiles(labels.astype(float), parts, stamps.frame)
             columns |= of_parts
         return SampleDensity(labels, skies, best, parts), refined, columns
+
+
+def _moved_by_hidden(fit, values, row, generator):
+    """Return draws of a galaxy, (S, P) `~torch.Tensor`, each moved by other hidden sources."""
+    if fit.hidden is None or not fit.hidden[row].any():
+        return values
+    moves = hidden_moves(fit.hidden[row], len(values), generator.initial_seed())
+    return values + torch.from_numpy(moves)
 
 
 def _without_fit(constraints):
