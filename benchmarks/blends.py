@@ -113,7 +113,7 @@ def _write_groups(net, psf, options):
                 seconds += spent
                 n_sources += len(table)
             found = np.array(compared, float)
-            for low, high in pairwise(EDGES):
+            for low, high in (*pairwise(EDGES), (EDGES[0], EDGES[-1])):
                 chosen = found[(found[:, 0] >= low) & (found[:, 0] < high)]
                 row = {"noise": noise, "code": code, "distance": f"{low} to {high}"}
                 row |= _summary_of_members(chosen)
@@ -242,6 +242,8 @@ def _summary_of_members(rows):
         known = np.abs(pulls[np.isfinite(pulls)])
         if len(known):
             summary[f"{name}: error / quoted"] = NMAD_FACTOR * np.median(known)
+    pulls = rows[np.isfinite(rows[:, 2]), 2]
+    summary["mag: r.m.s."] = np.sqrt(np.mean(pulls**2)) if len(pulls) else np.nan
     return summary | {"unsettled": rows[:, 5].sum() / max(len(rows), 1)}
 
 

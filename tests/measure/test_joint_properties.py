@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers.fields import NOISE, make_field, render
+from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from helpers.measured import value
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
 
 from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image
@@ -52,3 +53,29 @@ def test_a_group_of_sources_of_one_pixel_each(net):
     for name in ("mag", "r_eff", "n", "q"):
         away = value(table[name])[4] - value(alone[name])[0]
         assert np.abs(away) < 0.1 * value(alone[f"{name}_err"])[0]
+
+
+def test_errors_of_pairs_in_correlated_noise(net):
+    """They are what they are quoted to be: nine pairs, three FWHM of the PSF apart."""
+    rng = np.random.default_rng(5)
+    middle = 40.0 + 80.0 * np.indices((3, 3)).reshape(2, -1)
+    angle = rng.uniform(0, 2 * np.pi, 9)
+    away = 4.5 * np.array([np.cos(angle), np.sin(angle)])
+    x, y = np.concatenate([middle - away, middle + away], axis=1)
+    truth = {"x_0": x, "y_0": y, "flux": 10 ** rng.uniform(3.6, 4.0, 18)}
+    truth |= {"r_eff": rng.uniform(2.0, 3.5, 18), "n": rng.uniform(0.8, 2.0, 18)}
+    truth |= {"q": rng.uniform(0.5, 1.0, 18), "theta": rng.uniform(-90, 90, 18)}
+    image = render(truth, (240, 240))
+    noise = gaussian_filter(rng.normal(size=(260, 260)), 0.7)[10:-10, 10:-10]
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * noise / noise.std()
+    table = measure_image(field, net=net, refine="lm", background_box=None)
+    pulls = []
+    for x_0, y_0, flux in zip(x, y, truth["flux"], strict=True):
+        distance = np.hypot(value(table["x_0"]) - x_0, value(table["y_0"]) - y_0)
+        row = table[np.argmin(distance)]
+        assert distance.min() < 1.5
+        assert row["group_size"] == 2
+        pulls.append((value(row["mag"]) - ZEROPOINT + 2.5 * np.log10(flux)) / value(row["mag_err"]))
+    assert 0.5 < np.std(pulls) < 1.6
+    assert abs(np.mean(pulls)) < 1
