@@ -320,7 +320,7 @@ class _Measured:
             own |= {"pixel_scale": cutouts.pixel_scale, "zeropoint": measurement.zeropoint}
             for name, value in own.items():
                 options.setdefault(name, {})[band] = value
-        for name in ("augment", "refine", "n_samples", "batch_size", "seed"):
+        for name in ("augment", "refine", "morphology", "n_samples", "batch_size", "seed"):
             options[name] = next(iter(options[name].values()))
         return self.reference.net.predict(images, model=self.model, **options)
 
