@@ -11,19 +11,19 @@ def _columns():
     """Make the columns."""
     about = {
         "concentration": "5 times log10 of r80 over r20",
-        "asymmetry": "sum of differences after half a turn over that of the light, without noise",
+        "asymmetry": "differences after half a turn over the light, without noise",
         "asymmetry_err": "error of asymmetry",
-        "rms_asymmetry2": "sum of squared differences after half a turn over that of squared light",
+        "rms_asymmetry2": "squared differences after half a turn over the squared light",
         "rms_asymmetry2_err": "error of rms_asymmetry2",
-        "smoothness": "share of the light in structure that smoothing removes, without noise",
+        "smoothness": "light in structure that smoothing removes, without noise",
         "gini": "Gini coefficient of the pixels of the galaxy",
-        "m20": "log10 of the share of the second moment in the brightest 20 % of the light",
+        "m20": "log10 of the second moment's share in the brightest 20 % of light",
         "concentration_model": "concentration of the model behind the PSF",
         "smoothness_model": "smoothness of the model behind the PSF",
         "gini_model": "gini of the model behind the PSF",
         "m20_model": "m20 of the model behind the PSF",
         "residual_fraction": "sum of absolute residuals over the light, without noise",
-        "residual_asymmetry": "sum of differences of residuals after half a turn over the light",
+        "residual_asymmetry": "differences of residuals after half a turn over the light",
         "filled_fraction": "share of the light in missing pixels, which the model fills",
     }
     size = "semi-major axis of the Petrosian ellipse"

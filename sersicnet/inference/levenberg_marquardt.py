@@ -80,7 +80,7 @@ def fit_stamps(
     kinds, members, faintest : optional
         Profiles and PSFs of the parts, if they differ, and how far out these are drawn, as in
         `~sersicnet.model.likelihoods`.
-    hidden : `~sersicnet.model.hidden.HiddenLight`, optional
+    hidden : HiddenLight, optional
         Numbers of sources that are too faint to be found.
     device : str or `~torch.device`
         Device on which models are rendered.
@@ -134,7 +134,7 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), hidden=None, devi
         As in `fit_stamps`.
     bands : tuple of int, optional
         Number of bands, if the likelihoods are of several.
-    hidden : `~sersicnet.model.hidden.HiddenLight`, optional
+    hidden : HiddenLight, optional
         As in `fit_stamps`.
     device : str or `~torch.device`, optional
         Device of the likelihoods.

@@ -56,7 +56,7 @@ def curve_of_growth(image, center, radii, *, q=1.0, theta=0.0):
     >>> import numpy as np
     >>> from sersicnet.inference.nonparametric import curve_of_growth
     >>> curve_of_growth(np.ones((41, 41)), (20.0, 20.0), np.array([10.0])).round()
-    array([314.])
+    array([315.])
     """
     radius, slope = _radius(image.shape, center, q, theta)
     order = np.argsort(radius, axis=None)

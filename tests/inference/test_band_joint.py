@@ -38,7 +38,7 @@ def fit_of_two():
 def joint_of(fit):
     """Fits of two galaxies, the second in two of three bands."""
     asked = Asked(["g", "r", "i"], band_shift=0.05, prior=True, device="cpu")
-    joint = Joint(asked, dict.fromkeys("gri"), np.zeros(2, dtype=int), SERSIC)
+    joint = Joint(asked, dict.fromkeys("gri"), np.zeros(2, dtype=int), SERSIC, chromatic=False)
     joint.add(np.array([1]), ["g", "i"], scene_of_two(), fit)
     return joint
 

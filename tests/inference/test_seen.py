@@ -20,7 +20,7 @@ class _Batch(SimpleNamespace):
         stamps = {"data": 3 * noise, "weight": np.ones_like(noise), "flags": np.array(flags)}
         stamps |= {"photons": np.zeros(len(flags)), "gain": np.ones(len(flags))}
         psfs = SimpleNamespace(checks=[])
-        super().__init__(cutouts=cutouts, stamps=SimpleNamespace(**stamps), psfs=psfs)
+        super().__init__(cutouts=cutouts, stamps=SimpleNamespace(**stamps), psfs=psfs, counts=False)
 
     def __len__(self):
         return len(self.stamps.flags)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.fields import make_field, render, star
+from helpers.fields import make_field, render, star, truth_table
 from helpers.measured import value
 from helpers.populations import draw_truth, measure
 
@@ -16,6 +16,17 @@ GALAXY = {"x_0": 40.0, "y_0": 45.0, "flux": 5e3, "r_eff": 3.0, "n": 1.0, "q": 0.
 
 def disks(mag, log_r_eff, n, q):
     return -0.5 * ((n - 1) / 0.02) ** 2
+
+
+@pytest.fixture(scope="module")
+def field():
+    """Galaxies alone: stars have no part in a population."""
+    return make_field(render(truth_table() | {"r_eff": np.full(23, 3.0)}))
+
+
+@pytest.fixture(scope="module")
+def table(field, net):
+    return measure_image(field, net=net)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.fields import make_field, render, truth_table
 from helpers.measured import value
 from numpy.testing import assert_allclose
 
@@ -9,6 +10,17 @@ from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.measure import Options, measure_image
 from sersicnet.measure.samples import sample_image, squares_of
 from sersicnet.measure.tiles import Measurement, open_measurement
+
+
+@pytest.fixture(scope="module")
+def field():
+    """Galaxies alone: stars have no part in a population."""
+    return make_field(render(truth_table() | {"r_eff": np.full(23, 3.0)}))
+
+
+@pytest.fixture(scope="module")
+def table(field, net):
+    return measure_image(field, net=net)
 
 
 @pytest.fixture
