@@ -6,6 +6,7 @@ import torch
 from sersicnet._settings import check_bool
 from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.inference.fits import median_labels
+from sersicnet.inference.noise_filters import binned_covariance, smooth_correlation
 from sersicnet.inference.nonparametric import GalaxyImage, gini, second_moment
 from sersicnet.model.choice import ModelChoice
 from sersicnet.model.labels import CENTER
@@ -53,7 +54,9 @@ def check_morphology(net, model, morphology):
 
 
 @torch.no_grad()
-def morphology_columns(quantiles, stamps, psfs, *, sky=None, correlation=None, device="cpu"):
+def morphology_columns(
+    quantiles, stamps, psfs, *, sky=None, correlation=None, neighbors=None, device="cpu"
+):
     """Measure the images of galaxies, those of their models, and the residuals.
 
     Missing pixels have the light of the model. Half-light radii and others are those behind the
@@ -70,7 +73,10 @@ def morphology_columns(quantiles, stamps, psfs, *, sky=None, correlation=None, d
     sky : (N,) `~numpy.ndarray`, optional
         Sky of each pixel of the image that a fit has found, NaN where it is not known.
     correlation : (N, K, K) `~numpy.ndarray`, optional
-        Correlation of the noise of pixels, NaN where it is white.
+        Correlation of the noise of pixels of the image, NaN where it is white.
+    neighbors : (N,) `~numpy.ndarray`, optional
+        That of next neighbors far from the galaxy, NaN where it is not known. Galaxies that were
+        binned fill the pixels near them, and have their correlation from this.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -89,15 +95,13 @@ def morphology_columns(quantiles, stamps, psfs, *, sky=None, correlation=None, d
     if sky is not None:
         level = np.nan_to_num(sky) * frame.bins**2 / frame.noise_level
     size = stamps.data.shape[-1]
+    noise = _noise_in_stamps(correlation, neighbors, frame.bins.astype(int))
     for rows, group in groups_by_bins(stamps, psfs):
         chosen = np.flatnonzero(known[rows])
         for part, _, models in render_models(labels[rows], chosen, group, size, device=device):
             for number, model in zip(rows[part], models.cpu().double().numpy(), strict=True):
-                own = None if correlation is None else correlation[number]
-                if own is None or frame.bins[number] > 1 or not np.isfinite(own).all():
-                    own = None
                 center = (size - 1) / 2 + labels[number, CENTER]
-                values = _of_one(stamps[[number]], model, center, level[number], own)
+                values = _of_one(stamps[[number]], model, center, level[number], noise[number])
                 for name, value in values.items():
                     found[name][number] = value
     scale = frame.pixel_scale * frame.bins
@@ -106,8 +110,34 @@ def morphology_columns(quantiles, stamps, psfs, *, sky=None, correlation=None, d
     return found
 
 
-def _of_one(stamp, model, center, sky, correlation):
+def _noise_in_stamps(correlation, neighbors, bins):
+    """Return the noise of pixels of stamps in units of the noise map, and its correlation.
+
+    Returns
+    -------
+    list of (float, (K, K) `~numpy.ndarray` or None)
+        One of each stamp, None where the noise is white. The noise map of binned pixels takes those
+        of the image as independent.
+    """
+    found = []
+    for number, side in enumerate(bins):
+        own = None if correlation is None else correlation[number]
+        level = 1.0
+        if side > 1 and neighbors is not None:
+            own = smooth_correlation(neighbors[[number]])[0]
+        if own is not None and not np.isfinite(own).all():
+            own = None
+        if own is not None and side > 1:
+            covariance = binned_covariance(own, side)
+            level = np.sqrt(covariance.max())
+            own = covariance / level**2
+        found.append((level, own))
+    return found
+
+
+def _of_one(stamp, model, center, sky, noise_of_pixels):
     """Return the numbers of one galaxy, in pixels of its stamp; none where nothing can be said."""
+    noise_level, correlation = noise_of_pixels
     weight = stamp.weight[0].astype(float)
     there = weight > 0
     light = model.sum()
@@ -116,7 +146,7 @@ def _of_one(stamp, model, center, sky, correlation):
         return {"filled_fraction": filled}
     data = stamp.data[0].astype(float) - sky
     sigma = np.zeros_like(data)
-    np.divide(1.0, weight, out=sigma, where=there)
+    np.divide(noise_level, weight, out=sigma, where=there)
     known = {"center": tuple(center), "ellipse": _ellipse(model)}
     image = GalaxyImage(np.where(there, data, model), sigma, correlation=correlation, **known)
     fitted = GalaxyImage(model, np.zeros_like(model), **known)

@@ -363,6 +363,7 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
     stamps = judge_gaps(stamps, hidden)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
     if morphology:
-        options = {"correlation": correlation, "sky": columns.get("sky"), "device": device}
+        options |= {"correlation": correlation, "neighbors": judged.neighbors}
+        options["sky"] = columns.get("sky")
         columns |= morphology_columns(shown, stamps, batch.psfs, **options)
     return stamps, posterior, quantiles, columns

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.testing import assert_allclose
+from scipy.ndimage import gaussian_filter
 
 from sersicnet import SersicNet
 from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
@@ -101,6 +102,17 @@ def test_galaxies_larger_than_the_stamp(net):
     large = cutout(20 * light(side=400, radius=36.0))
     found = net.predict([large], morphology=True, **OPTIONS).to_table()
     assert_allclose(found["r50"][0].value, 36 * SCALE, rtol=0.07)
+
+
+def test_large_galaxies_in_correlated_noise(net):
+    """Sums of pixels whose noise is correlated have more of it than the noise map says."""
+    image = 10 * light(side=400, radius=36.0)
+    noise = gaussian_filter(np.random.default_rng(1).normal(size=image.shape), 0.8, mode="wrap")
+    sigma = StdDevUncertainty(np.ones(image.shape))
+    large = CCDData(image + noise / noise.std(), unit="adu", uncertainty=sigma)
+    found = net.predict([large], morphology=True, **OPTIONS).to_table()
+    assert abs(found["asymmetry"][0]) < 0.02
+    assert abs(found["rms_asymmetry2"][0]) < 5 * found["rms_asymmetry2_err"][0]
 
 
 def test_too_much_of_the_light_is_missing(net):
