@@ -55,7 +55,15 @@ def check_morphology(net, model, morphology):
 
 @torch.no_grad()
 def morphology_columns(
-    quantiles, stamps, psfs, *, sky=None, correlation=None, neighbors=None, device="cpu"
+    quantiles,
+    stamps,
+    psfs,
+    *,
+    sky=None,
+    correlation=None,
+    neighbors=None,
+    counts=False,
+    device="cpu",
 ):
     """Measure the images of galaxies, those of their models, and the residuals.
 
@@ -77,6 +85,9 @@ def morphology_columns(
     neighbors : (N,) `~numpy.ndarray`, optional
         That of next neighbors far from the galaxy, NaN where it is not known. Galaxies that were
         binned fill the pixels near them, and have their correlation from this.
+    counts : bool, optional
+        Whether pixels are counts: ``sky`` is then the whole one, of which stamps have lost the
+        square of their noise level, and the noise map is that of the sky alone.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -94,6 +105,8 @@ def morphology_columns(
     level = np.zeros(len(stamps))
     if sky is not None:
         level = np.nan_to_num(sky) * frame.bins**2 / frame.noise_level
+        if counts:
+            level = np.where(np.isfinite(sky), level - frame.noise_level, 0.0)
     size = stamps.data.shape[-1]
     noise = _noise_in_stamps(correlation, neighbors, frame.bins.astype(int))
     for rows, group in groups_by_bins(stamps, psfs):
@@ -101,7 +114,10 @@ def morphology_columns(
         for part, _, models in render_models(labels[rows], chosen, group, size, device=device):
             for number, model in zip(rows[part], models.cpu().double().numpy(), strict=True):
                 center = (size - 1) / 2 + labels[number, CENTER]
-                values = _of_one(stamps[[number]], model, center, level[number], noise[number])
+                own = noise[number]
+                if counts:
+                    own = np.sqrt(1 + np.maximum(model, 0) / frame.noise_level[number]), None
+                values = _of_one(stamps[[number]], model, center, level[number], own)
                 for name, value in values.items():
                     found[name][number] = value
     scale = frame.pixel_scale * frame.bins

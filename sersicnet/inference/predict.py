@@ -364,6 +364,6 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
     if morphology:
         options |= {"correlation": correlation, "neighbors": judged.neighbors}
-        options["sky"] = columns.get("sky")
+        options |= {"sky": columns.get("sky"), "counts": batch.counts}
         columns |= morphology_columns(shown, stamps, batch.psfs, **options)
     return stamps, posterior, quantiles, columns

@@ -46,6 +46,14 @@ def test_counts_are_fitted(found):
     assert found.meta["SKY"] == "free, above 0"
 
 
+def test_numbers_without_a_profile(net, images, found):
+    """The whole sky is subtracted once, and the noise has the photons of the galaxy."""
+    table = net.predict(images, likelihood="poisson", morphology=True, **COUNTS).to_table()
+    assert_allclose(table["r50"].value, found.median("r_eff"), rtol=0.25)
+    assert (np.abs(table["residual_fraction"]) < 0.1).all()
+    assert (np.abs(table["rms_asymmetry2"]) < 5 * table["rms_asymmetry2_err"]).all()
+
+
 def test_models_are_drawn_in_the_users_image(found, images):
     assert found.model_image(0, images[0]).shape == images[0].shape
 
