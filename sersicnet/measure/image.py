@@ -266,6 +266,7 @@ def infer_population(image, *, net=None, **options):
         _check_network(measurement, INFER)
         sky = measurement.map_sky()
         measurement = with_psf(measurement, sky)
+        sky = with_counts(measurement, sky)
         return with_population(measurement, INFER, sky).population
 
 

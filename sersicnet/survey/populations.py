@@ -9,6 +9,7 @@ import numpy as np
 
 from sersicnet.inference.population import Population
 from sersicnet.inference.population_evidence import draw_evidence, join_evidence
+from sersicnet.measure.counts import with_counts
 from sersicnet.measure.populations import INFER, check_population
 from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.samples import measure_squares, numbered, squares_of
@@ -224,6 +225,7 @@ def sample_task(task, weights, *, shares, most):
     with recorded_warnings(), opened as measurement:
         sky = measurement.map_sky()
         measurement = with_psf(measurement, sky)
+        sky = with_counts(measurement, sky)
         squares = squares_of(measurement)
         first, last = (int(np.ceil(share * len(squares))) for share in shares)
         for results, table in measure_squares(measurement, sky, squares[first:last][:most]):

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 from sersicnet import SersicNet
 from sersicnet.inference import ImportanceSampling
 from sersicnet.measure.counts import SLOPE, count_sources
-from sersicnet.measure.image import measure_image
+from sersicnet.measure.image import infer_population, measure_image
 from sersicnet.measure.options import Options
 from sersicnet.measure.tiles import open_measurement
 
@@ -56,6 +56,19 @@ def test_numbers_of_sources(field, net):
     expected = DENSITY * FAINTEST**counts.slope
     assert counts.n_counted > 100
     assert 0.75 < counts.density / expected < 1.25
+
+
+def test_populations_are_inferred_with_them(field, net, monkeypatch):
+    """As by ``measure_image(population="infer")``."""
+    seen = []
+
+    def with_population(measurement, _, sky):
+        seen.append(sky.counts)
+        return measurement
+
+    monkeypatch.setattr("sersicnet.measure.image.with_population", with_population)
+    infer_population(field, net=net, refine="lm")
+    assert seen[0].n_counted > 100
 
 
 def test_too_few_sources(net, caplog):
