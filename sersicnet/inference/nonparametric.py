@@ -302,7 +302,7 @@ class GalaxyImage:
     def smoothness(self):
         """Return the share of the light in structure that smoothing removes, without noise."""
         radius = self.petrosian[1]
-        side = max(int(_SMOOTHING * radius), 1)
+        side = _odd_side(_SMOOTHING * radius)
         inside = self.aperture
         y, x = np.indices(self.image.shape, dtype=float)
         distance = np.hypot(x - self.symmetry[0], y - self.symmetry[1])
@@ -370,6 +370,11 @@ def _correlation_at(correlation, dy, dx):
     if max(abs(dy), abs(dx)) > middle:
         return 0.0
     return float(correlation[middle + dy, middle + dx])
+
+
+def _odd_side(length):
+    """Return the side of a box with a pixel in its middle, of which the mean differs from it."""
+    return max(2 * round((length - 1) / 2) + 1, 3)
 
 
 def _left_by_smoothing(side, correlation):

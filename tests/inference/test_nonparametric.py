@@ -150,6 +150,16 @@ def test_smoothness_of_noise_is_taken_away():
     assert image.smoothness() > galaxy(clean).smoothness() + 0.01
 
 
+def test_a_smooth_galaxy_is_smooth_at_all_sizes():
+    """The box has a pixel in its middle, or the mean would be that of another place."""
+    found = []
+    for size in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        light = galsim.Exponential(scale_radius=SCALE * size, flux=5e4)
+        image = light.drawImage(nx=SIDE, ny=SIDE, scale=1).array.astype(float)
+        found.append(galaxy(image, center=(80.0, 80.0)).smoothness())
+    assert max(found) < 0.02
+
+
 def test_gini():
     assert gini(np.ones(50)) == 0
     assert gini(np.eye(1, 50)[0]) == 1
