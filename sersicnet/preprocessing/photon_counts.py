@@ -1,6 +1,7 @@
 """Cutouts in counts, of which the Poisson likelihood is made: what they must be, and their sky."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -31,6 +32,8 @@ class CountsCutout(CheckedCutout):
     flags : int
         Flags of what is wrong with it.
     """
+
+    is_counts: ClassVar = True  # the noise of a whole pixel is their unit
 
     unit: object = None
     wcs: object = None

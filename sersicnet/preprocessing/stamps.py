@@ -272,7 +272,7 @@ def _fill(arrays, cutout, rows, bins, where):
             flags = flags & int(Flags.BAD_PIXELS | Flags.SATURATED)
             flags |= pixel_flags(masked, usable, good)
             gaps = block_reduce(gaps, (1, bins, bins), func=np.mean)
-        level = _noise_level(noise, good)
+        level = _noise_level(noise, good, least=getattr(cutout, "is_counts", False))
         data = np.clip(data / level[:, None, None], -_LARGEST_DATA, _LARGEST_DATA)
         weight = np.minimum(level[:, None, None] / noise, _LARGEST_WEIGHT)
     np.copyto(arrays["data"][rows], data, casting="same_kind", where=good)
@@ -389,12 +389,12 @@ def _rebuilt_noise(data, noise, good):
     return noise, found
 
 
-def _noise_level(noise, good):
-    """Return the median noise over the good pixels of each stamp, 1 where there are none."""
+def _noise_level(noise, good, least):
+    """Return the median (or the least) noise of good pixels of each stamp, 1 where none is."""
     any_good = good.any(axis=(1, 2))
     if noise.shape[-1] == 1:
         return np.where(any_good, noise[:, 0, 0], 1.0)
     level = np.ones(len(noise))
     for i in np.flatnonzero(any_good):
-        level[i] = finite_median(noise[i][good[i]])
+        level[i] = (np.min if least else finite_median)(noise[i][good[i]])
     return level

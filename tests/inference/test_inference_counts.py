@@ -150,3 +150,14 @@ def test_gaussian_is_the_default_and_student_robust(net, four, refined):
         assert_allclose(student.error(name) / plain.error(name), 1.05, atol=0.2)
         change = (student.median(name) - plain.median(name)) / plain.error(name)
         assert (np.abs(change) < 1.5).all()
+
+
+def test_masked_pixels_of_large_cutouts_change_no_unit(net):
+    light = render([labels_of(snr=200, r_eff=25)], star(), size=200).clip(0)
+    image = np.random.default_rng(4).poisson(SKY + SKY**0.5 * light).astype(float)
+    mask = np.random.default_rng(1).random(image.shape) < 0.2  # more than half of the 2 x 2 pixels
+    whole = net.predict(image, likelihood="poisson", **COUNTS)
+    masked = net.predict(NDData(image, mask=mask), likelihood="poisson", **COUNTS)
+    assert masked.flags[0] & int(Flags.BINNED)
+    assert_allclose(masked.to_table()["sky"], whole.to_table()["sky"], rtol=0.05)
+    assert 1.05 < masked.error("mag")[0] / whole.error("mag")[0] < 1.25  # 1 / 0.8^0.5 is 1.12
