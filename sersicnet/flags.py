@@ -111,7 +111,8 @@ _DESCRIPTIONS = {
     Flags.SKY_DEGENERATE: "the sky is not 0 or not flat, or the cutout shows too little of it",
     Flags.CORRELATION_UNKNOWN: (
         "too little sky to see whether neighboring pixels have noise in common (a fit assumed that "
-        "they have none), or they have it over too many pixels; its errors may be too small"
+        "they have none), or they have it over too many pixels, or the likelihood takes pixels as "
+        "independent; its errors may be too small"
     ),
     Flags.GROUP_NOT_CONVERGED: (
         "the fit together with its neighbors did not converge, and what was measured with them "

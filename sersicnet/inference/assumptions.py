@@ -88,7 +88,7 @@ def check_likelihood(likelihood, sky, sky_err, noise_correlation):
     if noise_correlation is not None and not measured:
         msg = (
             f"likelihood={likelihood!r} has independent pixels: noise_correlation must be None or "
-            "'measure' (which then means None)"
+            "'measure' (None, with a flag for the Student likelihood where noise is correlated)"
         )
         raise ValueError(msg)
     if likelihood == "student" and sky == "plane":
@@ -228,12 +228,12 @@ class Assumptions:
                 width = in_stamps
         plane = np.full(len(stamps), self.sky == "plane")
         if not self.is_gaussian:
-            return self._independent(stamps, width, in_stamps, plane)
+            return self._independent(batch, stamps, width, in_stamps, plane)
         noise = self._noise(batch, stamps)
         return PixelModel(width, in_stamps, plane, *noise, hidden=_hidden_light(batch, stamps))
 
-    def _independent(self, stamps, width, expected, plane):
-        """What is known of pixels that are independent and not normal."""
+    def _independent(self, batch, stamps, width, expected, plane):
+        """What is known of pixels that are taken as independent, and not as normal."""
         if self.likelihood == "poisson":  # the sky is in the data
             width = np.full(len(stamps), np.inf)
             expected = width
@@ -241,6 +241,11 @@ class Assumptions:
         side = 2 * FILTER_REACH + 1
         correlation = np.full((len(stamps), side, side), np.nan)
         flags = np.zeros(len(stamps), dtype=np.int64)
+        if self.likelihood == "student" and self.known is None:
+            for row in np.flatnonzero(stamps.flags & int(FAILED) == 0):
+                found = self._correlation(batch, row)
+                if found.values is not None or not found.is_known:
+                    flags[row] = int(Flags.CORRELATION_UNKNOWN)
         return PixelModel(width, expected, plane, law, correlation, flags)
 
     def _noise(self, batch, stamps):

@@ -9,6 +9,7 @@ from helpers.cutouts import UNITS
 from helpers.predicted import assert_same
 from helpers.rendered import labels_of, render, star
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
 
 from sersicnet import Flags, SersicNet
 
@@ -161,3 +162,17 @@ def test_masked_pixels_of_large_cutouts_change_no_unit(net):
     assert masked.flags[0] & int(Flags.BINNED)
     assert_allclose(masked.to_table()["sky"], whole.to_table()["sky"], rtol=0.05)
     assert 1.05 < masked.error("mag")[0] / whole.error("mag")[0] < 1.25  # 1 / 0.8^0.5 is 1.12
+
+
+def test_student_in_correlated_noise_has_a_flag(net):
+    rng = np.random.default_rng(5)
+    white = rng.standard_normal((48, 48))
+    smooth = ndimage.gaussian_filter(white, 0.8)
+    light = render([labels_of(snr=60, r_eff=3)], star(), size=48)[0]
+    sigma = StdDevUncertainty(np.ones((48, 48)))
+    cutouts = [NDData(light + each / each.std(), uncertainty=sigma) for each in (white, smooth)]
+    options = COUNTS | {"likelihood": "student"}
+    found = net.predict(cutouts, **options).flags & int(Flags.CORRELATION_UNKNOWN)
+    assert_array_equal(found != 0, [False, True])
+    known = net.predict(cutouts[1:], noise_correlation=None, **options)
+    assert known.flags[0] & int(Flags.CORRELATION_UNKNOWN) == 0
