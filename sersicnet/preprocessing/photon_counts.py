@@ -17,8 +17,10 @@ _UNITS = (u.dimensionless_unscaled, u.ct, u.count, u.electron, u.ph)
 # Share of the side of a cutout that is its border on each side, and the fewest pixels of it.
 _BORDER = 1 / 8
 _FEWEST = 32
-# What rounding may change integers by, relative and absolute.
+# What rounding may change integers by, relative and absolute, and at most: else large numbers would
+# all be integers.
 _ROUNDING = 1e-5
+_MOST_ROUNDING = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,8 @@ def _doubt(counts):
         return None  # NO_DATA
     if counts.min() < 0:
         return "has negative pixels, as after the subtraction of a sky"
-    if np.any(np.abs(counts - np.rint(counts)) > _ROUNDING * (1 + counts)):
+    rounding = np.minimum(_ROUNDING * (1 + counts), _MOST_ROUNDING)
+    if np.any(np.abs(counts - np.rint(counts)) > rounding):
         return "has pixels that are not integers"
     if not counts.any():
         return "has no count in any pixel"

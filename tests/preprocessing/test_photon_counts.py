@@ -53,3 +53,10 @@ def test_a_gain_is_an_error(images):
     check_counts(NDData(images), None)
     with pytest.raises(ValueError, match="gain= is not used"):
         check_counts(NDData(images), 2.0)
+
+
+def test_large_numbers_are_not_all_integers(images):
+    (found,) = count_cutouts([NDData(1e6 + images[0].astype(float))])
+    assert found.flags == 0
+    (found,) = count_cutouts([NDData(1.01 * (1e6 + images[0].astype(float)) + 0.4)], warns=False)
+    assert found.flags == int(Flags.NOT_COUNTS)
