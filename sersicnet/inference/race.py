@@ -13,11 +13,6 @@ _BEHIND = 7.0
 _TRUST = 2.0
 # It also ends within this squared distance of the best one, in the errors of that.
 _SAME = 1.0
-# How many starts go on, the best ones, from some steps on. Nearly all starts end at one place: of
-# 40 galaxies (`benchmarks.bulge_disk`, seed 101), each of four starts of bulge and disk did so in
-# 34 to 40. So a third fewer images are drawn, and of 30 galaxies of seed 102 the best fits have the
-# same costs.
-_LEFT = {2: 3, 4: 2, 8: 1}
 # The best start ends when its cost is expected to fall by less than the first number (it is then
 # 0.06 errors away from the optimum), or fell by less than the second in a round; another one, of
 # which only the rough place is wanted, by less than the third.
@@ -69,9 +64,6 @@ class Race:
             lost = (cost.flatten() - _TRUST * left).view_as(cost) > least + _BEHIND
             lost |= self._distances(values, state["curvature"], leader).view_as(cost) < _SAME
             done |= lost.flatten() & ~leads
-        if number in _LEFT:
-            behind = cost.argsort(dim=0, stable=True).argsort(dim=0) >= _LEFT[number]
-            done |= behind.flatten()
         good |= small & ~done
         done |= small
 

@@ -67,11 +67,3 @@ def test_a_start_goes_on_where_the_best_one_has_no_optimum(some, monkeypatch):
     assert fit.converged[0]
     errors = np.sqrt(np.diagonal(expected.covariance[0]))
     assert_allclose(fit.mean[0], expected.mean[0], atol=0.1 * errors.min(), rtol=1e-3)
-
-
-def test_the_best_two_and_then_the_best_one_go_on():
-    """The third start has ended after four steps, and the second after eight."""
-    costs = [12.0, 10.0, 11.0]
-    rest = [50.0, 50.0, 50.0], [5.0, 0.0, 9.0]
-    assert ended(costs, *rest, number=4)[0] == [True, False, False]
-    assert ended(costs, *rest, number=8)[0] == [True, False, True]
