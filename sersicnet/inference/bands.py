@@ -78,11 +78,8 @@ def predict_bands(
     check_positive("n_samples", n_samples)
     check_positive("batch_size", batch_size)
     check_bool("augment", augment)
-    check_law(data.get("likelihood", "gaussian"))
     check_seed("seed", seed)
-    if morphology:
-        msg = "morphology=True is for one band: pass the cutouts of one"
-        raise ValueError(msg)
+    _check_one_band(data, morphology)
     present, missing = check_bands(cutouts)
     exposures = data.get("exposures", False)
     options = {"sky": data.get("sky", "prior"), "bands": list(missing), "exposures": exposures}
@@ -126,6 +123,14 @@ def predict_bands(
         else:
             warn_unfitted(found.flags, model, stacklevel=3)
     return found
+
+
+def _check_one_band(data, morphology):
+    """Raise ValueError for what is possible in one band only."""
+    check_law(data.get("likelihood", "gaussian"))
+    if morphology:
+        msg = "morphology=True is for one band: pass the cutouts of one"
+        raise ValueError(msg)
 
 
 def _all_joined(net, opened, seen, assumed, asked):
