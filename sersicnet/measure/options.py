@@ -140,7 +140,8 @@ class Options:
         None,
         "'shape' or sequence of str, optional",
         "What is taken from the catalog, so that only fluxes are fitted (forced photometry): all "
-        "of r_eff, n, q, theta, x_0, y_0, or shape for short.",
+        "of r_eff, n, q, theta, x_0, y_0, or shape for short; without the last two, positions are "
+        "fitted too.",
         "Sizes and angles are carried over by ``ra``, ``dec``, ``r_eff``, ``q`` and ``pa``; "
         "without them, the catalog must be of the same pixels. Fluxes may be negative.",
     )
