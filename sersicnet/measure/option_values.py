@@ -22,6 +22,7 @@ __all__ = [
 
 # Options that are files on the command line and in a survey.
 FILES = ("psf", "rms", "weight_map", "mask", "catalog", "segmentation", "noise_correlation")
+FILES += ("detection_image",)
 MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"
@@ -74,6 +75,9 @@ def check_values(options):
     check_bool("hidden_sources", options.hidden_sources)
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
+        raise ValueError(msg)
+    if options.detection_image is not None and options.segmentation is not None:
+        msg = "detection_image and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
     _check_fixed(options)
     if options.refine is not None:

@@ -158,6 +158,14 @@ class Options:
         "SExtractor, SEP and others.",
         "The ``id`` of a source is its number.",
     )
+    detection_image: object = _option(
+        None,
+        "`~astropy.nddata.NDData`, 2-D array_like or path, optional",
+        "Image of the same pixels in which sources are detected, such as a sum of several bands "
+        "(SExtractor's dual-image mode), instead of the one that is measured.",
+        "Positions of photometry, apertures and the pixels of sources are those there. Its noise "
+        "and mask are its own, its sky is measured in the same boxes.",
+    )
     threshold: float = _option(
         4.5,
         "float, optional",
