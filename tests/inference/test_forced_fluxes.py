@@ -2,47 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
-from astropy.nddata import NDData, StdDevUncertainty
-from helpers.rendered import labels_of, star
+from helpers.forced_scenes import ASSUMED, SIDE, SKY_ERR, batch_of, images_of, scene_of
 
 from sersicnet.flags import Flags
-from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.forced_fluxes import fit_fluxes
-from sersicnet.model import psf_transform, sersic_images
-from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
-from sersicnet.preprocessing.batches import open_cutouts
-
-SIDE = 64
-SKY_ERR = 0.05
-
-
-def scene_of(*places):
-    """Labels of some galaxies at places from the middle."""
-    one = labels_of(log_flux=2.0, r_eff=3.0)
-    scene = np.tile(np.asarray(one, dtype=float).ravel()[:7], (len(places), 1))
-    scene[:, CENTER] = places
-    return scene
-
-
-def images_of(scene):
-    """Images of unit flux of each galaxy of a scene."""
-    unit = scene.copy()
-    unit[:, LOG_FLUX] = 0
-    transform = psf_transform(torch.from_numpy(star()).float(), SIDE)
-    drawn = sersic_images(torch.from_numpy(unit).float(), transform, stamp_size=SIDE)
-    return drawn.double().numpy()
-
-
-def batch_of(images, noise=1.0, mask=None):
-    noise = StdDevUncertainty(np.full(images.shape, noise))
-    stack = NDData(images, uncertainty=noise, mask=mask)
-    units = {"pixel_scale": 0.1, "zeropoint": 25.0}
-    (batch,) = open_cutouts(stack, stamp_size=SIDE, psf=star(), **units)
-    return batch
-
-
-ASSUMED = Assumptions(sky_err=SKY_ERR, noise_correlation=None)
+from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF
 
 
 @pytest.fixture(scope="module")
@@ -131,50 +95,3 @@ def test_a_source_without_light_in_the_cutout_changes_nothing(scene, data):
     far = np.concatenate([scene, scene_of((80.0, 90.0))])
     same, _ = fit_fluxes(batch_of(data[None]), [far], assumptions=ASSUMED)
     assert same.flux[0] == pytest.approx(found.flux[0], rel=1e-4)
-
-
-def test_free_positions_are_those_of_least_squares(scene, data):
-    """Fluxes and positions of three sources, one of them negative, as SciPy finds them."""
-    from scipy.optimize import least_squares
-
-    width = 0.4
-    start = scene.copy()
-    start[:, CENTER] += [[0.3, -0.2], [-0.1, 0.2], [0.2, 0.1]]
-    places = start[:, CENTER].copy()
-
-    def residuals(values):
-        moved = start.copy()
-        moved[:, CENTER] = values[3:9].reshape(3, 2)
-        model = np.tensordot(values[:3], images_of(moved), 1) + values[9]
-        away = (moved[:, CENTER] - places).ravel() / width
-        return np.concatenate([(data - model).ravel(), away, values[9:] / SKY_ERR])
-
-    first = np.concatenate([[-40.0, 700.0, 90.0], places.ravel(), [0.0]])
-    fit = least_squares(residuals, first, x_scale=np.maximum(np.abs(first), 0.1), diff_step=1e-4)
-    covariance = np.linalg.inv(fit.jac.T @ fit.jac)
-    widths = [np.full((3, 2), width)]
-    for own in range(3):
-        order = [own, *(number for number in range(3) if number != own)]
-        given = {"assumptions": ASSUMED, "widths": widths}
-        found, _ = fit_fluxes(batch_of(data[None]), [start[order]], **given)
-        error = covariance[own, own] ** 0.5
-        assert found.flux[0] == pytest.approx(fit.x[own], abs=0.05 * error)
-        assert found.flux_err[0] == pytest.approx(error, rel=0.02)
-        place = slice(3 + 2 * own, 5 + 2 * own)
-        expected = fit.x[place] - places[own]
-        np.testing.assert_allclose(found.shift[0], expected, atol=0.02)
-        of_place = np.diagonal(covariance)[place] ** 0.5
-        np.testing.assert_allclose(found.shift_err[0], of_place, rtol=0.05)
-        assert (found.shape_slopes[0, CENTER] == 0).all()
-
-
-def test_a_source_that_is_not_there_stays_where_the_prior_has_it(scene):
-    """Its flux is that of a known position, and its position has the error of the prior."""
-    batch = batch_of(np.zeros((1, SIDE, SIDE)))
-    widths = [np.full((1, 2), 0.3)]
-    found, _ = fit_fluxes(batch, [scene[:1]], assumptions=ASSUMED, widths=widths)
-    known, _ = fit_fluxes(batch, [scene[:1]], assumptions=ASSUMED)
-    assert found.flux[0] == pytest.approx(0, abs=1e-3 * found.flux_err[0])
-    assert found.flux_err[0] == pytest.approx(known.flux_err[0], rel=1e-3)
-    np.testing.assert_allclose(found.shift[0], 0, atol=1e-3)
-    np.testing.assert_allclose(found.shift_err[0], 0.3, rtol=1e-3)
