@@ -17,6 +17,8 @@ catalog
     `draw_catalog`, `split_catalog`, `write_catalog`, `read_catalog`: the truth table.
 render
     `render_catalog`, `render_model`, `draw_psf`: the images. The only module that imports GalSim.
+field
+    `render_field`: an image of many galaxies and stars.
 """
 
 from sersicnet._lazy import lazy_names
@@ -28,6 +30,7 @@ _HOMES = {
     "draw_psf": "render",
     "read_catalog": "catalog",
     "render_catalog": "render",
+    "render_field": "field",
     "render_model": "render",
     "split_catalog": "catalog",
     "write_catalog": "catalog",
@@ -40,6 +43,7 @@ __all__ = [
     "draw_psf",
     "read_catalog",
     "render_catalog",
+    "render_field",
     "render_model",
     "split_catalog",
     "write_catalog",
