@@ -40,6 +40,13 @@ except ModuleNotFoundError:  # a source tree that was never built or installed
     __version__ = "0+unknown"
 
 _HOMES = {
+    "BrokenExponential": "model.profile_components",
+    "CoreSersic": "model.profile_components",
+    "EdgeOnDisk": "model.profile_components",
+    "Ferrers": "model.profile_components",
+    "Gaussian": "model.profile_components",
+    "King": "model.profile_components",
+    "Moffat": "model.profile_components",
     "DeVaucouleurs": "model.components",
     "Exponential": "model.components",
     "Flags": "flags",
@@ -61,6 +68,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "BrokenExponential",
+    "CoreSersic",
+    "EdgeOnDisk",
+    "Ferrers",
+    "Gaussian",
+    "King",
+    "Moffat",
     "DeVaucouleurs",
     "Exponential",
     "Flags",

@@ -92,7 +92,8 @@ class Looks:
             In pixels of the cutout and in its unit, with arrays where ``known`` are arrays; the
             amplitude is that at ``r_eff`` (Graham & Driver 2005, PASA 22, 118, eq. 4). A point
             source is a `~astropy.modeling.functional_models.Gaussian2D` of 0.1 pixels with its
-            light: draw it on a grid of ten or more points to a pixel.
+            light: draw it on a grid of ten or more points to a pixel. Other profiles are models of
+            `sersicnet.model`, such as `~sersicnet.model.King2D`.
         """
         check_row(index, len(self))
         parts = self.parts_of(index)
@@ -100,7 +101,7 @@ class Looks:
             if np.isnan(self.median("mag")[index]):
                 self._raise_missing(index)
             values = {name: rows[index] for name, rows in self.columns.items()}
-            values |= {name: self.median(name)[index] for name in ("mag", "x_0", "y_0")}
+            values |= {name: self.median(name)[index] for name in self.parameters}
             return parts2d(values, parts, self.frame[index], component=component, known=known)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]
@@ -193,18 +194,16 @@ class Looks:
         shown = self[:_MOST_ROWS].to_table()
         return table_html(shown, n_rows=len(self), about=repr(self).strip("<>"))
 
-    def to_galfit(self, path, *, index=None, model=None, **files):
+    def to_galfit(self, path, *, index=None, **files):
         """Write a galaxy as an input file of GALFIT, which starts from what was measured.
 
         Parameters
         ----------
         path : str or path-like
-            The file. The file ``<path>.constraints`` holds what several parts have together, and
-            limits. Existing files are replaced.
+            The file. Of several parts, the file ``<path>.constraints`` holds what they have
+            together. Existing files are replaced.
         index : int, optional
             Row of the galaxy; not needed if there is one.
-        model : `~sersicnet.Model`, optional
-            The model that was fitted, whose limits are written; by default there are none.
         **files : str
             Names of ``image``, ``sigma``, ``psf`` and ``mask`` for GALFIT, by default none.
 
@@ -218,23 +217,17 @@ class Looks:
         TypeError
             If a name of a file has another argument.
         ValueError
-            If the galaxy was not measured, there are several and none is named, or ``model`` is not
-            what was fitted.
-
-        Warns
-        -----
-        `~astropy.utils.exceptions.AstropyUserWarning`
-            If the fit had priors that the file does not have.
+            If the galaxy was not measured, or there are several and none is named.
         """
-        parts = foreign_parts(self, self._only(index), model)
+        parts = foreign_parts(self, self._only(index))
         return write_galfit(path, parts, files)
 
-    def to_imfit(self, path, *, index=None, model=None):
+    def to_imfit(self, path, *, index=None):
         """Write a galaxy as a configuration file of imfit, which starts from what was measured.
 
         Parameters
         ----------
-        path, index, model
+        path, index
             As in `to_galfit`. What parts have together, other than the center, is a comment, since
             imfit cannot tie parameters.
 
@@ -244,10 +237,10 @@ class Looks:
 
         Raises
         ------
-        TypeError, ValueError
+        ValueError
             As in `to_galfit`.
         """
-        return write_imfit(path, foreign_parts(self, self._only(index), model))
+        return write_imfit(path, foreign_parts(self, self._only(index)))
 
     def _only(self, index):
         """Return the row that is written to a file."""

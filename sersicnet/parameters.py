@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 import astropy.units as u
 import numpy as np
 
+from sersicnet.profile_shapes import SHAPES
+
 __all__ = [
+    "ALL_PARAMETERS",
     "PARAMETERS",
     "PIXEL_SHAPE",
     "Column",
@@ -180,6 +183,13 @@ PARAMETERS = {
         ),
     )
 }
+
+# Those that other profiles have, and all.
+_OF_SHAPES = {
+    name: Parameter(name, about, None, (name,), low, high, ucd="src.morph.param")
+    for name, (about, low, high) in SHAPES.items()
+}
+ALL_PARAMETERS = PARAMETERS | _OF_SHAPES
 
 # Columns of the ellipse in pixels, where pixels are not square.
 PIXEL_SHAPE = {

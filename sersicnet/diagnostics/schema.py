@@ -11,7 +11,8 @@ import astropy.units as u
 
 from sersicnet._settings import similar_names
 from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
-from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE, Column
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, PIXEL_SHAPE, Column
+from sersicnet.profile_shapes import parameters_of
 
 __all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "band_columns", "check_columns"]
 __all__ += ["describe", "part_columns"]
@@ -132,8 +133,7 @@ def _population_columns():
     return (*columns, *_OF_POPULATIONS)
 
 
-# What is measured of parts of galaxies, and the parts of models that have names.
-_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
+# Parts of models that have names.
 _NAMED_PARTS = (
     ("bulge", "sersic"),
     ("disk", "sersic"),
@@ -163,9 +163,9 @@ def part_columns(parts):
     """
     columns = []
     for part, profile in parts:
-        for name in _OF_PARTS[profile]:
-            whole = PARAMETERS[name].description
-            for column in PARAMETERS[name].columns:
+        for name in parameters_of(profile):
+            whole = ALL_PARAMETERS[name].description
+            for column in ALL_PARAMETERS[name].columns:
                 renamed = column.name.replace(name, f"{name}_{part}", 1)
                 about = column.description.replace(whole, _SHORT_OF_PARTS.get(name, whole))
                 columns.append(replace(column, name=renamed, description=f"{about}, of the {part}"))
@@ -269,26 +269,13 @@ def _model_columns():
     return columns
 
 
-def _tension_columns():
-    """Make the columns of how far priors are from what images say."""
-    names = list(PARAMETERS)
-    for part, profile in _NAMED_PARTS:
-        names += [f"{name}_{part}" for name in _OF_PARTS[profile]] + [f"{part}_to_total"]
-    columns = []
-    for name in names:
-        about = f"distance of the prior of {name} from what the image says alone, in both errors"
-        columns.append(Column(f"{name}_tension", None, about, format=".2f", ucd="stat.value"))
-    return columns
-
-
 POPULATION_COLUMNS = _population_columns()
 
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
 COLUMNS |= {column.name: column for column in part_columns(_NAMED_PARTS)}
 COLUMNS |= {column.name: column for column in (*_model_columns(), *MORPHOLOGY_COLUMNS)}
-COLUMNS |= {column.name: column for column in _tension_columns()}
-for _parameter in PARAMETERS.values():
+for _parameter in ALL_PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 
 

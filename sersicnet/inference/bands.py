@@ -29,6 +29,7 @@ from sersicnet.model.psf_check import warn_of_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.batches import open_cutouts
 from sersicnet.preprocessing.noise_maps import warn_of_noise
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["NEEDS_FIT", "check_call", "predict_bands"]
 
@@ -223,6 +224,9 @@ def check_call(net, refine, model, neighbors, *, sky, bands, exposures=False):
 
 def _check_model(model):
     """Raise ValueError unless a model can be fitted in several bands."""
+    if model.name in PROFILE_SHAPES:
+        msg = f"model={model!r}: this profile is fitted in one band"
+        raise ValueError(msg)
     possible = model.combination.parameters
     for name in [*model.settings, *model.tied]:
         _, parameter = possible.get(name, (None, name))

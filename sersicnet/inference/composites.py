@@ -1,6 +1,6 @@
 """Galaxies of several parts at one center: what is known of them, and where fits of them start."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from sersicnet.inference.known_numbers import (
 from sersicnet.inference.part_layouts import name_in_layout, part_layout, shaped_by_axes
 from sersicnet.model.description import Model
 from sersicnet.model.labels import LABELS, LOG_FLUX, PROFILE_LABELS
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["Composite"]
 
@@ -142,7 +143,7 @@ class Composite(Rows):
         """
         parts = scene.layout.parts
         if len(parts) == 1:
-            starts = [_chosen(labels, parts[0][1])]
+            starts = _starts_of_one(labels, parts[0][1])
         else:
             shares = _shares(labels, scene)
             swapped = self._are_swapped()[:, None]
@@ -168,10 +169,6 @@ class Composite(Rows):
             return np.zeros(len(self), dtype=bool)
         known = [self.fixed.get(f"n_{part}", _BULGE_N) for part, _ in self.model.combination.parts]
         return np.broadcast_to(np.less(*known), len(self))
-
-    def without_priors(self):
-        """Return the same without priors."""
-        return replace(self, priors={})
 
     def put_into(self, quantiles, parameters):
         """Put fixed values of the whole into quantiles of measured galaxies."""
@@ -228,6 +225,20 @@ def _divided(labels, parts, roles, share):
         own[:, LOG_FLUX] += np.log10(light)
         columns.append(_chosen(own, profile))
     return np.concatenate(columns, axis=1)
+
+
+def _starts_of_one(labels, profile):
+    """Return labels of one part, with each of the shapes that fits of its profile start from."""
+    if profile not in PROFILE_SHAPES:
+        return [_chosen(labels, profile)]
+    known = PROFILE_SHAPES[profile]
+    columns = dict(zip(LABELS, labels.T, strict=True))
+    starts = []
+    for start in known.starts:
+        for name, value in zip(known.names, start, strict=True):
+            columns[name] = np.full(len(labels), value)
+        starts.append(np.stack([columns[name] for name in PROFILE_LABELS[profile]], axis=1))
+    return starts
 
 
 def _chosen(labels, profile):

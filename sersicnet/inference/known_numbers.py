@@ -14,11 +14,13 @@ from sersicnet.model.prior import (
 )
 from sersicnet.model.scene import Scene
 from sersicnet.parameters import wrap_theta
+from sersicnet.profile_shapes import SHAPES
 
 __all__ = ["can_be_held", "known_numbers", "make_scene", "normal_priors", "with_fixed"]
 
 # Labels of parameters that have one.
 _LABEL_OF = {"mag": "log_flux", "r_eff": "log_r_eff", "n": "n", "x_0": "dx", "y_0": "dy"}
+_LABEL_OF |= {name: name for name in SHAPES}
 _QUANTITY_OF = {**_LABEL_OF, "r_eff": "r_eff", "q": "q", "theta": "turn", "share": "share"}
 _LIMITS = {
     "log_r_eff": LOG_R_EFF_LIMITS,
@@ -30,6 +32,7 @@ _LIMITS = {
     "dy": (-MAX_OFFSET, MAX_OFFSET),
     "share": SHARE_LIMITS,
 }
+_LIMITS |= {name: (shape.low, shape.high) for name, shape in SHAPES.items()}
 # Those of known numbers; squares of fluxes are sums of float32.
 _KNOWN_LIMITS = {**_LIMITS, "log_flux": (-15.0, 15.0), "theta": (-np.inf, np.inf)}
 
@@ -142,7 +145,7 @@ def _usable(known, normals, n_galaxies):
         usable &= np.isfinite(values) & (values >= low) & (values <= high)
     for values in normals.values():
         mean, err, low, high = values.T
-        usable &= np.isfinite(mean) & (err > 0) & (low < high)
+        usable &= np.isfinite(mean) & np.isfinite(err) & (err > 0) & (low < high)
     return usable
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sersicnet.model.layout import Layout
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["name_in_layout", "part_layout", "shaped_by_axes"]
 
@@ -36,7 +37,7 @@ def shaped_by_axes(combination, part, known, tied):
     -------
     bool
     """
-    if dict(combination.parts).get(part) != "sersic":
+    if dict(combination.parts).get(part, "point") == "point":
         return False
     if len({"q", "theta"} & set(tied)) == 1:
         return True
@@ -94,7 +95,9 @@ def part_layout(combination, fixed=(), priors=(), tied=None):
     normals = named.of_columns(priors, _QUANTITY_OF)
     free = named.fluxes({*known, *normals})
     free += named.sizes({*known, *normals})
-    free += [named.of(part, "n") for part in combination.shaped]
+    for part, profile in combination.parts:
+        shapes = PROFILE_SHAPES[profile].names if profile in PROFILE_SHAPES else ("n",)
+        free += [named.of(part, name) for name in shapes if profile != "point"]
     for part in combination.shaped:
         if not shaped_by_axes(combination, part, {*fixed, *priors}, named.tied):
             free += [named.of(part, "e1"), named.of(part, "e2")]

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from sersicnet.inference.totals import joined_labels
 from sersicnet.networks.densities import named_part_samples, parameter_samples, summarize
 from sersicnet.networks.flow_density import label_dict
-from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, wrap_theta
 
 __all__ = ["drawn_quantiles", "part_quantiles", "share_column"]
 
@@ -147,7 +147,8 @@ def _around(parameter, draws, optimum, lost):
     if parameter == "share":
         found = np.clip(found, 0, 1)
     elif parameter != "theta":
-        found = np.clip(found, PARAMETERS[parameter].lower, PARAMETERS[parameter].upper)
+        limits = ALL_PARAMETERS[parameter]
+        found = np.clip(found, limits.lower, limits.upper)
     if lost is not None:
         found[::2, lost] = np.nan
     return found
@@ -160,7 +161,7 @@ def _quantiles(draws):
 
 def _parameter_of(name, parts):
     """Return the parameter that a column shows, of the whole or of a part."""
-    if name in PARAMETERS:
+    if name in ALL_PARAMETERS:
         return name
     for part, _ in parts:
         parameter = name.removesuffix(f"_{part}")
@@ -176,7 +177,8 @@ def _lost(layout, held):
     for column, free in enumerate(layout.free):
         kind, _, part = free.partition(".")
         names = []
-        for shown in _SHOWN_BY.get(kind, ()):
+        shapes = (kind,) if kind in ALL_PARAMETERS else ()
+        for shown in _SHOWN_BY.get(kind, shapes):
             own = [part] if part else parts
             if kind == "log_ratio":
                 own = parts[:1]

@@ -2,7 +2,9 @@
 
 import numpy as np
 from astropy.modeling.fitting import Covariance, StandardDeviations
+from astropy.modeling.models import Moffat2D
 
+from sersicnet.inference.profiles2d import as_given
 from sersicnet.inference.sums2d import read_model
 from sersicnet.networks.densities import LEVELS, summarize
 from sersicnet.parameters import PARAMETERS
@@ -13,6 +15,8 @@ __all__ = ["Grid", "fit_on_grid"]
 _N_SAMPLES = 4000
 # Least number of samples within the bounds: medians of a hundred are off by an eighth of the error.
 _FEWEST = 100
+# Parameters of models that are lengths; ``gamma`` is one of a Moffat2D alone.
+_LENGTHS = {"r_eff", "x_stddev", "y_stddev"}
 # Largest distance of a coordinate from a regular grid, in pixels.
 _REGULAR = 1e-3
 
@@ -96,7 +100,8 @@ def _parameters(reading, results, grid, limits, known):
                 if component is None:
                     values = {name: known[name] for name in known if name in PARAMETERS}
                 galaxy = results.to_model(0, component=component, **values)
-                own = grid.parameters(galaxy, {"theta": limits[f"theta{term.suffix}"]})
+                turned = limits.get(f"theta{term.suffix}", (-np.inf, np.inf))
+                own = grid.parameters(as_given(galaxy, term.model), {"theta": turned})
         found |= {f"{name}{term.suffix}": value for name, value in own.items()}
     return found
 
@@ -172,8 +177,13 @@ class Grid:
         The angle is moved by half turns to within its limits where that is possible.
         """
         values = {name: getattr(model, name).value for name in model.param_names}
-        values["r_eff"] = values["r_eff"] * self.step
-        values["x_0"], values["y_0"] = self.coordinates(values["x_0"], values["y_0"])
+        lengths = _LENGTHS | {"gamma"} if isinstance(model, Moffat2D) else _LENGTHS
+        for name in lengths & values.keys():
+            values[name] = values[name] * self.step
+        x, y = ("x_mean", "y_mean") if "x_mean" in values else ("x_0", "y_0")
+        values[x], values[y] = self.coordinates(values[x], values[y])
+        if "theta" not in values:
+            return values
         theta = values["theta"]
         lower, upper = limits["theta"]
         if np.isfinite(lower):

@@ -1,21 +1,26 @@
 """Sums of models of `astropy.modeling`: their terms, and what a fit knows of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.modeling import CompoundModel
 from astropy.modeling.fitting import UnsupportedConstraintError
-from astropy.modeling.models import Const2D, Gaussian2D, Sersic2D
+from astropy.modeling.models import Const2D, Gaussian2D, Moffat2D, Sersic2D
 
-from sersicnet.model.components import PointSource, Sersic
+from sersicnet.inference.profiles2d import component_of, widths_of
+from sersicnet.model.components import Sersic
 from sersicnet.model.description import Model
+from sersicnet.model.profile_models import MODELS
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["Reading", "Term", "read_model", "terms_of"]
 
-_KINDS = {Sersic2D: "sersic", Gaussian2D: "point", Const2D: "sky"}
+_KINDS = {Sersic2D: "sersic", Gaussian2D: "point", Moffat2D: "moffat", Const2D: "sky"}
+_KINDS |= {made: profile for profile, made in MODELS.items()}
 _POSSIBLE = (
     "a Sersic2D, or a sum of it with another one or with a Gaussian2D that is a point source, and "
-    "with a Const2D that is the sky"
+    "with a Const2D that is the sky; or a Gaussian2D, a Moffat2D or one of "
+    f"{', '.join(made.__name__ for made in MODELS.values())} with such a sky"
 )
 # Widest Gaussian before the PSF that is a point source, in pixels.
 _WIDEST = 0.1
@@ -45,7 +50,7 @@ class Term:
     Attributes
     ----------
     kind : str
-        ``'sersic'``, ``'point'`` or ``'sky'``.
+        ``'sersic'``, ``'point'``, ``'sky'``, or the name of another profile.
     suffix : str
         What the names of its parameters end with in the sum, such as ``'_0'``.
     model : `~astropy.modeling.Model`
@@ -64,7 +69,15 @@ class Term:
     @property
     def parameters(self):
         """Parameters of galaxies by the names of those of the term that can be known."""
-        return _PARAMETERS[self.kind]
+        if isinstance(self.model, Moffat2D):
+            return {"alpha": "beta", "x_0": "x_0", "y_0": "y_0"}
+        if self.kind == "gaussian":
+            return _PARAMETERS["point"] | {"theta": "theta"}
+        if self.kind not in PROFILE_SHAPES:
+            return _PARAMETERS[self.kind]
+        shapes = {name: name for name in PROFILE_SHAPES[self.kind].names}
+        same = {name: label for name, label in _PARAMETERS["sersic"].items() if name != "n"}
+        return same | shapes
 
     def name_of(self, parameter):
         """Return the name in the sum of a parameter of galaxies, None where there is none."""
@@ -130,8 +143,11 @@ def terms_of(model):
             raise TypeError(msg)
         suffix = f"_{number}" if len(leaves) > 1 else ""
         terms.append(Term(_KINDS[type(leaf)], suffix, leaf))
+    if [term.kind for term in terms if term.kind != "sky"] == ["point"]:
+        terms = [replace(each, kind="gaussian") if each.kind == "point" else each for each in terms]
     kinds = sorted(term.kind for term in terms if term.kind != "sky")
-    possible = (["sersic"], ["sersic", "sersic"], ["point", "sersic"])
+    possible = [["sersic"], ["sersic", "sersic"], ["point", "sersic"]]
+    possible += [[name] for name in PROFILE_SHAPES]
     if kinds not in possible or len(terms) - len(kinds) > 1:
         msg = f"model is {' + '.join(_name(leaf) for leaf in leaves)}: it must be {_POSSIBLE}"
         raise TypeError(msg)
@@ -264,13 +280,12 @@ def _known(model, parts, ties, grid):
         for parameter in CENTER:
             if parameter in fixed:
                 center.setdefault(parameter, []).append(fixed.pop(parameter))
-        components[term.part] = PointSource() if term.kind == "point" else Sersic(**fixed)
+        components[term.part] = component_of(term, fixed)
     known = {}
     for parameter, values in center.items():
         known[parameter] = values[0]
     if len(parts) == 1:
-        fixed |= known
-        return Sersic(**fixed) if fixed else "sersic"
+        return _alone(model, term, fixed | known, grid)
     _check_center(parts, ties, center)
     if _radius(parts[1]) < _radius(parts[0]):
         components = dict(reversed(components.items()))
@@ -280,6 +295,13 @@ def _known(model, parts, ties, grid):
             if term.name_of(parameter) in ties:
                 tied[parameter] = tuple(components)
     return Model(components, fixed=known, tied=tied)
+
+
+def _alone(model, term, fixed, grid):
+    """Return the user's model of one component with fixed values."""
+    if term.kind in PROFILE_SHAPES:
+        return Model({term.part: component_of(term, fixed | widths_of(model, term, grid))})
+    return Sersic(**fixed) if fixed else "sersic"
 
 
 def _fixed(model, term, grid):

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv, gammaln
 
 from sersicnet.model.labels import LABELS, PROFILE_LABELS, axis_ratio, length, part_slices
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["joined_labels", "total_radius"]
 
@@ -34,8 +35,8 @@ def joined_labels(labels, parts):
     dict of (N, S) `~numpy.ndarray`
         The seven labels of the whole, and ``q``: of the sum of the light, the center of light, the
         mean of (e1, e2) by light, the semi-major axis of that ellipse that holds half of the light,
-        and NaN for ``n``. Those of parts have the name of the part after a dot; ``share`` is that
-        of the first of several parts.
+        and NaN for ``n`` (that of a core-Sersic profile is its own). Those of parts have the name
+        of the part after a dot; ``share`` is that of the first of several parts.
     """
     step = max(1, _MOST // labels.shape[1])
     found = [_joined(some, parts) for some in np.split(labels, range(step, len(labels), step))]
@@ -65,7 +66,11 @@ def _joined(labels, parts):
         none = np.zeros_like(total)
         for label in ("e1", "e2"):
             whole[label] = np.sum(share * [own.get(label, none) for own in columns], axis=0)
-        whole["log_r_eff"] = total_radius(columns, share, whole["e1"], whole["e2"])
+        if parts[0][1] in PROFILE_SHAPES:
+            whole["log_r_eff"] = columns[0]["log_r_eff"]
+            whole["n"] = columns[0].get("n", whole["n"])
+        else:
+            whole["log_r_eff"] = total_radius(columns, share, whole["e1"], whole["e2"])
     whole["q"] = axis_ratio(length(whole["e1"], whole["e2"]))
     return whole | found
 

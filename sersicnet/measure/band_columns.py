@@ -6,6 +6,8 @@ from sersicnet.diagnostics.schema import COLUMNS, band_columns, part_columns
 from sersicnet.inference.choose import model_of
 from sersicnet.measure.shown import columns_of
 from sersicnet.model.choice import ModelChoice, column_name
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["NOT_OF_BANDS", "base_columns", "columns_of_bands", "columns_of_model", "with_bands"]
 
@@ -42,6 +44,9 @@ def columns_of_model(model):
         if {"point", "sersic"} <= set(model.models):
             columns.append(COLUMNS["prob_star"])
         columns += [COLUMNS[column_name("log_evidence", name)] for name in model.models]
+    elif model.name in PROFILE_SHAPES:
+        for name in PROFILE_SHAPES[model.name].names:
+            columns += [] if name in PARAMETERS else ALL_PARAMETERS[name].columns
     parts = _parts(model)
     return [*columns, *_with_first_shares(part_columns(parts), parts)]
 

@@ -48,6 +48,19 @@ module              content
 from sersicnet._lazy import lazy_names
 
 _HOMES = {
+    "EllipticalMoffat2D": "profile_models",
+    "King2D": "profile_models",
+    "Ferrers2D": "profile_models",
+    "EdgeOnDisk2D": "profile_models",
+    "CoreSersic2D": "profile_models",
+    "BrokenExponential2D": "profile_models",
+    "BrokenExponential": "profile_components",
+    "CoreSersic": "profile_components",
+    "EdgeOnDisk": "profile_components",
+    "Ferrers": "profile_components",
+    "Gaussian": "profile_components",
+    "King": "profile_components",
+    "Moffat": "profile_components",
     "DeVaucouleurs": "components",
     "Exponential": "components",
     "LABELS": "labels",
@@ -111,6 +124,19 @@ _HOMES = {
 }
 
 __all__ = [
+    "EllipticalMoffat2D",
+    "King2D",
+    "Ferrers2D",
+    "EdgeOnDisk2D",
+    "CoreSersic2D",
+    "BrokenExponential2D",
+    "BrokenExponential",
+    "CoreSersic",
+    "EdgeOnDisk",
+    "Ferrers",
+    "Gaussian",
+    "King",
+    "Moffat",
     "LABELS",
     "N_LABELS",
     "ORIENTATIONS",

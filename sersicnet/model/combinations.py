@@ -7,6 +7,8 @@ import numpy as np
 
 from sersicnet._words import counted
 from sersicnet.model.components import Component, Exponential, PointSource, Sersic
+from sersicnet.model.profile_components import OTHERS
+from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
 __all__ = ["Combination", "combined"]
 
@@ -17,10 +19,12 @@ NAMED = {
     "point+sersic": {"point": PointSource(), "host": Sersic()},
     "point+exp": {"point": PointSource(), "disk": Exponential()},
 }
+NAMED |= {name: {"galaxy": made()} for name, made in OTHERS.items()}
 _POSSIBLE = (
     "one of Sersic(), Exponential(), DeVaucouleurs() and PointSource(), or two of them by their "
     'names, such as {"bulge": Sersic(n=4), "disk": Exponential()}: a Sersic with an Exponential '
-    "or a second Sersic, or a PointSource with one of the others"
+    "or a second Sersic, or a PointSource with one of the others; or, alone, one of "
+    f"{', '.join(f'{made.__name__}()' for made in OTHERS.values())}"
 )
 # Endings of other columns, which the names of parts would be taken for.
 _TAKEN = ("err", "hi", "lo", "pix", "population", "slope", "to_total", "total")
@@ -28,8 +32,6 @@ _TAKEN = ("err", "hi", "lo", "pix", "population", "slope", "to_total", "total")
 _COUNTED = ("iter", "pixels", "samples")
 _TAKEN_ENDS = tuple(f"_{end}" for end in _TAKEN)
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII | re.IGNORECASE)
-# Parameters of a part that are not those of the whole.
-OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
 CENTER = ("x_0", "y_0")
 
 
@@ -40,8 +42,8 @@ class Combination:
     Attributes
     ----------
     name : str
-        ``'sersic'``, ``'point'``, ``'sersic+exp'``, ``'point+sersic'``, ``'point+exp'`` or
-        ``'sersic+sersic'``.
+        ``'sersic'``, ``'point'``, ``'sersic+exp'``, ``'point+sersic'``, ``'point+exp'``,
+        ``'sersic+sersic'`` or the name of another profile.
     components : dict of Component
         The components by their names, a point source first and an exponential disk last.
     """
@@ -52,24 +54,24 @@ class Combination:
     @property
     def parts(self):
         """Name and profile of each part, a tuple of (str, str)."""
-        return tuple((name, _profile(each)) for name, each in self.components.items())
+        return tuple((name, each.profile) for name, each in self.components.items())
 
     @property
     def shaped(self):
         """Names of the parts that have a size, a list of str."""
-        return [name for name, profile in self.parts if profile == "sersic"]
+        return [name for name, profile in self.parts if profile != "point"]
 
     @property
     def parameters(self):
         """Part and parameter by the names of columns; the part is None for those of two."""
         if len(self.parts) == 1:
             ((part, profile),) = self.parts
-            return {name: (part, name) for name in (*OF_PARTS[profile], *CENTER)}
+            return {name: (part, name) for name in (*parameters_of(profile), *CENTER)}
         (_, share), _ = self.light
         found = {"mag": (None, "mag"), share: (None, "share")}
         found |= {"x_0": (None, "x_0"), "y_0": (None, "y_0")}
         for part, profile in self.parts:
-            for name in OF_PARTS[profile]:
+            for name in parameters_of(profile):
                 found[f"{name}_{part}"] = (part, name)
         return found
 
@@ -154,11 +156,6 @@ def combined(components):
     return Combination(combination.name, dict(sorted(ordered.items())))
 
 
-def _profile(component):
-    """Name of the profile of a component."""
-    return "point" if isinstance(component, PointSource) else "sersic"
-
-
 def _rank(component):
     """Place of a component in a model."""
     if isinstance(component, PointSource):
@@ -176,7 +173,11 @@ def _name_of(components):
     """
     if len(components) == 1:
         (component,) = components.values()
-        return _profile(component)
+        return component.profile
+    alone = [each for each in components.values() if each.profile in PROFILE_SHAPES]
+    if alone:
+        msg = f"model={components!r}: {alone[0]!r} is fitted alone: it must be {_POSSIBLE}"
+        raise ValueError(msg)
     names = [("point", "sersic", "exp")[_rank(each)] for each in components.values()]
     first, second = (getattr(each, "n", "point") for each in components.values())
     # an index that is free, or one for each galaxy, may be another

@@ -8,7 +8,8 @@ import numpy as np
 
 from sersicnet._settings import similar_names
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS, SHARE_LIMITS
-from sersicnet.parameters import PARAMETERS, to_floats
+from sersicnet.parameters import ALL_PARAMETERS, to_floats
+from sersicnet.profile_shapes import SHAPES
 
 __all__ = [
     "Component",
@@ -17,6 +18,7 @@ __all__ = [
     "NormalPrior",
     "PointSource",
     "Sersic",
+    "component",
     "known_values",
     "parameter_values",
 ]
@@ -24,6 +26,7 @@ __all__ = [
 # Limits of values that hold for any image; those of sizes and positions are in pixels.
 _POSITIVE = (np.nextafter(0, 1), np.inf)
 _LIMITS = {"n": N_LIMITS, "q": Q_LIMITS, "r_eff": _POSITIVE, "share": SHARE_LIMITS}
+_LIMITS |= {name: (shape.low, shape.high) for name, shape in SHAPES.items()}
 _ANY = (-np.inf, np.inf)
 # Standard deviations between the mean of a prior and the values that are possible, at most.
 _FARTHEST = 5.0
@@ -173,7 +176,7 @@ def parameter_values(parameter, value, name=None):
     Parameters
     ----------
     parameter : str
-        One of `~sersicnet.parameters.PARAMETERS`, or ``'share'``, that of a part in the light.
+        One of `~sersicnet.parameters.ALL_PARAMETERS`, or ``'share'``, that of a part in the light.
     value : float, `~astropy.units.Quantity`, array_like or NormalPrior
         A fixed value or a prior.
     name : str, optional
@@ -194,10 +197,10 @@ def _units(parameter):
     """Return the units of a parameter and of its error."""
     if parameter == "share":
         return None, None
-    return PARAMETERS[parameter].unit, PARAMETERS[parameter].err_unit
+    return ALL_PARAMETERS[parameter].unit, ALL_PARAMETERS[parameter].err_unit
 
 
-def _component(cls):
+def component(cls):
     """Make a dataclass of which the errors say which parameters there are."""
     made = dataclass(frozen=True, eq=False, kw_only=True, repr=False)(cls)
     known = [each.name for each in fields(made) if each.init]
@@ -221,6 +224,8 @@ def _component(cls):
 
 class Component:
     """One part of a galaxy, of which all or some parameters are free."""
+
+    profile = "sersic"
 
     def __post_init__(self):
         for name in self.settings:
@@ -253,7 +258,7 @@ class Component:
         return f"{type(self).__name__}({', '.join(given)})"
 
 
-@_component
+@component
 class Sersic(Component):
     """A Sersic profile, of which all or some parameters are free.
 
@@ -285,7 +290,7 @@ class Sersic(Component):
     y_0: object = None
 
 
-@_component
+@component
 class Exponential(Sersic):
     """An exponential disk: a Sersic profile with an index of 1.
 
@@ -304,7 +309,7 @@ class Exponential(Sersic):
     n: float = field(default=1.0, init=False)
 
 
-@_component
+@component
 class DeVaucouleurs(Sersic):
     """A de Vaucouleurs profile: a Sersic profile with an index of 4.
 
@@ -323,7 +328,7 @@ class DeVaucouleurs(Sersic):
     n: float = field(default=4.0, init=False)
 
 
-@_component
+@component
 class PointSource(Component):
     """A star or a nucleus: the PSF, of which all or some parameters are free.
 
@@ -338,6 +343,8 @@ class PointSource(Component):
     >>> Model({"point": PointSource(), "host": Sersic(n=4)})
     Model({'point': PointSource(), 'host': Sersic(n=4)})
     """
+
+    profile = "point"
 
     mag: object = None
     x_0: object = None

@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sersicnet.profile_shapes import PROFILE_SHAPES
+
 __all__ = [
     "CENTER",
     "DX",
@@ -80,6 +82,8 @@ DY = LABELS.index("dy")
 
 # Labels of each profile: galaxies, point sources, and galaxies of which the index is known.
 PROFILE_LABELS = {"sersic": LABELS, "point": ("log_flux", "dx", "dy"), "known index": LABELS}
+for _name, _known in PROFILE_SHAPES.items():
+    PROFILE_LABELS[_name] = ("log_flux", "log_r_eff", *_known.names, "e1", "e2", "dx", "dy")
 
 ELLIPTICITY = slice(E1, E2 + 1)
 CENTER = slice(DX, DY + 1)

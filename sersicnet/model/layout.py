@@ -143,7 +143,7 @@ class Layout:
         if {"share", "log_ratio"} & found.keys():
             self._split(found)
         for part, profile in self.parts:
-            if profile == "sersic" and self.of_part(found, "e1", part) is None:
+            if profile != "point" and self.of_part(found, "e1", part) is None:
                 self._add_ellipticity(found, part)
         return found
 

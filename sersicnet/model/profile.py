@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sersicnet.model.copies import light_of_copies, radii_along_rays
 from sersicnet.model.labels import length, split_labels
 
 __all__ = ["psf_transform", "sersic_images"]
@@ -25,12 +26,6 @@ KAPPA_SOFTENING = 1e-3
 KAPPA_MAX = 1e3
 TABLE_SHAPE = (96, 1024)
 
-# Copies of the galaxy, in periods to each side, that are subtracted one by one.
-_RINGS = 2
-# Points on a side at which they are computed: a polynomial of this order joins them.
-_POINTS = 16
-# Directions in which the light of all copies further out is measured.
-_RAYS = 32
 # Pixels by which the transform is larger than a small stamp: as many as for a stamp of 128.
 _MARGIN = 64
 
@@ -304,22 +299,16 @@ def wrapped_light(labels, period, stamp_size, *, gain=1.0, negligible=0.0):
                 light[rows] = wrapped_light(labels[rows], period, stamp_size, gain=own)
             return light
     _, log_r_eff, n, e1, e2, dx, dy = split_labels(labels)
-    n = n.clamp(*N_LIMITS)
-    nodes, weights = _chebyshev(stamp_size, labels.device, labels.dtype)
-    shifts = torch.arange(-_RINGS, _RINGS + 1, device=labels.device, dtype=labels.dtype) * period
-    x = (nodes[:, None] + shifts).flatten() - dx[:, None]
-    y = (nodes[:, None] + shifts).flatten() - dy[:, None]
-    xx, xy, yy = (part[:, None, None] for part in _shape(log_r_eff, e1, e2))
-    x, y = x[:, None, :], y[:, :, None]
-    area2 = xx * yy - xy**2
-    radius2 = (yy * x**2 - 2 * xy * x * y + xx * y**2) / area2
-    n = n[:, None, None]
-    copies = _brightness(radius2, n, area2)
-    side = 2 * _RINGS + 1
-    copies = copies.view(len(labels), _POINTS, side, _POINTS, side)
-    nearest = copies[:, :, _RINGS, :, _RINGS]
-    total = copies.sum(dim=(2, 4)) - nearest + _far(n, xx, xy, yy, side * period) / period**2
-    light = weights @ total @ weights.T
+    n = n.clamp(*N_LIMITS)[:, None, None]
+    form = _shape(log_r_eff, e1, e2)
+
+    def brightness(radius2, area2):
+        return _brightness(radius2, n, area2)
+
+    def far(*place):
+        return _far(n, *place)
+
+    light = light_of_copies((dx, dy), form, period, stamp_size, brightness, far)
     if torch.is_tensor(gain):
         light = light * gain[:, None, None]
     return light
@@ -333,24 +322,7 @@ def _nearest_copy(labels, period, stamp_size):
     return _brightness(distance.clamp(min=0) ** 2 / area, n.clamp(*N_LIMITS), area**2)
 
 
-@lru_cache(maxsize=8)
-@torch.inference_mode(False)
-def _chebyshev(stamp_size, device, dtype):
-    """Points across a stamp, and the weights that give the polynomial through them at its pixels.
-
-    Berrut & Trefethen (2004, SIAM Review 46, 501), eq. 4.2, Chebyshev's points of the first kind.
-    """
-    angle = math.pi * (np.arange(_POINTS) + 0.5) / _POINTS
-    half = max(stamp_size - 1, 1) / 2
-    nodes = half * np.cos(angle)
-    distance = (np.arange(stamp_size) - (stamp_size - 1) / 2)[:, None] - nodes
-    distance[np.abs(distance) < 1e-9] = 1e-9
-    weights = (-1.0) ** np.arange(_POINTS) * np.sin(angle) / distance
-    weights /= weights.sum(axis=1, keepdims=True)
-    return tuple(torch.from_numpy(array).to(device, dtype) for array in (nodes, weights))
-
-
-def _b(n):
+def sersic_b(n):
     """The b(n) of a Sersic profile: Ciotti & Bertin (1999, A&A 352, 447), eq. 18, fitted anew.
 
     From n = 0.3 to 6.2 it is right to 5e-6: theirs, which is for n > 0.5, is 2e-3 off at n = 0.3.
@@ -361,7 +333,7 @@ def _b(n):
 
 def _brightness(radius2, n, area2):
     """Surface brightness of a profile of unit flux (Graham & Driver 2005, PASA 22, 118)."""
-    b = _b(n)
+    b = sersic_b(n)
     norm = 2 * n * torch.log(b) - torch.log(2 * math.pi * n) - torch.lgamma(2 * n)
     power = torch.exp(0.5 / n * torch.log(radius2 + 1e-12))
     return torch.exp(norm - 0.5 * torch.log(area2) - b * power)
@@ -369,16 +341,8 @@ def _brightness(radius2, n, area2):
 
 def _far(n, xx, xy, yy, side):
     """Share of the light outside of a square, measured along rays from the middle."""
-    steps = torch.arange(_RAYS, device=n.device, dtype=n.dtype) + 0.5
-    turn = math.pi / _RAYS * steps  # half a turn: the other half is the same
-    cos = torch.cos(turn)
-    sin = torch.sin(turn)
-    # Equal shares of the light go along these: the ellipse is a circle stretched by
-    # a triangular root of its matrix.
-    x = torch.sqrt(xx) * cos
-    y = (xy * cos + torch.sqrt(xx * yy - xy**2) * sin) / torch.sqrt(xx)
-    radius = 0.5 * side / torch.maximum(x.abs(), y.abs())
-    return _upper_gamma(2 * n, _b(n) * radius ** (1 / n)).mean(dim=-1, keepdim=True)
+    radius = radii_along_rays(xx, xy, yy, side)
+    return _upper_gamma(2 * n, sersic_b(n) * radius ** (1 / n)).mean(dim=-1, keepdim=True)
 
 
 def _upper_gamma(shape, x):

@@ -11,6 +11,7 @@ from sersicnet.model.labels import (
     split_labels,
     stack_labels,
 )
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = [
     "FAINTEST",
@@ -102,9 +103,7 @@ def scene_stamp_sizes(labels, fwhm, profiles):
     sizes = []
     for name, place in zip(profiles, part_slices(profiles), strict=True):
         own = labels[:, place]
-        if name == "point":
-            own = _as_galaxies(own, fwhm)
-        sizes.append(stamp_sizes(own, fwhm))
+        sizes.append(stamp_sizes(_as_galaxies(own, fwhm, name), fwhm))
     return np.max(sizes, axis=0)
 
 
@@ -126,17 +125,20 @@ def part_stamp_sizes(labels, fwhm, profiles, faintest=FAINTEST):
     for name, place in zip(profiles, part_slices(profiles), strict=True):
         own = labels[:, place].copy()
         own[:, -2:] = 0.5  # a center may be between pixels
-        if name == "point":
-            own = _as_galaxies(own, fwhm)
-        sizes.append(stamp_sizes(own, fwhm, faintest))
+        sizes.append(stamp_sizes(_as_galaxies(own, fwhm, name), fwhm, faintest))
     return np.stack(sizes, axis=1)
 
 
-def _as_galaxies(labels, fwhm):
-    """Labels of round galaxies in the place of point sources, (N, 7) for (N, 3)."""
-    columns = dict(zip(PROFILE_LABELS["point"], labels.T, strict=True))
+def _as_galaxies(labels, fwhm, profile):
+    """Labels of Sersic profiles, (N, 7), in the place of others and of point sources."""
+    if profile not in ("point", *PROFILE_SHAPES):
+        return labels
+    columns = dict(zip(PROFILE_LABELS[profile], labels.T, strict=True))
     none = np.zeros(len(labels))
-    columns |= {"log_r_eff": np.log10(fwhm / 2), "n": none + 2.0, "e1": none, "e2": none}
+    if profile == "point":
+        columns |= {"log_r_eff": np.log10(fwhm / 2), "n": none + 2.0, "e1": none, "e2": none}
+    else:
+        columns["n"] = none + PROFILE_SHAPES[profile].stand_in
     return stack_labels(columns)
 
 

@@ -1,7 +1,8 @@
 """Parameters that are the same for two components of a model."""
 
-from sersicnet.model.combinations import CENTER, OF_PARTS
+from sersicnet.model.combinations import CENTER
 from sersicnet.model.components import Exponential
+from sersicnet.profile_shapes import parameters_of
 
 __all__ = ["check_ties", "with_tied"]
 
@@ -41,7 +42,7 @@ def check_ties(tied, combination):
             )
             raise ValueError(msg)
         common = "point" if "point" in parts.values() else "sersic"
-        possible = [*OF_PARTS[common], *CENTER]
+        possible = [*parameters_of(common), *CENTER]
         if parameter not in possible:
             msg = f"tied={tied!r}: {parameter!r} is none of what both have: {', '.join(possible)}"
             raise ValueError(msg)

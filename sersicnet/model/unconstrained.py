@@ -7,6 +7,7 @@ from torch.nn.functional import softplus
 
 from sersicnet.model.labels import length, split_labels, stack_labels
 from sersicnet.model.prior import E_MAX, LOG_R_EFF_LIMITS, MAX_OFFSET, N_LIMITS, Q_LIMITS
+from sersicnet.profile_shapes import SHAPES
 
 __all__ = ["from_unconstrained", "log_volume", "to_unconstrained"]
 
@@ -25,6 +26,7 @@ LIMITS = {
     "share": (0.0, 1.0),
     "log_ratio": _LOG_RATIO_LIMITS,
 }
+LIMITS |= {name: (shape.low, shape.high) for name, shape in SHAPES.items()}
 
 
 def to_logit(name, value):

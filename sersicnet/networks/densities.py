@@ -8,14 +8,12 @@ from scipy.special import ndtri
 from sersicnet._rows import Rows, own_normal
 from sersicnet._settings import check_positive, check_seed
 from sersicnet.model.labels import axis_ratio, length
-from sersicnet.parameters import PARAMETERS, wrap_theta
+from sersicnet.parameters import ALL_PARAMETERS, wrap_theta
+from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
 __all__ = ["NormalDensity", "all_samples", "drawn_samples", "named_part_samples"]
 __all__ += ["parameter_samples", "sample_covariance", "samples_on_sky", "summarize"]
 
-
-# Parameters of parts of galaxies by their profiles; their center is that of the galaxy.
-_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
 
 # Quantiles of the tables.
 LEVELS = (0.16, 0.5, 0.84)
@@ -314,10 +312,13 @@ def named_part_samples(labels, frame, parts):
     Returns
     -------
     dict of (N, S) `~numpy.ndarray`
-        Such as ``mag_bulge``, and ``bulge_to_total``; nothing for a point source alone.
+        Such as ``mag_bulge``, and ``bulge_to_total``; of one profile, its own shape parameters.
     """
     if len(parts) == 1:
-        return {}
+        ((part, profile),) = parts
+        shapes = PROFILE_SHAPES[profile].names if profile in PROFILE_SHAPES else ()
+        own = {name: labels[f"{name}.{part}"] for name in shapes if name != "n"}
+        return parameter_samples(own, frame, tuple(own))
     found = {}
     for part, profile in parts:
         values = _part_samples(labels, frame, part, profile)
@@ -332,8 +333,8 @@ def _part_samples(labels, frame, part, profile):
     own = {name.removesuffix(ending): labels[name] for name in labels if name.endswith(ending)}
     if "e1" in own:
         own["q"] = axis_ratio(length(own["e1"], own["e2"]))
-    return parameter_samples(own, frame, _OF_PARTS[profile])
+    return parameter_samples(own, frame, parameters_of(profile))
 
 
 def _clip(values, name):
-    return np.clip(values, PARAMETERS[name].lower, PARAMETERS[name].upper)
+    return np.clip(values, ALL_PARAMETERS[name].lower, ALL_PARAMETERS[name].upper)

@@ -6,9 +6,11 @@ import numpy as np
 from astropy.modeling.models import Gaussian2D, Sersic2D
 
 from sersicnet.model.labels import LOG_FLUX, stack_labels
+from sersicnet.model.profile_models import profile2d
 from sersicnet.model.sersic_light import sersic_area
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.part_models import PartModels
+from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
 __all__ = ["draw_model", "draw_parts", "parts2d", "sersic2d", "shown_parts"]
 
@@ -209,7 +211,8 @@ def parts2d(values, parts, frame, *, component=None, known=None):
     -------
     `~astropy.modeling.CompoundModel`, or one `~astropy.modeling.Model`
         The sum of the parts by their names, each as `sersic2d` makes it, and a point source as
-        a narrow `~astropy.modeling.functional_models.Gaussian2D` of its light, fixed in shape.
+        a narrow `~astropy.modeling.functional_models.Gaussian2D` of its light, fixed in shape; of
+        another profile, what `~sersicnet.model.profile_models.profile2d` makes.
 
     Raises
     ------
@@ -227,6 +230,11 @@ def parts2d(values, parts, frame, *, component=None, known=None):
         if profile == "point":
             own["mag"] = values.get(f"mag_{part}", values.get("mag"))
             model = _point2d(own, frame.zeropoint)
+        elif profile in PROFILE_SHAPES:
+            own |= {name: values[name] for name in parameters_of(profile)}
+            own = frame.in_pixels(own)
+            flux = 10 ** (-0.4 * (own["mag"] - frame.zeropoint))
+            model = profile2d(profile, own, flux=flux, r_eff=own["r_eff"] / frame.pixel_scale)
         else:
             own |= {name: values[f"{name}_{part}"] for name in _OF_SERSIC}
             own = frame.in_pixels(own)

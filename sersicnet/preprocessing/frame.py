@@ -8,6 +8,7 @@ from sersicnet._rows import Rows
 from sersicnet.model.labels import angle, components
 from sersicnet.parameters import wrap_theta
 from sersicnet.preprocessing.ellipses import TOLERANCE, elongation, stretched, unstretched
+from sersicnet.profile_shapes import SHAPES
 
 __all__ = ["StampFrame"]
 
@@ -135,8 +136,9 @@ class StampFrame(Rows):
             labels["log_flux"] = log_flux - np.log10(self.noise_level)
         if "r_eff" in parameters:
             labels["log_r_eff"] = np.log10(truth["r_eff"] / self.pixel_scale / self.bins)
-        if "n" in parameters:
-            labels["n"] = truth["n"]
+        for name in ("n", *SHAPES):
+            if name in parameters:
+                labels[name] = truth[name]
         if "q" in parameters:
             labels["q"] = truth["q"]
         if "theta" in parameters:
@@ -168,8 +170,9 @@ class StampFrame(Rows):
             values["mag"] = self.zeropoint - 2.5 * log_flux
         if "r_eff" in parameters:
             values["r_eff"] = 10 ** labels["log_r_eff"] * self.pixel_scale * self.bins
-        if "n" in parameters:
-            values["n"] = labels["n"]
+        for name in ("n", *SHAPES):
+            if name in parameters:
+                values[name] = labels[name]
         if "q" in parameters:
             values["q"] = labels["q"]
         if "theta" in parameters:

@@ -3,14 +3,14 @@
 import numpy as np
 
 from sersicnet.model.labels import PROFILE_LABELS, stack_labels
-from sersicnet.parameters import PARAMETERS, to_floats
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, to_floats
+from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
 __all__ = ["column_groups", "part_labels", "part_values", "parts_of"]
 
 _SHARE = "_to_total"
 # Ends of names of columns that are those of no part.
 _NO_PARTS = ("err", "lo", "hi", "population")
-_OF_PARTS = {"sersic": ("mag", "r_eff", "n", "q", "theta"), "point": ("mag",)}
 
 
 def parts_of(table):
@@ -25,7 +25,7 @@ def parts_of(table):
     -------
     tuple of (str, str)
         Name and profile of each part: none of one Sersic profile, nor where a table has several
-        models. The name of a point source alone is empty.
+        models. The name of a point source alone, and of another profile than Sersic's, is empty.
 
     Examples
     --------
@@ -35,8 +35,9 @@ def parts_of(table):
     >>> parts_of(Table({name: [1.0] for name in names}))
     (('agn', 'point'), ('host', 'sersic'))
     """
-    if str(table.meta.get("MODEL", "")).partition(",")[0].partition(" ")[0] == "point":
-        return (("", "point"),)
+    model = str(table.meta.get("MODEL", "")).partition(",")[0].partition(" ")[0]
+    if model in ("point", *PROFILE_SHAPES):
+        return (("", model),)
     parts = []
     for column in table.colnames:
         name = column.removeprefix("mag_")
@@ -100,12 +101,12 @@ def part_values(table, parts):
     """
     found = {}
     for part, profile in parts:
-        for name in _OF_PARTS[profile]:
+        for name in parameters_of(profile):
             column = _column(name, part)
             if column not in table.colnames:
                 msg = f"results have no column {column!r}, which a model of {part} needs"
                 raise ValueError(msg)
-            found[column] = to_floats(table[column], PARAMETERS[name].unit)
+            found[column] = to_floats(table[column], ALL_PARAMETERS[name].unit)
     return found
 
 
@@ -130,10 +131,10 @@ def part_labels(values, parts, frame):
     labels = []
     size = np.full(len(frame), -np.inf)
     for part, profile in parts:
-        own = {name: values[_column(name, part)] for name in _OF_PARTS[profile]}
+        own = {name: values[_column(name, part)] for name in parameters_of(profile)}
         own = frame.in_pixels(own | {"x_0": values["x_0"], "y_0": values["y_0"]})
         found = frame.to_labels(own, tuple(own))
-        if profile == "sersic":
+        if profile != "point":
             size = np.fmax(size, found["log_r_eff"])
         labels.append(stack_labels(found, names=PROFILE_LABELS[profile]))
     return np.concatenate(labels, axis=1), size

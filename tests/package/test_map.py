@@ -23,6 +23,7 @@ import sersicnet
 PACKAGE = Path(sersicnet.__file__).parent
 ORDER = [
     ["_caller", "_lazy", "_rows", "_settings", "_words"],
+    ["profile_shapes"],
     ["flags", "io", "parameters"],
     ["diagnostics", "model"],
     ["preprocessing"],
