@@ -31,6 +31,7 @@ module              content
 ``imfit``           Files of imfit.
 ``sizes``           How much of a stamp a galaxy covers.
 ``likelihood``      The likelihood of stamps under one galaxy and a constant sky.
+``newton``          Gauss-Newton steps of many galaxies, and the best single profiles.
 ``pixel_laws``      The same for counts, and for noise with outliers.
 ``stamp_groups``    Galaxies that are fitted together, and their likelihoods.
 ``band_layout``     Names of parameters in several bands: one structure, and light of each.

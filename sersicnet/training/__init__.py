@@ -5,6 +5,10 @@ module            content
 ================= ================================================================================
 ``contaminants``  The imperfections of simulated scenes, one switch each.
 ``psf_families``  Random PSFs of several families.
+``galaxies``      Noise-free galaxies behind PSFs, of which scenes are made.
+``structure``     Structured galaxies, and the single profiles that are their labels.
+``noises``        Noise of drizzled images and of photon counts.
+``missing``       Small cutouts, and masks over the middle.
 ``scenes``        Scenes of galaxies from the prior, made on the device that trains.
 ``streams``       Batches of scenes for torch's loaders.
 ``data``          Stamps and labels: their order, orientations and noise.
@@ -23,6 +27,7 @@ from sersicnet._lazy import lazy_names
 _HOMES = {
     "AdaptationModule": "adapt",
     "Contaminants": "contaminants",
+    "FineScenes": "data",
     "SceneMaker": "scenes",
     "Scenes": "data",
     "TrainingData": "data",
@@ -38,6 +43,7 @@ _HOMES = {
 __all__ = [
     "AdaptationModule",
     "Contaminants",
+    "FineScenes",
     "SceneMaker",
     "Scenes",
     "TrainingData",

@@ -1,6 +1,6 @@
 """Imperfections of the scenes that the universal network is trained on: one switch each."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 __all__ = ["Contaminants"]
 
@@ -43,12 +43,37 @@ class Contaminants:
         A given PSF with noise of 1e-5 to 1e-3 of its peak per pixel.
     small_psf_stamp : float
         A given PSF cut to 25 to 61 pixels, which is taken to hold all the light.
+    extreme_psf : float
+        PSFs with a FWHM of 0.9 to 1.5 or of 8 to 12 pixels, half of them each.
+    small_cutouts : float
+        Cutouts of 16 to 40 pixels on a side, not square, but no smaller than the half-light
+        diameter.
+    masked_middle : float
+        A masked disk or bar, 2 to 6 pixels wide, no further than 6 pixels from the middle.
+    drizzled_noise : float
+        Noise of drizzled images, with drops of 0.6 to 2.5 output pixels on a side; the noise map
+        still holds the rms of a pixel.
+    counts : float
+        Photon counts with a Poisson distribution, 0.1 to 10 per pixel from the sky; the noise map
+        is that of such scenes, with a sky that is known and subtracted.
+    sky_prior : float
+        A constant sky with the rms of its prior in fits, 0.03 sigma.
+    structure : float
+        Galaxies with bulge and disk, nucleus, bar, ring, arms, clumps or a tidal arc: see
+        `sersicnet.training.structure`. The label is the best single Sersic profile.
+
+    Notes
+    -----
+    The last seven, from ``extreme_psf`` on, are 0 by default: the shipped weights were trained
+    without them. `extended` switches them on.
 
     Examples
     --------
     >>> from sersicnet.training import Contaminants
     >>> Contaminants(sky=0.0).faint_neighbors
     0.4
+    >>> Contaminants.extended().structure
+    0.1
     """
 
     faint_neighbors: float = 0.4
@@ -65,8 +90,32 @@ class Contaminants:
     shifted_psf: float = 0.35
     noisy_psf: float = 0.35
     small_psf_stamp: float = 0.5
+    extreme_psf: float = 0.0
+    small_cutouts: float = 0.0
+    masked_middle: float = 0.0
+    drizzled_noise: float = 0.0
+    counts: float = 0.0
+    sky_prior: float = 0.0
+    structure: float = 0.0
+
+    @classmethod
+    def extended(cls):
+        """Return the switches of the second generation of universal weights: all are on."""
+        return replace(cls(), **_EXTENDED)
 
     @classmethod
     def none(cls):
         """Return the switches of isolated galaxies with white noise, exact PSF and noise level."""
         return cls(**{field.name: 0.0 for field in fields(cls)})
+
+
+# Shares of the contaminants that are 0 by default.
+_EXTENDED = {
+    "extreme_psf": 0.12,
+    "small_cutouts": 0.2,
+    "masked_middle": 0.1,
+    "drizzled_noise": 0.25,
+    "counts": 0.05,
+    "sky_prior": 0.5,
+    "structure": 0.1,
+}

@@ -10,7 +10,15 @@ from torch.utils.data import Dataset, Sampler
 from sersicnet._rows import Rows
 from sersicnet.model.symmetries import ORIENTATIONS, orient_images, orient_labels
 
-__all__ = ["BatchSampler", "Scenes", "TrainingData", "add_noise", "check_kernel", "turn"]
+__all__ = [
+    "BatchSampler",
+    "FineScenes",
+    "Scenes",
+    "TrainingData",
+    "add_noise",
+    "check_kernel",
+    "turn",
+]
 
 
 class TrainingData(Dataset):
@@ -209,8 +217,30 @@ class Scenes(Rows):
     labels: torch.Tensor
 
     def tensors(self):
-        """Return data, weight, psf and labels, in the order of the loaders."""
+        """Return all tensors in the order of the loaders: what the network takes, and labels."""
         return self.data, self.weight, self.psf, self.labels
+
+
+@dataclass(frozen=True)
+class FineScenes(Scenes):
+    """Scenes with PSFs that are sampled as finely as rendering needs.
+
+    Attributes
+    ----------
+    data, weight, psf, labels : `~torch.Tensor`
+        As in `Scenes`.
+    star : (N, 187, 187) `~torch.Tensor`
+        PSFs of unit sum, in the middle of their stamps.
+    sampling : (N,) int `~torch.Tensor`
+        Pixels of these per pixel of the image on a side.
+    """
+
+    star: torch.Tensor
+    sampling: torch.Tensor
+
+    def tensors(self):
+        """Return all tensors in the order of the loaders: what the network takes, and labels."""
+        return self.data, self.weight, self.psf, self.star, self.sampling, self.labels
 
 
 def turn(scenes, first):
@@ -240,6 +270,9 @@ def turn(scenes, first):
     turned = []
     for number, (*images, labels) in enumerate(parts):
         orientation = ORIENTATIONS[(first + number) % n]
-        moved = [orient_images(image, orientation) for image in images]
+        moved = [
+            orient_images(image, orientation) if image.dim() > 1 else image for image in images
+        ]
         turned.append((*moved, orient_labels(labels, orientation)))
-    return Scenes(*(torch.cat(tensors) for tensors in zip(*turned, strict=True)))
+    *images, labels = (torch.cat(tensors) for tensors in zip(*turned, strict=True))
+    return type(scenes)(*images[:3], labels, *images[3:])

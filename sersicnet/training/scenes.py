@@ -9,33 +9,24 @@ noise and imperfections drawn anew.
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sersicnet.model.labels import LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
-from sersicnet.model.prior import SNR_LIMITS, draw_labels, log_snr
-from sersicnet.model.profile import fft_size, sersic_images
-from sersicnet.model.psf import PSF_SIZE
-from sersicnet.training.contaminants import Contaminants
-from sersicnet.training.data import Scenes, turn
-from sersicnet.training.psf_families import draw_transforms, perturb, psf_stamps, shift
+from sersicnet.model.labels import LOG_FLUX
+from sersicnet.model.prior import SNR_LIMITS, log_snr
+from sersicnet.training.data import FineScenes, Scenes, turn
+from sersicnet.training.galaxies import GALAXIES_STEP, GROUP, SIZE, GalaxyMaker
+from sersicnet.training.missing import masked_middles, small_sides
+from sersicnet.training.noises import drizzled, photon_counts, smoothed
+from sersicnet.training.structure import N_AGAIN, best_labels
 
-__all__ = ["SceneMaker"]
+__all__ = ["GALAXIES_STEP", "SceneMaker"]
 
-SIZE = 128
-# Galaxies that share a PSF; one star is rendered beside them.
-_GROUP = 16
-# Noise-free galaxies come in multiples of this: a group for each of the four families of PSFs.
-GALAXIES_STEP = 64
-# Smallest and largest FWHM of the PSFs of training, in pixels; those below the middle one are
-# sampled twice as finely.
-_SHARPEST = 1.5
-_SHARP = 3.0
-_WIDEST = 8.0
+# Rms of the sky in units of the noise, where it is that of its prior in fits.
+_SKY_PRIOR = 0.03
 
 
-class SceneMaker:
+class SceneMaker(GalaxyMaker):
     """Draw scenes without end.
 
     Parameters
@@ -50,6 +41,8 @@ class SceneMaker:
         Number of times that each is shown before all are replaced.
     device : str or `~torch.device`
         Device that makes the scenes.
+    stars : bool
+        Whether scenes have PSFs that are sampled as finely as rendering needs.
 
     Raises
     ------
@@ -64,20 +57,6 @@ class SceneMaker:
     >>> scenes.data.shape, scenes.labels.shape
     (torch.Size([8, 128, 128]), torch.Size([8, 7]))
     """
-
-    def __init__(self, seed, *, contaminants=None, n_galaxies=2048, reuse=4, device="cpu"):
-        if n_galaxies < 1 or n_galaxies % GALAXIES_STEP:
-            msg = f"n_galaxies={n_galaxies!r} must be a positive multiple of {GALAXIES_STEP}"
-            raise ValueError(msg)
-        if contaminants is None:
-            contaminants = Contaminants()
-        self.contaminants = contaminants
-        self.n_galaxies = n_galaxies
-        self.reuse = reuse
-        self.device = torch.device(device)
-        # a torch generator takes one number, into which those of the seed are mixed
-        state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-        self.generator = torch.Generator(self.device).manual_seed(int(state >> np.uint64(1)))
 
     def batches(self, batch_size):
         """Yield batches of scenes without end.
@@ -108,73 +87,6 @@ class SceneMaker:
                 for start in range(0, self.n_galaxies - batch_size + 1, batch_size):
                     yield self.observe(order[start : start + batch_size])
 
-    def render(self):
-        """Replace the noise-free galaxies, stars and PSFs."""
-        n_groups = self.n_galaxies // _GROUP
-        sharp = math.log(_SHARP / _SHARPEST) / math.log(_WIDEST / _SHARPEST)
-        n_sharp = round(n_groups * sharp)
-        labels = draw_labels(self.n_galaxies, generator=self.generator, device=self.device)
-        star = torch.zeros(n_groups, 1, N_LABELS, device=self.device)
-        star[:, :, LOG_R_EFF] = -3
-        star[:, :, SERSIC_N] = 0.5
-        sources = torch.cat([labels.view(n_groups, _GROUP, N_LABELS), star], dim=1)
-        sources[:, :, LOG_FLUX] = 0  # unit flux
-        parts = [
-            self._render_groups(sources[:n_sharp], (_SHARPEST, _SHARP), sampling=2),
-            self._render_groups(sources[n_sharp:], (_SHARP, _WIDEST), sampling=1),
-        ]
-        images, self.psfs, self.shares = (torch.cat(part) for part in zip(*parts, strict=True))
-        self.galaxies = images[:, :_GROUP].flatten(0, 1)
-        self.stars = images[:, _GROUP]
-        self.labels = labels
-
-    def _render_groups(self, sources, limits, *, sampling):
-        """Images of groups that share a PSF, their PSF stamps, and the light that these hold."""
-        n_groups = len(sources)
-        transform, width = draw_transforms(
-            n_groups, fft_size(SIZE), limits, sampling, self.generator
-        )
-        off = self._chance(self.contaminants.shifted_psf, n_groups)
-        moves = torch.where(off, self._uniform((2, n_groups), -0.25, 0.25), 0.0)
-        transform = shift(transform, *moves, sampling)
-        images = torch.empty(*sources.shape[:2], SIZE, SIZE, device=self.device)
-        for number, group in enumerate(sources):
-            images[number] = sersic_images(
-                group, transform[number], stamp_size=SIZE, oversampling=sampling
-            )
-        wrong = self._chance(self.contaminants.wrong_psf, n_groups)
-        given = perturb(transform, width, sampling, wrong, self.generator)
-        return images, *self._given(given, sampling, width)
-
-    def _given(self, transform, sampling, width):
-        """PSF stamps as a user gives them, and the share of the light that they hold, (P,)."""
-        stamp = psf_stamps(transform, sampling, PSF_SIZE)
-        limit = torch.maximum(self._uniform(len(stamp), 12, 31), 2 * width).clamp(max=31)
-        cut = self._chance(self.contaminants.small_psf_stamp, len(stamp))
-        limit = torch.where(cut, limit, 31.0)
-        axis = (torch.arange(PSF_SIZE, device=self.device) - PSF_SIZE // 2).abs()
-        inside = axis <= limit.floor()[:, None]
-        noisy = self._chance(self.contaminants.noisy_psf, len(stamp))
-        rms = torch.where(noisy, 10 ** self._uniform(len(stamp), -5, -3), 0.0)
-        rms = rms * stamp.amax(dim=(1, 2))
-        stamp = stamp + rms[:, None, None] * self._normal(*stamp.shape)
-        stamp = stamp * (inside[:, None] & inside[:, :, None])
-        share = stamp.sum(dim=(1, 2))
-        return stamp / share[:, None, None], share
-
-    def _uniform(self, shape, low=0.0, high=1.0):
-        """Uniform random numbers."""
-        draws = torch.rand(shape, generator=self.generator, device=self.device)
-        return low + (high - low) * draws
-
-    def _normal(self, *shape):
-        """Standard normal random numbers."""
-        return torch.randn(*shape, generator=self.generator, device=self.device)
-
-    def _chance(self, share, n):
-        """True for a share of ``n`` scenes, at random."""
-        return self._uniform(n) < share
-
     @torch.no_grad()
     def observe(self, rows):
         """Make scenes of some of the noise-free galaxies.
@@ -188,21 +100,40 @@ class SceneMaker:
         -------
         `~sersicnet.training.Scenes`
         """
-        group = rows // _GROUP
+        group = rows // GROUP
         n = len(rows)
         labels = self.labels[rows].clone()
         low = math.log10(SNR_LIMITS[0])
         high = math.log10(SNR_LIMITS[1])
         labels[:, LOG_FLUX] += self._uniform(n, low, high) - log_snr(labels)
-        flux = 10 ** labels[:, LOG_FLUX]
+        flux = 10 ** (labels[:, LOG_FLUX] - self.excess[rows])
         target = self.galaxies[rows] * flux[:, None, None]
         scene, masked = self._neighbors(target, flux, group)
         data, noise_map = self._noise(scene)
-        bad = masked | self._missing(n)
+        bad = masked | self._missing(labels)
+        known = self._refit(rows, labels, target, ~bad / noise_map)
         labels[:, LOG_FLUX] += torch.log10(self.shares[group])
         data, weight, labels = _standardize(data, noise_map, bad, labels)
         first = int(torch.randint(8, (), generator=self.generator, device=self.device))
-        return turn(Scenes(data, weight, self.psfs[group], labels), first)
+        tensors = data, weight, self.psfs[group], labels
+        if self.with_stars:
+            scenes = FineScenes(*tensors, self.fine_psfs[group], self.samplings[group])
+        else:
+            scenes = Scenes(*tensors)
+        return turn(_in_place_of_unknown(scenes, known), first)
+
+    def _refit(self, rows, labels, target, weight):
+        """Find the labels of structured galaxies in their scenes; whether labels are known."""
+        known = torch.ones(len(rows), dtype=torch.bool, device=self.device)
+        group = rows // GROUP
+        for sampling in self.samplings.unique().tolist():
+            some = (self.structured[rows] & (self.samplings[group] == sampling)).nonzero()[:, 0]
+            if len(some):
+                transform = torch.stack([self.transforms[number] for number in group[some]])
+                options = {"oversampling": sampling, "n_steps": N_AGAIN}
+                images = target[some], labels[some], transform, weight[some]
+                labels[some], known[some] = best_labels(*images, **options)
+        return known
 
     def _neighbors(self, target, flux, group):
         """Images of the galaxies with their neighbors, and the pixels where these are masked."""
@@ -230,7 +161,7 @@ class SceneMaker:
     def _neighbor(self, group, flux, nearest):
         """Images of one galaxy or star with the same PSF somewhere in each stamp."""
         n = len(group)
-        galaxy = group * _GROUP + (self._uniform(n) * _GROUP).long()
+        galaxy = group * GROUP + (self._uniform(n) * GROUP).long()
         star = self._chance(0.3, n)
         images = torch.where(star[:, None, None], self.stars[group], self.galaxies[galaxy])
         # uniform in the square of the distance, as on the sky
@@ -258,8 +189,20 @@ class SceneMaker:
         noise = self._normal(*scene.shape)
         correlated = self._chance(options.correlated_noise, n).nonzero()[:, 0]
         if len(correlated):
-            noise[correlated] = _smooth(noise[correlated], self._uniform(len(correlated), 0.3, 0.8))
+            noise[correlated] = smoothed(
+                noise[correlated], self._uniform(len(correlated), 0.3, 0.8)
+            )
+        drizzling = self._some(options.drizzled_noise, n)
+        if len(drizzling):
+            drop = 10 ** self._uniform(len(drizzling), math.log10(0.6), math.log10(2.5))
+            noise[drizzling] = drizzled(self._normal(len(drizzling), SIZE, SIZE), drop)
         data = scene + noise * variance.sqrt()
+        counted = self._some(options.counts, n)
+        if len(counted):
+            electrons[counted] = 10 ** self._uniform((len(counted), 1, 1), -0.5, 0.5)
+            data[counted] = photon_counts(scene[counted], electrons[counted], self.generator)
+            level = level.clone().index_fill_(0, counted, 1.0)
+            poisson[counted] = True
         mapped = poisson & ~self._chance(options.constant_noise_map, n)[:, None, None]
         # From the noisy image, as pipelines do: the true map would give the galaxy away.
         seen = F.avg_pool2d(data[:, None], 4).repeat_interleave(4, 2).repeat_interleave(4, 3)[:, 0]
@@ -275,7 +218,10 @@ class SceneMaker:
         slope_x = 0.03 * self._normal(n, 1, 1)
         slope_y = 0.03 * self._normal(n, 1, 1)
         sky = 0.05 * self._normal(n, 1, 1) + slope_x * axis + slope_y * axis[:, None]
-        return torch.where(present, sky, 0.0)
+        sky = torch.where(present, sky, 0.0)
+        known = self._some(self.contaminants.sky_prior, n)
+        sky[known] = _SKY_PRIOR * self._normal(len(known), 1, 1)
+        return sky
 
     def _depth(self, n):
         """Noise without that of the galaxy: a plane in some scenes, 1 in the others."""
@@ -285,8 +231,9 @@ class SceneMaker:
         slope_y = self._uniform((n, 1, 1), -0.15, 0.15)
         return torch.where(uneven, 1 + slope_x * axis + slope_y * axis[:, None], 1.0)
 
-    def _missing(self, n):
+    def _missing(self, labels):
         """Pixels without data: columns, a block, single pixels, and those outside of the cutout."""
+        n = len(labels)
         index = torch.arange(SIZE, device=self.device)
         some = self._chance(self.contaminants.missing_pixels, n)
         column = (index - self._uniform((n, 1), 0, SIZE)).abs() < self._uniform((n, 1), -1, 2)
@@ -299,8 +246,26 @@ class SceneMaker:
         # Half of the cutout's sides, which are 40 pixels and more.
         half = self._uniform((2, n, 1), 20, SIZE / 2).floor()
         half = torch.where(self._chance(self.contaminants.padding, n)[:, None], half, SIZE / 2)
+        small = self._some(self.contaminants.small_cutouts, n)
+        if len(small):
+            half[:, small, 0] = small_sides(labels[small], self._uniform((2, len(small)))) / 2
+        hidden = self._some(self.contaminants.masked_middle, n)
+        if len(hidden):
+            draws = self._uniform((5, len(hidden)))
+            bad[hidden] |= masked_middles(draws, SIZE)
         outside_x, outside_y = ((index - (SIZE - 1) / 2).abs() > half).unbind(0)
         return bad | outside_x[:, None, :] | outside_y[:, :, None]
+
+
+def _in_place_of_unknown(scenes, known):
+    """Scenes of which those without a known label are others of the batch, if it has any."""
+    others = known.nonzero()[:, 0]
+    unknown = (~known).nonzero()[:, 0]
+    if not len(others) or not len(unknown):
+        return scenes
+    rows = torch.arange(len(known), device=known.device)
+    rows[unknown] = others[torch.arange(len(unknown), device=known.device) % len(others)]
+    return scenes[rows]
 
 
 def _standardize(data, noise_map, bad, labels):
@@ -315,16 +280,3 @@ def _standardize(data, noise_map, bad, labels):
     shifted = labels.clone()
     shifted[:, LOG_FLUX] -= level.log10()
     return data / level[:, None, None] * good, weight, shifted
-
-
-def _smooth(noise, sigma):
-    """White noise smoothed by a Gaussian and brought back to unit rms."""
-    steps = torch.arange(-2, 3, device=noise.device)
-    kernel = torch.exp(-0.5 * (steps / sigma[:, None]) ** 2)
-    kernel = kernel / kernel.square().sum(dim=1, keepdim=True).sqrt()
-    for axis in (1, 2):
-        noise = sum(
-            kernel[:, place, None, None] * noise.roll(int(step), axis)
-            for place, step in enumerate(steps)
-        )
-    return noise

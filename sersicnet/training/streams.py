@@ -50,7 +50,7 @@ class SceneStream(IterableDataset):
         n_galaxies = GALAXIES_STEP * math.ceil(needed / GALAXIES_STEP)
         maker = SceneMaker((*self.seed, number), n_galaxies=n_galaxies, **self.options)
         for _, scenes in zip(range(wanted), maker.batches(self.batch_size), strict=False):
-            yield scenes.data, scenes.weight, scenes.psf, scenes.labels
+            yield scenes.tensors()
 
 
 def scene_loader(seed, *, n_workers=0, device="cpu", **options):
@@ -70,7 +70,7 @@ def scene_loader(seed, *, n_workers=0, device="cpu", **options):
     Returns
     -------
     `~torch.utils.data.DataLoader`
-        Loader of tuples (data, weight, psf, labels).
+        Loader of tuples of the tensors of `~sersicnet.training.Scenes`.
     """
     workers = {}
     if n_workers:
