@@ -95,7 +95,8 @@ def best_sersic(likelihood, labels, *, n_steps, tolerance=1e-4, least=0.05):
             break
         chi2, gradient, curvature = (part[active] for part in state)
         step = newton_step(gradient, curvature, damping=damping[active])
-        gain = 2 * (step * gradient).sum(dim=1) - (step * _times(curvature, step)).sum(dim=1)
+        # without damping: what is damped much moves little, wherever it is
+        gain = (newton_step(gradient, curvature) * gradient).sum(dim=1)
         small = (gain < least + tolerance * chi2) & gain.isfinite()
         converged[active[small]] = True
         active = active[~small]

@@ -1,7 +1,6 @@
 """Scenes: what they are without contaminants, what each contaminant does, and what never leaks."""
 
 import math
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -24,7 +23,6 @@ from sersicnet.model.labels import (
 )
 from sersicnet.model.prior import log_snr
 from sersicnet.model.profile import psf_transform, sersic_images
-from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.scenes import SceneMaker
 
 SIZE = 128
@@ -470,36 +468,3 @@ def test_the_noise_map_knows_the_noisy_image_only():
     assert_allclose([min(electrons), max(electrons)], [0.5, 3], atol=0.1)
     correlation = np.corrcoef(electrons, scenes.labels.T)[0, 1:]
     assert_allclose(correlation, 0, atol=4 / math.sqrt(N))
-
-
-# --- PSFs to render with ----------------------------------------------------------------------
-
-
-def test_fine_psfs_render_what_is_seen():
-    """Also extreme ones, behind which coarse PSFs would be wrong."""
-    contaminants = replace(Contaminants.none(), extreme_psf=0.5)
-    maker = SceneMaker(3, contaminants=contaminants, n_galaxies=64, stars=True)
-    maker.render()
-    assert set(maker.samplings.tolist()) == {1, 2, 3}
-    scenes = maker.observe(torch.arange(64))
-    assert scenes.star.shape == (64, 187, 187)
-    assert_allclose(scenes.star.sum(dim=(1, 2)), 1, rtol=1e-4)
-    for sampling in (1, 2, 3):
-        rows = scenes.sampling == sampling
-        transform = psf_transform(scenes.star[rows], SIZE, oversampling=sampling)
-        options = {"stamp_size": SIZE, "oversampling": sampling}
-        images = sersic_images(scenes.labels[rows], transform, **options)
-        chi2 = ((scenes.data[rows] - images) * scenes.weight[rows]).square().mean(dim=(1, 2))
-        faint = ~brighter(scenes, 3000)[rows]  # whose images are right to 1e-3
-        assert (chi2[faint] < 1.1).all()
-
-
-def test_extreme_psfs_are_sharp_and_wide():
-    maker = SceneMaker(
-        3, contaminants=replace(Contaminants.none(), extreme_psf=1.0), n_galaxies=128
-    )
-    maker.render()
-    peaks = maker.psfs.amax(dim=(1, 2))
-    usual = make_scenes().psfs.amax(dim=(1, 2))
-    assert peaks[:4].min() > usual.median()
-    assert peaks[4:].max() < usual.median()
