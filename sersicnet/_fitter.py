@@ -198,7 +198,7 @@ class SersicNetFitter(Fitter):
         if missing:
             msg = f"net does not predict {', '.join(missing)}: a Sersic2D needs all seven"
             raise ValueError(msg)
-        if self.psf is None and net.network == "posterior":
+        if self.psf is None and net.network in ("posterior", "likelihood"):
             msg = "psf=None: the network needs a star-like stamp, SersicNetFitter(psf=...)"
             raise ValueError(msg)
         uncertainty = None

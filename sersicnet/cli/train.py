@@ -10,7 +10,7 @@ from sersicnet.io.files import check_output_folder
 __all__ = ["add_train"]
 
 # Options of the weights universal alone, and the argument where it has another name.
-_OF_UNIVERSAL = ("devices", "init", "batch_size", "learning_rate", "seed")
+_OF_UNIVERSAL = ("devices", "init", "kind", "batch_size", "learning_rate", "seed")
 _NAMES = {"devices": "n_devices"}
 _EXAMPLE = """\
 examples:
@@ -56,6 +56,11 @@ def add_train(commands):
         "--devices", type=int, help="number of GPUs (or CPU processes), universal; default: 1"
     )
     parser.add_argument("--init", metavar="WEIGHTS", help="weights to start from, universal")
+    parser.add_argument(
+        "--kind",
+        choices=("posterior", "likelihood"),
+        help="network of the first generation (default) or of the second, universal",
+    )
     parser.add_argument(
         "--batch-size", type=int, help="batch size of each device, universal; default: 64"
     )

@@ -76,7 +76,7 @@ def predict_posterior(network, batch, *, flow, points, ways, batch_size):
 
 def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
     """Return the arrays of a `FlowDensity` with ``quantiles``, (N, 7, 3), and flags, (N,)."""
-    seen = network_input(stamps, psfs)
+    seen = network_input(stamps, psfs, fine=network.needs_fine)
     usable = (psfs.which >= 0) & (stamps.flags & int(FAILED) == 0)
     arrays, samples = _empty(network, len(stamps), len(ways), len(points))
     device = network.whiten.weight.device
@@ -87,7 +87,7 @@ def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
         inputs = [tensor.to(device) for tensor in seen[part]]
         for way in ways:
             with torch.no_grad():
-                posterior = network(*(orient_images(tensor, way) for tensor in inputs))
+                posterior = network(*(_turned(tensor, way) for tensor in inputs))
             for name in ("context", "mean", "factor"):
                 arrays[name][part, way] = getattr(posterior, name).cpu().numpy()
             labels = flow_labels(posterior, points.expand(-1, len(part), -1))
@@ -106,10 +106,15 @@ def _evaluate(network, stamps, psfs, *, points, ways, batch_size):
     return arrays, flags
 
 
+def _turned(tensor, way):
+    """Images in another orientation, and numbers as they are."""
+    return orient_images(tensor, way) if tensor.dim() > 1 else tensor
+
+
 def _empty(network, n, n_ways, n_points):
     """Return arrays of NaN for posteriors of ``n`` galaxies, each seen in some ways."""
     shapes = {
-        "context": (network.config["context"],),
+        "context": (network.context_size,),
         "mean": (N_LABELS,),
         "factor": (N_LABELS, N_LABELS),
     }

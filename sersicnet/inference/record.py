@@ -97,7 +97,7 @@ def describe_model(model, refine):
 
 def _prior_of(net):
     """Name the prior of the posteriors of a network."""
-    if net.network != "posterior":
+    if net.network not in ("posterior", "likelihood"):
         return "training set"
     if "n_left_out" in net.record_:  # an adaptation
         return "adapted"

@@ -20,7 +20,8 @@ __all__ = [
     "write_weights",
 ]
 
-FORMAT = "sersicnet-1"
+# The second has a prior, of which the meaning of the weights depends.
+FORMATS = ("sersicnet-1", "sersicnet-2")
 _FOLDER = Path(__file__).parents[1] / "weights"
 
 
@@ -146,7 +147,8 @@ def write_weights(path, tensors, metadata):
     tensors : dict of str to `~torch.Tensor`
         State of a network.
     metadata : dict
-        Values that JSON can hold, and NumPy numbers. Format and checksum are added.
+        Values that JSON can hold, and NumPy numbers. Format and checksum are added: with a
+        ``prior``, the format is ``sersicnet-2``, else ``sersicnet-1``.
 
     Raises
     ------
@@ -169,7 +171,8 @@ def write_weights(path, tensors, metadata):
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = json.loads(json.dumps({"format": FORMAT, **metadata}, default=_plain))
+    written_as = FORMATS["prior" in metadata]
+    metadata = json.loads(json.dumps({"format": written_as, **metadata}, default=_plain))
     metadata["sha256"] = _digest(tensors, metadata)
     # A file that safetensors itself writes can be read by its owner only.
     content = save(tensors, metadata={"sersicnet": json.dumps(metadata)})
@@ -222,7 +225,7 @@ def read_weights(path):
     written_as = None
     if isinstance(metadata, dict):
         written_as = metadata.get("format")
-    if written_as != FORMAT:
+    if written_as not in FORMATS:
         msg = f"{path} was not written by SersicNet.save: format {written_as!r}"
         raise ValueError(msg)
     if metadata.pop("sha256", None) != _digest(tensors, metadata):

@@ -51,7 +51,7 @@ def warn_of_catalog(table, measurement, *, stacklevel):
     """
     if measurement.options.fixed:
         return
-    if measurement.net.network == "posterior":
+    if measurement.net.network in ("posterior", "likelihood"):
         warn_if_unresolved(np.asarray(table["flags"]), stacklevel=stacklevel + 1)
         _warn_if_all_are_large(table, measurement, stacklevel=stacklevel + 1)
     if not measurement.has_sky or not {"r_eff", "mag_err"} <= set(table.colnames):

@@ -10,7 +10,7 @@ import torch
 
 from sersicnet.model.labels import axis_ratio, ellipticity, length, split_labels, stack_labels
 
-__all__ = ["draw_labels", "log_prior", "log_snr", "unlimited_log_prior"]
+__all__ = ["draw_labels", "log_prior", "log_snr", "prior_record", "unlimited_log_prior"]
 
 # Half-light radii from far below any PSF to larger than the stamp, in pixels.
 LOG_R_EFF_LIMITS = (math.log10(0.2), math.log10(40.0))
@@ -33,6 +33,34 @@ SHARE_LIMITS = (0.001, 0.999)
 # (MacArthur, Courteau & Holtzman 2003, ApJ 582, 689), and the half-light radius of a disk is 1.678
 # scale lengths; the scatter is twice theirs, so that bulges of S0 galaxies are not unlikely.
 LOG_RATIO_PRIOR = (math.log10(0.22 / 1.678), 0.36)
+
+
+def prior_record():
+    """Return the limits of the prior, which weights files of the second generation hold.
+
+    The unconstrained values of a network depend on them: weights of other limits have another
+    meaning.
+
+    Returns
+    -------
+    dict of list of float
+        Limits of ``log_r_eff``, ``n``, ``q``, ``offset`` (pixels) and ``snr``, and the ellipticity
+        ``round`` below which galaxies become rarer.
+
+    Examples
+    --------
+    >>> from sersicnet.model.prior import prior_record
+    >>> prior_record()["n"]
+    [0.3, 6.2]
+    """
+    return {
+        "log_r_eff": list(LOG_R_EFF_LIMITS),
+        "n": list(N_LIMITS),
+        "q": list(Q_LIMITS),
+        "offset": [-MAX_OFFSET, MAX_OFFSET],
+        "snr": list(SNR_LIMITS),
+        "round": [ROUND],
+    }
 
 
 def draw_labels(n_galaxies, *, generator, device="cpu"):

@@ -9,11 +9,13 @@ from sersicnet.model.profile import fft_size, psf_transform
 from sersicnet.model.psf import PSF_SIZE, PSFs, bin_psf, binned_oversampling
 from sersicnet.model.psf_center import psf_offset, shifted_stamp
 
-__all__ = ["binned_psfs", "centered_psfs", "network_psf", "network_psfs"]
+__all__ = ["binned_psfs", "centered_psfs", "fine_psfs", "network_psf", "network_psfs"]
 
 # Distance of a PSF from the middle of its stamp, in pixels, that the network takes as an error:
 # training had its PSFs within a few tenths of the middle.
 _CENTERED = 0.25
+# FWHM in its own pixels that a PSF needs to render galaxies with it.
+_WELL_SAMPLED = 3.0
 # Side of the stamps that the network sees.
 _STAMP_SIZE = 128
 
@@ -119,7 +121,41 @@ def _moved(transform, shape, step):
     return transform * torch.polar(torch.ones_like(angle), angle)
 
 
-def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
+def fine_psfs(psfs):
+    """Return PSFs as rendering needs them: those with a FWHM below 3 pixels are finer, if given so.
+
+    Parameters
+    ----------
+    psfs : `~sersicnet.model.PSFs`
+        PSFs of N cutouts.
+
+    Returns
+    -------
+    stamps : list of (K, K) `~torch.Tensor`
+        One for each of ``psfs.stamps``, centered as in `network_psfs`, of the same light, in the
+        middle of as many pixels for all.
+    samplings : list of int
+        Their pixels per pixel of the data on a side.
+    """
+    stamps = []
+    samplings = []
+    offsets = _offsets(psfs)
+    for stamp, offset, fwhm in zip(psfs.stamps, offsets, psfs.fwhm(), strict=True):
+        divisors = [s for s in range(1, psfs.oversampling + 1) if psfs.oversampling % s == 0]
+        enough = [s for s in divisors if s * fwhm >= _WELL_SAMPLED]
+        sampling = min(enough, default=psfs.oversampling)
+        size = sampling * (PSF_SIZE - 1) + 1
+        own = {"size": size, "offset": offset, "sampling": sampling}
+        stamps.append(network_psf(stamp, psfs.oversampling, **own)[0])
+        samplings.append(sampling)
+    widest = max((len(stamp) for stamp in stamps), default=0)
+    padded = []
+    for stamp in stamps:
+        padded.append(torch.nn.functional.pad(stamp, ((widest - len(stamp)) // 2,) * 4))
+    return padded, samplings
+
+
+def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0), sampling=1):
     """Return a PSF as the network sees it: at the scale of the data, on a small stamp.
 
     Negative pixels stay: without those of its noise, a PSF would have more light than it has.
@@ -134,6 +170,8 @@ def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
         Pixels on a side of the new stamp, an odd number.
     offset : (2,) array_like
         Point (x, y) that is moved to the middle, in pixels of the data from the middle.
+    sampling : int
+        Pixels of the new stamp per pixel of the data on a side, a divisor of ``oversampling``.
 
     Returns
     -------
@@ -147,7 +185,8 @@ def network_psf(psf, oversampling, *, size=PSF_SIZE, offset=(0.0, 0.0)):
     if any(offset):
         transform = _moved(transform, shape, -oversampling * np.asarray(offset))
     image = torch.fft.irfft2(transform, s=shape)
-    rows = oversampling * torch.arange(-(size // 2), size // 2 + 1) % len(image)
-    stamp = oversampling**2 * image[rows][:, rows]
+    step = oversampling // sampling
+    rows = step * torch.arange(-(size // 2), size // 2 + 1) % len(image)
+    stamp = step**2 * image[rows][:, rows]
     share = stamp.sum()
     return (stamp / share).float(), float(share)

@@ -6,8 +6,14 @@ cnn
     `RegressionCNN`: the plain convolutional network, ``network="cnn"``.
 posterior
     `PosteriorNetwork`: the network for any survey, ``network="posterior"``.
+likelihood
+    `LikelihoodNetwork`: that of the second generation, ``network="likelihood"``.
+two_flows
+    `TwoFlows`: a flow of what is left after a first one.
+look
+    What it sees of the likelihood at its first answer.
 features
-    The inputs that the latter computes from stamps: three zooms, and sums over rings.
+    The inputs that both compute from stamps: three zooms, and sums over rings.
 densities, flow_density
     `NormalDensity`, `FlowDensity`: the distributions of N galaxies, from which samples and
     quantiles follow.
@@ -19,6 +25,7 @@ from sersicnet._lazy import lazy_names
 
 _HOMES = {
     "FlowDensity": "flow_density",
+    "LikelihoodNetwork": "likelihood",
     "NETWORKS": "registry",
     "NormalDensity": "densities",
     "Posterior": "posterior",
@@ -36,6 +43,7 @@ _HOMES = {
 
 __all__ = [
     "FlowDensity",
+    "LikelihoodNetwork",
     "NETWORKS",
     "NormalDensity",
     "Posterior",

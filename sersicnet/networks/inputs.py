@@ -13,7 +13,7 @@ import torch
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy.ndimage import convolve1d
 
-from sersicnet.model.psf_resampling import network_psfs
+from sersicnet.model.psf_resampling import fine_psfs, network_psfs
 
 __all__ = ["NetworkInput", "network_input"]
 
@@ -42,6 +42,10 @@ class NetworkInput:
         holds, less the change of the noise level.
     offset : (N, 2) `~numpy.ndarray`
         Subtract it from the network's ``dx`` and ``dy``.
+    star : list of (K, K) `~torch.Tensor`, optional
+        PSF stamps that galaxies are rendered with, all of one size.
+    sampling : list of int, optional
+        Their pixels per pixel of the image on a side.
     """
 
     data: np.ndarray
@@ -50,14 +54,21 @@ class NetworkInput:
     which: np.ndarray
     log_light: np.ndarray
     offset: np.ndarray
+    star: list | None = None
+    sampling: list | None = None
 
     def __getitem__(self, rows):
-        """Return data, weight and PSF of some galaxies, three `~torch.Tensor`."""
-        psf = torch.stack([self.psf[number] for number in self.which[rows]])
-        return torch.from_numpy(self.data[rows]), torch.from_numpy(self.weight[rows]), psf
+        """Return what the network takes for some galaxies, three or five `~torch.Tensor`."""
+        numbers = self.which[rows]
+        psf = torch.stack([self.psf[number] for number in numbers])
+        found = torch.from_numpy(self.data[rows]), torch.from_numpy(self.weight[rows]), psf
+        if self.star is None:
+            return found
+        star = torch.stack([self.star[number] for number in numbers])
+        return *found, star, torch.tensor([self.sampling[number] for number in numbers])
 
 
-def network_input(stamps, psfs):
+def network_input(stamps, psfs, *, fine=False):
     """Make what the network sees of stamps and PSFs.
 
     Parameters
@@ -66,12 +77,19 @@ def network_input(stamps, psfs):
         Stamps of N galaxies.
     psfs : `~sersicnet.model.PSFs`
         Their PSFs, binned like the stamps.
+    fine : bool
+        Whether the network renders galaxies, and was trained with sharp PSFs: nothing is smoothed
+        then, and finer PSFs are there.
 
     Returns
     -------
     NetworkInput
     """
     psf, log_light, offset = network_psfs(psfs)
+    if fine:
+        shifts = log_light, offset
+        star, sampling = fine_psfs(psfs)
+        return NetworkInput(stamps.data, stamps.weight, psf, psfs.which, *shifts, star, sampling)
     data = stamps.data
     weight = stamps.weight
     fwhm = psfs.fwhm()

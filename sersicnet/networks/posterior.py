@@ -150,6 +150,9 @@ class PosteriorNetwork(nn.Module):
     Durkan et al. 2019, NeurIPS (neural spline flows); zuko's implementation.
     """
 
+    # Whether it also takes PSFs that are sampled as finely as rendering needs.
+    needs_fine = False
+
     def __init__(
         self,
         *,
@@ -212,6 +215,15 @@ class PosteriorNetwork(nn.Module):
         -------
         Posterior
         """
+        return self.answer(*self.state(data, weight, psf), self.flow)
+
+    @property
+    def context_size(self):
+        """Length of the contexts of its posteriors."""
+        return self.config["context"]
+
+    def state(self, data, weight, psf):
+        """Return the summary of each galaxy, (N, hidden), and the first guess of its flux, (N,)."""
         # Half precision would round the pixels themselves.
         with torch.autocast(data.device.type, enabled=False):
             zooms, sums, guess = self.features(data, weight, psf)
@@ -219,10 +231,13 @@ class PosteriorNetwork(nn.Module):
         encoded = self.encoder(zooms.contiguous(memory_format=torch.channels_last))
         encoded = encoded.reshape(len(data), -1)
         state = self.head(torch.cat([self.gather(encoded), exact], dim=1))
-        with torch.autocast(data.device.type, enabled=False):
-            state = state.float()
+        return state.float(), guess
+
+    def answer(self, state, guess, flow):
+        """Return the `Posterior` that follows from the summary, by a flow."""
+        with torch.autocast(state.device.type, enabled=False):
             mean, factor = self._whitening(self.whiten(state), guess)
-            return Posterior(self.flow, self.context(state), mean, factor)
+            return Posterior(flow, self.context(state), mean, factor)
 
     def _whitening(self, outputs, guess):
         n = N_LABELS

@@ -6,11 +6,16 @@ import numpy as np
 import torch
 
 from sersicnet.networks.cnn import RegressionCNN
+from sersicnet.networks.likelihood import LikelihoodNetwork
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["NETWORKS", "build_network", "predict_labels", "torch_device"]
 
-NETWORKS = {"cnn": RegressionCNN, "posterior": PosteriorNetwork}
+NETWORKS = {
+    "cnn": RegressionCNN,
+    "posterior": PosteriorNetwork,
+    "likelihood": LikelihoodNetwork,
+}
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     # A forked process has one thread; with more, OpenMP waits for ever for those of the parent.

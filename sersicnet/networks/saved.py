@@ -3,6 +3,7 @@
 import numpy as np
 
 from sersicnet.io.weights import read_weights, weights_label, write_weights
+from sersicnet.model.prior import prior_record
 from sersicnet.networks.registry import build_network
 from sersicnet.parameters import check_parameters, label_names
 
@@ -29,6 +30,8 @@ def write_net(net, path):
         "history": net.history_,
         "record": net.record_,
     }
+    if net.network == "likelihood":
+        metadata["prior"] = prior_record()
     write_weights(path, net.network_.state_dict(), metadata)
 
 
@@ -53,6 +56,7 @@ def read_net(kind, path):
 
 def _restore(kind, tensors, metadata):
     """Build an estimator of tensors and metadata."""
+    _check_prior(metadata.get("prior", prior_record()))
     parameters = check_parameters(metadata["parameters"])
     labels = label_names(parameters)
     net = kind(**metadata["settings"] | {"parameters": parameters}).set_params(device="auto")
@@ -73,6 +77,15 @@ def _restore(kind, tensors, metadata):
         msg = f"n_labels={config['n_labels']} for the labels {', '.join(labels)}"
         raise ValueError(msg)
     return net
+
+
+def _check_prior(prior):
+    """Raise ValueError unless a prior is that of this version, which the weights depend on."""
+    own = prior_record()
+    for name, limits in own.items():
+        if not np.allclose(prior[name], limits, rtol=1e-6):
+            msg = f"prior: {name} is {prior[name]}, but {limits} in this version of sersicnet"
+            raise ValueError(msg)
 
 
 def _check_sizes(config, tensors):

@@ -17,6 +17,7 @@ module            content
 ``loop``          The training loop: checkpoints, history, interruption.
 ``regression``    Training of networks that predict normal distributions.
 ``universal``     Training of the universal network on scenes.
+``validation``    Its losses, errors and coverages in strata of S/N.
 ``adapt``         Adaptation of the universal network to labeled galaxies.
 ``fit``           `sersicnet.SersicNet.fit`: the choice among these.
 ================= ================================================================================
@@ -28,6 +29,7 @@ _HOMES = {
     "AdaptationModule": "adapt",
     "Contaminants": "contaminants",
     "FineScenes": "data",
+    "LikelihoodModule": "universal",
     "SceneMaker": "scenes",
     "Scenes": "data",
     "TrainingData": "data",
@@ -44,6 +46,7 @@ __all__ = [
     "AdaptationModule",
     "Contaminants",
     "FineScenes",
+    "LikelihoodModule",
     "SceneMaker",
     "Scenes",
     "TrainingData",

@@ -78,6 +78,12 @@ def fit(
     if resume is not None:
         check_output_folder(resume, "resume")
         check_output_folder(Path(resume) / "checkpoints", "resume", files=CHECKPOINTS)
+    if net.network == "likelihood":
+        msg = (
+            "network='likelihood' cannot be fitted to cutouts yet: train it on scenes "
+            "(sersicnet train universal --kind likelihood), or adapt network='posterior'"
+        )
+        raise ValueError(msg)
     if net.network == "posterior":
         _check_adaptation(start, noise_kernel)
         run_options = {"validation": validation, "resume": resume, "progress_bar": progress_bar}

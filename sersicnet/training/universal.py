@@ -3,8 +3,6 @@
 Imports torch, numpy, zuko, lightning and safetensors only, so that it runs on a bare GPU machine.
 """
 
-import itertools
-import math
 import platform
 import subprocess
 from pathlib import Path
@@ -16,23 +14,19 @@ from lightning.pytorch.callbacks import Callback, Timer, TQDMProgressBar
 from sersicnet import __version__
 from sersicnet.io.files import check_output_folder
 from sersicnet.io.weights import read_weights, weights_path, write_weights
-from sersicnet.model.labels import LABELS, N_LABELS
-from sersicnet.model.prior import log_snr
-from sersicnet.model.unconstrained import from_unconstrained, to_unconstrained
-from sersicnet.networks.registry import build_network
+from sersicnet.model.labels import LABELS
+from sersicnet.model.prior import prior_record
+from sersicnet.model.unconstrained import to_unconstrained
+from sersicnet.networks.registry import build_network, network_name
 from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.loop import History, run_trainer, warmup_cosine
-from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import scene_loader
+from sersicnet.training.validation import STRATA, validate_by_snr
 
-__all__ = ["UniversalModule", "train_universal", "validate_by_snr"]
+__all__ = ["STRATA", "LikelihoodModule", "UniversalModule", "train_universal", "validate_by_snr"]
 
 _VALIDATION_SEED = 7
 _PARAMETERS = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
-# Galaxies in a batch of the validation by S/N.
-_BATCH = 64
-# Edges of the strata of S/N within the half-light ellipse.
-STRATA = (2, 10, 30, 100, 1000, 20000)
 
 
 class UniversalModule(lightning.LightningModule):
@@ -134,6 +128,39 @@ class UniversalModule(lightning.LightningModule):
         return warmup_cosine(optimizer, steps=steps, warmup=min(1000, steps // 20 + 1))
 
 
+class LikelihoodModule(UniversalModule):
+    """Lightning module that trains a `~sersicnet.networks.LikelihoodNetwork` on scenes.
+
+    Parameters
+    ----------
+    network : `~sersicnet.networks.LikelihoodNetwork`
+        Network, which is trained in place.
+    frozen : bool
+        Whether the first answer stays as it is; else its own loss is added.
+    **options
+        Options of `UniversalModule`.
+    """
+
+    def __init__(self, network, *, frozen=True, **options):
+        super().__init__(network, **options)
+        self.frozen = frozen
+        self.scenes = self.scenes | {"stars": True}
+        for parameter in network.first_parameters():
+            parameter.requires_grad_(not frozen)
+
+    def training_step(self, batch, index):
+        """Return the mean of -log of the density at the truth, and log it."""
+        if self.frozen:
+            return super().training_step(batch, index)
+        *images, labels = batch
+        values = to_unconstrained(labels)
+        first, second = self.network.both(*images)
+        loss = -second.log_prob_unconstrained(values).mean()
+        options = {"on_epoch": True, "on_step": False, "sync_dist": True}
+        self.log("train_loss", loss, batch_size=len(labels), **options)
+        return loss - first.log_prob_unconstrained(values).mean()
+
+
 class _Snapshot(Callback):
     """Write the weights after each epoch, to look at while training goes on."""
 
@@ -153,6 +180,8 @@ def train_universal(
     batch_size=64,
     learning_rate=1.5e-3,
     init=None,
+    kind="posterior",
+    frozen=True,
     seed=1,
     device="auto",
     n_devices=1,
@@ -183,6 +212,11 @@ def train_universal(
     init : str, optional
         Shipped weights or a file to start from; the scenes that they had seen are added to the
         record.
+    kind : {'posterior', 'likelihood'}
+        Network of the first generation, or of the second; ``init`` may be weights of the first,
+        whose answer the second begins with.
+    frozen : bool
+        Whether this first answer stays as it is.
     seed : int
         Seed of scenes and initial weights.
     device : str
@@ -201,9 +235,9 @@ def train_universal(
         Options of `~sersicnet.training.SceneMaker`; by default galaxies are shown four times on
         the CPU, once on a GPU.
     contaminants : `~sersicnet.training.Contaminants`, optional
-        Simulated imperfections.
+        Simulated imperfections; by default the extended ones for the second generation.
     network : dict, optional
-        Options of a new `~sersicnet.networks.PosteriorNetwork`.
+        Options of a new network.
     strategy : str
         Lightning's strategy for several processes.
     progress_bar : bool
@@ -213,17 +247,28 @@ def train_universal(
     -------
     path or None
         File of the weights; None in all processes but the first.
+
+    Raises
+    ------
+    ValueError
+        If ``kind`` is another one, or ``init`` is of the second generation and ``kind`` is not.
     """
+    if kind not in ("posterior", "likelihood"):
+        msg = f"kind={kind!r} must be 'posterior' or 'likelihood'"
+        raise ValueError(msg)
     gpu = device == "gpu" or (device == "auto" and torch.cuda.is_available())
     if n_workers is None:
         n_workers = 0 if gpu else 1
     if reuse is None:
         reuse = 1 if gpu else 4
+    second = kind == "likelihood"
     if contaminants is None:
-        contaminants = Contaminants()
-    model, before = _first_network(init, network or {}, seed)
-    module = UniversalModule(
+        contaminants = Contaminants.extended() if second else Contaminants()
+    model, before = _first_network(init, network or {}, seed, kind)
+    own = {"frozen": frozen} if second else {}
+    module = (LikelihoodModule if second else UniversalModule)(
         model,
+        **own,
         learning_rate=float(learning_rate),
         batch_size=batch_size,
         n_batches=max(1, min(epoch_scenes, n_scenes) // (batch_size * n_devices)),
@@ -261,13 +306,22 @@ def _train(module, weights, n_scenes, *, gpu, progress_bar, **options):
     )
 
 
-def _first_network(init, options, seed):
+def _first_network(init, options, seed, kind):
     """The network that the training starts from, and the record of its weights."""
     if init is None:
-        return build_network("posterior", seed=seed, **options), None
+        return build_network(kind, seed=seed, **options), None
     tensors, metadata = read_weights(weights_path(init))
-    model = build_network(metadata["network"], **metadata["network_config"])
-    model.load_state_dict(tensors)
+    before = metadata["network"]
+    if kind != before and (before, kind) != ("posterior", "likelihood"):
+        msg = f"init={str(init)!r} has a network {before!r}, from which kind={kind!r} cannot start"
+        raise ValueError(msg)
+    config = metadata["network_config"]
+    if kind == before:
+        model = build_network(kind, **config)
+        model.load_state_dict(tensors)
+    else:
+        model = build_network(kind, seed=seed, **config | options)
+        model.load_first(tensors)
     return model, metadata["record"]
 
 
@@ -283,6 +337,7 @@ def _record(module, *, gpu, n_devices, precision, before):
         "batch_size": module.batch_size,
         "learning_rate": module.learning_rate,
         "contaminants": vars(module.scenes["contaminants"]),
+        **({"frozen": module.frozen} if isinstance(module, LikelihoodModule) else {}),
         "sersicnet": __version__,
         "commit": _commit(),
         "torch": torch.__version__,
@@ -311,16 +366,19 @@ class _WeightsFile:
         self.record["n_train"] = n_epochs * self.epoch_scenes + n_before
         self.record["training_seconds"] = round(self.timer.time_elapsed("train"))
         self.record.update(more)
+        name = network_name(self.network)
         metadata = {
-            "settings": {"parameters": list(_PARAMETERS), "network": "posterior"},
+            "settings": {"parameters": list(_PARAMETERS), "network": name},
             "parameters": list(_PARAMETERS),
-            "network": "posterior",
+            "network": name,
             "network_config": self.network.config,
             "labels": list(LABELS),
             "label_range": None,
             "history": {name: list(values) for name, values in self.history.losses.items()},
             "record": self.record,
         }
+        if name == "likelihood":
+            metadata["prior"] = prior_record()
         write_weights(self.path, self.network.state_dict(), metadata)
 
 
@@ -336,64 +394,3 @@ def _commit():
     if found.returncode == 0 and Path(top) == folder.parent:
         return commit
     return ""
-
-
-@torch.no_grad()
-def validate_by_snr(network, *, seed, n_scenes=4096, n_samples=64, contaminants=None):
-    """Measure losses, errors and coverages on scenes of each stratum of S/N.
-
-    Parameters
-    ----------
-    network : `~sersicnet.networks.PosteriorNetwork`
-        Network, on any device.
-    seed : int
-        Seed of the scenes.
-    n_scenes, n_samples : int
-        Number of scenes, and of posterior samples of each.
-    contaminants : `~sersicnet.training.Contaminants`, optional
-        Simulated imperfections of the scenes.
-
-    Returns
-    -------
-    list of dict
-        For each stratum ``snr`` (its limits), ``n``, ``loss`` and, for each label, the rms error
-        of the median ``rms_<label>`` and the share of truths between the 16 and 84 % quantiles
-        ``coverage_<label>``.
-    """
-    device = next(network.parameters()).device
-    n_batches = math.ceil(n_scenes / _BATCH)
-    maker = SceneMaker(
-        seed,
-        contaminants=contaminants,
-        n_galaxies=min(2048, n_batches * _BATCH),
-        reuse=1,
-        device=device,
-    )
-    generator = torch.Generator(device).manual_seed(seed)
-    network.eval()
-    parts = []
-    for scenes in itertools.islice(maker.batches(_BATCH), n_batches):
-        parts.append(_scene_scores(network, scenes, n_samples, generator))
-    snr, loss, error, inside = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
-    rows = []
-    for low, high in itertools.pairwise(STRATA):
-        chosen = (snr >= math.log10(low)) & (snr < math.log10(high))
-        row = {"snr": [low, high], "n": int(chosen.sum()), "loss": float(loss[chosen].mean())}
-        for number, name in enumerate(LABELS):
-            row[f"rms_{name}"] = float(error[chosen, number].square().mean().sqrt())
-            row[f"coverage_{name}"] = float(inside[chosen, number].mean())
-        rows.append(row)
-    return rows
-
-
-def _scene_scores(network, scenes, n_samples, generator):
-    """S/N, loss, errors of the medians, and whether truths are within the 68 % intervals."""
-    device = generator.device
-    posterior = network(scenes.data, scenes.weight, scenes.psf)
-    loss = -posterior.log_prob_unconstrained(to_unconstrained(scenes.labels))
-    normal = torch.randn(n_samples, len(loss), N_LABELS, generator=generator, device=device)
-    samples = from_unconstrained(posterior.transport(normal))
-    levels = torch.tensor([0.16, 0.5, 0.84], device=device)
-    low, median, high = torch.quantile(samples, levels, dim=0)
-    inside = (scenes.labels > low) & (scenes.labels < high)
-    return log_snr(scenes.labels), loss, scenes.labels - median, inside.float()

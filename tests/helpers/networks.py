@@ -9,8 +9,9 @@ from sersicnet.networks.registry import NETWORKS
 N = 6
 
 
-# That of the posterior has tests of its own.
-networks = pytest.mark.parametrize("name", [name for name in NETWORKS if name != "posterior"])
+# Those of posteriors have tests of their own.
+REGRESSION = [name for name in NETWORKS if name not in ("posterior", "likelihood")]
+networks = pytest.mark.parametrize("name", REGRESSION)
 
 
 def make_stamps(n, size, *, seed=0):

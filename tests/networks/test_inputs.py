@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from helpers.rendered import labels_of, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.model.psf import collect_psfs
-from sersicnet.model.psf_resampling import binned_psfs, network_psfs
+from sersicnet.model.psf_resampling import binned_psfs, fine_psfs, network_psfs
 from sersicnet.networks.inputs import _SHARPEST, network_input
 from sersicnet.preprocessing import prepare
 
@@ -74,3 +75,29 @@ def test_galaxies_without_a_psf_or_a_pixel():
     assert not seen.weight[0].any()
     assert_array_equal(seen.data[1], stamps.data[1])
     assert torch.isfinite(seen[np.array([0])][0]).all()
+
+
+@pytest.mark.parametrize(
+    ("oversampling", "fwhm", "sampling"), [(4, 1.6, 2), (3, 1.2, 3), (2, 4, 1)]
+)
+def test_a_network_that_renders_sees_fine_psfs(oversampling, fwhm, sampling):
+    """And images and PSFs that are not smoothed."""
+    stamps, _, _ = see(star(3.0))
+    psfs = replace(collect_psfs([star(fwhm * oversampling)]), oversampling=oversampling)
+    seen = network_input(stamps, psfs, fine=True)
+    data, weight, _, fine, samplings = seen[np.array([0])]
+    assert_array_equal(data, stamps.data)
+    assert_array_equal(weight, stamps.weight)
+    assert samplings.tolist() == [sampling]
+    assert fine.shape == (1, 62 * sampling + 1, 62 * sampling + 1)
+    assert_allclose(fine.sum(), 1, rtol=1e-5)
+    assert int(fine[0].flatten().argmax()) == fine[0].numel() // 2
+    width = collect_psfs([fine[0].numpy()]).fwhm()[0] / sampling
+    assert_allclose(width, psfs.fwhm()[0], rtol=0.02)
+
+
+def test_fine_psfs_of_several_samplings_have_stamps_of_one_size():
+    psfs = replace(collect_psfs([star(12.0), star(4.0)]), oversampling=3)
+    stamps, samplings = fine_psfs(psfs)
+    assert samplings == [1, 3]
+    assert [tuple(stamp.shape) for stamp in stamps] == [(187, 187)] * 2

@@ -149,7 +149,7 @@ def test_names(name, kind, config):
 
 
 def test_every_network_has_a_name_of_its_own():
-    assert set(NETWORKS) == {"cnn", "posterior"}
+    assert set(NETWORKS) == {"cnn", "posterior", "likelihood"}
     assert len(set(NETWORKS.values())) == len(NETWORKS)
 
 

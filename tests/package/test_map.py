@@ -101,7 +101,7 @@ PLACES = {
     "safetensors": (),
     "skimage": (),
     "surveycodex": (),
-    "zuko": ("networks.posterior",),
+    "zuko": ("networks.likelihood", "networks.posterior", "networks.two_flows"),
 }
 
 

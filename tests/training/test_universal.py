@@ -429,3 +429,45 @@ def test_two_processes_train_one_network(tmp_path):
     assert metadata["record"]["n_train"] == 128
     assert metadata["record"]["n_devices"] == 2
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["universal.safetensors"]
+
+
+# --- the second generation --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def second(trained, tmp_path_factory):
+    """File of weights of the second generation, which began with those of the first."""
+    options = {"kind": "likelihood", "init": trained, "network": {"second_hidden": 16}}
+    options |= {"n_scenes": 128, "epoch_scenes": 64, "contaminants": Contaminants.none()}
+    return train(tmp_path_factory.mktemp("second"), **options)
+
+
+def test_second_generation_begins_with_the_first(trained, second):
+    tensors, metadata = read_weights(second)
+    for name, tensor in read_weights(trained)[0].items():
+        assert_array_equal(tensors[name.replace("flow.", "flow.first.", 1)], tensor)
+    assert metadata["format"] == "sersicnet-2"
+    assert metadata["record"]["n_train"] == 256 + 128
+    assert metadata["record"]["frozen"] is True
+    assert metadata["record"]["init"]["n_train"] == 256
+    net = SersicNet.load(second)
+    assert net.network == "likelihood"
+    assert (net.network_.second_whiten.weight != 0).any()
+
+
+def test_second_generation_goes_on_from_itself(second, tmp_path):
+    options = {"kind": "likelihood", "init": second, "frozen": False, "seed": 2}
+    options |= {"n_scenes": 32, "contaminants": Contaminants.none(), "network": {}}
+    again = train(tmp_path, **options)
+    before = read_weights(second)[0]
+    tensors, metadata = read_weights(again)
+    assert metadata["record"]["frozen"] is False
+    for name in ("encoder.0.weight", "second_whiten.weight", "whiten.weight"):
+        assert (tensors[name] != before[name]).any()
+
+
+def test_networks_that_do_not_fit(second, tmp_path):
+    with pytest.raises(ValueError, match="kind='third' must be 'posterior' or 'likelihood'"):
+        train(tmp_path, kind="third")
+    with pytest.raises(ValueError, match=r"a network 'likelihood', from which kind='posterior'"):
+        train(tmp_path, init=second)
