@@ -1,0 +1,15 @@
+"""The table of the second generation, of few scenes."""
+
+import pytest
+from astropy.table import Table
+
+from benchmarks.second_generation import main
+
+
+@pytest.mark.parametrize("scenes", ["clean", "extended"])
+def test_table(scenes, tmp_path):
+    main([str(tmp_path), "--scenes", scenes, "-n", "64"])
+    table = Table.read(tmp_path / f"second_generation_{scenes}.csv")
+    assert set(table["network"]) == {"first", "step"}
+    assert sum(table["scenes"]) == 2 * 64
+    assert len(table) == 10
