@@ -10,9 +10,11 @@ Imports torch, numpy, zuko, lightning and safetensors only, so that it runs on a
 ``gpu_checks.json`` has the largest differences between the device and the CPU: of images (over
 their peaks), of the network's log density at the truth, and of fits (in units of their errors).
 ``gpu_rates.json`` has galaxies per second of images, images with derivatives, the network with 64
-draws, fits (lm) and importance sampling. The training takes what is left of the minutes:
-``training`` has its checkpoints, its weights and their record, and ``gpu_plan.json`` how many
-scenes it sees. What is there is not done again, and an interrupted training goes on.
+draws, fits (lm) and importance sampling. The training takes what is left of the minutes: that of
+the network of the second generation on extended scenes, whose first answer is that of the weights
+(``--kind posterior`` trains that of the first). ``training`` has its checkpoints, its weights and
+their record, and ``gpu_plan.json`` how many scenes it sees. What is there is not done again, and an
+interrupted training goes on.
 """
 
 import argparse
@@ -86,6 +88,8 @@ def _parser():
     parser.add_argument("--weights", default="universal", help="weights to start from")
     parser.add_argument("--batch-size", type=int, default=512, help="scenes of a step, default 512")
     parser.add_argument("--precision", default="bf16-mixed", help="of the training")
+    kinds = ("likelihood", "posterior")
+    parser.add_argument("--kind", choices=kinds, default=kinds[0], help="network that is trained")
     parser.add_argument("--learning-rate", type=float, default=5e-4, help="by default 5e-4")
     parser.add_argument("--scenes", type=int, help="scenes of the training, instead of the minutes")
     return parser
@@ -313,6 +317,7 @@ def _training(options, device):
         "batch_size": options.batch_size,
         "learning_rate": options.learning_rate,
         "init": options.weights,
+        "kind": options.kind,
         "device": "gpu" if device.type == "cuda" else "cpu",
         "precision": options.precision,
         "progress_bar": False,

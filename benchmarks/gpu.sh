@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a GPU does in some minutes: checks against the CPU, rates, and a training from the shipped
-# weights, all of which go on from what OUT holds.
+# What a GPU does in some minutes: checks against the CPU, rates, and a training of the network of
+# the second generation from the shipped weights, all of which go on from what OUT holds.
 #
 #     bash benchmarks/gpu.sh OUT [--minutes 9] [further options of benchmarks.gpu]
 #

@@ -12,6 +12,7 @@ from helpers.places import ROOT
 
 from benchmarks.gpu import LIMITS, check
 from sersicnet.io.weights import read_weights, weights_path
+from sersicnet.training.contaminants import Contaminants
 
 RUN = """
 from benchmarks.gpu import main
@@ -41,6 +42,8 @@ def test_what_it_writes(output):
     _, before = read_weights(weights_path("universal"))
     assert metadata["record"]["n_train"] == before["record"]["n_train"] + 8
     assert metadata["record"]["precision"] == "bf16-mixed"
+    assert metadata["network"] == "likelihood"
+    assert metadata["record"]["contaminants"] == vars(Contaminants.extended())
 
 
 def test_what_is_there_is_not_done_again(output):
