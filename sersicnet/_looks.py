@@ -194,16 +194,18 @@ class Looks:
         shown = self[:_MOST_ROWS].to_table()
         return table_html(shown, n_rows=len(self), about=repr(self).strip("<>"))
 
-    def to_galfit(self, path, *, index=None, **files):
+    def to_galfit(self, path, *, index=None, model=None, **files):
         """Write a galaxy as an input file of GALFIT, which starts from what was measured.
 
         Parameters
         ----------
         path : str or path-like
-            The file. Of several parts, the file ``<path>.constraints`` holds what they have
-            together. Existing files are replaced.
+            The file. The file ``<path>.constraints`` holds what several parts have together, and
+            limits. Existing files are replaced.
         index : int, optional
             Row of the galaxy; not needed if there is one.
+        model : `~sersicnet.Model`, optional
+            The model that was fitted, whose limits are written; by default there are none.
         **files : str
             Names of ``image``, ``sigma``, ``psf`` and ``mask`` for GALFIT, by default none.
 
@@ -217,17 +219,23 @@ class Looks:
         TypeError
             If a name of a file has another argument.
         ValueError
-            If the galaxy was not measured, or there are several and none is named.
+            If the galaxy was not measured, there are several and none is named, or ``model`` is not
+            what was fitted.
+
+        Warns
+        -----
+        `~astropy.utils.exceptions.AstropyUserWarning`
+            If the fit had priors that the file does not have.
         """
-        parts = foreign_parts(self, self._only(index))
+        parts = foreign_parts(self, self._only(index), model)
         return write_galfit(path, parts, files)
 
-    def to_imfit(self, path, *, index=None):
+    def to_imfit(self, path, *, index=None, model=None):
         """Write a galaxy as a configuration file of imfit, which starts from what was measured.
 
         Parameters
         ----------
-        path, index
+        path, index, model
             As in `to_galfit`. What parts have together, other than the center, is a comment, since
             imfit cannot tie parameters.
 
@@ -237,10 +245,10 @@ class Looks:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             As in `to_galfit`.
         """
-        return write_imfit(path, foreign_parts(self, self._only(index)))
+        return write_imfit(path, foreign_parts(self, self._only(index), model))
 
     def _only(self, index):
         """Return the row that is written to a file."""

@@ -79,6 +79,12 @@ def add_measure(commands):
         metavar="SEG",
         help="number of the source of each pixel (FITS), 0 for sky, instead of what is detected",
     )
+    add_option(
+        parser,
+        "detection_image",
+        metavar="DET",
+        help="image (FITS) of the same pixels in which sources are detected, as a sum of bands",
+    )
     add_measuring(parser)
     parser.add_argument(
         "--model",

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from sersicnet.io.paths import check_inputs
-from sersicnet.measure.option_values import SHAPE
+from sersicnet.measure.option_values import FREE_POSITION, SHAPE
 from sersicnet.measure.options import Options
 
 __all__ = [
@@ -298,6 +298,12 @@ def add_measuring(parser):
         choices=(SHAPE,),
         help="forced photometry: take sizes, shapes and positions from CAT, and fit fluxes only",
     )
+    parser.add_argument(
+        "--free-position",
+        action="store_true",
+        help="with --fixed, fit positions too, within the errors that CAT has for them and 0.05 "
+        "arcsec",
+    )
     add_option(parser, "catalog_errors", action="store_true")
     add_option(parser, "tile_size", type=int, metavar="PIXELS")
     add_units(parser)
@@ -354,4 +360,8 @@ def measuring_of(options):
     found = {name: value for name, value in vars(options).items() if name in names}
     if options.no_sky:
         found["background_box"] = None
+    if options.free_position:
+        if options.fixed is None:
+            options.parser.error("--free-position is for forced photometry: --fixed shape")
+        found["fixed"] = FREE_POSITION
     return found

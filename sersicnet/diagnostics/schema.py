@@ -269,12 +269,25 @@ def _model_columns():
     return columns
 
 
+def _tension_columns():
+    """Make the columns of how far priors are from what images say."""
+    names = list(PARAMETERS)
+    for part, profile in _NAMED_PARTS:
+        names += [f"{name}_{part}" for name in parameters_of(profile)] + [f"{part}_to_total"]
+    columns = []
+    for name in names:
+        about = f"distance of the prior of {name} from what the image says alone, in both errors"
+        columns.append(Column(f"{name}_tension", None, about, format=".2f", ucd="stat.value"))
+    return columns
+
+
 POPULATION_COLUMNS = _population_columns()
 
 COLUMNS = {column.name: column for column in _OTHERS} | PIXEL_SHAPE
 COLUMNS |= {column.name: column for column in POPULATION_COLUMNS}
 COLUMNS |= {column.name: column for column in part_columns(_NAMED_PARTS)}
 COLUMNS |= {column.name: column for column in (*_model_columns(), *MORPHOLOGY_COLUMNS)}
+COLUMNS |= {column.name: column for column in _tension_columns()}
 for _parameter in ALL_PARAMETERS.values():
     COLUMNS |= {column.name: column for column in _parameter.columns}
 

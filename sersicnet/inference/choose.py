@@ -9,8 +9,11 @@ from sersicnet.inference.constraints import Constraints
 from sersicnet.inference.evidence import known_probabilities, wanted_shares
 from sersicnet.inference.fits import BatchStart, fit_batch
 from sersicnet.inference.misfit import judge
+from sersicnet.inference.refine import LevenbergMarquardt
+from sersicnet.inference.tension import tension_columns
 from sersicnet.model.choice import CHROMATIC, ModelChoice, column_name
 from sersicnet.model.description import Model
+from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.part_models import PartModels, shown_as_one
 
 __all__ = ["check_choice", "compared", "judge_models", "known_of", "model_of", "refine_models"]
@@ -76,7 +79,10 @@ def refine_models(
         constraints = known_of(model, numbers)
         if constraints is not None:
             fits = _fits_of_parts(refinement, constraints, *network[1:], **options)
-        return refinement(*network, constraints=constraints, fits=fits, **options)
+        answer = refinement(*network, constraints=constraints, fits=fits, **options)
+        if constraints is not None and constraints.priors:
+            answer[2].update(_tensions(refinement, constraints, network, **options))
+        return answer
     known = {}
     for name in model.models:
         known[name] = known_of(model_of(name), numbers)
@@ -100,6 +106,15 @@ def refine_models(
     measured = np.isfinite(quantiles).all(axis=(0, 1))
     kept = {"frame": stamps.frame, "measured": measured, "seed": options["seed"]}
     return compared(answers, evidence, rough, odds, **kept)
+
+
+def _tensions(refinement, constraints, network, **options):
+    """Return the columns of how far priors are from fits without them."""
+    free = constraints.without_priors()
+    fits = _fits_of_parts(refinement, free, *network[1:], **options)
+    fit = LevenbergMarquardt(prior=getattr(refinement, "prior", True))
+    _, quantiles, columns, _ = fit(*network, constraints=free, fits=fits, **options)
+    return tension_columns(constraints.priors, quantiles, tuple(PARAMETERS), columns)
 
 
 def _fits_of_parts(refinement, constraints, *network, pixels, device, **_):

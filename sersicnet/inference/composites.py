@@ -1,6 +1,6 @@
 """Galaxies of several parts at one center: what is known of them, and where fits of them start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -169,6 +169,10 @@ class Composite(Rows):
             return np.zeros(len(self), dtype=bool)
         known = [self.fixed.get(f"n_{part}", _BULGE_N) for part, _ in self.model.combination.parts]
         return np.broadcast_to(np.less(*known), len(self))
+
+    def without_priors(self):
+        """Return the same without priors."""
+        return replace(self, priors={})
 
     def put_into(self, quantiles, parameters):
         """Put fixed values of the whole into quantiles of measured galaxies."""

@@ -1,7 +1,7 @@
 """What a user's model knows of galaxies, in the units of their stamps."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -107,6 +107,10 @@ class Constraints(Rows):
         """Return the columns of a table as they are: there are none of parts."""
         return columns
 
+    def without_priors(self):
+        """Return the same without priors, None where nothing is known then."""
+        return replace(self, priors={}) if self.fixed else None
+
 
 def warn_unfitted(flags, model, *, stacklevel):
     """Warn of galaxies that could not be measured with what is known of them.
@@ -125,7 +129,7 @@ def warn_unfitted(flags, model, *, stacklevel):
         msg = (
             f"{n_lost} of {counted(len(flags), 'galaxy')} could not be fitted with this model "
             "(NOT_REFINED, NaN): the fit did not converge, or a fixed value or prior is NaN, "
-            "outside of the limits of the universal prior, or a size or axis ratio where pixels "
-            "are not square"
+            "outside of the limits of the universal prior or of no width, or a size or axis ratio "
+            "where pixels are not square"
         )
         warnings.warn(msg, AstropyUserWarning, stacklevel=stacklevel + 1)

@@ -9,10 +9,11 @@ around those that it starts from, of which each is the image of its source times
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from sersicnet._rows import Rows
 from sersicnet.flags import FAILED
+from sersicnet.inference.flux_solution import LEAST_FLUX, FluxSolution, flux_columns
+from sersicnet.inference.forced_positions import fit_positions, with_positions
 from sersicnet.model import likelihoods
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf_resampling import centered_psfs
@@ -20,16 +21,8 @@ from sersicnet.model.stamp_groups import SharedStamps
 
 __all__ = ["ForcedFluxes", "fit_fluxes"]
 
-# Smallest flux that derivatives are taken at, in units of the noise of a pixel,
-_LEAST_FLUX = 0.1
-# and limits of the logarithm of the first: catalogs have magnitudes of -99.
-_LIMITS = np.log10(_LEAST_FLUX), 8.0
-# Information on a flux that is added, as a share of that without neighbors: rows of a catalog that
-# are the same have errors of a hundred times that, instead of infinite ones.
-_RIDGE = 1e-5
-# Information on the flux of another source, as a share of that of the first, below which it has no
-# light in the cutout and is left out: single precision would make up a flux.
-_LEAST_INFORMATION = 1e-4
+# Limits of the logarithm of the flux that a solution starts from: catalogs have magnitudes of -99.
+_LIMITS = np.log10(LEAST_FLUX), 8.0
 # Sources whose images are in memory at a time.
 _CHUNK = 64
 
@@ -55,6 +48,9 @@ class ForcedFluxes(Rows):
         Sum of squared residuals over the noise, of all pixels.
     n_pixels : (N,) int `~numpy.ndarray`
         Number of good pixels.
+    shift, shift_err : (N, 2) `~numpy.ndarray`
+        How far the fit has moved the sources along x and y, in pixels, and the errors of their
+        positions; 0 where positions are known.
     """
 
     flux: np.ndarray
@@ -65,9 +61,11 @@ class ForcedFluxes(Rows):
     sky: np.ndarray
     chi2: np.ndarray
     n_pixels: np.ndarray
+    shift: np.ndarray
+    shift_err: np.ndarray
 
 
-def fit_fluxes(batch, scenes, *, assumptions, device="cpu"):
+def fit_fluxes(batch, scenes, *, assumptions, widths=None, device="cpu"):
     """Fit the fluxes of all sources of scenes, and keep those of the first of each.
 
     Parameters
@@ -79,6 +77,9 @@ def fit_fluxes(batch, scenes, *, assumptions, device="cpu"):
         of the stamp, are only where the solution starts.
     assumptions : `~sersicnet.inference.assumptions.Assumptions`
         What is known of sky and noise.
+    widths : list of (G, 2) `~numpy.ndarray`, optional
+        Standard deviations of the normal priors of the positions of the sources, in pixels along x
+        and y; without them, positions are known.
     device : str or `~torch.device`, optional
         Device that renders.
 
@@ -96,8 +97,10 @@ def fit_fluxes(batch, scenes, *, assumptions, device="cpu"):
     usable = stamps.flags & int(FAILED) == 0
     for length in np.unique(lengths):
         alike = np.flatnonzero((lengths == length) & usable)
-        labels = np.stack([scenes[row] for row in np.flatnonzero(lengths == length)])
-        labels = labels[usable[lengths == length]]
+        if not len(alike):
+            continue
+        labels = np.stack([scenes[row] for row in alike])
+        free = None if widths is None else np.stack([widths[row] for row in alike])
         labels[:, :, LOG_FLUX] += psfs.log_light[alike, None]
         labels[:, :, LOG_FLUX] = np.clip(labels[:, :, LOG_FLUX], *_LIMITS)
         labels[:, :, CENTER] += offset[alike, None]
@@ -115,7 +118,8 @@ def fit_fluxes(batch, scenes, *, assumptions, device="cpu"):
             device=device,
         )
         for rows, likelihood in made:
-            _solve(found, alike[rows], likelihood, labels[rows])
+            own = None if free is None else free[rows]
+            _solve(found, alike[rows], likelihood, labels[rows], own)
     light = 10**-psfs.log_light
     for name in ("flux", "flux_err", "alone_err", "added"):
         found[name] *= light
@@ -130,74 +134,42 @@ def _unknown(n):
         found[name] = np.full(n, np.nan)
     found["shape_slopes"] = np.full((n, N_LABELS), np.nan)
     found["n_pixels"] = np.zeros(n, dtype=np.int64)
+    found["shift"] = np.zeros((n, 2))
+    found["shift_err"] = np.zeros((n, 2))
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Solution:
-    """The best fluxes of some scenes of as many sources, from those that they start from."""
-
-    equations: object
-    gradient: np.ndarray
-    curvature: np.ndarray
-    matrix: np.ndarray
-    covariance: np.ndarray
-    scale: np.ndarray
-    empty: np.ndarray
-    step: np.ndarray
-    solved: np.ndarray
-
-    @classmethod
-    def of(cls, likelihood, start):
-        """Solve the normal equations."""
-        labels = torch.from_numpy(start).flatten(1).float().to(likelihood.device)
-        with torch.no_grad():
-            equations = likelihood.normal_equations(labels)
-        curvature = equations.curvature.double().cpu().numpy()
-        columns = _flux_columns(start)
-        flux = 10 ** start[:, :, LOG_FLUX]
-        scale = flux * np.log(10)
-        gradient = equations.gradient.double().cpu().numpy()[:, columns] / scale
-        matrix = curvature[:, columns[:, None], columns] / (scale[:, :, None] * scale[:, None])
-        information = np.diagonal(matrix, axis1=1, axis2=2)
-        empty = information <= _LEAST_INFORMATION * information[:, :1]
-        matrix = np.where(empty[:, :, None] | empty[:, None], 0.0, matrix)
-        ridge = np.where(empty, 1.0, _RIDGE * information)
-        covariance = np.linalg.inv(matrix + ridge[:, :, None] * np.eye(len(columns)))
-        step = np.where(empty, 0.0, (covariance @ gradient[:, :, None])[:, :, 0])
-        solved = np.where(empty, 0.0, flux + step)
-        return cls(equations, gradient, curvature, matrix, covariance, scale, empty, step, solved)
-
-    def start(self, labels):
-        """Return the labels with these fluxes, from which the next solution starts."""
-        labels = labels.copy()
-        labels[:, :, LOG_FLUX] = np.log10(np.maximum(self.solved, _LEAST_FLUX))
-        return labels
-
-
-def _flux_columns(start):
-    """Return the columns of the fluxes of scenes among all of their labels."""
-    return LOG_FLUX + N_LABELS * np.arange(start.shape[1])
-
-
-def _solve(found, rows, likelihood, start):
-    """Fit the fluxes of some scenes of as many sources."""
+def _solve(found, rows, likelihood, start, widths):
+    """Fit the fluxes of some scenes of as many sources, and free positions."""
     # far from the best fluxes, single precision loses those of bright sources, and chi2
-    start = _Solution.of(likelihood, start).start(start)
-    solution = _Solution.of(likelihood, start)
+    start = FluxSolution.of(likelihood, start).start(start)
+    places = start[:, :, CENTER]
+    if widths is not None:
+        start = fit_positions(likelihood, start, widths)
+    solution = FluxSolution.of(likelihood, start)
     equations = solution.equations
+    columns = flux_columns(start)
+    known = columns, 1 / solution.scale, solution.covariance
+    if widths is not None:
+        free = with_positions(solution, start, places, widths)
+        known = free.columns, free.factor, free.covariance
+    covariance = known[-1]
     information = np.diagonal(solution.matrix, axis1=1, axis2=2)[:, 0]
     shown = ~solution.empty[:, 0]
     own = rows[shown]
     found["flux"][own] = solution.solved[shown, 0]
-    found["flux_err"][own] = np.sqrt(solution.covariance[shown, 0, 0])
+    found["flux_err"][own] = np.sqrt(covariance[shown, 0, 0])
     found["alone_err"][own] = information[shown] ** -0.5
     others = (solution.matrix[:, 0, 1:] * solution.solved[:, 1:]).sum(axis=1)
     found["added"][own] = others[shown] / information[shown]
-    columns = _flux_columns(start)
-    slopes = _shape_slopes(solution.curvature, solution.covariance, solution.scale, columns)
+    slopes = _shape_slopes(solution.curvature, *known)
     relative = solution.solved / 10 ** start[:, :, LOG_FLUX]
     found["shape_slopes"][own] = (slopes * relative[:, :1])[shown]
+    if widths is not None:
+        found["shape_slopes"][own, CENTER] = 0
+        found["shift"][own] = (start[:, :, CENTER] - places)[shown, 0]
+        of_axes = np.arange(1, 3) * start.shape[1]  # the first source's, behind all fluxes
+        found["shift_err"][own] = np.sqrt(covariance[shown][:, of_axes, of_axes])
     moved = equations.sky_response.double().cpu().numpy()[:, columns] / solution.scale
     total = equations.sky_total.double().cpu().numpy() - (moved * solution.step).sum(axis=1)
     found["sky"][rows] = total / likelihood.sky_precision.cpu().numpy()
@@ -206,9 +178,9 @@ def _solve(found, rows, likelihood, start):
     found["n_pixels"][rows] = likelihood.n_pixels.cpu().numpy()
 
 
-def _shape_slopes(curvature, covariance, scale, columns):
+def _shape_slopes(curvature, columns, factor, covariance):
     """Return derivatives of the best first flux by the labels of a source of the start's flux."""
-    products = curvature[:, columns, :N_LABELS] / scale[:, :, None]
+    products = curvature[:, columns, :N_LABELS] * factor[:, :, None]
     slopes = -(covariance[:, :1] @ products)[:, 0]
     slopes[:, LOG_FLUX] = 0
     return slopes

@@ -145,7 +145,7 @@ def _usable(known, normals, n_galaxies):
         usable &= np.isfinite(values) & (values >= low) & (values <= high)
     for values in normals.values():
         mean, err, low, high = values.T
-        usable &= np.isfinite(mean) & np.isfinite(err) & (err > 0) & (low < high)
+        usable &= np.isfinite(mean) & (err > 0) & (low < high)
     return usable
 
 

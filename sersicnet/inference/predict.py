@@ -34,6 +34,7 @@ from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.seen import Seen
 from sersicnet.inference.shapes import quantiles_on_sky, shapes_in_pixels
 from sersicnet.inference.star_probability import star_columns
+from sersicnet.inference.tension import warn_of_tension
 from sersicnet.inference.wavelengths import without_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.psf_check import warn_of_psfs
@@ -119,6 +120,7 @@ def predict(
     warn_unfitted(results.flags, model, stacklevel=3)
     if batches.is_checked:
         return results
+    warn_of_tension(results.columns, stacklevel=3)
     results.meta.update(describe_photons(*np.hstack(seen.photons)))
     if needs_psf:
         recenter = batches.psf_options["recenter"]

@@ -109,6 +109,7 @@ def normal_terms(scene, values, *, prior=True):
     if prior:
         # sizes are uniform in their logarithm there, and indices in their square root
         powers = found.new_tensor([_POWERS.get(kind_of(name), 0.0) for name in scene.layout.priors])
+        powers = torch.where(torch.isfinite(err), powers, 0.0)  # limits alone
         total = total + powers * torch.log(torch.where(powers > 0, found, 1.0))
         change = change + torch.where(powers > 0, powers / found, 0.0)
     scaled = slopes / err[:, :, None]

@@ -91,8 +91,8 @@ def check_detection(image, detection, options):
     if detection == COMBINED and options.get("segmentation") is not None:
         msg = "detection='chi2' finds sources, and segmentation= says what they are"
         raise ValueError(msg)
-    for name in ("fixed", "morphology"):
-        if options.get(name):
+    for name in ("fixed", "morphology", "detection_image"):
+        if options.get(name) is not None and options[name] is not False:
             msg = f"{name}= is for images of one band: measure each band in its own image"
             raise ValueError(msg)
     if detection in image:

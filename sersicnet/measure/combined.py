@@ -7,8 +7,9 @@ import numpy as np
 from scipy.special import comb, gamma, gammaincc, ndtri
 
 from sersicnet.measure.detection import find_sources
+from sersicnet.measure.detector import LEAST_REACH
 from sersicnet.measure.matched import filter_of
-from sersicnet.measure.tiles import LEAST_REACH, Measurement
+from sersicnet.measure.tiles import Measurement
 from sersicnet.measure.windows import Window
 
 __all__ = ["CombinedFilter", "CombinedMeasurement", "equivalent_sigma"]

@@ -14,7 +14,7 @@ from scipy import ndimage
 from sersicnet.measure.windows import Window, grown, shortage
 from sersicnet.preprocessing.segmentation import merge_fragments, smooth_image
 
-__all__ = ["EXTENTS", "LEAST_SIDE", "Sources", "cutout_box", "find_sources"]
+__all__ = ["EXTENTS", "LEAST_SIDE", "Sources", "cutout_box", "find_sources", "photometry"]
 
 # Pixels that a window is larger than its tile at first: half a cutout, and what is below.
 _MARGIN = 96
@@ -285,7 +285,7 @@ def _detected(window, labels, n_sources, fine, tile):
     peaks = ndimage.maximum_position(fine, labels, numbers)
     peaks = np.array(peaks, dtype=int).reshape(-1, 2) + window.origin
     owned = _is_in(peaks, tile)
-    table = _photometry(window, labels, numbers[owned])
+    table = photometry(window, labels, numbers[owned])
     table["peak_y"] = peaks[owned, 0]
     table["peak_x"] = peaks[owned, 1]
     for axis in "xy":  # a centroid that has left its source is replaced by the peak
@@ -302,7 +302,7 @@ def _given(window, labels, tile, positions):
     rows = np.flatnonzero(_is_in(pixels, tile))
     numbers = np.zeros(len(pixels), int)
     numbers[in_window] = labels[tuple((pixels[in_window] - window.origin).T)]
-    table = _photometry(window, labels, numbers[rows])
+    table = photometry(window, labels, numbers[rows])
     table["x"] = positions[0, rows]
     table["y"] = positions[1, rows]
     table["peak_y"] = pixels[rows, 0]
@@ -320,9 +320,26 @@ def _is_in(pixels, box):
     return ((pixels >= first) & (pixels < stop)).all(axis=1)
 
 
-def _photometry(window, labels, numbers):
-    """What photutils measures, one row per number of a source (NaN where it is 0)."""
-    from photutils.segmentation import SegmentationImage, SourceCatalog
+def photometry(window, labels, numbers, *, detected=None):
+    """Measure sources with photutils.
+
+    Parameters
+    ----------
+    window : `~sersicnet.measure.windows.Window`
+        The pixels.
+    labels : 2-D int `~numpy.ndarray`
+        Number of the source that a pixel belongs to.
+    numbers : (N,) int `~numpy.ndarray`
+        Numbers of the wanted sources, 0 for none.
+    detected : `~sersicnet.measure.windows.Window`, optional
+        The same pixels of another image, in which centers and apertures are found.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per number, as in `Sources`; NaN where it is 0.
+    """
+    from photutils.segmentation import SegmentationImage
 
     table = Table({name: np.zeros(len(numbers), int) for name in ("row", "label", "extent")})
     table["peak_x"] = 0
@@ -331,25 +348,33 @@ def _photometry(window, labels, numbers):
     for name in _MEASURED:
         table[name] = np.full(len(numbers), np.nan)
     table["label"] = numbers
-    detected = np.flatnonzero(numbers > 0)
-    if not len(detected):
+    known = np.flatnonzero(numbers > 0)
+    if not len(known):
         return table
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         segments = SegmentationImage(labels)
-        catalog = SourceCatalog(
-            window.data, segments, error=window.noise_of_sources, mask=window.bad
-        )
-        catalog = catalog[np.searchsorted(segments.labels, numbers[detected])]
+        first = None if detected is None else _catalog(detected, segments)
+        catalog = _catalog(window, segments, first)
+        catalog = catalog[np.searchsorted(segments.labels, numbers[known])]
         center = catalog.centroid_win
         center = np.where(np.isfinite(center), center, catalog.centroid) + window.origin[::-1]
-        table["x"][detected] = center[:, 0]
-        table["y"][detected] = center[:, 1]
-        table["kron_flux"][detected] = catalog.kron_flux
-        table["kron_flux_err"][detected] = catalog.kron_flux_err
-        table["half_light_radius"][detected] = catalog.flux_radius(0.5).value
-        table["area"][detected] = catalog.segment_area.value
-    for row, (along_y, along_x) in zip(detected, catalog.slices, strict=True):
+        table["x"][known] = center[:, 0]
+        table["y"][known] = center[:, 1]
+        table["kron_flux"][known] = catalog.kron_flux
+        table["kron_flux_err"][known] = catalog.kron_flux_err
+        table["half_light_radius"][known] = catalog.flux_radius(0.5).value
+        table["area"][known] = catalog.segment_area.value
+    for row, (along_y, along_x) in zip(known, catalog.slices, strict=True):
         sides = (along_y.stop - along_y.start, along_x.stop - along_x.start)
         table["extent"][row] = max(sides)
     return table
+
+
+def _catalog(window, segments, detected=None):
+    """The catalog of photutils of a window, with the centers and apertures of another's."""
+    from photutils.segmentation import SourceCatalog
+
+    error = window.noise_of_sources
+    options = {"error": error, "mask": window.bad, "detection_catalog": detected}
+    return SourceCatalog(window.data, segments, **options)

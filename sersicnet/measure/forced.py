@@ -1,5 +1,7 @@
 """Forced photometry: fluxes in an image of sources whose structure is known from a catalog.
 
+Their positions are known as well, or fitted within a normal prior around those of the catalog.
+
 Each source is fitted in a cutout of its own, together with all others of the catalog whose light is
 in it; the cutout depends on the source alone, so that the tiles do not matter. What is detected and
 is not in the catalog is masked.
@@ -20,11 +22,12 @@ from sersicnet.inference.joined import MOVED
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.cutouts import correlation_at, local_background_of
 from sersicnet.measure.detection import LEAST_SIDE
-from sersicnet.measure.option_values import FIXED
+from sersicnet.measure.option_values import FIXED, has_free_position
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.structure import structure_in
 from sersicnet.measure.uncataloged import UncatalogedLight
 from sersicnet.measure.windows import grown, shortage
+from sersicnet.model.choice import BAND_SHIFT
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.parameters import PIXEL_SHAPE, Column
 from sersicnet.preprocessing.batches import open_cutouts
@@ -44,6 +47,8 @@ _MOST = 24
 _BATCH = 256
 # Fluxes over their errors below which magnitudes are not those of detections.
 _LEAST_SNR = 5.0
+# Change of a position over the width of its prior from which on it is flagged.
+_FAR = 3.0
 # AB magnitude of 1 nJy.
 _NANOJANSKY = 31.4
 # Columns of the position of each row, as detection has them.
@@ -54,7 +59,7 @@ _KEY = (
 )
 
 
-def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True):
+def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True, free_position=False):
     """Return the columns of a catalog of forced photometry.
 
     Parameters
@@ -65,6 +70,8 @@ def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True):
         Whether the image has a celestial WCS.
     one_pixel_scale : bool, optional
         Whether one scale describes all pixels. If not, there are columns of ellipses in pixels.
+    free_position : bool, optional
+        Whether positions are fitted, and have errors.
 
     Returns
     -------
@@ -78,6 +85,8 @@ def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True):
     """
     columns = [COLUMNS[name] for name in ("id", "flux", "flux_err", "mag", "mag_err")]
     columns += [COLUMNS[name] for name in FIXED]
+    if free_position:
+        columns += [COLUMNS["x_0_err"], COLUMNS["y_0_err"]]
     if celestial:
         columns += [COLUMNS[name] for name in ("ra", "dec", "pa")]
     if not one_pixel_scale:
@@ -111,6 +120,16 @@ class ForcedSources:
         with np.errstate(invalid="ignore"):
             self.reach = np.nan_to_num(_RADII * 10 ** labels[:, LOG_R_EFF] + _WINGS)
         self.sides = _SIDES[np.searchsorted(_SIDES[:-1], 2 * self.reach)]
+        self.free_position = has_free_position(measurement.options.fixed)
+
+    @cached_property
+    def _widths(self):
+        """Standard deviations of the priors of free positions in pixels, (M, 2)."""
+        measurement = self.measurement
+        scale, _ = pixels_at(
+            measurement.field, *measurement.positions, measurement.options.pixel_scale
+        )
+        return np.hypot(self.structure.errors[:, CENTER], BAND_SHIFT / scale[:, None])
 
     @cached_property
     def _tree(self):
@@ -124,7 +143,8 @@ class ForcedSources:
     def blank_rows(self, rows):
         """Return rows of the catalog that are not in the image, or without a flux."""
         others = [COLUMNS[name] for name in ("x_centroid", "y_centroid", *PIXEL_SHAPE)]
-        table = blank_table([*forced_columns(), *others, *_KEY], len(rows))
+        columns = forced_columns(free_position=self.free_position)
+        table = blank_table([*columns, *others, *_KEY], len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)
         return table
@@ -215,8 +235,11 @@ class ForcedSources:
             zeropoint=measurement.zeropoint,
         )
         (batch,) = opened
-        scenes, crowded = self._scenes(rows, first, side, batch.stamps.frame)
-        found, unknown = fit_fluxes(batch, scenes, assumptions=options.assumptions())
+        scenes, widths, crowded = self._scenes(rows, first, side, batch.stamps.frame)
+        known = {"assumptions": options.assumptions()}
+        if self.free_position:
+            known["widths"] = widths
+        found, unknown = fit_fluxes(batch, scenes, **known)
         table = self._table(rows, found, batch.stamps.frame)
         table["flags"] = batch.stamps.flags | batch.psfs.flags() | unknown | np.array(flags)
         table["flags"] |= self._flags(rows, found, table) | crowded
@@ -257,23 +280,26 @@ class ForcedSources:
         return cutout, level, flags
 
     def _scenes(self, rows, first, side, frame):
-        """Return the labels of the sources in each cutout, its own first, and flags.
+        """Return the labels of the sources in each cutout, its own first, their priors, and flags.
 
         Where some are left out, their light is not known.
         """
         labels = self.structure.labels
         scenes = []
+        widths = []
         flags = np.zeros(len(rows), dtype=int)
         for number, row in enumerate(rows):
             others = self._others(row, side)
             if len(others) > _MOST:
                 flags[number] = int(Flags.BLENDED)
-            scene = labels[[row, *others[:_MOST]]].copy()
+            members = [row, *others[:_MOST]]
+            widths.append(self._widths[members])
+            scene = labels[members].copy()
             scene[:, LOG_FLUX] -= np.log10(frame.noise_level[number])
             middle = (frame.x_middle[number], frame.y_middle[number])
             scene[:, CENTER] -= first[number, ::-1] + middle
             scenes.append(scene)
-        return scenes, flags
+        return scenes, widths, flags
 
     def _others(self, row, side):
         """Return rows of others whose light is in the cutout of a source, the nearest first."""
@@ -304,6 +330,10 @@ class ForcedSources:
         table["n_pixels"] = found.n_pixels
         table["sky"] = frame.sky_in_image(found.sky)
         self._put_structure(table)
+        if self.free_position:
+            for axis, shift, shift_err in zip("xy", found.shift.T, found.shift_err.T, strict=True):
+                table[f"{axis}_0"] += shift * u.pix
+                table[f"{axis}_0_err"] = shift_err * u.pix
         return table
 
     def _put_structure(self, table):
@@ -326,6 +356,8 @@ class ForcedSources:
             blended = np.abs(found.added) > MOVED * found.alone_err
         flags |= np.where(faint, int(Flags.LOW_SNR), 0)
         flags |= np.where(blended, int(Flags.BLENDED), 0)
+        moved = np.abs(found.shift) > _FAR * self._widths[rows]
+        flags |= np.where(moved.any(axis=1), int(Flags.OFF_CENTER), 0)
         if self.measurement.field.noise is None:
             flags |= int(Flags.NOISE_ESTIMATED)
         return flags

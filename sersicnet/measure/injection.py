@@ -278,6 +278,9 @@ def _check_output(output, inputs):
 
 def _check_settings(options, layout, min_distance, match_radius):
     """Raise ValueError unless galaxies can be placed and found."""
+    if options.detection_image is not None:
+        msg = "detection_image= has no injected galaxies, so that they would not be detected"
+        raise ValueError(msg)
     if options.segmentation is not None:
         msg = "segmentation= says what the sources are, but injected galaxies must be detected"
         raise ValueError(msg)

@@ -230,6 +230,8 @@ def describe_detection(measurement, sky, matched=None):
     """
     if measurement.field.segments is not None:
         return {}
+    if measurement.detector is not None:
+        return measurement.detector.describe(measurement)
     matched = matched or filter_of(measurement, sky)
     options = measurement.options
     n_pixels = int(np.prod(measurement.field.data.shape))

@@ -9,23 +9,27 @@ __all__ = [
     "AUTO",
     "FILES",
     "FIXED",
+    "FREE_POSITION",
     "MEASURE",
     "SHAPE",
     "STARS",
     "check_number",
     "check_values",
     "files_of",
+    "has_free_position",
     "is_word",
 ]
 
 # Options that are files on the command line and in a survey.
 FILES = ("psf", "rms", "weight_map", "mask", "catalog", "segmentation", "noise_correlation")
+FILES += ("detection_image",)
 MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"
 STARS = "stars"
-# What a catalog fixes in forced photometry, and the word for all of it.
+# What a catalog fixes in forced photometry, and the word for all of it; and without the position.
 FIXED = ("r_eff", "n", "q", "theta", "x_0", "y_0")
+FREE_POSITION = FIXED[:4]
 SHAPE = "shape"
 # Options that may be a word instead of a file.
 _WORDS = {"psf": (AUTO, STARS), "noise_correlation": (MEASURE,)}
@@ -72,6 +76,9 @@ def check_values(options):
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
+    if options.detection_image is not None and options.segmentation is not None:
+        msg = "detection_image and segmentation are both given: each says what the sources are"
+        raise ValueError(msg)
     _check_fixed(options)
     if options.refine is not None:
         from sersicnet.inference.refine import check_refinement
@@ -88,10 +95,10 @@ def _check_fixed(options):
             raise ValueError(msg)
         return
     names = FIXED if options.fixed == SHAPE else options.fixed
-    if isinstance(names, str) or set(names) != set(FIXED):
+    if isinstance(names, str) or set(names) not in (set(FIXED), set(FREE_POSITION)):
         msg = (
-            f"fixed={options.fixed!r} must be {SHAPE!r}, or all of {', '.join(FIXED)}: some values "
-            "are fixed by the model= of predict"
+            f"fixed={options.fixed!r} must be {SHAPE!r}, or all of {', '.join(FIXED)}, the last "
+            "two or none: other values are fixed by the model= of predict"
         )
         raise ValueError(msg)
     if options.catalog is None:
@@ -103,6 +110,27 @@ def _check_fixed(options):
     if options.refine is not None:
         msg = f"refine={options.refine!r} is for sources whose structure is fitted, not for fixed="
         raise ValueError(msg)
+
+
+def has_free_position(fixed):
+    """Return whether forced photometry fits positions.
+
+    Parameters
+    ----------
+    fixed : str, sequence of str or None
+        The option ``fixed``.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sersicnet.measure.option_values import has_free_position
+    >>> has_free_position("shape"), has_free_position(("r_eff", "n", "q", "theta"))
+    (False, True)
+    """
+    return fixed not in (None, SHAPE) and set(fixed) == set(FREE_POSITION)
 
 
 def files_of(options):

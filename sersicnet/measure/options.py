@@ -140,7 +140,8 @@ class Options:
         None,
         "'shape' or sequence of str, optional",
         "What is taken from the catalog, so that only fluxes are fitted (forced photometry): all "
-        "of r_eff, n, q, theta, x_0, y_0, or shape for short.",
+        "of r_eff, n, q, theta, x_0, y_0, or shape for short; without the last two, positions are "
+        "fitted too.",
         "Sizes and angles are carried over by ``ra``, ``dec``, ``r_eff``, ``q`` and ``pa``; "
         "without them, the catalog must be of the same pixels. Fluxes may be negative.",
     )
@@ -156,6 +157,14 @@ class Options:
         "Number of the source of each pixel, 0 for sky, instead of what is detected: of photutils, "
         "SExtractor, SEP and others.",
         "The ``id`` of a source is its number.",
+    )
+    detection_image: object = _option(
+        None,
+        "`~astropy.nddata.NDData`, 2-D array_like or path, optional",
+        "Image of the same pixels in which sources are detected, such as a sum of several bands "
+        "(SExtractor's dual-image mode), instead of the one that is measured.",
+        "Positions of photometry, apertures and the pixels of sources are those there. Its noise "
+        "and mask are its own, its sky is measured in the same boxes.",
     )
     threshold: float = _option(
         4.5,

@@ -9,7 +9,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet.inference.record import describe_call
 from sersicnet.io.mask_words import MASK_CARD
 from sersicnet.measure.image_psf import stamps_at
-from sersicnet.measure.option_values import FIXED
+from sersicnet.measure.option_values import FIXED, FREE_POSITION, has_free_position
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.inputs import PSF_WIDTH, psf_width
 
@@ -58,13 +58,19 @@ def describe_measurement(measurement):
         psf_options=psf_options,
     )
     if options.fixed:
-        record |= options.assumptions().describe()
-        record |= {"FIXED": " ".join(FIXED), "REFINE": "fluxes", "PRIOR": "none"}
+        record |= options.assumptions().describe() | _forced(options.fixed)
     if measurement.population is not None:
         record["POPULATN"] = measurement.population.about
     if measurement.field.segments is None:
         record["THRESH"] = options.threshold
     return record
+
+
+def _forced(fixed):
+    """Describe what forced photometry takes from the catalog, and what it fits."""
+    if has_free_position(fixed):
+        return {"FIXED": " ".join(FREE_POSITION), "REFINE": "fluxes and positions", "PRIOR": "x y"}
+    return {"FIXED": " ".join(FIXED), "REFINE": "fluxes", "PRIOR": "none"}
 
 
 def check_image(catalog, field, *, stacklevel):

@@ -4,6 +4,7 @@ from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.measure.columns import blank_table, catalog_columns
 from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
+from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import has_one_pixel_scale
 from sersicnet.preprocessing.pixels import celestial
 
@@ -26,7 +27,12 @@ def columns_of(measurement):
     on_sky = celestial(measurement.field.wcs) is not None
     one_pixel_scale = has_one_pixel_scale(measurement.field, measurement.options.pixel_scale)
     if measurement.options.fixed:
-        return forced_columns(unit=unit, celestial=on_sky, one_pixel_scale=one_pixel_scale)
+        return forced_columns(
+            unit=unit,
+            celestial=on_sky,
+            one_pixel_scale=one_pixel_scale,
+            free_position=has_free_position(measurement.options.fixed),
+        )
     return catalog_columns(
         measurement.net.parameters_,
         measurement.options.refine,

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from sersicnet.measure.catalog import FAR
+from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.positions import grid_doubt
 from sersicnet.model.labels import components, stack_labels
@@ -125,7 +126,7 @@ def structure_in(measurement):
         As `structure_of`, or if errors of positions are wanted that are in unknown pixels.
     """
     options = measurement.options
-    if options.catalog_errors:
+    if options.catalog_errors or has_free_position(options.fixed):
         _check_errors(options.catalog)
     return structure_of(
         options.catalog,
@@ -141,8 +142,9 @@ def _check_errors(catalog):
     names = {"x_0_err", "y_0_err"} & set(catalog.colnames)
     if names and "x_0" not in catalog.colnames and "PIXSCALE" not in catalog.meta:
         msg = (
-            f"catalog_errors=True: the catalog has {', '.join(sorted(names))} in pixels of another "
-            "image. Give their size in arcsec, catalog.meta['PIXSCALE'], or leave these columns out"
+            f"errors of positions count, and the catalog has {', '.join(sorted(names))} in pixels "
+            "of another image. Give their size in arcsec, catalog.meta['PIXSCALE'], or leave these "
+            "columns out"
         )
         raise ValueError(msg)
 

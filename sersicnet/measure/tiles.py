@@ -9,7 +9,7 @@ The stages, each of which leaves something complete:
 
 1. sky and noise of the whole image (`Measurement.map_sky`), and then its PSF
    (`~sersicnet.measure.psf_stage.with_psf`);
-2. detection of the sources of a tile (`~sersicnet.measure.detection.find_sources`);
+2. detection of the sources of a tile (`sersicnet.measure.detector`);
 3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
 4. joint fits with neighbors, if there are fits (`Measurement.measure_all`);
 5. the catalog: columns, order, flags (`Measurement.finish`).
@@ -40,7 +40,7 @@ from sersicnet.measure.catalog import (
 )
 from sersicnet.measure.columns import blank_table, source_columns
 from sersicnet.measure.cutouts import cut_source
-from sersicnet.measure.detection import find_sources
+from sersicnet.measure.detector import Detector, find_in, open_detector
 from sersicnet.measure.doubts import warn_of_catalog
 from sersicnet.measure.field import RELATIVE, FieldImage, open_field
 from sersicnet.measure.forced import ForcedSources
@@ -48,7 +48,6 @@ from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.joint import measure_groups
 from sersicnet.measure.log import tile_progress
-from sersicnet.measure.matched import filter_of
 from sersicnet.measure.neighbors import Drawn, Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
@@ -63,16 +62,13 @@ from sersicnet.measure.segments import open_segments
 from sersicnet.measure.shown import columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
-from sersicnet.measure.windows import read_window
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
 
-__all__ = ["LEAST_REACH", "Measurement", "open_measurement"]
+__all__ = ["Measurement", "open_measurement"]
 
 # Cutouts in memory at a time.
 _BATCH = 256
-# Pixels that a window may be larger than a tile, at least: galaxies of that size stay whole.
-LEAST_REACH = 512
 
 
 @contextmanager
@@ -109,7 +105,7 @@ def open_measurement(image, options, *, net):
             check_positions(options.catalog, positions, field)
         check_scale(options.noise_correlation, pixel_scale)
         options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
-        yield Measurement(
+        measurement = Measurement(
             field=field,
             options=options,
             net=net,
@@ -119,6 +115,8 @@ def open_measurement(image, options, *, net):
             positions=positions,
             saturation=field.saturation(options.saturation),
         )
+        with open_detector(measurement, open_measurement) as detector:
+            yield replace(measurement, detector=detector)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +145,8 @@ class Measurement:
         Sources that have been measured, to infer it.
     kept : list or None
         A tile and its sources, if they are kept from one sweep to the next.
+    detector : `~sersicnet.measure.detector.Detector` or None
+        The image in which sources are detected, if it is another one.
     """
 
     field: FieldImage
@@ -160,6 +160,7 @@ class Measurement:
     population: Population | None = None
     sample: Sample | None = None
     kept: list | None = None
+    detector: Detector | None = None
 
     @property
     def has_sky(self):
@@ -324,16 +325,7 @@ class Measurement:
         """Detect the sources of a tile, one of `tiles`."""
         if self.kept and self.kept[0] == tile:
             return self.kept[1]
-        found = find_sources(
-            partial(read_window, self.field, sky, saturation=self.saturation),
-            tile,
-            self.field.data.shape,
-            self.options,
-            filter_of(self, sky),
-            positions=self.positions,
-            is_wanted=self.field.is_wanted,
-            reach=max(self.options.tile_size, LEAST_REACH),
-        )
+        found = find_in(self, tile, sky)
         if self.kept is not None:
             self.kept[:] = tile, found
         return found

@@ -16,6 +16,7 @@ __all__ = [
     "FileValue",
     "Findings",
     "ab_magnitude",
+    "angle_from_x",
     "arcsec_per_pixel",
     "chosen_numbers",
     "read_lines",
@@ -348,3 +349,8 @@ def arcsec_per_pixel(value):
 def ab_magnitude(value):
     """Return a zero point as a number, from a number or a quantity in AB magnitudes."""
     return float(known_values("zeropoint", value, unit=u.ABmag))
+
+
+def angle_from_x(value):
+    """Return an angle from +y as one from +x, in [-90, 90) degrees."""
+    return value % 180 - 90

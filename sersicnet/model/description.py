@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sersicnet._settings import check_bool, similar_names
+from sersicnet._settings import check_bool
 from sersicnet._words import counted
 from sersicnet.model.choice import AUTO, BAND_SHIFT, ModelChoice, checked_shift
 from sersicnet.model.combinations import NAMED, combined
 from sersicnet.model.components import Exponential, NormalPrior, parameter_values
+from sersicnet.model.given import given_of, names_of, settings_of
+from sersicnet.model.known_columns import known_in
 from sersicnet.model.ties import check_ties, with_tied
 
 __all__ = ["Model", "check_model"]
@@ -70,9 +72,9 @@ class Model:
         check_bool("chromatic", chromatic)
         self.chromatic = chromatic
         self.band_shift = checked_shift(band_shift)
-        names = _names("fixed", fixed) + _names("priors", priors)
+        names = names_of("fixed", fixed) + names_of("priors", priors)
         named = combined(components).with_known(names)
-        given = _given("fixed", fixed, named) | _given("priors", priors, named)
+        given = given_of("fixed", fixed, named) | given_of("priors", priors, named)
         twice = set(fixed or {}) & set(priors or {})
         if twice:
             msg = f"{', '.join(sorted(twice))}: a parameter is either in fixed or in priors"
@@ -92,7 +94,7 @@ class Model:
                 parts[part] = replace(parts[part], **{parameter: value})
         self.combination = combined(parts)
         self.tied = check_ties(tied, self.combination)
-        settings = self.whole | _settings(self.combination)
+        settings = self.whole | settings_of(self.combination)
         self.settings = with_tied(settings, self.tied, self.combination)
         for name, value in self.settings.items():
             parameter_values(self.combination.parameters[name][1], value, name)
@@ -147,6 +149,43 @@ class Model:
         `~sersicnet.model.ModelChoice`
         """
         return ModelChoice(models, odds=odds, band_shift=band_shift)
+
+    @classmethod
+    def from_table(cls, table, components="sersic", *, fixed=()):
+        """Make the model of the galaxies of a table, with their priors and limits.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            One row per galaxy. Columns ``n_prior_mean`` and ``n_prior_err`` are a normal prior,
+            ``n_min`` and ``n_max`` limits of it, or of the universal prior where there is no mean;
+            the same for all parameters, and for those of parts, such as ``n_bulge``. Rows with NaN
+            or masked values have none.
+        components : str, component or dict of components, optional
+            As in `Model`.
+        fixed : sequence of str, optional
+            Names of columns whose values are fixed.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        ValueError, `~astropy.units.UnitConversionError`
+            If a column is missing, has another unit, or belongs to no parameter of the model; if a
+            fixed parameter has a prior, or the table has nothing of the model.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from sersicnet import Model
+        >>> table = Table({"n_prior_mean": [1.0, 4.0], "n_prior_err": [0.2, 0.5]})
+        >>> Model.from_table(table).describe()
+        'sersic, priors: n'
+        """
+        known = known_in(table, combined(components), fixed)
+        return cls(components, **known)
 
     @classmethod
     def from_galfit(cls, path, *, components=None, pixel_scale=None, zeropoint=None):
@@ -322,52 +361,6 @@ def _of_rows(values, rows):
     if values.ndim == 0:
         return np.full(len(rows), values)
     return values[rows]
-
-
-def _settings(combination):
-    """Return what is known of components, by the names of columns.
-
-    Raises
-    ------
-    ValueError
-        If something is known of both parts that they have together.
-    """
-    found = {}
-    for part, component in combination.components.items():
-        for parameter, value in component.settings.items():
-            name = combination.column(part, parameter)
-            if name in found:
-                msg = f"{name} is known of two components, which have one center"
-                raise ValueError(msg)
-            found[name] = value
-    return found
-
-
-def _names(argument, values):
-    """Return the names of the parameters of which an argument says something, after a check."""
-    if values is None:
-        return []
-    if not isinstance(values, dict):
-        msg = f"{argument}={values!r} must be a dict, by the names of parameters"
-        raise TypeError(msg)
-    return list(values)
-
-
-def _given(argument, values, combination):
-    """Return what an argument says of parameters, after a check of their names."""
-    known = combination.parameters
-    settings = _settings(combination)
-    for name in _names(argument, values):
-        if name not in known:
-            names = ", ".join(known)
-            msg = f"{argument} has {name!r}{similar_names(str(name), known)}; there are {names}"
-            raise ValueError(msg)
-        if name in settings:
-            components = combination.components
-            shown = components if len(components) > 1 else next(iter(components.values()))
-            msg = f"{argument} has {name!r}, which {shown!r} has already"
-            raise ValueError(msg)
-    return dict(values or {})
 
 
 def check_model(model):

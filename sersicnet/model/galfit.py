@@ -14,6 +14,7 @@ from sersicnet.model.config_files import (
     FileValue,
     Findings,
     ab_magnitude,
+    angle_from_x,
     arcsec_per_pixel,
     chosen_numbers,
     read_lines,
@@ -85,6 +86,7 @@ def read_galfit(path, make, components, pixel_scale, zeropoint):
     constraints = _constraints_path(header, path)
     if constraints is not None:
         tied = _constrain(constraints, parts, findings, units)
+    _note_header(header, parts, findings)
     return findings.model(list(parts.values()), tied)
 
 
@@ -134,7 +136,7 @@ class _Units:
                 factor = HALF_LIGHT if component is Exponential else 1.0
                 return value * factor * (self.scale or 1.0)
             case "theta":
-                return value + 90
+                return angle_from_x(value)
             case "x_0" | "y_0":
                 return value - 1
             case _:
@@ -155,14 +157,11 @@ def _part(line, name, lines, units, findings):
         possible = ", ".join(_COMPONENTS)
         findings.error(line, f"{name or 'a component without a name'}: there are {possible}, sky")
         return None
-    keys = {key for _, key, _ in lines}
-    # up to GALFIT 2, axis ratio and angle were numbers 8 and 9
-    older = {"8": "9", "9": "10"} if "8" in keys and "10" not in keys else {}
     values = {}
-    for number, key, words in lines:
+    for number, key, words in _renumbered(lines):
         names = {"1": ("x_0", "y_0")}.get(key)
         if names is None:
-            parameter = _PARAMETERS[component].get(older.get(key, key))
+            parameter = _PARAMETERS[component].get(key)
             names = (parameter,) if parameter else ()
         for name_, value in _values(number, names, words, findings).items():
             if name_ == "r_eff" and units.scale is None:
@@ -177,6 +176,27 @@ def _part(line, name, lines, units, findings):
     if component is Sersic:
         return FilePart.of_sersic(line, values)
     return FilePart(component, line, values)
+
+
+def _renumbered(lines):
+    """Return lines of a component with the numbers of GALFIT 3.
+
+    Up to GALFIT 2, axis ratio, angle and boxiness were numbers 8, 9 and 10. GALFIT 3 writes zeros
+    as number 8.
+    """
+    words_8 = [words for _, key, words in lines if key == "8"]
+    if not words_8 or words_8[0][:1] in ([], ["-"]) or _is_zero(words_8[0][0]):
+        return lines
+    newer = {"8": "9", "9": "10", "10": "C0"}
+    return [(number, newer.get(key, key), words) for number, key, words in lines]
+
+
+def _is_zero(word):
+    """Whether a word is a number, and 0."""
+    try:
+        return float(word) == 0
+    except ValueError:
+        return False
 
 
 def _values(line, names, words, findings):
@@ -217,6 +237,22 @@ def _note_sky(lines, findings):
             findings.note(line, 'the sky has a slope: use predict(sky="plane")')
 
 
+def _note_header(header, parts, findings):
+    """Note what a header says of a PSF and of a region, which are other arguments."""
+    finer = _number(header.get("E"), findings)
+    if finer is not None and finer != 1:
+        text = f"the PSF is oversampled: use predict(psf_oversampling={finer:g})"
+        findings.note(header["E"][0], text)
+    line, region = header.get("H", (0, []))
+    starts = {"x_0": region[:1], "y_0": region[2:3]}
+    for axis, start in starts.items():
+        held = [part.values[axis] for part in parts.values()]
+        known = any(value.fixed or value.limits is not None for value in held)
+        if known and start not in ([], ["1"]):
+            text = f"{axis} is of the whole image, not of the region H): pass the whole image"
+            findings.note(line, text)
+
+
 def _constraints_path(header, path):
     """Return the path of the constraint file, None where there is none."""
     words = header.get("G", (0, []))[1]
@@ -234,7 +270,10 @@ def _constrain(path, parts, findings, units):
         numbers = [int(word) for word in re.findall(r"\d+", words[0])]
         if not set(numbers) & set(parts):
             continue
-        if name is None:
+        if not set(numbers) <= set(parts):
+            text = f"{text!r} of {path.name} is about a component that is not chosen"
+            findings.note(line, text)
+        elif name is None:
             findings.error(line, f"{text!r} of {path.name} is no constraint of a model")
         elif len(numbers) == 1:
             _limit(parts[numbers[0]], name, words[2:], line, findings, units)
@@ -256,6 +295,10 @@ def _limit(part, name, words, line, findings, units):
     if known is None or known.fixed:
         return
     component = part.of_file or part.component
+    if name == "theta":
+        if high - low < 180:
+            findings.note(line, "limits of an angle are not part of a model")
+        return
     if "to" in words:
         low = units.convert(name, low, component)
         high = units.convert(name, high, component)
@@ -263,29 +306,24 @@ def _limit(part, name, words, line, findings, units):
         unit = units.convert(name, 1.0, component) - units.convert(name, 0.0, component)
         low = known.value + low * unit
         high = known.value + high * unit
-    if name == "theta":
-        if high - low < 180:
-            findings.note(line, "limits of an angle are not part of a model")
-        return
     part.values[name] = FileValue(known.value, known.line, known.fixed, (low, high))
 
 
 def _tie(parts, numbers, name, where, findings):
     """Return the parameter that two components have together."""
     line, text = where
-    both = [parts[number].values.get(name) for number in numbers if number in parts]
-    if len(both) < 2:
-        return []
-    first, second = both
+    if len(numbers) != 2:
+        return []  # more than a model has, which is an error of its own
+    both = [parts[number].values.get(name) for number in numbers]
     if name in ("x_0", "y_0"):
         return []  # a model has one center
-    if None in both or not np.isclose(first.value, second.value):
+    if None in both or not np.isclose(both[0].value, both[1].value):
         findings.error(line, f"{text!r}: parameters can be tied to be equal, and start so")
         return []
     return [name]
 
 
-def galfit_text(parts, units, *, files, sky=None, ties=()):
+def galfit_text(parts, units, *, files, sky=None, ties=(), limits=()):
     """Write an input file of GALFIT and its constraints.
 
     Parameters
@@ -294,13 +332,16 @@ def galfit_text(parts, units, *, files, sky=None, ties=()):
         For each component its GALFIT name, its parameters (``x_0``, ``y_0``, ``mag``, ``r_eff`` in
         pixels, ``n``, ``q``, ``theta``), and the names of those that are fixed.
     units : dict
-        ``shape``, ``zeropoint`` and ``pixel_scale`` of the image.
+        ``shape``, ``zeropoint`` and ``pixel_scale`` of the image, and how many pixels of the PSF
+        stand on a side of one of the image (``psf_oversampling``, by default 1).
     files : dict of str
         Names of ``image``, ``sigma``, ``psf``, ``mask`` and ``constraints``.
     sky : float, optional
         Level of the sky.
     ties : sequence of str
         Parameters that the first two components have together.
+    limits : sequence of dict, optional
+        For each component the lowest and highest value of parameters, by their names.
 
     Returns
     -------
@@ -314,7 +355,7 @@ def galfit_text(parts, units, *, files, sky=None, ties=()):
         f"B) {Path(files['image']).stem}_out.fits  # output",
         f"C) {files['sigma']}  # noise map",
         f"D) {files['psf']}  # PSF",
-        "E) 1  # oversampling of the PSF",
+        f"E) {units.get('psf_oversampling', 1)}  # oversampling of the PSF",
         f"F) {files['mask']}  # mask",
         f"G) {files['constraints']}  # constraints",
         f"H) 1 {nx} 1 {ny}  # pixels that are fitted",
@@ -333,17 +374,32 @@ def galfit_text(parts, units, *, files, sky=None, ties=()):
         for name in ("x_0", "y_0", *ties):
             how = "ratio" if name == "r_eff" else "offset"
             constraints += f"1_2 {_IN_CONSTRAINTS[name]} {how}\n"
+    for number, ((kind, _, _), known) in enumerate(zip(parts, limits, strict=False), start=1):
+        for name, (low, high) in known.items():
+            low, high = _in_galfit(kind, name, low), _in_galfit(kind, name, high)
+            constraints += f"{number} {_IN_CONSTRAINTS[name]} {low:.8g} to {high:.8g}\n"
     return "\n".join(lines) + "\n", constraints
+
+
+def _in_galfit(kind, name, value):
+    """Convert a value in pixels from 0, half-light radii and angles from +x to that of GALFIT."""
+    match name:
+        case "x_0" | "y_0":
+            return value + 1
+        case "theta":
+            return (value - 90) % 180
+        case "r_eff" if kind == "expdisk":
+            return value / HALF_LIGHT
+        case _:
+            return value
 
 
 def _written(kind, values, fixed):
     """Write the lines of a component."""
-    own = dict(values)
-    own["theta"] = (own.get("theta", 0.0) - 90) % 180
-    if kind == "expdisk":
-        own["r_eff"] = own["r_eff"] / HALF_LIGHT
+    own = {"theta": 0.0} | values
+    own = {name: _in_galfit(kind, name, value) for name, value in own.items()}
     flags = {name: int(name not in fixed) for name in own}
-    x, y = own["x_0"] + 1, own["y_0"] + 1
+    x, y = own["x_0"], own["y_0"]
     lines = [f"0) {kind}", f"1) {x:.6f} {y:.6f} {flags['x_0']} {flags['y_0']}"]
     for key, name in _PARAMETERS[_COMPONENTS[kind]].items():
         lines.append(f"{key}) {own[name]:.8g} {flags[name]}  # {name}")

@@ -11,6 +11,7 @@ from sersicnet.model.config_files import (
     FileValue,
     Findings,
     ab_magnitude,
+    angle_from_x,
     arcsec_per_pixel,
     chosen_numbers,
     read_lines,
@@ -130,7 +131,7 @@ def _known(function, lines, units, findings):
         elif name == "theta":
             if limits is not None and limits[1] - limits[0] < 180:
                 findings.note(line, "limits of an angle are not part of a model")
-            values[name] = FileValue(value + 90, line, fixed)
+            values[name] = FileValue(angle_from_x(value), line, fixed)
         elif name == "q":
             limits = None if limits is None else (1 - limits[1], 1 - limits[0])
             values[name] = FileValue(1 - value, line, fixed, limits)
@@ -194,7 +195,7 @@ def _note_sky(line, name, lines, findings):
             findings.note(number, text)
 
 
-def imfit_text(parts, *, sky=None, comments=()):
+def imfit_text(parts, *, sky=None, comments=(), limits=()):
     """Write a configuration file of imfit.
 
     Parameters
@@ -206,34 +207,51 @@ def imfit_text(parts, *, sky=None, comments=()):
         Level of the sky.
     comments : sequence of str, optional
         Lines at the top.
+    limits : sequence of dict, optional
+        For each component the lowest and highest value of parameters, by their names; not of the
+        light, which depends on the shape.
 
     Returns
     -------
     str
     """
     _, first, fixed = parts[0]
+    known = limits[0] if limits else {}
     lines = [f"# {comment}" for comment in comments]
     for key, name in (("X0", "x_0"), ("Y0", "y_0")):
-        lines.append(f"{key} {first[name] + 1:.6f}{_ending(name in fixed)}")
-    for function, values, fixed in parts:
+        ending = _ending(name in fixed, key, known.get(name), {})
+        lines.append(f"{key} {_imfit_value(key, first):.6f}{ending}")
+    for number, (function, values, fixed) in enumerate(parts):
+        known = limits[number] if limits else {}
         lines.append(f"FUNCTION {function}")
         for key, name in _PARAMETERS[function].items():
             held = fixed >= {"mag", "r_eff", "n", "q"} & set(values) | {"mag"}
-            ending = _ending(held if name == "light" else name in fixed)
+            held = held if name == "light" else name in fixed
+            ending = _ending(held, key, known.get(name), values)
             lines.append(f"{key} {_imfit_value(key, values):.8g}{ending}")
     if sky is not None:
         lines += ["FUNCTION FlatSky", f"I_sky {sky:.6g}"]
     return "\n".join(lines) + "\n"
 
 
-def _ending(fixed):
-    """What is behind a number that is fixed."""
-    return " fixed" if fixed else ""
+def _ending(fixed, key, limits, values):
+    """Return what stands behind a number that is fixed, or has limits."""
+    if fixed:
+        return " fixed"
+    if limits is None:
+        return ""
+    name = {"X0": "x_0", "Y0": "y_0", "ell": "q", "h": "r_eff", "r_e": "r_eff"}.get(key, key)
+    low, high = sorted(_imfit_value(key, values | {name: limit}) for limit in limits)
+    return f" {low:.8g},{high:.8g}"
 
 
 def _imfit_value(key, values):
     """Convert a parameter to that of imfit."""
     match key:
+        case "X0":
+            return values["x_0"] + 1
+        case "Y0":
+            return values["y_0"] + 1
         case "PA":
             return (values["theta"] - 90) % 180
         case "ell":

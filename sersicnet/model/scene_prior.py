@@ -151,7 +151,38 @@ def _log_normals(scene, values):
     density = torch.where((found >= low) & (found <= high), density, -torch.inf)
     for number, name in enumerate(scene.layout.priors):
         density[:, number] -= _log_universal(kind_of(name), found[:, number])
+    if torch.isinf(err).any():
+        density = torch.where(torch.isinf(err), _log_limited(scene, found, low, high), density)
     return density.sum(dim=1)
+
+
+def _log_limited(scene, found, low, high):
+    """Logarithm of the universal prior within limits, over that without them."""
+    total = torch.zeros_like(found)
+    for number, name in enumerate(scene.layout.priors):
+        total[:, number] -= _log_share(kind_of(name), low[:, number], high[:, number])
+    return torch.where((found >= low) & (found <= high), total, -torch.inf)
+
+
+def _log_share(name, low, high):
+    """Logarithm of the share of the universal prior of a quantity between two values."""
+    match name:
+        case "r_eff":
+            width = math.log(10) * (LIMITS["log_r_eff"][1] - LIMITS["log_r_eff"][0])
+            return torch.log(torch.log(high / low) / width)
+        case "n":
+            width = LIMITS["n"][1] - LIMITS["n"][0]
+            return torch.log((high.sqrt() - low.sqrt()) / width)
+        case "q":
+            steps = torch.linspace(0, 1, 501, dtype=low.dtype, device=low.device)
+            q = low[:, None] + (high - low)[:, None] * steps
+            kept = torch.exp(_log_thinning(ellipticity(q).clamp(min=1e-12)))
+            share = torch.trapezoid(kept, q) / (Q_LIMITS[1] - Q_LIMITS[0])
+            return torch.log(share) - _log_mean_thinning()
+        case _ if name in LIMITS:
+            return torch.log((high - low) / (LIMITS[name][1] - LIMITS[name][0]))
+        case _:  # fluxes have no other prior
+            return torch.zeros_like(low)
 
 
 def _log_mass(low, high):

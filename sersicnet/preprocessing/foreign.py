@@ -1,12 +1,13 @@
 """Measured galaxies in the files of other codes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from astropy.modeling import CompoundModel
 from astropy.modeling.models import Gaussian2D
 
+from sersicnet._caller import warn_caller
 from sersicnet.io.files import atomic_path, check_folder
 from sersicnet.model.sersic_light import sersic_area
 
@@ -32,6 +33,10 @@ class ForeignParts:
         Level of the sky that was fitted.
     ties : list of str
         Parameters that the parts have together.
+    psf_oversampling : int
+        Pixels of the PSF on a side of a pixel of the image.
+    limits : list of dict
+        For each part the lowest and highest value of parameters, by their names.
     """
 
     parts: list
@@ -40,9 +45,11 @@ class ForeignParts:
     pixel_scale: float
     sky: float | None
     ties: list
+    psf_oversampling: int = 1
+    limits: list = field(default_factory=list)
 
 
-def foreign_parts(results, index):
+def foreign_parts(results, index, model=None):
     """Return a measured galaxy as other codes describe it.
 
     Parameters
@@ -51,6 +58,8 @@ def foreign_parts(results, index):
         Results of some galaxies.
     index : int
         Row of the galaxy.
+    model : `~sersicnet.Model`, optional
+        What was fitted, whose limits are kept.
 
     Returns
     -------
@@ -58,12 +67,17 @@ def foreign_parts(results, index):
 
     Raises
     ------
-    ValueError
-        If the galaxy was not measured.
+    TypeError, ValueError
+        If the galaxy was not measured, or the model is not what was fitted.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If there are priors that the file will not have.
     """
     names = [name for name, _ in results.parts_of(index)] or [None]
-    model = results.to_model(index)
-    terms = list(model) if isinstance(model, CompoundModel) else [model]
+    shown = results.to_model(index)
+    terms = list(shown) if isinstance(shown, CompoundModel) else [shown]
     zeropoint = float(results.frame.zeropoint[index])
     parts = []
     for name, term in zip(names, terms, strict=True):
@@ -78,7 +92,44 @@ def foreign_parts(results, index):
         float(results.frame.pixel_scale[index]),
         float(sky) if np.isfinite(sky) else None,
         tied.split(),
+        results.inputs.psf_options.get("oversampling", 1),
+        _limits(results, index, model, names),
     )
+
+
+def _limits(results, index, model, names):
+    """Return the limits of the parameters of each part, in pixels.
+
+    Other codes have limits, and no priors that are not flat between them.
+    """
+    limits = [{} for _ in names]
+    described = str(results.meta.get("MODEL", "sersic"))
+    if model is None:
+        if ", priors: " in described:
+            warn_caller(f"priors of the model {described!r} are not in the file: pass model=")
+        return limits
+    if not hasattr(model, "combination"):
+        msg = f"model={model!r} must be the Model that was fitted"
+        raise TypeError(msg)
+    if model.describe() != described:
+        msg = f"model={model!r} is not what was fitted, which is {described!r}"
+        raise ValueError(msg)
+    _, priors = model.known(np.atleast_1d(results.ids[index]))
+    scale = float(results.frame.pixel_scale[index])
+    lost = []
+    for name, prior in priors.items():
+        part, parameter = model.combination.parameters[name]
+        low, high = float(prior["low"][0]), float(prior["high"][0])
+        known = np.isfinite([low, high]).all() and parameter in (*_SHAPE[:-1], "x_0", "y_0")
+        if not known or prior["err"][0] < high - low:
+            lost.append(name)
+        if known:
+            unit = scale if parameter == "r_eff" else 1.0
+            place = names.index(part) if part in names else 0
+            limits[place][parameter] = low / unit, high / unit
+    if lost:
+        warn_caller(f"{', '.join(lost)}: a prior that is not flat between limits is not in a file")
+    return limits
 
 
 def _fixed(results, index, part):
@@ -141,15 +192,21 @@ def write_galfit(path, galaxy, files):
     check_folder(path)
     beside = path.with_name(f"{path.name}.constraints")
     names = dict.fromkeys((*_GALFIT_FILES, "constraints"), "none") | files
-    if len(galaxy.parts) > 1:
+    if len(galaxy.parts) > 1 or any(galaxy.limits):
         names["constraints"] = beside.name
     kinds = {"sersic": "sersic", "exp": "expdisk", "point": "psf"}
     text, constraints = galfit_text(
         [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts],
-        {"shape": galaxy.shape, "zeropoint": galaxy.zeropoint, "pixel_scale": galaxy.pixel_scale},
+        {
+            "shape": galaxy.shape,
+            "zeropoint": galaxy.zeropoint,
+            "pixel_scale": galaxy.pixel_scale,
+            "psf_oversampling": galaxy.psf_oversampling,
+        },
         files=names,
         sky=galaxy.sky,
         ties=galaxy.ties,
+        limits=galaxy.limits,
     )
     _write(path, text)
     if constraints:
@@ -166,7 +223,10 @@ def write_imfit(path, galaxy):
     kinds = {"sersic": "Sersic", "exp": "Exponential", "point": "PointSource"}
     comments = [f"{name} is the same for both: imfit cannot tie it" for name in galaxy.ties]
     parts = [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts]
-    _write(path, imfit_text(parts, sky=galaxy.sky, comments=comments))
+    limits = [{name: known[name] for name in known if name != "mag"} for known in galaxy.limits]
+    if limits != galaxy.limits:
+        comments.append("limits of a magnitude are left out: imfit has those of I_e")
+    _write(path, imfit_text(parts, sky=galaxy.sky, comments=comments, limits=limits))
     return path
 
 

@@ -1,5 +1,7 @@
 """The command ``sersicnet measure``, run as a user would."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -196,3 +198,12 @@ def test_a_table_that_cannot_be_sorted_for_hats_is_not_lost(folder, tmp_path, mo
     assert main(arguments) == 1
     assert f"wrote {output} without sorting it" in capsys.readouterr().err
     assert Table.read(output)["mag"].tolist() == [20.0]
+
+
+def test_free_position_is_for_forced_photometry(capsys):
+    arguments = ["measure", "field.fits", "--free-position", "--dump-options"]
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "--fixed shape" in capsys.readouterr().err
+    assert main([*arguments, "--fixed", "shape", "--catalog", "a.ecsv"]) == 0
+    assert json.loads(capsys.readouterr().out)["fixed"] == ["r_eff", "n", "q", "theta"]

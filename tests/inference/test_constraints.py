@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.refined import FEW, SEVEN, TABLE
 from helpers.rendered import NOISE, add_noise, make_cutout, render, star
@@ -296,5 +297,58 @@ def test_slopes_of_normal_priors():
 def test_priors_count_without_the_universal_one(net, four):
     """`LevenbergMarquardt(prior=False)` leaves out the latter only."""
     model = Sersic(n=NormalPrior(2.5, 1e-3))
-    found = net.predict(four[:1], model=model, refine=LevenbergMarquardt(prior=False))
+    with pytest.warns(AstropyUserWarning, match="prior of n contradicts the image"):
+        found = net.predict(four[:1], model=model, refine=LevenbergMarquardt(prior=False))
     assert_allclose(found.median("n"), 2.5, atol=5e-3)
+
+
+def test_a_row_without_a_prior_is_as_without_a_model(net, four, refined):
+    """The universal prior holds for it, and limits alone leave it as it is within them."""
+    table = Table({"n_prior_mean": [truth("n")[0], np.nan, np.nan, np.nan]})
+    table["n_prior_err"] = [0.1, np.nan, np.nan, np.nan]
+    table["n_max"] = [np.nan, 6.0, 6.0, 6.0]
+    found = net.predict(four, model=Model.from_table(table))
+    free = refined["lm"]
+    for name in SEVEN:
+        difference = np.abs(found.median(name) - free.median(name))
+        assert (difference[1:] < 0.02 * free.error(name)[1:]).all(), name
+    assert found.error("n")[0] < 0.101
+    tension = found.to_table()["n_tension"]
+    assert tension[0] < 3
+    assert np.isnan(tension[1:]).all()
+
+
+@pytest.mark.parametrize(("name", "middle"), [("r_eff", 0.4), ("n", 2.0), ("q", 0.5)])
+def test_limits_alone_share_the_universal_prior(name, middle):
+    """Within limits that divide it, the prior is larger, each by one over its share."""
+    shares = []
+    values = None
+    for low, high in ((np.nan, np.nan), (np.nan, middle), (middle, np.nan)):
+        table = Table({f"{name}_min": [low], f"{name}_max": [high]})
+        scene, _ = scene_of(Model.from_table(table))
+        if values is None:
+            rng = np.random.default_rng(4)
+            values = torch.from_numpy(rng.normal(0, 0.6, (40, scene.layout.n_parameters)))
+            values[:, 0] = 3  # the logarithm of the flux: the S/N has limits
+            whole = log_density(scene, values)
+        density = log_density(scene, values)
+        inside = torch.isfinite(density)
+        assert inside.any()
+        share = torch.exp((whole - density)[inside])
+        assert_allclose(share, share.mean(), rtol=1e-6)
+        shares.append(share.mean())
+    assert_allclose(shares[0], 1, rtol=1e-6)
+    assert_allclose(shares[1] + shares[2], 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("refine", ["lm", FEW])
+def test_a_prior_that_contradicts_the_image_shows(net, four, refined, refine):
+    """However narrow it is: by its distance from the fit without it."""
+    free = refined["lm"][:1]
+    x, err = free.median("n")[0], free.error("n")[0]
+    for own in (2 * err, 1e-3 * err):
+        distance = 8 * np.hypot(own, err)
+        model = Model("sersic", priors={"n": NormalPrior(x + distance, own)})
+        with pytest.warns(AstropyUserWarning, match="prior of n contradicts the image of 1 galaxy"):
+            found = net.predict(four[:1], model=model, refine=refine)
+        assert_allclose(found.columns["n_tension"], 8, rtol=0.02)

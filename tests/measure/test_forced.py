@@ -259,3 +259,40 @@ def test_options_that_need_a_structure_raise(field, catalog):
         force(field, catalog, population="infer")
     with pytest.raises(ValueError, match="images of one band"):
         force({"g": field, "r": field}, catalog)
+
+
+def test_free_positions_find_an_image_that_is_off(field, catalog, forced, truth):
+    """Bright sources are where they are, within their errors; their fluxes are right again."""
+    shifted = catalog.copy()
+    shifted["x_0"] += 0.6
+    shifted["y_0"] -= 0.3
+    shifted["x_0_err"] = 0.5
+    shifted["y_0_err"] = 0.5
+    shifted.remove_columns(["ra", "dec"])
+    found = force(field, shifted, fixed=SHAPE)
+    assert found.meta["FIXED"] == "r_eff n q theta"
+    bright = forced["flux"] > 30 * forced["flux_err"]
+    assert bright.sum() > 5
+    for axis in "xy":
+        away = found[f"{axis}_0"].value - truth[f"{axis}_0"]
+        pull = away / found[f"{axis}_0_err"].value
+        assert np.abs(pull[bright]).max() < 6
+        assert np.sqrt(np.mean(pull[bright] ** 2)) < 2
+    assert np.sqrt(np.mean(pulls(found, truth)[bright] ** 2)) < 2.5
+    known = force(field, shifted)
+    assert "x_0_err" not in known.colnames
+    assert np.sqrt(np.mean(pulls(known, truth)[bright] ** 2)) > 3
+    np.testing.assert_array_equal(known["x_0"].value, shifted["x_0"])
+
+
+def test_a_source_that_is_far_from_the_prior_of_its_position_is_flagged(field, catalog, forced):
+    shifted = catalog.copy()
+    shifted["x_0"] += 3.2
+    shifted.remove_columns(["ra", "dec"])
+    found = force(field, shifted, fixed=SHAPE)
+    bright = found["flux"] > 100 * found["flux_err"]
+    assert bright.any()
+    off = np.asarray(found["flags"]) & Flags.OFF_CENTER > 0
+    assert off[bright].mean() > 0.5
+    here = force(field, catalog, fixed=SHAPE)
+    np.testing.assert_array_equal(here["flags"], forced["flags"])

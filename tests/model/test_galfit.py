@@ -97,6 +97,37 @@ def test_the_numbers_of_older_files(write):
     assert Model.from_galfit(write(older)).settings == {"q": 0.75, "theta": 30.0}
 
 
+def test_the_boxiness_of_older_files(write):
+    """It was number 10."""
+    older = SERSIC.replace("10) -60 {pa}", "10) 0.2 1").replace("9) 0.75 1", "8) 0.75 0")
+    with pytest.raises(ValueError, match=r"line 16: boxiness, C0\)"):
+        Model.from_galfit(write(older))
+    plain = older.replace("10) 0.2 1", "9) -60 0\n10) 0.0 0")
+    assert Model.from_galfit(write(plain)).settings == {"q": 0.75, "theta": 30.0}
+
+
+def test_a_finer_psf_and_a_region(write):
+    path = write(SERSIC, constraints="1 x -2 2\n")
+    path.write_text(path.read_text().replace("H) 1 93 1 93", "E) 4\nH) 101 193 101 193"))
+    match = r"line 5: .*psf_oversampling=4\); line 6: x_0 is of the whole image, not of the region"
+    with pytest.warns(AstropyUserWarning, match=match):
+        Model.from_galfit(path)
+
+
+def test_constraints_of_a_component_that_is_not_chosen(write):
+    path = write(SERSIC, DISK, constraints="1_2 re ratio\n1-2 mag 0 3\n")
+    match = "line 1: '1_2 re ratio' of .* is about a component that is not chosen; line 2: '1-2 mag"
+    with pytest.warns(AstropyUserWarning, match=match):
+        assert Model.from_galfit(path, components=1).is_free
+
+
+def test_many_components(write):
+    """A cluster of thirty galaxies, and a constraint of three of them."""
+    path = write(*[SERSIC] * 30, constraints="1_2_3 x offset\n")
+    with pytest.raises(ValueError, match=r"30 components: components= chooses one or two$"):
+        Model.from_galfit(path)
+
+
 def test_constraints(write):
     constraints = "1_2 x offset\n1_2 pa offset # tied\n1 n 0.5 to 3\n2 rs -4 6\n1 q 0.01 to 1\n"
     model = Model.from_galfit(write(SERSIC, DISK, constraints=constraints))

@@ -8,7 +8,7 @@ from helpers.cutouts import SCALE, ZEROPOINT
 from helpers.toys import NOISE
 from numpy.testing import assert_allclose
 
-from sersicnet import Model
+from sersicnet import Model, NormalPrior
 from sersicnet.networks.densities import NormalDensity
 from sersicnet.parameters import PARAMETERS, label_names
 from sersicnet.preprocessing.frame import StampFrame
@@ -153,3 +153,40 @@ def test_a_galaxy_that_was_not_measured_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="galaxy 0 was not measured"):
         lost.to_imfit(tmp_path / "file")
     assert not list(tmp_path.iterdir())
+
+
+LIMITED = Model("sersic", priors={"n": NormalPrior(4, 100, low=2, high=6)})
+
+
+@pytest.mark.parametrize("code", ["galfit", "imfit"])
+def test_limits_are_written(tmp_path, code):
+    priors = {"r_eff": NormalPrior(0.6, 90, low=0.2, high=3), "x_0": NormalPrior(30, 90, 20, 40)}
+    model = Model("sersic", priors=LIMITED.settings | priors)
+    results = make_results(meta={"MODEL": model.describe()})
+    path = getattr(results, f"to_{code}")(tmp_path / "one", model=model)
+    options = {"pixel_scale": SCALE} if code == "imfit" else {}
+    again = getattr(Model, f"from_{code}")(path, **options)
+    assert again.describe() == model.describe()
+    for name, prior in model.settings.items():
+        both = [again.settings[name].low, again.settings[name].high]
+        assert_allclose(both, [prior.low, prior.high], rtol=1e-6)
+
+
+def test_limits_of_a_magnitude_are_none_of_imfit(tmp_path):
+    model = Model("sersic", priors={"mag": NormalPrior(20, 900, low=15, high=25)})
+    results = make_results(meta={"MODEL": model.describe()})
+    text = results.to_imfit(tmp_path / "one", model=model).read_text()
+    assert "# limits of a magnitude are left out: imfit has those of I_e" in text
+
+
+def test_priors_that_files_do_not_have(tmp_path):
+    results = make_results(meta={"MODEL": LIMITED.describe()})
+    with pytest.warns(UserWarning, match="priors of the model 'sersic, priors: n' are not in"):
+        results.to_galfit(tmp_path / "one")
+    normal = Model("sersic", priors={"n": NormalPrior(4, 0.5)})
+    with pytest.warns(UserWarning, match="n: a prior that is not flat between limits is not"):
+        results.to_galfit(tmp_path / "one", model=normal)
+    with pytest.raises(ValueError, match=r"is not what was fitted, which is 'sersic, priors: n'"):
+        results.to_galfit(tmp_path / "one", model=Model("sersic"))
+    with pytest.raises(TypeError, match="model='sersic' must be the Model that was fitted"):
+        results.to_imfit(tmp_path / "one", model="sersic")
