@@ -21,8 +21,9 @@ goes on, and the tables are of what there is. ``bulge_disk_REFINE.csv`` has the 
 intervals, of the model that is true, that contain the truth. ``calibration_REFINE.csv`` has mean
 probability and share of true models in five bins. ``found_REFINE.csv`` has the shares of galaxies
 of two parts that are found at the same rate of false ones, by the evidence and by the BIC with the
-number of pixels. ``totals_REFINE.csv`` has the bias of total magnitude and half-light radius of
-galaxies of two parts, by ``model="auto"``, by the true model and by one Sersic profile.
+number of pixels, and ``ranking_REFINE.csv`` those at some rates. ``totals_REFINE.csv`` has the bias
+of total magnitude and half-light radius of galaxies of two parts, by ``model="auto"``, by the true
+model and by one Sersic profile.
 """
 
 import time
@@ -40,6 +41,7 @@ from benchmarks.common.composite_tables import (
     calibration_table,
     coverage_table,
     found_table,
+    ranking_table,
     survey_row,
     totals_table,
 )
@@ -94,6 +96,7 @@ def main(arguments=None):
         "bulge_disk": coverage_table(measured),
         "calibration": calibration_table(measured),
         "found": found_table(measured),
+        "ranking": ranking_table(measured),
         "totals": totals_table(measured),
     }
     kind = options.refine if options.survey is None else f"{options.survey}_{options.refine}"

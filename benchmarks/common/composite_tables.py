@@ -9,7 +9,7 @@ from sersicnet import Flags
 from sersicnet.model.choice import AUTO, column_name
 
 __all__ = ["SHOWN", "calibration_table", "coverage_table", "found_table", "survey_row"]
-__all__ += ["totals_table"]
+__all__ += ["ranking_table", "totals_table"]
 
 SHOWN = ("mag", "bulge_to_total", "mag_bulge", "mag_disk", "r_eff_bulge", "r_eff_disk")
 SHOWN += ("point_to_total", "mag_point", "r_eff", "n", "q")
@@ -18,6 +18,10 @@ _LEVELS = (0.16, 0.84)
 # What totals are measured by, and the probability from which on a galaxy has two parts for certain.
 _WAYS = {"auto": 'model="auto"', "model": "true model", "single": "one Sersic profile"}
 _CERTAIN = 0.95
+# Rates of false ones at which galaxies of two parts are counted, and how often galaxies are drawn
+# again.
+_RATES = (0.02, 0.05, 0.1, 0.2)
+_N_DRAWN = 300
 # Parameters of two parts whose coverage is that of a survey, by what the column says.
 _POOLED = {
     "shares": ("bulge_to_total", "point_to_total"),
@@ -61,26 +65,13 @@ def calibration_table(measured):
 
 
 def found_table(measured):
-    """Return shares of galaxies of two parts that are found, at the BIC's rate of false ones."""
-    good = measured["counts"] & np.isfinite(measured["prob_sersic"])
-    for name in AUTO:
-        good &= np.isfinite(measured[column_name("bic", name)])
-    own = {name: values[good] for name, values in measured.items()}
-    two = np.isin(own["model"], ("sersic+exp", "point+exp"))
-    log_two = np.logaddexp(_evidence(own, "sersic+exp"), _evidence(own, "point+exp"))
-    log_one = np.logaddexp(_evidence(own, "sersic"), _evidence(own, "point"))
-    bic_two = np.minimum(own["bic_sersic_exp"], own["bic_point_exp"])
-    bic_one = np.minimum(own["bic_sersic"], own["bic_point"])
-    by_bic = bic_two < bic_one
-    evidence = log_two - log_one
-    false = by_bic[~two].mean() if (~two).any() else np.nan
-    threshold = np.nan
-    if (~two).any():
-        threshold = np.quantile(evidence[~two], 1 - false, method="higher")
+    """Return shares of galaxies of two parts that are found, by the BIC's number of false ones."""
+    two, evidence, bic = _scores(measured)
+    by_bic = bic > 0
     rows = []
     for name, found in (
         ("BIC", by_bic),
-        ("evidence, at its rate", evidence > threshold),
+        ("evidence, at its rate", evidence > _threshold(evidence, two, by_bic[~two].sum())),
         ("evidence, even odds", evidence > 0),
     ):
         row = {"by": name, "one part": int((~two).sum()), "two parts": int(two.sum())}
@@ -90,6 +81,65 @@ def found_table(measured):
     table = QTable(rows=rows)
     table["no probability"] = lost.mean() if len(lost) else np.nan
     return table
+
+
+def ranking_table(measured):
+    """Return shares of galaxies of two parts that are found at some rates of false ones.
+
+    The last row has the area under the curve of both shares: the probability that a galaxy of two
+    parts has the larger evidence of these than one of one part. Errors are those of the difference,
+    by drawing the galaxies again.
+    """
+    scores = _scores(measured)
+    two = scores[0]
+    rng = np.random.default_rng(1)
+    drawn = [rng.integers(len(two), size=len(two)) for _ in range(_N_DRAWN)]
+    rows = []
+    for rate in (*_RATES, None):
+        row = {"false": "area" if rate is None else f"{rate:g}"}
+        row |= {"one part": int((~two).sum()), "two parts": int(two.sum())}
+        row["evidence"], row["BIC"] = _both(scores, rate)
+        again = [np.subtract(*_both([each[own] for each in scores], rate)) for own in drawn]
+        row["difference"] = row["evidence"] - row["BIC"]
+        again = np.array(again)[np.isfinite(again)]
+        rows.append(row | {"error": np.std(again) if len(again) else np.nan})
+    return QTable(rows=rows)
+
+
+def _scores(measured):
+    """Which galaxies that count have two parts, and logarithms of odds of these, by both ways."""
+    good = measured["counts"] & np.isfinite(measured["prob_sersic"])
+    for name in AUTO:
+        good &= np.isfinite(measured[column_name("bic", name)])
+    own = {name: values[good] for name, values in measured.items()}
+    two = np.isin(own["model"], ("sersic+exp", "point+exp"))
+    log_two = np.logaddexp(_evidence(own, "sersic+exp"), _evidence(own, "point+exp"))
+    log_one = np.logaddexp(_evidence(own, "sersic"), _evidence(own, "point"))
+    bic_two = np.minimum(own["bic_sersic_exp"], own["bic_point_exp"])
+    bic_one = np.minimum(own["bic_sersic"], own["bic_point"])
+    return two, log_two - log_one, (bic_one - bic_two) / 2
+
+
+def _threshold(score, two, n_false):
+    """Score above which this many galaxies of one part are."""
+    ordered = np.sort(score[~two])[::-1]
+    return ordered[n_false] if n_false < len(ordered) else -np.inf
+
+
+def _both(scores, rate):
+    """Share that is found at a rate of false ones, or the area of all, by evidence and by BIC."""
+    two, *ways = scores
+    if not two.any() or two.all():
+        return np.nan, np.nan
+    found = []
+    for score in ways:
+        if rate is None:
+            above = score[two][:, None] - score[~two]
+            found.append((above > 0).mean() + 0.5 * (above == 0).mean())
+        else:
+            n_false = int(np.floor(rate * (~two).sum() + 1e-9))
+            found.append((score[two] > _threshold(score, two, n_false)).mean())
+    return tuple(found)
 
 
 def totals_table(measured):

@@ -7,10 +7,12 @@ from astropy.table import Table
 from numpy.testing import assert_allclose
 
 from benchmarks import bulge_disk
-from benchmarks.common.composite_tables import survey_row
+from benchmarks.common.composite_tables import found_table, ranking_table, survey_row
 from benchmarks.sets.composites import PROFILES, draw_scenes, signal_to_noise
 from sersicnet import SersicNet
 from sersicnet.model.prior import LOG_RATIO_PRIOR, SNR_LIMITS
+
+COLUMNS = ("sersic", "point", "sersic_exp", "point_exp")
 
 
 @pytest.mark.parametrize("model", list(PROFILES))
@@ -63,6 +65,25 @@ def test_tables():
     assert row["two parts"] == 4
     assert row["found by BIC"] == found["found"][0]
     assert row["mag bias"] == totals["mag bias"][0]
+
+
+def test_galaxies_are_found_at_the_same_number_of_false_ones():
+    """Of five galaxies of one part, the BIC takes two for two; the evidence is another order."""
+    measured = {"model": np.array(["sersic"] * 5 + ["sersic+exp"] * 4)}
+    measured |= {"counts": np.ones(9, dtype=bool), "flags": np.zeros(9, dtype=int)}
+    measured |= {f"{kind}_{model}": np.zeros(9) for kind in ("bic", "prob") for model in COLUMNS}
+    measured["bic_sersic_exp"] = -np.array([1.0, 1.0, -1.0, -2.0, -3.0, 2.0, 3.0, -4.0, -5.0])
+    measured |= {f"log_evidence_{model}": np.full(9, -1e3) for model in COLUMNS}
+    measured["log_evidence_sersic"][:] = 0.0
+    measured["log_evidence_sersic_exp"] = np.array([4.0, 3, 2, 1, 0, 9, 5, 3.5, 2.5])
+    table = found_table(measured)
+    assert_allclose(table["false"], [0.4, 0.4, 0.8])
+    assert_allclose(table["found"], [0.5, 1.0, 1.0])
+    table = ranking_table(measured)
+    assert table["false"].tolist() == ["0.02", "0.05", "0.1", "0.2", "area"]
+    assert_allclose(table["evidence"], [0.5, 0.5, 0.5, 0.75, 17 / 20])
+    assert_allclose(table["BIC"], [0.5, 0.5, 0.5, 0.5, 13 / 20])
+    assert (table["error"] > 0).all()
 
 
 def test_rows_of_surveys_are_replaced(tmp_path):
