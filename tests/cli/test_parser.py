@@ -1,12 +1,14 @@
 """The parser of the commands: what all of them have, and mistakes on the command line."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from sersicnet import __version__
 from sersicnet.cli.main import main
 
+GUIDE = Path(__file__).parents[2] / "docs" / "user_guide" / "command_line.rst"
 COMMANDS = ("demo", "predict", "measure", "survey", "inject", "simulate", "train", "report")
 
 
@@ -34,6 +36,18 @@ def test_each_argument_has_a_text(command, capsys):
     lists = printed.out.split("arguments:\n")[1].split("\n\nexample")[0]
     for argument in re.split(r"\n  (?=\S)", lists):
         assert re.search(r"(  |\n\s+)\w+ ?\w*", argument.strip()), argument
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "psf"])
+def test_each_option_is_in_the_guide(command, capsys):
+    _, printed = run([command, "--help"], capsys)
+    options = set()
+    for line in printed.out.split("\noptions:\n")[1].splitlines():
+        if line.startswith("  -"):
+            options |= {word.strip(",)") for word in line.split() if word.startswith("--")}
+    assert {"--help", "--output"} <= options
+    guide = set(GUIDE.read_text(encoding="utf-8").replace("``", " ").split())
+    assert options - guide == set()
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["measure", "--version"]])
