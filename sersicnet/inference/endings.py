@@ -43,7 +43,7 @@ def tolerance(cost, layout):
     return (share * cost).clamp(min=least)
 
 
-def end_slow(number, before, state, n_pixels, left, damping, done, good, layout):
+def end_slow(number, before, state, n_pixels, left, damping, done, good, layout, least_fall=None):
     """End fits whose cost has hardly fallen in a round.
 
     A group of which all steps of a round were rejected, short ones as well, has not converged if a
@@ -67,6 +67,9 @@ def end_slow(number, before, state, n_pixels, left, damping, done, good, layout)
         Fits that have ended, and those that have converged, which are changed in place.
     layout : `~sersicnet.model.layout.Layout`
         Names of the parameters.
+    least_fall : float, optional
+        Share of what the cost of a group has beyond that of noise, below which a fall in a round
+        is too small; by default a thousandth.
 
     Returns
     -------
@@ -78,7 +81,8 @@ def end_slow(number, before, state, n_pixels, left, damping, done, good, layout)
         return before
     cost = state["cost"]
     if layout.is_group:
-        little = (_SLOW_MISFIT * 0.5 * (state["chi2"] - n_pixels)).clamp(min=little)
+        least_fall = least_fall or _SLOW_MISFIT
+        little = (least_fall * 0.5 * (state["chi2"] - n_pixels)).clamp(min=little)
     slow = ~done & (before - cost < little)  # those that ended before are judged already
     rejected = cost >= before
     slow &= ~rejected | (damping > _LONG_STEPS)

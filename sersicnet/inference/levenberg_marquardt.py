@@ -48,6 +48,7 @@ def fit_stamps(
     members=None,
     faintest=FAINTEST,
     hidden=None,
+    least_fall=None,
     device="cpu",
 ):
     """Fit galaxies, starting from given labels.
@@ -82,6 +83,8 @@ def fit_stamps(
         `~sersicnet.model.likelihoods`.
     hidden : HiddenLight, optional
         Numbers of sources that are too faint to be found.
+    least_fall : float, optional
+        As in `~sersicnet.inference.endings.end_slow`.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -116,10 +119,13 @@ def fit_stamps(
         options["chunk"] *= _MORE
     groups = likelihoods(labels, data, weight, psfs, **options)
     options = {"prior": prior, "hidden": hidden, "device": device}
+    options["least_fall"] = least_fall
     return fit_groups(groups, [labels, *others], scene, **options)
 
 
-def fit_groups(groups, starts, scene, *, prior=True, bands=(), hidden=None, device="cpu"):
+def fit_groups(
+    groups, starts, scene, *, prior=True, bands=(), hidden=None, least_fall=None, device="cpu"
+):
     """Fit galaxies that come in groups.
 
     Parameters
@@ -134,7 +140,7 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), hidden=None, devi
         As in `fit_stamps`.
     bands : tuple of int, optional
         Number of bands, if the likelihoods are of several.
-    hidden : HiddenLight, optional
+    hidden, least_fall : optional
         As in `fit_stamps`.
     device : str or `~torch.device`, optional
         Device of the likelihoods.
@@ -156,7 +162,7 @@ def fit_groups(groups, starts, scene, *, prior=True, bands=(), hidden=None, devi
         if len(enough):
             own = scene[rows[enough]].to(device, torch.float32)
             chosen = [each[rows[enough]] for each in starts]
-            fitted, ends = _best_fit(likelihood[enough], chosen, own, prior)
+            fitted, ends = _best_fit(likelihood[enough], chosen, own, prior, least_fall)
             if hidden is not None:
                 light = hidden[rows[enough]]
                 fitted["hidden"] = _hidden(likelihood[enough], own, fitted, light)
@@ -175,14 +181,14 @@ def _hidden(likelihood, scene, fitted, light):
     return hidden_covariance(likelihood, labels, slopes, fitted["covariance"], light)
 
 
-def _best_fit(likelihood, starts, scene, prior):
+def _best_fit(likelihood, starts, scene, prior, least_fall):
     """Return the fits with the least cost, out of those from several labels, and all modes."""
     n = len(likelihood)
     device = likelihood.device
     labels = torch.from_numpy(np.concatenate(starts)).float().to(device)
     rows = np.tile(np.arange(n), len(starts))
     race = Race(n) if len(starts) > 1 else None
-    ends = _optimize(likelihood, labels, scene[rows], prior, race)
+    ends = _optimize(likelihood, labels, scene[rows], prior, race, least_fall)
     if race is not None:
         _go_on(likelihood, scene, prior, ends, race.unfinished(ends))
     shape = len(starts), n
@@ -235,7 +241,7 @@ def levenberg_marquardt(likelihood, labels, *, scene=None, prior=True):
     return _with_images(likelihood, labels, scene, _optimize(likelihood, labels, scene, prior))
 
 
-def _optimize(likelihood, labels, scene, prior, race=None):
+def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
     """Return the ends of fits, with what was evaluated there.
 
     Where there is a race, labels are those of all galaxies from one start after the other.
@@ -255,8 +261,8 @@ def _optimize(likelihood, labels, scene, prior, race=None):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
         elif n_parts > 1 or scene.layout.is_group:
-            ended = left, pace.damping, done, good
-            before = end_slow(number, before, state, n_pixels, *ended, scene.layout)
+            ended = left, pace.damping, done, good, scene.layout, least_fall
+            before = end_slow(number, before, state, n_pixels, *ended)
         active = (~done).nonzero()[:, 0]
         if not len(active):
             break

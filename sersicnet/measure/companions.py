@@ -211,6 +211,7 @@ def with_companions(cutouts, part, companions, *, measured=True):
         np.concatenate([known, labels]),
         np.concatenate([member.group.places, companions.places - first[::-1]]),
         member.group.number,
+        trial=member.group.trial,
     )
     cutouts = [replace(own, member=replace(own.member, group=group)) for own in cutouts]
     if not measured:
@@ -256,9 +257,9 @@ class _Search:
     def __init__(self, cutter, turn, matched):
         self.row = int(turn.rows[0])
         (cutout,), self.part = cutter.cut(turn)
-        # companions are judged by the errors of the noise alone
+        # companions are judged by the errors of the noise alone, and fitted with the others later
         group = cutout.member.group
-        group = replace(group, cutout=replace(group.cutout, counts=None))
+        group = replace(group, cutout=replace(group.cutout, counts=None), trial=True)
         self.cutouts = [replace(cutout, member=replace(cutout.member, group=group), counts=None)]
         self.start = Companions.none()
         self.found = Companions.none()
@@ -292,7 +293,7 @@ class _Search:
         labels[0, LOG_R_EFF] = np.log10(self._matched.fwhm / 2)
         labels[0, SERSIC_N] = 1.0
         labels[0, CENTER] = place
-        self.start = Companions.united([self.start, Companions(labels, place[None])])
+        self.start = Companions.united([self.found, Companions(labels, place[None])])
         self._free &= self._far_from(place[None])
         return True
 
@@ -309,8 +310,17 @@ class _Search:
         for number in range(len(table)):
             drawn.add(light, number, self._first)
         self.found = Companions(drawn.labels[1:], self.start.places)
+        self._start_at(drawn.labels[:1])
         self._residual = self._filtered(light)
         self.is_explained = self._judge(table)
+
+    def _start_at(self, labels):
+        """Let the next fit begin with these labels of the galaxy."""
+        (cutout,) = self.cutouts
+        moved = labels.copy()
+        moved[:, CENTER] -= self._first[::-1]
+        group = replace(cutout.member.group, labels=moved)
+        self.cutouts = [replace(cutout, member=replace(cutout.member, group=group))]
 
     def _judge(self, table):
         """Return whether compact companions explain the residual."""

@@ -107,6 +107,8 @@ class Group:
         Number of the group in its image, which seeds draws that its members share.
     sampled : bool
         Whether it may be sampled: not where it is fitted again, with other models around it.
+    trial : bool
+        Whether the fit only shows what the members may be, and another one follows.
     """
 
     cutout: CheckedCutout
@@ -114,6 +116,7 @@ class Group:
     places: np.ndarray
     number: int = 0
     sampled: bool = True
+    trial: bool = False
 
 
 @dataclass(frozen=True, eq=False)

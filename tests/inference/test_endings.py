@@ -56,6 +56,16 @@ def test_a_fit_whose_steps_were_all_too_long_goes_on():
     assert done.tolist() == good.tolist() == [False, True, True]
 
 
+def test_a_misfit_that_hardly_shrinks_ends_a_trial():
+    cost = torch.tensor([990.0, 990.0])
+    state = {"cost": cost, "chi2": torch.tensor([2000.0, 400.0])}
+    for least_fall, ended in ((None, [False, False]), (0.02, [True, False])):
+        done, good = torch.zeros(2, 2, dtype=torch.bool)
+        options = LITTLE, LARGE, done, good, GROUP, least_fall
+        end_slow(5, cost + 10, state, N_PIXELS, *options)
+        assert done.tolist() == good.tolist() == ended
+
+
 def test_a_group_whose_steps_were_all_rejected_has_not_converged():
     """If a quadratic cost would still fall; shorter steps are tried before."""
     before = torch.full((4,), 10.0)

@@ -7,9 +7,12 @@ from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from scipy import ndimage
 
 from sersicnet import Flags, SersicNet
-from sersicnet.measure.companions import Companions
+from sersicnet.inference import members
+from sersicnet.measure.companions import Companions, _Search
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.matched import MatchedFilter
+from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.surroundings import Group, Member
 
 OPTIONS = {"refine": "lm", "background_box": None}
 # A galaxy and a companion of a tenth of its light, 6 pixels away.
@@ -61,6 +64,36 @@ def test_a_companion_of_two_galaxies_is_one():
     both = Companions(labels, np.array([[10, 10], [12, 11], [10, 14]]))
     found = both.distinct(MatchedFilter(4.0))
     np.testing.assert_array_equal(found.labels, labels[[0, 2]])
+
+
+def test_each_round_begins_where_the_one_before_has_ended():
+    pixels = CheckedCutout(np.zeros((9, 9)), np.ones((9, 9)), np.zeros((9, 9), bool))
+    group = Group(pixels, np.zeros((1, 7)), np.zeros((1, 2)), trial=True)
+    search = object.__new__(_Search)
+    search.cutouts = [CheckedCutout(*[pixels.data] * 3, member=Member(group, 0, (0, 0)))]
+    search._first = np.array([100, 200])  # y, x
+    search._start_at(np.array([[3.0, 0.5, 1.2, 0.1, 0.2, 204.5, 103.5]]))
+    found = search.cutouts[0].member.group
+    np.testing.assert_array_equal(found.labels, [[3.0, 0.5, 1.2, 0.1, 0.2, 4.5, 3.5]])
+    assert found.trial
+    assert not group.labels.any()
+
+
+def test_a_search_fits_once_and_roughly(field, net, monkeypatch):
+    """The galaxy and its companion are fitted twice after that, as all groups."""
+    fit_stamps = members.fit_stamps
+    brightness = []
+
+    def fit(*args, faintest=None, **options):
+        brightness.append(faintest)
+        if faintest is not None:
+            assert options["hidden"] is None
+            options["faintest"] = faintest
+        return fit_stamps(*args, **options)
+
+    monkeypatch.setattr(members, "fit_stamps", fit)
+    measure_image(field, net=net, **OPTIONS)
+    assert brightness == [members._ROUGHLY, members._ROUGHLY, None]
 
 
 def test_a_companion_is_a_row_and_the_magnitude_is_right(table):
