@@ -65,6 +65,7 @@ class Flags(IntFlag):
 
 # Flags of galaxies that were not measured: the row is NaN.
 FAILED = Flags.NO_DATA | Flags.NO_NOISE | Flags.RENDER_FAILED | Flags.PREDICTION_FAILED
+FAILED |= Flags.NOT_COUNTS
 
 _DESCRIPTIONS = {
     Flags.NO_DATA: "no usable pixel: all are masked, NaN or infinite; the row is NaN",

@@ -159,8 +159,8 @@ def in_options(message, options):
     """
     names = {action.dest: _shown(action) for action in options.parser._actions}
     for action in options.parser._actions:
-        if action.const is False:  # an option that switches off
-            message = message.replace(f"{action.dest}=False", names.pop(action.dest))
+        if isinstance(action.const, bool):  # an option that switches on or off
+            message = message.replace(f"{action.dest}={action.const}", names.pop(action.dest))
 
     def translated(found):
         argument, none, value = found.groups()

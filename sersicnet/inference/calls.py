@@ -8,8 +8,10 @@ from sersicnet.inference.refine import LevenbergMarquardt
 
 __all__ = ["check_exposures", "check_law", "check_plain", "warn_of_zeropoints", "without_exposures"]
 
-# Magnitudes of exposures differ if they do by this, and by this many errors, in the median.
+# Magnitudes of exposures differ if they do by the first number over the root of the number of
+# galaxies, at least by the second, and by this many errors, in the median.
 _DIFFERENCE = 0.1
+_LEAST_DIFFERENCE = 0.03
 _ERRORS = 5.0
 
 
@@ -142,7 +144,8 @@ def warn_of_zeropoints(looked):
         width = (one.quantiles[0, 2] - one.quantiles[0, 0])[rows] / 2
         err = np.median(np.hypot((high - low) / 2, width)) / np.sqrt(np.count_nonzero(rows))
         apart = np.median(middle)
-        if abs(apart) > max(_DIFFERENCE, _ERRORS * err):
+        least = max(_DIFFERENCE / np.sqrt(np.count_nonzero(rows)), _LEAST_DIFFERENCE)
+        if abs(apart) > max(least, _ERRORS * err):
             word = "fainter" if apart > 0 else "brighter"
             msg = (
                 f"galaxies are {abs(apart):.2f} mag {word} in the exposure {name!r} than in "

@@ -12,7 +12,7 @@ from sersicnet.inference.assumptions import Assumptions
 from sersicnet.inference.calls import check_law, check_plain, without_exposures
 from sersicnet.inference.choose import check_choice, judge_models, known_of, refine_models
 from sersicnet.inference.constraints import warn_unfitted
-from sersicnet.inference.counts import with_whole_sky
+from sersicnet.inference.counts import of_counts, with_whole_sky
 from sersicnet.inference.crowded import fit_others
 from sersicnet.inference.flags import (
     misfit_flags,
@@ -190,7 +190,8 @@ def results_of(parameters, batches, batch, found, model):
     if constraints is not None:
         quantiles = constraints.put_into(quantiles, parameters)
         columns = constraints.put_into_columns(columns)
-    kept = stamps.frame, stamps.flags, stamps.shapes, stamps.wcs, columns
+    flags = of_counts(stamps.flags)
+    kept = stamps.frame, flags, stamps.shapes, stamps.wcs, columns
     return SersicResults(parameters, posterior, quantiles, *kept, shapes, inputs)
 
 

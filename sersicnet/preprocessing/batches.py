@@ -226,6 +226,7 @@ def open_cutouts(
         _LOG.info("cutouts has shape %s: each of the %s is one galaxy", shape, planes)
     if counts:
         check_counts(cutouts, gain)
+        gain = None
     if psf_options is None:
         psf_options = {}
     n_cutouts = len(cutouts.data) if isinstance(cutouts, NDData) else len(cutouts)

@@ -52,14 +52,15 @@ def check_counts(cutouts, gain):
     cutouts : list of `~astropy.nddata.NDData`, or one with 3-D data
         The cutouts.
     gain : object
-        The user's gain, which must be None.
+        The user's gain, which must be None, for all cutouts or for each.
 
     Raises
     ------
     ValueError
         If a unit is not one of counts, or there is a gain.
     """
-    if gain is not None:
+    values = gain if isinstance(gain, list | tuple) else [gain]
+    if any(value is not None for value in values):
         msg = (
             "gain= is not used with likelihood='poisson': its data are counts of photons "
             "(electrons), which are not multiplied by anything"

@@ -62,6 +62,16 @@ def test_the_log_is_on_the_error_stream(parse, words, expected, capsys):
     assert not log.handlers
 
 
+def test_switches_have_no_value():
+    parser = CommandParser()
+    parser.set_defaults(parser=parser)
+    parser.add_argument("--morphology", action="store_true")
+    parser.add_argument("--no-companions", dest="companions", action="store_false")
+    options = parser.parse_args([])
+    assert in_options("morphology=True needs a PSF", options) == "--morphology needs a PSF"
+    assert in_options("companions=False is odd", options) == "--no-companions is odd"
+
+
 @pytest.mark.filterwarnings("default:psf")
 def test_warnings_are_one_line_each(parse, capsys):
     with messages_of(parse("--quiet")):

@@ -1,8 +1,12 @@
 """What a call may ask for together."""
 
-import pytest
+from types import SimpleNamespace
 
-from sersicnet.inference.calls import check_law, check_plain
+import numpy as np
+import pytest
+from astropy.utils.exceptions import AstropyUserWarning
+
+from sersicnet.inference.calls import check_law, check_plain, warn_of_zeropoints
 from sersicnet.model import Model
 
 
@@ -25,3 +29,18 @@ def test_one_profile_in_one_band(options, words):
 def test_a_plain_network_fits_nothing():
     with pytest.raises(ValueError, match="likelihood='poisson' needs the posterior network"):
         check_plain(None, False, likelihood="poisson")
+
+
+def seen(mag, n, err):
+    """What the network sees of exposures: magnitudes of n galaxies with errors."""
+    quantiles = np.zeros((1, 3, n))
+    quantiles[0] = mag + np.array([-err, 0, err])[:, None]
+    return SimpleNamespace(usable=np.ones(n, dtype=bool), quantiles=quantiles)
+
+
+def test_many_galaxies_show_a_smaller_difference_of_zero_points():
+    first = seen(20.0, 25, 0.02)
+    warn_of_zeropoints({"e1": first, "e2": seen(20.02, 25, 0.02)})
+    with pytest.warns(AstropyUserWarning, match="0.05 mag fainter in the exposure 'e2'"):
+        warn_of_zeropoints({"e1": first, "e2": seen(20.05, 25, 0.02)})
+    warn_of_zeropoints({"e1": seen(20.0, 1, 0.001), "e2": seen(20.05, 1, 0.001)})

@@ -82,6 +82,7 @@ def test_what_is_not_of_counts_has_a_flag(net, images, found, change, words):
     with pytest.warns(AstropyUserWarning, match=words):
         other = net.predict(stack, likelihood="poisson", **COUNTS)
     assert other.flags[1] & int(Flags.NOT_COUNTS)
+    assert other.flags[1] & int(Flags.NO_DATA | Flags.BAD_PIXELS | Flags.CENTER_MASKED) == 0
     assert np.isnan(other.median("mag")[1])
     assert_allclose(other.median("mag")[[0, 2]], found.median("mag")[[0, 2]], atol=1e-3)
 

@@ -51,8 +51,11 @@ def test_not_counts_without_a_warning(images):
 
 def test_a_gain_is_an_error(images):
     check_counts(NDData(images), None)
+    check_counts(NDData(images), [None] * len(images))
     with pytest.raises(ValueError, match="gain= is not used"):
         check_counts(NDData(images), 2.0)
+    with pytest.raises(ValueError, match="gain= is not used"):
+        check_counts(NDData(images), [None, 2.0])
 
 
 def test_large_numbers_are_not_all_integers(images):
