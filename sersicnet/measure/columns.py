@@ -42,7 +42,14 @@ _OF_GROUPS = (
 
 
 def source_columns(
-    parameters, refine=None, *, judged=False, population=False, joint=False, morphology=False
+    parameters,
+    refine=None,
+    *,
+    judged=False,
+    population=False,
+    joint=False,
+    morphology=False,
+    tensions=(),
 ):
     """Columns of the sources of tiles, before the catalog is finished.
 
@@ -60,6 +67,8 @@ def source_columns(
         Whether sources are fitted together with their neighbors.
     morphology : bool, optional
         Whether there is what needs no profile.
+    tensions : sequence of str, optional
+        Columns of the tensions of priors.
 
     Returns
     -------
@@ -72,6 +81,7 @@ def source_columns(
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
+    measured += [COLUMNS[name] for name in tensions]
     if joint:
         measured += _OF_GROUPS
     measured += _shape_columns(parameters)
@@ -86,6 +96,7 @@ def catalog_columns(
     judged=False,
     population=False,
     morphology=False,
+    tensions=(),
     grouped=False,
     unit=None,
     celestial=False,
@@ -99,7 +110,7 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged, population, morphology : bool, optional
+    judged, population, morphology, tensions : optional
         As in `source_columns`.
     grouped : bool, optional
         Whether it is said which sources share light.
@@ -121,7 +132,7 @@ def catalog_columns(
     ['ra', 'dec', 'flags', 'x_centroid']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
-    columns = [COLUMNS["id"], *measured]
+    columns = [COLUMNS["id"], *measured, *(COLUMNS[name] for name in tensions)]
     if grouped:
         columns += [COLUMNS[name] for name in ("group_id", "group_size", "blend_fraction")]
     if celestial:

@@ -9,6 +9,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet._words import counted
 from sersicnet.flags import FAILED, Flags
 from sersicnet.inference.flags import warn_if_unresolved
+from sersicnet.inference.tension import warn_of_tension
 from sersicnet.measure.image_psf import stamps_at
 from sersicnet.preprocessing.inputs import psf_width
 
@@ -51,6 +52,8 @@ def warn_of_catalog(table, measurement, *, stacklevel):
     """
     if measurement.options.fixed:
         return
+    columns = {name: table[name] for name in table.colnames}
+    warn_of_tension(columns, stacklevel=stacklevel + 1)
     if measurement.net.network in ("posterior", "likelihood"):
         warn_if_unresolved(np.asarray(table["flags"]), stacklevel=stacklevel + 1)
         _warn_if_all_are_large(table, measurement, stacklevel=stacklevel + 1)

@@ -56,6 +56,7 @@ def describe_measurement(measurement):
         refine=options.refine,
         assumptions=options.assumptions(),
         psf_options=psf_options,
+        model=measurement.priors,
     )
     if options.fixed:
         record |= options.assumptions().describe() | _forced(options.fixed)

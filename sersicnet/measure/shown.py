@@ -6,6 +6,7 @@ from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import has_one_pixel_scale
+from sersicnet.measure.priors import tension_names
 from sersicnet.preprocessing.pixels import celestial
 
 __all__ = ["check_shown", "columns_of"]
@@ -39,6 +40,7 @@ def columns_of(measurement):
         judged=measurement.judged,
         population=measurement.population is not None,
         morphology=measurement.options.morphology,
+        tensions=tension_names(measurement.options),
         grouped=grouping(measurement) is not None,
         unit=unit,
         celestial=on_sky,

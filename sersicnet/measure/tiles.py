@@ -54,6 +54,7 @@ from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.positions import with_positions
+from sersicnet.measure.priors import model_for, priors_in, tension_names, with_fit
 from sersicnet.measure.psf import FieldPSF
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
@@ -103,6 +104,7 @@ def open_measurement(image, options, *, net):
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
+        options = with_fit(options)
         check_scale(options.noise_correlation, pixel_scale)
         options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
         measurement = Measurement(
@@ -169,8 +171,13 @@ class Measurement:
 
     @property
     def joint(self):
-        """Whether sources are fitted together with their neighbors."""
-        return self.options.refine is not None
+        """Whether sources are fitted together with their neighbors: not those with priors."""
+        return self.options.refine is not None and self.priors is None
+
+    @cached_property
+    def priors(self):
+        """The priors of the rows of the catalog, a `~sersicnet.Model`, None without."""
+        return priors_in(self.options)
 
     @property
     def n_sweeps(self):
@@ -314,7 +321,7 @@ class Measurement:
             return self.forced.blank_rows(rows)
         options = {"judged": self.judged, "population": self.population is not None}
         options |= {"refine": self.options.refine, "joint": self.joint}
-        options["morphology"] = self.options.morphology
+        options |= {"morphology": self.options.morphology, "tensions": tension_names(self.options)}
         columns = source_columns(self.net.parameters_, **options)
         table = blank_table(columns, len(rows))
         table["row"] = np.asarray(rows, dtype=int)
@@ -387,5 +394,6 @@ class Measurement:
             pixel_scale=pixel_scale,
             zeropoint=self.zeropoint,
             neighbors=neighbors,
+            model=model_for(self, part),
             **self.options.predicting(),
         )

@@ -1,5 +1,6 @@
 """The user's description of what a fit assumes of galaxies: their components, and what is known."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,9 @@ import numpy as np
 from sersicnet._settings import check_bool
 from sersicnet._words import counted
 from sersicnet.model.choice import AUTO, BAND_SHIFT, ModelChoice, checked_shift
-from sersicnet.model.combinations import NAMED, combined
+from sersicnet.model.combinations import CENTER, NAMED, combined
 from sersicnet.model.components import Exponential, NormalPrior, parameter_values
-from sersicnet.model.given import given_of, names_of, settings_of
+from sersicnet.model.given import divided, given_of, names_of, of_rows, settings_of
 from sersicnet.model.known_columns import known_in
 from sersicnet.model.ties import check_ties, with_tied
 
@@ -70,6 +71,8 @@ class Model:
         chromatic=False,
     ):
         check_bool("chromatic", chromatic)
+        self.rows = None  # those of `at`
+        self.corners = {}
         self.chromatic = chromatic
         self.band_shift = checked_shift(band_shift)
         names = names_of("fixed", fixed) + names_of("priors", priors)
@@ -80,7 +83,7 @@ class Model:
             msg = f"{', '.join(sorted(twice))}: a parameter is either in fixed or in priors"
             raise ValueError(msg)
         for name, value in given.items():
-            if value is None or _is_prior(value) != (name in (priors or {})):
+            if value is None or isinstance(value, NormalPrior) != (name in (priors or {})):
                 msg = f"{name}={value!r}: values belong in fixed, and a NormalPrior in priors"
                 raise TypeError(msg)
         self.whole = {}
@@ -120,7 +123,7 @@ class Model:
 
     def _check_free(self):
         """Raise ValueError if nothing is left to fit."""
-        fixed, _ = _divided(self.settings)
+        fixed, _ = divided(self.settings)
         free = self.combination.parameters.keys() - fixed.keys()
         if len(self.combination.parts) == 2:
             light = {*self.combination.light[0], *self.combination.light[1]}
@@ -246,7 +249,7 @@ class Model:
             words = [repr(self.name)]
         elif len(self.combination.parts) == 1:
             words = [repr(self.component)]
-        fixed, priors = _divided(self.whole)
+        fixed, priors = divided(self.whole)
         for argument, values in (("fixed", fixed), ("priors", priors), ("tied", self.tied)):
             if values:
                 words.append(f"{argument}={values!r}")
@@ -290,7 +293,7 @@ class Model:
                 words += " (chromatic)"
         elif tuple(self.combination.components) != tuple(NAMED.get(self.name, {})):
             words += f" ({', '.join(self.combination.components)})"
-        fixed, priors = _divided(self.settings)
+        fixed, priors = divided(self.settings)
         if len(self.combination.parts) > 1:
             for name, component in self.combination.components.items():
                 if isinstance(component, Exponential):
@@ -307,6 +310,8 @@ class Model:
 
     def check_length(self, n_galaxies):
         """Raise ValueError unless each parameter has one value, or one for each galaxy."""
+        if self.rows is not None:
+            return
         for name, values in self._values():
             parts = values.values() if isinstance(values, dict) else [values]
             for part in parts:
@@ -317,6 +322,25 @@ class Model:
                         f"of {cutouts}"
                     )
                     raise ValueError(msg)
+
+    def at(self, rows, corners):
+        """Return the model of some galaxies, with centers in pixels of cutouts of an image.
+
+        Parameters
+        ----------
+        rows : (R,) int `~numpy.ndarray`
+            Numbers of the galaxies.
+        corners : (R, 2) `~numpy.ndarray`
+            x and y of the first pixels of their cutouts.
+
+        Returns
+        -------
+        Model
+        """
+        chosen = copy(self)
+        chosen.rows = rows
+        chosen.corners = dict(zip(CENTER, np.transpose(corners), strict=True))
+        return chosen
 
     def known(self, rows):
         """Return what is known of some galaxies, in the units of tables.
@@ -333,34 +357,17 @@ class Model:
         priors : dict of dict of (R,) `~numpy.ndarray`
             ``mean``, ``err``, ``low`` and ``high`` by the names of parameters.
         """
+        own = rows if self.rows is None else self.rows[rows]
         fixed, priors = {}, {}
         for name, values in self._values():
+            corner = self.corners[name][rows] if name in self.corners else 0.0
             if isinstance(values, dict):
-                priors[name] = {part: _of_rows(array, rows) for part, array in values.items()}
+                priors[name] = {part: of_rows(array, own) for part, array in values.items()}
+                for part in ("mean", "low", "high"):
+                    priors[name][part] = priors[name][part] - corner
             else:
-                fixed[name] = _of_rows(values, rows)
+                fixed[name] = of_rows(values, own) - corner
         return fixed, priors
-
-
-def _is_prior(value):
-    """Whether what is known of a parameter is a prior."""
-    return isinstance(value, NormalPrior)
-
-
-def _divided(settings):
-    """Return what is fixed and what has a prior, by name."""
-    fixed, priors = {}, {}
-    for name, value in settings.items():
-        found = priors if _is_prior(value) else fixed
-        found[name] = value
-    return fixed, priors
-
-
-def _of_rows(values, rows):
-    """Return values of some galaxies, from one value for all or from one for each."""
-    if values.ndim == 0:
-        return np.full(len(rows), values)
-    return values[rows]
 
 
 def check_model(model):

@@ -1,8 +1,11 @@
 """What the arguments of a `~sersicnet.Model` say of parameters, by the names of columns."""
 
-from sersicnet._settings import similar_names
+import numpy as np
 
-__all__ = ["given_of", "names_of", "settings_of"]
+from sersicnet._settings import similar_names
+from sersicnet.model.components import NormalPrior
+
+__all__ = ["divided", "given_of", "names_of", "of_rows", "settings_of"]
 
 
 def settings_of(combination):
@@ -92,3 +95,41 @@ def given_of(argument, values, combination):
             msg = f"{argument} has {name!r}, which {shown!r} has already"
             raise ValueError(msg)
     return dict(values or {})
+
+
+def divided(settings):
+    """Return what is fixed and what has a prior.
+
+    Parameters
+    ----------
+    settings : dict
+        Values and priors by name.
+
+    Returns
+    -------
+    fixed, priors : dict
+    """
+    fixed, priors = {}, {}
+    for name, value in settings.items():
+        found = priors if isinstance(value, NormalPrior) else fixed
+        found[name] = value
+    return fixed, priors
+
+
+def of_rows(values, rows):
+    """Return values of some galaxies, from one value for all or from one for each.
+
+    Parameters
+    ----------
+    values : () or (N,) `~numpy.ndarray`
+        The values.
+    rows : (R,) int `~numpy.ndarray`
+        Numbers of the galaxies.
+
+    Returns
+    -------
+    (R,) `~numpy.ndarray`
+    """
+    if values.ndim == 0:
+        return np.full(len(rows), values)
+    return values[rows]

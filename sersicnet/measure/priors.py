@@ -1,0 +1,92 @@
+"""Priors of the sources of an image, from the columns of its catalog."""
+
+import numpy as np
+
+from sersicnet.inference.tension import TENSION
+from sersicnet.measure.detection import cutout_box
+from sersicnet.model.description import Model
+from sersicnet.model.known_columns import prior_names
+
+__all__ = ["model_for", "priors_in", "tension_names", "with_fit"]
+
+
+def tension_names(options):
+    """Return the names of the columns of the tensions of priors.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        Options of an image, whose catalog is a table.
+
+    Returns
+    -------
+    list of str
+        None without a catalog that has priors.
+    """
+    if options.catalog is None or options.fixed:
+        return []
+    return [name + TENSION for name in prior_names(options.catalog)]
+
+
+def priors_in(options):
+    """Return the priors of the rows of a catalog.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        Options of an image, whose catalog is a table.
+
+    Returns
+    -------
+    `~sersicnet.Model` or None
+
+    Raises
+    ------
+    ValueError, `~astropy.units.UnitConversionError`
+        As `~sersicnet.Model.from_table`.
+    """
+    if not tension_names(options):
+        return None
+    return Model.from_table(options.catalog)
+
+
+def with_fit(options):
+    """Return options with a fit where the catalog has priors, as only a fit can honor them.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        Options of an image, whose catalog is a table.
+
+    Returns
+    -------
+    `~sersicnet.measure.Options`
+
+    Raises
+    ------
+    ValueError, `~astropy.units.UnitConversionError`
+        If a prior is impossible.
+    """
+    if priors_in(options) is None or options.refine is not None:
+        return options
+    return options.replace(refine="lm")
+
+
+def model_for(measurement, part):
+    """Return the model of some sources, with priors in pixels of their cutouts.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+    part : `~astropy.table.Table`
+        Rows of detection of the sources.
+
+    Returns
+    -------
+    `~sersicnet.Model` or str
+    """
+    if measurement.priors is None:
+        return "sersic"
+    corners = np.array([cutout_box(source)[::-1, 0] for source in part])
+    return measurement.priors.at(np.asarray(part["row"]), corners)
