@@ -85,6 +85,12 @@ def add_measure(commands):
         metavar="DET",
         help="image (FITS) of the same pixels in which sources are detected, as a sum of bands",
     )
+    add_option(
+        parser,
+        "stars",
+        metavar="STARS",
+        help="table of stars, such as those of Gaia: ra and dec, or x_0 and y_0",
+    )
     add_measuring(parser)
     parser.add_argument(
         "--model",

@@ -99,6 +99,7 @@ _OTHERS = (
         format=".4f",
         ucd="phys.angSize",
     ),
+    Column("star_id", None, "row of the catalog of stars, -1 for none", int, ucd="meta.id"),
     Column("area", u.pix**2, "area of the detected source", format=".0f", ucd="phys.area"),
     Column(
         "local_background", None, "subtracted after the sky map", format=".4g", ucd="instr.skyLevel"

@@ -49,7 +49,7 @@ def source_columns(
     population=False,
     joint=False,
     morphology=False,
-    tensions=(),
+    known=(),
 ):
     """Columns of the sources of tiles, before the catalog is finished.
 
@@ -67,8 +67,8 @@ def source_columns(
         Whether sources are fitted together with their neighbors.
     morphology : bool, optional
         Whether there is what needs no profile.
-    tensions : sequence of str, optional
-        Columns of the tensions of priors.
+    known : sequence of str, optional
+        Columns of what the user knows of sources: tensions of priors, and stars.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def source_columns(
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
-    measured += [COLUMNS[name] for name in tensions]
+    measured += [COLUMNS[name] for name in known]
     if joint:
         measured += _OF_GROUPS
     measured += _shape_columns(parameters)
@@ -96,7 +96,7 @@ def catalog_columns(
     judged=False,
     population=False,
     morphology=False,
-    tensions=(),
+    known=(),
     grouped=False,
     unit=None,
     celestial=False,
@@ -110,7 +110,7 @@ def catalog_columns(
         Parameters that the network predicts.
     refine : None, str or refinement, optional
         As in `~sersicnet.SersicNet.predict`.
-    judged, population, morphology, tensions : optional
+    judged, population, morphology, known : optional
         As in `source_columns`.
     grouped : bool, optional
         Whether it is said which sources share light.
@@ -132,7 +132,7 @@ def catalog_columns(
     ['ra', 'dec', 'flags', 'x_centroid']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
-    columns = [COLUMNS["id"], *measured, *(COLUMNS[name] for name in tensions)]
+    columns = [COLUMNS["id"], *measured, *(COLUMNS[name] for name in known)]
     if grouped:
         columns += [COLUMNS[name] for name in ("group_id", "group_size", "blend_fraction")]
     if celestial:

@@ -31,6 +31,7 @@ from sersicnet.measure.group_cutouts import GroupCutter
 from sersicnet.measure.groups import noise_labels, place_codes, psf_width
 from sersicnet.measure.matched import filter_of
 from sersicnet.measure.source_tables import joint_table
+from sersicnet.measure.star_catalog import NAME
 from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.measure.windows import shortage
 from sersicnet.model.labels import LOG_R_EFF
@@ -52,7 +53,7 @@ _LITTLE = 0.03
 # Flags that detection has set.
 _OF_DETECTION = Flags.EDGE | Flags.BLENDED | Flags.SATURATED
 # Columns that stay as the first sweep has found them, and those of sources of no group.
-_OF_FIRST_SWEEP = {*PHOTOMETRY, "shared", "prob_star"} - {"local_background"}
+_OF_FIRST_SWEEP = {*PHOTOMETRY, "shared", "prob_star", NAME} - {"local_background"}
 _OF_FIRST_SWEEP |= {column.name for column in MORPHOLOGY_COLUMNS}
 _NO_GROUP = {"group_size": 1, "blend_fraction": 0.0, "fitted_with": 0}
 

@@ -133,7 +133,8 @@ def stars_of(measurement, sky):
     """
     if not measurement.has_sky:
         sky = sky.without_level()
-    return find_stars(measurement.field, sky, saturation=measurement.saturation)
+    options = {"saturation": measurement.saturation, "places": measurement.stars}
+    return find_stars(measurement.field, sky, **options)
 
 
 def make_psf(stars, shape, options, *, pixel_scale=None):

@@ -22,7 +22,7 @@ __all__ = [
 
 # Options that are files on the command line and in a survey.
 FILES = ("psf", "rms", "weight_map", "mask", "catalog", "segmentation", "noise_correlation")
-FILES += ("detection_image",)
+FILES += ("detection_image", "stars")
 MEASURE = "measure"
 # The PSF of the image, else one from its stars; the latter in any case.
 AUTO = "auto"

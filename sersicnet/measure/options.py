@@ -163,8 +163,13 @@ class Options:
         "`~astropy.nddata.NDData`, 2-D array_like or path, optional",
         "Image of the same pixels in which sources are detected, such as a sum of several bands "
         "(SExtractor's dual-image mode), instead of the one that is measured.",
-        "Positions of photometry, apertures and the pixels of sources are those there. Its noise "
-        "and mask are its own, its sky is measured in the same boxes.",
+        "Positions and pixels of sources are those there. It has its own noise, mask and sky.",
+    )
+    stars: object = _option(
+        None,
+        "`~astropy.table.Table`, `~astropy.coordinates.SkyCoord` or path, optional",
+        "Catalog of stars, such as that of Gaia (ra and dec, or x_0 and y_0): sources there are "
+        "points in groups, and only these make the PSF.",
     )
     threshold: float = _option(
         4.5,

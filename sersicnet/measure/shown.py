@@ -1,15 +1,16 @@
 """The catalog of an image as the user wants it: some columns, with the names of a dialect."""
 
 from sersicnet.diagnostics.dialects import shown_table
-from sersicnet.measure.columns import blank_table, catalog_columns
+from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import has_one_pixel_scale
 from sersicnet.measure.priors import tension_names
+from sersicnet.measure.star_catalog import NAME
 from sersicnet.preprocessing.pixels import celestial
 
-__all__ = ["check_shown", "columns_of"]
+__all__ = ["check_shown", "columns_of", "tile_columns_of"]
 
 
 def columns_of(measurement):
@@ -40,12 +41,43 @@ def columns_of(measurement):
         judged=measurement.judged,
         population=measurement.population is not None,
         morphology=measurement.options.morphology,
-        tensions=tension_names(measurement.options),
+        known=_known_columns(measurement),
         grouped=grouping(measurement) is not None,
         unit=unit,
         celestial=on_sky,
         one_pixel_scale=one_pixel_scale,
     )
+
+
+def tile_columns_of(measurement):
+    """Return the columns of the sources of a tile, before the catalog is finished.
+
+    Parameters
+    ----------
+    measurement : `~sersicnet.measure.tiles.Measurement`
+        The image.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+    """
+    return source_columns(
+        measurement.net.parameters_,
+        measurement.options.refine,
+        judged=measurement.judged,
+        population=measurement.population is not None,
+        joint=measurement.joint,
+        morphology=measurement.options.morphology,
+        known=_known_columns(measurement),
+    )
+
+
+def _known_columns(measurement):
+    """Return the names of columns of what the user knows of sources: priors and stars."""
+    names = tension_names(measurement.options)
+    if measurement.stars is not None:
+        names.append(NAME)
+    return names
 
 
 def check_shown(measurement, columns, dialect):

@@ -9,6 +9,7 @@ from astropy.table import Table, vstack
 from scipy import ndimage
 
 from sersicnet.measure.sky import boxes_of
+from sersicnet.measure.star_catalog import near_stars
 from sersicnet.measure.star_sizes import measure_sizes, star_locus
 from sersicnet.measure.windows import grown, read_window
 from sersicnet.preprocessing.segmentation import FWHM_OF_SIGMA, smooth_image
@@ -83,7 +84,7 @@ class Stars:
         return Stars(*parts, self.n_candidates)
 
 
-def find_stars(field, sky, *, saturation=np.inf, tile_size=1024):
+def find_stars(field, sky, *, saturation=np.inf, tile_size=1024, places=None):
     """Find the stars of an image.
 
     Parameters
@@ -96,6 +97,8 @@ def find_stars(field, sky, *, saturation=np.inf, tile_size=1024):
         Value from which on pixels of the image are saturated.
     tile_size : int, optional
         Pixels on a side of the windows that are read one after the other, 25 at most.
+    places : (2, S) `~numpy.ndarray`, optional
+        x and y of known stars: nothing else is one.
 
     Returns
     -------
@@ -124,9 +127,11 @@ def find_stars(field, sky, *, saturation=np.inf, tile_size=1024):
     some = np.unique(np.linspace(0, len(tiles) - 1, _MOST_TILES).round().astype(int))
     tables = [_candidates(read, tiles[number], shape) for number in some]
     table = vstack(tables, metadata_conflicts="silent")
-    places = (2 * table["x"] / shape[1] - 1, 2 * table["y"] / shape[0] - 1)
+    if places is not None:
+        table = table[near_stars(table["x"], table["y"], places) >= 0]
+    where = (2 * table["x"] / shape[1] - 1, 2 * table["y"] / shape[0] - 1)
     ellipticity = np.array([table["e1"], table["e2"]])
-    chosen = star_locus(table["fwhm"], ellipticity, table["snr"], *places)
+    chosen = star_locus(table["fwhm"], ellipticity, table["snr"], *where)
     if chosen.any():
         fwhm = np.median(table["fwhm"][chosen])
         chosen &= ~(table["nearest"] < _APART * fwhm)

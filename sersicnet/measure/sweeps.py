@@ -6,6 +6,7 @@ from astropy.table import QTable, vstack
 from scipy.spatial import KDTree
 
 from sersicnet.flags import Flags
+from sersicnet.measure.star_catalog import STAR_SIZE, is_star
 from sersicnet.parameters import PIXEL_SHAPE, table_values, to_floats
 
 __all__ = ["KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
@@ -39,13 +40,15 @@ def models_of(table):
     -------
     `~astropy.table.QTable`
         The seven parameters, of ellipses in pixels, the columns that identify a source, what else
-        groups need, and ``waits``: whether a source has neither been fitted nor sampled.
+        groups need, and ``waits``: whether a source has neither been fitted nor sampled. Stars of a
+        catalog are points.
     """
     models = table[[*KEY, *_MODEL, *_OF_SOURCES]]
     waits = (np.asarray(table["flags"]) & int(Flags.NOT_REFINED)) != 0
     if "n_samples" in table.colnames:
         waits &= np.asarray(table["n_samples"]) == 0
     models["waits"] = waits
+    models["r_eff_pix"][is_star(table)] = STAR_SIZE * u.pix
     return models
 
 

@@ -38,7 +38,7 @@ from sersicnet.measure.catalog import (
     finish_table,
     outside,
 )
-from sersicnet.measure.columns import blank_table, source_columns
+from sersicnet.measure.columns import blank_table
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detector import Detector, find_in, open_detector
 from sersicnet.measure.doubts import warn_of_catalog
@@ -54,15 +54,16 @@ from sersicnet.measure.options import Options
 from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.positions import with_positions
-from sersicnet.measure.priors import model_for, priors_in, tension_names, with_fit
+from sersicnet.measure.priors import model_for, priors_in, with_fit
 from sersicnet.measure.psf import FieldPSF
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
 from sersicnet.measure.segments import open_segments
-from sersicnet.measure.shown import columns_of
+from sersicnet.measure.shown import columns_of, tile_columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
+from sersicnet.measure.star_catalog import add_stars, star_positions
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
 
@@ -101,10 +102,9 @@ def open_measurement(image, options, *, net):
         psf = open_psf(field, options, pixel_scale, stacklevel=4)
         positions = None
         if options.catalog is not None:
-            options = options.replace(catalog=with_positions(options.catalog, field.wcs))
+            options = with_fit(options.replace(catalog=with_positions(options.catalog, field.wcs)))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
-        options = with_fit(options)
         check_scale(options.noise_correlation, pixel_scale)
         options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
         measurement = Measurement(
@@ -116,6 +116,7 @@ def open_measurement(image, options, *, net):
             zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
+            stars=star_positions(options.stars, field.wcs),
         )
         with open_detector(measurement, open_measurement) as detector:
             yield replace(measurement, detector=detector)
@@ -146,7 +147,9 @@ class Measurement:
     sample : `~sersicnet.measure.samples.Sample` or None
         Sources that have been measured, to infer it.
     kept : list or None
-        A tile and its sources, if they are kept from one sweep to the next.
+        A tile and its sources, if they are kept for the next sweep.
+    stars : (2, S) `~numpy.ndarray` or None
+        x and y of the stars of a given catalog.
     detector : `~sersicnet.measure.detector.Detector` or None
         The image in which sources are detected, if it is another one.
     """
@@ -162,6 +165,7 @@ class Measurement:
     population: Population | None = None
     sample: Sample | None = None
     kept: list | None = None
+    stars: np.ndarray | None = None
     detector: Detector | None = None
 
     @property
@@ -287,6 +291,7 @@ class Measurement:
             sources = self.find_sources(tile, sky)
             for results, part in self.results_of(sources, models):
                 tables.append(source_table(results, part, **options))
+                add_stars(tables[-1], self.stars)
             if bar is not None:
                 bar.update()
         return vstack(tables)
@@ -319,11 +324,7 @@ class Measurement:
         """Return the table of rows of the given catalog that are not in the image."""
         if self.forced is not None:
             return self.forced.blank_rows(rows)
-        options = {"judged": self.judged, "population": self.population is not None}
-        options |= {"refine": self.options.refine, "joint": self.joint}
-        options |= {"morphology": self.options.morphology, "tensions": tension_names(self.options)}
-        columns = source_columns(self.net.parameters_, **options)
-        table = blank_table(columns, len(rows))
+        table = blank_table(tile_columns_of(self), len(rows))
         table["row"] = np.asarray(rows, dtype=int)
         table["flags"] = int(Flags.NO_DATA)
         return table
