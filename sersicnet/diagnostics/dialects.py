@@ -67,6 +67,17 @@ _RADII = ("r_eff", "r_eff_err", "half_light_radius")
 _FROM_ONE = ("x_0", "y_0", "x_centroid", "y_centroid")
 _SHAPE = ("r_eff", "q", "theta")
 _ELLIPSE = ("sersic_reff_x", "sersic_reff_y", "sersic_rho")
+# What is made for LSST: description, UCD and format.
+_MADE = {
+    "sersicFlux": ("flux density of the model", "phot.flux.density", ".5g"),
+    "sersicFluxErr": ("error of sersicFlux", "stat.error;phot.flux.density", ".3g"),
+}
+for _axis in "xy":
+    _name = f"sersic_reff_{_axis}"
+    _MADE[_name] = f"half-light radius along {_axis} of the model", "phys.angSize", ".4f"
+    _MADE[f"{_name}Err"] = f"error of {_name}", "stat.error;phys.angSize", ".4f"
+_MADE["sersic_rho"] = "correlation of the ellipse along x and y", "stat.correlation", ".4f"
+_MADE["sersic_rhoErr"] = "error of sersic_rho", "stat.error", ".4f"
 # Relative and absolute steps of derivatives.
 _STEP = 1e-5
 
@@ -202,10 +213,10 @@ def _lsst(table, scale):
             continue
         if name == "mag":
             flux = 10 ** (-0.4 * (to_floats(table[name], u.ABmag) - _NJY))
-            named["sersicFlux"] = flux * u.nJy
+            _add_made(named, "sersicFlux", flux * u.nJy)
             if "mag_err" in table.colnames:
                 relative = 0.4 * np.log(10) * to_floats(table["mag_err"], u.mag)
-                named["sersicFluxErr"] = flux * relative * u.nJy
+                _add_made(named, "sersicFluxErr", flux * relative * u.nJy)
         elif has_ellipse and name == "r_eff":
             _add_ellipse(named, table, scale)
         elif name == "mag_err" or (has_ellipse and name in ellipse):
@@ -248,9 +259,15 @@ def _add_ellipse(named, table, scale):
 def _add_numbers(named, names, values):
     """Add columns of an ellipse: two in pixels, and one without a unit."""
     for name, numbers in zip(names, values, strict=True):
-        named[name] = numbers
-        if "reff" in name:
-            named[name] = numbers * u.pix
+        _add_made(named, name, numbers * u.pix if "reff" in name else numbers)
+
+
+def _add_made(named, name, column):
+    """Add a column that only LSST has, with its description."""
+    named[name] = column
+    info = named[name].info
+    info.description, ucd, info.format = _MADE[name]
+    info.meta = {"ucd": ucd}
 
 
 def lsst_ellipse(r_eff, q, theta):

@@ -220,9 +220,10 @@ def band_columns(bands, parts=None):
         for axis in ("x", "y"):
             about = f"shift of the galaxy along {axis} from its place in the reference band"
             name = f"{axis}_shift_{band}"
-            shift = Column(name, u.arcsec, about, format=".4f", ucd="pos.cartesian")
+            ucd = f"pos.cartesian.{axis};arith.diff"
+            shift = Column(name, u.arcsec, about, format=".4f", ucd=ucd)
             error = {"name": f"{name}_err", "description": f"error of {name}"}
-            columns += [shift, replace(shift, ucd="stat.error;pos.cartesian", **error)]
+            columns += [shift, replace(shift, ucd=f"stat.error;pos.cartesian.{axis}", **error)]
         for name in ("chi2", "n_pixels", "sky", "flags"):
             about = f"{plain[name].description}, in {band}"
             columns.append(replace(plain[name], name=f"{name}_{band}", description=about))
@@ -277,7 +278,7 @@ def _tension_columns():
         names += [f"{name}_{part}" for name in parameters_of(profile)] + [f"{part}_to_total"]
     columns = []
     for name in names:
-        about = f"distance of the prior of {name} from what the image says alone, in both errors"
+        about = f"distance of the prior of {name} from the image, in errors"
         columns.append(Column(f"{name}_tension", None, about, format=".2f", ucd="stat.value"))
     return columns
 

@@ -3,6 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io.votable.ucd import parse_ucd
 from astropy.table import MaskedColumn, QTable, Table
 from numpy.testing import assert_allclose
 
@@ -51,6 +52,10 @@ def test_lsst(table):
     assert named["objectId"].tolist() == [7, 8]
     assert not {"r_eff", "q", "theta", "mag", "theta_err", "mag_err"} & set(named.colnames)
     assert np.isnan(named["sersic_rho"][1])
+    for name in named.colnames:
+        if name.startswith("sersic_r") or name.startswith("sersicFlux"):
+            assert named[name].info.description
+            assert parse_ucd(named[name].info.meta["ucd"], check_controlled_vocabulary=True)
 
 
 def test_errors_of_the_ellipse_of_lsst(table):

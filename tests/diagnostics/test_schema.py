@@ -6,10 +6,13 @@ import pytest
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import QTable, Table
 
-from sersicnet.diagnostics.schema import COLUMNS, check_columns, describe
+from sersicnet.diagnostics.schema import COLUMNS, band_columns, check_columns, describe
+
+OF_BANDS = band_columns(["r"], [("bulge", "sersic"), ("disk", "sersic")])
+EACH = COLUMNS | {column.name: column for column in OF_BANDS}
 
 
-@pytest.mark.parametrize("column", COLUMNS.values(), ids=list(COLUMNS))
+@pytest.mark.parametrize("column", EACH.values(), ids=list(EACH))
 def test_each_column_is_described(column):
     assert column.name.isidentifier()
     assert column.description.isascii()

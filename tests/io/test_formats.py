@@ -1,16 +1,17 @@
 """Tables for other programs: standard units, descriptions and UCDs."""
 
 import warnings
+from io import StringIO
 
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.io.votable import parse
+from astropy.io.votable import parse, validate
 from astropy.table import QTable, Table
 from numpy.testing import assert_array_equal
 
-from sersicnet.diagnostics.schema import describe
+from sersicnet.diagnostics.schema import COLUMNS, describe
 from sersicnet.io.files import write_table
 from sersicnet.io.formats import from_standard, to_standard
 from sersicnet.io.tables import read_table
@@ -56,6 +57,20 @@ def test_votables_as_other_programs_read_them(table, tmp_path):
     assert {param.name: param.value for param in element.params}["MAGZP"] == 25.0
     found = Table.read(tmp_path / "table.vot")
     assert found["mag"][0] == 20.123456789
+
+
+def test_votables_are_valid(tmp_path):
+    """By the validator of astropy, with all columns that there can be."""
+    values = {float: 1.5, int: 3, str: "a", bool: True}
+    everything = QTable(meta={"MAGZP": 25.0, "MODEL": "sersic+exp", "BANDS": "g, r"})
+    for name, column in COLUMNS.items():
+        value = np.array([values[column.dtype]])
+        everything[name] = value if column.unit is None else value * column.unit
+    describe(everything)
+    write_table(everything, tmp_path / "all.vot")
+    report = StringIO()
+    assert validate(str(tmp_path / "all.vot"), output=report, xmllint=False), report.getvalue()
+    assert len(parse(tmp_path / "all.vot").get_first_table().fields) == len(COLUMNS)
 
 
 def test_what_is_added_is_taken_away(table, tmp_path):
