@@ -107,21 +107,21 @@ def total_radius(columns, share, e1, e2):
     found = np.sum(np.multiply(sizes, weights), axis=0) / np.sum(weights, axis=0)
     far = within < 0.5
     for _ in range(_STEPS):
-        light = within.copy()
+        here = found[far]
+        light = within[far]
         slope = np.zeros_like(light)
         for each in rays:
-            own, own_slope = _light(found, *each)
+            own, own_slope = _light(here, *(values[far] for values in each))
             light += own
             slope += own_slope
-        high = np.where(light > 0.5, found, high)
-        low = np.where(light > 0.5, low, found)
+        high[far] = np.where(light > 0.5, here, high[far])
+        low[far] = np.where(light > 0.5, low[far], here)
         with np.errstate(divide="ignore", invalid="ignore"):
-            newton = found - (light - 0.5) / slope
-        inside = (newton > low) & (newton < high)
-        moved = np.where(inside, newton, (low + high) / 2)
-        change = np.abs(moved - found)
-        found = np.where(far, moved, found)  # no galaxy moves on for the sake of others
-        far &= change > _ENOUGH
+            newton = here - (light - 0.5) / slope
+        inside = (newton > low[far]) & (newton < high[far])
+        moved = np.where(inside, newton, (low[far] + high[far]) / 2)
+        found[far] = moved
+        far[far] = np.abs(moved - here) > _ENOUGH
         if not far.any():
             break
     return np.where(within < 0.5, found, -np.inf)

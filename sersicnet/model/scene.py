@@ -146,8 +146,7 @@ class Scene(Rows):
 
     def quantity_slopes(self, values):
         """Return derivatives of these quantities by the parameters, (N, R, P) for (N, P)."""
-        jacobian = torch.func.jacrev(self.layout.quantities)
-        return torch.func.vmap(jacobian)(values, self._known_at(values))
+        return self._slopes_of(self.layout.quantities, values)
 
     def slopes(self, values):
         """Return derivatives of the labels by the parameters, (N, K, P) for (N, P)."""
@@ -155,8 +154,21 @@ class Scene(Rows):
             return self.layout.plain_slopes(values)
         if self.layout.is_plain:
             return self._plain_slopes(values)
-        jacobian = torch.func.jacrev(self.layout.labels)
-        return torch.func.vmap(jacobian)(values, self._known_at(values))
+        return self._slopes_of(self.layout.labels, values)
+
+    @torch.enable_grad()
+    def _slopes_of(self, function, values):
+        """Return derivatives of K numbers by the parameters, (N, K, P) for (N, P).
+
+        The parameters are repeated for each number: the derivatives of a sum are those of all.
+        """
+        known = self._known_at(values)
+        n_numbers = function(values[:0], known[:0]).shape[1]
+        repeated = values.detach().repeat_interleave(n_numbers, dim=0).requires_grad_()
+        found = function(repeated, known.repeat_interleave(n_numbers, dim=0))
+        total = found.view(-1, n_numbers, n_numbers).diagonal(dim1=1, dim2=2).sum()
+        (slopes,) = torch.autograd.grad(total, repeated)
+        return slopes.view(len(values), n_numbers, -1)
 
     @torch.enable_grad()
     def _plain_slopes(self, values):
