@@ -159,7 +159,7 @@ class SersicResults(Looks):
             raise ValueError(msg)
         return self.quantiles[self.parameters.index(name)]
 
-    def to_table(self, columns=None, *, dialect="sersicnet", fluxes=False):
+    def to_table(self, columns=None, *, dialect="sersicnet", fluxes=False, covariance=False):
         """Return a table with one row per galaxy.
 
         Parameters
@@ -174,6 +174,10 @@ class SersicResults(Looks):
             central surface brightness ``mu_mean`` and ``mu_0`` with their errors, also of parts and
             bands (`~sersicnet.diagnostics.add_fluxes`,
             `~sersicnet.diagnostics.add_surface_brightness`).
+        covariance : bool, optional
+            Whether to add a column ``covariance``: the upper triangle of each matrix of
+            `covariance`, row by row, in single precision. ``meta['COVNAMES']`` has the names of the
+            parameters.
 
         Returns
         -------
@@ -205,6 +209,11 @@ class SersicResults(Looks):
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
         add_columns(table, {**self.columns, "flags": self.flags}, self.parts)
+        if covariance:
+            rows, others = np.triu_indices(len(self.parameters))
+            triangle = self.covariance()[:, rows, others].astype(np.float32)
+            add_columns(table, {"covariance": triangle})
+            table.meta["COVNAMES"] = ",".join(self.parameters)
         return self._shown_table(table, columns, dialect, fluxes)
 
     def _shown_table(self, table, columns, dialect, fluxes):
@@ -236,6 +245,29 @@ class SersicResults(Looks):
             the parameters of parts, such as ``mag_bulge``; of several models, ``model``.
         """
         return samples_on_sky(self._samples_in_pixels(n, seed, model), self.frame)
+
+    def to_sample_table(self, n, *, seed=0):
+        """Return draws from the posteriors as a table, for a file of their own.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws for each galaxy.
+        seed : int
+            Seed of the draws, as in `samples`.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            ``id``, and for each key of `samples` a column of n numbers in single precision, in the
+            unit of the same column of `to_table`.
+        """
+        table = QTable({"id": np.array(self.ids)}, meta=dict(self.meta))
+        add_columns(table, self.samples(n, seed=seed), self.parts)
+        for name in table.colnames[1:]:
+            if table[name].dtype.kind == "f":
+                table.replace_column(name, table[name].astype(np.float32))
+        return table
 
     def _samples_in_pixels(self, n, seed, model=None):
         """Draw from the posteriors; ``r_eff`` and ``q`` are those of ellipses in pixels."""

@@ -1,5 +1,8 @@
 """The command ``sersicnet predict``."""
 
+from pathlib import Path
+
+from sersicnet._settings import check_positive
 from sersicnet._words import counted
 from sersicnet.cli.hdus import add_hdus
 from sersicnet.cli.messages import show_progress, show_rows
@@ -45,6 +48,18 @@ def add_predict(commands):
     add_hdus(parser, "CUTOUT")
     parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
     parser.add_argument(
+        "--covariance",
+        action="store_true",
+        help="add a column with the covariance matrix of the parameters, its upper triangle",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="K",
+        help="draws from the posterior of each galaxy, in a second file beside TABLE, "
+        "NAME.samples.parquet",
+    )
+    parser.add_argument(
         "--psf", metavar="FITS", help="star-like stamp for all cutouts; default: their own"
     )
     add_option(
@@ -88,7 +103,8 @@ def _predict(options):
     check_table_path(options.output, "output")
     check_inputs({"psf": options.psf})
     inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
-    check_outputs({"output": options.output}, inputs)
+    samples = _samples_path(options)
+    check_outputs({"output": options.output, "samples": samples}, inputs)
     psf = read_psf(options.psf)
     hdu = "all" if options.all_hdus else options.hdu
     cutouts, names, status = read_named_cutouts(
@@ -114,8 +130,22 @@ def _predict(options):
         progress_bar=show_progress(options),
         **units_of(options),
     )
-    table = results.to_table()
+    table = results.to_table(covariance=options.covariance)
     table["id"] = names
     write_table(table, options.output, overwrite=True)
     print(f"wrote {options.output}: {counted(len(table), 'row')}")
+    if samples is not None:
+        draws = results.to_sample_table(options.samples)
+        draws["id"] = names
+        write_table(draws, samples, overwrite=True)
+        print(f"wrote {samples}: {counted(options.samples, 'draw')} of each row")
     return max(status, show_rows(table))
+
+
+def _samples_path(options):
+    """Return the file of draws, None where none are wanted, after a check."""
+    if options.samples is None:
+        return None
+    check_positive("samples", options.samples)
+    path = Path(options.output)
+    return check_table_path(path.with_name(f"{path.stem}.samples.parquet"), "samples")

@@ -58,6 +58,13 @@ _OTHERS = (
         format=".4f",
         ucd="phot.flux;arith.ratio",
     ),
+    Column(
+        "covariance",
+        None,
+        "upper triangle of the covariance matrix, names in COVNAMES",
+        format=".3g",
+        ucd="stat.covariance",
+    ),
     # of several bands
     Column(
         "r_eff_slope",

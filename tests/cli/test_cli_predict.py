@@ -12,6 +12,7 @@ from astropy.table import QTable
 from sersicnet import SersicNet
 from sersicnet.cli.main import main
 from sersicnet.cli.predict import MODELS
+from sersicnet.io import read_table
 from sersicnet.io.cutouts import read_cutout, write_cutout, write_cutouts
 from sersicnet.model.combinations import NAMED
 
@@ -71,6 +72,24 @@ def test_psf_of_a_file(files, tmp_path):
     assert main([*arguments, "--psf", str(tmp_path / "psf.fits")]) == 0
     np.testing.assert_allclose(QTable.read(output)["r_eff"].value, expected, rtol=1e-3)
     assert main([*arguments, "--psf", str(tmp_path / "absent.fits")]) == 1
+
+
+def test_covariances_and_draws(files, tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    output = tmp_path / "measured.fits"
+    arguments = ["predict", *files, "-o", str(output)]
+    assert main([*arguments, "--covariance", "--samples", "50"]) == 0
+    table = read_table(output)
+    assert table["covariance"].shape == (2, 28)
+    assert table.meta["COVNAMES"] == "mag,r_eff,n,q,theta,x_0,y_0"
+    np.testing.assert_allclose(table["covariance"][:, 0] ** 0.5, table["mag_err"].value, rtol=0.5)
+    draws = read_table(tmp_path / "measured.samples.parquet")
+    assert list(draws["id"]) == list(table["id"])
+    assert draws["r_eff"].shape == (2, 50)
+    assert draws["r_eff"].dtype == np.float32
+    assert "50 draws of each row" in capsys.readouterr().out
+    assert main([*arguments, "--samples", "0"]) == 1
+    assert "samples=0 must be" in capsys.readouterr().err
 
 
 def test_predict_does_not_overwrite_what_it_reads(files, tmp_path, capsys):

@@ -601,6 +601,27 @@ def test_covariance_agrees_with_errors():
     assert_array_equal(covariance, results.covariance(n=4000))
 
 
+def test_covariance_as_a_column():
+    results = make_results()
+    table = results.to_table(covariance=True)
+    rows, others = np.triu_indices(len(results.parameters))
+    assert table.meta["COVNAMES"].split(",") == list(results.parameters)
+    assert_allclose(table["covariance"], results.covariance()[:, rows, others], rtol=1e-6)
+    assert "covariance" not in results.to_table().colnames
+
+
+def test_draws_as_a_table():
+    results = make_results()
+    table = results.to_sample_table(20, seed=3)
+    samples = results.samples(20, seed=3)
+    assert table.colnames == ["id", *samples]
+    for name, draws in samples.items():
+        column = table[name]
+        assert column.dtype == np.float32
+        assert column.unit == results.to_table()[name].unit
+        assert_allclose(getattr(column, "value", column), draws, rtol=1e-6)
+
+
 def test_covariance_of_angles_goes_around():
     """Angles of -89 and 89 degrees are 2 degrees apart."""
     results = make_results(theta=[-89.9, 89.9, 0.0], width=0.004)
