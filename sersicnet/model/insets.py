@@ -197,6 +197,8 @@ class Insets:
         of_images = weight.new_zeros(n, n_parts, N_LABELS, images.shape[1])
         of_slopes = weight.new_zeros(n, n_parts, N_LABELS, n_parts, N_LABELS)
         before = {}
+        first = self.first.tolist()
+        sizes = self.sizes.tolist()
         for row, part, slope in slopes:
             y, x = self._box(row, part)
             columns = self._columns(row, part)
@@ -204,10 +206,13 @@ class Insets:
             flat = own.flatten(1)
             of_images[row, part, columns] = flat @ images[row, :, y, x].flatten(1).T
             for other, there in (*before.get(row, ()), (part, own)):
-                here, its = self._common(row, part, other)
+                here, its = _common(first[row], sizes[row], part, other)
                 product = own[here].flatten(1) @ there[its].flatten(1).T
                 block = of_slopes[row, part, :, other]
-                block[np.ix_(columns, self._columns(row, other))] = product
+                if product.shape == block.shape:
+                    block[:] = product
+                else:
+                    block[np.ix_(columns, self._columns(row, other))] = product
                 if other != part:
                     of_slopes[row, other, :, part] = block.T
             before.setdefault(row, []).append((part, own))
@@ -216,18 +221,6 @@ class Insets:
     def _columns(self, row, part):
         """Labels of a part among the seven."""
         return own_labels(self.kinds[row, part])
-
-    def _common(self, row, part, other):
-        """What the insets of two parts of a scene have in common, as slices of each."""
-        first = np.maximum(self.first[row, part], self.first[row, other])
-        sides = self.sizes[row, [part, other]]
-        ends = self.first[row, [part, other]] + sides[:, None]
-        last = np.maximum(ends.min(axis=0), first)
-        found = []
-        for number in (part, other):
-            (top, left), (bottom, right) = np.stack([first, last]) - self.first[row, number]
-            found.append((slice(None), slice(top, bottom), slice(left, right)))
-        return found
 
     def _own(self, options, place):
         """Options of some parts of some scenes."""
@@ -267,6 +260,18 @@ class Insets:
                 return transform[place[0]]
             case _:
                 return transform[place]
+
+
+def _common(first, sizes, part, other):
+    """What the insets of two parts of a scene have in common, as slices of each."""
+    own = [slice(None)]
+    its = [slice(None)]
+    for here, there in zip(first[part], first[other], strict=True):
+        begin = max(here, there)
+        end = max(begin, min(here + sizes[part], there + sizes[other]))
+        own.append(slice(begin - here, end - here))
+        its.append(slice(begin - there, end - there))
+    return tuple(own), tuple(its)
 
 
 def _transform(psfs, side, shape, device):
