@@ -80,3 +80,23 @@ def test_files_that_cannot_be_written(monkeypatch):
     monkeypatch.setattr("sersicnet.io.hats.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="HATS needs astropy-healpix: pip install"):
         check_hats("a.parquet")
+
+
+@pytest.mark.filterwarnings("ignore")  # those of LSDB and what it imports
+def test_lsdb_reads_the_file(tmp_path):
+    """Its index is our column, and a cone has the sources that are in it."""
+    pytest.importorskip("astropy_healpix")
+    lsdb = pytest.importorskip("lsdb")
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(2)
+    table = QTable(
+        {"ra": rng.uniform(149, 151, 300) * u.deg, "dec": rng.uniform(1, 3, 300) * u.deg}
+    )
+    write_hats(table, tmp_path / "catalog.parquet")
+    frame = pandas.read_parquet(tmp_path / "catalog.parquet")
+    catalog = lsdb.from_dataframe(frame, ra_column="ra", dec_column="dec", use_pyarrow_types=False)
+    assert catalog.compute().index.name == HEALPIX_COLUMN
+    np.testing.assert_array_equal(np.sort(catalog.compute().index), frame[HEALPIX_COLUMN])
+    away = np.hypot((frame["ra"] - 150) * np.cos(np.radians(2)), frame["dec"] - 2)
+    inside = np.count_nonzero(away < 0.5)
+    assert abs(len(catalog.cone_search(150, 2, 1800).compute()) - inside) <= 1
