@@ -74,7 +74,7 @@ def _search(scene, net):
     catalogs = {}
     seconds = []
     begin = time.process_time()
-    catalogs[OURS] = _sources(image, net, psf_oversampling=scene.oversampling)
+    catalogs[OURS] = detected(image, net, psf_oversampling=scene.oversampling)
     seconds.append({"code": OURS, "CPU s": time.process_time() - begin})
     for code, kernel in KERNELS.items():
         found = detect(
@@ -93,7 +93,7 @@ def _search(scene, net):
     }
 
 
-def _sources(image, net, **options):
+def detected(image, net, **options):
     """Return what is detected in an image, as `measure_image` detects it."""
     with open_measurement(image, Options(**options), net=net) as measurement:
         sky = measurement.map_sky()
@@ -110,7 +110,7 @@ def _structure(net, n):
         counts = {code: [] for code in (OURS, *KERNELS)}
         for index in range(n):
             image = draw_outlier(kind, index)
-            counts[OURS].append(_near(_sources(image, net, background_box=None), image))
+            counts[OURS].append(_near(detected(image, net, background_box=None), image))
             for code, kernel in KERNELS.items():
                 noise = image.uncertainty.array
                 found = detect(image.data, noise, kernel=kernel, zeropoint=image.meta["MAGZP"])

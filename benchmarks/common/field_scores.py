@@ -7,6 +7,7 @@ from astropy.table import Table
 from scipy.spatial import KDTree
 
 from benchmarks.common.tables import plain, share
+from sersicnet import Flags
 from sersicnet.diagnostics import compare, score_table
 
 PARAMETERS = ("mag", "r_eff", "n", "q")
@@ -14,6 +15,7 @@ PARAMETERS = ("mag", "r_eff", "n", "q")
 OUTLIERS = {"mag": 0.3, "r_eff": 0.15, "n": 1.0, "q": 0.2}
 # A galaxy is isolated if the share of others' light is smaller than this.
 ISOLATED = 0.02
+_FLAG = int(Flags.BLENDED)
 # A galaxy is blended if the share of others' light is larger than this.
 BLENDED = 0.05
 
@@ -155,8 +157,33 @@ def accuracy(measured, truth, edges):
     return Table(rows=rows)
 
 
-def coverage(measured, truth):
+def coverage(measured, truth, edges):
     """Return the shares of isolated and blended galaxies with the truth within 1-sigma errors.
+
+    Parameters
+    ----------
+    measured, truth, edges
+        As in `accuracy`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per sample, bin and code, and one of all bins together, one column per parameter.
+    """
+    rows = []
+    for sample, chosen in _samples(truth).items():
+        for lower, upper in [*pairwise(edges), (edges[0], edges[-1])]:
+            inside = chosen & _between(truth["mag"], lower, upper)
+            for code, table in measured.items():
+                row = {"sample": sample, "true mag": f"{lower:g}-{upper:g}", "code": code}
+                row["galaxies"] = int(inside.sum())
+                scores = score_table(table[inside], truth[inside], parameters=PARAMETERS)
+                rows.append(row | dict(zip(scores["label"], scores["coverage"], strict=True)))
+    return Table(rows=rows)
+
+
+def flagged(measured, truth):
+    """Return the shares of galaxies with the flag BLENDED, by the share of the light of others.
 
     Parameters
     ----------
@@ -166,14 +193,16 @@ def coverage(measured, truth):
     Returns
     -------
     `~astropy.table.Table`
-        One row per sample and code, one column per parameter.
+        One row per bin of ``blend``, one column per code.
     """
+    blend = plain(truth["blend"])
     rows = []
-    for sample, chosen in _samples(truth).items():
+    for lower, upper in pairwise((-1, ISOLATED, BLENDED, 0.2, 1)):
+        inside = (blend >= lower) & (blend < upper)
+        row = {"light of others": f"{max(lower, 0):g}-{upper:g}", "galaxies": int(inside.sum())}
         for code, table in measured.items():
-            scores = score_table(table[chosen], truth[chosen], parameters=PARAMETERS)
-            shares = dict(zip(scores["label"], scores["coverage"], strict=True))
-            rows.append({"sample": sample, "code": code, "galaxies": int(chosen.sum())} | shares)
+            row[code] = share((plain(table["flags"])[inside].astype(int) & _FLAG) != 0)
+        rows.append(row)
     return Table(rows=rows)
 
 

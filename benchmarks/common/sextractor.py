@@ -103,6 +103,7 @@ def fit_sersic(
     near=None,
     residual=False,
     settings=None,
+    kernel="gauss_3.0",
 ):
     """Detect the sources of an image, and fit a Sersic profile to each.
 
@@ -126,6 +127,8 @@ def fit_sersic(
         Whether to return the image minus the models.
     settings : dict of str to str, optional
         Settings of SExtractor that replace those of this module.
+    kernel : {'default', 'gauss_3.0'}
+        As in `detect`.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def fit_sersic(
         fits.writeto(folder / "image.fits", data.astype("f4"))
         fits.writeto(folder / "rms.fits", noise.astype("f4"))
         _write_psfex(psf, folder / "star.psf", oversampling)
-        _write_filter(folder / "gauss.conv")
+        _write_filter(folder / "gauss.conv", kernel)
         columns = list(_COLUMNS)
         if near is not None:
             np.savetxt(folder / "near", near + 1.0)
@@ -180,10 +183,7 @@ def detect(data, noise, *, kernel="default", zeropoint):
         folder = Path(scratch)
         fits.writeto(folder / "image.fits", data.astype("f4"))
         fits.writeto(folder / "rms.fits", noise.astype("f4"))
-        if kernel == "default":
-            (folder / "gauss.conv").write_text(_DEFAULT_FILTER)
-        else:
-            _write_filter(folder / "gauss.conv")
+        _write_filter(folder / "gauss.conv", kernel)
         columns = {"x_centroid": "XWIN_IMAGE", "y_centroid": "YWIN_IMAGE", "mag": _AUTO[0]}
         (folder / "columns").write_text("\n".join(columns.values()) + "\n")
         seconds = _run(folder, settings)
@@ -226,8 +226,11 @@ def _to_sersicnet(found, pixel_scale):
     return table
 
 
-def _write_filter(path):
-    """Write the filter of the detection, a Gaussian with a FWHM of 3 pixels."""
+def _write_filter(path, name):
+    """Write the filter of the detection: the default one, or a Gaussian with a FWHM of 3 pixels."""
+    if name == "default":
+        path.write_text(_DEFAULT_FILTER)
+        return
     kernel = Gaussian2DKernel(3 * gaussian_fwhm_to_sigma, x_size=7).array
     lines = [" ".join(f"{value:.6f}" for value in row) for row in kernel]
     path.write_text("\n".join(["CONV NORM", *lines]) + "\n")

@@ -333,6 +333,12 @@ def add_detection(parser):
     add_option(parser, "kernel_fwhm", type=float, metavar="PIXELS")
     add_option(parser, "n_pixels", type=int, metavar="N")
     add_option(parser, "contrast", type=float, metavar="FRACTION")
+    parser.add_argument(
+        "--no-large-first",
+        dest="large_first",
+        action="store_false",
+        help="do not join parts of large galaxies",
+    )
     sky = parser.add_mutually_exclusive_group()
     add_option(sky, "background_box", type=int, metavar="PIXELS")
     sky.add_argument("--no-sky", action="store_true", help="IMAGE has no sky to subtract")

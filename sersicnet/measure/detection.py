@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import Table
 from scipy import ndimage
 
+from sersicnet.measure.large import join_large
 from sersicnet.measure.windows import Window, grown, shortage
 from sersicnet.preprocessing.segmentation import merge_fragments, smooth_image
 
@@ -81,7 +82,7 @@ def find_sources(read, tile, shape, options, matched, *, positions=None, is_want
     shape : (int, int)
         Shape of the image.
     options : `~sersicnet.measure.Options`
-        Detection settings: ``threshold``, ``n_pixels`` and ``contrast``.
+        Detection settings: ``threshold``, ``n_pixels``, ``contrast`` and ``large_first``.
     matched : `~sersicnet.measure.matched.MatchedFilter`
         Filter of the image.
     positions : (2, M) `~numpy.ndarray`, optional
@@ -130,7 +131,7 @@ def find_sources(read, tile, shape, options, matched, *, positions=None, is_want
         if window.segments is None:
             kept = _without_wings(islands, smooth, window.bad, options.threshold)
             inside = _labels_in(kept, window.place(tile))
-            labels, n_sources = _deblend(kept, inside, fine, options)
+            labels, n_sources = _deblend(kept, inside, fine, options, matched.fwhm)
         if positions is None:
             table = _detected(window, labels, n_sources, fine, tile)
         else:
@@ -228,14 +229,14 @@ def _without_wings(islands, smooth, bad, threshold):
     return np.where(np.append(False, alone)[islands], islands, 0)
 
 
-def _deblend(islands, chosen, fine, options):
+def _deblend(islands, chosen, fine, options, fwhm):
     """Numbers of the sources in the chosen islands, then of all else, and how many sources."""
     if not len(chosen):
         return np.where(islands > 0, 1, 0), 0
     is_chosen = np.zeros(islands.max() + 1, bool)
     is_chosen[chosen] = True
     light = np.where(is_chosen[islands], islands, 0)
-    pieces = _deblended_pieces(light, fine, options)
+    pieces = _deblended_pieces(light, fine, options, fwhm)
     sources = np.zeros_like(islands)
     n_sources = 0
     if pieces is not None:
@@ -248,7 +249,7 @@ def _deblend(islands, chosen, fine, options):
     return sources, n_sources
 
 
-def _deblended_pieces(light, fine, options):
+def _deblended_pieces(light, fine, options, fwhm):
     """The islands in pieces, as photutils deblends them, without fragments; None if there are none.
 
     An island stays, however low its peak: it is above the threshold that the user has asked for.
@@ -268,7 +269,10 @@ def _deblended_pieces(light, fine, options):
                 contrast=options.contrast,
                 progress_bar=False,
             )
-    return merge_fragments(fine, pieces, _PROMINENCE, keep_islands=True)
+    pieces = merge_fragments(fine, pieces, _PROMINENCE, keep_islands=True)
+    if pieces is None or not options.large_first:
+        return pieces
+    return SegmentationImage(join_large(pieces.data, light, fine, fwhm))
 
 
 def _several_peaks(light, fine):

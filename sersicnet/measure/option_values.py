@@ -71,6 +71,7 @@ def check_values(options):
     check_bool("morphology", options.morphology)
     check_bool("normalize_psf", options.normalize_psf)
     check_bool("recenter_psf", options.recenter_psf)
+    check_bool("large_first", options.large_first)
     check_bool("companions", options.companions)
     check_bool("hidden_sources", options.hidden_sources)
     if options.catalog is not None and options.segmentation is not None:

@@ -191,6 +191,11 @@ class Options:
         "float, optional",
         "Smallest fraction of the light of a blend that makes a source of its own.",
     )
+    large_first: bool = _option(
+        True,
+        "bool, optional",
+        "Whether parts of large galaxies (arms, knots) are joined unless they stand out.",
+    )
     background_box: int | None = _option(
         BACKGROUND_BOX,
         "int or None, optional",

@@ -10,6 +10,7 @@ from benchmarks import detection
 from benchmarks.common import field_scores as scores
 from benchmarks.common import sextractor
 from benchmarks.sets import fields as scenes
+from sersicnet import Flags
 
 
 def sources(x, mag, **columns):
@@ -105,9 +106,19 @@ def test_accuracy_of_isolated_and_of_blended_galaxies():
     for parameter, bias, outliers in (("mag", 0.2, 0), ("n", 0, 0.2), ("q", 0, 0.2)):
         row = rows["blended", parameter]
         assert_allclose([row["bias: one"], row["outliers: one"]], [bias, outliers])
-    shares = scores.coverage({"one": measured}, truth)
-    assert_array_equal(shares["mag"], [1, 0])
-    assert_array_equal(shares["n"], [1, 0.8])
+    shares = scores.coverage({"one": measured}, truth, (18, 20.5, 24))
+    assert shares["galaxies"].tolist() == [5, 0, 5, 0, 5, 5]
+    whole = shares[[2, 5]]
+    assert_array_equal(whole["mag"], [1, 0])
+    assert_array_equal(whole["n"], [1, 0.8])
+
+
+def test_flags_of_blended_galaxies():
+    truth = Table({"blend": [0.0, 0.01, 0.03, 0.1, 0.5]})
+    measured = Table({"flags": np.array([0, 1, 1, 1, 0]) * int(Flags.BLENDED)})
+    table = scores.flagged({"one": measured}, truth)
+    assert table["galaxies"].tolist() == [2, 1, 1, 1]
+    assert table["one"].tolist() == [0.5, 1.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("kind", ["euclid", "lsst"])

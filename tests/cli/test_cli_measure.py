@@ -105,10 +105,11 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     )
     arguments = ["measure", str(folder / "field.fits"), "-o", str(tmp_path / "out.ecsv")]
     asked = ["--refine", "lm", "--no-sky", "--no-recenter-psf"]
-    asked += ["--no-companions", "--no-hidden-sources"]
+    asked += ["--no-companions", "--no-hidden-sources", "--no-large-first"]
     assert main([*arguments, *asked]) == 0
     assert seen.pop("recenter_psf") is False
     assert seen.pop("companions") is False
+    assert seen.pop("large_first") is False
     assert seen.pop("hidden_sources") is False
     assert seen.pop("refine") == "lm"
     assert seen.pop("background_box") is None
@@ -120,6 +121,7 @@ def test_what_to_do_is_passed_on(folder, tmp_path, monkeypatch):
     assert seen["recenter_psf"]
     assert seen["companions"]
     assert seen["hidden_sources"]
+    assert seen["large_first"]
     assert not seen["augment"]
     assert seen["background_box"] == 128
 

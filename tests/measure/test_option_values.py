@@ -23,6 +23,7 @@ from sersicnet.measure.options import Options
         ({"seed": 1.5}, "seed=1.5 must be a non-negative integer"),
         ({"seed": None}, "seed=None must be a non-negative integer"),
         ({"augment": 1}, "augment=1 must be True or False"),
+        ({"large_first": 0}, "large_first=0 must be True or False"),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
         ({"sky": "flat"}, "sky='flat' must be 'prior', 'free', 'fixed' or 'plane'"),
         ({"noise_correlation": [[1, 1], [1, 1]]}, r"noise_correlation has shape \(2, 2\): K must"),
