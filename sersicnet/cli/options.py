@@ -286,6 +286,7 @@ def add_measuring(parser):
         action="store_false",
         help="with --refine lm, do not look for companions of bright galaxies",
     )
+    add_option(parser, "join_pairs", action="store_true")
     parser.add_argument(
         "--no-hidden-sources",
         dest="hidden_sources",

@@ -54,6 +54,8 @@ class MemberFits:
         Columns of the table.
     added : (N,) `~numpy.ndarray`
         What the others would add to the flux if it were fitted without them, over the flux.
+    log_evidence : (N,) `~numpy.ndarray`
+        Logarithm of the evidence of their group, NaN where it is not wanted.
     drawn : list of `~sersicnet.inference.group_sampling.MemberDraws` or None
         Draws of members that were sampled.
     """
@@ -69,6 +71,7 @@ class MemberFits:
         self.group_size = np.ones(n, dtype=np.int64)
         self.blend_fraction = np.full(n, np.nan)
         self.added = np.full(n, np.nan)
+        self.log_evidence = np.full(n, np.nan)
         self.is_point = np.zeros(n, dtype=bool)
         self.excess = np.zeros((n, 3, 3))
         self.joint = [None] * n

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from sersicnet.flags import Flags
+from sersicnet.inference.group_evidence import group_evidence
 from sersicnet.inference.group_sampling import GroupSampler
 from sersicnet.inference.joined import BLEND_FRACTION, MOVED
 from sersicnet.inference.levenberg_marquardt import fit_stamps
@@ -166,6 +167,8 @@ def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
     quantiles = fit_quantiles(posterior, fit.held, stamps.frame)
     columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
     columns |= {"group_size": found.group_size, "blend_fraction": found.blend_fraction}
+    if batch.cutouts[0].member.group.judged:
+        columns["log_evidence"] = found.log_evidence
     flags = np.where(fit.converged, 0, int(Flags.GROUP_NOT_CONVERGED))
     flags |= np.where(fit.converged & fit.held.any(axis=1), int(Flags.AT_BOUND), 0)
     width = np.sqrt(fit.covariance[:, LOG_FLUX, LOG_FLUX])
@@ -214,6 +217,10 @@ def _fit_alike(found, scenes, side, *, draw, assumptions, prior, device):
     else:
         fit = _fit_twice(start, *images, scene=layout, prior=prior, **options)
     end = layout.labels(torch.from_numpy(fit.mean)).numpy().reshape(labels.shape)
+    for number, scene in enumerate(scenes):
+        if scene.group.judged and fit.converged[number]:
+            rows = scene.rows[scene.rows >= 0]
+            found.log_evidence[rows] = group_evidence(fit[[number]], scene.places)
     shown = fit if draw is not None else fit.with_hidden()  # draws are moved by themselves
     found.add(scenes, shown, stamps, psfs, offset, pixels, end, device)
     if draw is not None:

@@ -91,7 +91,7 @@ def check_detection(image, detection, options):
     if detection == COMBINED and options.get("segmentation") is not None:
         msg = "detection='chi2' finds sources, and segmentation= says what they are"
         raise ValueError(msg)
-    for name in ("fixed", "morphology", "detection_image", "stars"):
+    for name in ("fixed", "morphology", "detection_image", "stars", "join_pairs"):
         if options.get(name) is not None and options[name] is not False:
             msg = f"{name}= is for images of one band: measure each band in its own image"
             raise ValueError(msg)

@@ -29,6 +29,7 @@ from sersicnet.measure.companions import (
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.group_cutouts import GroupCutter
 from sersicnet.measure.groups import noise_labels, place_codes, psf_width
+from sersicnet.measure.joined_pairs import are_close, join_pairs, rows_of_gone, with_joined
 from sersicnet.measure.matched import filter_of
 from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.star_catalog import NAME
@@ -70,13 +71,17 @@ class Sweep:
         The groups, or parts of groups, that are fitted.
     hosts : (N,) bool `~numpy.ndarray`
         Galaxies around which companions are looked for. Turns that are whole groups are fitted
-        in the second sweep where these have companions.
+        in the second sweep where these have companions, or where two sources are one.
     alone : (N,) bool `~numpy.ndarray`
         Sources of no group that may have light of others.
     unfitted : (N,) bool `~numpy.ndarray`
         Those of them that have not been fitted.
     unknown : (N,) bool `~numpy.ndarray`
         Sources without a model.
+    close : set of int
+        First rows of turns, whole groups, with pairs that may be one source.
+    width : float
+        FWHM of the PSF in pixels.
     """
 
     models: list
@@ -85,9 +90,11 @@ class Sweep:
     alone: np.ndarray
     unfitted: np.ndarray
     unknown: np.ndarray
+    close: set
+    width: float
 
     @classmethod
-    def of(cls, models, psf, *, shape, pixel_scale, zeropoint):
+    def of(cls, models, psf, *, shape, pixel_scale, zeropoint, join_pairs=False):
         """Plan a sweep; after the first, groups of several turns and companions are fitted.
 
         Parameters
@@ -96,6 +103,8 @@ class Sweep:
             As above.
         psf, shape, pixel_scale, zeropoint
             As in `~sersicnet.measure.groups.add_groups`.
+        join_pairs : bool, optional
+            Whether pairs may be one source.
 
         Returns
         -------
@@ -113,12 +122,13 @@ class Sweep:
         turns = plan_turns(grouped, groups)
         single = groups.size == 1
         hosts = np.zeros(len(first), dtype=bool)
+        close = set()
         if len(models) > 1:
-            latest = models[-1]
-            hosts = usable & are_hosts(
-                noise_labels(latest, pixel_scale, zeropoint), latest["flags"]
-            )
-            turns = [turn for turn in turns if not turn.whole or hosts[turn.rows[turn.own]].any()]
+            latest = noise_labels(models[-1], pixel_scale, zeropoint)
+            hosts = usable & are_hosts(latest, models[-1]["flags"])
+            if join_pairs:
+                close = _with_close_pairs(turns, latest, width)
+            turns = [turn for turn in turns if _goes_on(turn, hosts, close)]
             turns += [Turn.of_one(row) for row in np.flatnonzero(hosts & single)]
         light = groups.light
         if (~usable & ~unknown).any():  # large galaxies are in no group, but their light is
@@ -126,7 +136,7 @@ class Sweep:
         unfitted = single & ~unknown & np.asarray(first["waits"])
         unfitted &= len(models) == 1
         alone = single & (~usable | unfitted | (light.sum(axis=1) > _LITTLE))
-        return cls(models, turns, hosts, alone, unfitted, unknown)
+        return cls(models, turns, hosts, alone, unfitted, unknown, close, width)
 
     @property
     def peaks(self):
@@ -189,6 +199,20 @@ class Sweep:
         return np.stack([first, first + side - 1], axis=1)
 
 
+def _with_close_pairs(turns, labels, width):
+    """First rows of the whole groups in which two sources may be one."""
+    found = set()
+    for turn in turns:
+        if turn.whole and are_close(labels[turn.rows], width):
+            found.add(int(turn.rows[0]))
+    return found
+
+
+def _goes_on(turn, hosts, close):
+    """Whether a turn may be fitted again after the first sweep."""
+    return not turn.whole or hosts[turn.rows[turn.own]].any() or int(turn.rows[0]) in close
+
+
 def measure_groups(measurement, tiles, sky, models, *, bar=None):
     """Measure the groups of some tiles, and sources that have light of others.
 
@@ -210,6 +234,7 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
         shape=measurement.field.data.shape,
         pixel_scale=measurement.pixel_scale,
         zeropoint=measurement.zeropoint,
+        join_pairs=measurement.options.join_pairs,
     )
     blank = measurement.blank_rows([])
     names = [name for name in blank.colnames if name not in _OF_FIRST_SWEEP]
@@ -226,6 +251,9 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
                     if name not in table.colnames:
                         table[name] = value
                 tables.append(table[names])
+                gone = part.meta.get("gone")
+                if gone:
+                    tables.append(rows_of_gone(table[names], gone))
         if bar is not None:
             bar.update()
     return vstack(tables)
@@ -281,29 +309,39 @@ def _results_of_turns(measurement, sweep, turns, sources, sky):
     options["all_measured"] = is_detected and measurement.field.is_wanted is None
     cutter = GroupCutter(sweep, turns, sources, measurement.draw, **options)
     companions = _companions_of(measurement, sweep, turns, cutter, sky)
+    close = [turn for turn in turns if turn.whole and int(turn.rows[0]) in sweep.close]
+    joined = join_pairs(measurement, cutter, close, sweep.width)
     cutouts = []
     parts = []
+    gone = []
     for turn in turns:
         found = companions.get(int(turn.rows[0]))
-        if found is None and turn.whole and len(sweep.models) > 1:
+        pairs = joined.get(int(turn.rows[0]))
+        if found is None and pairs is None and turn.whole and len(sweep.models) > 1:
             continue
         own, part = cutter.cut(turn)
+        left_out = []
+        if pairs is not None:
+            own, part, left_out = with_joined(own, part, pairs)
         if found is not None:
             has_rows = is_detected and measurement.field.segments is None
             own, part = with_companions(own, part, found, measured=has_rows)
         if parts and len(cutouts) + len(own) > SIZE:
-            yield _fitted(measurement, cutouts, parts)
+            yield _fitted(measurement, cutouts, parts, gone)
             cutouts = []
             parts = []
+            gone = []
         cutouts += own
         parts.append(part)
+        gone += left_out
     if parts:
-        yield _fitted(measurement, cutouts, parts)
+        yield _fitted(measurement, cutouts, parts, gone)
 
 
-def _fitted(measurement, cutouts, parts):
+def _fitted(measurement, cutouts, parts, gone):
     """Return results of some turns, which are one batch of `predict`, and their rows."""
     part = vstack(parts)
+    part.meta["gone"] = gone
     return measurement.predict(cutouts, part, neighbors="fit"), part
 
 

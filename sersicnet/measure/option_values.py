@@ -74,6 +74,7 @@ def check_values(options):
     check_bool("large_first", options.large_first)
     check_bool("companions", options.companions)
     check_bool("hidden_sources", options.hidden_sources)
+    check_bool("join_pairs", options.join_pairs)
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
@@ -85,6 +86,23 @@ def check_values(options):
         from sersicnet.inference.refine import check_refinement
 
         check_refinement(options.refine)
+    _check_join_pairs(options)
+
+
+def _check_join_pairs(options):
+    """Check that there are evidences of pairs, and that all sources were detected."""
+    if not options.join_pairs:
+        return
+    from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+
+    refinement = check_refinement(options.refine)
+    if not isinstance(refinement, LevenbergMarquardt) or not refinement.prior:
+        msg = f"join_pairs=True needs refine='lm' with its prior, not refine={options.refine!r}"
+        raise ValueError(msg)
+    for name in ("catalog", "segmentation"):
+        if getattr(options, name) is not None:
+            msg = f"join_pairs=True is for sources that are detected, not for {name}="
+            raise ValueError(msg)
 
 
 def _check_fixed(options):

@@ -235,6 +235,11 @@ class Options:
         "Whether fits (lm) look for companions of bright galaxies in what they leave.",
         "Those that are found are fitted with the galaxy, and have rows (flag ``COMPANION``).",
     )
+    join_pairs: bool = _option(
+        False,
+        "bool, optional",
+        "Whether fits (lm) join close pairs that are one source by the evidence.",
+    )
     hidden_sources: bool = _option(
         True,
         "bool, optional",

@@ -9,7 +9,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.star_catalog import STAR_SIZE, is_star
 from sersicnet.parameters import PIXEL_SHAPE, table_values, to_floats
 
-__all__ = ["KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
+__all__ = ["GONE", "KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
 
 # How often sources are measured if they are refined: with their neighbors masked, and twice in
 # groups, the second time only where a group is too large for one fit.
@@ -20,6 +20,8 @@ _MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
 _OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
 # Columns that identify a source, whichever tile it was found from.
 KEY = ("row", "peak_y", "peak_x")
+# What stands in the column ``fitted_with`` of sources that are parts of others, and have no row.
+GONE = -1
 # Columns of detection that companions have from their fit.
 _CENTERS = {"x_centroid": "x_0", "y_centroid": "y_0"}
 # Distance in pixels of the peaks of companions up to which they are the same.
@@ -57,7 +59,7 @@ def replace_rows(table, measured):
 
     Where a joint fit has failed, the row stays, with the flags of the fit. Companions, which were
     not detected, are added, one row for each: two galaxies may have found the same. What is fitted
-    with more of them than before may move.
+    with more of them than before may move. Rows of sources that are parts of others are left out.
 
     Parameters
     ----------
@@ -87,7 +89,9 @@ def replace_rows(table, measured):
     table["flags"][rows[failed]] |= np.asarray(measured["flags"])[failed]
     for name in measured.colnames:
         table[name][rows[~failed]] = measured[name][~failed]
-    return table
+    if "fitted_with" not in table.colnames:
+        return table
+    return table[np.asarray(table["fitted_with"]) != GONE]
 
 
 def _found_once(measured):

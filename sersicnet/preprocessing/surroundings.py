@@ -109,6 +109,8 @@ class Group:
         Whether it may be sampled: not where it is fitted again, with other models around it.
     trial : bool
         Whether the fit only shows what the members may be, and another one follows.
+    judged : bool
+        Whether its evidence is wanted.
     """
 
     cutout: CheckedCutout
@@ -117,6 +119,7 @@ class Group:
     number: int = 0
     sampled: bool = True
     trial: bool = False
+    judged: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from sersicnet.measure.option_values import files_of
@@ -24,6 +25,12 @@ from sersicnet.measure.options import Options
         ({"seed": None}, "seed=None must be a non-negative integer"),
         ({"augment": 1}, "augment=1 must be True or False"),
         ({"large_first": 0}, "large_first=0 must be True or False"),
+        ({"join_pairs": 1}, "join_pairs=1 must be True or False"),
+        ({"join_pairs": True}, "join_pairs=True needs refine='lm' with its prior, not refine=None"),
+        (
+            {"join_pairs": True, "refine": "lm", "segmentation": np.zeros((3, 3), int)},
+            "join_pairs=True is for sources that are detected, not for segmentation=",
+        ),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
         ({"sky": "flat"}, "sky='flat' must be 'prior', 'free', 'fixed' or 'plane'"),
         ({"noise_correlation": [[1, 1], [1, 1]]}, r"noise_correlation has shape \(2, 2\): K must"),
