@@ -44,8 +44,6 @@ class Options:
     --------
     >>> from sersicnet.measure import Options
     >>> options = Options(threshold=2.0, psf="star.fits")
-    >>> options.tile_size
-    1024
     >>> options.to_dict()
     {'psf': 'star.fits', 'threshold': 2.0}
     >>> Options.from_dict(options.to_dict()).threshold
@@ -192,9 +190,7 @@ class Options:
         "Smallest fraction of the light of a blend that makes a source of its own.",
     )
     large_first: bool = _option(
-        True,
-        "bool, optional",
-        "Whether parts of large galaxies (arms, knots) are joined unless they stand out.",
+        True, "bool, optional", "Whether parts of large galaxies that do not stand out are joined."
     )
     background_box: int | None = _option(
         BACKGROUND_BOX,
@@ -236,9 +232,7 @@ class Options:
         "Those that are found are fitted with the galaxy, and have rows (flag ``COMPANION``).",
     )
     join_pairs: bool = _option(
-        False,
-        "bool, optional",
-        "Whether fits (lm) join close pairs that are one source by the evidence.",
+        False, "bool, optional", "Whether fits (lm) join close pairs that are one by the evidence."
     )
     hidden_sources: bool = _option(
         True,
