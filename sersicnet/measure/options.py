@@ -185,9 +185,7 @@ class Options:
         5, "int, optional", "Smallest number of connected pixels above the threshold."
     )
     contrast: float = _option(
-        0.005,
-        "float, optional",
-        "Smallest fraction of the light of a blend that makes a source of its own.",
+        0.005, "float, optional", "Smallest share of the light of a blend that is a source."
     )
     large_first: bool = _option(
         True, "bool, optional", "Whether parts of large galaxies that do not stand out are joined."
@@ -207,9 +205,7 @@ class Options:
         "Memory grows with it, the catalog does not depend on it.",
     )
     augment: bool = _option(
-        False,
-        "bool, optional",
-        "Whether to average the posteriors of the stamp in its eight orientations.",
+        False, "bool, optional", "Whether to average the posteriors of its eight orientations."
     )
     morphology: bool = _option(
         False,
