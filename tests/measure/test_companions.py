@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from sersicnet import Flags, SersicNet
 from sersicnet.inference import members
-from sersicnet.measure.companions import Companions, _Search
+from sersicnet.measure.companions import Companions, _are_parts, _Search
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.matched import MatchedFilter
 from sersicnet.preprocessing.stamps import CheckedCutout
@@ -64,6 +64,25 @@ def test_a_companion_of_two_galaxies_is_one():
     both = Companions(labels, np.array([[10, 10], [12, 11], [10, 14]]))
     found = both.distinct(MatchedFilter(4.0))
     np.testing.assert_array_equal(found.labels, labels[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([(3.0, 6.0, 2.0), (3.1, -6.4, -1.8)], True),  # the ends of a bar
+        ([(3.0, 6.0, 2.0), (3.5, -6.4, -1.8)], False),
+        ([(3.0, 6.0, 2.0), (3.1, -3.0, -1.0)], False),
+        ([(3.0, 6.0, 2.0), (3.0, 0.0, 9.0), (2.8, -6.0, -2.0)], True),
+        ([(3.0, 1.0, 2.0)], True),  # at the center
+        ([(3.0, 3.0, 2.0)], False),
+    ],
+)
+def test_parts_of_the_galaxy_are_no_companions(others, expected):
+    labels = np.zeros((1 + len(others), 7))
+    labels[:, 5:] = 50.0
+    labels[1:, 0] = [flux for flux, _, _ in others]
+    labels[1:, 5:] += [offset for _, *offset in others]
+    assert _are_parts(labels, 3.0) == expected
 
 
 def test_each_round_begins_where_the_one_before_has_ended():
