@@ -1,7 +1,9 @@
 """The command ``sersicnet measure``."""
 
+from functools import partial
+
 from sersicnet._words import counted
-from sersicnet.cli.bands import image_of, let_bands
+from sersicnet.cli.bands import image_of, let_bands, of_bands
 from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
@@ -64,6 +66,13 @@ def add_measure(commands):
         help="of several bands, the one in which sources are detected (default: the first), or "
         "chi2 for all together, where they have the same pixels",
     )
+    parser.add_argument(
+        "--wavelength",
+        type=partial(of_bands, convert=float),
+        metavar="G=MICRON,R=MICRON",
+        help="wavelengths of several bands: sizes and indices of sources change with it (--model "
+        "sersic), or this is one of the models that are compared (auto)",
+    )
     add_hdus(parser)
     add_planes(parser)
     add_option(
@@ -92,14 +101,6 @@ def add_measure(commands):
         help="table of stars, such as those of Gaia: ra and dec, or x_0 and y_0",
     )
     add_measuring(parser)
-    parser.add_argument(
-        "--model",
-        choices=MODELS,
-        default="sersic",
-        help="of several bands, what is fitted: one Sersic profile, a star, a bulge and a disk, a "
-        "nucleus and its host or disk; 'auto' compares all but the host by evidence; default: "
-        "%(default)s",
-    )
     add_population(parser)
     add_device(parser)
     add_option_file(parser)
@@ -152,8 +153,6 @@ def _measure(options):
     options.image = image_of(options.image)
     if isinstance(options.image, dict):
         _check_bands(options)
-    elif options.model != MODELS[0]:
-        options.parser.error("--model is for several bands, NAME=IMAGE: predict fits it to cutouts")
     if options.dump_options:
         print(dump_options(measuring_of(options)))
         return 0
@@ -257,11 +256,15 @@ def _measure_image(options):
     from sersicnet.measure.regions import write_regions
 
     given = measuring_of(options) | {"population": options.population} | _shown(options)
-    given |= {"detection": options.detection, "model": options.model}
+    given |= {"detection": options.detection, "wavelength": options.wavelength}
+    if options.wavelength is not None:
+        given["model"] = _chromatic(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
     net = load_net(options)
     if options.model_image is not None or options.residual_image is not None:
+        if options.model != MODELS[0]:
+            options.parser.error("--model-image and --residual-image are for --model sersic")
         options.psf = given["psf"] = known_psf(options.image, Options(**measuring_of(options)))
         check_field_model(net.parameters_, options.image, options.psf)
     table = measure_image(
@@ -283,6 +286,18 @@ def _measure_image(options):
         if getattr(options, name) is not None:
             print(f"wrote {getattr(options, name)}")
     return show_rows(table)
+
+
+def _chromatic(options):
+    """Return the model in which structure changes with wavelength."""
+    from sersicnet.model.choice import AUTO, CHROMATIC
+    from sersicnet.model.description import Model
+
+    if options.model == "auto":
+        return Model.auto((*AUTO, CHROMATIC))
+    if options.model != MODELS[0]:
+        options.parser.error("--wavelength is for --model sersic and --model auto")
+    return Model("sersic", chromatic=True)
 
 
 def _write_models(table, options):

@@ -280,6 +280,13 @@ def add_measuring(parser):
     add_mask_bits(parser)
     add_detection(parser)
     add_refine(parser)
+    add_option(
+        parser,
+        "model",
+        choices=MODELS,
+        help="what is fitted: one Sersic profile, a star, a bulge and a disk, a nucleus and its "
+        "host or disk; auto compares all but the host by evidence; default: %(default)s",
+    )
     parser.add_argument(
         "--no-companions",
         dest="companions",

@@ -84,7 +84,8 @@ def find_groups(alike, single, around, opened, evaluate):
         found = _Found.of(alike, place, single)
         for number, (band, own) in enumerate(zip(alike.bands, measured, strict=True)):
             if int(row) in own:
-                found.add(number, own[int(row)], opened[band])
+                surroundings = around[band].found[int(row)]
+                found.add(number, own[int(row)], surroundings, opened[band])
         group = found.group(opened)
         if group is not None:
             groups.append(group)
@@ -102,14 +103,15 @@ class _Found:
     log_flux: list
     seen: list
     signal: list
+    names: list
 
     @classmethod
     def of(cls, alike, place, single):
         """Make it of a galaxy without neighbors."""
         galaxy = single.labels[place].unflatten(0, (len(alike.bands), -1)).numpy()
-        return cls(alike, place, galaxy, [], [], [], [])
+        return cls(alike, place, galaxy, [], [], [], [], [])
 
-    def add(self, number, neighbors, stamps):
+    def add(self, number, neighbors, surroundings, stamps):
         """Add the neighbors of one band, (M, 8), of which some may be known already."""
         alike = self.alike
         band = list(alike.bands.values())[number]
@@ -128,8 +130,13 @@ class _Found:
             own[_ELLIPSE] = _moved(own, back)
             if np.hypot(*(own[CENTER] - self.galaxy[0, CENTER])) < least:
                 continue
-            same = self._nearest(own, least)
+            name = surroundings.others[int(neighbor[-1])]
+            if surroundings.common:
+                same = self.names.index(name) if name in self.names else None
+            else:
+                same = self._nearest(own, least)
             if same is None:
+                self.names.append(name)
                 self.labels.append(own)
                 self.log_flux.append(np.full(len(alike.bands), np.nan))
                 self.seen.append(np.full(len(alike.bands), -1))

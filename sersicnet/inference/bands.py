@@ -22,7 +22,7 @@ from sersicnet.inference.predict import evaluation, join, results_of, split_data
 from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.seen import Seen
-from sersicnet.inference.wavelengths import log_wavelengths
+from sersicnet.inference.wavelengths import known_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.choice import ModelChoice
 from sersicnet.model.psf_check import warn_of_psfs
@@ -149,15 +149,7 @@ def _divided(data, model, bands):
     data = dict(data)
     data.pop("exposures", None)
     wavelength = data.pop("wavelength", None)
-    if model.chromatic:
-        return data, dict(zip(bands, log_wavelengths(wavelength, bands), strict=True))
-    if wavelength is not None:
-        msg = (
-            f"wavelength={wavelength!r} is for models that change with it, such as "
-            f'Model("sersic", chromatic=True): {model!r} does not'
-        )
-        raise ValueError(msg)
-    return data, None
+    return data, known_wavelengths(wavelength, model, bands)
 
 
 def _batches(band, opened):

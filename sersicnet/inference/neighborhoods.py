@@ -9,7 +9,7 @@ from sersicnet.inference.fits import median_labels
 from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 from sersicnet.preprocessing.batches import Batch
-from sersicnet.preprocessing.stamps import build_stamps
+from sersicnet.preprocessing.stamps import CheckedCutout, build_stamps
 from sersicnet.preprocessing.surroundings import (
     Surroundings,
     find_surroundings,
@@ -94,7 +94,11 @@ class Neighborhoods:
         """
         found = {}
         for row in np.flatnonzero(batch.stamps.flags & int(FAILED) == 0):
-            surroundings = find_surroundings(one_cutout(batch.cutouts, row))
+            cutout = one_cutout(batch.cutouts, row)
+            if isinstance(cutout, CheckedCutout):
+                surroundings = cutout.surroundings
+            else:
+                surroundings = find_surroundings(cutout)
             if surroundings is not None:
                 found[int(row)] = surroundings
         if not found:

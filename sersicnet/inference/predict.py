@@ -319,7 +319,8 @@ def _measure_universal(
             )
         if batch.counts:
             refined = with_whole_sky(refined, stamps.frame)
-    refined[2].update(stars)
+    for name, values in stars.items():
+        refined[2].setdefault(name, values)  # else it is that of the evidence
     return finished(net, batch, stamps, pixels, refined, morphology=morphology)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from sersicnet._settings import similar_names
 
-__all__ = ["log_wavelengths", "without_wavelengths"]
+__all__ = ["known_wavelengths", "log_wavelengths", "without_wavelengths"]
 
 
 def log_wavelengths(wavelength, bands):
@@ -59,6 +59,39 @@ def log_wavelengths(wavelength, bands):
         msg = f"wavelength is {found[0]:g} micron in all bands: nothing can change with it"
         raise ValueError(msg)
     return np.log10(found)
+
+
+def known_wavelengths(wavelength, model, bands):
+    """Return decimal logarithms of the wavelengths of bands, where a model changes with them.
+
+    Parameters
+    ----------
+    wavelength : dict or None
+        The user's wavelengths.
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
+    bands : list of str
+        Names of the bands.
+
+    Returns
+    -------
+    dict or None
+        None if nothing changes with wavelength.
+
+    Raises
+    ------
+    TypeError, ValueError, `~astropy.units.UnitConversionError`
+        If they are missing, impossible, or not needed.
+    """
+    if model.chromatic:
+        return dict(zip(bands, log_wavelengths(wavelength, bands), strict=True))
+    if wavelength is not None:
+        msg = (
+            f"wavelength={wavelength!r} is for models that change with it, such as "
+            f'Model("sersic", chromatic=True): {model!r} does not'
+        )
+        raise ValueError(msg)
+    return None
 
 
 def without_wavelengths(data, model):

@@ -10,6 +10,7 @@ from sersicnet.measure.cutouts import cut_pixels
 from sersicnet.measure.detection import EXTENTS, LEAST_SIDE
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.windows import grown, read_window
+from sersicnet.preprocessing.surroundings import Surroundings
 from sersicnet.preprocessing.windows import cut
 
 __all__ = ["BandCutouts", "ImageBand"]
@@ -104,7 +105,7 @@ class ImageBand:
         options = {"saturation": measurement.saturation}
         return read_window(measurement.field, self.subtracted, box, **options)
 
-    def cut(self, sources, part):
+    def cut(self, sources, part, *, opens=False):
         """Cut out sources.
 
         Parameters
@@ -113,6 +114,8 @@ class ImageBand:
             The sources of a tile, in the image of the detection.
         part : `~astropy.table.Table`
             Some rows of their table.
+        opens : bool, optional
+            Whether neighbors are not masked, but known to the cutouts.
 
         Returns
         -------
@@ -133,7 +136,7 @@ class ImageBand:
         flags = np.zeros(len(part), dtype=int)
         for row in np.flatnonzero(inside):
             where = matrices[row], places[row]
-            found, shown[row] = self._cut_one(sources, part[int(row)], *where)
+            found, shown[row] = self._cut_one(sources, part[int(row)], *where, opens=opens)
             cutouts[row] = replace(found.pixels, stretch=stretch[row])
             local[row] = found.local_background
             flags[row] = found.flags
@@ -143,7 +146,7 @@ class ImageBand:
             psfs.append(psf.at(*place))
         return BandCutouts(cutouts, shown, psfs, psf.oversampling, scale, local, flags)
 
-    def _cut_one(self, sources, source, matrix, place):
+    def _cut_one(self, sources, source, matrix, place, *, opens):
         """Cut out a source, and find out whether it has a good pixel."""
         ratio = np.sqrt(np.abs(np.linalg.det(matrix)))
         # as large as in the detection, but no more pixels than the network sees, if it is small
@@ -160,7 +163,12 @@ class ImageBand:
         if self.measurement.has_sky:
             options["free"] = is_sky & ~cut(window.bad, origin, own.shape, fill=True)
         center = (place[1], place[0])
-        found = cut_pixels(window, origin, own, (labels > 0) & ~own, center, **options)
+        others = (labels > 0) & ~own
+        found = cut_pixels(window, origin, own, others, center, **options)
+        if opens:
+            around = _surroundings(sources, source, labels, matrix, place - first[::-1])
+            shown = cut_pixels(window, origin, own, others & (around is None), center, **options)
+            found = replace(found, pixels=replace(shown.pixels, surroundings=around))
         if not own.any():
             y, x = np.ogrid[:side, :side]
             away = place - first[::-1]
@@ -189,3 +197,21 @@ class ImageBand:
         is_sky = np.zeros((side, side), dtype=bool)
         is_sky[known] = sources.sky[there_y[known], there_x[known]]
         return labels, is_sky
+
+
+def _surroundings(sources, source, labels, matrix, place):
+    """Return the sources in a cutout of a band, as they were detected; None where it is alone."""
+    table = sources.table
+    steps = [np.asarray(table[f"peak_{axis}"]) - source[axis] for axis in "xy"]
+    centers = np.round(np.column_stack(steps) @ matrix.T + place)
+    numbers, first = np.unique(np.asarray(table["label"]), return_index=True)
+    centers = centers[first]
+    inside = ((centers >= 0) & (centers < len(labels))).all(axis=1)
+    inside &= (numbers > 0) & (numbers != source["label"])
+    if not inside.any():
+        return None
+    away = np.hypot(*(centers[inside] - place).T)
+    order = np.argsort(away, kind="stable")
+    own = int(source["label"])
+    known = numbers[inside][order], centers[inside][order]
+    return Surroundings(np.maximum(labels, 0), own, *known, common=True)

@@ -1,8 +1,8 @@
 """Images of several bands: sources are detected in one or in all, and measured in all."""
 
-import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import astropy.units as u
@@ -11,43 +11,30 @@ from astropy.table import QTable, vstack
 
 from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.flags import Flags
-from sersicnet.inference.band_arguments import check_names, naming, of_each_band
+from sersicnet.inference.band_arguments import check_names
 from sersicnet.inference.bands import NEEDS_FIT, check_call
-from sersicnet.inference.record import describe_model
-from sersicnet.measure.band_columns import (
-    NOT_OF_BANDS,
-    base_columns,
-    columns_of_bands,
-    columns_of_model,
-    with_bands,
-)
-from sersicnet.measure.band_cutouts import ImageBand
-from sersicnet.measure.band_grids import BandGrid, check_one_grid
+from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
+from sersicnet.inference.wavelengths import known_wavelengths
+from sersicnet.measure.band_columns import NOT_OF_BANDS, base_columns, columns_of_bands
+from sersicnet.measure.band_images import open_bands
+from sersicnet.measure.band_sources import parts_of
 from sersicnet.measure.catalog import finish_table, outside
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.combined import CombinedMeasurement
 from sersicnet.measure.doubts import warn_of_catalog
-from sersicnet.measure.groups import grouping
+from sersicnet.measure.groups import grouping, place_codes
 from sersicnet.measure.images import write_segmentation
-from sersicnet.measure.log import log_detection, log_inputs, log_sky, tile_progress
+from sersicnet.measure.log import log_detection, tile_progress
 from sersicnet.measure.matched import describe_detection
-from sersicnet.measure.options import Options
-from sersicnet.measure.psf_stage import with_psf
+from sersicnet.measure.model_columns import columns_of_model, in_front_of_flags
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.source_tables import source_table
-from sersicnet.measure.tiles import open_measurement
 
 __all__ = ["COMBINED", "check_detection", "measure_bands"]
 
-_LOG = logging.getLogger("sersicnet")
 # The detection in all bands together.
 COMBINED = "chi2"
-# Options that may differ between bands, and those of the detection alone.
-_OF_BANDS = ("psf", "psf_oversampling", "normalize_psf", "recenter_psf", "rms", "weight_map")
-_OF_BANDS += ("mask", "mask_bits", "saturation", "zeropoint", "pixel_scale", "gain")
-_OF_BANDS += ("background_box", "sky", "sky_err", "noise_correlation")
-_OF_DETECTION = ("catalog", "segmentation")
 # Sources that are measured at a time.
 _BATCH = 64
 
@@ -107,6 +94,7 @@ def measure_bands(
     model,
     net,
     options,
+    wavelength=None,
     columns=None,
     dialect="sersicnet",
     segmentation_image=None,
@@ -126,7 +114,7 @@ def measure_bands(
         The network.
     options : dict
         Options of `~sersicnet.measure.measure_image`, some of them dicts by the names of bands.
-    columns, dialect, segmentation_image, progress_bar
+    wavelength, columns, dialect, segmentation_image, progress_bar
         As there; the columns are only checked.
 
     Returns
@@ -142,22 +130,11 @@ def measure_bands(
     refine = options.get("refine")
     sky = options.get("sky", "prior")
     check_call(net, refine, model, "mask", sky=sky, bands=list(images))
-    _check_model(model)
+    known_wavelengths(wavelength, model, list(images))
     with ExitStack() as stack:
-        opened = _open(stack, images, _options_of(options, list(images)), net)
-        grids = {}
-        reference = next(iter(opened.values())).field
-        for band, measurement in opened.items():
-            with naming(band):
-                grids[band] = BandGrid(reference, measurement.field)
-        if detection == COMBINED:
-            check_one_grid(grids)
-        bands = {}
-        for band, measurement in opened.items():
-            _LOG.info("band %s", band)
-            with naming(band):
-                bands[band] = _looked_at(measurement, grids[band])
-        measured = _Measured.of(bands, detection, model)
+        one_grid = detection == COMBINED
+        bands = open_bands(stack, images, options, net=net, one_grid=one_grid)
+        measured = _Measured.of(bands, detection, model, wavelength)
         empty = blank_table(measured.columns, 0)
         shown_table(empty, columns, dialect, pixel_scale=measured.reference.pixel_scale)
         found = describe_detection(measured.reference, measured.sky, measured.matched)
@@ -166,58 +143,10 @@ def measure_bands(
         if segmentation_image is not None:
             write_segmentation(measured.reference, measured.sky, Path(segmentation_image))
         warn_of_catalog(table, measured.reference, stacklevel=3)
-    table.meta |= measured.sky.describe() | found | describe_model(model, refine)
+    table.meta |= measured.sky.describe() | found
     if refine is None:
         table.meta["REFINE"] = NEEDS_FIT
     return table
-
-
-def _check_model(model):
-    """Raise ValueError unless a model is the same for all sources of images."""
-    if model.chromatic:
-        msg = f"model={model!r}: predict fits what changes with wavelength, to cutouts"
-        raise ValueError(msg)
-    try:
-        model.check_length(0)
-    except ValueError:
-        msg = f"model={model!r} has values of single galaxies: sources of images have one for all"
-        raise ValueError(msg) from None
-
-
-def _options_of(options, bands):
-    """Return the options of each band, `Options` by name."""
-    own = {}
-    common = {}
-    for name, value in options.items():
-        if name in _OF_BANDS:
-            own[name] = value
-        else:
-            common[name] = value
-    common["refine"] = options.get("refine") or "lm"
-    found = {}
-    for band, given in of_each_band(own, bands).items():
-        with naming(band):
-            found[band] = Options(**common, **given)
-        for name in _OF_DETECTION:
-            common.pop(name, None)  # of the first band alone
-    return found
-
-
-def _open(stack, images, options, net):
-    """Open the images of all bands, `~sersicnet.measure.tiles.Measurement` by name."""
-    opened = {}
-    for band, image in images.items():
-        with naming(band):
-            opened[band] = stack.enter_context(open_measurement(image, options[band], net=net))
-    return opened
-
-
-def _looked_at(measurement, grid):
-    """Return the image of a band with its sky and PSF."""
-    log_inputs(measurement)
-    sky = measurement.map_sky()
-    log_sky(measurement, sky)
-    return ImageBand(with_psf(measurement, sky), sky, grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,21 +161,24 @@ class _Measured:
         What detects the sources.
     model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
         What is fitted.
+    wavelength : dict or None
+        Wavelengths of the bands, if something changes with them.
     """
 
     bands: dict
     reference: object
     model: object
+    wavelength: dict | None
 
     @classmethod
-    def of(cls, bands, detection, model):
+    def of(cls, bands, detection, model, wavelength):
         """Make them of the images, the band of the detection, and what is fitted."""
         first, *others = bands.values()
         reference = first.measurement
         if detection == COMBINED:
             known = vars(reference)
             reference = CombinedMeasurement(**known, own=first, others=tuple(others))
-        return cls(bands, reference, model)
+        return cls(bands, reference, model, wavelength)
 
     @property
     def sky(self):
@@ -264,9 +196,17 @@ class _Measured:
         return self.matched is not None
 
     @property
+    def joint(self):
+        """Whether neighbors are fitted with each source: one profile, and its best fit."""
+        refinement = check_refinement(self.reference.options.refine)
+        is_plain = self.model.is_free and not self.model.chromatic
+        return is_plain and isinstance(refinement, LevenbergMarquardt)
+
+    @property
     def columns(self):
         """The columns of the catalog."""
-        return with_bands(base_columns(self.reference, self.model), self.own_columns)
+        of_bands = columns_of_bands(self.bands, self.model)
+        return in_front_of_flags(base_columns(self.reference, self.model), of_bands)
 
     @property
     def own_columns(self):
@@ -281,9 +221,9 @@ class _Measured:
         with tile_progress(len(tiles), progress_bar=progress_bar) as bar:
             for tile in tiles:
                 sources = self.reference.find_sources(tile, sky)
-                for start in range(0, len(sources.table), _BATCH):
-                    part = sources.table[start : start + _BATCH]
-                    tables.append(self._measure(sources, part))
+                find = partial(self.reference.find_sources, sky=sky) if self.joint else None
+                for around, part in parts_of(sources, find, most=_BATCH):
+                    tables.append(self._measure(around, part))
                 bar.update()
         return self._finish(tables)
 
@@ -291,7 +231,7 @@ class _Measured:
         """Measure some sources in all bands."""
         found = {}
         for band, image in self.bands.items():
-            found[band] = image.cut(sources, part)
+            found[band] = image.cut(sources, part, opens=self.joint)
         shown = {band: cutouts.shown for band, cutouts in found.items()}
         reference = next(iter(shown))
         shown[reference] = shown[reference] | ~np.any(list(shown.values()), axis=0)
@@ -300,8 +240,10 @@ class _Measured:
         first = found[reference]
         part["local_background"] = first.local_background
         part["flags"] = first.flags
+        part["fitted_with"] = place_codes(part)
         results = self._predict(found)
         options = {"zeropoint": self.reference.zeropoint, "noise_known": True, "population": None}
+        options["joint"] = not self.joint  # else they have groups
         table = source_table(results, part, **options)
         for band, cutouts in found.items():
             self._add_band(table, band, cutouts)
@@ -322,6 +264,7 @@ class _Measured:
                 options.setdefault(name, {})[band] = value
         for name in ("augment", "refine", "morphology", "n_samples", "batch_size", "seed"):
             options[name] = next(iter(options[name].values()))
+        options |= {"neighbors": "fit" if self.joint else "mask", "wavelength": self.wavelength}
         return self.reference.net.predict(images, model=self.model, **options)
 
     def _add_band(self, table, band, cutouts):
@@ -384,6 +327,7 @@ class _Measured:
         names = list(self.bands)
         record |= {"BANDS": ", ".join(names), "REFBAND": names[0]}
         record["DETECT"] = COMBINED if self.is_combined else names[0]
+        record["HIDDEN"] = "not in fits of several bands"
         return record | {"BANDSCAL": ", ".join(scales), "BANDZP": ", ".join(zeropoints)}
 
 

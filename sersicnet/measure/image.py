@@ -6,7 +6,9 @@ from pathlib import Path
 from sersicnet.diagnostics.dialects import check_dialect, shown_table
 from sersicnet.estimator import SersicNet
 from sersicnet.inference.calls import check_plain
+from sersicnet.inference.choose import check_choice
 from sersicnet.inference.morphology import check_morphology
+from sersicnet.inference.refine import check_refinement
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
@@ -21,19 +23,21 @@ from sersicnet.measure.log import (
     log_sky,
 )
 from sersicnet.measure.matched import describe_detection
-from sersicnet.measure.options import Options, check_keywords, takes_options
+from sersicnet.measure.option_keywords import check_keywords, takes_options
+from sersicnet.measure.options import Options
 from sersicnet.measure.populations import INFER, check_population, with_population
 from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.shown import check_shown
 from sersicnet.measure.structure import structure_in
 from sersicnet.measure.tiles import open_measurement
+from sersicnet.measure.whole import measure_all
 from sersicnet.model.description import Model, check_model
 from sersicnet.networks.posterior import PosteriorNetwork
 
 __all__ = ["infer_population", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
-_OWN = ("detection", "model", "net", "population", "output", "columns", "dialect")
+_OWN = ("detection", "wavelength", "net", "population", "output", "columns", "dialect")
 _OWN += ("background_image", "segmentation_image", "progress_bar")
 
 
@@ -42,7 +46,7 @@ def measure_image(
     image,
     *,
     detection=None,
-    model="sersic",
+    wavelength=None,
     net=None,
     population=None,
     output=None,
@@ -70,9 +74,9 @@ def measure_image(
     detection : str, optional
         Of several bands, the one in which sources are detected, the reference band, by default the
         first; or ``'chi2'`` for all bands together, whose images have the same pixels.
-    model : str, Sersic or Model, optional
-        Of several bands, what is fitted to each source, as in `~sersicnet.SersicNet.predict`: one
-        Sersic profile, parts such as ``'sersic+exp'``, or ``'auto'``, by evidence.
+    wavelength : dict, optional
+        That of each band, in micron or with units, for ``Model("sersic", chromatic=True)`` and
+        ``Model.auto(("sersic", "chromatic"))``.
     net : `~sersicnet.SersicNet` or str, optional
         The network, or the name of shipped weights; by default the universal ones.
     population : None, ``'infer'``, path or `~sersicnet.inference.Population`, optional
@@ -158,15 +162,15 @@ def measure_image(
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
     _check_paths(output, images, {"image": image, "population": population, **options})
     check_dialect(dialect)
-    model = check_model(model)
-    bands = _bands_of(image, detection, model, options, population, background_image)
+    asked = {"detection": detection, "wavelength": wavelength}
+    bands = _bands_of(image, options, population, background_image, **asked)
     population = check_population(population)
     net = open_net(net)
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     if bands is not None:
         asked = {"segmentation_image": segmentation_image, "progress_bar": progress_bar}
         asked |= {"detection": detection, "columns": columns, "dialect": dialect}
-        asked["model"] = model
+        asked |= {"model": check_model(options.get("model", "sersic")), "wavelength": wavelength}
         with memory:
             table = measure_bands(bands, net=net, options=options, **asked)
         return _written(table, output, columns, dialect)
@@ -182,7 +186,7 @@ def measure_image(
         sky = with_counts(measurement, sky)
         log_counts(measurement, sky)
         measurement = with_population(measurement, population, sky)
-        table = measurement.measure_all(sky, progress_bar=progress_bar)
+        table = measure_all(measurement, sky, progress_bar=progress_bar)
         table = measurement.finish([table])
         if background_image is not None:
             write_background(measurement, sky, Path(background_image))
@@ -192,21 +196,19 @@ def measure_image(
     return _written(table, output, columns, dialect)
 
 
-def _bands_of(image, detection, model, options, population, background_image):
+def _bands_of(image, options, population, background_image, **asked):
     """Return the images of several bands, None of one, after a check of what goes with them."""
     if not isinstance(image, dict):
-        if detection is not None:
-            msg = f"detection={detection!r} chooses a band: image must be a dict of several bands"
-            raise ValueError(msg)
-        if not model.is_free or model.chromatic:
-            msg = f"model={model!r} is for images of several bands: predict fits it to cutouts"
-            raise ValueError(msg)
+        for name, value in asked.items():
+            if value is not None:
+                msg = f"{name}={value!r} is of several bands: image must be a dict of them"
+                raise ValueError(msg)
         return None
     for name, value in (("population", population), ("background_image", background_image)):
         if value is not None:
             msg = f"{name}={value!r} is for an image of one band, and image is a dict of several"
             raise ValueError(msg)
-    return check_detection(image, detection, options)
+    return check_detection(image, asked["detection"], options)
 
 
 def _written(table, output, columns, dialect):
@@ -312,8 +314,16 @@ def _check_network(measurement, population):
     if measurement.options.fixed and population is not None:
         msg = "population= is for sources whose structure is fitted, not for fixed="
         raise ValueError(msg)
+    model = measurement.options.fitted
+    if model.chromatic:
+        msg = f"model={model!r} changes with wavelength: it needs images of several bands"
+        raise ValueError(msg)
+    check_choice(model, check_refinement(measurement.options.refine), measurement.options.sky)
+    if population is not None and not model.is_free:
+        msg = f"population= is for model='sersic', of which nothing is known, not {model!r}"
+        raise ValueError(msg)
     if not isinstance(measurement.net.network_, PosteriorNetwork):
-        check_plain(measurement.options.refine, measurement.options.augment)
+        check_plain(measurement.options.refine, measurement.options.augment, model)
         check_morphology(measurement.net, Model("sersic"), measurement.options.morphology)
         if population is not None:
             msg = "population= needs the posterior network: use the weights 'universal'"

@@ -29,8 +29,9 @@ from sersicnet.measure.injection_places import (
 from sersicnet.measure.injection_truth import check_sizes, draw_truth, open_galaxies
 from sersicnet.measure.log import tile_progress
 from sersicnet.measure.made_psf import psf_of_field
+from sersicnet.measure.option_keywords import check_keywords, takes_options
 from sersicnet.measure.option_values import check_number
-from sersicnet.measure.options import Options, check_keywords, takes_options
+from sersicnet.measure.options import Options
 from sersicnet.measure.populations import check_population
 
 __all__ = ["Near", "inject_galaxies"]
@@ -286,6 +287,9 @@ def _check_settings(options, layout, min_distance, match_radius):
         raise ValueError(msg)
     if options.catalog is not None:
         msg = "catalog= gives the positions of sources, but injected galaxies must be detected"
+        raise ValueError(msg)
+    if not options.fitted.is_free:
+        msg = f"model={options.model!r}: injected galaxies are measured with one Sersic profile"
         raise ValueError(msg)
     if layout not in LAYOUTS:
         msg = f"layout={layout!r} must be one of {', '.join(LAYOUTS)}"

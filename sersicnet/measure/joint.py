@@ -39,7 +39,7 @@ from sersicnet.model.labels import LOG_R_EFF
 from sersicnet.preprocessing.batches import SIZE
 from sersicnet.preprocessing.binning import TOO_LARGE
 
-__all__ = ["Sweep", "measure_groups"]
+__all__ = ["Sweep", "measure_groups", "shows"]
 
 # Members in memory at a time.
 _BATCH = 256
@@ -277,7 +277,7 @@ def _results_of_groups(measurement, sweep, turns, sources, sky):
     inside = []
     for turn in turns:
         box = sweep.box(turn)
-        if _shows(sources, sweep, box, measurement.field.data.shape):
+        if shows(sources, sweep, box, measurement.field.data.shape):
             inside.append(turn)
             continue
         tile = tuple(slice(max(first, 0), last + 1) for first, last in box)
@@ -288,10 +288,25 @@ def _results_of_groups(measurement, sweep, turns, sources, sky):
         yield from _results_of_turns(measurement, sweep, part, sources, sky)
 
 
-def _shows(sources, sweep, box, shape):
+def shows(sources, sweep, box, shape):
     """Return whether the sources of a tile show what the cutouts in a box need.
 
     Sources without a model are masked; all sources beyond the tile have the same number.
+
+    Parameters
+    ----------
+    sources : `~sersicnet.measure.detection.Sources`
+        The sources of the tile.
+    sweep : Sweep
+        What is measured: ``peaks`` of all sources, and which are ``unknown``.
+    box : (2, 2) int `~numpy.ndarray`
+        First and last pixel, along y and x.
+    shape : (int, int)
+        Shape of the image.
+
+    Returns
+    -------
+    bool
     """
     window = sources.window
     if shortage(box, window.box, shape) > 0:

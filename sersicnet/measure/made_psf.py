@@ -11,8 +11,9 @@ from sersicnet.io.files import check_image_path
 from sersicnet.io.paths import check_outputs
 from sersicnet.io.psf_files import write_psf
 from sersicnet.measure.field import open_field
+from sersicnet.measure.option_keywords import check_keywords
 from sersicnet.measure.option_values import STARS, is_word
-from sersicnet.measure.options import Options, check_keywords
+from sersicnet.measure.options import Options
 from sersicnet.measure.psf import FieldPSF, check_same_oversampling, gridded_psf
 from sersicnet.measure.psf_trial import FEWEST, compare_stars, try_psf
 from sersicnet.measure.star_psf import build_psf

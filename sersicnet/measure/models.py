@@ -37,6 +37,8 @@ _FAINT = 2000.0
 _CHUNK = 512**2
 # Half-light radius in pixels that a star is drawn with, whose own is 0.
 _POINT = 0.01
+# What models of one Sersic profile are described by.
+_OF_ONE_PROFILE = ("sersic", "exponential", "devaucouleurs")
 # Pixels on a side of the parts of the image that are read at a time.
 _TILE = 1024
 
@@ -250,8 +252,9 @@ def write_field_model(
     Raises
     ------
     TypeError, ValueError, OSError
-        If one of the seven parameters, the PSF or the folder of ``path`` is missing, an argument is
-        impossible, the catalog was measured in another image, or ``path`` is a file that is read.
+        If one of the seven parameters, the PSF or the folder of ``path`` is missing, the galaxies
+        have parts, an argument is impossible, the catalog was measured in another image, or
+        ``path`` is a file that is read.
 
     Examples
     --------
@@ -262,6 +265,10 @@ def write_field_model(
     ... )  # doctest: +SKIP
     """
     _check_parameters(catalog.colnames)
+    model = catalog.meta.get("MODEL", "sersic")
+    if "+" in model or not model.startswith(_OF_ONE_PROFILE):
+        msg = f"the catalog is of model={model!r}: images of galaxies are of one Sersic profile"
+        raise ValueError(msg)
     path = check_image_path(path)
     check_outputs({"path": path}, {"image": image, "psf": psf})
     if pixel_scale is None:

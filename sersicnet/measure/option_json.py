@@ -1,11 +1,16 @@
-"""Values of options as JSON holds them: quantities and settings of a refinement are objects."""
+"""Values of options as JSON holds them: quantities, refinements and models are objects."""
 
 import os
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 
 __all__ = ["from_json", "to_json"]
 
 _REFINEMENTS = ("LevenbergMarquardt", "ImportanceSampling")
+# What a model is described by.
+_OF_MODELS = ("Sersic", "Exponential", "DeVaucouleurs", "PointSource", "NormalPrior", "Model")
+_OF_MODELS += ("BrokenExponential", "CoreSersic", "EdgeOnDisk", "Ferrers", "Gaussian", "King")
+_OF_MODELS += ("Moffat",)
+_CHOICE = "Model.auto"
 
 
 def to_json(name, value):
@@ -46,10 +51,36 @@ def to_json(name, value):
         case os.PathLike():
             return os.fspath(value)
     if is_dataclass(value):
-        settings = {key: to_json(key, setting) for key, setting in asdict(value).items()}
-        return {"class": type(value).__name__, **settings}
+        names = [field.name for field in fields(value) if field.init]
+        settings = {name: getattr(value, name) for name in names}
+        return {"class": type(value).__name__, **_all_to_json(settings)}
+    if hasattr(value, "combination"):
+        return {"class": "Model", **_all_to_json(_settings_of(value))}
+    if hasattr(value, "odds"):
+        settings = {"models": value.models, "odds": value.odds}
+        return {"class": _CHOICE, **_all_to_json(settings), "band_shift": float(value.band_shift)}
     msg = f"{name} must be a number, a word or a path to be stored, not {type(value).__name__}"
     raise TypeError(msg)
+
+
+def _settings_of(model):
+    """Return the arguments that make an equal `~sersicnet.Model`."""
+    from sersicnet.model.given import divided
+
+    fixed, priors = divided(model.whole)
+    components = dict(model.combination.components)
+    if len(components) == 1:
+        components = model.component
+    settings = {"components": components, "fixed": fixed, "priors": priors, "tied": model.tied}
+    return settings | {"band_shift": float(model.band_shift), "chromatic": model.chromatic}
+
+
+def _all_to_json(values):
+    """Convert the values of a dict, some of which may be dicts."""
+    found = {}
+    for name, value in values.items():
+        found[name] = _all_to_json(value) if isinstance(value, dict) else to_json(name, value)
+    return found
 
 
 def from_json(name, value):
@@ -86,6 +117,13 @@ def from_json(name, value):
             from sersicnet import inference
 
             return getattr(inference, kind)(**settings)
+        case {"class": kind, **settings} if kind in (*_OF_MODELS, _CHOICE):
+            import sersicnet
+
+            settings = {key: _part_from_json(key, part) for key, part in settings.items()}
+            if kind == _CHOICE:
+                return sersicnet.Model.auto(**settings)
+            return getattr(sersicnet, kind)(**settings)
         case dict():
             msg = (
                 f"{name}={value!r} must have a value and a unit, or a class out of "
@@ -93,3 +131,10 @@ def from_json(name, value):
             )
             raise ValueError(msg)
     return value
+
+
+def _part_from_json(name, value):
+    """Convert a value, or those of a dict by name."""
+    if isinstance(value, dict) and "class" not in value and "unit" not in value:
+        return {key: from_json(key, part) for key, part in value.items()}
+    return from_json(name, value)

@@ -82,6 +82,7 @@ def check_values(options):
         msg = "detection_image and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
     _check_fixed(options)
+    _check_model(options)
     if options.refine is not None:
         from sersicnet.inference.refine import check_refinement
 
@@ -150,6 +151,19 @@ def has_free_position(fixed):
     (False, True)
     """
     return fixed not in (None, SHAPE) and set(fixed) == set(FREE_POSITION)
+
+
+def _check_model(options):
+    """Check what is fitted: the same to all sources."""
+    model = options.fitted
+    if options.fixed is not None and not model.is_free:
+        msg = f"model={model!r} is for sources whose structure is fitted, not for fixed="
+        raise ValueError(msg)
+    try:
+        model.check_length(0)
+    except ValueError:
+        msg = f"model={model!r} has values of single galaxies: sources of images have one for all"
+        raise ValueError(msg) from None
 
 
 def files_of(options):

@@ -5,14 +5,12 @@ survey and their record. Nothing slow is imported before an option needs it.
 """
 
 from dataclasses import dataclass, field, fields, replace
-from inspect import Parameter, Signature, signature
 
-from sersicnet._settings import check_names
 from sersicnet.measure.option_docs import documented
 from sersicnet.measure.option_json import from_json, to_json
 from sersicnet.measure.option_values import AUTO, MEASURE, check_values
 
-__all__ = ["Options", "check_keywords", "takes_options"]
+__all__ = ["Options"]
 
 # Pixels on a side of the boxes in which sky and noise are measured by default.
 BACKGROUND_BOX = 128
@@ -221,11 +219,20 @@ class Options:
         "Also a `~sersicnet.inference.LevenbergMarquardt` or "
         "`~sersicnet.inference.ImportanceSampling`.",
     )
+    model: object = _option(
+        "sersic",
+        "str, Sersic or Model, optional",
+        "What is fitted to each source: sersic, point, sersic+exp (a bulge and a disk), point+exp, "
+        "point+sersic, or auto, by evidence.",
+        "As in `~sersicnet.SersicNet.predict`, with values for all sources. All but a free Sersic "
+        "profile needs a fit.",
+    )
     companions: bool = _option(
         True,
         "bool, optional",
         "Whether fits (lm) look for companions of bright galaxies in what they leave.",
-        "Those that are found are fitted with the galaxy, and have rows (flag ``COMPANION``).",
+        "Those that are found are fitted with the galaxy, and have rows (flag ``COMPANION``). Not "
+        "for other models than one Sersic profile: what this leaves may be parts.",
     )
     join_pairs: bool = _option(
         False, "bool, optional", "Whether fits (lm) join close pairs that are one by the evidence."
@@ -279,6 +286,13 @@ class Options:
     def predicting(self):
         """Those that `~sersicnet.SersicNet.predict` takes for each cutout, by name."""
         return {name: getattr(self, name) for name in _PREDICTING}
+
+    @property
+    def fitted(self):
+        """What is fitted, a `~sersicnet.Model` or `~sersicnet.model.ModelChoice`."""
+        from sersicnet.model.description import check_model
+
+        return check_model(self.model)
 
     def assumptions(self):
         """What fits assume of sky and noise."""
@@ -346,55 +360,6 @@ class Options:
     def replace(self, **changes):
         """A copy with some other values."""
         return replace(self, **changes)
-
-
-def check_keywords(function_name, keywords, *, own):
-    """Raise TypeError unless all keywords are options.
-
-    Parameters
-    ----------
-    function_name : str
-        Name of the function that was called.
-    keywords : iterable of str
-        Names that were passed as ``**options``.
-    own : tuple of str
-        Other keyword arguments of the function, which may have been meant.
-
-    Raises
-    ------
-    TypeError
-        If one of them is unknown; similar names are suggested.
-
-    Examples
-    --------
-    >>> from sersicnet.measure.options import check_keywords
-    >>> check_keywords("measure_image", ["mak"], own=("net",))
-    Traceback (most recent call last):
-        ...
-    TypeError: measure_image() got an unexpected keyword argument 'mak': did you mean mask?
-    """
-    check_names(function_name, keywords, [*own, *(option.name for option in fields(Options))])
-
-
-def takes_options(function):
-    """Write all options into signature and docstring of a function that takes ``**options``.
-
-    Parameters
-    ----------
-    function : callable
-        Its docstring has the line ``{options}`` in the place of their descriptions.
-
-    Returns
-    -------
-    callable
-        The same function.
-    """
-    *own, _ = signature(function).parameters.values()
-    for option in fields(Options):
-        own.append(Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default))
-    function.__signature__ = Signature(own)
-    function.__doc__ = documented(function.__doc__, fields(Options))
-    return function
 
 
 Options.__doc__ = documented(Options.__doc__, fields(Options))

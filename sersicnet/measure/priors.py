@@ -51,7 +51,7 @@ def priors_in(options):
 
 
 def with_fit(options):
-    """Return options with a fit where the catalog has priors, as only a fit can honor them.
+    """Return options with a fit where the catalog has priors, or a model needs it.
 
     Parameters
     ----------
@@ -65,9 +65,13 @@ def with_fit(options):
     Raises
     ------
     ValueError, `~astropy.units.UnitConversionError`
-        If a prior is impossible.
+        If a prior is impossible, or there is another model as well.
     """
-    if priors_in(options) is None or options.refine is not None:
+    known = priors_in(options)
+    if known is not None and not options.fitted.is_free:
+        msg = f"model={options.fitted!r} and a catalog with priors, which are of one Sersic profile"
+        raise ValueError(msg)
+    if options.refine is not None or (known is None and options.fitted.is_free):
         return options
     return options.replace(refine="lm")
 

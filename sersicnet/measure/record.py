@@ -56,7 +56,7 @@ def describe_measurement(measurement):
         refine=options.refine,
         assumptions=options.assumptions(),
         psf_options=psf_options,
-        model=measurement.priors,
+        model=measurement.priors or options.fitted,
     )
     if options.fixed:
         record |= options.assumptions().describe() | _forced(options.fixed)

@@ -4,6 +4,7 @@ from sersicnet.diagnostics.dialects import shown_table
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
+from sersicnet.measure.model_columns import with_model
 from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import has_one_pixel_scale
 from sersicnet.measure.priors import tension_names
@@ -35,7 +36,7 @@ def columns_of(measurement):
             one_pixel_scale=one_pixel_scale,
             free_position=has_free_position(measurement.options.fixed),
         )
-    return catalog_columns(
+    columns = catalog_columns(
         measurement.net.parameters_,
         measurement.options.refine,
         judged=measurement.judged,
@@ -47,6 +48,7 @@ def columns_of(measurement):
         celestial=on_sky,
         one_pixel_scale=one_pixel_scale,
     )
+    return with_model(columns, measurement.options.fitted)
 
 
 def tile_columns_of(measurement):
@@ -61,7 +63,7 @@ def tile_columns_of(measurement):
     -------
     list of `~sersicnet.parameters.Column`
     """
-    return source_columns(
+    columns = source_columns(
         measurement.net.parameters_,
         measurement.options.refine,
         judged=measurement.judged,
@@ -70,6 +72,7 @@ def tile_columns_of(measurement):
         morphology=measurement.options.morphology,
         known=_known_columns(measurement),
     )
+    return with_model(columns, measurement.options.fitted)
 
 
 def _known_columns(measurement):

@@ -9,7 +9,7 @@ from sersicnet.flags import Flags
 from sersicnet.measure.star_catalog import STAR_SIZE, is_star
 from sersicnet.parameters import PIXEL_SHAPE, table_values, to_floats
 
-__all__ = ["GONE", "KEY", "N_SWEEPS", "models_of", "replace_rows", "source_keys"]
+__all__ = ["GONE", "KEY", "N_SWEEPS", "blank_values", "models_of", "replace_rows", "source_keys"]
 
 # How often sources are measured if they are refined: with their neighbors masked, and twice in
 # groups, the second time only where a group is too large for one fit.
@@ -119,12 +119,25 @@ def _companions(table, measured):
         elif name in _CENTERS:
             added[name] = found[_CENTERS[name]]
         else:  # photometry of a detected source, which it is not
-            added[name] = _blank(table[name], len(found))
+            added[name] = blank_values(table[name], len(found))
     return added
 
 
-def _blank(column, n):
-    """Values of a column where nothing was measured."""
+def blank_values(column, n):
+    """Make the values of a column where nothing was measured.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column` or `~astropy.units.Quantity`
+        A column of the same kind.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    (n,) `~numpy.ndarray` or `~astropy.units.Quantity`
+        NaN, and 0 or empty words in other columns than of floats.
+    """
     if column.dtype.kind != "f":
         return np.zeros(n, dtype=column.dtype)
     values = np.full(n, np.nan)

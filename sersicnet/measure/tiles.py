@@ -11,7 +11,8 @@ The stages, each of which leaves something complete:
    (`~sersicnet.measure.psf_stage.with_psf`);
 2. detection of the sources of a tile (`sersicnet.measure.detector`);
 3. the network, and the fit if there is one, on their cutouts (`Measurement.measure`);
-4. joint fits with neighbors, if there are fits (`Measurement.measure_all`);
+4. joint fits with neighbors, if there are fits, and fits of parts, if these are wanted
+   (`~sersicnet.measure.whole.measure_all`);
 5. the catalog: columns, order, flags (`Measurement.finish`).
 
 Forced photometry (`sersicnet.measure.forced`) is in the place of the third and fourth.
@@ -28,7 +29,7 @@ from sersicnet.estimator import SersicNet
 from sersicnet.flags import Flags
 from sersicnet.inference.assumptions import plain_width
 from sersicnet.inference.population import Population
-from sersicnet.measure import sweeps
+from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.measure.catalog import (
     catalog_positions,
     check_noise,
@@ -47,10 +48,10 @@ from sersicnet.measure.forced import ForcedSources
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.image_psf import open_psf
 from sersicnet.measure.joint import measure_groups
-from sersicnet.measure.log import tile_progress
 from sersicnet.measure.neighbors import Drawn, Neighbors
 from sersicnet.measure.noise import map_correlation
 from sersicnet.measure.options import Options
+from sersicnet.measure.parts import measure_parts
 from sersicnet.measure.photons import find_photons
 from sersicnet.measure.pixels import pixels_at
 from sersicnet.measure.positions import with_positions
@@ -64,6 +65,7 @@ from sersicnet.measure.shown import columns_of, tile_columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
 from sersicnet.measure.star_catalog import add_stars, star_positions
+from sersicnet.measure.sweeps import N_SWEEPS
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
 
@@ -102,11 +104,11 @@ def open_measurement(image, options, *, net):
         psf = open_psf(field, options, pixel_scale, stacklevel=4)
         positions = None
         if options.catalog is not None:
-            options = with_fit(options.replace(catalog=with_positions(options.catalog, field.wcs)))
+            options = options.replace(catalog=with_positions(options.catalog, field.wcs))
             positions = catalog_positions(options.catalog, field.wcs)
             check_positions(options.catalog, positions, field)
         check_scale(options.noise_correlation, pixel_scale)
-        options = options.replace(sky_err=plain_width(options.sky_err, field.unit))
+        options = with_fit(options).replace(sky_err=plain_width(options.sky_err, field.unit))
         measurement = Measurement(
             field=field,
             options=options,
@@ -184,9 +186,24 @@ class Measurement:
         return priors_in(self.options)
 
     @property
+    def has_parts(self):
+        """Whether something else is fitted than one Sersic profile of which nothing is known."""
+        return not self.options.fitted.is_free
+
+    @property
     def n_sweeps(self):
         """How often sources are measured."""
-        return sweeps.N_SWEEPS if self.joint else 1
+        return N_SWEEPS + self.has_parts if self.joint else 1
+
+    @property
+    def of_one_profile(self):
+        """The measurement with one Sersic profile, by which parts are fitted without neighbors."""
+        options = self.options
+        if self.has_parts:
+            prior = getattr(check_refinement(options.refine), "prior", True)
+            options = options.replace(model="sersic", refine=LevenbergMarquardt(prior=prior))
+            options = options.replace(companions=False)  # parts are in what one profile leaves
+        return replace(self, options=options)
 
     @property
     def judged(self):
@@ -230,35 +247,7 @@ class Measurement:
         """The sources of the catalog, if only their fluxes are fitted, else None."""
         return ForcedSources(self) if self.options.fixed else None
 
-    def measure_all(self, sky, *, progress_bar):
-        """Measure the sources of all tiles, with fits in several sweeps.
-
-        Parameters
-        ----------
-        sky : `~sersicnet.measure.sky.SkyMap`
-            The sky of the image.
-        progress_bar : bool
-            Whether to show a progress bar.
-
-        Returns
-        -------
-        `~astropy.table.QTable`
-            Rows for `finish`.
-        """
-        n_steps = self.n_sweeps * len(self.tiles)
-        image = replace(self, kept=[]) if len(self.tiles) == 1 else self
-        with tile_progress(n_steps, progress_bar=progress_bar) as bar:
-            table = image.measure(self.tiles, sky, bar=bar)
-            if not self.joint:
-                return table
-            models = [sweeps.models_of(table)]
-            for _ in range(self.n_sweeps - 1):
-                again = image.measure(self.tiles, sky, models=models, bar=bar)
-                table = sweeps.replace_rows(table, again)
-                models = [models[-1], sweeps.models_of(table)]
-        return table
-
-    def measure(self, tiles, sky, *, models=(), bar=None):
+    def measure(self, tiles, sky, *, models=(), parts=False, bar=None):
         """Measure the sources of some tiles.
 
         Parameters
@@ -270,6 +259,8 @@ class Measurement:
         models : list of `~astropy.table.Table`, optional
             Models of the sources of all tiles (see `~sersicnet.measure.neighbors.Neighbors`). If
             given, groups are measured, and sources whose neighbors have changed.
+        parts : bool, optional
+            Whether what the user wants is fitted to each, in the last sweep.
         bar : object, optional
             Its method ``update`` counts tiles.
 
@@ -282,6 +273,10 @@ class Measurement:
             sky = sky.without_level()
         if self.forced is not None:
             return self.forced.measure(tiles, sky, bar=bar)
+        if parts:
+            return measure_parts(self, tiles, sky, models, bar=bar)
+        if self.has_parts:
+            return self.of_one_profile.measure(tiles, sky, models=models, bar=bar)
         if models:
             return measure_groups(self, tiles, sky, models, bar=bar)
         tables = [self.blank_rows([])]  # all columns where there is no source
@@ -378,7 +373,7 @@ class Measurement:
         units = {"pixel_scale": self.pixel_scale, "zeropoint": self.zeropoint}
         return partial(Drawn.of, psf=self.psf, normalize_psf=self.options.normalize_psf, **units)
 
-    def predict(self, cutouts, part, *, neighbors="mask"):
+    def predict(self, cutouts, part, *, model=None, neighbors="mask"):
         """Measure some sources, from their cutouts and their rows of detection."""
         psfs = None
         oversampling = 1
@@ -394,7 +389,7 @@ class Measurement:
             psf_oversampling=oversampling,
             pixel_scale=pixel_scale,
             zeropoint=self.zeropoint,
+            model=model or model_for(self, part),
             neighbors=neighbors,
-            model=model_for(self, part),
             **self.options.predicting(),
         )

@@ -74,6 +74,8 @@ class CheckedCutout:
         Matrix and offset from pixels of one image to those of the cutout, of several images.
     counts : `~sersicnet.preprocessing.counts.SourceCounts`, optional
         Numbers of sources of the image, of which those that are hidden add to the errors of fits.
+    surroundings : `~sersicnet.preprocessing.surroundings.Surroundings`, optional
+        Its sources, where its neighbors may be fitted with it and are not in the mask.
     """
 
     data: np.ndarray
@@ -86,6 +88,7 @@ class CheckedCutout:
     nearest: float = None
     grid: np.ndarray = None
     counts: object = None
+    surroundings: object = None
     unit: ClassVar = None
     wcs: ClassVar = None
     psf: ClassVar = None
@@ -320,10 +323,7 @@ def _read(cutout, rows, origin, size, where):
     def stamp(images, fill, dtype=float):
         return cut(images, origin, (size, size), fill=fill, dtype=dtype)
 
-    mask = np.asarray(False)
-    if cutout.mask is not None:
-        mask = np.asarray(cutout.mask)
-    mask = whole(mask, "mask")
+    mask = whole(np.asarray(False if cutout.mask is None else cutout.mask), "mask")
     images = whole(cutout.data, "data")
     masked = stamp(mask, True, dtype=bool)
     with np.errstate(all="ignore"):  # overflow of what is larger than a float64

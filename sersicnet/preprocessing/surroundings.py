@@ -10,7 +10,7 @@ from scipy import ndimage
 from sersicnet.preprocessing.batches import rows_of
 from sersicnet.preprocessing.segmentation import segment
 from sersicnet.preprocessing.stamps import CheckedCutout
-from sersicnet.preprocessing.windows import cut_cutout, only_plane, replace
+from sersicnet.preprocessing.windows import cut, cut_cutout, only_plane, replace
 
 __all__ = [
     "Group",
@@ -42,12 +42,15 @@ class Surroundings:
         Numbers of its neighbors, the nearest first.
     centers : (M, 2) `~numpy.ndarray`
         Their brightest pixels (x, y).
+    common : bool
+        Whether the numbers are those of the same sources in cutouts of other bands.
     """
 
     labels: np.ndarray
     own: int
     others: np.ndarray
     centers: np.ndarray
+    common: bool = False
 
     def hidden(self, shown):
         """Return the pixels, a little widened, of all sources but some.
@@ -87,6 +90,8 @@ class Surroundings:
         center = self.centers[number][::-1]
         origin = tuple(int(place) - n // 2 for place, n in zip(center, shape, strict=True))
         masked = with_hidden(cutout, self.hidden([self.others[number]]))
+        if isinstance(masked, CheckedCutout):
+            return _cut_checked(masked, origin, shape), origin
         return cut_cutout(masked, origin, shape), origin
 
 
@@ -201,6 +206,14 @@ def with_hidden(cutout, hidden):
     if isinstance(cutout, CheckedCutout):
         return dataclasses.replace(cutout, mask=hidden)
     return replace(cutout, mask=hidden)
+
+
+def _cut_checked(cutout, origin, shape):
+    """Cut a window out of a cutout of a survey image."""
+    planes = {}
+    for name, fill in (("data", 0.0), ("noise", np.inf), ("mask", True)):
+        planes[name] = cut(getattr(cutout, name), origin, shape, fill=fill)
+    return dataclasses.replace(cutout, surroundings=None, **planes)
 
 
 def one_cutout(cutouts, row):

@@ -28,8 +28,9 @@ from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.counts import with_counts
 from sersicnet.measure.matched import describe_detection
+from sersicnet.measure.parts import with_parts
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
-from sersicnet.measure.sweeps import models_of, replace_rows
+from sersicnet.measure.sweeps import N_SWEEPS, models_of, replace_rows
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.manifest import checksum
@@ -259,7 +260,8 @@ class Blocks:
         models = [read_table(self._models(n)) for n in range(max(n_before - 1, 1), n_before + 1)]
         with self._open() as measurement:
             tiles = self._share(measurement.tiles, share)
-            table = measurement.measure(tiles, sky, models=models)
+            parts = n_before == N_SWEEPS
+            table = measurement.measure(tiles, sky, models=models, parts=parts)
         table.meta = {"seconds": perf_counter() - start}
         write_table(table, self._file(number), overwrite=True)
 
@@ -303,7 +305,12 @@ class Blocks:
             for table in tables:
                 seconds += table.meta.pop("seconds")
             measured = vstack(tables)
-            catalog = measured if catalog is None else replace_rows(catalog, measured)
+            if catalog is None:
+                catalog = measured
+            elif first // self.n_blocks == N_SWEEPS:
+                catalog = with_parts(catalog, measured)
+            else:
+                catalog = replace_rows(catalog, measured)
         return catalog, seconds
 
     @property

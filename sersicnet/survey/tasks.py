@@ -112,6 +112,7 @@ def make_tasks(images, common):
         raise ValueError(msg)
     for name in ("fixed", "morphology"):
         _check_common(name, tasks)
+    _check_models(tasks)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
@@ -131,6 +132,18 @@ def _check_common(name, tasks):
             "them or for none"
         )
         raise ValueError(msg)
+
+
+def _check_models(tasks):
+    """Raise ValueError unless the same model is fitted to the sources of all images."""
+    first = tasks[0]
+    for task in tasks:
+        if repr(task.options.fitted) != repr(first.options.fitted):
+            msg = (
+                f"images has {first.name!r} with model={first.options.model!r}, and {task.name!r} "
+                f"with {task.options.model!r}: all parts of a survey have the same columns"
+            )
+            raise ValueError(msg)
 
 
 def _rows(images):
@@ -197,7 +210,8 @@ def _portable(options):
             portable[name] = list(value)
             continue
         scalar = isinstance(value, Quantity) and value.isscalar
-        if not (scalar or is_dataclass(value) or isinstance(value, str | int | float | None)):
+        is_known = is_dataclass(value) or hasattr(value, "describe")
+        if not (scalar or is_known or isinstance(value, str | int | float | None)):
             msg = f"{name}={value!r} must be one number or word; options that differ go into images"
             raise TypeError(msg)
         portable[name] = value

@@ -57,6 +57,28 @@ def test_bands_are_passed_on(files, tmp_path, monkeypatch):
     assert seen["refine"] == "importance"
 
 
+@pytest.mark.parametrize("model", ["sersic", "auto"])
+def test_structure_may_change_with_wavelength(model, files, tmp_path, monkeypatch):
+    seen = {}
+
+    def measure(image, **given):
+        seen.update(given)
+        return Table({"mag": [20.0]})
+
+    monkeypatch.setattr("sersicnet.measure.image.measure_image", measure)
+    options = ["--wavelength", "g=0.48,r=0.62", "--model", model, "-o", str(tmp_path / "o.ecsv")]
+    assert main(["measure", *options, *(f"{band}={path}" for band, path in files.items())]) == 0
+    assert seen["wavelength"] == {"g": 0.48, "r": 0.62}
+    assert seen["model"].chromatic
+
+
+def test_wavelengths_are_of_one_profile(files, tmp_path, capsys):
+    options = ["--wavelength", "g=0.48,r=0.62", "--model", "point", "-o", str(tmp_path / "o.ecsv")]
+    with pytest.raises(SystemExit):
+        main(["measure", *options, *(f"{band}={path}" for band, path in files.items())])
+    assert "--wavelength is for --model sersic and --model auto" in capsys.readouterr().err
+
+
 def test_what_is_for_one_band(files, tmp_path, capsys):
     images = [f"{band}={path}" for band, path in files.items()]
     arguments = ["measure", *images, "-o", str(tmp_path / "out.ecsv")]
@@ -66,11 +88,11 @@ def test_what_is_for_one_band(files, tmp_path, capsys):
         assert f"{option[0]} is for one band, not for NAME=IMAGE" in capsys.readouterr().err
 
 
-def test_models_are_for_several_bands(files, tmp_path, capsys):
+def test_images_of_galaxies_have_one_profile(files, tmp_path, capsys):
     arguments = ["measure", str(files["g"]), "-o", str(tmp_path / "o.ecsv"), "--model", "auto"]
     with pytest.raises(SystemExit):
-        main(arguments)
-    assert "--model is for several bands, NAME=IMAGE" in capsys.readouterr().err
+        main([*arguments, "--model-image", str(tmp_path / "model.fits")])
+    assert "--model-image and --residual-image are for --model sersic" in capsys.readouterr().err
 
 
 def test_files_are_looked_for_first(files, tmp_path, capsys):

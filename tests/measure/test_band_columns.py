@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import astropy.units as u
 
 from sersicnet import Model
-from sersicnet.measure.band_columns import columns_of_bands, with_bands
-from sersicnet.parameters import Column
+from sersicnet.measure.band_columns import columns_of_bands
 
 
 def test_units_are_those_of_the_images():
@@ -19,10 +18,3 @@ def test_units_are_those_of_the_images():
     assert columns["local_background_r"].unit == u.nJy
     assert "x_shift_r_err" in columns
     assert not {"x_shift_g", "y_shift_g_err"} & set(columns)
-
-
-def test_bands_are_in_front_of_the_flags():
-    one, flags, other = (Column(name, None, "") for name in ("mag", "flags", "area"))
-    of_bands = [Column("mag_g", None, "")]
-    names = [column.name for column in with_bands([one, flags, other], of_bands)]
-    assert names == ["mag", "mag_g", "flags", "area"]

@@ -58,12 +58,28 @@ def test_models_are_compared_and_sampled(images, net, tmp_path):
     assert path.exists()
 
 
+def test_structure_changes_with_wavelength(images, net):
+    """Both bands have the same structure; one alone shows no slope."""
+    wavelength = {"g": 0.5, "r": 0.7}
+    model = Model("sersic", chromatic=True)
+    table = measure_image(images, net=net, model=model, wavelength=wavelength)
+    assert table.meta["MODEL"] == "sersic (chromatic)"
+    assert table.colnames.index("n_slope_err") < table.colnames.index("mag_g")
+    shown = int(np.argmin(np.abs(value(table["x_0"]) - TRUTH["x_0"][0])))
+    for name in ("r_eff_slope", "n_slope"):
+        slope, error = (value(table[column])[shown] for column in (name, f"{name}_err"))
+        assert abs(slope) < 4 * error
+        assert np.isnan(table[name][1 - shown])
+    with pytest.raises(TypeError, match="must be a dict with the wavelength of each band"):
+        measure_image(images, net=net, model=model)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"model": Sersic(x_0=3.0)}, "x_0 cannot be known in several bands"),
         ({"model": Sersic(n=[1.0, 2.0])}, "sources of images have one for all"),
-        ({"model": Model("sersic", chromatic=True)}, "predict fits what changes with wavelength"),
+        ({"wavelength": {"g": 0.5, "r": 0.7}}, "is for models that change with it"),
         ({"model": "auto", "sky": {"g": "prior", "r": "free"}}, "sky='free' has no prior"),
         ({"model": "bulge"}, "model='bulge' must be"),
         ({"model": Model({"g": Sersic(), "d": Sersic(n=1)})}, "a band 'g', and the model a part"),
@@ -72,8 +88,3 @@ def test_models_are_compared_and_sampled(images, net, tmp_path):
 def test_models_that_make_no_sense(images, net, options, message):
     with pytest.raises(ValueError, match=message):
         measure_image(images, net=net, **options)
-
-
-def test_one_image_is_of_one_profile(images, net):
-    with pytest.raises(ValueError, match=r"model=Model.*is for images of several bands"):
-        measure_image(images["g"], net=net, model="sersic+exp")

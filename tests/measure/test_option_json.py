@@ -7,8 +7,10 @@ import astropy.units as u
 import numpy as np
 import pytest
 
+from sersicnet import Gaussian, Model, NormalPrior, Sersic
 from sersicnet.inference import ImportanceSampling, LevenbergMarquardt
 from sersicnet.measure.option_json import from_json, to_json
+from sersicnet.model.description import check_model
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,24 @@ from sersicnet.measure.option_json import from_json, to_json
 def test_values_come_back(value):
     stored = json.loads(json.dumps(to_json("x", value)))
     assert from_json("x", stored) == value
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Sersic(n=4, r_eff=0.5 * u.arcsec),
+        Model("sersic", priors={"q": NormalPrior(0.7, 0.1)}),
+        Model("sersic+exp", fixed={"n_bulge": 4}, tied={"theta": ("bulge", "disk")}),
+        Model("point+sersic", band_shift=0.1),
+        Gaussian(q=0.5),
+        Model.auto(("sersic", "point"), odds={"sersic": 1.0, "point": 0.2}),
+    ],
+)
+def test_models_come_back(model):
+    stored = json.loads(json.dumps(to_json("model", model)))
+    found = check_model(from_json("model", stored))
+    assert repr(found) == repr(check_model(model))
+    assert found.describe() == check_model(model).describe()
 
 
 def test_numbers_of_numpy_and_paths():

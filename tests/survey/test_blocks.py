@@ -197,6 +197,14 @@ def test_neighbors_are_taken_off_across_blocks(measure, images, numbers, output,
     assert_serial(output, {"large": expected}, ["lm"])
 
 
+def test_parts_are_fitted_in_blocks(measure, images, output):
+    """After the sweeps of one profile: their models are those of the whole image."""
+    options = OPTIONS | {"tile_size": 60, "model": "point"}
+    expected = measure_image(images[1], psf=None, **options)
+    measure(images[1:], **options)
+    assert_serial(output, {"small": expected})
+
+
 def test_a_block_cannot_be_measured(measure, images, numbers, output, serial, fail_at):
     """The error is one of the image; the next run measures this block only."""
     with fail_at(1):

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, QTable
 from helpers.correlated import gaussian_correlation
 
+from sersicnet import Sersic
 from sersicnet.survey.tasks import make_tasks
 
 pytest.importorskip("dask.distributed")
@@ -79,3 +80,12 @@ def test_images_may_differ_in_their_noise_and_sky(three, tmp_path):
         make_tasks(three, {"noise_correlation": str(tmp_path / "missing.fits")})
     with pytest.raises(TypeError, match="noise_correlation must be the path of a file"):
         make_tasks(three, {"noise_correlation": gaussian_correlation(0.7)})
+
+
+def test_one_model_is_fitted_in_all_images(three):
+    rows = QTable({"image": [str(image) for image in three], "model": ["auto", "point", "auto"]})
+    message = "'a' with model='auto', and 'b' with 'point': all parts of a survey have"
+    with pytest.raises(ValueError, match=message):
+        make_tasks(rows, {})
+    task = make_tasks(three, {"model": Sersic(n=4)})[0]
+    assert task.describe()["model"]["n"] == 4
