@@ -14,7 +14,8 @@ differences over the flux, the largest of all cases. ``--only images`` makes thi
 the 68 % intervals of ``refine="lm"``, the mean and the scatter of pulls, the galaxies that are left
 out (``NOT_REFINED``, ``AT_BOUND``), and CPU seconds per galaxy. Galaxies have half-light radii of 4
 to 9 pixels, a S/N within the half-light ellipse of 50 to 1,000, and white noise. They are drawn by
-the package. ``--raw`` keeps the measurements, so that a run that was stopped goes on.
+the package. ``--raw`` keeps the measurements, so that a run of as many galaxies
+that was stopped goes on.
 """
 
 import time
@@ -166,7 +167,7 @@ def measured(net, name, truth, options):
     found = []
     for start in range(0, len(cutouts), _TOGETHER):
         part = cutouts[start : start + _TOGETHER]
-        file = f"{name}_{options.seed}_{start}"
+        file = f"{name}_{options.seed}_{options.n}_{start}"
         found.append(kept(folder, file, partial(fitted, net, name), part, None))
     return vstack(found, metadata_conflicts="silent")
 

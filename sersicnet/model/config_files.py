@@ -8,8 +8,9 @@ import numpy as np
 
 from sersicnet._caller import warn_caller
 from sersicnet._words import counted
-from sersicnet.model.components import Exponential, NormalPrior, PointSource, Sersic, known_values
+from sersicnet.model.components import Exponential, NormalPrior, Sersic, known_values
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = [
     "FilePart",
@@ -83,7 +84,9 @@ class FilePart:
     @property
     def kind(self):
         """What it is in the names of models."""
-        return {PointSource: "point", Exponential: "exp"}.get(self.component, "sersic")
+        if self.component is Exponential:
+            return "exp"
+        return self.component.profile
 
     @classmethod
     def of_sersic(cls, line, values):
@@ -206,7 +209,11 @@ class Findings:
     def _model(self, parts, names, known, center, tied):
         """Make a model of components with what is known of them and of their center."""
         if len(parts) == 1:
-            return self.make(parts[0].component(**known[0], **center))
+            profile = parts[0].component.profile
+            free = {}
+            if profile in PROFILE_SHAPES:  # some are fixed by default
+                free = dict.fromkeys(PROFILE_SHAPES[profile].names)
+            return self.make(parts[0].component(**free | known[0] | center))
         made = {}
         for name, part, own in zip(names, parts, known, strict=True):
             made[name] = part.component(**own)
@@ -240,7 +247,7 @@ def _listed(found):
 
 def _place(part):
     """Place of a component in a model: a point source, a bulge or the smaller one, a disk."""
-    rank = ("point", "sersic", "exp").index(part.kind)
+    rank = {"point": 0, "exp": 2}.get(part.kind, 1)
     radius = part.values.get("r_eff")
     return rank, 0.0 if radius is None else radius.value
 

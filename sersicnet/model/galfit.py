@@ -19,24 +19,40 @@ from sersicnet.model.config_files import (
     chosen_numbers,
     read_lines,
 )
+from sersicnet.model.native_profiles import model_values
+from sersicnet.model.profile_components import EdgeOnDisk, Ferrers, Gaussian, King, Moffat
 from sersicnet.model.sersic_light import HALF_LIGHT
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
-__all__ = ["galfit_text", "read_galfit"]
+__all__ = ["COMPONENTS", "FACTORS", "PARAMETERS", "read_galfit"]
 
 _LINE = re.compile(r"(\w+)\)\s*(.*)")
-_COMPONENTS = {
+COMPONENTS = {
     "sersic": Sersic,
     "expdisk": Exponential,
     "devauc": DeVaucouleurs,
     "psf": PointSource,
+    "gaussian": Gaussian,
+    "moffat": Moffat,
+    "king": King,
+    "edgedisk": EdgeOnDisk,
+    "ferrer": Ferrers,
 }
 # Parameters by the numbers of their lines; the center has two on one line.
-_PARAMETERS = {
+PARAMETERS = {
     Sersic: {"3": "mag", "4": "r_eff", "5": "n", "9": "q", "10": "theta"},
     Exponential: {"3": "mag", "4": "r_eff", "9": "q", "10": "theta"},
     DeVaucouleurs: {"3": "mag", "4": "r_eff", "9": "q", "10": "theta"},
     PointSource: {"3": "mag"},
+    Gaussian: {"3": "mag", "4": "sigma", "9": "q", "10": "theta"},
+    Moffat: {"3": "mag", "4": "fwhm", "5": "beta", "9": "q", "10": "theta"},
+    King: {"3": "brightness", "4": "r_c", "5": "r_t", "6": "alpha", "9": "q", "10": "theta"},
+    EdgeOnDisk: {"3": "brightness", "4": "z_0", "5": "h", "10": "theta"},
+    Ferrers: {"3": "brightness", "4": "end", "5": "exponent", "6": "inner", "9": "q"},
 }
+PARAMETERS[Ferrers]["10"] = "theta"
+# Those of files over those of other modules: a FWHM, and the scale height of sech^2.
+FACTORS = {"sigma": 2 * np.sqrt(2 * np.log(2)), "z_0": 2.0}
 # What changes a component by its shape: first letters of the names of lines.
 _SHAPES = {
     "B": "bending modes",
@@ -63,8 +79,6 @@ _OF_CONSTRAINTS = {
     "pa": "theta",
     "10": "theta",
 }
-_IN_CONSTRAINTS = {"mag": "mag", "r_eff": "re", "n": "n", "q": "q", "theta": "pa"}
-_IN_CONSTRAINTS |= {"x_0": "x", "y_0": "y"}
 
 
 def read_galfit(path, make, components, pixel_scale, zeropoint):
@@ -137,6 +151,8 @@ class _Units:
                 return value * factor * (self.scale or 1.0)
             case "theta":
                 return angle_from_x(value)
+            case "sigma" | "z_0":
+                return value / FACTORS[name]
             case "x_0" | "y_0":
                 return value - 1
             case _:
@@ -152,16 +168,16 @@ def _number(found, findings):
 
 def _part(line, name, lines, units, findings):
     """Read one component; None where it is unknown."""
-    component = _COMPONENTS.get(name)
+    component = COMPONENTS.get(name)
     if component is None:
-        possible = ", ".join(_COMPONENTS)
+        possible = ", ".join(COMPONENTS)
         findings.error(line, f"{name or 'a component without a name'}: there are {possible}, sky")
         return None
     values = {}
     for number, key, words in _renumbered(lines):
         names = {"1": ("x_0", "y_0")}.get(key)
         if names is None:
-            parameter = _PARAMETERS[component].get(key)
+            parameter = PARAMETERS[component].get(key)
             names = (parameter,) if parameter else ()
         for name_, value in _values(number, names, words, findings).items():
             if name_ == "r_eff" and units.scale is None:
@@ -173,8 +189,17 @@ def _part(line, name, lines, units, findings):
         if axis not in values:
             findings.error(line, f"{name} has no position")
             return None
+    return _made(component, line, values, units, findings)
+
+
+def _made(component, line, values, units, findings):
+    """Make a component of the numbers of a file."""
     if component is Sersic:
         return FilePart.of_sersic(line, values)
+    if component is EdgeOnDisk:
+        values["n"] = FileValue(1.0, line, fixed=True)
+    if component.profile in PROFILE_SHAPES:
+        values = model_values(component.profile, values, line, findings, units.scale)
     return FilePart(component, line, values)
 
 
@@ -287,6 +312,9 @@ def _constrain(path, parts, findings, units):
 def _limit(part, name, words, line, findings, units):
     """Give limits to a parameter: values, or distances from where it starts."""
     known = part.values.get(name)
+    if known is None and part.component.profile in PROFILE_SHAPES:
+        findings.note(line, f"limits of {part.kind} are not part of a model")
+        return
     try:
         low, high = (float(word) for word in words if word != "to")
     except ValueError:
@@ -321,86 +349,3 @@ def _tie(parts, numbers, name, where, findings):
         findings.error(line, f"{text!r}: parameters can be tied to be equal, and start so")
         return []
     return [name]
-
-
-def galfit_text(parts, units, *, files, sky=None, ties=(), limits=()):
-    """Write an input file of GALFIT and its constraints.
-
-    Parameters
-    ----------
-    parts : list of (str, dict, set)
-        For each component its GALFIT name, its parameters (``x_0``, ``y_0``, ``mag``, ``r_eff`` in
-        pixels, ``n``, ``q``, ``theta``), and the names of those that are fixed.
-    units : dict
-        ``shape``, ``zeropoint`` and ``pixel_scale`` of the image, and how many pixels of the PSF
-        stand on a side of one of the image (``psf_oversampling``, by default 1).
-    files : dict of str
-        Names of ``image``, ``sigma``, ``psf``, ``mask`` and ``constraints``.
-    sky : float, optional
-        Level of the sky.
-    ties : sequence of str
-        Parameters that the first two components have together.
-    limits : sequence of dict, optional
-        For each component the lowest and highest value of parameters, by their names.
-
-    Returns
-    -------
-    text, constraints : str
-        Contents of both files, the second one empty where nothing is constrained.
-    """
-    ny, nx = units["shape"]
-    scale = units["pixel_scale"]
-    lines = [
-        f"A) {files['image']}  # image",
-        f"B) {Path(files['image']).stem}_out.fits  # output",
-        f"C) {files['sigma']}  # noise map",
-        f"D) {files['psf']}  # PSF",
-        f"E) {units.get('psf_oversampling', 1)}  # oversampling of the PSF",
-        f"F) {files['mask']}  # mask",
-        f"G) {files['constraints']}  # constraints",
-        f"H) 1 {nx} 1 {ny}  # pixels that are fitted",
-        f"I) {nx} {ny}  # size of the convolution box",
-        f"J) {units['zeropoint']:.6f}  # zero point of one unit of the data",
-        f"K) {scale:.6f} {scale:.6f}  # arcsec per pixel",
-        "O) regular",
-        "P) 0",
-    ]
-    for kind, values, fixed in parts:
-        lines += ["", *_written(kind, values, fixed)]
-    if sky is not None:
-        lines += ["", "0) sky", f"1) {sky:.6g} 1", "2) 0 0", "3) 0 0", "Z) 0"]
-    constraints = ""
-    if len(parts) > 1:
-        for name in ("x_0", "y_0", *ties):
-            how = "ratio" if name == "r_eff" else "offset"
-            constraints += f"1_2 {_IN_CONSTRAINTS[name]} {how}\n"
-    for number, ((kind, _, _), known) in enumerate(zip(parts, limits, strict=False), start=1):
-        for name, (low, high) in known.items():
-            low, high = _in_galfit(kind, name, low), _in_galfit(kind, name, high)
-            constraints += f"{number} {_IN_CONSTRAINTS[name]} {low:.8g} to {high:.8g}\n"
-    return "\n".join(lines) + "\n", constraints
-
-
-def _in_galfit(kind, name, value):
-    """Convert a value in pixels from 0, half-light radii and angles from +x to that of GALFIT."""
-    match name:
-        case "x_0" | "y_0":
-            return value + 1
-        case "theta":
-            return (value - 90) % 180
-        case "r_eff" if kind == "expdisk":
-            return value / HALF_LIGHT
-        case _:
-            return value
-
-
-def _written(kind, values, fixed):
-    """Write the lines of a component."""
-    own = {"theta": 0.0} | values
-    own = {name: _in_galfit(kind, name, value) for name, value in own.items()}
-    flags = {name: int(name not in fixed) for name in own}
-    x, y = own["x_0"], own["y_0"]
-    lines = [f"0) {kind}", f"1) {x:.6f} {y:.6f} {flags['x_0']} {flags['y_0']}"]
-    for key, name in _PARAMETERS[_COMPONENTS[kind]].items():
-        lines.append(f"{key}) {own[name]:.8g} {flags[name]}  # {name}")
-    return [*lines, "Z) 0"]

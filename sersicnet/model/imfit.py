@@ -16,16 +16,56 @@ from sersicnet.model.config_files import (
     chosen_numbers,
     read_lines,
 )
+from sersicnet.model.native_profiles import held_natives, model_values, native_values
+from sersicnet.model.profile_components import (
+    BrokenExponential,
+    CoreSersic,
+    EdgeOnDisk,
+    Ferrers,
+    Gaussian,
+    King,
+    Moffat,
+)
 from sersicnet.model.sersic_light import HALF_LIGHT, sersic_area
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["imfit_text", "read_imfit"]
 
 _COMPONENTS = {"Sersic": Sersic, "Exponential": Exponential, "PointSource": PointSource}
+_COMPONENTS |= {
+    "Gaussian": Gaussian,
+    "Moffat": Moffat,
+    "ModifiedKing": King,
+    "FerrersBar2D": Ferrers,
+    "EdgeOnDisk": EdgeOnDisk,
+    "Core-Sersic": CoreSersic,
+    "BrokenExponential": BrokenExponential,
+}
 # Names of parameters by those of imfit; the light of a component follows from all of them.
 _PARAMETERS = {
     "Sersic": {"PA": "theta", "ell": "q", "n": "n", "I_e": "light", "r_e": "r_eff"},
     "Exponential": {"PA": "theta", "ell": "q", "I_0": "light", "h": "r_eff"},
     "PointSource": {"I_tot": "light"},
+}
+_ELLIPSE = {"PA": "theta", "ell": "q"}
+_PARAMETERS |= {
+    "Gaussian": _ELLIPSE | {"I_0": "brightness", "sigma": "sigma"},
+    "Moffat": _ELLIPSE | {"I_0": "brightness", "fwhm": "fwhm", "beta": "beta"},
+    "ModifiedKing": _ELLIPSE | {"I_0": "brightness", "r_c": "r_c", "r_t": "r_t", "alpha": "alpha"},
+    "FerrersBar2D": _ELLIPSE
+    | {"c0": "boxiness", "n": "exponent", "I_0": "brightness", "a_bar": "end"},
+    "EdgeOnDisk": {"PA": "theta", "L_0": "brightness", "h": "h", "n": "n", "z_0": "z_0"},
+    "Core-Sersic": _ELLIPSE
+    | {
+        "n": "n",
+        "I_b": "brightness",
+        "r_e": "r_e",
+        "r_b": "r_b",
+        "alpha": "alpha",
+        "gamma": "gamma",
+    },
+    "BrokenExponential": _ELLIPSE
+    | {"I_0": "brightness", "h1": "h1", "h2": "h2", "r_break": "r_break", "alpha": "alpha"},
 }
 _SKIES = {"FlatSky": "", "TiltedSkyPlane": 'the sky has a slope: use predict(sky="plane")'}
 # What else may stand at the top.
@@ -53,6 +93,9 @@ def read_imfit(path, make, components, pixel_scale, zeropoint):
                 continue
             values = _center(center, findings)
             values |= _known(name, lines, units, findings)
+            profile = _COMPONENTS[name].profile
+            if profile in PROFILE_SHAPES:
+                values = model_values(profile, values, line, findings, units["scale"])
             if name == "Sersic":
                 parts.append(FilePart.of_sersic(line, values))
             else:
@@ -224,11 +267,20 @@ def imfit_text(parts, *, sky=None, comments=(), limits=()):
     for number, (function, values, fixed) in enumerate(parts):
         known = limits[number] if limits else {}
         lines.append(f"FUNCTION {function}")
+        profile = _COMPONENTS[function].profile
+        natives = {}
+        if profile in PROFILE_SHAPES:
+            natives = native_values(profile, values)
+            fixed = fixed | held_natives(profile, fixed) | {"boxiness"}
         for key, name in _PARAMETERS[function].items():
             held = fixed >= {"mag", "r_eff", "n", "q"} & set(values) | {"mag"}
             held = held if name == "light" else name in fixed
             ending = _ending(held, key, known.get(name), values)
-            lines.append(f"{key} {_imfit_value(key, values):.8g}{ending}")
+            if name in natives or (natives and name in values and key not in _ELLIPSE):
+                value = natives.get(name, values.get(name))
+            else:
+                value = _imfit_value(key, values)
+            lines.append(f"{key} {value:.8g}{ending}")
     if sky is not None:
         lines += ["FUNCTION FlatSky", f"I_sky {sky:.6g}"]
     return "\n".join(lines) + "\n"

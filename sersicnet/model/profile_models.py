@@ -21,6 +21,7 @@ __all__ = [
     "Ferrers2D",
     "King2D",
     "profile2d",
+    "unit_brightness",
 ]
 
 # Standard deviation of a Gaussian over its half-light radius.
@@ -62,8 +63,8 @@ class _Profile2D(Fittable2DModel):
         dy = u.Quantity((y - own["y_0"]) / own["r_eff"]).to_value(u.one)
         q = 1 - own["ellip"]
         along, across = dx * cos + dy * sin, dy * cos - dx * sin
-        light = _brightness(self.profile, shapes, along, across, q)
-        return amplitude * light / _brightness(self.profile, shapes, 1.0, 0.0, q)
+        light = unit_brightness(self.profile, shapes, along, across, q)
+        return amplitude * light / unit_brightness(self.profile, shapes, 1.0, 0.0, q)
 
 
 class EllipticalMoffat2D(_Profile2D):
@@ -249,7 +250,7 @@ def profile2d(profile, values, *, flux, r_eff):
             theta=theta,
         )
     shapes = {name: values[name] for name in PROFILE_SHAPES[profile].names}
-    light = _brightness(profile, list(shapes.values()), 1.0, 0.0, q)
+    light = unit_brightness(profile, list(shapes.values()), 1.0, 0.0, q)
     return MODELS[profile](
         amplitude=flux / (r_eff**2 * q) * light,
         r_eff=r_eff,
@@ -261,8 +262,25 @@ def profile2d(profile, values, *, flux, r_eff):
     )
 
 
-def _brightness(profile, shapes, along, across, q):
-    """Brightness of unit flux at points in units of r_eff, times q."""
+def unit_brightness(profile, shapes, along, across, q):
+    """Return the surface brightness of unit flux, times the axis ratio.
+
+    Parameters
+    ----------
+    profile : str
+        Name of the profile.
+    shapes : list of float or array
+        Shape parameters.
+    along, across : float or array
+        Points along the major axis and the minor one, in units of ``r_eff``.
+    q : float or array
+        Axis ratio.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        Per square of ``r_eff``.
+    """
     import torch
 
     from sersicnet.model.profiles import PROFILES
@@ -277,6 +295,9 @@ def _brightness(profile, shapes, along, across, q):
             zero = torch.zeros_like(power)
             tilt = (1 - flat[2]) / (1 + flat[2])
             light = drawn.brightness(zero, power, tilt, zero, flat[0], flat[1]) * flat[2]
+        elif profile == "gaussian":
+            zero = torch.zeros_like(flat[0])
+            light = drawn.brightness(zero, zero, zero, flat[0], flat[1] / flat[2])
         else:
             radius2 = flat[0] ** 2 + (flat[1] / flat[2]) ** 2
             columns = torch.stack(flat[3:], dim=1)

@@ -10,6 +10,7 @@ from sersicnet.plotting.pixels import noise_of, pixels_of, residual
 from sersicnet.plotting.style import LINE_COLOR, PART_COLORS
 from sersicnet.preprocessing.annuli import Annuli
 from sersicnet.preprocessing.images import as_image
+from sersicnet.preprocessing.isophotes import fit_isophotes
 
 __all__ = ["plot_profile"]
 
@@ -18,7 +19,7 @@ _LEAST_SNR = 1.0
 _LIMIT = 2.0
 
 
-def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
+def plot_profile(cutout, results, *, index=0, psf=None, isophotes=False, figure=None, ax=None):
     r"""Plot the surface brightness of a galaxy against radius, with its model and residuals.
 
     Pixels are averaged in elliptical annuli with the center, axis ratio and angle that were
@@ -40,6 +41,9 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
         Row of the galaxy in ``results``.
     psf : (K, L) array_like, optional
         Star-like stamp; by default that of the measurement.
+    isophotes : bool, optional
+        Whether to add the means along isophotes that `photutils.isophote.Ellipse` fits, whose shape
+        changes with radius. Where it finds none, as for faint galaxies, the panel says so.
     figure : `~matplotlib.figure.Figure` or subfigure, optional
         Figure to draw on.
     ax : `~matplotlib.axes.Axes`, optional
@@ -92,6 +96,9 @@ def plot_profile(cutout, results, *, index=0, psf=None, figure=None, ax=None):
     figure = canvas(figure, ax, (4.4, 4.8), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     faintest = _draw_data(axes[0], radius, data, errors, brightness)
+    if isophotes:
+        found = fit_isophotes(pixels, _ellipse(results, index), _start(results, index))
+        _draw_isophotes(axes[0], found, scale, brightness)
     parts = [name for name, _ in results.parts_of(index)]
     for name, color in zip(parts, PART_COLORS, strict=False):
         part = annuli.mean(results.model_image(index, cutout, component=name, **options))
@@ -143,6 +150,26 @@ def _draw_data(ax, radius, data, errors, brightness):
     arrows = {"marker": r"$\downarrow$", "color": "0.5", "s": 30, "lw": 0}
     ax.scatter(radius[~seen], limits, label="upper limit" if limits.size else None, **arrows)
     return np.nanmax(np.concatenate([brightness(data)[seen], limits]))
+
+
+def _start(results, index):
+    """Return the semi-major axis that isophotes start from, in pixels."""
+    radius = float(results.pixel_shapes["r_eff_pix"][index])
+    return radius if np.isfinite(radius) else 0.0
+
+
+def _draw_isophotes(ax, found, scale, brightness):
+    """Draw means along isophotes, or say that there are none."""
+    if found is None:
+        ax.text(0.03, 0.03, "photutils fits no isophotes", transform=ax.transAxes, size="small")
+        return
+    radius, mean, error = found
+    seen = mean > _LEAST_SNR * error
+    radius, mean, error = radius[seen] * scale, mean[seen], error[seen]
+    brighter = brightness(mean) - brightness(mean + error)
+    fainter = np.nan_to_num(brightness(mean - error) - brightness(mean))
+    style = {"fmt": "s", "ms": 4, "mfc": "none", "color": "0.5", "lw": 0.8, "zorder": 1}
+    ax.errorbar(radius, brightness(mean), np.stack([brighter, fainter]), label="isophotes", **style)
 
 
 def _label(axes, faintest):

@@ -9,7 +9,9 @@ from astropy.modeling.models import Gaussian2D
 
 from sersicnet._caller import warn_caller
 from sersicnet.io.files import atomic_path, check_folder
+from sersicnet.model.profile_models import WIDTH
 from sersicnet.model.sersic_light import sersic_area
+from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
 __all__ = ["ForeignParts", "foreign_parts", "write_galfit", "write_imfit"]
 
@@ -76,13 +78,17 @@ def foreign_parts(results, index, model=None):
         If there are priors that the file will not have.
     """
     names = [name for name, _ in results.parts_of(index)] or [None]
+    profiles = [profile for _, profile in results.parts_of(index)] or ["sersic"]
     shown = results.to_model(index)
     terms = list(shown) if isinstance(shown, CompoundModel) else [shown]
     zeropoint = float(results.frame.zeropoint[index])
     parts = []
-    for name, term in zip(names, terms, strict=True):
+    for name, profile, term in zip(names, profiles, terms, strict=True):
         fixed = _fixed(results, index, name if len(names) > 1 else None)
-        parts.append(_part(term, zeropoint, fixed))
+        if profile in PROFILE_SHAPES:
+            parts.append(_other_part(results, index, term, profile))
+        else:
+            parts.append(_part(term, zeropoint, fixed))
     sky = results.columns.get("sky", np.full(len(results), np.nan))[index]
     _, _, tied = str(results.meta.get("MODEL", "")).partition(", tied: ")
     return ForeignParts(
@@ -161,6 +167,32 @@ def _part(term, zeropoint, fixed):
     return kind, own, fixed
 
 
+def _other_part(results, index, term, profile):
+    """Return profile, parameters and names of what is fixed of another profile."""
+    names = {*parameters_of(profile), "x_0", "y_0"}
+    fixed = set()
+    own = {"mag": float(results.median("mag")[index])}
+    for name in names:
+        error = (
+            results.error(name) if name in results.parameters else results.columns[f"{name}_err"]
+        )
+        if error[index] == 0:
+            fixed.add(name)
+    for name in PROFILE_SHAPES[profile].names:
+        column = results.median(name) if name in results.parameters else results.columns[name]
+        own[name] = float(column[index])
+    own["flux"] = 10 ** (-0.4 * (own["mag"] - float(results.frame.zeropoint[index])))
+    own["theta"] = float(np.degrees(term.theta.value))
+    if profile == "gaussian":
+        own |= {"x_0": float(term.x_mean.value), "y_0": float(term.y_mean.value)}
+        own |= {"r_eff": float(term.x_stddev.value) / WIDTH}
+        own |= {"q": float(term.y_stddev.value / term.x_stddev.value)}
+    else:
+        own |= {name: float(getattr(term, name).value) for name in ("x_0", "y_0", "r_eff")}
+        own["q"] = 1 - float(term.ellip.value)
+    return profile, own, fixed
+
+
 def write_galfit(path, galaxy, files):
     """Write a galaxy as an input file of GALFIT, with its constraints.
 
@@ -182,7 +214,7 @@ def write_galfit(path, galaxy, files):
     TypeError
         If there is another file than GALFIT has.
     """
-    from sersicnet.model.galfit import galfit_text  # which imports torch
+    from sersicnet.model.galfit_writing import galfit_text  # which imports torch
 
     unknown = set(files) - set(_GALFIT_FILES)
     if unknown:
@@ -194,7 +226,12 @@ def write_galfit(path, galaxy, files):
     names = dict.fromkeys((*_GALFIT_FILES, "constraints"), "none") | files
     if len(galaxy.parts) > 1 or any(galaxy.limits):
         names["constraints"] = beside.name
-    kinds = {"sersic": "sersic", "exp": "expdisk", "point": "psf"}
+    kinds = {"sersic": "sersic", "exp": "expdisk", "point": "psf", "gaussian": "gaussian"}
+    kinds |= {"moffat": "moffat", "king": "king", "edge_on": "edgedisk", "ferrers": "ferrer"}
+    for kind, _, _ in galaxy.parts:
+        if kind not in kinds:
+            msg = f"GALFIT has no {kind}: there are {', '.join(kinds)}; to_imfit writes it"
+            raise ValueError(msg)
     text, constraints = galfit_text(
         [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts],
         {
@@ -221,6 +258,9 @@ def write_imfit(path, galaxy):
     path = Path(path)
     check_folder(path)
     kinds = {"sersic": "Sersic", "exp": "Exponential", "point": "PointSource"}
+    kinds |= {"gaussian": "Gaussian", "moffat": "Moffat", "king": "ModifiedKing"}
+    kinds |= {"edge_on": "EdgeOnDisk", "ferrers": "FerrersBar2D", "core_sersic": "Core-Sersic"}
+    kinds["broken_exponential"] = "BrokenExponential"
     comments = [f"{name} is the same for both: imfit cannot tie it" for name in galaxy.ties]
     parts = [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts]
     limits = [{name: known[name] for name in known if name != "mag"} for known in galaxy.limits]

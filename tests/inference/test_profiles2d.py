@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from astropy.modeling.fitting import UnsupportedConstraintError
 from astropy.modeling.models import Const2D, Gaussian2D, Moffat2D, Sersic2D
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.testing import assert_allclose
 
 from benchmarks import profiles
 from benchmarks.common.real_space import psf_image
-from sersicnet import King, Moffat, SersicNet
+from sersicnet import King, Model, Moffat, SersicNet
 from sersicnet.fitter import SersicNetFitter
 from sersicnet.inference.profiles2d import as_given
 from sersicnet.inference.sersic2d import Grid
@@ -77,7 +78,7 @@ def net():
     return SersicNet.from_pretrained()
 
 
-def test_fit(net):
+def test_fit(net, tmp_path):
     truth = {name: values[0] for name, values in profiles.draw("moffat", 1, 100).items()}
     truth |= {"q": 0.9, "beta": 2.5, "mag": 15.0}
     (cutout,) = profiles.cutouts_of("moffat", {n: np.array([v]) for n, v in truth.items()}, 100)
@@ -94,6 +95,9 @@ def test_fit(net):
     assert results.samples(10)["beta"].shape == (1, 10)
     image = results.model_image(0, cutout)
     assert abs((cutout.data - image).std() - 1) < 0.1
+    with pytest.warns(AstropyUserWarning, match="the sky is"):
+        read = Model.from_imfit(results.to_imfit(tmp_path / "file"))
+    assert read.settings == {"beta": 2.5}
     shown = fitted(x, y)
     assert_allclose(shown.sum(), image.sum(), rtol=0.02)
 

@@ -6,7 +6,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from numpy.testing import assert_allclose
 
 from sersicnet import DeVaucouleurs, Exponential, Model, NormalPrior, Sersic
-from sersicnet.model.galfit import galfit_text
+from sersicnet.model.galfit_writing import galfit_text
 
 HEADER = """
 =============================
@@ -180,7 +180,7 @@ def test_a_free_sky_is_what_fits_have(write):
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        ("sersic", "nuker", "line 9: nuker: there are sersic, expdisk, devauc, psf, sky"),
+        ("sersic", "nuker", "line 9: nuker: there are sersic, expdisk, devauc, psf, gaussian"),
         ("Z) 0", "F1) 0.1 30 1 1", r"line 17: Fourier modes, F1\)"),
         ("Z) 0", "R0) log", r"line 17: a rotation, as of spiral arms, R0\)"),
         ("Z) 0", "C0) 0.2 1", r"line 17: boxiness, C0\)"),

@@ -88,7 +88,7 @@ def test_values_that_cannot_be_kept(write, known, options, match):
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        ("Sersic", "Core-Sersic", "line 4: Core-Sersic: there are Sersic, Exponential"),
+        ("Sersic", "GenSersic", "line 4: GenSersic: there are Sersic, Exponential"),
         ("n 2.5", "c0 0.1", "line 7: c0 is no parameter of Sersic"),
         ("r_e 5", "r_e 5\nFUNCTION FlatSky\nI_sky a", "line 11: 'a' must begin with a number"),
         ("GAIN", "GIAN", "line 1: GIAN stands in front of the first X0"),

@@ -37,7 +37,7 @@ class Results:
 
     parameters = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
     parts = tuple((name, "exponential") for name in PARTS)
-    pixel_shapes = MappingProxyType({"q_pix": np.array([Q])})
+    pixel_shapes = MappingProxyType({"q_pix": np.array([Q]), "r_eff_pix": np.array([10.0])})
     frame = SimpleNamespace(pixel_scale=np.array([SCALE]), zeropoint=np.array([ZEROPOINT]))
 
     @property
@@ -144,3 +144,21 @@ def test_profiles_need_shape_and_center():
     psf[2, 2] = 1
     with pytest.raises(ValueError, match="theta, x_0, y_0 were not predicted"):
         plot_profile(noise, results, psf=psf)
+
+
+def test_isophotes_are_drawn(monkeypatch):
+    radii = np.array([2.0, 8.0, 30.0])
+    mean = 100 * np.exp(-radii / 8)
+    found = np.array([radii, mean, 0.1 * mean + [0, 0, 100]])  # the last one is noise
+    monkeypatch.setattr("sersicnet.plotting.profiles.fit_isophotes", lambda *_: found)
+    axes = plot_profile(make_cutout(), Results(), isophotes=True)
+    assert "isophotes" in axes[0].get_legend_handles_labels()[1]
+    radius, mag = axes[0].containers[-1].lines[0].get_data()
+    np.testing.assert_allclose(radius, radii[:2] * SCALE)
+    np.testing.assert_allclose(mag, ZEROPOINT - 2.5 * np.log10(mean[:2] / SCALE**2))
+
+
+def test_the_panel_says_that_there_are_no_isophotes(monkeypatch):
+    monkeypatch.setattr("sersicnet.plotting.profiles.fit_isophotes", lambda *_: None)
+    axes = plot_profile(make_cutout(), Results(), isophotes=True)
+    assert [text.get_text() for text in axes[0].texts] == ["photutils fits no isophotes"]
