@@ -23,6 +23,8 @@ __all__ = ["LikelihoodNetwork"]
 
 # Points that the moments of the first answer are computed from.
 _N_POINTS = 32
+# Largest unconstrained values at which galaxies are rendered: float32 has no flux far above it.
+_LARGEST = 20.0
 # A step is trusted up to this length, in errors of the first answer, for errors after it up to
 # this in unconstrained values: the likelihood is normal over such distances.
 _FARTHEST = 8.0
@@ -160,6 +162,7 @@ class LikelihoodNetwork(PosteriorNetwork):
             values, covariance = self._moments(first)
             look = look_at(values, data, weight, star, sampling)
             start = _start(values, covariance, look)
+            trusted = (start.trusted & first.mean.isfinite().all(dim=1))[:, None]
             images = _zooms(look, weight)
         encoded = self.second_encoder(images.contiguous(memory_format=torch.channels_last))
         encoded = self.second_gather(encoded.reshape(len(data), -1))
@@ -167,7 +170,6 @@ class LikelihoodNetwork(PosteriorNetwork):
         second = self.second_head(torch.cat(parts, dim=1))
         with torch.autocast(data.device.type, enabled=False):
             second = second.float()
-            trusted = start.trusted[:, None]
             mean = torch.where(trusted, start.mean, first.mean)
             factor = torch.where(trusted[:, None], start.factor, first.factor)
             mean, factor = _remainder(self.second_whiten(second), mean, factor)
@@ -175,14 +177,17 @@ class LikelihoodNetwork(PosteriorNetwork):
             return first, Posterior(self.flow, torch.cat(context, dim=1), mean, factor)
 
     def _moments(self, first):
-        """Mean and covariance of the first answer."""
+        """Mean and covariance of the first answer; 0 and 1 where it is not finite."""
         points = self.points[:, None].expand(-1, len(first.mean), -1)
         values = first.transport(points).double()
         mean = values.mean(dim=0)
         away = (values - mean).transpose(0, 1)
         covariance = away.transpose(1, 2) @ away / (_N_POINTS - 1)
-        least = 1e-8 * torch.eye(N_LABELS, dtype=covariance.dtype, device=covariance.device)
-        return mean.float(), covariance + least
+        unit = torch.eye(N_LABELS, dtype=covariance.dtype, device=covariance.device)
+        finite = mean.isfinite().all(dim=1) & covariance.isfinite().all(dim=2).all(dim=1)
+        covariance = torch.where(finite[:, None, None], covariance + 1e-8 * unit, unit)
+        mean = torch.where(finite[:, None], mean.clamp(-_LARGEST, _LARGEST), 0)
+        return mean.float(), covariance
 
 
 def _normal_points(n):

@@ -13,3 +13,10 @@ def test_table(scenes, tmp_path):
     assert set(table["network"]) == {"first", "step"}
     assert sum(table["scenes"]) == 2 * 64
     assert len(table) == 10
+
+
+def test_times(tmp_path):
+    main([str(tmp_path), "--times"])
+    table = Table.read(tmp_path / "second_generation_times.csv")
+    assert list(table["sampling"]) == [1, 2, 3]
+    assert (table["ms_second"] > table["ms_first"]).all()

@@ -105,6 +105,15 @@ def test_a_blank_stamp_is_no_fault():
     assert posterior.factor.isfinite().all()
 
 
+def test_a_first_answer_that_is_not_finite_is_seen(scenes):
+    """Not rendered, which would be an error of its own."""
+    network = disturbed()
+    with torch.no_grad():
+        network.whiten.bias.fill_(torch.nan)
+        posterior = network(*images(scenes))
+    assert posterior.mean.isnan().any(dim=1).all()
+
+
 def test_config_and_first_parameters():
     network = disturbed()
     again = build_network(network_name(network), **network.config)
