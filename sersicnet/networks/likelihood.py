@@ -29,6 +29,8 @@ _LARGEST = 20.0
 # this in unconstrained values: the likelihood is normal over such distances.
 _FARTHEST = 8.0
 _WIDEST = 0.3
+# Chi2 per pixel after it, where it is not that of noise, is below this.
+_MISFIT = 1.2
 # Error of a step as a share of its square: it was taken as if the images were linear in the values.
 _BEND = 1.0
 # Images of residuals, and channels of the convolutions that see them.
@@ -220,7 +222,7 @@ def _start(values, covariance, look):
     before = torch.diagonal(covariance, dim1=1, dim2=2).sqrt()
     far = (first @ step[:, :, None])[:, :, 0]
     trusted = known & (far.square().sum(dim=1) < N_LABELS * _FARTHEST**2)
-    trusted &= errors[:, 1:].amax(dim=1) < _WIDEST
+    trusted &= (errors[:, 1:].amax(dim=1) < _WIDEST) & (look.excess < _MISFIT)
     rows, columns = torch.tril_indices(N_LABELS, N_LABELS, offset=-1).to(values.device)
     correlations = own / errors[:, :, None] / errors[:, None]
     numbers = [

@@ -3,7 +3,8 @@
 It is the likelihood of `~sersicnet.model.StampLikelihood` with independent pixels and the prior
 of the sky, plus the priors of logits and ellipticity. Where the residuals outside of the galaxy are
 correlated, the precision of the Gauss-Newton step is that of the sandwich,
-A (J' C J)^-1 A, with the measured correlation C.
+A (J' C J)^-1 A, with the measured correlation C. Where chi2 within the galaxy is too large after
+the step, the noise is taken to be as much larger.
 """
 
 from typing import NamedTuple
@@ -32,11 +33,15 @@ _MIDDLE = 64
 _PSF_REACH = 31
 # Residuals beyond this many standard deviations show neighbors, not noise.
 _OUTLIER = 4.0
+# Pixels with more of the model than this many standard deviations show the galaxy.
+_FAINT = 0.3
 # Galaxies rendered at a time, at the most: on a CPU, they fit into its cache.
 _CHUNKS = {"cpu": 16, "cuda": 256}
 # Correlation of next neighbors below which noise is taken as independent, and that over its error.
 _LEAST_CORRELATION = 0.02
 _SIGNIFICANCE = 3.0
+# Chi2 per pixel that is larger than 1 by this many times its scatter widens the errors.
+_EXCESS = 3.0
 # Priors in unconstrained values: places of logits (radius, index, center), and the curvature of
 # the ellipticity at round galaxies.
 _LOGITS = (1, 2, 5, 6)
@@ -54,6 +59,8 @@ class Look(NamedTuple):
         Inverse covariance of the values after the step; NaN where it could not be computed.
     residual, signal : (N, S, S) `~torch.Tensor`
         Data less the galaxy, and the galaxy, over the noise; 0 in bad pixels.
+    excess : (N,) `~torch.Tensor`
+        Factor by which the noise is taken to be larger, 1 where chi2 is that of noise.
     numbers : (N, N_NUMBERS) `~torch.Tensor`
         Chi2 and correlation of residuals within the galaxy and outside, and others.
     """
@@ -62,12 +69,13 @@ class Look(NamedTuple):
     precision: torch.Tensor
     residual: torch.Tensor
     signal: torch.Tensor
+    excess: torch.Tensor
     numbers: torch.Tensor
 
 
 # Chi2 twice, lags inside and outside, significance of the correlation, pixels inside and outside,
-# share of good pixels inside, and the sky.
-N_NUMBERS = 2 + 2 * len(LAGS) + 5
+# share of good pixels inside, the sky, and chi2 after the step.
+N_NUMBERS = 2 + 2 * len(LAGS) + 6
 
 
 @torch.no_grad()
@@ -99,6 +107,7 @@ def look_at(values, data, weight, star, sampling):
         torch.full((n, 7, 7), torch.nan, dtype=torch.float64, device=data.device),
         data * weight,
         torch.zeros_like(data),
+        values.new_ones(n),
         values.new_zeros(n, N_NUMBERS),
     )
     for size, fine in torch.stack([sizes, sampling], dim=1).unique(dim=0).tolist():
@@ -132,28 +141,36 @@ def _look(values, labels, data, weight, star, size, sampling):
     gradient = (jacobian @ inner[:, :, None])[:, :, 0] - response * sky[:, None]
     shared = response[:, :, None] * response[:, None] / information[:, None, None]
     curvature = jacobian @ jacobian.transpose(1, 2) - shared
-    fwhm = _fwhm(star) / sampling
-    inside = _inside(labels, fwhm, whole) & (weight > 0)
-    outside = ~_inside(labels, fwhm, whole, scale=1.5) & (weight > 0)
-    outside &= (residual.abs() < _OUTLIER) & (model * weight < 0.3)
+    shown = residual[:, edge, edge], (model * weight)[:, edge, edge], weight[:, edge, edge] > 0
+    noise, correlated, chi2, n_inside, numbers = _compare(*shown, labels, _fwhm(star) / sampling)
+    spread = curvature.clone()
+    rows = correlated.nonzero()[:, 0]
+    if len(rows):
+        of_sky = (column / information[:, None])[rows, None]
+        projected = jacobian[rows] - response[rows, :, None] * of_sky
+        spread[rows] += _correlated(projected.unflatten(2, (size, size)), noise[rows])
+    terms = _Terms(values, gradient, curvature, spread)
+    step, gain = terms.step()
+    left, excess = _chi2_left(chi2, n_inside, gain)
+    precision = terms.precision(excess)
+    more = torch.stack([torch.asinh(sky / _SKY), left.log()], dim=1)
+    numbers = torch.cat([numbers, more], dim=1)
+    return Look(step, precision, residual, model * weight, excess, numbers)
+
+
+def _compare(residual, signal, good, labels, fwhm):
+    """Correlation of the noise and whether it is significant, chi2, pixels, and all numbers."""
+    ellipse = _inside(labels, fwhm, residual.shape[-1])
+    inside = ellipse & good
+    outside = ~_inside(labels, fwhm, residual.shape[-1], scale=1.5) & good
+    outside &= (residual.abs() < _OUTLIER) & (signal < _FAINT)
     own, n_inside = _lagged(residual, inside)
     noise, n_outside = _lagged(residual, outside)
     noise = noise / noise[:, :1].clamp(min=1e-3)
     neighbors = noise[:, [1 + LAGS.index((0, 1)), 1 + LAGS.index((1, 0))]].mean(dim=1)
     significance = neighbors * (2 * n_outside.clamp(min=1)).sqrt()
     correlated = (neighbors > _LEAST_CORRELATION) & (significance > _SIGNIFICANCE)
-    spread = curvature.clone()
-    rows = correlated.nonzero()[:, 0]
-    if len(rows):
-        projected = (
-            jacobian[rows] - response[rows, :, None] * (column / information[:, None])[rows, None]
-        )
-        images = projected.view(len(rows), 7, size, size)
-        more = _correlated(images, noise[rows])
-        spread[rows] = curvature[rows] + more
-    step, precision = _step(values, gradient, curvature, spread)
-    chi2 = (residual.square() * inside).sum(dim=(1, 2)) / n_inside.clamp(min=1)
-    share = n_inside / _inside(labels, fwhm, whole).sum(dim=(1, 2)).clamp(min=1)
+    chi2 = own[:, 0]
     numbers = [
         torch.log(chi2.clamp(min=1e-2)),
         torch.asinh((chi2 - 1) * (n_inside / 2).sqrt()),
@@ -162,11 +179,18 @@ def _look(values, labels, data, weight, star, size, sampling):
         torch.asinh(significance),
         n_inside.clamp(min=1).log10(),
         n_outside.clamp(min=1).log10(),
-        share,
-        torch.asinh(sky / _SKY),
+        n_inside / ellipse.sum(dim=(1, 2)).clamp(min=1),
     ]
     columns = [part if part.dim() == 2 else part[:, None] for part in numbers]
-    return Look(step, precision, residual, model * weight, torch.cat(columns, dim=1))
+    return noise, correlated, chi2, n_inside, torch.cat(columns, dim=1)
+
+
+def _chi2_left(chi2, n_pixels, gain):
+    """Chi2 per pixel after the step, and by how much it is larger than that of noise, (N,)."""
+    n_pixels = n_pixels.clamp(min=1)
+    left = (chi2 - gain / n_pixels).clamp(min=1e-2)
+    noise = 1 + _EXCESS * (2 / n_pixels).sqrt()
+    return left, torch.where(left > noise, left, 1.0)
 
 
 def _fwhm(star):
@@ -223,26 +247,37 @@ def _correlated(images, noise):
     return total
 
 
-def _step(values, gradient, curvature, spread):
-    """Steps and precisions in unconstrained values, with the prior."""
-    slopes = label_slopes(values).double()
-    turned = slopes.transpose(1, 2)
-    gradient = (turned @ gradient.double()[:, :, None])[:, :, 0]
-    curvature = turned @ curvature.double() @ slopes
-    spread = turned @ spread.double() @ slopes
-    pull, stiffness = _prior(values.double())
-    step = newton_step(gradient + pull, curvature + torch.diag_embed(stiffness))
-    scale = torch.diagonal(curvature, dim1=1, dim2=2).clamp(min=1e-12).sqrt()
-    outer = scale[:, :, None] * scale[:, None]
-    even = curvature / outer
-    wide = spread / outer + 1e-9 * torch.eye(7, dtype=even.dtype, device=even.device)
-    # a correlation that was measured in few pixels may have negative power
-    negative = torch.linalg.eigvalsh(wide.nan_to_num())[:, 0] < 1e-6
-    wide = torch.where(negative[:, None, None], even, wide)
-    solved = torch.linalg.solve_ex(wide, even)[0]
-    precision = (even.transpose(1, 2) @ solved) * outer
-    precision = (precision + precision.transpose(1, 2)) / 2 + torch.diag_embed(stiffness)
-    return step, precision
+class _Terms:
+    """Gradient and matrices of N galaxies in unconstrained values, with the prior."""
+
+    def __init__(self, values, gradient, curvature, spread):
+        slopes = label_slopes(values).double()
+        turned = slopes.transpose(1, 2)
+        self.gradient = (turned @ gradient.double()[:, :, None])[:, :, 0]
+        self.curvature = turned @ curvature.double() @ slopes
+        self.spread = turned @ spread.double() @ slopes
+        self.pull, self.stiffness = _prior(values.double())
+
+    def step(self):
+        """Steps, and by how much they lower chi2."""
+        whole = self.curvature + torch.diag_embed(self.stiffness)
+        step = newton_step(self.gradient + self.pull, whole)
+        bent = (self.curvature @ step[:, :, None])[:, :, 0]
+        return step, (step * (2 * self.gradient - bent)).sum(dim=1)
+
+    def precision(self, excess):
+        """Inverse covariances of the values, for noise with some times its variance, (N,)."""
+        scale = torch.diagonal(self.curvature, dim1=1, dim2=2).clamp(min=1e-12).sqrt()
+        outer = scale[:, :, None] * scale[:, None]
+        even = self.curvature / outer
+        unit = torch.eye(even.shape[1], dtype=even.dtype, device=even.device)
+        wide = self.spread / outer + 1e-9 * unit
+        # a correlation that was measured in few pixels may have negative power
+        negative = torch.linalg.eigvalsh(wide.nan_to_num())[:, 0] < 1e-6
+        wide = torch.where(negative[:, None, None], even, wide)
+        solved = torch.linalg.solve_ex(wide, even)[0]
+        found = (even.transpose(1, 2) @ solved) * outer / excess[:, None, None]
+        return (found + found.transpose(1, 2)) / 2 + torch.diag_embed(self.stiffness)
 
 
 def _prior(values):
