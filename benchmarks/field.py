@@ -87,6 +87,8 @@ def main(arguments=None):
     parser.add_argument("--side", type=int, default=2048, help=text)
     text = "side of the corner that is fitted, in pixels, by default 1024"
     parser.add_argument("--lm-side", type=int, default=1024, help=text)
+    text = "fields, by default all"
+    parser.add_argument("--fields", nargs="+", choices=FIELDS, default=list(FIELDS), help=text)
     add_cache(parser, "fields and catalogs")
     options = parser.parse_args(arguments)
     if find_program() is None:
@@ -96,7 +98,8 @@ def main(arguments=None):
     tables = {}
     corners = {}
     measured = {}
-    for kind, name in FIELDS.items():
+    for kind in options.fields:
+        name = FIELDS[kind]
         scene = load_scene(kind, side=options.side, cache=options.cache)
         whole = _measure(scene, net, kind, options.cache)
         corners[name], inside = _corner(scene, options.lm_side)
@@ -157,16 +160,22 @@ def _catalog(scene, net, code):
     """Measure a field by one code."""
     image = scene.image
     if code in RIVALS:
-        units = {"pixel_scale": image.meta["PIXSCALE"], "zeropoint": image.meta["MAGZP"]}
-        given = image.data, image.uncertainty.array, image.psf
-        options = {"oversampling": scene.oversampling, "kernel": RIVALS[code]}
-        found = fit_sersic(*given, **options, **units)
+        found = _fit_rival(scene, code)
         found.table.meta["SECONDS"] = found.seconds
         return found.table
     begin = time.process_time()
     table = measure_image(image, net=net, refine=code if code == FITTED else None, **_psf_of(scene))
     table.meta = {"SECONDS": time.process_time() - begin}
     return table
+
+
+def _fit_rival(scene, code, **options):
+    """Measure a field by SExtractor."""
+    image = scene.image
+    units = {"pixel_scale": image.meta["PIXSCALE"], "zeropoint": image.meta["MAGZP"]}
+    options |= {"oversampling": scene.oversampling, "kernel": RIVALS[code]}
+    given = image.data, image.uncertainty.array, image.psf
+    return fit_sersic(*given, **options, **units)
 
 
 def _measure_corner(corner, inside, whole, net, kind, cache):
@@ -176,9 +185,12 @@ def _measure_corner(corner, inside, whole, net, kind, cache):
     table = _kept(path, lambda: _catalog(corner, net, FITTED))
     fitted = Measured(table, match_brightest(corner.truth, table), _residual(table, corner))
     measured = {OURS: whole[OURS], FITTED: fitted, **{code: whole[code] for code in RIVALS}}
+    residuals = {OURS: _residual(whole[OURS].table, corner)}
+    for code in RIVALS:
+        if code in SHOWN:
+            residuals[code] = _fit_rival(corner, code, residual=True).residual
     for code, part in whole.items():
-        residual = _residual(part.table, corner) if code in SHOWN else None
-        measured[code] = Measured(part.table, part.match[inside], residual)
+        measured[code] = Measured(part.table, part.match[inside], residuals.get(code))
     return measured
 
 

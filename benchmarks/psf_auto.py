@@ -40,13 +40,14 @@ def main(arguments=None):
     """Make the PSFs, and write the table."""
     parser = make_parser(__doc__)
     parser.add_argument("--stars", type=int, nargs="+", default=list(FIELDS), help="numbers")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="PSFs")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="seeds of fields")
     parser.add_argument("--galaxies", type=int, default=N_GALAXIES, help="galaxies of a field")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     net = SersicNet.from_pretrained()
     rows = []
-    for kind in KINDS:
+    for kind in options.kinds:
         for n_stars in options.stars:
             found = [_errors(kind, n_stars, seed, options.galaxies, net) for seed in options.seeds]
             rows += _rows(kind, n_stars, found)
