@@ -34,9 +34,9 @@ from sersicnet.measure import measure_image
 SPACING = 48
 PLACES = 24
 SNR = (1.0, 5.0)
-# S/N with free positions, and the widths of their priors in pixels.
+# S/N with free positions, and the width of their priors in pixels.
 FREE_SNR = (1.0, 3.0, 5.0, 10.0, 30.0, 100.0)
-WIDTHS = (0.5, 1.5)
+WIDTHS = (0.5,)
 # Distance of the galaxies of pairs in pixels.
 APART = (3.0, 8.0)
 PSF = galsim.Moffat(3.5, fwhm=3.0)

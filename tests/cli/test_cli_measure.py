@@ -209,3 +209,14 @@ def test_free_position_is_for_forced_photometry(capsys):
     assert "--fixed shape" in capsys.readouterr().err
     assert main([*arguments, "--fixed", "shape", "--catalog", "a.ecsv"]) == 0
     assert json.loads(capsys.readouterr().out)["fixed"] == ["r_eff", "n", "q", "theta"]
+
+
+def test_what_the_user_knows_are_files(capsys):
+    files = {"stars": "gaia.fits", "detection_image": "sum.fits", "mask": "bad.fits"}
+    arguments = ["measure", "field.fits", "--dump-options"]
+    for name, file in files.items():
+        arguments += [f"--{name.replace('_', '-')}", file]
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name, file in files.items():
+        assert found[name].endswith(f"/{file}")
