@@ -108,13 +108,13 @@ def test_members_of_a_group_are_not_fitted_before(field, net, monkeypatch):
 
 def test_an_image_of_one_tile_is_detected_once(field, net, table, monkeypatch):
     seen = []
-    real = tiles.find_sources
+    real = tiles.find_in
 
     def watched(*arguments, **options):
         seen.append(arguments[1])
         return real(*arguments, **options)
 
-    monkeypatch.setattr(tiles, "find_sources", watched)
+    monkeypatch.setattr(tiles, "find_in", watched)
     again = measure_image(field, net=net, **OPTIONS)
     assert len(seen) == 1
     np.testing.assert_array_equal(again["mag"], table["mag"])
