@@ -46,7 +46,7 @@ class ProfileShape(NamedTuple):
 
 SHAPES = {
     "beta": Shape("exponent of the Moffat profile", 1.5, 10.0),
-    "concentration": Shape("log10 of tidal over core radius", 0.3, 2.3),
+    "log_tidal": Shape("log10 of tidal over core radius", 0.3, 2.3),
     "alpha": Shape("exponent of the King profile", 0.5, 4.0),
     "exponent": Shape("exponent of the Ferrers profile", 0.5, 5.0),
     "sech_power": Shape("power of sech across the disk, 2 if isothermal", 0.1, 2.0),
@@ -61,7 +61,7 @@ SHAPES = {
 PROFILE_SHAPES = {
     "gaussian": ProfileShape((), ((),), 0.6),
     "moffat": ProfileShape(("beta",), ((2.5,), (5.0,)), 3.0),
-    "king": ProfileShape(("concentration", "alpha"), ((0.7, 2.0), (1.5, 2.0)), 2.0),
+    "king": ProfileShape(("log_tidal", "alpha"), ((0.7, 2.0), (1.5, 2.0)), 2.0),
     "ferrers": ProfileShape(("exponent",), ((2.0,),), 0.6),
     "edge_on": ProfileShape(("sech_power",), ((1.5,),), 1.0),
     "core_sersic": ProfileShape(

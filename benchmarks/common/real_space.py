@@ -30,8 +30,8 @@ def _moffat(radius, beta):
     return (1 + radius**2) ** -beta
 
 
-def _king(radius, concentration, alpha):
-    ratio2 = 100**concentration
+def _king(radius, log_tidal, alpha):
+    ratio2 = 100**log_tidal
     above = (1 + ratio2 * radius**2) ** (-1 / alpha) - (1 + ratio2) ** (-1 / alpha)
     return np.clip(above, 0, None) ** alpha
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sersicnet.io.paths import check_inputs
 from sersicnet.measure.option_values import FREE_POSITION, SHAPE
 from sersicnet.measure.options import Options
+from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = [
     "MODELS",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 # Names of `sersicnet.Model`, which imports torch, and the choice between most of them.
-MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp", "auto")
+MODELS = ("sersic", "point", "sersic+exp", "point+sersic", "point+exp", *PROFILE_SHAPES, "auto")
 TABLE_HELP = "table to write: .ecsv, .fits, .vot or .parquet; an existing file is replaced"
 
 

@@ -18,7 +18,7 @@ _SOURCES = {
     "moffat": {"beta": ("beta",), "r_eff": ("fwhm", "beta")},
     "king": {
         "alpha": ("alpha",),
-        "concentration": ("r_c", "r_t"),
+        "log_tidal": ("r_c", "r_t"),
         "r_eff": ("r_c", "r_t", "alpha"),
     },
     "ferrers": {"exponent": ("exponent",), "r_eff": ("end", "exponent")},
@@ -40,7 +40,7 @@ _SOURCES = {
 _FORMULAS = {
     "sech_power": lambda numbers: 2 / numbers["n"],
     "q": lambda numbers: 2 * numbers["z_0"] / numbers["h"],
-    "concentration": lambda numbers: np.log10(numbers["r_t"] / numbers["r_c"]),
+    "log_tidal": lambda numbers: np.log10(numbers["r_t"] / numbers["r_c"]),
     "log_core": lambda numbers: np.log10(numbers["r_b"] / numbers["r_e"]),
     "break_radius": lambda numbers: numbers["r_break"] / numbers["h1"],
     "log_scales": lambda numbers: np.log10(numbers["h2"] / numbers["h1"]),
@@ -173,7 +173,7 @@ def native_values(profile, own):
         case "moffat":
             found |= {"fwhm": unit * _fwhm(own["beta"]), "beta": own["beta"]}
         case "king":
-            found |= {"r_t": unit, "r_c": unit / 10 ** own["concentration"]}
+            found |= {"r_t": unit, "r_c": unit / 10 ** own["log_tidal"]}
         case "ferrers":
             found |= {"end": unit}
         case "edge_on":

@@ -69,7 +69,7 @@ class King(Gaussian):
 
     Parameters
     ----------
-    concentration : float, (N,) array_like or NormalPrior, optional
+    log_tidal : float, (N,) array_like or NormalPrior, optional
         Decimal logarithm of tidal radius over core radius, from 0.3 to 2.3.
     alpha : float, (N,) array_like or NormalPrior, optional
         Exponent, 0.5 to 4; by default 2, which is King's (1962) profile. None lets a fit find it.
@@ -79,13 +79,13 @@ class King(Gaussian):
     Examples
     --------
     >>> from sersicnet import King
-    >>> King(concentration=1.2).settings
-    {'concentration': 1.2, 'alpha': 2.0}
+    >>> King(log_tidal=1.2).settings
+    {'log_tidal': 1.2, 'alpha': 2.0}
     """
 
     profile = "king"
 
-    concentration: object = None
+    log_tidal: object = None
     alpha: object = 2.0
 
 

@@ -96,19 +96,19 @@ class King2D(_Profile2D):
     ----------
     amplitude, r_eff, x_0, y_0, ellip, theta : float or `~astropy.units.Quantity`
         As in `~astropy.modeling.functional_models.Sersic2D`.
-    concentration, alpha : float
+    log_tidal, alpha : float
         As in `~sersicnet.King`.
 
     Examples
     --------
     >>> from sersicnet.model import King2D
-    >>> float(King2D(r_eff=5, concentration=1)(100, 0))
+    >>> float(King2D(r_eff=5, log_tidal=1)(100, 0))
     0.0
     """
 
     profile = "king"
 
-    concentration = Parameter(default=1.0, description="log10 of tidal over core radius")
+    log_tidal = Parameter(default=1.0, description="log10 of tidal over core radius")
     alpha = Parameter(default=2.0, description="Exponent", fixed=True)
 
 

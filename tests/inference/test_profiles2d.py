@@ -25,9 +25,9 @@ def known(model):
 
 
 def test_components_and_what_is_fixed():
-    king = known(King2D(concentration=1.2, fixed={"concentration": True}) + Const2D()).component
+    king = known(King2D(log_tidal=1.2, fixed={"log_tidal": True}) + Const2D()).component
     assert type(king) is King
-    assert king.settings == {"concentration": 1.2, "alpha": 2.0}
+    assert king.settings == {"log_tidal": 1.2, "alpha": 2.0}
     free = King2D()
     free.alpha.fixed = False
     assert known(free).component.settings == {}

@@ -93,7 +93,7 @@ def test_limits(tmp_path):
 @pytest.mark.parametrize(
     ("function", "line", "match"),
     [
-        ("ModifiedKing", "r_c", "r_c fixed: a model has alpha, concentration, r_eff"),
+        ("ModifiedKing", "r_c", "r_c fixed: a model has alpha, log_tidal, r_eff"),
         ("BrokenExponential", "alpha", "alpha fixed: a model has"),
         ("Moffat", "I_0", "a surface brightness is fixed"),
     ],

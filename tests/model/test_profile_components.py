@@ -38,7 +38,7 @@ def test_what_is_known_by_default():
     ("make", "match"),
     [
         (lambda: Moffat(beta=1.2), "beta=1.2 must be finite and from 1.5 to 10"),
-        (lambda: King(concentration=3), "concentration=3 must be finite and from 0.3 to 2.3"),
+        (lambda: King(log_tidal=3), "log_tidal=3 must be finite and from 0.3 to 2.3"),
         (lambda: BrokenExponential(sharpness=0), "sharpness=0 must be finite and from 1 to 100"),
         (lambda: Moffat(beta=NormalPrior(20, 1)), "more than 5 times err=1 away"),
         (lambda: Model("moffatt"), "model='moffatt' must be"),

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.model.labels import PROFILE_LABELS
 from sersicnet.model.prior import N_LIMITS
 from sersicnet.model.profile_components import OTHERS
@@ -31,3 +32,8 @@ def test_limits_are_those_of_fits():
 def test_parameters_of_others():
     assert parameters_of("point") == ("mag",)
     assert parameters_of("sersic") == ("mag", "r_eff", "n", "q", "theta")
+
+
+def test_no_column_has_the_name_of_another():
+    others = {column.name for column in MORPHOLOGY_COLUMNS}
+    assert not others & SHAPES.keys()

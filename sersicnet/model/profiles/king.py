@@ -1,7 +1,7 @@
 """The modified King profile (Elson 1999, Stellar Dynamics in Globular Clusters, eq. 5; Peng 2010).
 
 I = I_0 ((1 + (r / r_c)^2)^(-1 / alpha) - (1 + (r_t / r_c)^2)^(-1 / alpha))^alpha within the tidal
-radius r_t, and 0 beyond; ``concentration`` is log10(r_t / r_c), and alpha = 2 is King's (1962, AJ
+radius r_t, and 0 beyond; ``log_tidal`` is log10(r_t / r_c), and alpha = 2 is King's (1962, AJ
 67, 471). GALFIT (Peng et al. 2010, AJ 139, 2097, eq. 15) and imfit have the same.
 """
 
@@ -15,9 +15,9 @@ __all__ = ["PROFILE", "LABELS", "image_and_jacobian", "images"]
 LABELS = PROFILE_LABELS["king"]
 
 
-def _light(square, concentration, alpha):
+def _light(square, log_tidal, alpha):
     """Light at squares of radii in units of r_t."""
-    ratio2 = 100**concentration
+    ratio2 = 100**log_tidal
     edge = (1 + ratio2) ** (-1 / alpha)
     above = (1 + ratio2 * square) ** (-1 / alpha) - edge
     inside = square < 1 - 1e-9
