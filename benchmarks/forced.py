@@ -227,6 +227,8 @@ def free_rows(width, table):
     for low, high in ((0.0, 0.0), *pairwise(FREE_SNR)):
         chosen = (snr >= low) & (snr < high) if high else snr == 0
         n = int(chosen.sum())
+        if n == 0:
+            continue
         row = {"prior (pixels)": width, "S/N": f"{low:g} to {high:g}" if high else "0", "n": n}
         row |= {"mean": pull[chosen].mean(), "mean_err": n**-0.5}
         row |= {"scatter": pull[chosen].std(), "scatter_err": (2 * n) ** -0.5}

@@ -17,6 +17,6 @@ def test_free_positions_have_the_errors_that_are_quoted(tmp_path):
     asked = ["-n", "1", "--places", "4", "--cache", str(tmp_path / "cache"), "--free-position"]
     forced.main([str(tmp_path), *asked])
     table = Table.read(tmp_path / "free_position.csv")
-    assert table["n"].sum() == 32
+    assert table["n"].sum() == 16
     some = table[table["n"] > 0]
     assert (abs(some["mean"]) < 5 * some["mean_err"]).all()
