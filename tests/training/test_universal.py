@@ -468,6 +468,17 @@ def test_second_generation_goes_on_from_itself(second, tmp_path):
         assert (tensors[name] != before[name]).any()
 
 
+def test_second_generation_resumes(trained, tmp_path):
+    """A run of one epoch, and of one more, has seen the scenes of both."""
+    options = {"kind": "likelihood", "init": trained, "epoch_scenes": 32, "n_validation": 32}
+    options |= {"contaminants": Contaminants.none(), "network": {"second_hidden": 16}}
+    for n_scenes in (32, 64):
+        path = train(tmp_path, n_scenes=n_scenes, **options)
+    _, metadata = read_weights(path)
+    assert metadata["history"]["epoch"] == [0, 1]
+    assert metadata["record"]["n_train"] == 256 + 64
+
+
 def test_networks_that_do_not_fit(second, tmp_path):
     with pytest.raises(ValueError, match="kind='third' must be 'posterior' or 'likelihood'"):
         train(tmp_path, kind="third")
