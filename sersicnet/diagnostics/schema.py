@@ -6,6 +6,7 @@ Virtual Observatory by which TOPCAT and other programs know what a column is
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import astropy.units as u
 
@@ -14,7 +15,14 @@ from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
 from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, PIXEL_SHAPE, Column
 from sersicnet.profile_shapes import parameters_of
 
-__all__ = ["COLUMNS", "POPULATION_COLUMNS", "add_columns", "band_columns", "check_columns"]
+__all__ = [
+    "COLUMNS",
+    "POPULATION_COLUMNS",
+    "add_columns",
+    "band_columns",
+    "check_columns",
+    "color_columns",
+]
 __all__ += ["describe", "part_columns"]
 
 _OTHERS = (
@@ -234,6 +242,35 @@ def band_columns(bands, parts=None):
         for name in ("chi2", "n_pixels", "sky", "flags"):
             about = f"{plain[name].description}, in {band}"
             columns.append(replace(plain[name], name=f"{name}_{band}", description=about))
+    return columns
+
+
+def color_columns(bands):
+    """Make the columns of colors, each of two bands that follow each other.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Names of the bands.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.schema import color_columns
+    >>> [column.name for column in color_columns(["g", "r"])]
+    ['color_g_r', 'color_g_r_err']
+    """
+    columns = []
+    for one, other in pairwise(bands):
+        name = f"color_{one}_{other}"
+        about = f"magnitude in {one} less that in {other}"
+        columns.append(Column(name, u.mag, about, format=".4f", ucd="phot.color"))
+        about = f"error of {name}, with the covariance of both magnitudes"
+        error = Column(f"{name}_err", u.mag, about, format=".4f", ucd="stat.error;phot.color")
+        columns.append(error)
     return columns
 
 

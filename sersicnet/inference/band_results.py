@@ -2,12 +2,13 @@
 
 import copy
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
 from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import COLUMNS, band_columns, describe
+from sersicnet.diagnostics.schema import COLUMNS, band_columns, color_columns, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import SLOPES, of_first_band
 from sersicnet.results import SersicResults
@@ -202,7 +203,8 @@ class BandResults(SersicResults):
         `~astropy.table.QTable`
             With ``mag_<band>`` of each band, its error and quantiles, ``x_shift_<band>`` and
             ``y_shift_<band>`` with their errors of all bands but the reference, along the pixels of
-            this, and ``chi2_<band>``, ``n_pixels_<band>``, ``sky_<band>`` and ``flags_<band>``.
+            this, and ``chi2_<band>``, ``n_pixels_<band>``, ``sky_<band>`` and ``flags_<band>``;
+            ``color_<band>_<next band>`` of bands that follow each other, with its error.
             Of a chromatic model, ``r_eff_slope`` and ``n_slope`` with their errors. Of parts, such
             as bulge and disk, also ``mag_bulge_<band>`` and ``bulge_to_total_<band>``; those
             without a band are of the reference.
@@ -215,10 +217,14 @@ class BandResults(SersicResults):
             found[name], found[f"{name}_err"] = self.posterior.slope(name)
         for number, band in enumerate(self.posterior.bands):
             found |= self._columns_of(band, shifted=number > 0)
+        for one, other in pairwise(self.posterior.bands):
+            name = f"color_{one}_{other}"
+            found[name], found[f"{name}_err"] = self.posterior.color(one, other)
         flags = np.array(table["flags"])
         del table["flags"]
         known = dict(COLUMNS)
-        for column in band_columns(self.posterior.bands, self.parts):
+        of_bands = band_columns(self.posterior.bands, self.parts)
+        for column in [*of_bands, *color_columns(self.posterior.bands)]:
             known[column.name] = column
         for name, values in found.items():
             table[name] = known[name].with_unit(values)

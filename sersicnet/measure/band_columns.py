@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sersicnet.diagnostics.schema import COLUMNS, band_columns
+from sersicnet.diagnostics.schema import COLUMNS, band_columns, color_columns
 from sersicnet.measure.model_columns import columns_of_model, parts_of, with_first_shares
 from sersicnet.measure.shown import columns_of
 
@@ -16,7 +16,7 @@ _OF_IMAGE = ("sky", "local_background")
 
 
 def columns_of_bands(bands, model):
-    """Make the columns of what is measured in each band.
+    """Make the columns of what is measured in each band, and of colors.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def columns_of_bands(bands, model):
                 column = replace(column, unit=image.measurement.field.unit)
             if not (is_shift and band == first):
                 columns.append(column)
-    return columns
+    return columns + color_columns(list(bands))
 
 
 def base_columns(reference, model):

@@ -30,6 +30,8 @@ def test_color_with_its_error(results):
     assert_allclose(color, (table["mag_g"] - table["mag_r"]).value, atol=1e-4)
     apart = np.hypot(table["mag_g_err"].value, table["mag_r_err"].value)
     assert (error < apart).all()  # the structure is one
+    assert_allclose(table["color_g_r"].value, color)
+    assert_allclose(table["color_g_r_err"].value, error)
     reverse, same = results.color("r", "g")
     assert_allclose(reverse, -color)
     assert_allclose(same, error)
