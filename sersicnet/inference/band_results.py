@@ -217,7 +217,8 @@ class BandResults(SersicResults):
             found[name], found[f"{name}_err"] = self.posterior.slope(name)
         for number, band in enumerate(self.posterior.bands):
             found |= self._columns_of(band, shifted=number > 0)
-        for one, other in pairwise(self.posterior.bands):
+        # exposures have one flux
+        for one, other in pairwise(() if "EXPOSURE" in self.meta else self.posterior.bands):
             name = f"color_{one}_{other}"
             found[name], found[f"{name}_err"] = self.posterior.color(one, other)
         flags = np.array(table["flags"])

@@ -55,6 +55,7 @@ def test_one_magnitude_in_all(net, exposures, found):
         assert_allclose(table[f"mag_{name}"].value, found.median("mag"), atol=0.01)
         assert (table[f"mag_{name}_err"] < 1.05 * apart[f"mag_{name}_err"]).all()
     assert found.meta["EXPOSURE"] == "one flux in all bands"
+    assert not [name for name in table.colnames if name.startswith("color_")]
 
 
 def test_an_exposure_that_does_not_show_a_galaxy(net, exposures, found):
