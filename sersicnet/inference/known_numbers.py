@@ -71,12 +71,27 @@ def known_numbers(fixed, priors, start, frame, log_light, offset, *, by_axes):
             known[name] = fixed[name]
     if "theta" in fixed:
         known["theta"] = np.radians(fixed["theta"])
-    elif "theta" in priors:
-        known["theta"] = np.radians(priors["theta"]["mean"])
-    elif by_axes:
+    elif by_axes or "theta" in priors:
         columns = split_labels(start)
         known["theta"] = np.nan_to_num(angle(columns.e1, columns.e2))
+        if "theta" in priors:
+            middle, given = _middle_angle(priors["theta"])
+            known["theta"] = np.where(given, np.radians(middle), known["theta"])
     return known
+
+
+def _middle_angle(prior):
+    """Return the angles in degrees that those of galaxies are counted from, and which are known.
+
+    They are the means of priors, and the middles of limits alone: where there are neither, all
+    angles are possible, and those of the network are as good.
+    """
+    low, high = prior["low"], prior["high"]
+    limited = np.isfinite(low) & np.isfinite(high)
+    middle = np.where(limited, (low + high) / 2, 0.0)
+    has_mean = ~np.isinf(prior["err"])
+    known = has_mean | np.isfinite(low) | np.isfinite(high)
+    return np.where(has_mean, prior["mean"], middle), known
 
 
 def normal_priors(priors, frame, log_light, offset):
@@ -98,7 +113,8 @@ def normal_priors(priors, frame, log_light, offset):
         mean, low, high = ((prior[part] - middle) / scale for part in ("mean", "low", "high"))
         quantity = _QUANTITY_OF[name]
         lowest, highest = _LIMITS.get(quantity, (-np.inf, np.inf))
-        low, high = np.minimum(low, high), np.maximum(low, high)
+        if name == "mag":  # of which the lowest is the brightest
+            low, high = high, low
         ends = np.maximum(low, lowest), np.minimum(high, highest)  # NaN if one is
         found[quantity] = np.stack([mean, prior["err"] / np.abs(scale), *ends], axis=1)
     return found
@@ -204,7 +220,7 @@ def _linear(name, prior, frame, log_light, offset):
         case "r_eff":
             return 0.0, frame.pixel_scale * frame.bins
         case "theta":
-            return prior["mean"], np.degrees(1)
+            return _middle_angle(prior)[0], np.degrees(1)
         case "x_0":
             return frame.x_middle - offset[:, 0] * frame.bins, frame.bins
         case "y_0":

@@ -162,8 +162,8 @@ class Model:
         table : `~astropy.table.Table`
             One row per galaxy. Columns ``n_prior_mean`` and ``n_prior_err`` are a normal prior,
             ``n_min`` and ``n_max`` limits of it, or of the universal prior where there is no mean;
-            the same for all parameters, and for those of parts, such as ``n_bulge``. Rows with NaN
-            or masked values have none.
+            the same for all parameters, and for those of parts, such as ``n_bulge``. Rows in
+            which mean and error are NaN or masked have no prior.
         components : str, component or dict of components, optional
             As in `Model`.
         fixed : sequence of str, optional

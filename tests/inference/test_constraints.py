@@ -8,6 +8,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.refined import FEW, SEVEN, TABLE
 from helpers.rendered import NOISE, add_noise, make_cutout, render, star
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm
 
 from sersicnet import Exponential, Model, NormalPrior, Population, Sersic, SersicNet
 from sersicnet.flags import Flags
@@ -16,6 +17,7 @@ from sersicnet.inference.prior_terms import normal_terms
 from sersicnet.inference.refine import LevenbergMarquardt
 from sersicnet.model.description import check_model
 from sersicnet.model.labels import angle, axis_ratio, length, split_labels
+from sersicnet.model.prior import N_LIMITS
 from sersicnet.model.scene_prior import log_density
 from sersicnet.preprocessing import StampFrame
 
@@ -318,6 +320,27 @@ def test_a_row_without_a_prior_is_as_without_a_model(net, four, refined):
     assert np.isnan(tension[1:]).all()
 
 
+def test_angles_without_a_prior_go_around():
+    """A row without one is as free as others, and limits may go over 90 degrees."""
+    columns = {"theta_prior_mean": [np.nan, np.nan, 60], "theta_prior_err": [np.nan, np.nan, 5]}
+    columns |= {"theta_min": [np.nan, 80, np.nan], "theta_max": [np.nan, 120, np.nan]}
+    scene, usable = scene_of(Model.from_table(Table(columns)), 3)
+    assert usable.all()
+    labels = split_labels(np.array(TABLE[0]))
+    middle = np.degrees(scene.known.numpy()[:, scene.layout.known.index("theta")])
+    assert_allclose(middle, [np.degrees(angle(labels.e1, labels.e2)), 100, 60])
+    limits = np.degrees(scene.normals.numpy()[:, scene.layout.priors.index("turn"), 2:])
+    assert_allclose(limits, [[-90, 90], [-20, 20], [-90, 90]])
+
+
+def test_limits_that_leave_nothing_are_one_row():
+    """The lower one is not taken for the upper one; magnitudes go the other way."""
+    for name, low, high in (("n", 3, 2), ("mag", 21, 20)):
+        table = Table({f"{name}_min": [low, high], f"{name}_max": [high, low]})
+        _, usable = scene_of(Model.from_table(table), 2)
+        assert_array_equal(usable, [False, True])
+
+
 @pytest.mark.parametrize(("name", "middle"), [("r_eff", 0.4), ("n", 2.0), ("q", 0.5)])
 def test_limits_alone_share_the_universal_prior(name, middle):
     """Within limits that divide it, the prior is larger, each by one over its share."""
@@ -352,3 +375,17 @@ def test_a_prior_that_contradicts_the_image_shows(net, four, refined, refine):
         with pytest.warns(AstropyUserWarning, match="prior of n contradicts the image of 1 galaxy"):
             found = net.predict(four[:1], model=model, refine=refine)
         assert_allclose(found.columns["n_tension"], 8, rtol=0.02)
+
+
+def test_evidence_knows_the_priors_of_a_table(net, four, refined):
+    """Its ratio is the mean of that of the priors over the posterior (Savage and Dickey)."""
+    mean, err = truth("n")[0], 0.4
+    table = Table({"n_prior_mean": [mean, np.nan], "n_prior_err": [err, np.nan]})
+    found = net.predict(four[:2], model=Model.from_table(table), refine=FEW)
+    free = refined["importance"][:2]
+    n = free.samples(100)["n"][0]
+    universal = 0.5 / np.sqrt(n) / np.diff(np.sqrt(N_LIMITS))
+    expected = np.log(np.mean(norm.pdf(n, mean, err) / norm.sf(N_LIMITS[0], mean, err) / universal))
+    change = found.columns["log_evidence"] - free.columns["log_evidence"]
+    assert expected > 1
+    assert_allclose(change, [expected, 0], atol=0.5)
