@@ -4,9 +4,9 @@ import astropy.units as u
 import numpy as np
 
 from sersicnet.model.components import NormalPrior
-from sersicnet.parameters import PARAMETERS, to_floats
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, to_floats
 
-__all__ = ["known_in", "prior_names"]
+__all__ = ["has_priors", "known_in", "prior_names"]
 
 _MEAN = "_prior_mean"
 _ERR = "_prior_err"
@@ -36,6 +36,22 @@ def prior_names(table):
     ends = (_MEAN, _ERR, _LOW, _HIGH)
     names = set(table.colnames)
     return [name for name in PARAMETERS if names & {name + end for end in ends}]
+
+
+def has_priors(table):
+    """Whether a table has priors or limits, among them those of parameters of parts.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+
+    Returns
+    -------
+    bool
+    """
+    of_parts = any(name.endswith((_MEAN, _ERR)) for name in table.colnames)
+    return of_parts or bool(prior_names(table))
 
 
 def known_in(table, combination, fixed):
@@ -131,7 +147,7 @@ def _column(table, name, parameter, *, is_err):
     """Return a column as floats in the unit of tables, NaN where it is masked."""
     unit = None
     if parameter != "share":
-        known = PARAMETERS[parameter]
+        known = ALL_PARAMETERS[parameter]
         unit = known.err_unit if is_err else known.unit
     try:
         return to_floats(table[name], unit)

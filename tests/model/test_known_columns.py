@@ -45,6 +45,12 @@ def test_limits_alone_are_enough():
     np.testing.assert_array_equal(prior["err"], [np.inf, np.inf])
 
 
+def test_shapes_of_other_profiles():
+    table = Table({"log_tidal_prior_mean": [0.7, 1.0], "log_tidal_prior_err": [0.2, 0.2]})
+    prior = priors_of(table, "king")["log_tidal"]
+    np.testing.assert_array_equal(prior["mean"], [0.7, 1.0])
+
+
 def test_parts_and_fixed_values():
     table = Table({"n_bulge_prior_mean": [4.0, 3.0], "n_bulge_prior_err": [0.5, 0.5]})
     table["r_eff_disk"] = [0.5, 0.6]
