@@ -20,7 +20,7 @@ __all__ = ["LEAST_REACH", "Detector", "find_in", "open_detector"]
 LEAST_REACH = 512
 # Options of the detection, that are those of the measurement.
 _OPTIONS = ("threshold", "n_pixels", "contrast", "kernel_fwhm", "background_box", "tile_size")
-_OPTIONS += ("noise_correlation",)
+_OPTIONS += ("noise_correlation", "large_first")
 # What photutils measures in the apertures of the detection.
 _PHOTOMETRY = ("kron_flux", "kron_flux_err")
 

@@ -9,6 +9,7 @@ from sersicnet.cli.main import main
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.io.tables import read_table
 from sersicnet.measure import Options, measure_image
+from sersicnet.measure.tiles import open_measurement
 
 # A part of the image, which has some of its sources.
 PART = (slice(0, 256), slice(0, 256))
@@ -75,6 +76,16 @@ def test_tiles_do_not_matter(faint, deep, found):
     for name in (*POSITIONS, "kron_mag", "flags"):
         np.testing.assert_array_equal(tiles[name], found[name])
     np.testing.assert_allclose(tiles["mag"].value, found["mag"].value, atol=1e-3)
+
+
+def test_options_of_the_detection_hold_in_its_image(faint, deep):
+    changed = {"threshold": 3.0, "n_pixels": 9, "contrast": 0.1, "large_first": False}
+    options = Options(psf=star(), detection_image=deep, kernel_fwhm=2.0, **changed)
+    with open_measurement(faint, options, net=None) as measurement:
+        own = measurement.detector.measurement.options
+    assert own.kernel_fwhm == 2.0
+    for name, value in changed.items():
+        assert getattr(own, name) == value
 
 
 def test_an_image_without_units_detects(faint, deep, found):
