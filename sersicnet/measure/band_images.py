@@ -50,6 +50,9 @@ def open_bands(stack, images, options, *, net, one_grid):
     for band, image in images.items():
         with naming(band):
             opened[band] = stack.enter_context(open_measurement(image, given[band], net=net))
+    if next(iter(opened.values())).priors is not None:
+        msg = "catalog= has priors, which are for images of one band: fit cutouts with predict"
+        raise ValueError(msg)
     grids = {}
     reference = next(iter(opened.values())).field
     for band, measurement in opened.items():

@@ -319,8 +319,9 @@ def _check_network(measurement, population):
         msg = f"model={model!r} changes with wavelength: it needs images of several bands"
         raise ValueError(msg)
     check_choice(model, check_refinement(measurement.options.refine), measurement.options.sky)
-    if population is not None and not model.is_free:
-        msg = f"population= is for model='sersic', of which nothing is known, not {model!r}"
+    if population is not None and not (measurement.priors or model).is_free:
+        known = "a catalog with priors" if measurement.priors else repr(model)
+        msg = f"population= is for model='sersic', of which nothing is known, not {known}"
         raise ValueError(msg)
     if not isinstance(measurement.net.network_, PosteriorNetwork):
         check_plain(measurement.options.refine, measurement.options.augment, model)

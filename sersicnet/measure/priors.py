@@ -5,7 +5,7 @@ import numpy as np
 from sersicnet.inference.tension import TENSION
 from sersicnet.measure.detection import cutout_box
 from sersicnet.model.description import Model
-from sersicnet.model.known_columns import prior_names
+from sersicnet.model.known_columns import has_priors, prior_names
 
 __all__ = ["model_for", "priors_in", "tension_names", "with_fit"]
 
@@ -45,7 +45,7 @@ def priors_in(options):
     ValueError, `~astropy.units.UnitConversionError`
         As `~sersicnet.Model.from_table`.
     """
-    if not tension_names(options):
+    if options.catalog is None or options.fixed or not has_priors(options.catalog):
         return None
     return Model.from_table(options.catalog)
 

@@ -97,6 +97,21 @@ def test_impossible_columns_raise_before_the_sky(field, catalog, monkeypatch):
         measure(field, wrong)
 
 
+def test_priors_are_of_one_profile_in_one_band(field, known, monkeypatch):
+    monkeypatch.delattr("sersicnet.measure.tiles.map_sky")
+    with pytest.raises(ValueError, match=r"population= is for .* not a catalog with priors"):
+        measure(field, known, population="infer")
+    with pytest.raises(ValueError, match="catalog= has priors, which are for images of one band"):
+        measure({"g": field, "r": field}, known)
+    with pytest.raises(ValueError, match=r"model=Model.auto\(\) and a catalog with priors"):
+        measure(field, known, model="auto")
+    parts = known.copy()
+    parts.rename_columns(["n_prior_mean", "n_prior_err"], ["n_disk_prior_mean", "n_disk_prior_err"])
+    parts.remove_columns(["x_0_prior_mean", "x_0_prior_err"])
+    with pytest.raises(ValueError, match="'n_disk_prior_err', which is of no parameter"):
+        measure(field, parts)
+
+
 def test_only_a_catalog_with_such_columns_has_priors(catalog, known):
     plain = Options(catalog=catalog)
     assert priors_in(plain) is None
