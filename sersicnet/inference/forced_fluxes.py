@@ -50,7 +50,7 @@ class ForcedFluxes(Rows):
         Number of good pixels.
     shift, shift_err : (N, 2) `~numpy.ndarray`
         How far the fit has moved the sources along x and y, in pixels, and the errors of their
-        positions; 0 where positions are known.
+        positions, NaN where there is no usable pixel; 0 where positions are known.
     """
 
     flux: np.ndarray
@@ -93,6 +93,8 @@ def fit_fluxes(batch, scenes, *, assumptions, widths=None, device="cpu"):
     pixels = assumptions.of(batch, stamps)
     psfs, offset = centered_psfs(batch.psfs)
     found = _unknown(len(batch))
+    if widths is not None:
+        found["shift_err"][:] = np.nan
     lengths = np.array([len(scene) for scene in scenes])
     usable = stamps.flags & int(FAILED) == 0
     for length in np.unique(lengths):

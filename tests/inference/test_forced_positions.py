@@ -64,3 +64,13 @@ def test_a_source_that_is_not_there_stays_where_the_prior_has_it(scene):
     assert found.flux_err[0] == pytest.approx(known.flux_err[0], rel=1e-3)
     np.testing.assert_allclose(found.shift[0], 0, atol=1e-3)
     np.testing.assert_allclose(found.shift_err[0], 0.3, rtol=1e-3)
+
+
+def test_a_source_without_pixels_has_no_error_of_its_position(scene, data):
+    mask = np.zeros((2, SIDE, SIDE), dtype=bool)
+    mask[1] = True
+    batch = batch_of(np.stack([data] * 2), mask=mask)
+    widths = [np.full((3, 2), 0.1)] * 2
+    found, _ = fit_fluxes(batch, [scene] * 2, assumptions=ASSUMED, widths=widths)
+    np.testing.assert_array_equal(np.isnan(found.flux), [False, True])
+    np.testing.assert_array_equal(np.isnan(found.shift_err), [[False] * 2, [True] * 2])
