@@ -307,6 +307,8 @@ class Measurement:
         nowhere = outside(self.positions, self.field.data.shape)
         columns = columns_of(self)
         table = vstack([*tables, self.blank_rows(nowhere)])
+        if self.forced is None:
+            add_stars(table, self.stars)  # of all rows, and with the probability of evidences
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
         known = {"numbered": self.field.segments is not None, "group": grouping(self)}

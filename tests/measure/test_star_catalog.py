@@ -10,10 +10,20 @@ from helpers.fields import make_field, render, star, truth_table
 from sersicnet.measure import measure_image
 from sersicnet.measure.field import open_field
 from sersicnet.measure.sky import map_sky
-from sersicnet.measure.star_catalog import add_stars, is_star, near_stars, star_positions
+from sersicnet.measure.star_catalog import (
+    STAR_SIZE,
+    add_stars,
+    is_star,
+    near_stars,
+    star_positions,
+)
 from sersicnet.measure.stars import find_stars
+from sersicnet.measure.sweeps import models_of
 
 PART = (slice(200, 400), slice(200, 400))
+# A galaxy and a star whose light overlaps.
+PAIR = {"x_0": [60.0, 70.0], "y_0": [64.0, 69.0], "flux": [9000.0, 5000.0], "r_eff": [4.0, 0.0]}
+PAIR |= {"n": [1.2, 1.0], "q": [0.7, 1.0], "theta": [30.0, 0.0]}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,11 @@ def stars(field):
     table.add_row([10.0, 20.0])
     table["phot_g_mean_mag"] = 20.0
     return table
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return make_field(render({name: np.array(values) for name, values in PAIR.items()}, (128, 128)))
 
 
 def test_positions_are_those_of_tables_and_coordinates(field, stars):
@@ -89,3 +104,38 @@ def test_nothing_else_makes_the_psf(field, stars):
         none = find_stars(opened, sky, places=np.zeros((2, 0)))
     assert 0 < found.n_candidates <= 4
     assert len(none) == none.n_candidates == 0
+
+
+def test_a_star_in_a_group_is_a_point(pair):
+    """Its galaxy is fitted with it, and both have their magnitudes."""
+    found = measure_image(
+        pair, psf=star(), refine="lm", stars=Table({"x_0": [70.2], "y_0": [69.1]})
+    )
+    np.testing.assert_array_equal(found["star_id"], [-1, 0])
+    np.testing.assert_array_equal(found["group_size"], 2)
+    assert found["prob_star"][0] < 0.1
+    assert found["prob_star"][1] == 1
+    away = found["mag"].value - 25 + 2.5 * np.log10(PAIR["flux"])
+    assert (np.abs(away) < 4 * found["mag_err"].value).all()
+    for name in ("r_eff_pix", "q_pix"):
+        found[name] = 2 * u.pix
+    for name in ("row", "peak_y", "peak_x", "shared", "noise_level"):
+        found[name] = 0
+    sizes = models_of(found)["r_eff_pix"].value
+    np.testing.assert_array_equal(sizes, [2, STAR_SIZE])
+
+
+def test_evidence_does_not_overrule_the_catalog():
+    """That of ``model="auto"`` comes after the star was found, and before the table is finished."""
+    table = QTable({f"{axis}_centroid": [10.0, 20.0, 30.0] * u.pix for axis in "xy"})
+    table["star_id"] = [0, -1, 0]  # a companion, which is not at the star
+    table["prob_star"] = [0.997, 0.9, np.nan]
+    add_stars(table, np.array([[10.0], [10.0]]))
+    np.testing.assert_array_equal(table["star_id"], [0, -1, -1])
+    np.testing.assert_array_equal(table["prob_star"], [1, 0.9, np.nan])
+
+
+def test_rows_beyond_the_image_are_no_stars(pair):
+    catalog = QTable({"x_0": [60.0, -90] * u.pix, "y_0": [64.0, 9] * u.pix})
+    found = measure_image(pair, psf=star(), catalog=catalog, stars=Table({"x_0": [9], "y_0": [9]}))
+    np.testing.assert_array_equal(found["star_id"], -1)
