@@ -126,7 +126,8 @@ def _limits(results, index, model, names):
     for name, prior in priors.items():
         part, parameter = model.combination.parameters[name]
         low, high = float(prior["low"][0]), float(prior["high"][0])
-        known = np.isfinite([low, high]).all() and parameter in (*_SHAPE[:-1], "x_0", "y_0")
+        profile = dict(model.combination.parts).get(part)
+        known = np.isfinite([low, high]).all() and parameter in _limited(profile)
         if not known or prior["err"][0] < high - low:
             lost.append(name)
         if known:
@@ -136,6 +137,18 @@ def _limits(results, index, model, names):
     if lost:
         warn_caller(f"{', '.join(lost)}: a prior that is not flat between limits is not in a file")
     return limits
+
+
+def _limited(profile):
+    """Return the names of parameters whose limits files can have.
+
+    Those of other profiles have other lengths and brightnesses, and edge-on disks no axis ratio.
+    """
+    if profile == "edge_on":
+        return ("x_0", "y_0")
+    if profile in PROFILE_SHAPES:
+        return ("n", "q", "x_0", "y_0")
+    return (*_SHAPE[:-1], "x_0", "y_0")
 
 
 def _fixed(results, index, part):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks import profiles
 from benchmarks.common.real_space import psf_image
-from sersicnet import King, Model, Moffat, SersicNet
+from sersicnet import King, Model, Moffat, NormalPrior, SersicNet
 from sersicnet.fitter import SersicNetFitter
 from sersicnet.inference.profiles2d import as_given
 from sersicnet.inference.sersic2d import Grid
@@ -100,6 +100,20 @@ def test_fit(net, tmp_path):
     assert read.settings == {"beta": 2.5}
     shown = fitted(x, y)
     assert_allclose(shown.sum(), image.sum(), rtol=0.02)
+
+
+def test_limits_of_what_files_do_not_have_are_left_out(net, tmp_path):
+    """GALFIT would take those of a half-light radius for those of a FWHM."""
+    truth = {"mag": 15.0, "r_eff": 6.0, "q": 0.7, "theta": 20.0, "x_0": 32.0, "y_0": 31.0}
+    truth = {name: np.array([value]) for name, value in (truth | {"beta": 2.5}).items()}
+    cutouts = profiles.cutouts_of("moffat", truth, 100)
+    flat = {"r_eff": NormalPrior(6, 99, low=3, high=9), "q": NormalPrior(0.7, 9, low=0.5, high=0.9)}
+    model = Model({"galaxy": Moffat(beta=2.5, **flat)})
+    options = {"pixel_scale": 1, "zeropoint": profiles.ZEROPOINT}
+    results = net.predict(cutouts, psf=psf_image(), model=model, **options)
+    with pytest.warns(AstropyUserWarning, match="r_eff: a prior that is not flat between limits"):
+        path = results.to_galfit(tmp_path / "feedme", model=model)
+    assert path.with_name("feedme.constraints").read_text() == "1 q 0.5 to 0.9\n"
 
 
 def test_other_profiles_are_fitted_in_one_band(net):
