@@ -17,7 +17,7 @@ from benchmarks.common.command import make_parser
 from benchmarks.common.field_scores import PARAMETERS, match_brightest
 from benchmarks.common.sextractor import find_program, fit_sersic
 from benchmarks.common.tables import plain, print_table, write_rounded
-from benchmarks.field import FITTED, OURS, RIVAL
+from benchmarks.field import FITTED, OURS
 from benchmarks.real import IMFIT_CARDS, load_cutouts
 from sersicnet import SersicNet
 from sersicnet.cli.demonstration import published_values
@@ -26,6 +26,7 @@ from sersicnet.measure import measure_image
 
 # Smallest side of a cutout, in pixels.
 SMALLEST = 100
+RIVAL = "SExtractor"
 CODES = (OURS, FITTED, RIVAL)
 
 

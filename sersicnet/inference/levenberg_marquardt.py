@@ -84,7 +84,7 @@ def fit_stamps(
     hidden : HiddenLight, optional
         Numbers of sources that are too faint to be found.
     least_fall : float, optional
-        As in `~sersicnet.inference.endings.end_slow`.
+        As in ``end_slow`` of ``sersicnet/inference/endings.py``.
     device : str or `~torch.device`
         Device on which models are rendered.
 

@@ -9,7 +9,7 @@ posterior
 likelihood
     `LikelihoodNetwork`: that of the second generation, ``network="likelihood"``.
 two_flows
-    `TwoFlows`: a flow of what is left after a first one.
+    ``TwoFlows``: a flow of what is left after a first one.
 look
     What it sees of the likelihood at its first answer.
 features

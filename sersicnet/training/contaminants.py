@@ -60,7 +60,7 @@ class Contaminants:
         A constant sky with the rms of its prior in fits, 0.03 sigma.
     structure : float
         Galaxies with bulge and disk, nucleus, bar, ring, arms, clumps or a tidal arc: see
-        `sersicnet.training.structure`. The label is the best single Sersic profile.
+        ``sersicnet/training/structure.py``. The label is the best single Sersic profile.
 
     Notes
     -----

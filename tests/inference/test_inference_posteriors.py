@@ -17,7 +17,10 @@ def test_answer_of_the_flow_that_is_not_finite(value, net, images):
     """A row of NaN, and a flag, where the network fails on one galaxy."""
 
     class Broken(torch.nn.Module):
-        flow, whiten, config = net.network_.flow, net.network_.whiten, net.network_.config
+        flow = net.network_.flow
+        whiten = net.network_.whiten
+        context_size = net.network_.context_size
+        needs_fine = net.network_.needs_fine
 
         def forward(self, *arrays):
             posterior = net.network_(*arrays)
