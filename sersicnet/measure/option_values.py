@@ -164,6 +164,10 @@ def _check_model(options):
     except ValueError:
         msg = f"model={model!r} has values of single galaxies: sources of images have one for all"
         raise ValueError(msg) from None
+    places = sorted({"x_0", "y_0"} & set(getattr(model, "settings", ())))
+    if places:
+        msg = f"model={model!r} has {', '.join(places)}: sources of images have their own centers"
+        raise ValueError(msg)
 
 
 def files_of(options):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from sersicnet import Model, NormalPrior, Sersic
 from sersicnet.measure.option_values import files_of
 from sersicnet.measure.options import Options
 
@@ -32,6 +33,12 @@ from sersicnet.measure.options import Options
             "join_pairs=True is for sources that are detected, not for segmentation=",
         ),
         ({"refine": "best"}, "refine='best' must be None, 'lm'"),
+        ({"model": Sersic(n=[1, 2])}, "has values of single galaxies: sources of images have one"),
+        ({"model": Sersic(x_0=3, y_0=4)}, "has x_0, y_0: sources of images have their own centers"),
+        (
+            {"model": Model("sersic+exp", priors={"y_0": NormalPrior(3, 1)})},
+            "has y_0: sources of images have their own centers",
+        ),
         ({"sky": "flat"}, "sky='flat' must be 'prior', 'free', 'fixed' or 'plane'"),
         ({"noise_correlation": [[1, 1], [1, 1]]}, r"noise_correlation has shape \(2, 2\): K must"),
         ({"sky_err": -1}, "sky_err=-1 must be positive and finite"),
