@@ -275,16 +275,16 @@ def _stars(aligned, truth, both):
                 "stars": len(error),
                 "mag bias": bias,
                 "mag scatter": NMAD_FACTOR * np.median(np.abs(error - bias)),
-                "UNRESOLVED of stars": _unresolved(table, star & both),
-                "UNRESOLVED of galaxies": _unresolved(table, ~star & both),
+                "UNRESOLVED of stars": _unresolved(code, table, star & both),
+                "UNRESOLVED of galaxies": _unresolved(code, table, ~star & both),
             }
         )
     return Table(rows=rows)
 
 
-def _unresolved(table, chosen):
-    """Return the share of sources with the flag UNRESOLVED, NaN for a code without flags."""
-    if "flags" not in table.colnames:
+def _unresolved(code, table, chosen):
+    """Return the share of sources with the flag UNRESOLVED, NaN for a code without it."""
+    if code in RIVALS:
         return np.nan
     return np.mean((table["flags"][chosen] & int(Flags.UNRESOLVED)) != 0)
 
