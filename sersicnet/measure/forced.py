@@ -96,6 +96,12 @@ def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True, free_pos
     return columns
 
 
+def _off_center_of_others(scenes):
+    """Return ``OFF_CENTER`` for cutouts in which other sources, brighter perhaps, are fitted."""
+    others = np.array([len(scene) > 1 for scene in scenes])
+    return int(Flags.OFF_CENTER) * others
+
+
 class ForcedSources:
     """The sources of a catalog in an image, whose fluxes are measured tile by tile.
 
@@ -241,7 +247,8 @@ class ForcedSources:
             known["widths"] = widths
         found, unknown = fit_fluxes(batch, scenes, **known)
         table = self._table(rows, found, batch.stamps.frame)
-        table["flags"] = batch.stamps.flags | batch.psfs.flags() | unknown | np.array(flags)
+        own = batch.stamps.flags & ~_off_center_of_others(scenes)
+        table["flags"] = own | batch.psfs.flags() | unknown | np.array(flags)
         table["flags"] |= self._flags(rows, found, table) | crowded
         table["local_background"] = skies
         return table

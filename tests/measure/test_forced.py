@@ -3,6 +3,7 @@
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
 from astropy.wcs import WCS
 from helpers.fields import SCALE, SIDE, ZEROPOINT, make_field, render, star, truth_table
@@ -296,3 +297,20 @@ def test_a_source_that_is_far_from_the_prior_of_its_position_is_flagged(field, c
     assert off[bright].mean() > 0.5
     here = force(field, catalog, fixed=SHAPE)
     np.testing.assert_array_equal(here["flags"], forced["flags"])
+
+
+def test_a_brighter_neighbor_of_the_catalog_does_not_make_a_source_off_center():
+    y, x = np.mgrid[:128, :128]
+    image = np.random.default_rng(3).normal(size=x.shape)
+    for peak, x_0 in ((30, 60), (60, 70)):
+        image += peak * np.exp(-((x - x_0) ** 2 + (y - 64) ** 2) / 20)
+    psf = np.exp(-((x - 64) ** 2 + (y - 64) ** 2) / 8)[44:85, 44:85]
+    noise = StdDevUncertainty(np.ones_like(image))
+    image = CCDData(image, unit="nJy", uncertainty=noise)
+    both = QTable({"x_0": [60.0, 70.0], "y_0": [64.0, 64.0], "r_eff": [0.5, 0.5] * u.arcsec})
+    both["n"] = 0.5
+    both["q"] = 1.0
+    both["theta"] = 0 * u.deg
+    for fixed in ("shape", SHAPE):
+        found = force(image, both, fixed=fixed, psf=psf, pixel_scale=0.2)
+        assert not (np.asarray(found["flags"]) & Flags.OFF_CENTER).any()
