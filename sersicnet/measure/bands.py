@@ -22,11 +22,12 @@ from sersicnet.measure.catalog import finish_table, outside
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.combined import CombinedMeasurement
 from sersicnet.measure.doubts import warn_of_catalog
-from sersicnet.measure.groups import grouping, place_codes
+from sersicnet.measure.groups import grouping
 from sersicnet.measure.images import write_segmentation
 from sersicnet.measure.log import log_detection, tile_progress
 from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.model_columns import columns_of_model, in_front_of_flags
+from sersicnet.measure.places import place_codes
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.source_tables import source_table

@@ -9,6 +9,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from sersicnet._words import counted
 from sersicnet.inference.groups import find_groups
 from sersicnet.measure.models import galaxy_labels
+from sersicnet.measure.places import first_of_places, place_codes
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
 from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -16,10 +17,8 @@ from sersicnet.parameters import PARAMETERS
 
 __all__ = [
     "add_groups",
-    "first_of_places",
     "grouping",
     "noise_labels",
-    "place_codes",
     "psf_width",
 ]
 
@@ -121,45 +120,6 @@ def psf_width(psf, shape):
     stamp = psf.at(shape[1] / 2, shape[0] / 2)
     psfs = collect_psfs([stamp], oversampling=psf.oversampling, check=False)
     return float(psfs.widths()[0])
-
-
-def place_codes(table):
-    """Return one number for the place of each source, from 1 on.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Sources with their ``peak_y`` and ``peak_x``.
-
-    Returns
-    -------
-    (N,) int `~numpy.ndarray`
-    """
-    y = np.asarray(table["peak_y"], dtype=np.int64)
-    return (y << 24) + np.asarray(table["peak_x"], dtype=np.int64) + 1
-
-
-def first_of_places(table):
-    """Return the row of the first source in the pixel of each.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        As in `place_codes`.
-
-    Returns
-    -------
-    (N,) int `~numpy.ndarray`
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from sersicnet.measure.groups import first_of_places
-    >>> first_of_places(Table({"peak_y": [5, 7, 5], "peak_x": [9, 9, 9]}))
-    array([0, 1, 0])
-    """
-    _, first, place = np.unique(place_codes(table), return_index=True, return_inverse=True)
-    return first[place]
 
 
 def grouping(measurement):

@@ -29,6 +29,7 @@ from sersicnet.measure.populations import INFER, check_population, with_populati
 from sersicnet.measure.psf_stage import with_psf
 from sersicnet.measure.shown import check_shown
 from sersicnet.measure.structure import structure_in
+from sersicnet.measure.sweeps import JOINED
 from sersicnet.measure.tiles import open_measurement
 from sersicnet.measure.whole import measure_all
 from sersicnet.model.description import Model, check_model
@@ -187,11 +188,12 @@ def measure_image(
         log_counts(measurement, sky)
         measurement = with_population(measurement, population, sky)
         table = measure_all(measurement, sky, progress_bar=progress_bar)
+        joined = table.meta.get(JOINED)
         table = measurement.finish([table])
         if background_image is not None:
             write_background(measurement, sky, Path(background_image))
         if segmentation_image is not None:
-            write_segmentation(measurement, sky, Path(segmentation_image))
+            write_segmentation(measurement, sky, Path(segmentation_image), joined=joined)
     table.meta |= sky.describe() | found
     return _written(table, output, columns, dialect)
 

@@ -6,6 +6,7 @@ from astropy.wcs import WCS
 
 from sersicnet.io.cards import unit_string
 from sersicnet.io.files import allocate, atomic_path
+from sersicnet.measure.places import place_codes
 
 __all__ = ["blank_image", "write_background", "write_segmentation"]
 
@@ -34,7 +35,7 @@ def write_background(measurement, sky, path):
         canvas.flush()
 
 
-def write_segmentation(measurement, sky, path):
+def write_segmentation(measurement, sky, path, *, joined=None):
     """Write which pixels belong to which source.
 
     The sources are detected once more, so that a measurement need not keep them.
@@ -48,6 +49,9 @@ def write_segmentation(measurement, sky, path):
     path : `~pathlib.Path`
         The FITS file to write: the row of a source in the catalog, counted from 1, and 0 for the
         sky. Of several rows in one source, it is the last.
+    joined : dict of int, optional
+        Places of detected sources that have no row, and of those whose parts they are, from
+        `~sersicnet.measure.places.place_codes`.
     """
     if not measurement.has_sky:
         sky = sky.without_level()
@@ -62,7 +66,7 @@ def write_segmentation(measurement, sky, path):
             _add_sources(canvas, sources, numbers)
             peaks += sources.table.iterrows("peak_y", "peak_x")
         if measurement.positions is None:
-            _renumber(canvas, measurement.tiles, peaks)
+            _renumber(canvas, measurement.tiles, peaks, joined or {})
         canvas.flush()
 
 
@@ -76,12 +80,15 @@ def _add_sources(canvas, sources, numbers):
     part[found > 0] = found[found > 0]
 
 
-def _renumber(canvas, boxes, peaks):
+def _renumber(canvas, boxes, peaks, joined):
     """Replace numbers in the order of the tiles by those of the rows of the catalog."""
     row = np.zeros(len(peaks) + 1, np.int32)
     if peaks:
-        order = np.lexsort(np.transpose(peaks)[::-1])
-        row[order + 1] = 1 + np.arange(len(peaks))
+        y, x = np.transpose(peaks)
+        own = place_codes({"peak_y": y, "peak_x": x})
+        places = np.array([joined.get(code, code) for code in own.tolist()])
+        # rows are in the order of their places, that of y and then x
+        row[1:] = 1 + np.unique(places, return_inverse=True)[1]
     for box in boxes:
         canvas[box] = row[canvas[box]]
 

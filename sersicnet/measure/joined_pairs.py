@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import vstack
 
-from sersicnet.measure.sweeps import GONE, KEY, source_keys
+from sersicnet.measure.places import place_codes
+from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 
 __all__ = ["JoinedPair", "are_close", "join_pairs", "rows_of_gone", "with_joined"]
@@ -162,14 +163,14 @@ def rows_of_gone(table, gone):
     Returns
     -------
     `~astropy.table.QTable`
-        Copies of rows of the table with other keys, and `GONE` in ``fitted_with``.
+        Copies of rows of the table with other keys; ``fitted_with`` is minus their own place.
     """
     keys = source_keys(table)
     rows = table[[keys.index(kept) for _, kept in gone]]
+    rows["fitted_with"] = -place_codes(rows)
     for number, (key, _) in enumerate(gone):
         for name, value in zip(KEY, key, strict=True):
             rows[name][number] = value
-    rows["fitted_with"] = GONE
     return rows
 
 

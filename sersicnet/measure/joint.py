@@ -28,9 +28,10 @@ from sersicnet.measure.companions import (
 )
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.group_cutouts import GroupCutter
-from sersicnet.measure.groups import noise_labels, place_codes, psf_width
+from sersicnet.measure.groups import noise_labels, psf_width
 from sersicnet.measure.joined_pairs import are_close, join_pairs, rows_of_gone, with_joined
 from sersicnet.measure.matched import filter_of
+from sersicnet.measure.places import place_codes
 from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.star_catalog import NAME
 from sersicnet.measure.sweeps import KEY, source_keys

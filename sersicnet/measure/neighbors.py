@@ -14,8 +14,8 @@ import numpy as np
 
 from sersicnet.measure.cutouts import cut_source
 from sersicnet.measure.detection import cutout_box
-from sersicnet.measure.groups import first_of_places
 from sersicnet.measure.models import add_stamp, galaxy_labels, galaxy_stamps
+from sersicnet.measure.places import first_of_places
 from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.model.labels import CENTER
 from sersicnet.preprocessing.noise import finite_median

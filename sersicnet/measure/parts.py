@@ -16,9 +16,9 @@ from sersicnet.inference.turns import Turn
 from sersicnet.measure.columns import PHOTOMETRY
 from sersicnet.measure.detection import cutout_box
 from sersicnet.measure.group_cutouts import GroupCutter
-from sersicnet.measure.groups import place_codes
 from sersicnet.measure.joint import shows
 from sersicnet.measure.neighbors import Neighbors
+from sersicnet.measure.places import place_codes
 from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.star_catalog import NAME
 from sersicnet.measure.sweeps import KEY, blank_values, source_keys

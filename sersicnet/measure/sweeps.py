@@ -6,10 +6,11 @@ from astropy.table import QTable, vstack
 from scipy.spatial import KDTree
 
 from sersicnet.flags import Flags
+from sersicnet.measure.places import place_codes
 from sersicnet.measure.star_catalog import STAR_SIZE, is_star
 from sersicnet.parameters import PIXEL_SHAPE, table_values, to_floats
 
-__all__ = ["GONE", "KEY", "N_SWEEPS", "blank_values", "models_of", "replace_rows", "source_keys"]
+__all__ = ["JOINED", "KEY", "N_SWEEPS", "blank_values", "models_of", "replace_rows", "source_keys"]
 
 # How often sources are measured if they are refined: with their neighbors masked, and twice in
 # groups, the second time only where a group is too large for one fit.
@@ -20,8 +21,8 @@ _MODEL = ("mag", "n", "theta", "x_0", "y_0", *PIXEL_SHAPE)
 _OF_SOURCES = ("noise_level", "flags", "shared", "x_centroid", "y_centroid")
 # Columns that identify a source, whichever tile it was found from.
 KEY = ("row", "peak_y", "peak_x")
-# What stands in the column ``fitted_with`` of sources that are parts of others, and have no row.
-GONE = -1
+# In ``meta``: places of sources that are parts of others and have no row, and of these others.
+JOINED = "joined"
 # Columns of detection that companions have from their fit.
 _CENTERS = {"x_centroid": "x_0", "y_centroid": "y_0"}
 # Distance in pixels of the peaks of companions up to which they are the same.
@@ -59,7 +60,8 @@ def replace_rows(table, measured):
 
     Where a joint fit has failed, the row stays, with the flags of the fit. Companions, which were
     not detected, are added, one row for each: two galaxies may have found the same. What is fitted
-    with more of them than before may move. Rows of sources that are parts of others are left out.
+    with more of them than before may move. Rows of sources that are parts of others, whose
+    ``fitted_with`` is minus the place of these, are left out, and are in ``meta``.
 
     Parameters
     ----------
@@ -91,7 +93,13 @@ def replace_rows(table, measured):
         table[name][rows[~failed]] = measured[name][~failed]
     if "fitted_with" not in table.colnames:
         return table
-    return table[np.asarray(table["fitted_with"]) != GONE]
+    others = np.asarray(table["fitted_with"])
+    gone = others < 0
+    joined = dict(zip(place_codes(table[gone]).tolist(), (-others[gone]).tolist(), strict=True))
+    table = table[~gone]
+    if joined:
+        table.meta[JOINED] = joined
+    return table
 
 
 def _found_once(measured):

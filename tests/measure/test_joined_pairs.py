@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from helpers.fields import NOISE, ZEROPOINT, make_field, render
 
@@ -9,12 +10,13 @@ from sersicnet import SersicNet
 from sersicnet.measure import detection
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.joined_pairs import are_close, rows_of_gone
-from sersicnet.measure.sweeps import GONE
+from sersicnet.measure.places import place_codes
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 
 OPTIONS = {"refine": "lm", "background_box": None, "companions": False}
-ONE = {"x_0": [60.3], "y_0": [60.1], "flux": [9e3], "r_eff": [3.5], "n": [1.0], "q": [0.6]}
-ONE |= {"theta": [20.0]}
+# A galaxy, and another one far from it.
+ONE = {"x_0": [60.3, 20.0], "y_0": [60.1, 104.0], "flux": [9e3, 3e3], "r_eff": [3.5, 2.0]}
+ONE |= {"n": [1.0, 1.0], "q": [0.6, 0.9], "theta": [20.0, 0.0]}
 # Two that detection separates.
 TWO = {"x_0": [56.3, 63.4], "y_0": [60.1, 61.3], "flux": [6e3, 5e3], "r_eff": [1.5, 1.5]}
 TWO |= {"n": [1.0, 1.0], "q": [0.8, 0.8], "theta": [20.0, 0.0]}
@@ -46,14 +48,18 @@ def torn(monkeypatch):
 
 
 @pytest.mark.usefixtures("torn")
-def test_one_galaxy_that_was_torn_is_one_again(net):
+def test_one_galaxy_that_was_torn_is_one_again(net, tmp_path):
+    """A row has all of its pixels, and the number of those of another one is that of its row."""
     field = noisy(ONE)
-    assert len(measure_image(field, net=net, **OPTIONS)) == 2
-    table = measure_image(field, net=net, join_pairs=True, **OPTIONS)
-    assert len(table) == 1
-    assert table["group_size"].tolist() == [1]
-    error = table["mag"].value - (ZEROPOINT - 2.5 * np.log10(ONE["flux"]))
-    assert abs(error / table["mag_err"].value) < 4
+    assert len(measure_image(field, net=net, **OPTIONS)) == 3
+    path = tmp_path / "pixels.fits"
+    joined = {"join_pairs": True, "segmentation_image": path}
+    table = measure_image(field, net=net, **joined, **OPTIONS)
+    assert len(table) == 2
+    assert table["group_size"].tolist() == [1, 1]
+    error = table["mag"][0].value - (ZEROPOINT - 2.5 * np.log10(ONE["flux"][0]))
+    assert abs(error / table["mag_err"][0].value) < 4
+    assert fits.getdata(path)[[60, 60, 104], [58, 63, 20]].tolist() == [1, 1, 2]
 
 
 def test_two_galaxies_stay_two(net):
@@ -95,5 +101,5 @@ def test_rows_of_parts_are_marked():
     gone = rows_of_gone(table, [((0, 33, 55), (2, 4, 6))])
     assert gone["mag"].tolist() == [8.0]
     assert [gone[name][0] for name in ("row", "peak_y", "peak_x")] == [0, 33, 55]
-    assert gone["fitted_with"].tolist() == [GONE]
+    assert gone["fitted_with"].tolist() == (-place_codes(table[1:])).tolist()
     assert table["peak_y"].tolist() == [3, 4]

@@ -8,7 +8,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import star
 from numpy.testing import assert_array_equal
 
-from sersicnet.measure.groups import add_groups, place_codes
+from sersicnet.measure.groups import add_groups
+from sersicnet.measure.places import place_codes
 from sersicnet.measure.psf import field_psf
 
 
