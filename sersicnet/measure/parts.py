@@ -105,6 +105,8 @@ def measure_parts(measurement, tiles, sky, models, *, bar=None):
         kept.add("prob_star")  # else that of the evidence
     names = [name for name in blank.colnames if name not in kept]
     tables = [blank[names]]
+    # what needs no profile was measured in the first sweep
+    measurement = replace(measurement, options=measurement.options.replace(morphology=False))
     known = {"noise_known": measurement.field.noise is not None, "population": None}
     for tile in tiles:
         sources = measurement.find_sources(tile, sky)

@@ -32,7 +32,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def parts(image, net):
-    return measure_image(image, net=net, model="sersic+exp")
+    return measure_image(image, net=net, model="sersic+exp", morphology=True)
 
 
 def galaxy(table):
@@ -56,6 +56,12 @@ def test_parts_are_measured_without_the_light_of_neighbors(parts):
         assert parts[name].info.description, name
     names = parts.colnames
     assert names.index("mag_bulge") < names.index("bulge_to_total") < names.index("flags")
+
+
+def test_what_needs_no_profile_is_there_as_well(parts):
+    assert np.isfinite(value(galaxy(parts)["r_petro"]))
+    names = parts.colnames
+    assert names.index("r_petro") < names.index("mag_bulge")
 
 
 def test_columns_are_those_of_cutouts(parts, image, net):
