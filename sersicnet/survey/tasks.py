@@ -13,7 +13,7 @@ from astropy.units import Quantity
 
 from sersicnet.io.paths import file_of, split_path
 from sersicnet.io.tables import read_table
-from sersicnet.measure.option_values import files_of
+from sersicnet.measure.option_values import files_of, has_free_position
 from sersicnet.measure.options import Options
 
 __all__ = ["Task", "make_tasks"]
@@ -110,8 +110,10 @@ def make_tasks(images, common):
     if not tasks:
         msg = "images is empty: at least one is needed"
         raise ValueError(msg)
-    for name in ("fixed", "morphology"):
-        _check_common(name, tasks)
+    for name in ("fixed", "morphology", "stars"):
+        _check_common(name, [bool(getattr(task.options, name)) for task in tasks], tasks)
+    free = [has_free_position(task.options.fixed) for task in tasks]
+    _check_common("free positions in fixed", free, tasks)
     _check_models(tasks)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
@@ -122,9 +124,9 @@ def make_tasks(images, common):
     return tasks
 
 
-def _check_common(name, tasks):
+def _check_common(name, has_it, tasks):
     """Raise ValueError if an option adds columns to the parts of some images, and not to others."""
-    chosen = [task.name for task in tasks if getattr(task.options, name)]
+    chosen = [task.name for task, is_chosen in zip(tasks, has_it, strict=True) if is_chosen]
     if 0 < len(chosen) < len(tasks):
         msg = (
             f"images has {len(chosen)} of {len(tasks)} with {name}=, the first of them "

@@ -89,3 +89,22 @@ def test_one_model_is_fitted_in_all_images(three):
         make_tasks(rows, {})
     task = make_tasks(three, {"model": Sersic(n=4)})[0]
     assert task.describe()["model"]["n"] == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stars": ["stars.ecsv", "", "stars.ecsv"]}, "2 of 3 with stars=, the first of them 'a'"),
+        (
+            {"fixed": ["shape", ["r_eff", "n", "q", "theta"], "shape"], "catalog": ["a.ecsv"] * 3},
+            "1 of 3 with free positions in fixed=, the first of them 'b'",
+        ),
+    ],
+)
+def test_all_images_have_the_same_columns(three, values, message):
+    rows = []
+    for number, image in enumerate(three):
+        given = {name: column[number] for name, column in values.items()}
+        rows.append({"image": image} | {name: value for name, value in given.items() if value})
+    with pytest.raises(ValueError, match=message):
+        make_tasks(rows, {})
