@@ -157,10 +157,12 @@ def in_options(message, options):
     >>> in_options("tile_size=0 must be a positive integer", parser.parse_args([]))
     '--tile-size=0 must be a positive integer'
     """
-    names = {action.dest: _shown(action) for action in options.parser._actions}
-    for action in options.parser._actions:
-        if isinstance(action.const, bool):  # an option that switches on or off
-            message = message.replace(f"{action.dest}={action.const}", names.pop(action.dest))
+    actions = options.parser._actions
+    # an option that switches off is another word than its argument
+    names = {action.dest: _shown(action) for action in actions if action.const is not False}
+    for action in actions:
+        if isinstance(action.const, bool):
+            message = message.replace(f"{action.dest}={action.const}", _shown(action))
 
     def translated(found):
         argument, none, value = found.groups()

@@ -70,6 +70,8 @@ def test_switches_have_no_value():
     options = parser.parse_args([])
     assert in_options("morphology=True needs a PSF", options) == "--morphology needs a PSF"
     assert in_options("companions=False is odd", options) == "--no-companions is odd"
+    assert in_options("morphology= is for one band", options) == "--morphology is for one band"
+    assert in_options("companions= is for fits", options) == "companions= is for fits"
 
 
 @pytest.mark.filterwarnings("default:psf")
