@@ -12,6 +12,7 @@ from sersicnet._words import counted
 from sersicnet.diagnostics.summary import summarize_rows, without_result
 from sersicnet.inference.log import log_unused
 from sersicnet.measure.option_values import MEASURE
+from sersicnet.measure.star_catalog import NAME
 from sersicnet.model.psf import collect_psfs
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
@@ -258,7 +259,7 @@ class _LoggedProgress:
 
 
 def log_results(table):
-    """Log the number of rows, of those without a result, and of each flag.
+    """Log the number of rows, of those without a result, of each flag, and of known stars.
 
     Parameters
     ----------
@@ -266,3 +267,6 @@ def log_results(table):
         The catalog.
     """
     _LOG.info("%s", summarize_rows(table["flags"], without_result(table)))
+    if NAME in table.colnames:
+        n_stars = np.count_nonzero(np.asarray(table[NAME]) >= 0)
+        _LOG.info("stars: %s at stars of the catalog", counted(n_stars, "source"))

@@ -1,14 +1,27 @@
 """The stars of a catalog, such as that of Gaia, in an image."""
 
+import logging
+
 import numpy as np
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
-from sersicnet.measure.catalog import FAR, catalog_positions
+from sersicnet._caller import warn_caller
+from sersicnet._words import counted
+from sersicnet.measure.catalog import FAR, catalog_positions, check_positions, outside
 from sersicnet.measure.positions import with_positions
 
-__all__ = ["NAME", "STAR_SIZE", "add_stars", "is_star", "near_stars", "star_positions"]
+__all__ = [
+    "NAME",
+    "STAR_SIZE",
+    "add_stars",
+    "is_star",
+    "near_stars",
+    "star_positions",
+    "stars_in",
+]
 
+_LOG = logging.getLogger("sersicnet")
 # Column of the row of the star of a source.
 NAME = "star_id"
 # Distance in pixels up to which a source is a star of a catalog.
@@ -49,14 +62,62 @@ def star_positions(stars, wcs):
     """
     if stars is None:
         return None
+    _, positions = _with_pixels(stars, wcs)
+    return positions
+
+
+def stars_in(stars, field):
+    """Find the pixels of the stars of a catalog in an image.
+
+    Parameters
+    ----------
+    stars
+        As in `star_positions`.
+    field : `~sersicnet.measure.field.FieldImage`
+        The image.
+
+    Returns
+    -------
+    (2, S) `~numpy.ndarray` or None
+        x and y.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        As `star_positions`.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        If none of them is in the image.
+    """
+    if stars is None:
+        return None
+    table, positions = _with_pixels(stars, field.wcs)
+    try:
+        check_positions(table, positions, field)
+    except ValueError as error:
+        warn_caller(_of_stars(error))
+    n_inside = len(table) - len(outside(positions, field.data.shape))
+    _LOG.info("stars: %d of %s in the image", n_inside, counted(len(table), "row"))
+    return positions
+
+
+def _with_pixels(stars, wcs):
+    """Return the stars as a table with known columns, and their x and y."""
     if hasattr(stars, "icrs"):
         sky = stars.icrs
         stars = Table({"ra": np.atleast_1d(sky.ra.deg), "dec": np.atleast_1d(sky.dec.deg)})
     try:
-        return catalog_positions(with_positions(stars, wcs), wcs)
+        table = with_positions(stars, wcs)
+        return table, catalog_positions(table, wcs)
     except (TypeError, ValueError) as error:
-        msg = f"stars=: {str(error).removeprefix('catalog').removeprefix(':').strip()}"
-        raise type(error)(msg) from error
+        raise type(error)(_of_stars(error)) from error
+
+
+def _of_stars(error):
+    """Return the message of an error of a catalog as one of ``stars``."""
+    return f"stars=: {str(error).removeprefix('catalog').removeprefix(':').strip()}"
 
 
 def near_stars(x, y, positions):

@@ -64,7 +64,7 @@ from sersicnet.measure.segments import open_segments
 from sersicnet.measure.shown import columns_of, tile_columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import source_table
-from sersicnet.measure.star_catalog import add_stars, star_positions
+from sersicnet.measure.star_catalog import add_stars, stars_in
 from sersicnet.measure.sweeps import N_SWEEPS
 from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.known_correlation import check_scale
@@ -118,7 +118,7 @@ def open_measurement(image, options, *, net):
             zeropoint=zeropoint,
             positions=positions,
             saturation=field.saturation(options.saturation),
-            stars=star_positions(options.stars, field.wcs),
+            stars=stars_in(options.stars, field),
         )
         with open_detector(measurement, open_measurement) as detector:
             yield replace(measurement, detector=detector)

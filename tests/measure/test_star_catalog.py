@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
+from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fields import make_field, render, star, truth_table
 
 from sersicnet.measure import measure_image
 from sersicnet.measure.field import open_field
+from sersicnet.measure.log import log_results
 from sersicnet.measure.sky import map_sky
 from sersicnet.measure.star_catalog import (
     STAR_SIZE,
@@ -16,6 +18,7 @@ from sersicnet.measure.star_catalog import (
     is_star,
     near_stars,
     star_positions,
+    stars_in,
 )
 from sersicnet.measure.stars import find_stars
 from sersicnet.measure.sweeps import models_of
@@ -63,6 +66,30 @@ def test_stars_without_positions_raise(field, stars):
         star_positions(Table({"mag": [20.0]}), field.wcs)
     with pytest.raises(ValueError, match="stars=: has ra and dec, but the image no celestial"):
         star_positions(stars, None)
+
+
+def test_stars_of_another_field_are_warned_of(field, stars, caplog):
+    away = Table({"ra": [10.0], "dec": [20.0]})
+    with pytest.warns(AstropyUserWarning, match="stars=: none of its 1 row is in the image"):
+        stars_in(away, field)
+    hours = Table({"ra": stars["ra"][:-1] / 15, "dec": stars["dec"][:-1]})
+    with pytest.warns(AstropyUserWarning, match="are if ra is in hours: multiply it by 15"):
+        stars_in(hours, field)
+    with caplog.at_level("INFO", logger="sersicnet"):
+        stars_in(stars, field)
+        assert len(stars_in(Table({"x_0": [], "y_0": []}), field)[0]) == 0
+    n = len(stars)
+    assert caplog.messages == [
+        f"stars: {n - 1} of {n} rows in the image",
+        "stars: 0 of 0 rows in the image",
+    ]
+
+
+def test_the_log_has_the_number_of_known_stars(caplog):
+    table = QTable({"flags": [0, 0, 0], "star_id": [-1, 2, 0]})
+    with caplog.at_level("INFO", logger="sersicnet"):
+        log_results(table)
+    assert caplog.messages[-1] == "stars: 2 sources at stars of the catalog"
 
 
 def test_the_nearest_star_within_two_pixels():
