@@ -4,6 +4,7 @@ from functools import partial
 
 from sersicnet._words import counted
 from sersicnet.cli.bands import image_of, let_bands, of_bands
+from sersicnet.cli.columns import DIALECTS, add_columns, column_names
 from sersicnet.cli.hdus import add_hdus, chosen_images, measure_each
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.option_files import add_option_file, dump_options
@@ -29,8 +30,6 @@ from sersicnet.measure.options import Options
 
 __all__ = ["add_measure"]
 
-# Names of `sersicnet.diagnostics.dialects`, which imports astropy's tables.
-_DIALECTS = ("sersicnet", "sextractor", "lsst")
 # Images that are written on request.
 _IMAGES = ("model_image", "residual_image", "background_image", "segmentation_image")
 _EXAMPLE = """\
@@ -116,15 +115,7 @@ def add_measure(commands):
 def _add_outputs(parser):
     """Add the options that are files to write."""
     parser.add_argument("-o", "--output", metavar="TABLE", help=TABLE_HELP)
-    parser.add_argument(
-        "--columns", metavar="NAMES", help="columns of the table, as id,mag,r_eff; default: all"
-    )
-    parser.add_argument(
-        "--dialect",
-        choices=_DIALECTS,
-        default=_DIALECTS[0],
-        help="whose names and conventions the columns have; default: %(default)s",
-    )
+    add_columns(parser)
     parser.add_argument(
         "--hats",
         action="store_true",
@@ -190,7 +181,7 @@ def _check_paths(options):
     check_inputs(inputs)
     check_table_path(options.output, "output")
     if options.hats:
-        check_hats(options.output, "output", columns=_names(options.columns))
+        check_hats(options.output, "output", columns=column_names(options.columns))
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
     for name in _IMAGES:
         if outputs[name] is not None:
@@ -200,18 +191,11 @@ def _check_paths(options):
     check_outputs(outputs, inputs | {"weights": options.weights, "options": options.options})
 
 
-def _names(columns):
-    """Return the names of columns, None for all."""
-    if columns is None:
-        return None
-    return [name.strip() for name in columns.split(",")]
-
-
 def _shown(options):
     """The arguments for the columns of the table, which other outputs need as they are."""
-    columns = _names(options.columns)
+    columns = column_names(options.columns)
     for name in ("model_image", "residual_image", "regions"):
-        is_changed = columns is not None or options.dialect != _DIALECTS[0]
+        is_changed = columns is not None or options.dialect != DIALECTS[0]
         if is_changed and getattr(options, name) is not None:
             shown = name.replace("_", "-")
             options.parser.error(f"--{shown} needs the table without --columns and --dialect")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sersicnet._settings import check_positive
 from sersicnet._words import counted
+from sersicnet.cli.columns import ID_NAMES, add_columns, column_names
 from sersicnet.cli.hdus import add_hdus
 from sersicnet.cli.messages import show_progress, show_rows
 from sersicnet.cli.options import (
@@ -47,6 +48,7 @@ def add_predict(commands):
     parser.add_argument("cutouts", nargs="+", metavar="CUTOUT", help="FITS files")
     add_hdus(parser, "CUTOUT")
     parser.add_argument("-o", "--output", required=True, metavar="TABLE", help=TABLE_HELP)
+    add_columns(parser)
     parser.add_argument(
         "--covariance",
         action="store_true",
@@ -105,6 +107,7 @@ def _predict(options):
     inputs = {name: getattr(options, name) for name in ("cutouts", "psf", "weights")}
     samples = _samples_path(options)
     check_outputs({"output": options.output, "samples": samples}, inputs)
+    _check_columns(options)
     psf = read_psf(options.psf)
     hdu = "all" if options.all_hdus else options.hdu
     cutouts, names, status = read_named_cutouts(
@@ -132,7 +135,7 @@ def _predict(options):
     )
     table = results.to_table(covariance=options.covariance)
     table["id"] = names
-    write_table(table, options.output, overwrite=True)
+    write_table(_shown(table, results, options), options.output, overwrite=True)
     print(f"wrote {options.output}: {counted(len(table), 'row')}")
     if samples is not None:
         draws = results.to_sample_table(options.samples)
@@ -140,6 +143,28 @@ def _predict(options):
         write_table(draws, samples, overwrite=True)
         print(f"wrote {samples}: {counted(options.samples, 'draw')} of each row")
     return max(status, show_rows(table))
+
+
+def _check_columns(options):
+    """Stop if the covariance is asked for and left out."""
+    columns = column_names(options.columns)
+    if options.covariance and columns is not None and "covariance" not in columns:
+        options.parser.error("--covariance is not among --columns")
+
+
+def _shown(table, results, options):
+    """Return the table with the columns and names that are wanted."""
+    columns = column_names(options.columns)
+    try:
+        shown = results.to_table(columns, dialect=options.dialect, covariance=options.covariance)
+    except ValueError as error:  # what was measured is not lost
+        write_table(table, options.output, overwrite=True)
+        msg = f"{error}; wrote {options.output} with all columns"
+        raise ValueError(msg) from error
+    name = ID_NAMES[options.dialect]
+    if name in shown.colnames:
+        shown[name] = table["id"]
+    return shown
 
 
 def _samples_path(options):

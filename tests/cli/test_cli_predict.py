@@ -92,6 +92,30 @@ def test_covariances_and_draws(files, tmp_path, capsys):
     assert "samples=0 must be" in capsys.readouterr().err
 
 
+def test_columns_and_dialects(files, tmp_path, capsys):
+    output = tmp_path / "measured.ecsv"
+    arguments = ["predict", *files, "-o", str(output)]
+    assert main([*arguments, "--columns", "id, flux,covariance", "--covariance"]) == 0
+    assert QTable.read(output).colnames == ["id", "flux", "covariance"]
+    assert main([*arguments, "--dialect", "sextractor", "--columns", "NUMBER,MAG_MODEL"]) == 0
+    table = QTable.read(output)
+    assert table.colnames == ["NUMBER", "MAG_MODEL"]
+    assert list(table["NUMBER"]) == ["galaxy0", "galaxy1"]
+    assert main([*arguments, "--dialect", "lsst"]) == 0
+    assert list(QTable.read(output)["objectId"]) == ["galaxy0", "galaxy1"]
+    capsys.readouterr()
+    assert main([*arguments, "--columns", "id,magg"]) == 1
+    assert "there is no column 'magg'" in capsys.readouterr().err
+    assert "flags" in QTable.read(output).colnames  # all are written then
+
+
+def test_a_covariance_that_columns_leave_out(tmp_path, capsys):
+    arguments = ["predict", "absent.fits", "-o", str(tmp_path / "measured.ecsv"), "--covariance"]
+    with pytest.raises(SystemExit):
+        main([*arguments, "--columns", "id"])
+    assert "--covariance is not among --columns" in capsys.readouterr().err
+
+
 def test_predict_does_not_overwrite_what_it_reads(files, tmp_path, capsys):
     (tmp_path / "link.fits").symlink_to(files[1])
     before = Path(files[1]).read_bytes()
