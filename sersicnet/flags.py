@@ -100,8 +100,8 @@ _DESCRIPTIONS = {
     Flags.LOW_ESS: "the effective sample size is too small; do not trust the posterior",
     Flags.EDGE: "the source touches the edge of the image, or of an area without data",
     Flags.BLENDED: (
-        "the source touches another one, or others that are fitted with it add 5 % to the light "
-        "within its half-light ellipse or change its flux by half an error"
+        "the source touches another one, or others add 5 % to the light within its half-light "
+        "ellipse or, fitted with it, change its flux by half an error"
     ),
     Flags.SATURATED: "the source has saturated pixels; they were masked",
     Flags.HIGH_CHI2: "chi2 within the galaxy is too high for the noise map; errors are too small",

@@ -7,7 +7,9 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet._words import counted
+from sersicnet.flags import Flags
 from sersicnet.inference.groups import find_groups
+from sersicnet.inference.joined import BLEND_FRACTION
 from sersicnet.measure.models import galaxy_labels
 from sersicnet.measure.places import first_of_places, place_codes
 from sersicnet.model.labels import CENTER, LOG_FLUX, N_LABELS
@@ -24,14 +26,14 @@ __all__ = [
 
 
 def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
-    """Add ``group_id``, ``group_size`` and ``blend_fraction`` to a catalog, in place.
+    """Add ``group_id``, ``group_size`` and ``blend_fraction`` to a catalog, in place, and BLENDED.
 
     Parameters
     ----------
     table : `~astropy.table.QTable`
-        Sources of an image with their ``id``, peak and ``noise_level``. Where a source was fitted
-        together with others, it has a ``blend_fraction``; the others are predicted. Sources in one
-        pixel, rows of a catalog, are one source of a group.
+        Sources of an image with their ``id``, ``flags``, peak and ``noise_level``. Where a source
+        was fitted together with others, it has a ``blend_fraction``; the others are predicted.
+        Sources in one pixel, rows of a catalog, are one source of a group.
     psf : `~sersicnet.measure.FieldPSF`
         The PSF; that in the middle is taken.
     shape : (int, int)
@@ -56,6 +58,7 @@ def add_groups(table, psf, *, shape, pixel_scale, zeropoint):
     table["group_id"] = _ids(table["id"])[groups.brightest[first]]
     table["group_size"] = groups.size[first]
     table["blend_fraction"] = predicted
+    table["flags"] |= np.where(predicted >= BLEND_FRACTION, int(Flags.BLENDED), 0)
 
 
 def _ids(ids):

@@ -8,6 +8,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import star
 from numpy.testing import assert_array_equal
 
+from sersicnet import Flags
 from sersicnet.measure.groups import add_groups
 from sersicnet.measure.places import place_codes
 from sersicnet.measure.psf import field_psf
@@ -19,7 +20,7 @@ def catalog(**changes):
     columns |= {"r_eff_pix": [3.0, 3.0, 4.0], "q_pix": [0.7, 0.7, 0.7]}
     columns |= {"theta": [0, 10, 20] * u.deg, "x_0": [20, 30, 200] * u.pix}
     columns |= {"y_0": [50, 50, 50] * u.pix, "noise_level": [1.0, 1.0, 1.0]}
-    columns |= {"peak_y": [50, 50, 50], "peak_x": [20, 30, 200]}
+    columns |= {"peak_y": [50, 50, 50], "peak_x": [20, 30, 200], "flags": [1, 0, 0]}
     return QTable(columns | changes)
 
 
@@ -42,6 +43,14 @@ def test_fractions_of_fits_stay():
     table = grouped(fitted_with=[0, 0, 0], **fits)
     assert table["blend_fraction"][0] == 0.5
     assert table["blend_fraction"][1] == grouped()["blend_fraction"][1]
+
+
+@pytest.mark.parametrize(("distance", "blended"), [(5, True), (60, False)])
+def test_what_others_light_matters_to_is_blended(distance, blended):
+    table = grouped(x_0=[20, 20 + distance, 200] * u.pix, peak_x=[20, 20 + distance, 200])
+    assert (table["blend_fraction"][0] > 0.05) == blended
+    assert_array_equal((table["flags"] & int(Flags.BLENDED)) != 0, [blended, blended, False])
+    assert table["flags"][0] & 1
 
 
 def test_the_noise_decides_what_matters():
