@@ -216,7 +216,7 @@ def check_call(net, refine, model, neighbors, *, sky, bands, exposures=False):
 
 def _check_model(model):
     """Raise ValueError unless a model can be fitted in several bands."""
-    if model.name in PROFILE_SHAPES:
+    if PROFILE_SHAPES.keys() & set(dict(model.combination.parts).values()):
         msg = f"model={model!r}: this profile is fitted in one band"
         raise ValueError(msg)
     possible = model.combination.parameters

@@ -1,6 +1,7 @@
 """Galaxies of several parts at one center: what is known of them, and where fits of them start."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -38,13 +39,18 @@ _BULGE_RADIUS = 0.3
 _DISK_RADIUS = 1.2
 _BULGE_N = 2.5
 _HOST_N = 2.0
-# What the parts of a model start as.
+# The same of a bar in a disk, which may be as bright.
+_BAR_RADIUS = 0.6
+# What the parts of a model start as; others as a bulge and a disk.
 _ROLES = {
     "sersic+exp": ("bulge", "disk"),
     "point+sersic": ("point", "host"),
     "point+exp": ("point", "disk"),
     "sersic+sersic": ("bulge", "disk"),
+    "sersic+ferrers": ("disk", "bar"),
 }
+# What they start as once more where their order is not known; by default the other way round.
+_OTHER_ROLES = {"sersic+ferrers": ("bulge", "bar")}
 _ENDINGS = ("", "_err", "_lo", "_hi")
 
 
@@ -148,24 +154,37 @@ class Composite(Rows):
             shares = _shares(labels, scene)
             swapped = self._are_swapped()[:, None]
             ways = [(share, swapped) for share in shares]
-            roles = _ROLES[self.model.name]
+            roles = self._roles()
+            others = _OTHER_ROLES.get(self.model.name, roles[::-1])
+            shapes = _shapes_of(parts, scene.layout)
             starts = []
             if not self.model.combination.is_ordered:  # the larger part may be the other one
                 ways.append((shares[len(shares) // 2], ~swapped))
             elif shares is _SHARES and roles[0] == "bulge":
-                starts.append(_divided(labels, parts, ("whole", "disk"), _MOST_OF_IT))
-            for share, turned in ways:
-                straight = _divided(labels, parts, roles, share)
-                starts.append(
-                    np.where(turned, _divided(labels, parts, roles[::-1], share), straight)
-                )
+                starts.append(_divided(labels, parts, ("whole", "disk"), _MOST_OF_IT, shapes[0]))
+            for (share, turned), own in product(ways, shapes):
+                straight = _divided(labels, parts, roles, share, own)
+                other = _divided(labels, parts, others, share, own)
+                starts.append(np.where(turned, other, straight))
         if not self.fixed.keys() - {"n_disk"}:
             return starts
         return [scene.labels(scene.values(torch.from_numpy(each))).numpy() for each in starts]
 
+    def _roles(self):
+        """Return what the parts start as."""
+        combination = self.model.combination
+        if self.model.name in _ROLES:
+            return _ROLES[self.model.name]
+        (_, first), (_, second) = combination.parts
+        if first == "point":
+            return "point", "host"
+        if first == second:
+            return "bulge", "disk"
+        return "bar" if first == "ferrers" else "bulge", "bar" if second == "ferrers" else "disk"
+
     def _are_swapped(self):
         """Return of which galaxies the second part has the index of a bulge, (N,) bool."""
-        if self.model.combination.is_ordered:
+        if self.model.name != "sersic+sersic" or self.model.combination.is_ordered:
             return np.zeros(len(self), dtype=bool)
         known = [self.fixed.get(f"n_{part}", _BULGE_N) for part, _ in self.model.combination.parts]
         return np.broadcast_to(np.less(*known), len(self))
@@ -221,33 +240,52 @@ def _shares(labels, scene):
     return _SHARES
 
 
-def _divided(labels, parts, roles, share):
+def _shapes_of(parts, layout):
+    """Return the shapes that fits start from: for each start, those of each part.
+
+    The second shape of a part stands beside that of the other, and what is known needs no second
+    start, so that there are few.
+    """
+    known = dict.fromkeys(layout.known, True)
+    own = []
+    for part, profile in parts:
+        found = {(): ()}
+        if profile in PROFILE_SHAPES:
+            names = PROFILE_SHAPES[profile].names
+            free = [i for i, name in enumerate(names) if not layout.of_part(known, name, part)]
+            found = {}
+            for start in PROFILE_SHAPES[profile].starts:
+                found.setdefault(tuple(start[i] for i in free), start)
+        own.append(list(found.values()))
+    return [[each[number % len(each)] for each in own] for number in range(max(map(len, own)))]
+
+
+def _divided(labels, parts, roles, share, shapes):
     """Return labels of two parts, made of those of one profile."""
     columns = []
-    for (_, profile), role, light in zip(parts, roles, (share, 1 - share), strict=True):
+    for (_, profile), role, light, shape in zip(
+        parts, roles, (share, 1 - share), shapes, strict=True
+    ):
         own = _shaped(labels, role)
         own[:, LOG_FLUX] += np.log10(light)
-        columns.append(_chosen(own, profile))
+        columns.append(_chosen(own, profile, shape))
     return np.concatenate(columns, axis=1)
 
 
 def _starts_of_one(labels, profile):
     """Return labels of one part, with each of the shapes that fits of its profile start from."""
+    known = PROFILE_SHAPES.get(profile)
+    return [_chosen(labels, profile, shape) for shape in (known.starts if known else ((),))]
+
+
+def _chosen(labels, profile, shape):
+    """Return the labels of a profile, out of those of a galaxy and its own shape parameters."""
     if profile not in PROFILE_SHAPES:
-        return [_chosen(labels, profile)]
-    known = PROFILE_SHAPES[profile]
+        return labels[:, [LABELS.index(kind) for kind in PROFILE_LABELS[profile]]]
     columns = dict(zip(LABELS, labels.T, strict=True))
-    starts = []
-    for start in known.starts:
-        for name, value in zip(known.names, start, strict=True):
-            columns[name] = np.full(len(labels), value)
-        starts.append(np.stack([columns[name] for name in PROFILE_LABELS[profile]], axis=1))
-    return starts
-
-
-def _chosen(labels, profile):
-    """Return the labels of a profile out of those of a galaxy."""
-    return labels[:, [LABELS.index(kind) for kind in PROFILE_LABELS[profile]]]
+    for name, value in zip(PROFILE_SHAPES[profile].names, shape, strict=True):
+        columns[name] = np.full(len(labels), value)
+    return np.stack([columns[name] for name in PROFILE_LABELS[profile]], axis=1)
 
 
 def _shaped(labels, role):
@@ -259,6 +297,8 @@ def _shaped(labels, role):
             columns["n"][:] = _BULGE_N
             columns["e1"] *= 0.5
             columns["e2"] *= 0.5
+        case "bar":
+            columns["log_r_eff"] += np.log10(_BAR_RADIUS)
         case "disk":
             columns["log_r_eff"] += np.log10(_DISK_RADIUS)
             columns["n"][:] = 1.0

@@ -165,7 +165,7 @@ def _parameter_of(name, parts):
         return name
     for part, _ in parts:
         parameter = name.removesuffix(f"_{part}")
-        if parameter in PARAMETERS:
+        if parameter in ALL_PARAMETERS:
             return parameter
     return "share"
 

@@ -1,9 +1,12 @@
 """Totals of galaxies of several parts: light, center, ellipticity and half-light radius."""
 
+from itertools import repeat
+
 import numpy as np
 from scipy.special import gammainc, gammaincinv, gammaln
 
-from sersicnet.model.labels import LABELS, PROFILE_LABELS, axis_ratio, length, part_slices
+from sersicnet.inference.growth_curves import LOG_RADII, LOG_STEP, growth_curves
+from sersicnet.model.labels import LABELS, PROFILE_LABELS, angle, axis_ratio, length, part_slices
 from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = ["joined_labels", "total_radius"]
@@ -18,6 +21,7 @@ _ENOUGH = 3e-5
 _MARGIN = 1.3
 # Draws whose radii are found at a time, in 100 MB.
 _MOST = 100_000
+_MOST_OTHERS = 4_000
 
 
 def joined_labels(labels, parts):
@@ -38,7 +42,10 @@ def joined_labels(labels, parts):
         and NaN for ``n`` (that of a core-Sersic profile is its own). Those of parts have the name
         of the part after a dot; ``share`` is that of the first of several parts.
     """
-    step = max(1, _MOST // labels.shape[1])
+    most = _MOST
+    if len(parts) > 1 and PROFILE_SHAPES.keys() & set(dict(parts).values()):
+        most = _MOST_OTHERS
+    step = max(1, most // labels.shape[1])
     found = [_joined(some, parts) for some in np.split(labels, range(step, len(labels), step))]
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
@@ -66,16 +73,18 @@ def _joined(labels, parts):
         none = np.zeros_like(total)
         for label in ("e1", "e2"):
             whole[label] = np.sum(share * [own.get(label, none) for own in columns], axis=0)
-        if parts[0][1] in PROFILE_SHAPES:
+        if len(parts) == 1 and parts[0][1] in PROFILE_SHAPES:
             whole["log_r_eff"] = columns[0]["log_r_eff"]
             whole["n"] = columns[0].get("n", whole["n"])
         else:
-            whole["log_r_eff"] = total_radius(columns, share, whole["e1"], whole["e2"])
+            profiles = [profile for _, profile in parts]
+            ellipse = whole["e1"], whole["e2"]
+            whole["log_r_eff"] = total_radius(columns, share, *ellipse, profiles)
     whole["q"] = axis_ratio(length(whole["e1"], whole["e2"]))
     return whole | found
 
 
-def total_radius(columns, share, e1, e2):
+def total_radius(columns, share, e1, e2, profiles=None):
     """Return the logarithm of the semi-major axis of that ellipse that holds half of the light.
 
     Parameters
@@ -86,6 +95,8 @@ def total_radius(columns, share, e1, e2):
         Shares of the parts in the light.
     e1, e2 : (...) `~numpy.ndarray`
         Ellipticity of the ellipse.
+    profiles : sequence of str, optional
+        Profiles of the parts, by default Sersic profiles and point sources.
 
     Returns
     -------
@@ -94,12 +105,19 @@ def total_radius(columns, share, e1, e2):
     """
     rays = []
     within = np.zeros_like(e1)  # the light of point sources
-    for own, weight in zip(columns, share, strict=True):
-        if "log_r_eff" in own:
-            b = gammaincinv(2 * own["n"], 0.5)[..., None]
-            rays.append((own["n"][..., None], b, weight, _reaches(own, e1, e2)))
-        else:
+    for own, weight, profile in zip(columns, share, profiles or repeat(None), strict=False):
+        if "log_r_eff" not in own:
             within = within + weight
+            continue
+        light = _light
+        if profile in PROFILE_SHAPES:
+            light = _light_of_curves
+            shape = growth_curves(own, profile, _turns())
+        else:
+            b = gammaincinv(2 * own["n"], 0.5)[..., None]
+            shape = own["n"][..., None], b
+        first = angle(own["e1"], own["e2"]) if profile == "edge_on" else 0.0
+        rays.append((light, (*shape, weight, _reaches(own, e1, e2, first))))
     sizes = [own["log_r_eff"] for own in columns if "log_r_eff" in own]
     weights = [weight for own, weight in zip(columns, share, strict=True) if "log_r_eff" in own]
     low = np.min(sizes, axis=0) - _MARGIN
@@ -110,8 +128,8 @@ def total_radius(columns, share, e1, e2):
         here = found[far]
         light = within[far]
         slope = np.zeros_like(light)
-        for each in rays:
-            own, own_slope = _light(here, *(values[far] for values in each))
+        for function, each in rays:
+            own, own_slope = function(here, *(values[far] for values in each))
             light += own
             slope += own_slope
         high[far] = np.where(light > 0.5, here, high[far])
@@ -127,12 +145,19 @@ def total_radius(columns, share, e1, e2):
     return np.where(within < 0.5, found, -np.inf)
 
 
-def _reaches(own, e1, e2):
+def _turns():
+    """Angles of the rays."""
+    return np.pi * (np.arange(_RAYS) + 0.5) / _RAYS
+
+
+def _reaches(own, e1, e2, first):
     """Semi-major axes of ellipses at the half-light radius of a part, along rays, (..., R).
+
+    The rays are counted from some angle.
 
     Equal shares of the light are along equal angles where the part is stretched to a circle.
     """
-    turns = np.pi * (np.arange(_RAYS) + 0.5) / _RAYS
+    turns = _turns() + np.asarray(first)[..., None]
     x, y = _stretched(np.cos(turns), np.sin(turns), own["e1"], own["e2"])
     r_eff = 10 ** own["log_r_eff"][..., None] / (1 + length(own["e1"], own["e2"])[..., None])
     # the inverse stretch of the ellipse
@@ -159,4 +184,23 @@ def _light(log_a, n, b, weight, reaches):
         light = gammainc(2 * n, depth)
         change = np.exp(2 * n * np.log(depth) - depth - gammaln(2 * n)) / n
     change = np.log(10) * change
+    return weight * light.mean(axis=-1), weight * change.mean(axis=-1)
+
+
+def _light_of_curves(log_a, curves, slopes, weight, reaches):
+    """Return the same from growth curves and their derivatives, by cubic polynomials."""
+    place = (log_a[..., None] - np.log10(reaches) - LOG_RADII[0]) / LOG_STEP
+    place = np.clip(place, 0, len(LOG_RADII) - 1.001)
+    cell = place.astype(int)[..., None]
+    ends = []
+    for values in (curves, slopes * LOG_STEP):
+        values = np.broadcast_to(values, (*place.shape, len(LOG_RADII)))
+        ends += [np.take_along_axis(values, cell + step, axis=-1)[..., 0] for step in (0, 1)]
+    here, there, slope, slope_there = ends
+    t = place - cell[..., 0]
+    rise = there - here
+    curve = slope + slope_there - 2 * rise
+    bend = rise - slope - curve
+    light = here + t * (slope + t * (bend + t * curve))
+    change = (slope + t * (2 * bend + 3 * t * curve)) / LOG_STEP
     return weight * light.mean(axis=-1), weight * change.mean(axis=-1)

@@ -21,10 +21,23 @@ NAMED = {
 }
 NAMED |= {name: {"galaxy": made()} for name, made in OTHERS.items()}
 _POSSIBLE = (
-    "one of Sersic(), Exponential(), DeVaucouleurs() and PointSource(), or two of them by their "
-    'names, such as {"bulge": Sersic(n=4), "disk": Exponential()}: a Sersic with an Exponential '
-    "or a second Sersic, or a PointSource with one of the others; or, alone, one of "
-    f"{', '.join(f'{made.__name__}()' for made in OTHERS.values())}"
+    "one of Sersic(), Exponential(), DeVaucouleurs(), PointSource(), "
+    f"{', '.join(f'{made.__name__}()' for made in OTHERS.values())}, or two of them by their "
+    'names, such as {"bulge": Sersic(n=4), "disk": Exponential()}; not two PointSource(), nor two '
+    "Sersic profiles of the same index"
+)
+# The order of components in a model, and in its name: what is inside of others first.
+_ORDER = (
+    "point",
+    "gaussian",
+    "moffat",
+    "king",
+    "core_sersic",
+    "sersic",
+    "ferrers",
+    "broken_exponential",
+    "edge_on",
+    "exp",
 )
 # Endings of other columns, which the names of parts would be taken for.
 _TAKEN = ("err", "hi", "lo", "pix", "population", "slope", "to_total", "total")
@@ -42,8 +55,8 @@ class Combination:
     Attributes
     ----------
     name : str
-        ``'sersic'``, ``'point'``, ``'sersic+exp'``, ``'point+sersic'``, ``'point+exp'``,
-        ``'sersic+sersic'`` or the name of another profile.
+        ``'sersic'``, ``'point'``, the name of another profile, or two of them, such as
+        ``'sersic+exp'``, ``'point+king'`` and ``'ferrers+exp'``: ``'exp'`` is an exponential disk.
     components : dict of Component
         The components by their names, a point source first and an exponential disk last.
     """
@@ -89,18 +102,27 @@ class Combination:
 
     @property
     def is_ordered(self):
-        """Whether the first of two Sersic profiles is the smaller one.
+        """Whether the first of two profiles is the smaller one.
 
-        So it is in front of an exponential disk, and where nothing is known of either.
+        So are a Sersic profile in front of an exponential disk, and the first of two of one kind
+        of which nothing is known.
         """
-        if self.name != "sersic+sersic":
-            return True
-        return not any(set(each.settings) - set(CENTER) for each in self.components.values())
+        if self.is_twin:
+            first, second = self.components.values()
+            alike = first.settings.keys() - set(CENTER) == second.settings.keys() - set(CENTER)
+            return alike and not _known_of(first) and not _known_of(second)
+        return self.name == "sersic+exp" or len(self.shaped) < 2
+
+    @property
+    def is_twin(self):
+        """Whether there are two components of one kind."""
+        kinds = [_kind_of(each) for each in self.components.values()]
+        return len(kinds) == 2 and kinds[0] == kinds[1]
 
     def with_known(self, names):
         """Return the same in the order of components of which something is known, by its names."""
         of_parts = any(self.parameters.get(name, (None, name))[0] for name in names)
-        if self.name != "sersic+sersic" or not of_parts:
+        if not self.is_twin or not of_parts:
             return self
         return replace(self, components=dict(sorted(self.components.items())))
 
@@ -148,19 +170,31 @@ def combined(components):
             )
             raise ValueError(msg)
     _check_names(found)
-    ordered = dict(sorted(found.items(), key=lambda item: _rank(item[1])))
+    ordered = dict(sorted(found.items(), key=lambda item: _ORDER.index(_kind_of(item[1]))))
     combination = Combination(_name_of(ordered), ordered)
-    if combination.is_ordered:
+    if combination.is_ordered or not combination.is_twin:
         return combination
-    # two Sersic profiles in an order that does not depend on that of the user
+    # two profiles of one kind in an order that does not depend on that of the user
     return Combination(combination.name, dict(sorted(ordered.items())))
 
 
-def _rank(component):
-    """Place of a component in a model."""
-    if isinstance(component, PointSource):
-        return 0
-    return 2 if isinstance(component, Exponential) else 1
+def _kind_of(component):
+    """What a component is in the name of a model."""
+    return "exp" if isinstance(component, Exponential) else component.profile
+
+
+def _known_of(component):
+    """Return what is known of a component beside its center and what its profile has by default."""
+    usual = {}
+    if component.profile in PROFILE_SHAPES:
+        usual = OTHERS[component.profile]().settings
+    known = []
+    for name, value in component.settings.items():
+        if name in usual and np.array_equal(value, usual[name]):
+            continue
+        if name not in CENTER:
+            known.append(name)
+    return known
 
 
 def _name_of(components):
@@ -174,11 +208,9 @@ def _name_of(components):
     if len(components) == 1:
         (component,) = components.values()
         return component.profile
-    alone = [each for each in components.values() if each.profile in PROFILE_SHAPES]
-    if alone:
-        msg = f"model={components!r}: {alone[0]!r} is fitted alone: it must be {_POSSIBLE}"
-        raise ValueError(msg)
-    names = [("point", "sersic", "exp")[_rank(each)] for each in components.values()]
+    names = [_kind_of(each) for each in components.values()]
+    if PROFILE_SHAPES.keys() & set(names):
+        return "+".join(names)
     first, second = (getattr(each, "n", "point") for each in components.values())
     # an index that is free, or one for each galaxy, may be another
     if np.ndim(first) == np.ndim(second) == 0 and first is not None and first == second:

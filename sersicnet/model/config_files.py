@@ -33,8 +33,10 @@ _NAMES = {
     ("sersic", "exp"): ("bulge", "disk"),
     ("point", "sersic"): ("point", "host"),
     ("point", "exp"): ("point", "disk"),
-    ("sersic", "sersic"): ("inner", "outer"),
 }
+_TWINS = ("inner", "outer")
+# Names of components in other combinations; those of others are their kinds.
+_NAME_OF = {"exp": "disk", "ferrers": "bar"}
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Findings:
         self.check()
         names = ("galaxy",)
         if len(parts) == 2:
-            names = _NAMES.get((parts[0].kind, parts[1].kind), ())
+            names = _names_of(parts[0].kind, parts[1].kind)
             self._check_place(parts)
         if not names:
             self.error(parts[1].line, "a model cannot have two of this component")
@@ -209,14 +211,10 @@ class Findings:
     def _model(self, parts, names, known, center, tied):
         """Make a model of components with what is known of them and of their center."""
         if len(parts) == 1:
-            profile = parts[0].component.profile
-            free = {}
-            if profile in PROFILE_SHAPES:  # some are fixed by default
-                free = dict.fromkeys(PROFILE_SHAPES[profile].names)
-            return self.make(parts[0].component(**free | known[0] | center))
+            return self.make(parts[0].component(**_free(parts[0]) | known[0] | center))
         made = {}
         for name, part, own in zip(names, parts, known, strict=True):
-            made[name] = part.component(**own)
+            made[name] = part.component(**_free(part) | own)
         settings = {"fixed": {}, "priors": {}}
         for axis, value in center.items():
             kind = "priors" if isinstance(value, NormalPrior) else "fixed"
@@ -238,6 +236,21 @@ class Findings:
             except (ValueError, TypeError) as error:
                 self.error(each.line, str(error))
         return known
+
+
+def _names_of(first, second):
+    """Return the names of two components of these kinds; none where they are not possible."""
+    if first == second:
+        return () if first in ("point", "exp") else _TWINS
+    names = tuple(_NAME_OF.get(kind, kind) for kind in (first, second))
+    return _NAMES.get((first, second), names)
+
+
+def _free(part):
+    """Return the shape parameters of a component, some of which are fixed by default, as None."""
+    if part.component.profile not in PROFILE_SHAPES:
+        return {}
+    return dict.fromkeys(PROFILE_SHAPES[part.component.profile].names)
 
 
 def _listed(found):

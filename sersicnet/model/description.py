@@ -23,11 +23,11 @@ class Model:
     Parameters
     ----------
     components : str, component or dict of components
-        ``'sersic'``, or a component: `Sersic`, `Exponential`, `DeVaucouleurs` or `PointSource`; two
-        at one center by their names, which columns have, or ``'sersic+exp'`` (``bulge`` and
-        ``disk``), ``'point+sersic'`` (``point`` and ``host``) or ``'point+exp'`` (``point`` and
-        ``disk``); ``'point'``, a point source. Their order does not matter, but of two Sersic
-        profiles of which nothing is known the first is the smaller one.
+        ``'sersic'``, or a component: `Sersic`, `Exponential`, `DeVaucouleurs`, `PointSource` or
+        that of another profile (`King`); two at one center by their names, which columns have,
+        or ``'sersic+exp'`` (``bulge`` and ``disk``), ``'point+sersic'`` (``point`` and ``host``) or
+        ``'point+exp'`` (``point`` and ``disk``); ``'point'``, a point source. Their order does not
+        matter, but of two of one profile of which nothing is known the first is the smaller one.
     fixed : dict, optional
         Values by the names of parameters, in the unit of tables, for all galaxies or for each:
         the same as in the component. Those of two components have the names of their columns, such
@@ -36,7 +36,7 @@ class Model:
         Priors by the names of parameters.
     tied : dict of tuple of str, optional
         Names of two components by the parameter that is the same for both: ``mag``, ``r_eff``,
-        ``n``, ``q`` or ``theta``. Their center is one anyway.
+        ``q``, ``theta``, or a shape parameter that both have. Their center is one anyway.
     band_shift : float or `~astropy.units.Quantity`, optional
         Standard deviation of the normal prior, in arcsec, of the shifts of a galaxy in all bands
         but the first; 0 for none.

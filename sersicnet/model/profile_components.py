@@ -1,4 +1,4 @@
-"""Components with other profiles than Sersic's, which are fitted alone."""
+"""Components with other profiles than Sersic's."""
 
 from sersicnet.model.components import Component, component
 

@@ -41,8 +41,8 @@ def check_ties(tied, combination):
                 f"has {', '.join(parts)}"
             )
             raise ValueError(msg)
-        common = "point" if "point" in parts.values() else "sersic"
-        possible = [*parameters_of(common), *CENTER]
+        first, second = map(parameters_of, parts.values())
+        possible = [*(name for name in first if name in second), *CENTER]
         if parameter not in possible:
             msg = f"tied={tied!r}: {parameter!r} is none of what both have: {', '.join(possible)}"
             raise ValueError(msg)

@@ -8,7 +8,7 @@ from astropy.modeling.models import Gaussian2D, Sersic2D
 from sersicnet.model.labels import LOG_FLUX, stack_labels
 from sersicnet.model.profile_models import profile2d
 from sersicnet.model.sersic_light import sersic_area
-from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
+from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, PIXEL_SHAPE
 from sersicnet.preprocessing.part_models import PartModels
 from sersicnet.profile_shapes import PROFILE_SHAPES, parameters_of
 
@@ -134,7 +134,7 @@ def _parameters(values, names):
     """Return the names of the parameters of parts and of their center."""
     found = []
     for part in names:
-        for name in PARAMETERS:
+        for name in ALL_PARAMETERS:
             if f"{name}_{part}" in values:
                 found.append(f"{name}_{part}")
     return [*found, "x_0", "y_0"]
@@ -231,7 +231,8 @@ def parts2d(values, parts, frame, *, component=None, known=None):
             own["mag"] = values.get(f"mag_{part}", values.get("mag"))
             model = _point2d(own, frame.zeropoint)
         elif profile in PROFILE_SHAPES:
-            own |= {name: values[name] for name in parameters_of(profile)}
+            ending = f"_{part}" if len(parts) > 1 else ""
+            own |= {name: values[f"{name}{ending}"] for name in parameters_of(profile)}
             own = frame.in_pixels(own)
             flux = 10 ** (-0.4 * (own["mag"] - frame.zeropoint))
             model = profile2d(profile, own, flux=flux, r_eff=own["r_eff"] / frame.pixel_scale)

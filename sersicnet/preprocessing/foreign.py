@@ -86,7 +86,8 @@ def foreign_parts(results, index, model=None):
     for name, profile, term in zip(names, profiles, terms, strict=True):
         fixed = _fixed(results, index, name if len(names) > 1 else None)
         if profile in PROFILE_SHAPES:
-            parts.append(_other_part(results, index, term, profile))
+            ending = f"_{name}" if len(names) > 1 else ""
+            parts.append(_other_part(results, index, term, profile, ending))
         else:
             parts.append(_part(term, zeropoint, fixed))
     sky = results.columns.get("sky", np.full(len(results), np.nan))[index]
@@ -126,8 +127,8 @@ def _limits(results, index, model, names):
     for name, prior in priors.items():
         part, parameter = model.combination.parameters[name]
         low, high = float(prior["low"][0]), float(prior["high"][0])
-        profile = dict(model.combination.parts).get(part)
-        known = np.isfinite([low, high]).all() and parameter in _limited(profile)
+        limited = _limited(dict(model.combination.parts).get(part))
+        known = np.isfinite([low, high]).all() and parameter in limited
         if not known or prior["err"][0] < high - low:
             lost.append(name)
         if known:
@@ -140,11 +141,11 @@ def _limits(results, index, model, names):
 
 
 def _limited(profile):
-    """Return the names of parameters whose limits files can have.
+    """Return the names of parameters whose limits files can have, by default those of the center.
 
     Those of other profiles have other lengths and brightnesses, and edge-on disks no axis ratio.
     """
-    if profile == "edge_on":
+    if profile in (None, "edge_on"):
         return ("x_0", "y_0")
     if profile in PROFILE_SHAPES:
         return ("n", "q", "x_0", "y_0")
@@ -180,20 +181,25 @@ def _part(term, zeropoint, fixed):
     return kind, own, fixed
 
 
-def _other_part(results, index, term, profile):
-    """Return profile, parameters and names of what is fixed of another profile."""
-    names = {*parameters_of(profile), "x_0", "y_0"}
+def _other_part(results, index, term, profile, ending):
+    """Return profile, parameters and names of what is fixed of another profile.
+
+    Columns of parameters end with ``ending``.
+    """
+    columns = {name: f"{name}{ending}" for name in parameters_of(profile)}
+    columns |= {"x_0": "x_0", "y_0": "y_0"}
     fixed = set()
-    own = {"mag": float(results.median("mag")[index])}
-    for name in names:
-        error = (
-            results.error(name) if name in results.parameters else results.columns[f"{name}_err"]
-        )
+    for name, column in columns.items():
+        of_whole = column in results.parameters
+        error = results.error(column) if of_whole else results.columns[f"{column}_err"]
         if error[index] == 0:
             fixed.add(name)
-    for name in PROFILE_SHAPES[profile].names:
-        column = results.median(name) if name in results.parameters else results.columns[name]
-        own[name] = float(column[index])
+    own = {}
+    for name in ("mag", *PROFILE_SHAPES[profile].names):
+        column = columns[name]
+        of_whole = column in results.parameters
+        values = results.median(column) if of_whole else results.columns[column]
+        own[name] = float(values[index])
     own["flux"] = 10 ** (-0.4 * (own["mag"] - float(results.frame.zeropoint[index])))
     own["theta"] = float(np.degrees(term.theta.value))
     if profile == "gaussian":
@@ -245,6 +251,7 @@ def write_galfit(path, galaxy, files):
         if kind not in kinds:
             msg = f"GALFIT has no {kind}: there are {', '.join(kinds)}; to_imfit writes it"
             raise ValueError(msg)
+        _check_ties(galaxy.ties, kind)
     text, constraints = galfit_text(
         [(kinds[kind], values, fixed) for kind, values, fixed in galaxy.parts],
         {
@@ -262,6 +269,16 @@ def write_galfit(path, galaxy, files):
     if constraints:
         _write(beside, constraints)
     return path
+
+
+def _check_ties(ties, kind):
+    """Raise ValueError for parameters that are tied, and that GALFIT does not have like this."""
+    if kind not in PROFILE_SHAPES:
+        return
+    for name in ties:
+        if name != "theta" and (name != "q" or kind == "edge_on"):
+            msg = f"{name} is tied: GALFIT has other parameters of {kind}, and cannot tie it"
+            raise ValueError(msg)
 
 
 def write_imfit(path, galaxy):

@@ -48,7 +48,13 @@ def parts_of(table):
         elif f"{name}{_SHARE}" in table.colnames:
             parts.append((name, "point"))
     n_shares = sum(name.endswith(_SHARE) for name in table.colnames)
-    return tuple(parts) if len(parts) == 2 and n_shares == 1 else ()
+    if len(parts) != 2 or n_shares != 1:
+        return ()
+    kinds = model.split("+")
+    if PROFILE_SHAPES.keys() & set(kinds):
+        profiles = ["sersic" if kind == "exp" else kind for kind in kinds]
+        return tuple((name, own) for (name, _), own in zip(parts, profiles, strict=True))
+    return tuple(parts)
 
 
 def column_groups(table):
@@ -77,8 +83,10 @@ def column_groups(table):
         if f"{column}_err" not in known:
             continue
         part = column.removesuffix(_SHARE)
-        for name in PARAMETERS:
-            part = part.removeprefix(f"{name}_")
+        for name in ALL_PARAMETERS:
+            if part.startswith(f"{name}_"):
+                part = part.removeprefix(f"{name}_")
+                break
         if part != column and part not in PARAMETERS:
             groups.setdefault(part, []).append(column)
     return groups

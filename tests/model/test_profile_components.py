@@ -55,10 +55,19 @@ def test_unknown_parameters():
         Moffat(alpha=2)
 
 
-@pytest.mark.parametrize("other", [Moffat(), Sersic(), PointSource(), Exponential()])
-def test_they_are_fitted_alone(other):
-    with pytest.raises(ValueError, match=r"Moffat\(\) is fitted alone"):
-        Model({"a": Moffat(), "b": other})
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (Moffat(), "moffat+moffat"),
+        (Sersic(), "moffat+sersic"),
+        (PointSource(), "point+moffat"),
+        (Exponential(), "moffat+exp"),
+    ],
+)
+def test_one_is_fitted_with_another(other, name):
+    model = Model({"a": other, "b": Moffat(beta=3)})
+    assert model.name == name
+    assert model.settings["beta_b"] == 3
 
 
 def test_many_components():
