@@ -163,7 +163,7 @@ class Model:
             One row per galaxy. Columns ``n_prior_mean`` and ``n_prior_err`` are a normal prior,
             ``n_min`` and ``n_max`` limits of it, or of the universal prior where there is no mean;
             the same for all parameters, and for those of parts, such as ``n_bulge``. Rows in
-            which mean and error are NaN or masked have no prior.
+            which one of mean and error is NaN or masked have no prior.
         components : str, component or dict of components, optional
             As in `Model`.
         fixed : sequence of str, optional

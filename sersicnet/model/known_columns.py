@@ -130,7 +130,7 @@ def _prior_in(table, names, name, parameter):
         found[end] = _column(table, name + end, parameter, is_err=end == _ERR)
     mean = found.get(_MEAN, np.full(len(table), np.nan))
     err = found.get(_ERR, np.full(len(table), np.nan))
-    none = np.isnan(mean) & np.isnan(err)
+    none = np.isnan(mean) | np.isnan(err)
     mean = np.where(none, 0.0, mean)
     err = np.where(none, np.inf, err)
     if len(err) and (err <= 0).all():

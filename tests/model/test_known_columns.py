@@ -39,6 +39,14 @@ def test_rows_without_values_have_no_prior():
     assert np.isfinite(prior["mean"]).all()
 
 
+def test_a_mean_without_an_error_is_not_a_prior():
+    """Nor is an error without a mean."""
+    table = Table({"n_prior_mean": [1.0, np.nan], "n_prior_err": [np.nan, 0.2]})
+    prior = priors_of(table)["n"]
+    np.testing.assert_array_equal(prior["err"], [np.inf, np.inf])
+    assert np.isfinite(prior["mean"]).all()
+
+
 def test_limits_alone_are_enough():
     prior = priors_of(Table({"q_min": [0.2, np.nan], "q_max": [0.5, 0.9]}))["q"]
     np.testing.assert_array_equal(prior["low"], [0.2, -np.inf])
