@@ -221,6 +221,14 @@ class Findings:
             settings[kind][axis] = value
         return self.make(made, tied=dict.fromkeys(tied, names), **settings)
 
+    def _note_wide(self, name, each):
+        """Note limits of an index beyond those of the universal prior, which hold."""
+        if name != "n" or each.limits is None or tuple(each.limits) == N_LIMITS:
+            return
+        low, high = N_LIMITS
+        wide = f"limits of n from {each.limits[0]:g} to {each.limits[1]:g}"
+        self.note(each.line, f"{wide}: those of the universal prior hold, {low:g} to {high:g}")
+
     def _known(self, part):
         """Return fixed values and priors of a component by the names of parameters."""
         known = {}
@@ -231,6 +239,7 @@ class Findings:
                 elif each.limits is not None and not _is_free(name, each.limits):
                     known[name] = _flat_prior(*each.limits)
                 else:
+                    self._note_wide(name, each)
                     continue
                 part.component(**{name: known[name]})
             except (ValueError, TypeError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sersicnet._words import counted
 from sersicnet.model.components import DeVaucouleurs, Exponential, PointSource, Sersic
 from sersicnet.model.config_files import (
     FilePart,
@@ -99,7 +100,7 @@ def read_galfit(path, make, components, pixel_scale, zeropoint):
     tied = []
     constraints = _constraints_path(header, path)
     if constraints is not None:
-        tied = _constrain(constraints, parts, findings, units)
+        tied = _constrain(constraints, names, parts, findings, units)
     _note_header(header, parts, findings)
     return findings.model(list(parts.values()), tied)
 
@@ -286,46 +287,56 @@ def _constraints_path(header, path):
     return Path(path).parent / words[0]
 
 
-def _constrain(path, parts, findings, units):
+def _constrain(path, names, parts, findings, units):
     """Read a constraint file: add limits to components, and return what is tied."""
     tied = []
     for line, text in read_lines(path).items():
         words = text.split()
         name = _OF_CONSTRAINTS.get(words[1].lower()) if len(words) > 2 else None
         numbers = [int(word) for word in re.findall(r"\d+", words[0])]
+        constraint = f"{text!r} of {path.name}"
         if not set(numbers) & set(parts):
-            continue
-        if not set(numbers) <= set(parts):
-            text = f"{text!r} of {path.name} is about a component that is not chosen"
-            findings.note(line, text)
+            _note_unused(constraint, numbers, names, line, findings)
+        elif not set(numbers) <= set(parts):
+            findings.note(line, f"{constraint} is about a component that is not chosen")
         elif name is None:
-            findings.error(line, f"{text!r} of {path.name} is no constraint of a model")
+            findings.error(line, f"{constraint} is no constraint of a model")
         elif len(numbers) == 1:
-            _limit(parts[numbers[0]], name, words[2:], line, findings, units)
+            _limit(parts[numbers[0]], name, words[2:], (line, constraint), findings, units)
         elif "_" in words[0] and words[2] in ("offset", "ratio"):
-            tied += _tie(parts, numbers, name, (line, text), findings)
+            tied += _tie(parts, numbers, name, (line, constraint), findings)
         else:
-            findings.error(line, f"{text!r} of {path.name}: parameters can only be equal")
+            findings.error(line, f"{constraint}: parameters can only be equal")
     return tied
 
 
-def _limit(part, name, words, line, findings, units):
+def _note_unused(constraint, numbers, names, line, findings):
+    """Note a constraint of a sky, or of no component; those of other galaxies say nothing here."""
+    missing = [number for number in numbers if not 0 < number <= len(names)]
+    if missing or not numbers:
+        findings.note(line, f"{constraint}: there are {counted(len(names), 'component')}")
+    elif all(names[number - 1] == "sky" for number in numbers):
+        findings.note(line, f"{constraint} is about the sky, which is not part of a model")
+
+
+def _limit(part, name, words, where, findings, units):
     """Give limits to a parameter: values, or distances from where it starts."""
+    line, constraint = where
     known = part.values.get(name)
     if known is None and part.component.profile in PROFILE_SHAPES:
-        findings.note(line, f"limits of {part.kind} are not part of a model")
+        findings.note(line, f"{constraint}: limits of {part.kind} are not part of a model")
         return
     try:
         low, high = (float(word) for word in words if word != "to")
     except ValueError:
-        findings.error(line, f"constraint {' '.join(words)!r}: two numbers are needed")
+        findings.error(line, f"{constraint}: two numbers are needed")
         return
     if known is None or known.fixed:
         return
     component = part.of_file or part.component
     if name == "theta":
         if high - low < 180:
-            findings.note(line, "limits of an angle are not part of a model")
+            findings.note(line, f"{constraint}: limits of an angle are not part of a model")
         return
     if "to" in words:
         low = units.convert(name, low, component)
@@ -339,13 +350,13 @@ def _limit(part, name, words, line, findings, units):
 
 def _tie(parts, numbers, name, where, findings):
     """Return the parameter that two components have together."""
-    line, text = where
+    line, constraint = where
     if len(numbers) != 2:
         return []  # more than a model has, which is an error of its own
     both = [parts[number].values.get(name) for number in numbers]
     if name in ("x_0", "y_0"):
         return []  # a model has one center
     if None in both or not np.isclose(both[0].value, both[1].value):
-        findings.error(line, f"{text!r}: parameters can be tied to be equal, and start so")
+        findings.error(line, f"{constraint}: parameters can be tied to be equal, and start so")
         return []
     return [name]

@@ -121,6 +121,27 @@ def test_constraints_of_a_component_that_is_not_chosen(write):
         assert Model.from_galfit(path, components=1).is_free
 
 
+@pytest.mark.parametrize(
+    ("constraints", "match"),
+    [
+        ("5 n 0.5 to 5", "line 1: '5 n 0.5 to 5' of these.constraints: there are 2 components"),
+        ("2 sky -1 1", "line 1: '2 sky -1 1' of these.constraints is about the sky"),
+        ("all n 0.5 to 5", "line 1: 'all n 0.5 to 5' of these.constraints: there are 2 comp"),
+        ("1 n 0.1 to 20", "limits of n from 0.1 to 20: those of the universal prior hold, "),
+        ("1 pa 0 to 5", "'1 pa 0 to 5' of these.constraints: limits of an angle are not part"),
+    ],
+)
+def test_constraints_without_an_effect_are_noted(write, constraints, match):
+    path = write(SERSIC, "0) sky\n1) 0 1\n", constraints=f"{constraints}\n")
+    with pytest.warns(AstropyUserWarning, match=match):
+        assert Model.from_galfit(path).is_free
+
+
+def test_constraints_of_other_galaxies_are_not_noted(write):
+    path = write(SERSIC, DISK, constraints="2 rs -4 6\n")
+    assert Model.from_galfit(path, components=1).is_free
+
+
 def test_many_components(write):
     """A cluster of thirty galaxies, and a constraint of three of them."""
     path = write(*[SERSIC] * 30, constraints="1_2_3 x offset\n")
@@ -215,11 +236,14 @@ def test_all_lines_are_named(write):
 @pytest.mark.parametrize(
     ("constraints", "match"),
     [
-        ("1_2 mag offset", "line 1: '1_2 mag offset': parameters can be tied to be equal"),
+        (
+            "1_2 mag offset",
+            "line 1: '1_2 mag offset' of these.constraints: parameters can be tied to be equal",
+        ),
         ("1-2 mag 0.5 3", "line 1: '1-2 mag 0.5 3' of .*: parameters can only be equal"),
         ("1 c0 0 to 1", "line 1: '1 c0 0 to 1' of these.constraints is no constraint"),
         ("1 n 3 to 1", "limits from 3 to 1: the first must be below the second"),
-        ("1 n low to high", "two numbers are needed"),
+        ("1 n low to high", "'1 n low to high' of these.constraints: two numbers are needed"),
     ],
 )
 def test_constraints_that_cannot_be_kept(write, constraints, match):
