@@ -22,11 +22,14 @@ _HARMLESS = (
 
 
 class SersicNetFitter(Fitter):
-    """Fit a `~astropy.modeling.functional_models.Sersic2D` to an image with a known PSF.
+    """Fit a Sersic2D or another profile to an image with a known PSF.
 
     It is used like astropy's own fitters, but it needs no initial values (and ignores them), and
-    the model that it returns is the galaxy **before** the PSF. Sums with a second Sersic2D, with a
-    Gaussian2D that is a point source, and with a Const2D (the sky) are possible.
+    the model that it returns is the galaxy **before** the PSF. It takes a
+    `~astropy.modeling.functional_models.Sersic2D`, or a sum of it with a second one or with a
+    Gaussian2D that is a point source; a Gaussian2D, a Moffat2D, or one of `sersicnet.model`
+    (EllipticalMoffat2D, King2D, EdgeOnDisk2D, Ferrers2D, CoreSersic2D, BrokenExponential2D); and
+    each of these with a Const2D, which is the sky.
 
     Parameters
     ----------
@@ -112,8 +115,9 @@ class SersicNetFitter(Fitter):
 
         Parameters
         ----------
-        model : `~astropy.modeling.functional_models.Sersic2D` or a sum
-            Model to fit: its constraints count, its values do not, unless they are fixed.
+        model : `~astropy.modeling.Model`
+            Model to fit, one of those of the class: its constraints count, its values do not,
+            unless they are fixed.
         x, y : (ny, nx) array_like or `~astropy.units.Quantity`
             A regular grid of square pixels, as from ``y, x = np.mgrid[...]``, with any origin and
             step. The galaxy is within three pixels of its middle.
