@@ -144,8 +144,8 @@ class Options:
     catalog_errors: bool = _option(
         False,
         "bool, optional",
-        "Whether errors of forced fluxes include those of the catalog's sizes, shapes and "
-        "positions.",
+        "Whether to include the errors of the catalog's sizes, shapes and positions in those of "
+        "forced fluxes.",
     )
     segmentation: object = _option(
         None,
@@ -235,7 +235,9 @@ class Options:
         "for other models than one Sersic profile: what this leaves may be parts.",
     )
     join_pairs: bool = _option(
-        False, "bool, optional", "Whether fits (lm) join close pairs that are one by the evidence."
+        False,
+        "bool, optional",
+        "Whether to join close pairs that are one source by the evidence, with refine lm.",
     )
     hidden_sources: bool = _option(
         True,
