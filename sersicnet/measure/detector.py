@@ -192,6 +192,6 @@ def _naming():
     """Put the name of the argument in front of the messages of errors."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         msg = f"detection_image=: {error}"
         raise type(error)(msg) from error

@@ -96,7 +96,10 @@ def _check_join_pairs(options):
         return
     from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 
-    refinement = check_refinement(options.refine)
+    refine = options.refine
+    if refine is None and not options.fitted.is_free:
+        refine = "lm"  # as images of sources with such a model have
+    refinement = check_refinement(refine)
     if not isinstance(refinement, LevenbergMarquardt) or not refinement.prior:
         msg = f"join_pairs=True needs refine='lm' with its prior, not refine={options.refine!r}"
         raise ValueError(msg)

@@ -85,12 +85,12 @@ def structure_of(catalog, positions, field, *, pixel_scale, zeropoint):
         raise ValueError(msg)
     values = {}
     for name in _SHAPE:
-        values[name] = to_floats(catalog[name], PARAMETERS[name].unit)
+        values[name] = _numbers(catalog, name, PARAMETERS[name].unit)
     x, y = positions
     scale, stretch = pixels_at(field, x, y, pixel_scale)
     on_sky = {"ra", "dec", "pa"} <= names and celestial(field.wcs) is not None
     if on_sky:
-        pa = to_floats(catalog["pa"], u.deg)
+        pa = _numbers(catalog, "pa", u.deg)
         found = _ellipses(values, pa, stretch)
         r_eff, q, theta = found
         r_eff = r_eff / scale
@@ -137,6 +137,16 @@ def structure_in(measurement):
     )
 
 
+def _numbers(catalog, name, unit):
+    """Return a column as floats in a unit, NaN where it is masked."""
+    try:
+        return to_floats(catalog[name], unit)
+    except u.UnitConversionError as error:
+        own = catalog[name].unit
+        msg = f"catalog: the column {name!r} has the unit {own}, and needs {unit or 'none'}"
+        raise u.UnitConversionError(msg) from error
+
+
 def _check_errors(catalog):
     """Raise ValueError if a catalog has errors of positions in pixels of an unknown size."""
     names = {"x_0_err", "y_0_err"} & set(catalog.colnames)
@@ -175,10 +185,10 @@ def _check_same_grid(catalog, names, field):
 
 def _in_same_pixels(catalog, values, scale, stretch):
     """Ellipses of a catalog of this image: half-light radius in pixels, axis ratio and angle."""
-    theta = to_floats(catalog["theta"], u.deg)
+    theta = _numbers(catalog, "theta", u.deg)
     if pixel_shape_of(catalog):
-        r_eff = to_floats(catalog["r_eff_pix"], u.pix)
-        return r_eff, to_floats(catalog["q_pix"], None), theta
+        r_eff = _numbers(catalog, "r_eff_pix", u.pix)
+        return r_eff, _numbers(catalog, "q_pix", None), theta
     square = elongation(stretch) <= 1 + TOLERANCE
     with np.errstate(all="ignore"):
         r_eff, q = unstretched(values["r_eff"], values["q"], theta, stretch)
@@ -190,7 +200,7 @@ def _log_flux(catalog, names, zeropoint):
     """Logarithms of the fluxes that solutions start from."""
     mag = np.full(len(catalog), _UNKNOWN_MAG)
     if "mag" in names:
-        given = to_floats(catalog["mag"], u.ABmag)
+        given = _numbers(catalog, "mag", u.ABmag)
         mag = np.where(np.isfinite(given), given, _UNKNOWN_MAG)
     return -0.4 * (mag - zeropoint)
 
@@ -210,7 +220,7 @@ def _errors(catalog, names, values, scale):
         column = f"{name}_err"
         error = np.zeros(len(catalog))
         if column in names:
-            error = np.nan_to_num(to_floats(catalog[column], PARAMETERS[name].unit))
+            error = np.nan_to_num(_numbers(catalog, column, PARAMETERS[name].unit))
         found[name] = error
     if "x_0" not in names:  # errors are in pixels of the image that the catalog was measured in
         in_pixels_here = catalog.meta.get("PIXSCALE", 0.0) / scale  # which a call has checked

@@ -117,6 +117,11 @@ def test_an_image_without_a_usable_pixel_is_named(faint, deep):
         measure(faint, detection_image=np.full(deep.shape, np.nan))
 
 
+def test_a_missing_detection_image_is_named(faint):
+    with pytest.raises(FileNotFoundError, match=r"detection_image=: .*nowhere\.fits"):
+        measure(faint, detection_image="nowhere.fits")
+
+
 def test_what_does_not_go_together_raises(faint, deep):
     with pytest.raises(ValueError, match="detection_image and segmentation are both given"):
         Options(detection_image="a.fits", segmentation="b.fits")

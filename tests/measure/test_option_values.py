@@ -51,6 +51,10 @@ def test_impossible_values(options, message):
         Options(**options)
 
 
+def test_pairs_of_parts_are_fitted_without_being_asked():
+    assert Options(join_pairs=True, model="sersic+exp").refine is None
+
+
 @pytest.mark.parametrize("name", ["threshold", "contrast", "kernel_fwhm"])
 @pytest.mark.parametrize("value", ["2", [2.0], True])
 def test_numbers_are_no_words(name, value):

@@ -44,6 +44,12 @@ def test_areas_are_those_on_the_sky():
     np.testing.assert_allclose(square.values["q_pix"], [0.5, 0.9], rtol=1e-6)
 
 
+def test_columns_of_other_units_are_named():
+    match = "catalog: the column 'r_eff' has the unit pix, and needs arcsec"
+    with pytest.raises(u.UnitConversionError, match=match):
+        structure(catalog_of(r_eff=[3.0, 4.0] * u.pix), field_of(np.eye(2)))
+
+
 def test_labels_have_size_shape_and_flux():
     labels = split_labels(structure(catalog_of(), field_of(np.eye(2))).labels)
     np.testing.assert_allclose(10**labels.log_r_eff * SCALE, [0.3, 0.4], rtol=1e-4)
