@@ -9,6 +9,9 @@ from sersicnet._settings import similar_names
 
 __all__ = ["known_wavelengths", "log_wavelengths", "without_wavelengths"]
 
+# Micron that a number without a unit may be: larger ones are nanometers or angstroms.
+_PLAIN = (0.01, 100.0)
+
 
 def log_wavelengths(wavelength, bands):
     """Return the decimal logarithms of the wavelengths of bands in micron.
@@ -28,8 +31,8 @@ def log_wavelengths(wavelength, bands):
     Raises
     ------
     TypeError, ValueError, `~astropy.units.UnitConversionError`
-        If it is not a dict of these, a band is missing or unknown, a value is not positive, or all
-        are the same.
+        If it is not a dict of these, a band is missing or unknown, a value is not positive, a
+        number is below 0.01 or above 100, or all are the same.
 
     Examples
     --------
@@ -149,5 +152,12 @@ def _micron(band, value):
         raise TypeError(msg) from error
     if np.ndim(micron) or not 0 < micron < np.inf:
         msg = f"wavelength of the band {band!r} is {value}: one positive number is needed"
+        raise ValueError(msg)
+    low, high = _PLAIN
+    if not isinstance(value, u.Quantity) and not low <= micron <= high:
+        msg = (
+            f"wavelength of the band {band!r} is {value!r}: numbers are micron and between {low:g} "
+            f"and {high:g}, others need a unit, such as 620 * u.nm"
+        )
         raise ValueError(msg)
     return float(micron)

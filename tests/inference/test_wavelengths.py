@@ -29,12 +29,23 @@ def test_units():
         ({"g": [0.5, 0.6], "r": 0.6}, ValueError, "of the band 'g' is .*: one positive number"),
         ({"g": "blue", "r": 0.6}, TypeError, "of the band 'g' is 'blue': a number of micron"),
         ({"g": 0.5 * u.s, "r": 0.6}, u.UnitConversionError, "band 'g' is 0.5 s: a length"),
+        (
+            {"g": 4800, "r": 6200},
+            ValueError,
+            "'g' is 4800: numbers are micron and between 0.01 and",
+        ),
+        ({"g": 0.48, "r": 620.0}, ValueError, "'r' is 620.0: .* need a unit, such as 620 "),
         ({"g": 0.5, "r": 500 * u.nm}, ValueError, "wavelength is 0.5 micron in all bands"),
     ],
 )
 def test_impossible_wavelengths(wavelength, error, words):
     with pytest.raises(error, match=words):
         log_wavelengths(wavelength, ["g", "r"])
+
+
+def test_lengths_with_a_unit_may_be_long():
+    found = log_wavelengths({"g": 0.5, "r": 21 * u.cm}, ["g", "r"])
+    assert_allclose(10**found, [0.5, 210000], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gain", "zeropoint", "noise_correlation"])
