@@ -19,6 +19,7 @@ from sersicnet.measure.log import (
     log_counts,
     log_detection,
     log_inputs,
+    log_joined,
     log_results,
     log_sky,
 )
@@ -189,6 +190,7 @@ def measure_image(
         measurement = with_population(measurement, population, sky)
         table = measure_all(measurement, sky, progress_bar=progress_bar)
         joined = table.meta.get(JOINED)
+        log_joined(measurement.options, joined)
         table = measurement.finish([table])
         if background_image is not None:
             write_background(measurement, sky, Path(background_image))

@@ -18,7 +18,15 @@ from sersicnet.networks.posterior import PosteriorNetwork
 from sersicnet.preprocessing.photons import PHOTONS
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["log_counts", "log_detection", "log_inputs", "log_results", "log_sky", "tile_progress"]
+__all__ = [
+    "log_counts",
+    "log_detection",
+    "log_inputs",
+    "log_joined",
+    "log_results",
+    "log_sky",
+    "tile_progress",
+]
 
 _LOG = logging.getLogger("sersicnet")
 # Progress is logged this many times.
@@ -130,6 +138,8 @@ def log_detection(options, described):
     if not described:
         _LOG.info("detection: none, the sources are those of segmentation=")
         return
+    if "DETIMAGE" in described:
+        _LOG.info("detection image: %s", described["DETIMAGE"])
     _LOG.info(
         "detection: %d or more connected pixels above %g sigma in the image that is filtered by a "
         "Gaussian of FWHM %.3g pixels; noise alone makes about %.2g sources",
@@ -138,6 +148,20 @@ def log_detection(options, described):
         described["KERNFWHM"],
         described["NFALSE"],
     )
+
+
+def log_joined(options, joined):
+    """Log how many sources are parts of others after their pairs were compared.
+
+    Parameters
+    ----------
+    options : `~sersicnet.measure.Options`
+        Options of the image.
+    joined : dict or None
+        The sources that were left out.
+    """
+    if options.join_pairs:
+        _LOG.info("pairs: %s joined with others", counted(len(joined or {}), "source"))
 
 
 def log_counts(measurement, sky):

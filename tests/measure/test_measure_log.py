@@ -9,7 +9,8 @@ from helpers.measured import one_star
 
 from sersicnet.measure.field import open_field
 from sersicnet.measure.image import measure_image
-from sersicnet.measure.log import tile_progress
+from sersicnet.measure.log import log_detection, log_joined, tile_progress
+from sersicnet.measure.options import Options
 
 
 @pytest.fixture
@@ -78,3 +79,16 @@ def test_a_progress_bar_is_not_logged(log, capsys):
         progress.update()
     assert log() == []
     assert "1/2" in capsys.readouterr().err
+
+
+def test_the_detection_image_is_logged(log):
+    log_detection(Options(), {"KERNFWHM": 3.0, "NFALSE": 0.1, "DETIMAGE": "deep.fits"})
+    assert log()[0] == "detection image: deep.fits"
+    assert len(log()) == 2
+
+
+def test_joined_pairs_are_logged_where_they_were_compared(log):
+    log_joined(Options(), None)
+    log_joined(Options(join_pairs=True, refine="lm"), None)
+    log_joined(Options(join_pairs=True, refine="lm"), {3: 2})
+    assert log() == ["pairs: 0 sources joined with others", "pairs: 1 source joined with others"]
