@@ -24,9 +24,8 @@ class SersicNet(Settings):
         Parameters to estimate, out of ``mag``, ``r_eff``, ``n``, ``q``, ``theta``, ``x_0``,
         ``y_0`` (see `~sersicnet.parameters.PARAMETERS`).
     network : str
-        Kind of network: ``'cnn'``, a convolutional network that learns one instrument and its PSF;
-        ``'posterior'``, that for all instruments, which `from_pretrained` loads and `fit` adapts;
-        ``'likelihood'``, its second generation, of which no weights are shipped yet.
+        ``'cnn'``, a convolutional network that learns one instrument and its PSF; ``'posterior'``,
+        that for all, which `from_pretrained` loads; ``'likelihood'``, without shipped weights yet.
     stamp_size : int
         Pixels on a side of the stamps that the network sees; cutouts are cropped or padded.
     max_epochs : int

@@ -11,7 +11,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet._caller import warn_caller
 from sersicnet._settings import similar_names
-from sersicnet.diagnostics.schema import COLUMNS, band_columns
+from sersicnet.diagnostics.band_schema import band_columns
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.preprocessing.images import as_image
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.windows import replace

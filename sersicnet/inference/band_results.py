@@ -8,7 +8,8 @@ import numpy as np
 
 from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
-from sersicnet.diagnostics.schema import COLUMNS, band_columns, color_columns, describe
+from sersicnet.diagnostics.band_schema import band_columns, color_columns
+from sersicnet.diagnostics.schema import COLUMNS, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import SLOPES, of_first_band
 from sersicnet.results import SersicResults

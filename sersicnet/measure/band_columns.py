@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from sersicnet.diagnostics.schema import COLUMNS, band_columns, color_columns
+from sersicnet.diagnostics.band_schema import band_columns, color_columns
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.measure.model_columns import columns_of_model, parts_of, with_first_shares
 from sersicnet.measure.shown import columns_of
 

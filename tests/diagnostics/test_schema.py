@@ -6,7 +6,8 @@ import pytest
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import QTable, Table
 
-from sersicnet.diagnostics.schema import COLUMNS, band_columns, check_columns, describe
+from sersicnet.diagnostics.band_schema import band_columns
+from sersicnet.diagnostics.schema import COLUMNS, check_columns, describe
 
 OF_BANDS = band_columns(["r"], [("bulge", "sersic"), ("disk", "sersic")])
 EACH = COLUMNS | {column.name: column for column in OF_BANDS}
