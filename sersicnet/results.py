@@ -299,7 +299,15 @@ class SersicResults(Looks):
         -------
         (N, P, P) `~numpy.ndarray`
             In the units of `~sersicnet.parameters.PARAMETERS`; NaN for what some draws do not have.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is 1: one draw has no covariance.
         """
+        if n == 1:
+            msg = "n=1: a covariance needs 2 draws or more"
+            raise ValueError(msg)
         values = self._samples_in_pixels(n, seed)
         theta = self.median("theta") if "theta" in values else None
         return sample_covariance({name: values[name] for name in self.parameters}, theta)

@@ -601,6 +601,12 @@ def test_covariance_agrees_with_errors():
     assert_array_equal(covariance, results.covariance(n=4000))
 
 
+def test_one_draw_has_no_covariance():
+    results = make_results(width=0.004)
+    with pytest.raises(ValueError, match="n=1: a covariance needs 2 draws or more"):
+        results.covariance(n=1)
+
+
 def test_covariance_as_a_column():
     results = make_results()
     table = results.to_table(covariance=True)
