@@ -7,8 +7,6 @@ from numpy.testing import assert_allclose
 
 from sersicnet.cli.hdus import measure_each
 from sersicnet.cli.main import main
-from sersicnet.cli.measure import _DIALECTS
-from sersicnet.diagnostics.dialects import DIALECTS
 from sersicnet.io.cutouts import write_cutout
 from sersicnet.measure import measure_image
 from sersicnet.measure.options import Options
@@ -54,7 +52,6 @@ def test_what_is_wrong_is_said_before_anything_is_measured(corner, net, monkeypa
 
 def test_the_command_line(corner, tmp_path, capsys):
     write_cutout(corner, tmp_path / "field.fits")
-    assert _DIALECTS == DIALECTS
     arguments = ["measure", str(tmp_path / "field.fits"), "-o", str(tmp_path / "table.ecsv")]
     shown = ["--dialect", "sextractor", "--columns", "NUMBER, MAG_MODEL"]
     assert main([*arguments, *shown]) == 0
