@@ -59,6 +59,25 @@ def add_measure(commands):
         metavar="IMAGE",
         help="FITS file, read a tile at a time; NAME=IMAGE for each of several bands",
     )
+    _add_bands(parser)
+    add_hdus(parser)
+    add_planes(parser)
+    _add_sources(parser)
+    add_measuring(parser)
+    add_population(parser)
+    add_device(parser)
+    add_option_file(parser)
+    parser.add_argument(
+        "--dump-options",
+        action="store_true",
+        help="print all options as JSON for --options, and measure nothing",
+    )
+    _add_outputs(parser)
+    let_bands(parser)
+
+
+def _add_bands(parser):
+    """Add the options of images of several bands."""
     parser.add_argument(
         "--detection",
         metavar="BAND",
@@ -72,8 +91,10 @@ def add_measure(commands):
         help="wavelengths of several bands: sizes and indices of sources change with it (--model "
         "sersic), or this is one of the models that are compared (auto)",
     )
-    add_hdus(parser)
-    add_planes(parser)
+
+
+def _add_sources(parser):
+    """Add the options that say where sources are, and which of them are stars."""
     add_option(
         parser,
         "catalog",
@@ -99,17 +120,6 @@ def add_measure(commands):
         metavar="STARS",
         help="table of stars, such as those of Gaia: ra and dec, or x_0 and y_0",
     )
-    add_measuring(parser)
-    add_population(parser)
-    add_device(parser)
-    add_option_file(parser)
-    parser.add_argument(
-        "--dump-options",
-        action="store_true",
-        help="print all options as JSON for --options, and measure nothing",
-    )
-    _add_outputs(parser)
-    let_bands(parser)
 
 
 def _add_outputs(parser):

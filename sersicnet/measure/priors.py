@@ -21,7 +21,7 @@ def tension_names(options):
     Returns
     -------
     list of str
-        None without a catalog that has priors.
+        Empty without a catalog that has priors.
     """
     if options.catalog is None or options.fixed:
         return []
