@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.counts docs/_static/counts -n 1000
+    python -m benchmarks.counts docs/_static/counts --raw counts
     python -m benchmarks.counts docs/_static/counts --outliers -n 40
 
 The galaxies are those of `benchmarks.noise`: drawn from the universal prior, in cutouts of 48 x 48
@@ -29,6 +29,7 @@ galaxy: ``outliers.csv`` compares ``likelihood="student"`` with ``"gaussian"``. 
 """
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from astropy.table import QTable, vstack
 from astropy.utils.exceptions import AstropyUserWarning
 
 from benchmarks.common.command import add_count, add_weights, make_parser
+from benchmarks.common.kept import kept
 from benchmarks.common.tables import plain, print_table, share, write_rounded
 from benchmarks.noise import (
     LARGEST,
@@ -77,6 +79,7 @@ def main(arguments=None):
     parser.add_argument("--skies", nargs="+", type=float, default=list(SKIES))
     parser.add_argument("--likelihoods", nargs="+", choices=LIKELIHOODS, default=list(LIKELIHOODS))
     parser.add_argument("--outliers", action="store_true", help="compare Student with Gaussian")
+    parser.add_argument("--raw", type=Path, help="folder that keeps the measurements of counts")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", AstropyUserWarning)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -94,14 +97,15 @@ def _measure_counts(net, options):
     for sky in options.skies:
         for likelihood in options.likelihoods:
             n = options.n if likelihood == "poisson" else options.n_gaussian
-            parts = counts_of(sky, n=n, seed=options.seed)
+            name = f"{likelihood}_{options.refine}_{sky}_{options.seed}_{n}"
             found = []
-            for part in parts:
-                table = measure_counts(net, part, sky, likelihood, refine=options.refine)
+            for number, part in enumerate(counts_of(sky, n=n, seed=options.seed)):
+                measure = partial(_measured, net, part, sky, likelihood, options.refine)
+                table = kept(options.raw, f"{name}_{number}", measure, part["data"], None)
                 found.append(compare(part, table))
             joined = {}
-            for name in found[0]:
-                joined[name] = np.concatenate([one[name] for one in found], axis=-1)
+            for column in found[0]:
+                joined[column] = np.concatenate([one[column] for one in found], axis=-1)
             names = {"sky": sky, "likelihood": likelihood}
             tables.append(pull_table(joined, largest=LARGEST_HERE, **names))
             print_table(tables[-1])
@@ -136,6 +140,13 @@ def _images(labels, psf):
     """Images of galaxies without noise, (N, S, S)."""
     transform = psf_transform(torch.from_numpy(psf / psf.sum()), PIXELS)
     return sersic_images(labels, transform, stamp_size=PIXELS).numpy()
+
+
+def _measured(net, part, sky, likelihood, refine, *_):
+    """What is kept of some galaxies, `~astropy.table.QTable`."""
+    table = measure_counts(net, part, sky, likelihood, refine=refine)
+    table.meta.clear()
+    return table
 
 
 def measure_counts(net, part, sky, likelihood, *, refine):

@@ -10,12 +10,12 @@ standard deviation of 1.5 pixels: the largest difference over the peak, and the 
 differences over the flux, the largest of all cases. ``--only images`` makes this table alone, and
 ``--only coverage`` the other.
 
-``coverage.csv`` has, for galaxies drawn from the prior of the shape, the shares of truths within
+``coverage_lm.csv`` has, for galaxies drawn from the prior of the shape, the shares of truths within
 the 68 % intervals of ``refine="lm"``, the mean and the scatter of pulls, the galaxies that are left
-out (``NOT_REFINED``, ``AT_BOUND``), and CPU seconds per galaxy. Galaxies have half-light radii of 4
-to 9 pixels, a S/N within the half-light ellipse of 50 to 1,000, and white noise. They are drawn by
-the package. ``--raw`` keeps the measurements, so that a run of as many galaxies
-that was stopped goes on.
+out (``NOT_REFINED``, ``AT_BOUND``), and CPU seconds per galaxy; ``--refine importance`` makes
+``coverage_importance.csv``. Galaxies have half-light radii of 4 to 9 pixels, a S/N within the
+half-light ellipse of 50 to 1,000, and white noise. They are drawn by the package. ``--raw`` keeps
+the measurements, so that a run of as many galaxies that was stopped goes on.
 """
 
 import time
@@ -73,6 +73,7 @@ def main(arguments=None):
     parser = make_parser(__doc__)
     add_count(parser, "galaxies per profile", default=2000)
     add_weights(parser)
+    parser.add_argument("--refine", choices=("lm", "importance"), default="lm")
     parser.add_argument("--seed", type=int, default=220)
     parser.add_argument("--profiles", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--only", choices=("images", "coverage"), help="make one of the tables")
@@ -91,7 +92,7 @@ def main(arguments=None):
         truth = draw(name, options.n, options.seed)
         rows += judge(name, measured(net, name, truth, options), truth)
     table = QTable(rows=rows)
-    write_rounded(table, options.output / "coverage.csv", decimals=3)
+    write_rounded(table, options.output / f"coverage_{options.refine}.csv", decimals=3)
     print_table(table)
 
 
@@ -167,16 +168,16 @@ def measured(net, name, truth, options):
     found = []
     for start in range(0, len(cutouts), _TOGETHER):
         part = cutouts[start : start + _TOGETHER]
-        file = f"{name}_{options.seed}_{options.n}_{start}"
-        found.append(kept(folder, file, partial(fitted, net, name), part, None))
+        file = f"{name}_{options.refine}_{options.seed}_{options.n}_{start}"
+        found.append(kept(folder, file, partial(fitted, net, name, options.refine), part, None))
     return vstack(found, metadata_conflicts="silent")
 
 
-def fitted(net, name, cutouts, _=None):
+def fitted(net, name, refine, cutouts, _=None):
     """Fit some galaxies, `~astropy.table.QTable`."""
     begin = time.process_time()
     options = {"pixel_scale": 1.0, "zeropoint": ZEROPOINT, "noise_correlation": None}
-    results = net.predict(cutouts, psf=psf_image(), model=Model(name), refine="lm", **options)
+    results = net.predict(cutouts, psf=psf_image(), model=Model(name), refine=refine, **options)
     table = results.to_table()
     table["cpu"] = (time.process_time() - begin) / len(cutouts)
     table.meta.clear()
