@@ -191,8 +191,8 @@ def _bits_of_instrument(header):
         return MaskBits("ROMAN", 1, tables.ROMAN)
     if telescope == "HST":
         return _hst_bits(instrument, _card(header, "DETECTOR"))
-    if instrument.startswith("VIS") and telescope.startswith("EUCLID"):
-        return _named("Euclid VIS", tables.VIS, tables.VIS_GOOD)
+    if telescope.startswith("EUCLID"):
+        return _euclid_bits(instrument, is_mosaic="MAGZERO" in header)
     if instrument.startswith("ZTF"):
         return _named("ZTF", tables.ZTF, ("SEXSOURCES", "PSFSOURCES"))
     if instrument == "OMEGACAM":
@@ -205,6 +205,11 @@ def _bits_of_instrument(header):
 def _named(product, names, good=()):
     """Make the rule of a mask of which all bits are bad but some."""
     return MaskBits(product, _all_but(names, good), names)
+
+
+def _only(product, names, bad):
+    """Make the rule of a mask of which some bits are bad."""
+    return MaskBits(product, sum(1 << names[name] for name in bad), names)
 
 
 def _lsst_bits(planes, of_coadds):
@@ -229,6 +234,18 @@ def _hst_bits(instrument, detector):
         case "WFPC2", _:
             return _named("HST WFPC2", tables.WFPC2, ("REPAIRED_WARM",))
     return MaskBits(f"HST {instrument}")
+
+
+def _euclid_bits(instrument, *, is_mosaic):
+    """Find the bits of frames and mosaics of Euclid, but those that cards name."""
+    is_vis = instrument.startswith("VIS")
+    if not is_mosaic:
+        return _named("Euclid VIS", tables.VIS, tables.VIS_GOOD) if is_vis else None
+    if is_vis:
+        return _only("Euclid MER, VIS", tables.VIS, tables.MER_VIS_BAD)
+    if instrument.startswith(("NISP", "NIR")):
+        return _only("Euclid MER, NISP", tables.MER_NISP, tables.MER_NISP_BAD)
+    return None
 
 
 def _looks_like_jwst(header):

@@ -14,6 +14,10 @@ LSST, HSC       https://dp1.lsst.io/products/images/mask_planes.html, and ``_mas
 Euclid VIS      https://euclid.esac.esa.int/msp/dpdd/live/visdpd/dpcards/vis_flagmap.html
 Euclid NISP     the header of each mask; which bits are good as in ``euclid.py`` of
                 https://github.com/legacysurvey/legacypipe (no document of Euclid was found)
+Euclid MER      the bits of VIS frames, and those of NISP frames in ``euclid.py`` of legacypipe;
+                which are bad as in ``config.py`` of
+                https://github.com/NimaChartab/euclid-forced-photometry (no document of Euclid
+                lists those of mosaics)
 DECam           https://community.lsst.org/t/decam-data-quality-masks/133
 KiDS            https://kids.strw.leidenuniv.nl/DR1/masking.php
 Legacy Surveys  https://www.legacysurvey.org/dr10/bitmasks/
@@ -33,6 +37,9 @@ __all__ = [
     "LSST_COADD",
     "LSST_COADD_MSKN",
     "LSST_ONE_VISIT",
+    "MER_NISP",
+    "MER_NISP_BAD",
+    "MER_VIS_BAD",
     "NISP_GOOD",
     "ROMAN",
     "STIS",
@@ -105,6 +112,12 @@ VIS = _numbered(
 VIS_GOOD = ("EXTOBJ", "STARSIGNAL", "CTICORRECTION", "OBJECTS")
 # Euclid NISP has the bits in the cards MSK_FLAG_<name>; all others are bad.
 NISP_GOOD = ("NLINEAR", "DARKNODET", "OBMASK", "STARSIGNAL")
+# Euclid MER: a pixel of a mosaic has the bits of all exposures, whose bad pixels were left out
+# (an isolated cosmic ray is in 16 % of the pixels of VIS); objects have bits as well.
+MER_VIS_BAD = ("INVALID", "SAT", "NO_DATA")
+MER_NISP = {"INVALID": 0, "HOT": 7, "SATUR": 10, "NLINEAR": 11, "PERSIST": 13, "DARKNODET": 15}
+MER_NISP["COSMIC"] = 16
+MER_NISP_BAD = ("INVALID", "SATUR")
 # DECam's community pipeline from V3.5.0 on: codes, not bits; the streaks (8) have too many pixels.
 DECAM_CODES = _numbered(". BAD NO_VALUE SATURATED BLEED COSMIC_RAY LOW_WEIGHT TRANSIENT STREAK")
 # The same before: bits.

@@ -190,6 +190,33 @@ def hst_flc(path, scale=0.05, exptime=507.0):
     return write(path, primary, *hdus, table("WCSCORR", X=("f8",)))
 
 
+WFC3_IR = {"TELESCOP": "HST", "INSTRUME": "WFC3", "DETECTOR": "IR", "FILTER": "F160W"}
+PHOT_IR = {"PHOTFLAM": 1.9276e-20, "PHOTPLAM": 15369.18, "PHOTMODE": "WFC3 IR F160W"}
+IR_ZEROPOINT = -2.5 * np.log10(1.9276e-20) - 5 * np.log10(15369.18) - 2.408
+
+
+def hst_drz(path, scale=0.06):
+    """A drizzled image of WFC3/IR, whose weights are inverse variances."""
+    primary = WFC3_IR | {"EXPTIME": 1612.0, "FILENAME": "ibxx_drz.fits", "D001OUUN": "cps"}
+    sci = wcs_header(scale, BUNIT="ELECTRONS/S", **PHOT_IR)
+    weight = noise(IR_ZEROPOINT) ** -2.0
+    weight[5, 7] = 0
+    context = np.ones(SHAPE, np.int32)
+    hdus = [ext(image(IR_ZEROPOINT), "SCI", sci), ext(weight, "WHT"), ext(context, "CTX")]
+    return write(path, primary | {"D001WTSC": "IVM"}, *hdus)
+
+
+def hst_flt(path, scale=0.128):
+    """An exposure of WFC3/IR: counts per second, and counts of samples and their times."""
+    primary = WFC3_IR | {"EXPTIME": 402.9, "FILENAME": "ibxx01_flt.fits"}
+    sci = wcs_header(scale, BUNIT="ELECTRONS/S", **PHOT_IR)
+    dq = bits(np.int16, (4, 5, 7), (2048, 46, 50), (64, 46, 51), (256, 8, 8))
+    hdus = [ext(image(IR_ZEROPOINT), "SCI", sci)]
+    hdus += [ext(noise(IR_ZEROPOINT), "ERR", BUNIT="ELECTRONS/S"), ext(dq, "DQ")]
+    hdus += [ext(np.full(SHAPE, 15, np.int16), "SAMP"), ext(np.full(SHAPE, 402.9), "TIME")]
+    return write(path, primary, *hdus)
+
+
 # The bits of masks of HSC's pipeline, of which those of single exposures have no SENSOR_EDGE.
 PLANES = {"BAD": 0, "SAT": 1, "INTRP": 2, "CR": 3, "EDGE": 4, "DETECTED": 5, "SUSPECT": 7}
 PLANES |= {"NO_DATA": 8, "CROSSTALK": 9, "NOT_DEBLENDED": 10, "UNMASKEDNAN": 11}
@@ -258,6 +285,13 @@ def lsst_deepcoadd(path, *, mean=57.543993733715695, **kind):
     primary = {"TELESCOP": "LSST", "AR_HDU": 5, "PHOTOCALIB_ID": 7, "FILTER": "r"}
     value = NJY - 2.5 * np.log10(mean)
     return lsst(path, value, primary, COADD_PLANES, tables=tables, scale=0.2)
+
+
+def hsc_deepcoadd(path):
+    """A coadd of HSC, whose counts have a zero point of 27."""
+    primary = {"TELESCOP": "Subaru", "INSTRUME": "HSC", "FILTER": "HSC-I"}
+    primary |= {"FLUXMAG0": 63095734448.0194, "AR_HDU": 5}
+    return lsst(path, 27.0, primary, COADD_PLANES)
 
 
 def lsst_visit(path):
@@ -346,10 +380,10 @@ def ztf(folder, value=26.18, sky=140.0):
 
 
 def euclid_mer(folder, value=24.6):
-    """A mosaic of MER, its noise, flags and grid of PSFs."""
+    """A mosaic of MER, its noise and flags: bits of all exposures, and of objects."""
     header = wcs_header(0.1, MAGZERO=value, TELESCOP="Euclid", INSTRUME="VIS", FILTER="VIS")
     header.update({"EXPTIME": 2280.0, "GAIN": 3.5, "SOFTNAME": "SWarp"})
-    flags = bits(np.int32, (1, 5, 7))
+    flags = bits(np.int32, (1, 5, 7), (1 << 4, 46, 50), (1 << 24, 46, 51), (1 << 3, 8, 8))
     planes = {"image": ("BGSUB-MOSAIC-VIS", image(value)), "mask": ("MOSAIC-VIS-FLAG", flags)}
     planes["rms"] = "MOSAIC-VIS-RMS", noise(value)
     paths = {}
@@ -357,6 +391,44 @@ def euclid_mer(folder, value=24.6):
         paths[name] = folder / f"EUC_MER_{product}_TILE102020531-5ED2D5_00.00.fits"
         fits.PrimaryHDU(data, header).writeto(paths[name])
     return paths
+
+
+def euclid_mer_nisp(folder):
+    """A mosaic of MER of NISP, on the pixels of VIS."""
+    paths = euclid_mer(folder, value=30.0)
+    flags = bits(np.int32, (1, 5, 7), (1 << 16, 46, 50), (1 << 18, 46, 51), (1 << 10, 8, 8))
+    for path in paths.values():
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header.update({"INSTRUME": "NISP", "FILTER": "NIR_H"})
+            if path == paths["mask"]:
+                hdus[0].data = flags
+    return paths
+
+
+def _euclid_frame(path, value, name, of_mask, flags, **cards):
+    """One quadrant or detector of a frame of Euclid."""
+    sky = wcs_header(0.1, EXPTIME=566.0)
+    sky.update(cards)
+    hdus = [ext(image(value), f"{name}.SCI", sky), ext(noise(value), f"{name}.RMS", sky)]
+    hdus.append(ext(flags, f"{name}.{of_mask[0]}", sky, **of_mask[1]))
+    return write(path, {"TELESCOP": "EUCLID", "INSTRUME": cards["INSTRUME"]}, *hdus)
+
+
+def euclid_vis(path):
+    """A quadrant of a frame of VIS, whose zero point is a word and counts per second."""
+    flags = bits(np.int32, (1 << 2, 5, 7), (1 << 24, 46, 50), (1 << 18, 46, 51), (1 << 3, 8, 8))
+    value = 24.566 + 2.5 * np.log10(566.0)
+    cards = {"INSTRUME": "VIS", "MAGZEROP": "24.566", "FILTER": "VIS"}
+    return _euclid_frame(path, value, "3-4.F", ("FLG", {}), flags, **cards)
+
+
+def euclid_nisp(path):
+    """A detector of a frame of NISP."""
+    bit = {"INVALID": 0, "HOT": 7, "SATUR": 10, "NLINEAR": 11, "DARKNODET": 15}
+    flags = bits(np.int32, (1 << 7, 5, 7), (1 << 11, 46, 50), (1 << 15, 46, 51), (1 << 10, 8, 8))
+    planes = long_cards({f"MSK_FLAG_{name}": number for name, number in bit.items()})
+    cards = {"INSTRUME": "NISP", "ZPAB": 29.95, "FILTER": "H"}
+    return _euclid_frame(path, 29.95, "DET11", ("DQ", planes), flags, **cards)
 
 
 def psfex_tables(degree=1):

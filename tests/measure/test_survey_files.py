@@ -23,8 +23,11 @@ FILES = {
     "jwst_i2d": ("exact", [(5, 7)]),
     "jwst_cal": ("exact", [(5, 7), (8, 8)]),
     "hst_drc": ("scaled", [(5, 7)]),
+    "hst_drz": ("scaled", [(5, 7)]),
     "hst_flc": ("exact", [(5, 7), (8, 8)]),
+    "hst_flt": ("exact", [(5, 7), (8, 8)]),
     "hsc_calexp": ("exact", [(5, 7), (8, 8)]),
+    "hsc_deepcoadd": ("exact", [(5, 7)]),
     "lsst_deepcoadd": ("exact", [(5, 7)]),
     "lsst_visit": ("exact", [(5, 7), (8, 8)]),
     "cell_coadd": ("exact", [(5, 7)]),
@@ -33,7 +36,10 @@ FILES = {
     "kids": ("exact", [(5, 7), (8, 8)]),
     "sdss_frame": (None, []),
     "ztf": (None, [(5, 7)]),
-    "euclid_mer": ("exact", [(5, 7)]),
+    "euclid_mer": ("exact", [(5, 7), (8, 8)]),
+    "euclid_mer_nisp": ("exact", [(5, 7), (8, 8)]),
+    "euclid_vis": ("exact", [(5, 7), (8, 8)]),
+    "euclid_nisp": ("exact", [(5, 7), (8, 8)]),
 }
 
 
@@ -60,7 +66,7 @@ def magnitude(data, zeropoint, good):
 
 def quiet(name):
     """The warnings that a file deserves are tested by themselves."""
-    if name == "hst_flc":
+    if name in ("hst_flc", "hst_flt"):
         warnings.filterwarnings("ignore", ".*(has 2 images|is not drizzled)", AstropyUserWarning)
 
 
