@@ -250,7 +250,7 @@ class Assumptions:
 
     def _noise(self, batch, stamps):
         """The filters, the correlations and the flags of a batch."""
-        if self.known is not None and not _are_windows(batch):
+        if self.known is not None and not batch.is_checked:
             check_scale(self.noise_correlation, stamps.frame.pixel_scale)
         n = len(stamps)
         side = 2 * FILTER_REACH + 1
@@ -331,7 +331,7 @@ def known_correlation(noise_correlation):
 
 def _hidden_light(batch, stamps):
     """The numbers of faint sources of windows of a survey image, None where none is known."""
-    if not _are_windows(batch) or all(cutout.counts is None for cutout in batch.cutouts):
+    if not batch.is_checked or all(cutout.counts is None for cutout in batch.cutouts):
         return None
     values = np.zeros((3, len(stamps)))
     for row, cutout in enumerate(batch.cutouts):
@@ -339,11 +339,6 @@ def _hidden_light(batch, stamps):
             frame = stamps.frame
             values[:, row] = cutout.counts.in_stamp(frame.noise_level[row], frame.bins[row])
     return HiddenLight(*values)
-
-
-def _are_windows(batch):
-    """Whether the cutouts are windows of a survey image, which was checked as a whole."""
-    return isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout)
 
 
 def _listed(batch):

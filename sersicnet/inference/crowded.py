@@ -6,7 +6,6 @@ import numpy as np
 
 from sersicnet.inference.fits import BatchStart, fit_batch
 from sersicnet.model.sizes import visible_radius
-from sersicnet.preprocessing.stamps import CheckedCutout
 
 __all__ = ["are_crowded", "fit_others"]
 
@@ -53,8 +52,7 @@ def fit_others(batch, quantiles, stamps, pixels, *, prior, device):
     `~sersicnet.inference.fits.BatchFit` or None
         Crowded ones have no fit. None where all may be fitted.
     """
-    windows = isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout)
-    if not windows or all(cutout.nearest is None for cutout in batch.cutouts):
+    if not batch.is_checked or all(cutout.nearest is None for cutout in batch.cutouts):
         return None
     start = BatchStart.of(quantiles, stamps, batch.psfs)
     crowded = are_crowded(batch, stamps, start.labels)

@@ -11,7 +11,7 @@ from sersicnet.flags import Flags
 from sersicnet.inference.record import describe_photons
 from sersicnet.io.gains import header_gain
 from sersicnet.io.mask_words import cutout_mask_words
-from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.stamps import are_checked
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
 __all__ = ["log_batch", "log_results", "log_unused"]
@@ -126,7 +126,7 @@ def _is_logged(cutouts):
     """Whether cutouts are the user's, and something is logged at all."""
     if not _LOG.isEnabledFor(logging.INFO):
         return False
-    return not (isinstance(cutouts, list) and isinstance(cutouts[0], CheckedCutout))
+    return not are_checked(cutouts)
 
 
 def _range(values, digits):

@@ -6,9 +6,8 @@ import numpy as np
 
 from sersicnet.flags import FAILED, Flags
 from sersicnet.preprocessing.noise_maps import data_scatter
-from sersicnet.preprocessing.stamps import CheckedCutout
 
-__all__ = ["Seen", "of_image"]
+__all__ = ["Seen"]
 
 
 @dataclass
@@ -34,24 +33,9 @@ def _noise_scatter(batch):
     The noise of windows of a survey image is checked where the sky is measured.
     """
     scatter = np.full(len(batch), np.nan)
-    if of_image(batch) or batch.counts:
+    if batch.is_checked or batch.counts:
         return scatter
     unknown = int(FAILED | Flags.NOISE_ESTIMATED)
     given = batch.stamps.flags & unknown == 0
     scatter[given] = data_scatter(batch.stamps.data[given], batch.stamps.weight[given])
     return scatter
-
-
-def of_image(batch):
-    """Return whether a batch has windows of a survey image.
-
-    Parameters
-    ----------
-    batch : `~sersicnet.preprocessing.batches.Batch`
-        The cutouts.
-
-    Returns
-    -------
-    bool
-    """
-    return isinstance(batch.cutouts, list) and isinstance(batch.cutouts[0], CheckedCutout)

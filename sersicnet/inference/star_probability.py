@@ -5,7 +5,6 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.special import expit
 
-from sersicnet.inference.seen import of_image
 from sersicnet.parameters import PARAMETERS
 
 __all__ = ["prob_star", "star_columns", "star_features"]
@@ -99,7 +98,7 @@ def star_columns(batch, quantiles, stamps):
     dict of (N,) `~numpy.ndarray`
         ``prob_star``; empty for cutouts, which are those of galaxies.
     """
-    if not of_image(batch):
+    if not batch.is_checked:
         return {}
     frame = stamps.frame
     r_eff = quantiles[list(PARAMETERS).index("r_eff")] / (frame.pixel_scale * frame.bins)

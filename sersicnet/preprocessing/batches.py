@@ -18,7 +18,7 @@ from sersicnet.preprocessing.images import check_cutouts
 from sersicnet.preprocessing.photon_counts import check_counts, count_cutouts
 from sersicnet.preprocessing.photons import IN_LIKELIHOOD
 from sersicnet.preprocessing.psf_pixels import find_psf_sampling
-from sersicnet.preprocessing.stamps import CheckedCutout, Stamps, build_stamps
+from sersicnet.preprocessing.stamps import Stamps, are_checked, build_stamps
 from sersicnet.preprocessing.units import per_cutout, rows_or_none
 from sersicnet.preprocessing.windows import replace
 
@@ -55,6 +55,8 @@ class Batch:
         Number of the first of them among all cutouts.
     counts : bool
         Whether they are in counts with their sky, for the Poisson likelihood.
+    moves : (B, 2) int `~numpy.ndarray` or None
+        Pixels (y, x) from the middle of each cutout to that of its stamp; None if all are 0.
     """
 
     cutouts: object
@@ -66,6 +68,7 @@ class Batch:
     gain: np.ndarray
     first: int
     counts: bool = False
+    moves: np.ndarray | None = None
 
     def __len__(self):
         return len(self.stamps)
@@ -74,6 +77,11 @@ class Batch:
     def rows(self):
         """Their rows among all cutouts, a slice."""
         return slice(self.first, self.first + len(self))
+
+    @property
+    def is_checked(self):
+        """Whether they are windows of an image that was checked as a whole."""
+        return are_checked(self.cutouts)
 
     def prepare(self, rows, *, bins, stamp_size=None):
         """Prepare some of the cutouts again, in larger pixels or on larger stamps.
@@ -102,6 +110,7 @@ class Batch:
             zeropoint=rows_or_none(self.zeropoint, rows),
             gain=rows_or_none(self.gain, rows),
             warns=False,  # the first stamps have warned
+            moves=rows_or_none(self.moves, rows),
         )
 
 
@@ -123,8 +132,8 @@ class OpenCutouts:
 
     @property
     def is_checked(self):
-        """Whether they are windows of an image that was checked as a whole."""
-        return isinstance(self.cutouts, list) and isinstance(self.cutouts[0], CheckedCutout)
+        """As that of a `Batch`."""
+        return are_checked(self.cutouts)
 
     def __iter__(self):
         for first in range(0, len(self), SIZE):

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from sersicnet._words import counted
 
-__all__ = ["data_scatter", "follows_data", "lone_weights", "smooth_noise", "warn_of_noise"]
+__all__ = ["data_scatter", "lone_weights", "rebuilt_noise", "warn_of_noise"]
 
 # Scatter of pixels over their noise outside of which noise maps are doubted. Of 35 real cutouts
 # (docs/trust/real_galaxies.rst) and three mosaics with correlated noise it is 0.7 to 1.35.
@@ -218,3 +218,29 @@ def smooth_noise(noise, good):
     variance = np.where(good, noise, 0.0) ** 2
     variance = ndimage.gaussian_filter(variance, _SMOOTHING, mode="constant")
     return np.where(good, np.sqrt(variance / np.where(good, share, 1.0)), noise)
+
+
+def rebuilt_noise(data, noise, good):
+    """Return smoother noise maps for stamps whose noise follows their pixels, and which these are.
+
+    Parameters
+    ----------
+    data, noise, good : (N, S, S) `~numpy.ndarray`
+        Stamps, standard deviations (or one number per stamp) that are changed, and usable
+        pixels.
+
+    Returns
+    -------
+    noise : (N, S, S) or (N, 1, 1) `~numpy.ndarray`
+        The noise maps.
+    found : (N,) bool `~numpy.ndarray`
+        Whether they were made anew.
+    """
+    found = np.zeros(len(data), bool)
+    if noise.shape[-1] == 1:
+        return noise, found
+    for i in range(len(data)):
+        found[i] = follows_data(data[i], noise[i], good[i])
+        if found[i]:
+            noise[i] = smooth_noise(noise[i], good[i])
+    return noise, found

@@ -24,7 +24,7 @@ from sersicnet.preprocessing.noise import (
     noise_unit_factor,
     to_standard_deviation,
 )
-from sersicnet.preprocessing.noise_maps import follows_data, lone_weights, smooth_noise
+from sersicnet.preprocessing.noise_maps import lone_weights, rebuilt_noise
 from sersicnet.preprocessing.photons import add_photons, find_gain
 from sersicnet.preprocessing.pixels import celestial, find_pixels
 from sersicnet.preprocessing.quality import (
@@ -38,7 +38,7 @@ from sersicnet.preprocessing.units import rows_or_none
 from sersicnet.preprocessing.windows import bin_pixels, cut, middle_origin
 from sersicnet.preprocessing.zeropoints import find_zeropoint
 
-__all__ = ["CheckedCutout", "Stamps", "build_stamps"]
+__all__ = ["CheckedCutout", "Stamps", "are_checked", "build_stamps"]
 
 # Galaxies of a stack that are converted at once: few enough to stay in the processor's cache.
 _CHUNK = 16
@@ -93,6 +93,11 @@ class CheckedCutout:
     wcs: ClassVar = None
     psf: ClassVar = None
     meta: ClassVar = MappingProxyType({})
+
+
+def are_checked(cutouts):
+    """Return whether cutouts are a list of `CheckedCutout`."""
+    return isinstance(cutouts, list) and isinstance(cutouts[0], CheckedCutout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +167,7 @@ class Stamps(Rows):
 
 
 def build_stamps(
-    cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None, first=0, warns=True
+    cutouts, *, stamp_size, bins, pixel_scale, zeropoint, gain=None, first=0, warns=True, moves=None
 ):
     """Build the stamps of cutouts that have been checked.
 
@@ -178,6 +183,8 @@ def build_stamps(
         Number of the first of them in error messages.
     warns : bool
         Whether to warn of doubtful scales, zero points and gains.
+    moves : (N, 2) int `~numpy.ndarray`, optional
+        Pixels (y, x) from the middle of each cutout to that of its stamp, by default 0.
 
     Returns
     -------
@@ -188,7 +195,7 @@ def build_stamps(
     ValueError, `~astropy.units.UnitConversionError`
         If a cutout has no zero point or pixel scale, or a unit, mask or noise that does not fit.
     """
-    blocks, n_cutouts = _blocks(cutouts, first)
+    blocks, n_cutouts = _blocks(cutouts, first, together=_CHUNK if moves is None else 1)
     shape = (n_cutouts, stamp_size, stamp_size)
     arrays = {name: np.ones(n_cutouts) for name in StampFrame.__dataclass_fields__}
     arrays["data"] = np.zeros(shape, dtype=np.float32)
@@ -220,7 +227,8 @@ def build_stamps(
             arrays["gain"][rows], doubt = find_gain(cutout, rows_or_none(gain, rows), where)
             if doubt is not None:
                 gain_doubts.append(doubt)
-        _fill(arrays, cutout, rows, bins, where)
+        move = (0, 0) if moves is None else moves[rows.start]
+        _fill(arrays, cutout, rows, bins, where, move)
         wcs[rows] = [celestial(cutout.wcs)] * (rows.stop - rows.start)
     if warns:
         for found in (doubts, zeropoint_doubts, gain_doubts):
@@ -239,13 +247,13 @@ def _warn(doubts):
     warn_caller(msg)
 
 
-def _blocks(cutouts, first):
+def _blocks(cutouts, first, together):
     """Return [(NDData, its rows in the batch, its name in errors)] and the number of cutouts."""
     blocks = []
     if isinstance(cutouts, NDData):
         n_cutouts = len(cutouts.data)
-        for start in range(0, n_cutouts, _CHUNK):
-            rows = slice(start, min(start + _CHUNK, n_cutouts))
+        for start in range(0, n_cutouts, together):
+            rows = slice(start, min(start + together, n_cutouts))
             blocks.append((cutouts, rows, "cutouts"))
         return blocks, n_cutouts
     for i, cutout in enumerate(cutouts):
@@ -253,11 +261,11 @@ def _blocks(cutouts, first):
     return blocks, len(cutouts)
 
 
-def _fill(arrays, cutout, rows, bins, where):
+def _fill(arrays, cutout, rows, bins, where, move):
     """Fill the rows of the arrays that belong to one cutout, or to a chunk of a stack."""
     shape = cutout.data.shape[-2:]
     size = arrays["data"].shape[-1] * bins  # in pixels of the cutout
-    origin = tuple(middle_origin(n_pixels, size) for n_pixels in shape)
+    origin = tuple(middle_origin(n, size) + int(step) for n, step in zip(shape, move, strict=True))
     data, noise, masked, missing = _read(cutout, rows, origin, size, where)
     with np.errstate(all="ignore"):  # what is not finite is masked here
         good = ~masked & np.isfinite(data) & np.isfinite(noise) & (noise > 0)
@@ -366,27 +374,9 @@ def _complete_noise(data, noise, good, gain):
 
     Also which of them followed their pixels, and what was done about the photons.
     """
-    noise, from_data = _rebuilt_noise(data, noise, good)
+    noise, from_data = rebuilt_noise(data, noise, good)
     noise, photons = add_photons(data, noise, good, gain, from_data)
     return noise, from_data, photons
-
-
-def _rebuilt_noise(data, noise, good):
-    """Return smoother noise maps for stamps whose noise follows their pixels, and which these are.
-
-    Parameters
-    ----------
-    data, noise, good : (N, S, S) `~numpy.ndarray`
-        Stamps, standard deviations (or one number per stamp), and usable pixels.
-    """
-    found = np.zeros(len(data), bool)
-    if noise.shape[-1] == 1:
-        return noise, found
-    for i in range(len(data)):
-        found[i] = follows_data(data[i], noise[i], good[i])
-        if found[i]:
-            noise[i] = smooth_noise(noise[i], good[i])
-    return noise, found
 
 
 def _noise_level(noise, good, least):

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from sersicnet.flags import Flags
-from sersicnet.inference.seen import Seen, of_image
-from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.inference.seen import Seen
+from sersicnet.preprocessing.stamps import CheckedCutout, are_checked
 
 CHECKED = object.__new__(CheckedCutout)
 
@@ -20,16 +20,11 @@ class _Batch(SimpleNamespace):
         stamps = {"data": 3 * noise, "weight": np.ones_like(noise), "flags": np.array(flags)}
         stamps |= {"photons": np.zeros(len(flags)), "gain": np.ones(len(flags))}
         psfs = SimpleNamespace(checks=[])
+        self.is_checked = are_checked(cutouts)
         super().__init__(cutouts=cutouts, stamps=SimpleNamespace(**stamps), psfs=psfs, counts=False)
 
     def __len__(self):
         return len(self.stamps.flags)
-
-
-def test_what_is_of_an_image():
-    assert of_image(SimpleNamespace(cutouts=[CHECKED]))
-    assert not of_image(SimpleNamespace(cutouts=[np.zeros((5, 5))]))
-    assert not of_image(SimpleNamespace(cutouts=np.zeros((2, 5, 5))))
 
 
 def test_noise_is_compared_where_it_was_given():
