@@ -1,6 +1,8 @@
 """When fits end: those that have converged, and those that get no better."""
 
-__all__ = ["STALLED", "end_slow", "tolerance"]
+from sersicnet.profile_shapes import PROFILE_SHAPES
+
+__all__ = ["STALLED", "end_slow", "may_wander", "tolerance"]
 
 # Decrease of the cost (half of chi2, less the logarithm of the prior) that a quadratic cost would
 # still have when a fit ends: it is then 0.02 errors away from the optimum.
@@ -15,7 +17,8 @@ STALLED = 0.05
 _SLOW = 0.02, 10
 _SLOW_GROUP = 0.1, 5
 # The same as a share of what the cost of a group has beyond that of noise: it has a member that is
-# not fitted, and no parameter is right to that.
+# not fitted, and no parameter is right to that. Or it is a profile with shape parameters that the
+# image does not have: a steep core at the limit of its slope gains a thousandth in 300 steps.
 _SLOW_MISFIT = 1e-3
 # Damping up to which steps are long: where all of a round were too long, shorter ones are tried.
 _LONG_STEPS = 1.0
@@ -43,6 +46,26 @@ def tolerance(cost, layout):
     return (share * cost).clamp(min=least)
 
 
+def may_wander(layout):
+    """Return whether fits may wander along a valley: those of parts, groups and other profiles.
+
+    Parameters
+    ----------
+    layout : `~sersicnet.model.layout.Layout`
+        Names of the parameters.
+
+    Returns
+    -------
+    bool
+    """
+    return len(layout.parts) > 1 or _has_excess(layout)
+
+
+def _has_excess(layout):
+    """Return whether the cost beyond that of noise counts."""
+    return layout.is_group or not PROFILE_SHAPES.keys().isdisjoint(layout.profiles)
+
+
 def end_slow(number, before, state, n_pixels, left, damping, done, good, layout, least_fall=None):
     """End fits whose cost has hardly fallen in a round.
 
@@ -68,8 +91,8 @@ def end_slow(number, before, state, n_pixels, left, damping, done, good, layout,
     layout : `~sersicnet.model.layout.Layout`
         Names of the parameters.
     least_fall : float, optional
-        Share of what the cost of a group has beyond that of noise, below which a fall in a round
-        is too small; by default a thousandth.
+        Share of what the cost of a group, or of another profile than Sersic's, has beyond that of
+        noise, below which a fall in a round is too small; by default a thousandth.
 
     Returns
     -------
@@ -80,7 +103,7 @@ def end_slow(number, before, state, n_pixels, left, damping, done, good, layout,
     if number % n_steps:
         return before
     cost = state["cost"]
-    if layout.is_group:
+    if _has_excess(layout):
         least_fall = least_fall or _SLOW_MISFIT
         little = (least_fall * 0.5 * (state["chi2"] - n_pixels)).clamp(min=little)
     slow = ~done & (before - cost < little)  # those that ended before are judged already

@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.inference.bounds import moving, within_bounds
 from sersicnet.inference.covariance import fit_covariance
-from sersicnet.inference.endings import STALLED, end_slow, tolerance
+from sersicnet.inference.endings import STALLED, end_slow, may_wander, tolerance
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.pace import pace_of
 from sersicnet.inference.prior_terms import normal_terms, prior_terms
@@ -254,13 +254,12 @@ def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
     done = torch.zeros_like(left, dtype=torch.bool)
     good = torch.zeros_like(done)
     n_iter = torch.ones_like(left, dtype=torch.long)
-    n_parts = len(scene.layout.parts)
     n_pixels = likelihood.n_pixels[rows]
     before = state["cost"] + torch.inf
-    for number in range(MAX_ITERATIONS * n_parts):
+    for number in range(MAX_ITERATIONS * len(scene.layout.parts)):
         if race is not None:
             race.end_losers(number, values, state, left, done, good)
-        elif n_parts > 1 or scene.layout.is_group:
+        elif may_wander(scene.layout):
             ended = left, pace.damping, done, good, scene.layout, least_fall
             before = end_slow(number, before, state, n_pixels, *ended)
         active = (~done).nonzero()[:, 0]

@@ -213,11 +213,14 @@ def _inside(draws, limits):
         If too few are.
     """
     inside = np.ones(_N_SAMPLES, dtype=bool)
+    given = []
     for name, values in draws.items():
         lower, upper = limits[name]
-        inside &= (values >= lower) & (values <= upper)
+        within = (values >= lower) & (values <= upper)
+        if not within.all():
+            given.append(f"{name} {limits[name]}")
+        inside &= within
     if inside.sum() < _FEWEST:
-        given = [f"{k} {pair}" for k, pair in limits.items() if np.isfinite(pair).any()]
         msg = (
             f"bounds of {', '.join(given)} hold {inside.mean():.2%} of the posterior: "
             f"at least {_FEWEST / _N_SAMPLES:.1%} is needed for medians within them"

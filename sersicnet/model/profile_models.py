@@ -10,6 +10,7 @@ import numpy as np
 from astropy.modeling import Fittable2DModel, Parameter
 from astropy.modeling.models import Gaussian2D
 
+from sersicnet.parameters import ALL_PARAMETERS
 from sersicnet.profile_shapes import PROFILE_SHAPES
 
 __all__ = [
@@ -26,6 +27,15 @@ __all__ = [
 
 # Standard deviation of a Gaussian over its half-light radius.
 WIDTH = 1 / np.sqrt(2 * np.log(2))
+# Largest ellipticity of the prior.
+_FLATTEST = 0.95
+
+
+def _shape(name, default, description, *, fixed=False):
+    """Return a shape parameter with the limits of its prior."""
+    known = ALL_PARAMETERS[name]
+    bounds = (known.lower, known.upper)
+    return Parameter(default=default, description=description, fixed=fixed, bounds=bounds)
 
 
 class _Profile2D(Fittable2DModel):
@@ -35,7 +45,7 @@ class _Profile2D(Fittable2DModel):
     r_eff = Parameter(default=1, description="Half-light radius along the major axis")
     x_0 = Parameter(default=0, description="X of the center")
     y_0 = Parameter(default=0, description="Y of the center")
-    ellip = Parameter(default=0, description="Ellipticity, 1 - b / a")
+    ellip = Parameter(default=0, description="Ellipticity, 1 - b / a", bounds=(0, _FLATTEST))
     theta = Parameter(default=0, description="Angle of the major axis from +x, in radians")
 
     profile = None
@@ -86,7 +96,7 @@ class EllipticalMoffat2D(_Profile2D):
 
     profile = "moffat"
 
-    beta = Parameter(default=2.5, description="Exponent")
+    beta = _shape("beta", 2.5, "Exponent")
 
 
 class King2D(_Profile2D):
@@ -108,8 +118,8 @@ class King2D(_Profile2D):
 
     profile = "king"
 
-    log_tidal = Parameter(default=1.0, description="log10 of tidal over core radius")
-    alpha = Parameter(default=2.0, description="Exponent", fixed=True)
+    log_tidal = _shape("log_tidal", 1.0, "log10 of tidal over core radius")
+    alpha = _shape("alpha", 2.0, "Exponent", fixed=True)
 
 
 class Ferrers2D(_Profile2D):
@@ -131,7 +141,7 @@ class Ferrers2D(_Profile2D):
 
     profile = "ferrers"
 
-    exponent = Parameter(default=2.0, description="Exponent")
+    exponent = _shape("exponent", 2.0, "Exponent")
 
 
 class EdgeOnDisk2D(_Profile2D):
@@ -154,7 +164,7 @@ class EdgeOnDisk2D(_Profile2D):
 
     profile = "edge_on"
 
-    sech_power = Parameter(default=2.0, description="Power of sech across the disk", fixed=True)
+    sech_power = _shape("sech_power", 2.0, "Power of sech across the disk", fixed=True)
 
 
 class CoreSersic2D(_Profile2D):
@@ -176,10 +186,10 @@ class CoreSersic2D(_Profile2D):
 
     profile = "core_sersic"
 
-    n = Parameter(default=4.0, description="Sersic index outside of the core")
-    log_core = Parameter(default=-1.5, description="log10 of break radius over outer radius")
-    gamma = Parameter(default=0.2, description="Slope of the core")
-    sharpness = Parameter(default=5.0, description="Sharpness of the break", fixed=True)
+    n = _shape("n", 4.0, "Sersic index outside of the core")
+    log_core = _shape("log_core", -1.5, "log10 of break radius over outer radius")
+    gamma = _shape("gamma", 0.2, "Slope of the core")
+    sharpness = _shape("sharpness", 5.0, "Sharpness of the break", fixed=True)
 
 
 class BrokenExponential2D(_Profile2D):
@@ -201,9 +211,9 @@ class BrokenExponential2D(_Profile2D):
 
     profile = "broken_exponential"
 
-    break_radius = Parameter(default=2.5, description="Break radius over inner scale length")
-    log_scales = Parameter(default=-0.3, description="log10 of outer over inner scale length")
-    sharpness = Parameter(default=10.0, description="Sharpness of the break", fixed=True)
+    break_radius = _shape("break_radius", 2.5, "Break radius over inner scale length")
+    log_scales = _shape("log_scales", -0.3, "log10 of outer over inner scale length")
+    sharpness = _shape("sharpness", 10.0, "Sharpness of the break", fixed=True)
 
 
 MODELS = {

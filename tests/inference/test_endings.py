@@ -2,9 +2,9 @@
 
 import torch
 
-from sersicnet.inference.endings import end_slow, tolerance
+from sersicnet.inference.endings import end_slow, may_wander, tolerance
 from sersicnet.model.groups import members_layout
-from sersicnet.model.layout import SERSIC
+from sersicnet.model.layout import SERSIC, Layout
 
 GROUP = members_layout(("sersic", "sersic"))
 LARGE = torch.tensor(10.0)
@@ -87,3 +87,16 @@ def test_a_group_that_the_image_does_not_agree_with_ends_early():
         state = state_of(cost, excess)
         end_slow(5, before, state, N_PIXELS, LITTLE, LARGE, done, good, GROUP)
         assert done.tolist() == good.tolist() == ends
+
+
+def test_other_profiles_end_where_the_image_has_what_they_do_not_have():
+    """At the limit of a shape, a bad fit gets hardly better, step for step."""
+    layout = Layout(parts=(("galaxy", "king"),))
+    assert may_wander(layout)
+    assert not may_wander(SERSIC)
+    before = torch.tensor([1000.0])
+    for excess, expected in ((0.0, False), (2000.0, True)):
+        done, good = torch.zeros(2, 1, dtype=torch.bool)
+        state = state_of(before - 0.5, excess)
+        end_slow(10, before, state, N_PIXELS, LITTLE, LARGE, done, good, layout)
+        assert done.tolist() == good.tolist() == [expected]

@@ -1,15 +1,20 @@
 """Models of astropy with other profiles."""
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.modeling.fitting import TRFLSQFitter
 from astropy.modeling.models import Gaussian2D
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.testing import assert_allclose
 
 from benchmarks.common.real_space import brightness_of
 from benchmarks.profiles import CASES
 from sersicnet.model import King2D
 from sersicnet.model.profile_models import MODELS, profile2d
+from sersicnet.parameters import ALL_PARAMETERS
 from sersicnet.profile_shapes import PROFILE_SHAPES
 
 Y, X = np.mgrid[-20:21, -20:21] + 0.3
@@ -49,3 +54,23 @@ def test_units():
 
 def test_each_profile_has_one_but_that_of_astropy():
     assert {*MODELS, "gaussian"} == set(PROFILE_SHAPES)
+
+
+@pytest.mark.parametrize("made", MODELS.values())
+def test_bounds_are_the_limits_of_the_prior(made):
+    """Other fitters then stay where a profile is defined, as within a positive core."""
+    model = made()
+    assert model.bounds["ellip"] == (0, 0.95)
+    for name in PROFILE_SHAPES[made.profile].names:
+        known = ALL_PARAMETERS[name]
+        assert model.bounds[name] == (known.lower, known.upper)
+        assert known.lower < getattr(model, name).value <= known.upper
+
+
+def test_a_fitter_of_astropy_stays_within_the_bounds():
+    truth = King2D(amplitude=5, r_eff=6, log_tidal=0.35)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)  # it may stop at a bound
+        fitted = TRFLSQFitter()(King2D(amplitude=4, r_eff=5), X, Y, truth(X, Y) ** 0.8)
+    assert 0.3 <= fitted.log_tidal <= 2.3
+    assert 0 <= fitted.ellip <= 0.95
