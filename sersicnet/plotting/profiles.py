@@ -76,7 +76,7 @@ def plot_profile(cutout, results, *, index=0, psf=None, isophotes=False, figure=
     ... )
     >>> brightness, residual = plot_profile(cutout, results)
     >>> brightness.get_ylabel()
-    'surface brightness [mag arcsec$^{-2}$]'
+    'surface brightness\n[mag arcsec$^{-2}$]'
     """
     if hasattr(results, "bands"):
         results = results.band()
@@ -176,7 +176,7 @@ def _label(axes, faintest):
     """Label the panels; magnitudes run downward, to a magnitude below the faintest datum."""
     _, brightest = sorted(axes[0].get_ylim(), reverse=True)
     axes[0].set_ylim(faintest + 1, brightest)
-    axes[0].set_ylabel(r"surface brightness [mag arcsec$^{-2}$]")
+    axes[0].set_ylabel("surface brightness\n[mag arcsec$^{-2}$]")  # also in low panels
     axes[0].legend(frameon=False)
     axes[1].set_ylabel("(data $-$ model)\n/ error")
     axes[1].set_xlabel("semi-major axis [arcsec]")

@@ -10,6 +10,8 @@ from helpers.drawn import draws
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.figure import Figure
+
 from sersicnet import SersicNet
 from sersicnet.plotting import plot_profile
 
@@ -162,3 +164,15 @@ def test_the_panel_says_that_there_are_no_isophotes(monkeypatch):
     monkeypatch.setattr("sersicnet.plotting.profiles.fit_isophotes", lambda *_: None)
     axes = plot_profile(make_cutout(), Results(), isophotes=True)
     assert [text.get_text() for text in axes[0].texts] == ["photutils fits no isophotes"]
+
+
+def test_labels_are_within_the_figure():
+    """Also where panels are lower than those of the default figure."""
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    image = sum(PARTS.values()) + 5 + np.random.default_rng(1).normal(size=(SIDE, SIDE))
+    axes = plot_profile(CCDData(image, unit="adu"), Results(), ax=figure.subplots())
+    figure.draw_without_rendering()
+    for ax in axes:
+        box = ax.yaxis.label.get_window_extent()
+        assert box.ymin >= figure.bbox.ymin
+        assert box.ymax <= figure.bbox.ymax
