@@ -11,8 +11,9 @@ A million galaxies (the default) are 500 tiles of 16 MB; with ``--delete``, only
 are on the disk. What is in ``--work`` is not done again, so that a run that was killed goes on.
 ``--kill`` kills a worker in the middle.
 
-``scale.csv`` has the costs, ``memory.csv`` the peaks of the memory of each worker from its first
-tile to its last, and ``stages.csv`` what each stage costs, measured with one tile in this process.
+``scale.csv`` has the costs, ``tasks.csv`` those of each tile, ``memory.csv`` the peaks of the
+memory of each worker from its first tile to its last, and ``stages.csv`` what each stage costs,
+measured with one tile in this process.
 """
 
 import json
@@ -22,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import dask
 import numpy as np
 import torch
 from astropy.table import Table
@@ -70,9 +72,11 @@ def main(arguments=None):
             "scale": cost_table(work, options),
             "memory": memory_table(read_lines(work / "tasks.jsonl")),
             "stages": stage_table(work, options),
+            "tasks": task_table(work),
         }
     for name, table in found.items():
-        print_table(table)
+        if name != "tasks":
+            print_table(table)
         write_rounded(table, options.output / f"{name}.csv", decimals=2)
 
 
@@ -105,7 +109,8 @@ def measure_tiles(work, options):
 def make_client(n_workers):
     """Start a cluster of processes of one thread on this machine, and return its client."""
     settings = {"n_workers": n_workers, "threads_per_worker": 1, "silence_logs": 50}
-    return Client(processes=True, dashboard_address="127.0.0.1:0", **settings)
+    with dask.config.set({"distributed.worker.profile.enabled": False}):
+        return Client(processes=True, dashboard_address="127.0.0.1:0", **settings)
 
 
 def _measure_round(client, work, numbers, options):
@@ -221,6 +226,16 @@ def _compare(work, options, numbers):
         galaxy = (match >= 0) & (truth["r_eff"] > 0)
         errors.append(plain(table["mag"])[match[galaxy]] - truth["mag"][galaxy])
     return np.mean(found), np.nanmedian(np.concatenate(errors))
+
+
+def task_table(work):
+    """Return what each tile cost, which `benchmarks.billion` reads."""
+    manifest = read_manifest(work / "measured")
+    sources = dict(zip(manifest["name"], manifest["n_sources"], strict=True))
+    lines = read_lines(work / "tasks.jsonl")
+    names = ("image", "wall s", "CPU s", "read MB", "peak MB")
+    rows = [{name: line[name] for name in names} for line in lines]
+    return Table([row | {"sources": sources[row["image"]]} for row in rows])
 
 
 def memory_table(tasks):

@@ -315,6 +315,7 @@ def _connected(client, n_workers):
     if client is not None:
         yield client
         return
+    from dask import config
     from dask.distributed import Client, LocalCluster, Security
 
     options = {
@@ -329,7 +330,8 @@ def _connected(client, n_workers):
         # an image that cannot be read is reported in one line at the end, not as tracebacks
         "silence_logs": logging.CRITICAL,
     }
-    with _undisturbed():
+    # workers that note 100 times per second what they do spend time and memory on it
+    with _undisturbed(), config.set({"distributed.worker.profile.enabled": False}):
         cluster = LocalCluster(n_workers=n_workers, **options)
     with cluster, Client(cluster) as client:
         yield client
