@@ -125,10 +125,9 @@ def measure_survey(
 
     Notes
     -----
-    A part is the table of `~sersicnet.measure.measure_image` with the name of the image in the
-    column ``image``. All parts have the same columns: ``ra``, ``dec`` and ``pa``, which are NaN
-    without a WCS, ``r_eff_pix`` and ``q_pix``, and those of the refinements of all images. The file
-    of a part appears when it is complete.
+    A part, complete when its file appears, is the table of `~sersicnet.measure.measure_image` with
+    the image in the column ``image``. All have the same columns: ``ra``, ``dec`` and ``pa``, NaN
+    without a WCS, ``r_eff_pix`` and ``q_pix``, and those of the refinements of all images.
 
     Examples
     --------
@@ -330,7 +329,7 @@ def _connected(client, n_workers):
         # an image that cannot be read is reported in one line at the end, not as tracebacks
         "silence_logs": logging.CRITICAL,
     }
-    # workers that note 100 times per second what they do spend time and memory on it
+    # no notes, 100 times per second, of what workers do: they take time and memory
     with _undisturbed(), config.set({"distributed.worker.profile.enabled": False}):
         cluster = LocalCluster(n_workers=n_workers, **options)
     with cluster, Client(cluster) as client:

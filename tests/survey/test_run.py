@@ -25,6 +25,7 @@ from sersicnet.survey import run as survey_run
 from sersicnet.survey.columns import complete_columns
 from sersicnet.survey.run import measure_survey, read_manifest
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("dask.distributed")
 pytest.importorskip("pyarrow")
 pytest.importorskip("pandas")  # reads Parquet
@@ -278,7 +279,7 @@ def test_a_survey_ends(number, whole_group, status, word, images, tmp_path):
 
 
 def test_a_cluster_of_ours(broken, tmp_path, capfd):
-    """It prints nothing of an image that cannot be read, and strangers cannot use it.
+    """It prints nothing of an image that cannot be read, and strangers cannot use it; it is lean.
 
     The error is in the table. Other users of the machine reach the port of the cluster: whoever
     can connect can run code.
@@ -289,6 +290,8 @@ def test_a_cluster_of_ours(broken, tmp_path, capfd):
         assert capfd.readouterr() == ("", "")
         address = client.scheduler.address
         assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
+        profiled = client.run(dask.config.get, "distributed.worker.profile.enabled")
+        assert list(profiled.values()) == [False]
         assert address.startswith("tls://")
         strangers = [
             (address, None),
