@@ -1,10 +1,14 @@
 """Open FITS files: compressed, with one error that names the file for anything that is broken."""
 
+import errno
 import gzip
+import os
 import re
+import shutil
+import tempfile
 import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +26,9 @@ _TRUNCATED = ".*(truncated|Error validating header)"
 # What it warns of in damaged headers, besides the error that names the file, and mends in others.
 _MENDED = "(non-ASCII characters|Header block contains null bytes|The following header keyword)"
 _BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
+# Largest gzipped file that is unpacked in memory, in bytes, and bytes that are unpacked at a time.
+_IN_MEMORY = 2**24
+_CHUNK = 2**20
 
 
 @contextmanager
@@ -55,6 +62,8 @@ def fits_errors(path, name="path"):
         except _BROKEN as error:
             if isinstance(error, AstropyUserWarning) and not re.match(_TRUNCATED, str(error)):
                 raise  # one of ours, where warnings are errors
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                raise  # the file is not broken, but cannot be unpacked
             reason = str(error)
             if "No SIMPLE card" in reason:
                 reason = "it does not begin like one"
@@ -67,16 +76,53 @@ def fits_errors(path, name="path"):
 
 @contextmanager
 def open_fits(path):
-    """Open a FITS file, and check that none of its HDUs is missing."""
-    # fits.open given a path leaves the file open when it fails
-    with Path(file_of(path)).open("rb") as file:
-        content = file
-        if file.peek(2)[:2] == b"\x1f\x8b":
-            # gzip, unpacked here since astropy would not notice that its end is missing
-            content = BytesIO(gzip.decompress(file.read()))
+    """Open a FITS file, and check that none of its HDUs is missing.
+
+    A gzipped file is unpacked: a large one to a temporary file, so that memory does not depend on
+    its size.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Yields
+    ------
+    `~astropy.io.fits.HDUList`
+
+    Raises
+    ------
+    OSError
+        If it is broken (see `fits_errors`), or there is no room for the temporary file.
+    """
+    with ExitStack() as stack:
+        # fits.open given a path leaves the file open when it fails
+        content = stack.enter_context(Path(file_of(path)).open("rb"))
+        if content.peek(2)[:2] == b"\x1f\x8b":
+            content = stack.enter_context(_unpacked(content, path))
         with fits.open(content, memmap=False) as hdus:
             len(hdus)  # reads all headers
             yield hdus
+
+
+@contextmanager
+def _unpacked(file, path):
+    """Unpack a gzipped file here, since astropy would not notice that its end is missing."""
+    if os.fstat(file.fileno()).st_size <= _IN_MEMORY:
+        yield BytesIO(gzip.decompress(file.read()))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "unpacked.fits"
+        try:
+            with gzip.open(file) as packed, copy.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, _CHUNK)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            msg = f"{path} cannot be unpacked: there is no room for it in {Path(folder).parent}"
+            raise OSError(errno.ENOSPC, msg) from error
+        with copy.open("rb") as content:
+            yield content
 
 
 def read_pixels(hdu, box=None):

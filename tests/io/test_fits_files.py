@@ -1,6 +1,7 @@
 """FITS files that are broken or compressed."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import warnings
@@ -11,6 +12,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import make_cutout
 
+from sersicnet.io import fits_files
 from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutouts
 from sersicnet.io.fits_files import Pixels, fits_errors, open_fits, read_pixels
 
@@ -35,6 +37,51 @@ def test_truncated_file_is_refused_wherever_it_ends(path):
         path.write_bytes(content[:length])
         with pytest.raises(OSError, match=r"cutouts\.fits is not a complete FITS file"):
             read_cutouts(path)
+
+
+@pytest.fixture
+def large_gzip(path, tmp_path, monkeypatch):
+    """A gzipped file that is too large to be unpacked in memory, and the folder of its copy."""
+    write_cutouts([make_cutout(shape=(40, 40))], path)
+    zipped = path.with_suffix(".fits.gz")
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    monkeypatch.setattr(fits_files, "_IN_MEMORY", 100)
+    monkeypatch.setattr(fits_files.tempfile, "tempdir", str(folder))
+    return zipped, folder
+
+
+def test_a_large_gzipped_file_is_unpacked_on_the_disk(path, large_gzip):
+    """Its pixels are those of the file, and nothing is left of the copy."""
+    zipped, folder = large_gzip
+    with open_fits(zipped) as hdus, open_fits(path) as plain:
+        assert len(list(folder.rglob("*.fits"))) == 1
+        assert np.array_equal(read_pixels(hdus[0]), read_pixels(plain[0]))
+    assert not list(folder.iterdir())
+
+
+def test_the_end_of_a_large_gzipped_file_is_missed(large_gzip):
+    zipped, folder = large_gzip
+    zipped.write_bytes(zipped.read_bytes()[:-9])
+    with pytest.raises(OSError, match=r"cutouts.fits.gz is not a complete FITS file"):
+        read_cutout(zipped)
+    assert not list(folder.iterdir())
+
+
+def test_no_room_to_unpack(large_gzip, monkeypatch):
+    """The error says so, and not that the file is broken."""
+    zipped, folder = large_gzip
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fits_files.shutil, "copyfileobj", fill)
+    with pytest.raises(
+        OSError, match=rf"gz cannot be unpacked: there is no room for it in {folder}"
+    ):
+        read_cutout(zipped)
+    assert not list(folder.iterdir())
 
 
 def test_compressed_files(path):
