@@ -139,13 +139,25 @@ def _measure(scene, net, kind, cache):
     side = len(image.data)
     for code in (OURS, *RIVALS):
         path = None if cache is None else cache / f"{kind}-{side}-{code}.ecsv"
-        table = _kept(path, lambda code=code: _catalog(scene, net, code))
+        table = kept_catalog(path, lambda code=code: measure_catalog(scene, net, code))
         measured[code] = Measured(table, match_brightest(scene.truth, table))
     return measured
 
 
-def _kept(path, measure):
-    """Return a catalog, which is measured if no file has it."""
+def kept_catalog(path, measure):
+    """Return a catalog, which is measured if no file has it; its ``meta`` has ``SECONDS``.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path` or None
+        File of the catalog.
+    measure : callable
+        Function without arguments that returns the catalog.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+    """
     if path is not None and path.exists():
         return QTable.read(path)
     table = measure()
@@ -156,8 +168,23 @@ def _kept(path, measure):
     return table
 
 
-def _catalog(scene, net, code):
-    """Measure a field by one code."""
+def measure_catalog(scene, net, code):
+    """Measure a field by one code.
+
+    Parameters
+    ----------
+    scene : `~benchmarks.sets.fields.Scene`
+        The field.
+    net : `~sersicnet.SersicNet`
+        The network.
+    code : str
+        Code, one of this module's names.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Catalog, with the CPU time as ``SECONDS`` in ``meta``.
+    """
     image = scene.image
     if code in RIVALS:
         found = _fit_rival(scene, code)
@@ -182,7 +209,7 @@ def _measure_corner(corner, inside, whole, net, kind, cache):
     """Measure the corner of a field by fits, and find there what was measured of all of it."""
     side = len(corner.image.data)
     path = None if cache is None else cache / f"{kind}-{side}-{FITTED}.ecsv"
-    table = _kept(path, lambda: _catalog(corner, net, FITTED))
+    table = kept_catalog(path, lambda: measure_catalog(corner, net, FITTED))
     fitted = Measured(table, match_brightest(corner.truth, table), _residual(table, corner))
     measured = {OURS: whole[OURS], FITTED: fitted, **{code: whole[code] for code in RIVALS}}
     residuals = {OURS: _residual(whole[OURS].table, corner)}

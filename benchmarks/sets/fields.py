@@ -61,7 +61,7 @@ class Scene:
     truth: Table
 
 
-def load_scene(kind, *, side, cache=None, resampled=False):
+def load_scene(kind, *, side, cache=None, resampled=False, seed=SEED):
     """Return a field, which is drawn if it is not in the cache.
 
     Parameters
@@ -75,15 +75,20 @@ def load_scene(kind, *, side, cache=None, resampled=False):
     resampled : bool
         Whether the noise is that of a coadd of resampled exposures (`benchmarks.sets.resampled`),
         instead of white.
+    seed : int, optional
+        Seed of the field.
 
     Returns
     -------
     Scene
     """
-    name = f"{kind}-resampled-{side}.npz" if resampled else f"{kind}-{side}.npz"
+    parts = [kind, "resampled"] if resampled else [kind]
+    if seed != SEED:
+        parts.append(f"seed{seed}")
+    name = "-".join([*parts, f"{side}.npz"])
     path = None if cache is None else cache / name
     if path is None or not path.exists():
-        arrays = _draw_field(kind, side, resampled)
+        arrays = _draw_field(kind, side, resampled, seed)
         if path is not None:
             cache.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as partial:
@@ -102,10 +107,10 @@ def load_scene(kind, *, side, cache=None, resampled=False):
     return Scene(image, OVERSAMPLING[kind], Table(arrays["truth"]))
 
 
-def _draw_field(kind, side, resampled):
+def _draw_field(kind, side, resampled, seed):
     """Return the arrays of a scene."""
     config = config_of(kind)
-    rng = np.random.default_rng([SEED, side])
+    rng = np.random.default_rng([seed, side])
     profile = survey_profile(config.psf, config.pixel_scale)
     psf, share = psf_stamp(profile, OVERSAMPLING[kind])
     truth = _draw_truth(rng, config, side)
