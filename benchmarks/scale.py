@@ -178,7 +178,8 @@ def cost_table(work, options):
     tasks = read_lines(work / "tasks.jsonl")
     rounds = read_lines(work / "rounds.jsonl")
     n = int(manifest["n_sources"].sum())
-    wall = sum(line["measure s"] for line in rounds)
+    # a call that was killed has noted neither its tiles nor its time
+    per_tile = 1e-3 * _per_tile(rounds, "measure s")
     cpu = sum(line["CPU s"] for line in tasks)
     written = sum(path.stat().st_size for path in (work / "measured" / "parts").iterdir())
     found, bias = _compare(work, options, (0, n_tiles - 1))
@@ -191,7 +192,7 @@ def cost_table(work, options):
         "CPU hours of workers": cpu / 3600,
         "CPU ms per source": 1e3 * cpu / n,
         "sources per CPU second": n / cpu,
-        "sources per wall second": n / wall,
+        "sources per wall second": n / n_tiles / per_tile,
         "CPU ms of client and scheduler per tile": _per_tile(rounds, "client CPU s"),
         "wall ms of writing per tile": _per_tile(rounds, "write s"),
         "kB of files per source": 4e-3 * n_tiles * options.side**2 / n,

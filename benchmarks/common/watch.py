@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dask.distributed import WorkerPlugin
 
-__all__ = ["Watch", "read_lines"]
+__all__ = ["Watch", "peak_memory", "read_lines", "reset_peak"]
 
 # Seconds after the start of a task at which a worker is killed.
 _SOON = 0.5
@@ -46,7 +46,7 @@ class Watch(WorkerPlugin):
         if not (isinstance(key, tuple) and key[0].startswith("measure_task")):
             return
         if finish == "executing":
-            _reset_peak()
+            reset_peak()
             self._begun[key] = _spent()
             self._kill_if_wanted()
         elif start == "executing" and finish in ("memory", "error"):
@@ -57,7 +57,7 @@ class Watch(WorkerPlugin):
         line = {"image": key[1], "pid": os.getpid(), "end": time.time()}
         for name, value in _spent().items():
             line[name] = round(value - before[name], 4)
-        line["peak MB"] = round(_peak(), 1)
+        line["peak MB"] = round(peak_memory(), 1)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -95,14 +95,14 @@ def _spent():
     return {"wall s": time.perf_counter(), "CPU s": time.process_time(), "read MB": read}
 
 
-def _reset_peak():
+def reset_peak():
     """Forget the peak of this process's memory so far, where the system can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak():
-    """Return the peak of the memory of this process, in MB."""
+def peak_memory():
+    """Return the peak of the memory of this process since `reset_peak`, in MB."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
