@@ -10,17 +10,23 @@ profile makes of both, and how to measure them separately.
 # A cluster
 # ---------
 #
-# A bright galaxy, faint light around it that is five times as large, and smaller galaxies, on
-# pixels of 0.2 arcsec: a mosaic of HST, averaged over blocks, since the light is extended.
+# A bright galaxy, faint light around it that is five times as large, and smaller galaxies: an image
+# of HST, drizzled to pixels of 0.2 arcsec, since the light is extended. Weights are inverse
+# variances of the sky, and the photons of sources follow from the exposure time.
+
+from pathlib import Path
+from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.io import fits
 from astropy.table import QTable
 
 from sersicnet.simulate_catalog import PSFModel, draw_psf, render_field
 
-scale, zeropoint, side = 0.2, 26.0, 161
+scale, side, exposure = 0.2, 161, 1000.0
+photometry = {"PHOTFLAM": 7.0332e-20, "PHOTPLAM": 8045.0}
+zeropoint = -2.5 * np.log10(7.0332e-20) - 5 * np.log10(8045.0) - 2.408
 psf = draw_psf(PSFModel("moffat", fwhm=0.4, beta=3, size=41), pixel_scale=scale)
 rng = np.random.default_rng(51)
 columns = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
@@ -43,8 +49,23 @@ members = QTable(
 units = {"pixel_scale": scale, "zeropoint": zeropoint, "psf": psf}
 galaxy, diffuse = (render_field(central[[i]], (side, side), **units) for i in (0, 1))
 light = galaxy + diffuse + render_field(members, (side, side), **units)
-sigma = np.sqrt(0.02**2 + light * 0.001)
-cutout = CCDData(light + rng.normal(0, sigma), unit="adu", uncertainty=StdDevUncertainty(sigma))
+image = light + rng.normal(0, np.sqrt(0.02**2 + light / exposure))
+
+about = {"TELESCOP": "HST", "INSTRUME": "ACS", "DETECTOR": "WFC", "FILTER2": "F814W"}
+about |= {"EXPTIME": exposure, "D001OUUN": "cps", "D001WTSC": "IVM"}
+sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
+sky |= {"CRVAL1": 3.59, "CRVAL2": -30.4, "CRPIX1": 81.0, "CRPIX2": 81.0}
+sky |= {"CDELT1": -scale / 3600, "CDELT2": scale / 3600, "BUNIT": "ELECTRONS/S"}
+path = Path(mkdtemp()) / "hst_acs_abell_f814w_drz.fits"
+weight = np.full(light.shape, 0.02**-2, "f4")
+fits.HDUList(
+    [
+        fits.PrimaryHDU(header=fits.Header(about)),
+        fits.ImageHDU(image.astype("f4"), fits.Header(sky | photometry), name="SCI"),
+        fits.ImageHDU(weight, name="WHT"),
+        fits.ImageHDU(np.ones(light.shape, "i4"), name="CTX"),
+    ]
+).writeto(path)
 
 # %%
 # One profile, and two
@@ -55,16 +76,16 @@ cutout = CCDData(light + rng.normal(0, sigma), unit="adu", uncertainty=StdDevUnc
 # index is high, and ``MISFIT`` says that something is wrong. With an exponential profile for the
 # diffuse light, both have their own size and flux.
 
-from sersicnet import Exponential, Model, Sersic, SersicNet, decode_flags
+from sersicnet import Exponential, Model, Sersic, SersicNet, decode_flags, read_cutout
 from sersicnet.preprocessing import mask_neighbors
 
-masked = mask_neighbors(cutout)
+masked = mask_neighbors(read_cutout(path))
 y, x = np.mgrid[:side, :side]
 masked.mask |= np.hypot(x - 130, y - 62) < 8
 net = SersicNet.from_pretrained()
-one = net.predict([masked], refine="lm", **units)
+one = net.predict([masked], psf=psf, refine="lm")
 model = Model({"galaxy": Sersic(), "diffuse": Exponential()})
-two = net.predict([masked], model=model, **units)
+two = net.predict([masked], psf=psf, model=model)
 print("one profile: ", decode_flags(one.flags[0]), f"n = {one.median('n')[0]:.1f}")
 row = two.to_table()[0]
 print("two profiles:", decode_flags(row["flags"]))

@@ -7,43 +7,65 @@ errors that include how the light is divided.
 """
 
 # %%
-# Four quasars
-# ------------
+# Four files
+# ----------
 #
-# The same host behind nuclei of which the brightest has ten times its light, as HST/WFC3 sees them.
+# The same host behind nuclei of which the brightest has ten times its light, in drizzled images of
+# HST/WFC3: counts per second with weights, ``WHT``, and the zero point in ``PHOTFLAM`` and
+# ``PHOTPLAM``. Weights are inverse variances of the sky; the photons of the quasar are not in them.
+
+from pathlib import Path
+from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.io import fits
 from astropy.table import QTable
 
 from sersicnet.simulate_catalog import PSFModel, draw_psf, render_field
 
-scale, zeropoint, side = 0.06, 25.95, 81
+scale, side, exposure = 0.06, 81, 2000.0
+photometry = {"PHOTFLAM": 1.9276e-20, "PHOTPLAM": 15369.18}
+zeropoint = -2.5 * np.log10(1.9276e-20) - 5 * np.log10(15369.18) - 2.408
 psf = draw_psf(PSFModel("moffat", fwhm=0.17, beta=2.5, size=61), pixel_scale=scale)
 units = {"pixel_scale": scale, "zeropoint": zeropoint, "psf": psf}
 host = {"mag": 20.5, "r_eff": 0.45, "n": 1.5, "q": 0.7, "theta": 35.0, "x_0": 40.2, "y_0": 39.9}
 contrast = np.array([0.3, 1.0, 3.0, 10.0])  # light of the nucleus over that of the host
+about = {"TELESCOP": "HST", "INSTRUME": "WFC3", "DETECTOR": "IR", "FILTER": "F160W"}
+about |= {"EXPTIME": exposure, "D001OUUN": "cps", "D001WTSC": "IVM"}
+sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
+sky |= {"CRVAL1": 214.9, "CRVAL2": 52.8, "CRPIX1": 41.0, "CRPIX2": 41.0}
+sky |= {"CDELT1": -scale / 3600, "CDELT2": scale / 3600, "BUNIT": "ELECTRONS/S"}
+folder = Path(mkdtemp())
 rng = np.random.default_rng(61)
-cutouts = []
-for ratio in contrast:
+paths = []
+for number, ratio in enumerate(contrast):
     nucleus = host | {"mag": host["mag"] - 2.5 * np.log10(ratio), "r_eff": 0.0}
     light = render_field(QTable([host, nucleus]), (side, side), **units)
-    sigma = np.sqrt(0.02**2 + light / 2000)
-    noisy = light + rng.normal(0, sigma)
-    cutouts.append(CCDData(noisy, unit="electron/s", uncertainty=StdDevUncertainty(sigma)))
+    noisy = light + rng.normal(0, np.sqrt(0.02**2 + light / exposure))
+    extensions = {"SCI": noisy, "WHT": np.full(light.shape, 0.02**-2), "CTX": np.ones(light.shape)}
+    hdus = [fits.PrimaryHDU(header=fits.Header(about))]
+    for name, data in extensions.items():
+        header = fits.Header(sky | photometry if name == "SCI" else {})
+        kind = "i4" if name == "CTX" else "f4"
+        hdus.append(fits.ImageHDU(data.astype(kind), header, name=name))
+    paths.append(folder / f"quasar_{number}_drz.fits")
+    fits.HDUList(hdus).writeto(paths[-1])
 
 # %%
 # Nucleus and host
 # ----------------
 #
-# ``model="point+sersic"`` fits both at one center. One Sérsic profile is too steep, and flagged.
+# Pixel scale, zero point and gain come from the files, so that the photons of the quasars are in
+# the noise. ``model="point+sersic"`` fits both at one center. One Sérsic profile is too steep, and
+# flagged.
 
-from sersicnet import SersicNet, decode_flags
+from sersicnet import SersicNet, decode_flags, read_cutout
 
+cutouts = [read_cutout(path) for path in paths]
 net = SersicNet.from_pretrained()
-both = net.predict(cutouts, model="point+sersic", **units)
-single = net.predict(cutouts, refine="lm", **units)
+both = net.predict(cutouts, psf=psf, model="point+sersic")
+single = net.predict(cutouts, psf=psf, refine="lm")
 table = both.to_table()
 for number, ratio in enumerate(contrast):
     row = table[number]

@@ -10,18 +10,23 @@ stay those of the first, and sources that have changed stand out.
 # Two epochs
 # ----------
 #
-# Galaxies and stars on pixels of 1 arcsec, as ZTF has them. In the second epoch the seeing is
+# Galaxies and stars on pixels of 1 arcsec, in three files for each epoch, as ZTF writes them: the
+# image, with its sky, without a noise map, and with zero point and gain in its header; the mask, in
+# which bit 1 is that of sources, which are not bad; and the PSF. In the second epoch the seeing is
 # worse, the image is shifted, a star is fainter by 0.4 magnitudes, and a galaxy has faded by 3.
+
+from pathlib import Path
+from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.io import fits
 from astropy.table import QTable
-from astropy.wcs import WCS
 
 from sersicnet.simulate_catalog import PSFModel, draw_psf, render_field
 
-scale, zeropoint, side, n = 1.0, 26.2, 220, 24
+scale, zeropoint, gain = 1.0, 26.2, 6.2
+side, n = 220, 24
 rng = np.random.default_rng(71)
 x_0, y_0 = (grid.ravel() for grid in np.meshgrid(np.arange(25, 220, 42), np.arange(25, 220, 42)))
 chosen = rng.permutation(25)[:n]
@@ -42,24 +47,37 @@ later["mag"][0] += 0.4
 later["mag"][5] += 3.0
 
 
-def observe(table, *, fwhm, shift):
-    """Return an image of an epoch and its PSF."""
+folder = Path(mkdtemp())
+
+
+def observe(table, night, *, fwhm, shift):
+    """Write the files of an epoch, and return what `measure_image` needs of them."""
     psf = draw_psf(PSFModel("moffat", fwhm=fwhm, beta=3, size=41), pixel_scale=scale)
     moved = table.copy()
     moved["x_0"] += shift
     light = render_field(moved, (side, side), pixel_scale=scale, zeropoint=zeropoint, psf=psf)
-    sigma = np.sqrt(5.0**2 + light / 6.2)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.cunit = ("RA---TAN", "DEC--TAN"), ("deg", "deg")
-    wcs.wcs.crval, wcs.wcs.crpix = (210.0, 54.0), (side / 2 + shift, side / 2)
-    wcs.wcs.cdelt = np.array([-1, 1]) * scale / 3600
-    noisy = light + rng.normal(0, sigma)
-    meta = {"MAGZP": zeropoint}
-    return CCDData(noisy, unit="adu", uncertainty=StdDevUncertainty(sigma), wcs=wcs, meta=meta), psf
+    image = 140 + light + rng.normal(0, np.sqrt(5.0**2 + light / gain))
+    mask = np.where(light > 10, 1 << 1, 0)
+    mask[100:103, 60:63] = 1 << 8  # saturated
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
+    cards |= {"CRVAL1": 210.0, "CRVAL2": 54.0, "CRPIX1": side / 2 + shift, "CRPIX2": side / 2}
+    cards |= {"CDELT1": -scale / 3600, "CDELT2": scale / 3600, "TELESCOP": "P48"}
+    cards |= {"INSTRUME": "ZTF/MOSAIC", "FILTER": "ZTF_r", "EXPTIME": 30.0, "BUNIT": "DN"}
+    cards |= {"MAGZP": zeropoint, "GAIN": gain, "SATURATE": 61000.0}
+    found = {}
+    for name, product, data, kind in (
+        ("image", "sciimg", image, "f4"),
+        ("mask", "mskimg", mask, "i2"),
+        ("psf", "sciimgdaopsfcent", psf, "f4"),
+    ):
+        found[name] = folder / f"ztf_{night}_000600_zr_c05_o_q1_{product}.fits"
+        header = fits.Header(cards if name != "psf" else {})
+        fits.PrimaryHDU(data.astype(kind), header).writeto(found[name])
+    return found
 
 
-first, first_psf = observe(truth, fwhm=2.0, shift=0.0)
-second, second_psf = observe(later, fwhm=2.6, shift=6.3)
+first = observe(truth, "20180601", fwhm=2.0, shift=0.0)
+second = observe(later, "20180705", fwhm=2.6, shift=6.3)
 
 # %%
 # A catalog, and the fluxes
@@ -71,12 +89,12 @@ second, second_psf = observe(later, fwhm=2.6, shift=6.3)
 
 from sersicnet import measure_image
 
-catalog = measure_image(first, psf=first_psf, refine="lm")
+catalog = measure_image(**first, refine="lm")
 is_star = catalog["prob_star"] > 0.5
 catalog["r_eff"][is_star] = 0  # which stands for a star
 known = {"catalog": catalog, "fixed": "shape", "catalog_errors": True}
-before = measure_image(first, psf=first_psf, **known)
-after = measure_image(second, psf=second_psf, **known)
+before = measure_image(**first, **known)
+after = measure_image(**second, **known)
 change = after["flux"] - before["flux"]
 error = np.hypot(after["flux_err"], before["flux_err"])
 significance = (change / error).value
@@ -95,8 +113,8 @@ for row in np.flatnonzero(abs(significance) > 4):
 # The two sources that have changed (red) are far from zero, and all others are within a few errors.
 
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), layout="constrained")
-for ax, image, title in ((axes[0], first, "first"), (axes[1], second, "second")):
-    ax.imshow(image.data, origin="lower", cmap="gray_r", vmin=-15, vmax=60)
+for ax, paths, title in ((axes[0], first, "first"), (axes[1], second, "second")):
+    ax.imshow(fits.getdata(paths["image"]), origin="lower", cmap="gray_r", vmin=125, vmax=200)
     ax.set(title=f"{title} epoch", xlabel="x (pixels)")
 changed = abs(significance) > 4
 axes[0].plot(catalog["x_0"][changed], catalog["y_0"][changed], "o", mfc="none", mec="C3", ms=12)
