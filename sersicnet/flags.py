@@ -61,6 +61,7 @@ class Flags(IntFlag):
     MISSING_BAND = 4294967296
     COMPANION = 8589934592
     NOT_COUNTS = 17179869184
+    EXCHANGED = 34359738368
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -127,6 +128,10 @@ _DESCRIPTIONS = {
     Flags.NOT_COUNTS: (
         "likelihood='poisson', and pixels are negative or not integers, or all are 0; the row is "
         "NaN"
+    ),
+    Flags.EXCHANGED: (
+        "a fit in which the other of two parts is the larger one is about as likely: a prior or a "
+        "fixed value must say which is which"
     ),
 }
 

@@ -9,6 +9,7 @@ import torch
 from sersicnet._settings import check_bool, check_positive
 from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.flags import Flags
+from sersicnet.inference.exchanged import may_be_exchanged
 from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import PosteriorDensity, sample
 from sersicnet.inference.mixtures import fitted_mixture
@@ -110,8 +111,8 @@ class LevenbergMarquardt:
         columns : dict of (N,) `~numpy.ndarray`
             ``sky`` and ``n_iter``.
         flags : (N,) int `~numpy.ndarray`
-            ``NOT_REFINED`` (with ``PREDICTION_FAILED`` where values are NaN), ``AT_BOUND`` and
-            ``SKY_DEGENERATE``.
+            ``NOT_REFINED`` (with ``PREDICTION_FAILED`` where values are NaN), ``AT_BOUND``,
+            ``EXCHANGED`` and ``SKY_DEGENERATE``.
         """
         options = {"prior": self.prior, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
@@ -121,6 +122,7 @@ class LevenbergMarquardt:
         flags = np.zeros(len(stamps), dtype=np.int64)
         flags[measured & ~fit.converged] |= _without_fit(constraints)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
+        flags[may_be_exchanged(fit, fits.scene)] |= int(Flags.EXCHANGED)
         flags |= fits.sky_flags(pixels)
         covariance = fits.widened(posterior, seed)
         shifts = fits.log_light, fits.offset
@@ -216,7 +218,7 @@ class ImportanceSampling:
 
         The refined posterior is a `~sersicnet.inference.SampleDensity`; the columns are ``ess``,
         ``n_samples``, ``log_evidence``, and ``sky`` of the best fit; the flags are ``LOW_ESS``,
-        ``NOT_REFINED`` and ``SKY_DEGENERATE``.
+        ``NOT_REFINED``, ``EXCHANGED`` and ``SKY_DEGENERATE``.
         """
         options = {"prior": True, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
@@ -239,6 +241,7 @@ class ImportanceSampling:
             drawn.skies[kept] = fits.fit.start_sky[kept, None]
         else:
             refined[:, :, kept] = np.nan
+        flags[may_be_exchanged(fits.fit, fits.scene)] |= int(Flags.EXCHANGED)
         flags |= fits.sky_flags(pixels)
         columns = fits.columns(stamps, ess >= FEWEST_EFFECTIVE) | columns
         return drawn, refined, columns, flags

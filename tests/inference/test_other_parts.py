@@ -12,6 +12,7 @@ from sersicnet import (
     EdgeOnDisk,
     Exponential,
     Ferrers,
+    Flags,
     King,
     Model,
     NormalPrior,
@@ -64,6 +65,7 @@ def barred(net):
 
 
 def test_a_bar_and_its_disk_are_found(barred):
+    assert not barred.flags[0] & int(Flags.EXCHANGED)
     assert barred.parts_of(0) == (("bar", "ferrers"), ("disk", "sersic"))
     assert_found(barred, "bar", BAR, ("r_eff", "q", "theta"))
     assert_found(barred, "disk", DISK, ("r_eff", "q", "theta"))

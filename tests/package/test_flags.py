@@ -62,5 +62,7 @@ def test_bits_stay_what_they_are():
         "GROUP_NOT_CONVERGED": 2147483648,
         "MISSING_BAND": 4294967296,
         "COMPANION": 8589934592,
+        "NOT_COUNTS": 17179869184,
+        "EXCHANGED": 34359738368,
     }
     assert {name: int(Flags[name]) for name in written} == written
