@@ -89,6 +89,11 @@ class ModelChoice:
         self.band_shift = checked_shift(band_shift)
 
     @property
+    def settings(self):
+        """What is known of the galaxies, as of `~sersicnet.Model`: nothing."""
+        return {}
+
+    @property
     def chromatic(self):
         """Whether one of the models changes with wavelength."""
         return CHROMATIC in self.models

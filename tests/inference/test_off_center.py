@@ -1,11 +1,14 @@
 """Galaxies off the middle of their cutouts: their stamps are moved."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sersicnet import Flags, Sersic, SersicNet
+from sersicnet import Flags, Model, Sersic, SersicNet
+from sersicnet.inference.off_center import may_move
 
 SIDE = 81
 MOVED = int(Flags.OFF_CENTER)
@@ -32,6 +35,16 @@ def cutout(x_0, y_0, *, side=SIDE, seed=1):
 
 def measured(net, star, cutouts, **options):
     return net.predict(cutouts, psf=star, pixel_scale=1.0, zeropoint=25.0, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "moves"),
+    [(Model("sersic"), True), (Model.auto(), True), (Model(Sersic(x_0=40.0)), False)],
+    ids=["sersic", "auto", "known"],
+)
+def test_stamps_move_where_nothing_is_known_of_the_center(model, moves):
+    assert may_move(SimpleNamespace(is_checked=False), model) is moves
+    assert not may_move(SimpleNamespace(is_checked=True), model)
 
 
 @pytest.mark.parametrize("refine", [None, "lm"])
