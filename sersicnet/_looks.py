@@ -48,7 +48,7 @@ class Looks:
         if unknown:
             msg = f"{', '.join(unknown)}: the parameters are {', '.join(PARAMETERS)}"
             raise ValueError(msg)
-        values = {name: float(self.median(name)[index]) for name in self.parameters} | known
+        values = {name: float(rows[index]) for name, rows in self._medians().items()} | known
         missing = [name for name in PARAMETERS if name not in values]
         if missing:
             msg = f"{', '.join(missing)} were not predicted: give them as arguments"
@@ -56,6 +56,10 @@ class Looks:
         if not np.isfinite(list(values.values())).all():
             self._raise_missing(index)
         return values
+
+    def _medians(self):
+        """Return the medians of the posteriors by name, also of what is not detected."""
+        return dict(zip(self.parameters, self.quantiles[:, 1], strict=True))
 
     def _raise_missing(self, index):
         why = ", ".join(decode_flags(self.flags[index])) or "one profile is not likely enough"
@@ -98,10 +102,10 @@ class Looks:
         check_row(index, len(self))
         parts = self.parts_of(index)
         if parts or component:
-            if np.isnan(self.median("mag")[index]):
+            if np.isnan(self._medians()["mag"][index]):
                 self._raise_missing(index)
             values = {name: rows[index] for name, rows in self.columns.items()}
-            values |= {name: self.median(name)[index] for name in self.parameters}
+            values |= {name: rows[index] for name, rows in self._medians().items()}
             return parts2d(values, parts, self.frame[index], component=component, known=known)
         values = self._values_in_pixels(index, **known)
         zeropoint = self.frame.zeropoint[index]
@@ -147,7 +151,7 @@ class Looks:
         self.inputs.check(index, cutout, self.shapes[index])
         psfs = self.inputs.find_psf(index, cutout, psf, psf_oversampling)
         if self.parts or component:
-            if np.isnan(self.median("mag")[index]):
+            if np.isnan(self._medians()["mag"][index]):
                 self._raise_missing(index)
             one = self.posterior[[index]], self.frame[[index]], psfs, cutout.data.shape
             image = draw_parts(*one, component=component, known=known)

@@ -77,7 +77,10 @@ _DESCRIPTIONS = {
     Flags.NOISE_ESTIMATED: "no uncertainty of a known kind; the noise was estimated from the image",
     Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked or bad",
     Flags.OFF_CENTER: "the galaxy is off the middle, or a source off the middle is brighter",
-    Flags.LOW_SNR: "the S/N in the middle of the cutout, or of the measured galaxy, is below 5",
+    Flags.LOW_SNR: (
+        "the S/N in the middle of the cutout, or of the measured galaxy, is below 5; below 3, there "
+        "is a flux and no magnitude"
+    ),
     Flags.CROPPED: "the cutout is larger than the stamp; its border was not used",
     Flags.EXCEEDS_CUTOUT: "the half-light diameter is larger than the shorter side of the cutout",
     Flags.UNRESOLVED: "the galaxy is too small to measure its size and shape behind this PSF",

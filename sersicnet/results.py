@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
@@ -9,7 +10,7 @@ from sersicnet._looks import Looks
 from sersicnet._rows import chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.dialects import shown_table
-from sersicnet.diagnostics.fluxes import add_fluxes, add_surface_brightness
+from sersicnet.diagnostics.fluxes import add_fluxes, add_surface_brightness, magnitudes_of
 from sersicnet.diagnostics.schema import add_columns
 from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
@@ -23,6 +24,9 @@ __all__ = ["SersicResults"]
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
 _PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
 _PER_GALAXY += ("pixel_shapes", "inputs", "ids")
+# Columns of galaxies that are not detected: fluxes without a prior, as tables name them.
+_LINEAR = {"flux": "flux", "flux_err": "flux_err", "sersicFlux": "flux"}
+_LINEAR["sersicFluxErr"] = "flux_err"
 # Draws of each galaxy that errors of surface brightness are from.
 _N_BRIGHTNESS = 500
 
@@ -50,7 +54,8 @@ class SersicResults(Looks):
     wcs : tuple of WCS or None
         Celestial WCS of each cutout.
     columns : dict of (N,) `~numpy.ndarray`
-        Columns of a refinement, see `to_table`.
+        Columns of a refinement, see `to_table`; and ``flux`` with ``flux_err`` of galaxies that are
+        not detected.
     pixel_shapes : dict of (N,) `~numpy.ndarray`
         Medians ``r_eff_pix`` (pixels) and ``q_pix`` of the ellipses in pixels.
     inputs : Inputs of the call
@@ -64,6 +69,10 @@ class SersicResults(Looks):
     -----
     ``r_eff`` and ``q`` are of ellipses on the sky, ``theta`` of those in pixels. Where pixels are
     not square, the latter have another size and axis ratio, ``pixel_shapes``.
+
+    A galaxy whose flux, as a factor of its model, is below three errors is not detected: its
+    posterior, which `samples` draws from and models show, is that of the prior. Its magnitude is
+    NaN, with ``LOW_SNR``, and ``flux`` is that factor (:ref:`not-detected`).
 
     Examples
     --------
@@ -133,6 +142,17 @@ class SersicResults(Looks):
         taken = {name: take_rows(getattr(self, name), chosen) for name in _PER_GALAXY}
         return replace(self, quantiles=self.quantiles[:, :, chosen], **taken)
 
+    @property
+    def not_detected(self):
+        """Which galaxies have a flux without a prior in the place of a magnitude, (N,) bool.
+
+        Not those whose magnitude is known from the user.
+        """
+        if "flux" not in self.columns:
+            return np.zeros(len(self), dtype=bool)
+        low, _, high = self.quantiles[self.parameters.index("mag")]
+        return np.isfinite(self.columns["flux"]) & (low != high)
+
     def median(self, name):
         """Return the medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
         return self._row(name)[1]
@@ -157,7 +177,10 @@ class SersicResults(Looks):
                 "(other columns are in to_table(), and their draws in samples())"
             )
             raise ValueError(msg)
-        return self.quantiles[self.parameters.index(name)]
+        values = self.quantiles[self.parameters.index(name)]
+        if name == "mag":
+            return np.where(self.not_detected, np.nan, values)
+        return values
 
     def to_table(self, columns=None, *, dialect="sersicnet", fluxes=False, covariance=False):
         """Return a table with one row per galaxy.
@@ -208,7 +231,7 @@ class SersicResults(Looks):
         if not self.frame.is_square.all():
             for name, values in self.pixel_shapes.items():
                 table[name] = PIXEL_SHAPE[name].with_unit(values)
-        add_columns(table, {**self.columns, "flags": self.flags}, self.parts)
+        add_columns(table, {**self._shown_columns(), "flags": self.flags}, self.parts)
         if covariance:
             rows, others = np.triu_indices(len(self.parameters))
             triangle = self.covariance()[:, rows, others].astype(np.float32)
@@ -216,13 +239,24 @@ class SersicResults(Looks):
             table.meta["COVNAMES"] = ",".join(self.parameters)
         return self._shown_table(table, columns, dialect, fluxes)
 
+    def _shown_columns(self):
+        """Return the columns without those of galaxies that are not detected, by name."""
+        found = {name: values for name, values in self.columns.items() if name not in _LINEAR}
+        for name in magnitudes_of(found):
+            found[name] = np.where(self.not_detected, np.nan, found[name])
+        return found
+
     def _shown_table(self, table, columns, dialect, fluxes):
         """Return the columns that are wanted, with fluxes where they are among them."""
         if fluxes or (dialect == "sersicnet" and not _are_known(columns, table.colnames)):
             if "mag" in self.parameters:
                 table = add_fluxes(table)
             table = add_surface_brightness(table, self.samples(_N_BRIGHTNESS))
-        return shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
+        table = shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
+        rows = np.flatnonzero(self.not_detected)
+        for name in _LINEAR.keys() & set(table.colnames) if len(rows) else ():
+            table[name][rows] = self.columns[_LINEAR[name]][rows] * u.nJy
+        return table
 
     def samples(self, n, *, model=None, seed=0):
         """Draw from the posteriors.

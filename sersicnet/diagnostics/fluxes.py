@@ -10,7 +10,7 @@ from scipy.special import gamma, gammaincinv
 
 from sersicnet.parameters import to_floats
 
-__all__ = ["add_fluxes", "add_surface_brightness"]
+__all__ = ["add_fluxes", "add_surface_brightness", "magnitudes_of"]
 
 # Magnitudes of a square arcsec: all programs read this unit.
 _BRIGHTNESS = u.mag / u.arcsec**2
@@ -70,6 +70,31 @@ def add_fluxes(table):
         about = f"flux density of {name}"
         _describe(found[flux_name], about, "phot.flux.density")
         _describe(found[f"{flux_name}_err"], f"error of {flux_name}", "stat.error;phot.flux")
+    return found
+
+
+def magnitudes_of(names):
+    """Return which columns are magnitudes of the model, and errors and quantiles of these.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of columns.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.fluxes import magnitudes_of
+    >>> magnitudes_of(["id", "mag", "mag_err", "mag_tension", "mag_disk_lo", "kron_mag"])
+    ['mag', 'mag_err', 'mag_disk_lo']
+    """
+    found = []
+    for name in names:
+        if (name == "mag" or name.startswith("mag_")) and not name.endswith("_tension"):
+            found.append(name)
     return found
 
 
@@ -134,6 +159,9 @@ def add_surface_brightness(table, samples):
         for each in draws:
             if f"{each}{part}_err" in table.colnames:
                 unknown[each] = np.isnan(table[f"{each}{part}_err"])
+        if f"mag{part}" in table.colnames:  # those that are not detected have draws as well
+            not_detected = np.isnan(table[f"mag{part}"])
+            draws["mag"] = np.where(not_detected[:, None], np.nan, draws["mag"])
         mean = _mean_brightness(draws)
         _add(found, f"mu_mean{part}", mean, _any(unknown, ("mag", "r_eff", "q")))
         found[f"mu_mean{part}"].info.description = f"mean surface brightness within {name}"

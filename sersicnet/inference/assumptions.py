@@ -18,14 +18,14 @@ from sersicnet.preprocessing.correlation import NoiseCorrelation, find_correlati
 from sersicnet.preprocessing.known_correlation import check_scale, read_correlation
 from sersicnet.preprocessing.stamps import CheckedCutout
 
-__all__ = ["Assumptions", "PixelModel", "check_likelihood", "check_sky", "known_correlation"]
-__all__ += ["plain_width"]
+__all__ = ["LEAST_SKY", "Assumptions", "PixelModel", "check_likelihood", "check_sky"]
+__all__ += ["known_correlation", "plain_width"]
 
 SKIES = ("prior", "free", "fixed", "plane")
 LIKELIHOODS = ("gaussian", "poisson", "student")
 # Least standard deviation of what is left of the sky after its subtraction, in units of the median
 # noise of a pixel.
-_LEAST_SKY = 0.03
+LEAST_SKY = 0.03
 
 
 def check_sky(sky, sky_err, *, n_values=None):
@@ -291,7 +291,7 @@ class Assumptions:
         level = batch.stamps.frame.noise_level
         if self.sky_err is None:
             known = np.array([_known_sky(cutout) for cutout in _listed(batch)], dtype=float)
-            return np.fmax(known, _LEAST_SKY * level)
+            return np.fmax(known, LEAST_SKY * level)
         given = self.sky_err
         if np.ndim(given):
             given = given[batch.rows]

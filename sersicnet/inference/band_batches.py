@@ -194,6 +194,8 @@ def _density(joint, looked, names):
 def _finish(net, batch, seen, shown, refined):
     """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
     stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
+    for name in ("flux", "flux_err"):  # magnitudes of bands are NaN where the fit has a limit
+        del found[-1][name]
     elsewhere = seen.usable & ~shown
     flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
     return replace(stamps, flags=flags), *found

@@ -20,6 +20,7 @@ from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.ranges import is_outside
 
 __all__ = [
+    "excess_noise",
     "misfit_flags",
     "network_flags",
     "normal_flags",
@@ -258,15 +259,27 @@ def range_flags(quantiles, frame, shapes, correlation=None):
         outside |= signal > SNR_LIMITS[1]
         flags[outside] |= int(Flags.OUT_OF_RANGE)
         if correlation is not None:
-            signal = signal / _excess_noise(correlation, medians, frame.pixel_scale)
+            signal = signal / excess_noise(correlation, medians, frame.pixel_scale)
         flags[signal < 5] |= int(Flags.LOW_SNR)
     return flags
 
 
-def _excess_noise(correlation, medians, pixel_scale):
-    """Noise of the flux of galaxies over that in white noise, (N,).
+def excess_noise(correlation, medians, pixel_scale):
+    """Return the noise of the flux of galaxies over that in white noise.
 
-    For a Gaussian aperture as large as that of `~sersicnet.model.log_snr`.
+    Parameters
+    ----------
+    correlation : (N, K, K) `~numpy.ndarray`
+        Correlation of the noise of pixels, NaN where it is white.
+    medians : dict of (N,) `~numpy.ndarray`
+        ``q`` and ``r_eff`` (arcsec) of ellipses in pixels.
+    pixel_scale : (N,) `~numpy.ndarray`
+        Arcsec per pixel.
+
+    Returns
+    -------
+    (N,) `~numpy.ndarray`
+        Of a Gaussian aperture as large as that of `~sersicnet.model.log_snr`; at least 1.
     """
     width2 = (medians["q"] * (medians["r_eff"] / pixel_scale) ** 2 + 4) / 2
     reach = correlation.shape[-1] // 2

@@ -23,7 +23,7 @@ _SIDES = np.array([128, 192, 256, 384, 512, 768, 1024])
 _RADII = 2.5
 
 
-def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
+def judge(quantiles, stamps, batch, *, parts=None, correlation=None, sky=None, device):
     """Compare galaxies at their medians with their images.
 
     Galaxies that were binned are compared on the pixels of the image, one by one.
@@ -41,6 +41,9 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
         ellipse of the largest part, if that is larger than the whole.
     correlation : (N, K, K) `~numpy.ndarray`, optional
         Correlation of the noise of pixels of the image, NaN where it is not known.
+    sky : (N, 2) `~numpy.ndarray`, optional
+        Mean and standard deviation of the prior of the sky, in units of the data of the stamps, as
+        in `~sersicnet.model.measure_misfit`.
     device : str or `~torch.device`
         Device on which models are rendered.
 
@@ -59,7 +62,8 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
         correlation = correlation[:, near, near]
     options = {"correlation": correlation, "white": batch.counts, "device": device}
     shown = None if parts is None else (parts.labels, parts.profiles)
-    found = measure_misfit(labels, stamps.data, stamps.weight, batch.psfs, parts=shown, **options)
+    images = stamps.data, stamps.weight
+    found = measure_misfit(labels, *images, batch.psfs, parts=shown, sky=sky, **options)
     rows = np.flatnonzero(binned)
     if not len(rows):
         return found
@@ -67,6 +71,8 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, device):
     for row in rows:
         if correlation is not None:
             options["correlation"] = correlation[[row]]
+        if sky is not None:
+            options["sky"] = sky[[row]] / stamps.frame.bins[row]
         own = None if parts is None else parts[[row]]
         large.append(_judge_large(quantiles[:, :, [row]], batch, row, own, options))
     return found.with_rows(rows, Misfit.concatenate(large))

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from sersicnet.diagnostics.columns import as_table, column_values, has_flag
+from sersicnet.flags import Flags
 from sersicnet.inference.population_density import quadratic_features, to_unbounded
 
 __all__ = ["Selection", "read_selection", "warn_of_selection"]
@@ -196,7 +197,8 @@ def read_selection(injections, *, left_out, star=np.inf):
         prob_star = column_values(table, "prob_star", "prob_star", "selection")
         selected &= ~(prob_star >= star)  # NaN: galaxy
     if "mag" in table.colnames:
-        selected &= np.isfinite(column_values(table, "mag", "mag", "selection"))
+        measured = np.isfinite(column_values(table, "mag", "mag", "selection"))
+        selected &= measured | has_flag(table, Flags.LOW_SNR)  # which has a posterior
     kept = np.ones(len(table), bool)
     if "on_source" in table.colnames:
         kept = ~np.asarray(table["on_source"], dtype=bool)

@@ -22,6 +22,7 @@ from sersicnet.inference.flags import (
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
+from sersicnet.inference.linear_fluxes import linear_fluxes, sky_priors
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.members import are_members, fit_members
 from sersicnet.inference.morphology import check_morphology, morphology_columns
@@ -360,7 +361,8 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
         stamps = stamps.with_flags(flags | pixels.flags)
         of_network = (flags & int(Flags.NOT_REFINED)) != 0
     options = {"correlation": correlation, "device": device}
-    judged, shown = judge_models(posterior, quantiles, stamps, batch, **options)
+    sky = sky_priors(batch, pixels)
+    judged, shown = judge_models(posterior, quantiles, stamps, batch, sky=sky, **options)
     if correlation is None:
         correlation = smooth_correlation(judged.neighbors)
     stamps = stamps.with_flags(posterior_flags(shown, stamps, batch.psfs, correlation))
@@ -369,7 +371,9 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
     stamps = stamps.with_flags(of_network * flags)
     hidden = hidden_light(shown, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
-    columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns
+    fluxes = linear_fluxes(judged, shown, stamps.frame, correlation)
+    stamps = stamps.with_flags(np.isfinite(fluxes["flux"]) * int(Flags.LOW_SNR))
+    columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns | fluxes
     if morphology:
         options |= {"correlation": correlation, "neighbors": judged.neighbors}
         options |= {"sky": columns.get("sky"), "counts": batch.counts}

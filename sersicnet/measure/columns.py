@@ -32,6 +32,7 @@ _KEY = (
     Column("peak_x", None, "x of the brightest pixel", int),
     Column("noise_level", None, "median noise of the pixels of the cutout"),
     Column("shared", None, "whether other rows are in the same detected source", bool),
+    Column("unseen", None, "whether its magnitude is a limit, and not shown", bool),
 )
 # What joint fits add: the group's brightest source by `place_code`, 0 where there is none.
 _OF_GROUPS = (

@@ -59,7 +59,9 @@ _KEY = (
 )
 
 
-def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True, free_position=False):
+def forced_columns(
+    *, unit=None, celestial=False, one_pixel_scale=True, free_position=False, stars=False
+):
     """Return the columns of a catalog of forced photometry.
 
     Parameters
@@ -72,6 +74,8 @@ def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True, free_pos
         Whether one scale describes all pixels. If not, there are columns of ellipses in pixels.
     free_position : bool, optional
         Whether positions are fitted, and have errors.
+    stars : bool, optional
+        Whether there is a catalog of stars.
 
     Returns
     -------
@@ -91,6 +95,8 @@ def forced_columns(*, unit=None, celestial=False, one_pixel_scale=True, free_pos
         columns += [COLUMNS[name] for name in ("ra", "dec", "pa")]
     if not one_pixel_scale:
         columns += PIXEL_SHAPE.values()
+    if stars:
+        columns.append(COLUMNS["star_id"])
     columns += [COLUMNS[name] for name in ("flags", "chi2", "n_pixels")]
     columns += [replace(COLUMNS[name], unit=unit) for name in ("sky", "local_background")]
     return columns

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from sersicnet._caller import warn_caller
 from sersicnet.inference.tension import TENSION
 from sersicnet.measure.detection import cutout_box
 from sersicnet.model.description import Model
-from sersicnet.model.known_columns import has_priors, prior_names
+from sersicnet.model.known_columns import has_priors, prior_columns, prior_names
 
 __all__ = ["model_for", "priors_in", "tension_names", "with_fit"]
 
@@ -66,8 +67,16 @@ def with_fit(options):
     ------
     ValueError, `~astropy.units.UnitConversionError`
         If a prior is impossible, or there is another model as well.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        With the columns of priors that forced photometry does not use.
     """
     known = priors_in(options)
+    if options.fixed and has_priors(options.catalog):
+        names = ", ".join(prior_columns(options.catalog.colnames))
+        warn_caller(f"catalog: {names} not used: fixed= takes the structure as it is")
     if known is not None and not options.fitted.is_free:
         msg = f"model={options.fitted!r} and a catalog with priors, which are of one Sersic profile"
         raise ValueError(msg)

@@ -35,6 +35,7 @@ def columns_of(measurement):
             celestial=on_sky,
             one_pixel_scale=one_pixel_scale,
             free_position=has_free_position(measurement.options.fixed),
+            stars=measurement.stars is not None,
         )
     columns = catalog_columns(
         measurement.net.parameters_,

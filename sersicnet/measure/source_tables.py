@@ -1,14 +1,17 @@
 """The table of some sources of an image: what the network and what photutils measured."""
 
+from dataclasses import replace
+
 import astropy.units as u
 import numpy as np
 
+from sersicnet.diagnostics.fluxes import magnitudes_of
 from sersicnet.flags import Flags
 from sersicnet.measure.cutouts import shift_centers
 from sersicnet.measure.populations import add_population
 from sersicnet.parameters import PIXEL_SHAPE
 
-__all__ = ["joint_table", "source_table"]
+__all__ = ["hide_unseen", "joint_table", "source_table"]
 
 
 def source_table(results, part, *, zeropoint, noise_known, population, joint=False):
@@ -56,7 +59,9 @@ def joint_table(results, part, *, noise_known, population):
     -------
     `~astropy.table.QTable`
     """
-    table = results.to_table()
+    columns = {name: rows for name, rows in results.columns.items() if name[:4] != "flux"}
+    table = replace(results, columns=columns).to_table()  # neighbors need all magnitudes
+    table["unseen"] = results.not_detected
     table.meta.clear()  # that of the catalog comes from the whole measurement
     for name, values in results.pixel_shapes.items():
         table[name] = PIXEL_SHAPE[name].with_unit(values)
@@ -72,6 +77,20 @@ def joint_table(results, part, *, noise_known, population):
     if population is not None:
         add_population(table, results, part, population)
     return table
+
+
+def hide_unseen(table):
+    """Put NaN in the place of the magnitudes of sources that are not detected.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        Rows of all tiles, which are changed in place.
+    """
+    if "unseen" in table.colnames:
+        rows = np.asarray(table["unseen"], dtype=bool)
+        for name in magnitudes_of(table.colnames):
+            table[name][rows] = np.nan * table[name].unit
 
 
 def _add_photometry(table, part, zeropoint, pixel_scale):

@@ -1,10 +1,12 @@
 """The structure of the sources of a catalog in the pixels of an image, for forced photometry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astropy.units as u
 import numpy as np
 
+from sersicnet._caller import warn_caller
+from sersicnet._words import counted
 from sersicnet.measure.catalog import FAR
 from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import pixels_at
@@ -18,6 +20,7 @@ from sersicnet.preprocessing.pixels import celestial
 __all__ = ["Structure", "structure_in", "structure_of"]
 
 _SHAPE = ("r_eff", "n", "q")
+_POSITION = ("x_0", "y_0")
 # Smallest half-light radius in pixels: that of a point source.
 _SMALLEST = 0.01
 # Flux, in units of the noise of a pixel, that a solution starts from where a catalog has none.
@@ -119,22 +122,50 @@ def structure_in(measurement):
     Returns
     -------
     Structure
+        Rows with a negative error that counts are not usable.
 
     Raises
     ------
     ValueError
         As `structure_of`, or if errors of positions are wanted that are in unknown pixels.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        With the column, if errors that count are negative.
     """
     options = measurement.options
-    if options.catalog_errors or has_free_position(options.fixed):
+    counting = ()
+    if options.catalog_errors:
+        counting = (*_SHAPE, "theta", *_POSITION)
+    elif has_free_position(options.fixed):
+        counting = _POSITION
+    if counting:
         _check_errors(options.catalog)
-    return structure_of(
+    found = structure_of(
         options.catalog,
         measurement.positions,
         measurement.field,
         pixel_scale=options.pixel_scale,
         zeropoint=measurement.zeropoint,
     )
+    return _without_negative(found, options.catalog, counting)
+
+
+def _without_negative(structure, catalog, counting):
+    """Return the structure without rows that have a negative error of some parameters."""
+    labels = structure.labels.copy()
+    for name in counting:
+        column = f"{name}_err"
+        if column not in catalog.colnames:
+            continue
+        with np.errstate(invalid="ignore"):
+            negative = _numbers(catalog, column, PARAMETERS[name].unit) < 0
+        if negative.any():
+            n_rows = counted(np.count_nonzero(negative), "row")
+            warn_caller(f"catalog: {column} is negative in {n_rows} (PREDICTION_FAILED, no flux)")
+        labels[negative] = np.nan
+    return replace(structure, labels=labels)
 
 
 def _numbers(catalog, name, unit):
@@ -216,7 +247,7 @@ def _are_possible(values, x, y):
 def _errors(catalog, names, values, scale):
     """Errors of the labels that a catalog has, those of size, index, shape and position."""
     found = {}
-    for name in (*_SHAPE, "theta", "x_0", "y_0"):
+    for name in (*_SHAPE, "theta", *_POSITION):
         column = f"{name}_err"
         error = np.zeros(len(catalog))
         if column in names:

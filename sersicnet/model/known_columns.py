@@ -6,12 +6,15 @@ import numpy as np
 from sersicnet.model.components import NormalPrior
 from sersicnet.parameters import ALL_PARAMETERS, PARAMETERS, to_floats
 
-__all__ = ["has_priors", "known_in", "prior_names"]
+__all__ = ["has_priors", "known_in", "prior_columns", "prior_names"]
 
 _MEAN = "_prior_mean"
 _ERR = "_prior_err"
 _LOW = "_min"
 _HIGH = "_max"
+_ENDS = (_MEAN, _ERR, _LOW, _HIGH)
+# Parts of models that have names, of which columns of limits are known.
+_PARTS = ("bulge", "disk", "host", "point")
 
 
 def prior_names(table):
@@ -33,9 +36,8 @@ def prior_names(table):
     >>> prior_names(Table({"n_min": [1.0], "q_prior_mean": [0.5], "q_prior_err": [0.1]}))
     ['n', 'q']
     """
-    ends = (_MEAN, _ERR, _LOW, _HIGH)
     names = set(table.colnames)
-    return [name for name in PARAMETERS if names & {name + end for end in ends}]
+    return [name for name in PARAMETERS if names & {name + end for end in _ENDS}]
 
 
 def has_priors(table):
@@ -50,8 +52,38 @@ def has_priors(table):
     -------
     bool
     """
-    of_parts = any(name.endswith((_MEAN, _ERR)) for name in table.colnames)
-    return of_parts or bool(prior_names(table))
+    return bool(prior_columns(table.colnames))
+
+
+def prior_columns(names):
+    """Return the columns of priors and limits, among them those of parameters of parts.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of columns.
+
+    Returns
+    -------
+    list of str
+        All that end as priors do; limits only of the seven parameters and ``pa``, and of parts
+        that have names, since other columns may end with ``_min``.
+
+    Examples
+    --------
+    >>> from sersicnet.model.known_columns import prior_columns
+    >>> prior_columns(["n_prior_mean", "n_disk_min", "x_min", "bulge_to_total_max"])
+    ['n_prior_mean', 'n_disk_min', 'bulge_to_total_max']
+    """
+    limited = {*PARAMETERS, "pa"}
+    for part in _PARTS:
+        limited |= {f"{name}_{part}" for name in PARAMETERS} | {f"{part}_to_total"}
+    found = []
+    for name in names:
+        end = name.removesuffix(_LOW).removesuffix(_HIGH)
+        if name.endswith((_MEAN, _ERR)) or (end != name and end in limited):
+            found.append(name)
+    return found
 
 
 def known_in(table, combination, fixed):
@@ -107,19 +139,18 @@ def _check_names(names, parameters, fixed):
         if name not in parameters or name not in names:
             msg = f"fixed has {name!r}: a column of the table, and one of {', '.join(parameters)}"
             raise ValueError(msg)
-    for name in sorted(names):
-        for end in (_MEAN, _ERR):
-            if not name.endswith(end) or name.removesuffix(end) in parameters:
-                continue
-            msg = f"table has {name!r}, which is of no parameter: {', '.join(parameters)}"
-            if name.startswith("pa_"):
-                msg += ". theta is the angle in the pixels of the image"
-            raise ValueError(msg)
+    for name in prior_columns(sorted(names)):
+        if any(name == parameter + end for parameter in parameters for end in _ENDS):
+            continue
+        msg = f"table has {name!r}, which is of no parameter: {', '.join(parameters)}"
+        if name.startswith("pa_"):
+            msg += ". theta is the angle in the pixels of the image"
+        raise ValueError(msg)
 
 
 def _prior_in(table, names, name, parameter):
     """Return the prior of a parameter, None without one."""
-    ends = [end for end in (_MEAN, _ERR, _LOW, _HIGH) if name + end in names]
+    ends = [end for end in _ENDS if name + end in names]
     if not ends:
         return None
     if (_MEAN in ends) != (_ERR in ends):

@@ -13,7 +13,8 @@ the galaxy is are compared with noise. Three steps make that fair:
   a noise map that is too small, does not.
 
 A third number, *edge* (`sersicnet.model.edges`), asks whether the light ends at some radius. All
-are expressed in units of their own scatter for an image that is the model and noise.
+are expressed in units of their own scatter for an image that is the model and noise. The flux of
+faint galaxies is fitted as a factor of the model (`sersicnet.model.amplitudes`).
 """
 
 from dataclasses import dataclass, fields
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 
 from sersicnet._rows import Rows
+from sersicnet.model.amplitudes import fit_amplitudes
 from sersicnet.model.edges import find_edges
 from sersicnet.model.labels import (
     CENTER,
@@ -85,6 +87,10 @@ class Misfit(Rows):
         that of the model.
     edge_significance : (N,) `~numpy.ndarray`
         The same in units of its scatter.
+    amplitude, amplitude_err : (N,) `~numpy.ndarray`
+        Factor of the model that fits the image best, negative where the image is, and its error in
+        white noise, as `~sersicnet.model.amplitudes.fit_amplitudes` finds them. NaN where the model
+        is bright.
     """
 
     chi2: np.ndarray
@@ -97,6 +103,8 @@ class Misfit(Rows):
     neighbors: np.ndarray
     edge: np.ndarray
     edge_significance: np.ndarray
+    amplitude: np.ndarray
+    amplitude_err: np.ndarray
 
     @classmethod
     def unknown(cls, n):
@@ -108,7 +116,16 @@ class Misfit(Rows):
 
 @torch.no_grad()
 def measure_misfit(
-    labels, data, weight, psfs, *, parts=None, correlation=None, white=False, device="cpu"
+    labels,
+    data,
+    weight,
+    psfs,
+    *,
+    parts=None,
+    correlation=None,
+    white=False,
+    sky=None,
+    device="cpu",
 ):
     """Compare images with the models of their galaxies.
 
@@ -129,6 +146,9 @@ def measure_misfit(
     white : bool, optional
         Whether the weights are those of the noise and pixels are independent, as counts are: it is
         not measured then.
+    sky : (N, 2) `~numpy.ndarray`, optional
+        Mean and standard deviation of the prior of the sky, in units of the data, which amplitudes
+        need; by default 0 and infinity.
     device : str or `~torch.device`
         Device that renders the models.
 
@@ -155,6 +175,8 @@ def measure_misfit(
     widths = np.append(psfs.fwhm(), np.nan)[psfs.which]
     if correlation is None:
         correlation = np.full((len(labels), 2 * REACH + 1, 2 * REACH + 1), np.nan)
+    if sky is None:
+        sky = np.tile([0.0, np.inf], (len(labels), 1))
     sides = np.stack(_sides(labels, widths, data.shape[-1]), axis=1)
     for size, *inner in np.unique(sides[judged], axis=0):
         rows = np.flatnonzero(judged & (sides == (size, *inner)).all(axis=1))
@@ -167,6 +189,7 @@ def measure_misfit(
                 torch.from_numpy(labels[part]).float().to(device),
                 torch.from_numpy(widths[part]).float().to(device),
                 torch.from_numpy(correlation[part]).float().to(device),
+                torch.from_numpy(sky[part]).float().to(device),
                 [int(side) for side in inner],
                 white,
             )
@@ -194,7 +217,7 @@ def _middle(images, size):
     return images[..., edge : edge + size, edge : edge + size].contiguous()
 
 
-def _compare(image, model, weight, labels, fwhm, correlation, sides, white):
+def _compare(image, model, weight, labels, fwhm, correlation, sky, sides, white):
     """Compare images with models of single galaxies.
 
     These are in the middle ``sides[0]`` pixels, and what may show that they end in ``sides[1]``.
@@ -211,6 +234,7 @@ def _compare(image, model, weight, labels, fwhm, correlation, sides, white):
         noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
     derivatives = _weighted_derivatives(model, weight, labels, side)
     found = _compare_noise(signal, residual, good & ellipse, derivatives, noise)
+    found.amplitude[:], found.amplitude_err[:] = fit_amplitudes(signal, residual, weight, sky)
     bright = (signal.square().sum(dim=(1, 2)) > _LEAST_SNR**2).nonzero()[:, 0]
     if not len(bright):
         return found
@@ -319,7 +343,7 @@ def compare_residuals(signal, residual, *, good, ellipse, derivatives, correlati
     Returns
     -------
     Misfit
-        Without edges, which are NaN.
+        Without edges and amplitudes, which are NaN.
     """
     noise = _known_noise(measure_noise(signal, residual, good, ellipse), correlation)
     return _compare_noise(signal, residual, good & ellipse, derivatives, noise)
@@ -369,5 +393,7 @@ def _compare_noise(signal, residual, near, derivatives, noise):
         "neighbors": neighbors,
         "edge": torch.full_like(chi2, torch.nan),
         "edge_significance": torch.full_like(chi2, torch.nan),
+        "amplitude": torch.full_like(chi2, torch.nan),
+        "amplitude_err": torch.full_like(chi2, torch.nan),
     }
     return Misfit(**{name: value.cpu().numpy() for name, value in values.items()})

@@ -143,6 +143,8 @@ def numbers(**changes):
         "neighbors": 0.0,
         "edge": 0.0,
         "edge_significance": 0.0,
+        "amplitude": np.nan,
+        "amplitude_err": np.nan,
     }
     return Misfit(**{name: np.array([value]) for name, value in (values | changes).items()})
 

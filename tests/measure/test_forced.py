@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from helpers.fields import SCALE, SIDE, ZEROPOINT, make_field, render, star, truth_table
 
@@ -159,6 +160,36 @@ def test_errors_of_the_catalog_are_added(field, catalog, forced):
     galaxies = catalog["r_eff"] > 0
     assert (larger["flux_err"] > 1.5 * forced["flux_err"])[galaxies].all()
     np.testing.assert_array_equal(larger["flux"], forced["flux"])
+
+
+def test_stars_are_named(field, catalog, truth):
+    stars = QTable({"x_0": truth["x_0"][:3], "y_0": truth["y_0"][:3]})
+    table = force(field, catalog, stars=stars)
+    np.testing.assert_array_equal(table["star_id"][:4], [0, 1, 2, -1])
+
+
+def test_priors_that_are_not_used_are_named(field, catalog):
+    known = catalog.copy()
+    known["n_prior_mean"] = 2.0
+    known["q_disk_max"] = 1.0
+    with pytest.warns(AstropyUserWarning, match="n_prior_mean, q_disk_max not used: fixed="):
+        force(field[:64, :64], known)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"fixed": SHAPE}, "x_0_err"), ({"catalog_errors": True}, "q_err")],
+)
+def test_negative_errors_are_no_errors(field, catalog, options, name):
+    known = catalog.copy()
+    known[name] = np.full(len(known), 0.1)
+    expected = force(field, known, **options)
+    known[name][2] = -0.1
+    with pytest.warns(AstropyUserWarning, match=f"{name} is negative in 1 row"):
+        table = force(field, known, **options)
+    assert table["flags"][2] == Flags.PREDICTION_FAILED
+    assert np.isnan(table["flux"][2])
+    assert np.isfinite(expected["flux"][2])
 
 
 def test_errors_of_positions_in_unknown_pixels_raise(field, catalog):

@@ -335,3 +335,15 @@ def test_a_file_that_is_read_is_not_overwritten(name, tmp_path):
     with pytest.raises(ValueError, match=f"output=.* would overwrite {name}=.*field.fits'"):
         measure_image(**given, output=path)
     assert path.read_bytes() == b"pixels"
+
+
+def test_places_without_a_galaxy_have_no_magnitude():
+    empty = make_field(np.zeros((160, 160)))
+    catalog = QTable({"x_0": [40.0, 120.0, 80.0], "y_0": [50.0, 60.0, 120.0]})
+    for refine in (None, "lm"):
+        table = measure_image(empty, psf=star(), catalog=catalog, refine=refine)
+        lost = np.isnan(table["mag"].value)
+        assert lost.any()
+        assert (table["flags"][lost] & Flags.LOW_SNR > 0).all()
+        assert np.isfinite(table["r_eff"]).all()
+        assert np.isnan(table["mag_err"].value[lost]).all()

@@ -1,12 +1,14 @@
 """The table of some sources, in pixels of the image and in units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import QTable
 from helpers.populations import draw_truth, measure
 
 from sersicnet import Flags
-from sersicnet.measure.source_tables import source_table
+from sersicnet.measure.source_tables import hide_unseen, source_table
 
 
 @pytest.fixture
@@ -34,3 +36,18 @@ def test_photometry_and_flags(part, noise_known, monkeypatch):
     assert table["flags"][1] & Flags.BLENDED
     assert list(table["row"]) == [1, 2, 3]
     assert table.meta == {}
+
+
+def test_what_is_not_detected_is_hidden_in_the_end(part, monkeypatch):
+    monkeypatch.setattr("sersicnet.measure.source_tables.shift_centers", lambda *tables: None)
+    results = measure(draw_truth(3))
+    fluxes = {"flux": np.array([np.nan, 2.0, np.nan]), "flux_err": np.array([np.nan, 1.0, np.nan])}
+    results = replace(results, columns=results.columns | fluxes)
+    options = {"zeropoint": 25.0, "noise_known": True, "population": None}
+    table = source_table(results, part, **options)
+    assert np.isfinite(table["mag"]).all()  # neighbors need them
+    assert "flux" not in table.colnames
+    hide_unseen(table)
+    for name in ("mag", "mag_err", "mag_lo", "mag_hi"):
+        assert np.isnan(table[name]).tolist() == [False, True, False]
+    assert np.isfinite(table["r_eff"]).all()

@@ -76,6 +76,10 @@ def test_parts_and_fixed_values():
         ({"n_prior_err": [1.0]}, {}, "only one of n_prior_mean and n_prior_err"),
         ({"pa_prior_mean": [1.0]}, {}, "'pa_prior_mean', which is of no parameter.*theta is"),
         ({"n_bulge_prior_mean": [1.0]}, {}, "'n_bulge_prior_mean', which is of no parameter"),
+        ({"n_min": [1.0], "n_disk_min": [1.0]}, {}, "'n_disk_min', which is of no parameter"),
+        ({"n_min": [1.0], "bulge_to_total_max": [1.0]}, {}, "'bulge_to_total_max', which is of no"),
+        ({"n_min": [1.0], "pa_max": [1.0]}, {}, "'pa_max', which is of no parameter.*theta is"),
+        ({"n_min": [1.0]}, {"components": "sersic+exp"}, "'n_min', which is of no parameter"),
         ({"n_prior_mean": [1.0], "n_prior_err": [-1.0]}, {}, "n_prior_err .* must be positive"),
         ({"n_prior_mean": [1.0], "n_prior_err": [0.0]}, {}, "n_prior_err .* must be positive"),
         ({"n_min": [3.0], "n_max": [2.0]}, {}, "nothing is left between"),
@@ -87,6 +91,12 @@ def test_parts_and_fixed_values():
 def test_what_is_impossible_raises(columns, options, message):
     with pytest.raises(ValueError, match=message):
         Model.from_table(Table(columns), **options)
+
+
+def test_other_columns_of_minima_are_no_limits():
+    table = Table({"x_min": [3], "snr_max": [9.0], "n_pixels_min": [4], "n_max": [2.0]})
+    _, priors = Model.from_table(table).known(np.arange(1))
+    assert list(priors) == ["n"]
 
 
 def test_names_are_a_sequence():

@@ -1,0 +1,73 @@
+"""Fluxes of galaxies that are not detected, without a prior.
+
+The posterior of the flux of a galaxy that the image does not show is that of the prior, whose
+faintest galaxies have a S/N of 2. Its magnitude would be a limit in disguise. The flux as a factor
+of the model is linear, and needs no prior.
+"""
+
+import astropy.units as u
+import numpy as np
+
+from sersicnet.inference.assumptions import LEAST_SKY
+from sersicnet.inference.flags import SEVEN, excess_noise
+from sersicnet.model.prior import SNR_LIMITS
+
+__all__ = ["LEAST_SNR", "linear_fluxes", "sky_priors"]
+
+# Flux over its error below which a galaxy is not detected: one error from the faint end of the
+# prior, 68 % intervals are limits by the prior.
+LEAST_SNR = SNR_LIMITS[0] + 1
+
+
+def sky_priors(batch, pixels):
+    """Return the priors of the sky that linear fluxes assume.
+
+    Parameters
+    ----------
+    batch : `~sersicnet.preprocessing.batches.Batch`
+        N cutouts.
+    pixels : `~sersicnet.inference.assumptions.PixelModel` or None
+        What a refinement assumed of their pixels; without one, the sky of the network's answer is 0
+        to 3 % of the noise.
+
+    Returns
+    -------
+    (N, 2) `~numpy.ndarray`
+        Mean and standard deviation, in units of the data of the stamps. Counts have a free sky.
+    """
+    if batch.counts:
+        return np.tile([0.0, np.inf], (len(batch), 1))
+    if pixels is None:
+        return np.tile([0.0, LEAST_SKY], (len(batch), 1))
+    return np.stack([pixels.expected_sky, pixels.sky_err], axis=1)
+
+
+def linear_fluxes(found, quantiles, frame, correlation):
+    """Return the fluxes of galaxies that are not detected.
+
+    Parameters
+    ----------
+    found : `~sersicnet.model.Misfit`
+        Factors of the models of N galaxies.
+    quantiles : (7, 3, N) `~numpy.ndarray`
+        Quantiles of the parameters of these models.
+    frame : `~sersicnet.preprocessing.StampFrame`
+        Units of the stamps.
+    correlation : (N, K, K) `~numpy.ndarray`
+        Correlation of the noise of pixels of the image, NaN where it is white.
+
+    Returns
+    -------
+    dict of (N,) `~numpy.ndarray`
+        ``flux`` and ``flux_err`` in nJy, negative where the image is; NaN where the flux is
+        `LEAST_SNR` errors or more: that of the posterior is then right.
+    """
+    medians = dict(zip(SEVEN, quantiles[:, 1], strict=True))
+    error = found.amplitude_err * excess_noise(correlation, medians, frame.pixel_scale)
+    unit = (medians["mag"] * u.ABmag).to_value(u.nJy)
+    with np.errstate(invalid="ignore"):  # NaN where it is bright, or there is no model
+        unseen = found.amplitude < LEAST_SNR * error
+    return {
+        "flux": np.where(unseen, found.amplitude * unit, np.nan),
+        "flux_err": np.where(unseen, error * unit, np.nan),
+    }
