@@ -80,6 +80,7 @@ def measure_each(paths, options, **settings):
     """
     import numpy as np
 
+    from sersicnet.diagnostics.summary import NO_RESULT
     from sersicnet.measure.image import measure_image
 
     tables = []
@@ -95,6 +96,8 @@ def measure_each(paths, options, **settings):
         msg = f"{options.image}: none of its {counted(len(paths), 'image')} can be measured"
         raise ValueError(msg)
     together = stack_tables(tables)
+    if NO_RESULT in tables[0].meta:
+        together.meta[NO_RESULT] = sum(table.meta[NO_RESULT] for table in tables)
     if settings.get("catalog") is None:
         for name in _IDS:
             if name in together.colnames:

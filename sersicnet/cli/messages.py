@@ -92,16 +92,17 @@ def show_rows(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Table of measured galaxies.
+        Table of measured galaxies, which may have some of the columns that were measured.
 
     Returns
     -------
     int
         Exit status: 1 if no row has a result, else 0.
     """
-    from sersicnet.diagnostics.summary import without_result
+    from sersicnet.diagnostics.summary import NO_RESULT, without_result
 
-    return show_counts(len(table), int(without_result(table).sum()))
+    lost = table.meta.get(NO_RESULT, int(without_result(table).sum()))
+    return show_counts(len(table), lost)
 
 
 def show_counts(n_rows, lost):

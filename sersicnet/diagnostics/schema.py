@@ -20,7 +20,7 @@ __all__ = [
     "add_columns",
     "check_columns",
 ]
-__all__ += ["describe", "part_columns"]
+__all__ += ["describe", "part_columns", "tension_column"]
 
 _OTHERS = (
     Column(
@@ -231,11 +231,29 @@ def _tension_columns():
     names = list(PARAMETERS)
     for part, profile in _NAMED_PARTS:
         names += [f"{name}_{part}" for name in parameters_of(profile)] + [f"{part}_to_total"]
-    columns = []
-    for name in names:
-        about = f"distance of the prior of {name} from the image, in errors"
-        columns.append(Column(f"{name}_tension", None, about, format=".2f", ucd="stat.value"))
-    return columns
+    return [tension_column(name) for name in names]
+
+
+def tension_column(name):
+    """Make the column of how far the prior of a parameter is from what images say.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+
+    Returns
+    -------
+    `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.schema import tension_column
+    >>> tension_column("n_core").name
+    'n_core_tension'
+    """
+    about = f"distance of the prior of {name} from the image, in errors"
+    return Column(f"{name}_tension", None, about, format=".2f", ucd="stat.value")
 
 
 POPULATION_COLUMNS = _population_columns()

@@ -7,8 +7,10 @@ from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.parameters import PARAMETERS, to_floats
 
-__all__ = ["count_flags", "summarize_counts", "summarize_rows", "without_result"]
+__all__ = ["NO_RESULT", "count_flags", "summarize_counts", "summarize_rows", "without_result"]
 
+# Key of the meta of a table with some of its columns: the number of rows without a result.
+NO_RESULT = "NORESULT"
 # The same parameters in tables of other dialects.
 _IN_DIALECTS = {"MAG_MODEL": u.ABmag, "SPHEROID_SERSICN": None}
 _IN_DIALECTS |= {"sersicFlux": u.nJy, "sersic_index": None}

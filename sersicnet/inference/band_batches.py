@@ -15,6 +15,7 @@ from sersicnet.inference.choose import compared, known_of, model_of
 from sersicnet.inference.neighborhoods import Neighborhoods
 from sersicnet.inference.predict import finished
 from sersicnet.inference.refine import ImportanceSampling
+from sersicnet.inference.tension import tension_columns
 from sersicnet.model.choice import ModelChoice
 from sersicnet.parameters import PARAMETERS
 
@@ -99,9 +100,11 @@ def measure_batch(
     if exposures:
         warn_of_zeropoints(looked)
     joints = fit_bands(looked, asked, models, around)
+    tensions = _tensions(looked, asked, models)
     found = {}
     for band, batch in batches.items():
         refined = _refined(band, looked[band], joints, models, asked)
+        refined[2].update(tensions.get(band, {}))
         if around is not None:
             refined = groups.joined(band, joints[model.name].fits[band], refined)
             looked[band] = groups.shown(band, looked[band])
@@ -127,6 +130,22 @@ def _models(model, numbers):
     for name in model.models:
         own = model_of(name)
         found[name] = BandModel(known_of(own, numbers), own.chromatic, model.odds[name])
+    return found
+
+
+def _tensions(looked, asked, models):
+    """Return the columns of how far priors are from joint fits without them, by band."""
+    ((name, model), *others) = models.items()
+    if others or model.constraints is None or not model.constraints.priors:
+        return {}
+    asked = replace(asked, sampling=None)
+    free = {name: replace(model, constraints=model.constraints.without_priors())}
+    joints = fit_bands(looked, asked, free)
+    found = {}
+    for band, seen in looked.items():
+        _, quantiles, columns, _ = _refined(band, seen, joints, free, asked)
+        known = model.constraints.priors, quantiles, tuple(PARAMETERS)
+        found[band] = tension_columns(*known, columns)
     return found
 
 

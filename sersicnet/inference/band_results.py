@@ -12,6 +12,7 @@ from sersicnet.diagnostics.band_schema import band_columns, color_columns
 from sersicnet.diagnostics.schema import COLUMNS, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import SLOPES, of_first_band
+from sersicnet.inference.tension import TENSION
 from sersicnet.results import SersicResults
 
 __all__ = ["BandResults"]
@@ -323,12 +324,13 @@ def _meta_of(bands, reference):
 
 
 def _part_columns(each, places, posterior):
-    """Return columns of models and parts, in the first band that shows each galaxy."""
+    """Return columns of models, parts and priors, in the first band that shows each galaxy."""
     found = {}
     names = [part for part, _ in posterior.parts or ()]
     for name, values in each[0].columns.items():
         of_part = any(f"_{part}" in name or name.startswith(f"{part}_") for part in names)
-        if not (of_part or name == "model" or name.startswith(_OF_MODELS)):
+        of_models = name == "model" or name.startswith(_OF_MODELS)
+        if not (of_part or of_models or name.endswith(TENSION)):
             continue
         if name != "model":
             values = np.full(len(posterior), np.nan)

@@ -22,6 +22,7 @@ from sersicnet.inference.predict import evaluation, join, results_of, split_data
 from sersicnet.inference.record import describe_photons
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.seen import Seen
+from sersicnet.inference.tension import warn_of_tension
 from sersicnet.inference.wavelengths import known_wavelengths
 from sersicnet.io.memory import enough_memory
 from sersicnet.model.choice import ModelChoice
@@ -119,6 +120,7 @@ def predict_bands(
         found.meta["EXPOSURE"] = "one flux in all bands"
     if not next(iter(opened.values())).is_checked:  # else a catalog is made of the results
         _warn(found, missing)
+        warn_of_tension(found.columns, stacklevel=3)
         if model.is_free:
             _warn_unfitted(found)
         else:

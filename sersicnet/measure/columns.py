@@ -68,7 +68,7 @@ def source_columns(
         Whether sources are fitted together with their neighbors.
     morphology : bool, optional
         Whether there is what needs no profile.
-    known : sequence of str, optional
+    known : sequence of `~sersicnet.parameters.Column`, optional
         Columns of what the user knows of sources: tensions of priors, and stars.
 
     Returns
@@ -82,7 +82,7 @@ def source_columns(
     ['id', 'n', 'n_err', 'n_lo', 'n_hi', 'flags']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
-    measured += [COLUMNS[name] for name in known]
+    measured += known
     if joint:
         measured += _OF_GROUPS
     measured += _shape_columns(parameters)
@@ -133,7 +133,7 @@ def catalog_columns(
     ['ra', 'dec', 'flags', 'x_centroid']
     """
     measured = _measured_columns(parameters, refine, judged, population, morphology)
-    columns = [COLUMNS["id"], *measured, *(COLUMNS[name] for name in known)]
+    columns = [COLUMNS["id"], *measured, *known]
     if grouped:
         columns += [COLUMNS[name] for name in ("group_id", "group_size", "blend_fraction")]
     if celestial:

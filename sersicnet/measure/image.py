@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sersicnet.diagnostics.dialects import check_dialect, shown_table
+from sersicnet.diagnostics.summary import NO_RESULT, without_result
 from sersicnet.estimator import SersicNet
 from sersicnet.inference.calls import check_plain
 from sersicnet.inference.choose import check_choice
@@ -129,7 +130,8 @@ def measure_image(
         fits include hidden sources) and ``NCOUNTED`` (number of sources from which theirs follow),
         where these were counted, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and ``PSFCHI2`` (stars on
         which the PSF was tried, their light within 2 pixels over that of the PSF, minus 1, its
-        error, and their median chi2). Each column has a description and a UCD.
+        error, and their median chi2); with ``columns``, ``NORESULT`` (rows without a result). Each
+        column has a description and a UCD.
 
     Raises
     ------
@@ -218,6 +220,8 @@ def _bands_of(image, options, population, background_image, **asked):
 def _written(table, output, columns, dialect):
     """Log a catalog, and write it where the user asks for a file."""
     log_results(table)
+    if columns is not None:  # which may show no result
+        table.meta[NO_RESULT] = int(without_result(table).sum())
     table = shown_table(table, columns, dialect)
     if output is not None:
         write_table(table, output, overwrite=True)

@@ -3,16 +3,18 @@
 import numpy as np
 
 from sersicnet._caller import warn_caller
-from sersicnet.inference.tension import TENSION
+from sersicnet.diagnostics.schema import tension_column
 from sersicnet.measure.detection import cutout_box
+from sersicnet.model.choice import ModelChoice
 from sersicnet.model.description import Model
+from sersicnet.model.given import divided
 from sersicnet.model.known_columns import has_priors, prior_columns, prior_names
 
-__all__ = ["model_for", "priors_in", "tension_names", "with_fit"]
+__all__ = ["columns_of_tensions", "model_for", "priors_in", "tensions_of_model", "with_fit"]
 
 
-def tension_names(options):
-    """Return the names of the columns of the tensions of priors.
+def columns_of_tensions(options):
+    """Return the columns of the tensions of priors.
 
     Parameters
     ----------
@@ -21,12 +23,33 @@ def tension_names(options):
 
     Returns
     -------
-    list of str
-        Empty without a catalog that has priors.
+    list of `~sersicnet.parameters.Column`
+        Those of a catalog and of a model; empty without priors.
     """
-    if options.catalog is None or options.fixed:
+    if options.fixed:
         return []
-    return [name + TENSION for name in prior_names(options.catalog)]
+    columns = tensions_of_model(options.fitted)
+    if options.catalog is not None:
+        columns += [tension_column(name) for name in prior_names(options.catalog)]
+    return columns
+
+
+def tensions_of_model(model):
+    """Return the columns of the tensions of the priors of a model.
+
+    Parameters
+    ----------
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is fitted.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+    """
+    if isinstance(model, ModelChoice):
+        return []
+    _, priors = divided(model.settings)
+    return [tension_column(name) for name in priors]
 
 
 def priors_in(options):

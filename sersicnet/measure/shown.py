@@ -1,13 +1,14 @@
 """The catalog of an image as the user wants it: some columns, with the names of a dialect."""
 
 from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.forced import forced_columns
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.model_columns import with_model
 from sersicnet.measure.option_values import has_free_position
 from sersicnet.measure.pixels import has_one_pixel_scale
-from sersicnet.measure.priors import tension_names
+from sersicnet.measure.priors import columns_of_tensions
 from sersicnet.measure.star_catalog import NAME
 from sersicnet.preprocessing.pixels import celestial
 
@@ -77,11 +78,11 @@ def tile_columns_of(measurement):
 
 
 def _known_columns(measurement):
-    """Return the names of columns of what the user knows of sources: priors and stars."""
-    names = tension_names(measurement.options)
+    """Return the columns of what the user knows of sources: priors and stars."""
+    columns = columns_of_tensions(measurement.options)
     if measurement.stars is not None:
-        names.append(NAME)
-    return names
+        columns.append(COLUMNS[NAME])
+    return columns
 
 
 def check_shown(measurement, columns, dialect):

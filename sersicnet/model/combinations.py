@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sersicnet._settings import similar_names
 from sersicnet._words import counted
 from sersicnet.model.components import Component, Exponential, PointSource, Sersic
 from sersicnet.model.profile_components import OTHERS
@@ -156,6 +157,10 @@ def combined(components):
         return Combination(components, dict(NAMED[components]))
     if isinstance(components, Component):
         found = {"point" if isinstance(components, PointSource) else "galaxy": components}
+    if isinstance(found, str):
+        hint = similar_names(found, NAMED) or f": there are {', '.join(NAMED)}"
+        msg = f"model={components!r} is no name of a model{hint}"
+        raise ValueError(msg)
     if not isinstance(found, dict):
         names = ", ".join(map(repr, NAMED))
         msg = f"model={components!r} must be {names}, Model.auto(), a Model, or {_POSSIBLE}"

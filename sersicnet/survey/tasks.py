@@ -15,6 +15,7 @@ from sersicnet.io.paths import file_of, split_path
 from sersicnet.io.tables import read_table
 from sersicnet.measure.option_values import files_of, has_free_position
 from sersicnet.measure.options import Options
+from sersicnet.model.known_columns import prior_names
 
 __all__ = ["Task", "make_tasks"]
 
@@ -115,6 +116,7 @@ def make_tasks(images, common):
     free = [has_free_position(task.options.fixed) for task in tasks]
     _check_common("free positions in fixed", free, tasks)
     _check_models(tasks)
+    _check_priors(tasks)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
@@ -146,6 +148,37 @@ def _check_models(tasks):
                 f"with {task.options.model!r}: all parts of a survey have the same columns"
             )
             raise ValueError(msg)
+
+
+def _check_priors(tasks):
+    """Raise ValueError unless the catalogs of all images have priors of the same parameters."""
+    catalogs = dict.fromkeys(task.options.catalog for task in tasks if not task.options.fixed)
+    if len(catalogs) < 2:
+        return
+    for path in catalogs:
+        catalogs[path] = _priors_of(path)
+    known = {path: names for path, names in catalogs.items() if names is not None}
+    if len(set(known.values())) < 2:
+        return
+    parts = []
+    for names in dict.fromkeys(known.values()):
+        task = next(task for task in tasks if known.get(task.options.catalog) == names)
+        parts.append(f"{task.name!r} with priors of {', '.join(names) or 'nothing'}")
+    msg = (
+        f"images has {parts[0]} in its catalog, and {parts[1]}: all parts of a survey have the "
+        "same columns (rows without a prior are NaN)"
+    )
+    raise ValueError(msg)
+
+
+def _priors_of(path):
+    """Return the names of parameters with priors in a file, None if it cannot be read."""
+    if path is None:
+        return ()
+    try:
+        return tuple(prior_names(read_table(path)))
+    except (OSError, ValueError):  # which its image says, and others are measured
+        return None
 
 
 def _rows(images):

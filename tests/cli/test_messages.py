@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from sersicnet.cli.messages import in_options, messages_of, show_progress, show_rows
 from sersicnet.cli.parser import CommandParser, add_command
+from sersicnet.diagnostics.summary import NO_RESULT
 
 
 @pytest.fixture
@@ -99,4 +100,7 @@ def test_progress_is_for_terminals(parse, monkeypatch):
 )
 def test_rows_without_a_result_are_said(values, status, expected, capsys):
     assert show_rows(Table({"mag": np.array(values, float)})) == status
+    assert capsys.readouterr().err == expected
+    shown = Table({"id": np.arange(len(values))}, meta={NO_RESULT: int(np.isnan(values).sum())})
+    assert show_rows(shown) == status
     assert capsys.readouterr().err == expected

@@ -118,6 +118,7 @@ def test_fixed_values_are_exact_and_tied_ones_equal(net, cutouts):
     assert value(table, "r_eff_disk_err") == 0
     assert table["theta_bulge"][0] == table["theta_disk"][0]
     assert value(table, "n_bulge_err") < 0.31
+    assert 0 < value(table, "n_bulge_tension") < 5
     fixed = net.predict(some, model=Sersic(n=2)).to_table()
     assert_array_equal(fixed["n"], 2)
     assert value(fixed, "mag_r_err") > 0

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from astropy.utils.exceptions import AstropyUserWarning
+from helpers.banded import draw_band, sky_wcs
 
+from sersicnet import Model, NormalPrior
 from sersicnet.inference.tension import tension_columns, warn_of_tension
 
 QUANTILES = np.array([[[1.7, 1.0], [2.0, 2.0], [2.3, 3.0]]])
@@ -39,3 +41,15 @@ def test_a_warning_names_parameter_and_number():
     with pytest.warns(AstropyUserWarning, match=r"prior of n contradicts the image of 1 galaxy of"):
         warn_of_tension({"n_tension": [6.0, 1.0, np.nan], "mag": [1, 2, 3]}, stacklevel=1)
     warn_of_tension({"n_tension": [4.0, np.nan]}, stacklevel=1)
+
+
+def test_bands_have_that_of_their_structure(net):
+    cutouts = {"g": [draw_band(18.0, wcs=sky_wcs())], "r": [draw_band(17.5, wcs=sky_wcs())]}
+    free = net.predict(cutouts, refine="lm").to_table()
+    value, error = (float(free[column][0]) for column in ("n", "n_err"))
+    mean = 1.5 * value
+    known = Model("sersic", priors={"n": NormalPrior(mean, 0.02 * mean)})
+    with pytest.warns(AstropyUserWarning, match="prior of n contradicts the image of 1"):
+        found = net.predict(cutouts, model=known, refine="lm").to_table()
+    expected = 0.5 * value / np.hypot(0.02 * mean, error)
+    assert found["n_tension"][0] == pytest.approx(expected, rel=0.05)

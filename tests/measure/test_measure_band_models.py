@@ -8,7 +8,7 @@ from helpers.fields import ZEROPOINT
 from helpers.measured import value
 from numpy.testing import assert_allclose
 
-from sersicnet import Model, Sersic
+from sersicnet import Model, NormalPrior, Sersic
 from sersicnet.inference import ImportanceSampling
 from sersicnet.measure import measure_image
 
@@ -88,3 +88,11 @@ def test_structure_changes_with_wavelength(images, net):
 def test_models_that_make_no_sense(images, net, options, message):
     with pytest.raises(ValueError, match=message):
         measure_image(images, net=net, **options)
+
+
+def test_priors_have_their_tension(images, net):
+    model = Model("sersic", priors={"n": NormalPrior(TRUTH["n"][0], 0.3)})
+    table = measure_image(images, net=net, model=model)
+    tension = value(table["n_tension"])
+    assert np.isfinite(tension).any()
+    assert table["n_tension"].info.description.startswith("distance of the prior of n")

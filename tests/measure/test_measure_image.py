@@ -347,3 +347,12 @@ def test_places_without_a_galaxy_have_no_magnitude():
         assert (table["flags"][lost] & Flags.LOW_SNR > 0).all()
         assert np.isfinite(table["r_eff"]).all()
         assert np.isnan(table["mag_err"].value[lost]).all()
+
+
+def test_rows_without_a_result_are_counted_where_no_column_shows_it():
+    field = make_field(np.zeros((128, 128)))
+    field.data[:50] = np.nan
+    catalog = QTable({"x_0": [60.0, 60.0], "y_0": [20.0, 90.0]})
+    found = measure_image(field, psf=star(), catalog=catalog, columns=["id"])
+    assert found.colnames == ["id"]
+    assert found.meta["NORESULT"] == 1

@@ -93,6 +93,7 @@ def test_known_values_are_exact_and_tied_ones_are_equal(image, net):
     assert row["n_bulge_err"] == 0.0
     assert row["theta_bulge"] == row["theta_disk"]
     assert row["bulge_to_total_err"] < 0.05
+    assert row["bulge_to_total_tension"] < 5
 
 
 def test_models_are_compared(image, net):

@@ -6,9 +6,9 @@ import pytest
 from astropy.table import QTable
 from helpers.fields import SCALE, make_field, render, star, truth_table
 
-from sersicnet import Flags
+from sersicnet import Flags, Model, NormalPrior
 from sersicnet.measure import Options, measure_image
-from sersicnet.measure.priors import priors_in, tension_names, with_fit
+from sersicnet.measure.priors import columns_of_tensions, priors_in, with_fit
 
 PART = (slice(0, 256), slice(0, 256))
 
@@ -110,6 +110,14 @@ def test_priors_are_of_one_profile_in_one_band(field, known, monkeypatch):
     parts.remove_columns(["x_0_prior_mean", "x_0_prior_err"])
     with pytest.raises(ValueError, match="'n_disk_prior_err', which is of no parameter"):
         measure(field, parts)
+    parts.remove_columns(["n_disk_prior_mean", "n_disk_prior_err"])
+    parts["n_disk_min"] = 0.5
+    with pytest.raises(ValueError, match="'n_disk_min', which is of no parameter"):
+        measure(field, parts)
+
+
+def tensions(**options):
+    return [column.name for column in columns_of_tensions(Options(**options))]
 
 
 def test_only_a_catalog_with_such_columns_has_priors(catalog, known):
@@ -117,5 +125,8 @@ def test_only_a_catalog_with_such_columns_has_priors(catalog, known):
     assert priors_in(plain) is None
     assert with_fit(plain).refine is None
     assert with_fit(Options(catalog=known)).refine == "lm"
-    assert tension_names(Options(catalog=known)) == ["n_tension", "x_0_tension"]
-    assert tension_names(Options(catalog=known, fixed="shape")) == []
+    assert tensions(catalog=known) == ["n_tension", "x_0_tension"]
+    assert tensions(catalog=known, fixed="shape") == []
+    model = Model("sersic+exp", fixed={"n_bulge": 4}, priors={"r_eff_disk": NormalPrior(1, 0.1)})
+    assert tensions(model=model) == ["r_eff_disk_tension"]
+    assert tensions(model="auto") == tensions() == []

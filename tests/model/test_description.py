@@ -54,7 +54,21 @@ def test_models_of_two_parts_say_what_they_know():
     assert repr(Model(PointSource(mag=20))) == "Model(PointSource(mag=20))"
 
 
-@pytest.mark.parametrize("model", ["sersics", 3, None, Sersic])
+@pytest.mark.parametrize(
+    ("model", "match"),
+    [
+        ("kng", "model='kng' is no name of a model: did you mean king"),
+        ("sersic+expo", r"did you mean sersic\+exp"),
+        ("bulge+disk", "no name of a model: there are sersic, point, "),
+    ],
+)
+def test_unknown_names_are_short(model, match):
+    with pytest.raises(ValueError, match=match) as caught:
+        check_model(model)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("model", [3, None, Sersic])
 def test_unknown_models(model):
     with pytest.raises(ValueError, match=r"must be 'sersic', 'point', .* or one of Sersic"):
         check_model(model)

@@ -108,3 +108,27 @@ def test_all_images_have_the_same_columns(three, values, message):
         rows.append({"image": image} | {name: value for name, value in given.items() if value})
     with pytest.raises(ValueError, match=message):
         make_tasks(rows, {})
+
+
+def test_catalogs_have_priors_of_the_same_parameters(three, tmp_path):
+    plain = QTable({"x_0": [3.0], "y_0": [4.0]})
+    known = plain.copy()
+    known["n_min"] = 1.0
+    plain.write(tmp_path / "plain.ecsv")
+    known.write(tmp_path / "known.ecsv")
+    paths = [str(image) for image in three]
+
+    def tasks(*names):
+        catalogs = [str(tmp_path / f"{name}.ecsv") for name in names]
+        return make_tasks(QTable({"image": paths, "catalog": catalogs}), {})
+
+    message = "'a' with priors of n in its catalog, and 'b' with priors of nothing: all parts of a"
+    with pytest.raises(ValueError, match=message):
+        tasks("known", "plain", "known")
+    assert len(tasks("known", "known", "known")) == 3
+    assert len(tasks("plain", "plain", "plain")) == 3
+    (tmp_path / "damaged.ecsv").write_text("# %ECSV 1.0")
+    assert len(tasks("known", "damaged", "known")) == 3
+    rows = [{"image": paths[0], "catalog": str(tmp_path / "known.ecsv")}, *paths[1:]]
+    with pytest.raises(ValueError, match="'b' with priors of nothing"):
+        make_tasks(rows, {})
