@@ -200,11 +200,12 @@ def test_a_catalog_is_carried_to_another_image_by_the_sky(table, field, net, cap
 
 
 def test_rows_of_a_catalog_that_are_nowhere(table, field, net):
-    """A row comes back for each, in the same order: NaN outside, faint on an empty sky."""
+    """A row comes back for each, in the same order: NaN outside, no magnitude on an empty sky."""
     x, y = value(table["x_0"])[0], value(table["y_0"])[0]
     positions = Table({"x_0": [-5.0, x, np.nan, 1e12, 399.4], "y_0": [20.0, y, 20.0, 20.0, 399.4]})
     found = measure_image(field, psf=None, net=net, catalog=positions)
-    assert_array_equal(np.isnan(value(found["mag"])), [True, False, True, True, False])
+    assert_array_equal(np.isnan(value(found["r_eff"])), [True, False, True, True, False])
+    assert_array_equal(np.isnan(value(found["mag"])), [True, False, True, True, True])
     assert_array_equal(found["flags"] == int(Flags.NO_DATA), [True, False, True, True, False])
     assert_allclose(value(found["mag"])[1], value(table["mag"])[0], rtol=1e-3)
     assert has(found, Flags.LOW_SNR)[4]
@@ -224,7 +225,7 @@ def test_rows_of_a_catalog_without_a_position(field, net):
     for positions in masked:
         found = measure_image(bare, net=net, catalog=positions)
         assert found["flags"][0] == int(Flags.NO_DATA)
-        assert np.isfinite(value(found["mag"])[1])
+        assert np.isfinite(value(found["r_eff"])[1])
 
 
 # What is wrong with a source
@@ -351,8 +352,8 @@ def test_places_without_a_galaxy_have_no_magnitude():
 
 def test_rows_without_a_result_are_counted_where_no_column_shows_it():
     field = make_field(np.zeros((128, 128)))
-    field.data[:50] = np.nan
-    catalog = QTable({"x_0": [60.0, 60.0], "y_0": [20.0, 90.0]})
+    field.data[:80] = np.nan
+    catalog = QTable({"x_0": [60.0, 60.0], "y_0": [20.0, 100.0]})
     found = measure_image(field, psf=star(), catalog=catalog, columns=["id"])
     assert found.colnames == ["id"]
     assert found.meta["NORESULT"] == 1
