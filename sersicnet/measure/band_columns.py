@@ -4,13 +4,7 @@ from dataclasses import replace
 
 from sersicnet.diagnostics.band_schema import band_columns, color_columns
 from sersicnet.diagnostics.schema import COLUMNS
-from sersicnet.measure.model_columns import (
-    columns_of_model,
-    in_front_of_flags,
-    parts_of,
-    with_first_shares,
-)
-from sersicnet.measure.priors import tensions_of_model
+from sersicnet.measure.model_columns import columns_of_model, parts_of, with_first_shares
 from sersicnet.measure.shown import columns_of
 
 __all__ = ["NOT_OF_BANDS", "base_columns", "columns_of_bands"]
@@ -69,5 +63,4 @@ def base_columns(reference, model):
     """
     of_model = {column.name for column in columns_of_model(model)}
     others = set(NOT_OF_BANDS) - of_model
-    columns = [column for column in columns_of(reference) if column.name not in others]
-    return in_front_of_flags(columns, tensions_of_model(model))
+    return [column for column in columns_of(reference) if column.name not in others]

@@ -10,7 +10,7 @@ from sersicnet.model.description import Model
 from sersicnet.model.given import divided
 from sersicnet.model.known_columns import has_priors, prior_columns, prior_names
 
-__all__ = ["columns_of_tensions", "model_for", "priors_in", "tensions_of_model", "with_fit"]
+__all__ = ["columns_of_tensions", "model_for", "priors_in", "with_fit"]
 
 
 def columns_of_tensions(options):
@@ -28,28 +28,12 @@ def columns_of_tensions(options):
     """
     if options.fixed:
         return []
-    columns = tensions_of_model(options.fitted)
+    names = []
+    if not isinstance(options.fitted, ModelChoice):
+        names += divided(options.fitted.settings)[1]
     if options.catalog is not None:
-        columns += [tension_column(name) for name in prior_names(options.catalog)]
-    return columns
-
-
-def tensions_of_model(model):
-    """Return the columns of the tensions of the priors of a model.
-
-    Parameters
-    ----------
-    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
-        What is fitted.
-
-    Returns
-    -------
-    list of `~sersicnet.parameters.Column`
-    """
-    if isinstance(model, ModelChoice):
-        return []
-    _, priors = divided(model.settings)
-    return [tension_column(name) for name in priors]
+        names += prior_names(options.catalog)
+    return [tension_column(name) for name in names]
 
 
 def priors_in(options):

@@ -27,7 +27,7 @@ def fit_amplitudes(signal, residual, weight, sky):
     -------
     amplitude, error : (N,) `~numpy.ndarray`
         The factor, 1 where the model has the flux of the image, and its error in white noise; NaN
-        where the model is bright.
+        where the model is bright. Where no pixel shows the model, they are 0 and infinite.
 
     Examples
     --------
@@ -42,6 +42,8 @@ def fit_amplitudes(signal, residual, weight, sky):
     """
     found = np.full((2, len(signal)), np.nan, dtype=np.float32)
     power = signal.square().sum(dim=(1, 2))
+    hidden = (power == 0).cpu().numpy()
+    found[:, hidden] = [[0.0], [np.inf]]
     rows = ((power > 0) & (power < _BRIGHT**2)).nonzero()[:, 0]
     if not len(rows):
         return found

@@ -158,8 +158,10 @@ def combined(components):
     if isinstance(components, Component):
         found = {"point" if isinstance(components, PointSource) else "galaxy": components}
     if isinstance(found, str):
-        hint = similar_names(found, NAMED) or f": there are {', '.join(NAMED)}"
-        msg = f"model={components!r} is no name of a model{hint}"
+        hint = similar_names(found, NAMED)
+        msg = f"model={components!r} must be one of {', '.join(NAMED)}, or a Model"
+        if hint:
+            msg = f"model={components!r} is no name of a model{hint}"
         raise ValueError(msg)
     if not isinstance(found, dict):
         names = ", ".join(map(repr, NAMED))

@@ -59,7 +59,7 @@ def test_models_of_two_parts_say_what_they_know():
     [
         ("kng", "model='kng' is no name of a model: did you mean king"),
         ("sersic+expo", r"did you mean sersic\+exp"),
-        ("bulge+disk", "no name of a model: there are sersic, point, "),
+        ("bulge+disk", "model='bulge.disk' must be one of sersic, point, "),
     ],
 )
 def test_unknown_names_are_short(model, match):
