@@ -72,7 +72,7 @@ class SersicResults(Looks):
 
     A galaxy whose flux, as a factor of its model, is below three errors is not detected: its
     posterior, which `samples` draws from and models show, is that of the prior. Its magnitude is
-    NaN, with ``LOW_SNR``, and ``flux`` is that factor (:ref:`not-detected`).
+    NaN, with ``LOW_SNR``, and ``flux`` is that factor (:ref:`what is not detected <not-detected>`).
 
     Examples
     --------
