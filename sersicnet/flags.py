@@ -62,6 +62,7 @@ class Flags(IntFlag):
     COMPANION = 8589934592
     NOT_COUNTS = 17179869184
     EXCHANGED = 34359738368
+    NOT_NORMAL = 68719476736
 
 
 # Flags of galaxies that were not measured: the row is NaN.
@@ -135,6 +136,10 @@ _DESCRIPTIONS = {
     Flags.EXCHANGED: (
         "a fit in which the other of two parts is the larger one is about as likely: a prior or a "
         "fixed value must say which is which"
+    ),
+    Flags.NOT_NORMAL: (
+        "the break of a broken exponential is hardly seen, and its posterior is not normal: errors "
+        "of refine='lm' are too small, use refine='importance'"
     ),
 }
 

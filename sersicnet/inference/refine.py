@@ -13,6 +13,7 @@ from sersicnet.inference.exchanged import may_be_exchanged
 from sersicnet.inference.fits import fit_batch
 from sersicnet.inference.importance import PosteriorDensity, sample
 from sersicnet.inference.mixtures import fitted_mixture
+from sersicnet.inference.normality import are_not_normal
 from sersicnet.inference.part_quantiles import drawn_quantiles, part_quantiles
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
 from sersicnet.inference.shared_draws import hidden_moves
@@ -112,7 +113,7 @@ class LevenbergMarquardt:
             ``sky`` and ``n_iter``.
         flags : (N,) int `~numpy.ndarray`
             ``NOT_REFINED`` (with ``PREDICTION_FAILED`` where values are NaN), ``AT_BOUND``,
-            ``EXCHANGED`` and ``SKY_DEGENERATE``.
+            ``EXCHANGED``, ``NOT_NORMAL`` and ``SKY_DEGENERATE``.
         """
         options = {"prior": self.prior, "device": device, "constraints": constraints}
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
@@ -123,6 +124,9 @@ class LevenbergMarquardt:
         flags[measured & ~fit.converged] |= _without_fit(constraints)
         flags[fit.converged & fit.held.any(axis=1)] |= int(Flags.AT_BOUND)
         flags[may_be_exchanged(fit, fits.scene)] |= int(Flags.EXCHANGED)
+        if self.prior:
+            bent = are_not_normal(fits, stamps, pixels, device=device)
+            flags[bent] |= int(Flags.NOT_NORMAL)
         flags |= fits.sky_flags(pixels)
         covariance = fits.widened(posterior, seed)
         shifts = fits.log_light, fits.offset

@@ -64,5 +64,6 @@ def test_bits_stay_what_they_are():
         "COMPANION": 8589934592,
         "NOT_COUNTS": 17179869184,
         "EXCHANGED": 34359738368,
+        "NOT_NORMAL": 68719476736,
     }
     assert {name: int(Flags[name]) for name in written} == written
