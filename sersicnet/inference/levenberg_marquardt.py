@@ -3,17 +3,17 @@
 import numpy as np
 import torch
 
-from sersicnet.inference.bounds import moving, within_bounds
+from sersicnet.inference.best_fluxes import distinct_starts, has_best_fluxes
+from sersicnet.inference.bounds import within_bounds
 from sersicnet.inference.covariance import fit_covariance
 from sersicnet.inference.endings import STALLED, end_slow, may_wander, tolerance
+from sersicnet.inference.evaluations import CHUNKS, evaluate
 from sersicnet.inference.fit import Fit, Modes, unfitted
 from sersicnet.inference.pace import pace_of
-from sersicnet.inference.prior_terms import normal_terms, prior_terms
 from sersicnet.inference.race import Race
 from sersicnet.inference.skies import central_sky, sky_terms
 from sersicnet.model.band_likelihood import BandLikelihood
 from sersicnet.model.hidden import hidden_covariance
-from sersicnet.model.likelihood import NormalEquations
 from sersicnet.model.prior import SNR_LIMITS
 from sersicnet.model.scene import Scene
 from sersicnet.model.scene_prior import log_signal
@@ -23,8 +23,6 @@ from sersicnet.model.stamp_groups import likelihoods
 __all__ = ["CHUNKS", "fit_groups", "fit_stamps", "levenberg_marquardt"]
 
 MAX_ITERATIONS = 60  # for each part of a galaxy
-# Galaxies at a time: on a CPU few enough to stay in its cache.
-CHUNKS = {"cpu": 16, "cuda": 512}
 # The same of groups over that: few of them need many steps, which others take as well then.
 _MORE = 4
 # Good pixels needed beyond the number of parameters: one more than numbers to fit, with the sky.
@@ -169,7 +167,7 @@ def fit_groups(
             for name, values in fitted.items():
                 fields[name][rows[enough]] = values.cpu().numpy()
             for name, values in ends.items():
-                getattr(modes, name)[rows[enough]] = values.cpu().numpy()
+                getattr(modes, name)[rows[enough], : values.shape[1]] = values.cpu().numpy()
     return Fit(modes=modes, **fields)
 
 
@@ -185,9 +183,12 @@ def _best_fit(likelihood, starts, scene, prior, least_fall):
     """Return the fits with the least cost, out of those from several labels, and all modes."""
     n = len(likelihood)
     device = likelihood.device
+    several = len(starts) > 1
+    if has_best_fluxes(likelihood, scene.layout):
+        starts = distinct_starts(starts, scene.layout)
     labels = torch.from_numpy(np.concatenate(starts)).float().to(device)
     rows = np.tile(np.arange(n), len(starts))
-    race = Race(n) if len(starts) > 1 else None
+    race = Race(n) if several else None
     ends = _optimize(likelihood, labels, scene[rows], prior, race, least_fall)
     if race is not None:
         _go_on(likelihood, scene, prior, ends, race.unfinished(ends))
@@ -248,7 +249,7 @@ def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
     """
     values = within_bounds(scene, scene.values(labels))
     rows = torch.arange(len(values), device=values.device) % len(likelihood)
-    state = _evaluate(likelihood, rows, scene, values, prior)
+    state = evaluate(likelihood, rows, scene, values, prior)
     pace = pace_of(scene.layout)(values)
     left = torch.full_like(pace.damping, torch.inf)
     done = torch.zeros_like(left, dtype=torch.bool)
@@ -258,7 +259,7 @@ def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
     before = state["cost"] + torch.inf
     for number in range(MAX_ITERATIONS * len(scene.layout.parts)):
         if race is not None:
-            race.end_losers(number, values, state, left, done, good)
+            race.end_losers(number, state, left, done, good)
         elif may_wander(scene.layout):
             ended = left, pace.damping, done, good, scene.layout, least_fall
             before = end_slow(number, before, state, n_pixels, *ended)
@@ -266,7 +267,7 @@ def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
         if not len(active):
             break
         now = {name: tensor[active] for name, tensor in state.items()}
-        step, decrement = pace.step(active, scene[active], values[active], now)
+        step, decrement = pace.step(active, scene[active], now["mean"], now)
         left[active] = decrement
         small = decrement < tolerance(now["cost"], scene.layout)
         done[active[small]] = True
@@ -276,32 +277,32 @@ def _optimize(likelihood, labels, scene, prior, race=None, least_fall=None):
         if not len(active):
             continue
         part = scene[active]
-        moved = within_bounds(part, values[active] + step)
-        trial = _evaluate(likelihood, rows[active], part, moved, prior)
+        moved = within_bounds(part, state["mean"][active] + step)
+        trial = evaluate(likelihood, rows[active], part, moved, prior)
         n_iter[active] += 1
         better = trial["cost"] <= state["cost"][active]  # False where the trial is NaN
         pace.judge(active, better, state["cost"][active] - trial["cost"])
-        _accept(active[better], values, moved[better], state, trial, better)
+        _accept(active[better], state, trial, better)
         stalled = ~better & (step.abs().amax(dim=1) < 1e-4)
         done[active[stalled]] = True
         good[active[stalled]] = (left[active[stalled]] < STALLED) | (race is not None)
-    return _ended(scene, values, state, n_iter, good)
+    return _ended(scene, state, n_iter, good)
 
 
-def _accept(rows, values, moved, state, trial, better):
+def _accept(rows, state, trial, better):
     """Put better parameters in the place of those so far, with what was evaluated there."""
-    values[rows] = moved
     for name, tensor in state.items():
         tensor[rows] = trial[name][better]
 
 
-def _ended(scene, values, state, n_iter, good):
+def _ended(scene, state, n_iter, good):
     """Return what is known at the end of fits, and whether it may be an optimum."""
+    values = state["mean"]
     covariance, held = fit_covariance(scene, values, state)
     usable = torch.isfinite(covariance).all(dim=2).all(dim=1) & torch.isfinite(state["cost"])
     inside = 10 ** log_signal(scene, scene.labels(values)) > SNR_LIMITS[0]
     inside |= not scene.layout.limits_signal
-    found = {"mean": values, "covariance": covariance, "held": held, "n_iter": n_iter}
+    found = {"covariance": covariance, "held": held, "n_iter": n_iter}
     return state | found | {"converged": good & usable & inside}
 
 
@@ -344,55 +345,3 @@ def _compare(likelihood, start, end):
         "central_sky_err": center_err,
         "change": change.sum(dim=(1, 2)),
     }
-
-
-def _evaluate(likelihood, rows, scene, values, prior):
-    """Return cost, its negative gradient and its curvature by the unconstrained parameters.
-
-    ``information`` is the curvature that errors follow from.
-    """
-    equations = _equations(likelihood, rows, scene.labels(values))
-    slopes = scene.slopes(values)
-    gradient = (slopes.transpose(1, 2) @ equations.gradient[:, :, None])[:, :, 0]
-    curvature = slopes.transpose(1, 2) @ equations.curvature @ slopes
-    of_skies = equations.sky_response
-    response = slopes.transpose(1, 2) @ of_skies.reshape(*of_skies.shape[:2], -1)
-    response = response.reshape(len(values), -1, *of_skies.shape[2:])
-    likelihood_slope = gradient
-    fisher = curvature
-    cost = 0.5 * equations.chi2
-    information = curvature
-    if prior:
-        log_prior, slope, along, across = prior_terms(values, scene.layout)
-        cost = cost - log_prior
-        gradient = gradient + slope
-        information = curvature + along
-        curvature = information + across
-    if scene.layout.priors:
-        log_prior, slope, bend = normal_terms(scene, values, prior=prior)
-        cost = cost - log_prior
-        gradient = gradient + slope
-        information = information + bend
-        curvature = curvature + bend
-    state = {
-        "cost": cost,
-        "chi2": equations.chi2,
-        "gradient": gradient,
-        "curvature": curvature,
-        "information": information,
-        "slope": likelihood_slope,
-        "fisher": fisher,
-        "sky_total": equations.sky_total,
-        "sky_response": response,
-    }
-    return state if scene.is_full else moving(scene, state)
-
-
-def _equations(likelihood, rows, labels):
-    """Return the terms of a step, computed for few galaxies at a time."""
-    found = []
-    for some in torch.arange(len(rows)).split(CHUNKS[labels.device.type]):
-        found.append(likelihood[rows[some]].normal_equations(labels[some]))
-    if len(found) == 1:
-        return found[0]
-    return NormalEquations(*(torch.cat(each) for each in zip(*found, strict=True)))

@@ -34,17 +34,16 @@ class Race:
         self.n_galaxies = n_galaxies
         self.before = None
 
-    def end_losers(self, number, values, state, left, done, good):
+    def end_losers(self, number, state, left, done, good):
         """Mark fits that are done.
 
         Parameters
         ----------
         number : int
             Number of steps so far.
-        values : (M * N, P) `~torch.Tensor`
-            Unconstrained parameters of all galaxies, from one of M starts after the other.
         state : dict of `~torch.Tensor`
-            Their ``cost`` and ``curvature``.
+            ``mean``, the unconstrained parameters of all galaxies, from one of M starts after the
+            other, (M * N, P), with their ``cost`` and ``curvature``.
         left : (M * N,) `~torch.Tensor`
             Decreases of the cost that a quadratic one would still have.
         done, good : (M * N,) bool `~torch.Tensor`
@@ -62,7 +61,8 @@ class Race:
             self.before = cost.clone()
         if number and number % _ROUND == 0:
             lost = (cost.flatten() - _TRUST * left).view_as(cost) > least + _BEHIND
-            lost |= self._distances(values, state["curvature"], leader).view_as(cost) < _SAME
+            apart = self._distances(state["mean"], state["curvature"], leader)
+            lost |= apart.view_as(cost) < _SAME
             done |= lost.flatten() & ~leads
         good |= small & ~done
         done |= small
