@@ -56,11 +56,10 @@ class HiddenLight(Rows):
     slope: np.ndarray
     faintest: np.ndarray
 
-    def power(self, row, brightest):
-        """Return the integral of n(f) f^2 up to a flux, an array of any shape, in one stamp."""
-        rest = 2 - self.slope[row]
-        factor = self.density[row] * self.slope[row] / rest
-        return factor * np.maximum(brightest**rest - self.faintest[row] ** rest, 0)
+    def power_law(self, row):
+        """Return the exponent and the factor of the integral of n(f) f^2 up to a flux f."""
+        exponent = 2 - self.slope[row]
+        return exponent, self.density[row] * self.slope[row] / exponent
 
 
 @torch.no_grad()
@@ -91,8 +90,11 @@ def hidden_covariance(likelihood, labels, slopes, covariance, light):
     for row in np.flatnonzero(light.density > 0):
         if not np.isfinite(covariance[row]).all():
             continue
-        shown = _shown(likelihood[[row]], labels[[row]])
-        found[row] = _added(*shown, slopes[row], covariance[row], light, row)
+        used, *shown = _shown(likelihood[[row]], labels[[row]])
+        own = slopes[row][used]
+        columns = np.flatnonzero((own != 0).any(axis=0))
+        block = np.ix_(columns, columns)
+        found[row][block] = _added(*shown, own[:, columns], covariance[row][block], light, row)
     return torch.from_numpy(found)
 
 
@@ -101,18 +103,21 @@ def _shown(likelihood, labels):
 
     Returns
     -------
-    of_labels : (K, S * S) `~numpy.ndarray`
-        Product of derivatives by the labels with the source, without that of the sky.
+    used : (K,) bool `~numpy.ndarray`
+        Labels that change the image: those of places without a member do not.
+    of_labels : (L, S * S) `~numpy.ndarray`
+        Product of derivatives by these labels with the source, without that of the sky.
     of_itself : (S * S,) `~numpy.ndarray`
         The squared S/N of a flux of 1.
     """
     known = replace(likelihood, profiles=("point",), insets=None)
     star = known.model(labels.new_tensor([[0.0, 0.5, 0.5]]))[0]
     seen = likelihood.derivatives(labels)[0]
+    used = seen.flatten(1).any(dim=1)
     weight = likelihood.weight[0]
-    of_labels = _correlated(seen * weight, star)
+    of_labels = _correlated(seen[used] * weight, star)
     of_itself = _correlated(weight[None].square(), star.square())[0]
-    return of_labels.double().cpu().numpy(), of_itself.double().cpu().numpy()
+    return [each.cpu().numpy() for each in (used, of_labels.double(), of_itself.double())]
 
 
 def _correlated(images, star):
@@ -134,15 +139,21 @@ def _added(of_labels, of_itself, slopes, covariance, light, row):
     left = np.maximum(left, _LEAST * of_itself)
     shown = of_itself > _SHOWN * of_itself.max()
     moves = moves[:, shown]
-    limit = _FOUND * np.sqrt(of_itself[shown]) / left[shown]
+    exponent, factor = light.power_law(row)
+    limit = (_FOUND * np.sqrt(of_itself[shown]) / left[shown]) ** exponent
+    faintest = light.faintest[row] ** exponent
+    size = np.where(moves == 0, np.nan, np.abs(moves))  # what does not move has no limit
+    of_move = size**-exponent  # powers take most of the time: each is taken once
+    squares = factor * moves**2
     before = np.diagonal(covariance)
-    size = np.abs(moves)
     variance = np.zeros(len(moves))
     for _ in range(_ROUNDS):
-        error = np.sqrt(before + variance)[:, None]
-        far = np.divide(_FARTHEST * error, size, out=np.full_like(size, np.inf), where=size > 0)
-        variance = (moves**2 * light.power(row, np.minimum(limit, far))).sum(axis=1)
-    joint = (moves * light.power(row, np.minimum(limit, far.min(axis=0)))) @ moves.T
+        farthest = (_FARTHEST * np.sqrt(before + variance)) ** exponent
+        far = farthest[:, None] * of_move
+        power = np.maximum(np.fmin(limit, far) - faintest, 0)
+        variance = np.einsum("ij,ij->i", squares, power)
+    power = factor * np.maximum(np.fmin(limit, np.fmin.reduce(far)) - faintest, 0)
+    joint = (moves * power) @ moves.T
     own = np.diagonal(joint)
     scale = np.sqrt(np.divide(variance, own, out=np.zeros_like(own), where=own > 0))
     return scale * joint * scale[:, None]

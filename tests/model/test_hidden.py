@@ -6,6 +6,7 @@ import torch
 
 from sersicnet.inference.levenberg_marquardt import fit_stamps
 from sersicnet.model import hidden
+from sersicnet.model.groups import members_layout
 from sersicnet.model.hidden import HiddenLight, hidden_covariance
 from sersicnet.model.likelihood import StampLikelihood
 from sersicnet.model.profiles import point
@@ -115,6 +116,27 @@ def test_more_sources_add_more(correlated):
     assert plain.with_hidden() is plain
 
 
+def test_empty_places_of_a_group_change_nothing():
+    image, weight, psfs, _, options = made(correlated=False)
+    found = []
+    for n_places in (1, 2):
+        used = torch.zeros(1, 7 * n_places)
+        used[:, :7] = 1
+        layout = members_layout(("sersic",) * n_places)
+        known = torch.zeros(1, 2 * n_places).double()
+        options["scene"] = Scene.of(layout, known, used=used.double())
+        options["kinds"] = np.array([["sersic", ""]])[:, :n_places]
+        options["members"] = psfs[np.zeros(n_places, dtype=int)]
+        labels = np.concatenate([TRUTH, [[-9.0, 0.0, 1.0, 0.1, 0.0, 0.0, 0.0]]], axis=1)
+        labels = labels[:, : 7 * n_places]
+        fit = fit_stamps(labels, image, weight, psfs, hidden=light(1e-2), **options)
+        found.append(fit.hidden[0])
+    one, two = found
+    assert (np.diagonal(one) > 0).all()
+    np.testing.assert_allclose(two[:7, :7], one, rtol=1e-3)
+    assert not two[7:].any()
+
+
 def test_widths_hold_68_percent():
     """Sources at random places, whose sum has wide wings, beside the noise of the fit."""
     image, weight, psfs, _, options = made(correlated=False)
@@ -126,7 +148,7 @@ def test_widths_hold_68_percent():
     covariance = torch.linalg.inv(slopes.transpose(1, 2) @ curvature @ slopes)
     own = light(0.03, faintest=5.0)
     added = hidden_covariance(likelihood, labels, slopes, covariance, own)[0].numpy()
-    of_labels, of_itself = hidden._shown(likelihood, labels)
+    _, of_labels, of_itself = hidden._shown(likelihood, labels)
     covariance = covariance[0].numpy()
     of_values = slopes[0].numpy().T @ of_labels
     moves = covariance @ of_values
