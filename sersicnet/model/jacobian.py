@@ -129,12 +129,6 @@ def _rows(n):
 
 def _hermite(row, slopes, index, t):
     """Cubic interpolation and its derivative by place."""
-    here = row.gather(1, index)
-    there = row.gather(1, index + 1)
-    slope = slopes.gather(1, index)
-    slope_there = slopes.gather(1, index + 1)
-    rise = there - here
-    curve = slope + slope_there - 2 * rise
-    bend = rise - slope - curve
+    here, slope, bend, curve = (part.gather(1, index) for part in profile.cubics(row, slopes))
     value = here + t * (slope + t * (bend + t * curve))
     return value, slope + t * (2 * bend + 3 * t * curve)

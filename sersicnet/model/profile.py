@@ -270,16 +270,21 @@ def columns_of(columns, kappa2):
     return index.flatten(1), (place - index).flatten(1), step
 
 
+def cubics(row, slopes):
+    """Coefficients of the cubics between the columns of rows: Hermite interpolation, (N, C) each.
+
+    They are computed once for each column, of which there are fewer than wave numbers.
+    """
+    rise = row[:, 1:] - row[:, :-1]
+    curve = slopes[:, :-1] + slopes[:, 1:] - 2 * rise
+    return row[:, :-1], slopes[:, :-1], rise - slopes[:, :-1] - curve, curve
+
+
 def _interpolate(table, slopes, kappa2):
     """Cubic Hermite interpolation of each galaxy's row at its own wave numbers."""
     index, t, _ = columns_of(table.shape[1], kappa2)
-    here = table.gather(1, index)
-    there = table.gather(1, index + 1)
-    slope = slopes.gather(1, index)
-    slope_there = slopes.gather(1, index + 1)
-    rise = there - here
-    curve = slope + slope_there - 2 * rise
-    value = here + t * (slope + t * (rise - slope - curve + t * curve))
+    here, slope, bend, curve = (part.gather(1, index) for part in cubics(table, slopes))
+    value = here + t * (slope + t * (bend + t * curve))
     return value.view(kappa2.shape)
 
 
