@@ -55,9 +55,11 @@ def main(arguments=None):
     parser = make_parser(__doc__)
     text = "empty tasks, by default 100000"
     parser.add_argument("--tasks", type=int, default=100_000, help=text)
+    text = "CPU milliseconds of the scheduler per task, which are measured by default"
+    parser.add_argument("--scheduler-ms", type=float, help=text)
     text = "processes that run them, by default 2"
     parser.add_argument("--workers", type=int, default=2, help=text)
-    text = "methods, by default all"
+    text = "methods, by default all; with none, their table is not made"
     parser.add_argument("--methods", nargs="*", choices=SIDES, default=list(SIDES), help=text)
     text = "part of the side of the images, by default 1"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
@@ -65,10 +67,14 @@ def main(arguments=None):
     parser.add_argument("-n", "--n", type=int, default=N_GALAXIES, help=text)
     parser.add_argument("--seed", type=int, default=201, help="seed, by default 201")
     options = parser.parse_args(arguments)
-    _kept(options.output / "methods.csv", lambda: method_table(options))
-    cost = _kept(options.output / "scheduler.csv", lambda: time_scheduler(options))
+    if options.methods:
+        _kept(options.output / "methods.csv", lambda: method_table(options))
+    dispatch = options.scheduler_ms
+    if dispatch is None:
+        cost = _kept(options.output / "scheduler.csv", lambda: time_scheduler(options))
+        dispatch = cost["scheduler ms"][0]
     given = Table.read(options.output / "tasks.csv")
-    table = cluster_table(given, cost["scheduler ms"][0] / 1e3, options)
+    table = cluster_table(given, dispatch / 1e3, options)
     print_table(table)
     write_rounded(table, options.output / "cluster.csv", decimals=3)
 

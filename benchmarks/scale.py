@@ -68,11 +68,15 @@ def main(arguments=None):
     with TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         measure_tiles(work, options)
+        names = {_tile(work, number).stem for number in range(count_tiles(options))}
+        tasks = [line for line in read_lines(work / "tasks.jsonl") if line["image"] in names]
+        manifest = read_manifest(work / "measured")
+        manifest = manifest[np.isin(manifest["name"], list(names))]
         found = {
-            "scale": cost_table(work, options),
-            "memory": memory_table(read_lines(work / "tasks.jsonl")),
+            "scale": cost_table(work, tasks, manifest, options),
+            "memory": memory_table(tasks),
             "stages": stage_table(work, options),
-            "tasks": task_table(work),
+            "tasks": task_table(tasks, manifest),
         }
     for name, table in found.items():
         if name != "tasks":
@@ -160,13 +164,17 @@ def _measured(work):
     return set(table["name"][table["error"] == ""])
 
 
-def cost_table(work, options):
+def cost_table(work, tasks, manifest, options):
     """Return what all tiles cost, and how right the catalogs of the first and the last are.
 
     Parameters
     ----------
     work, options
         As in `measure_tiles`.
+    tasks : list of dict
+        Lines of `~benchmarks.common.watch.Watch`.
+    manifest : `~astropy.table.Table`
+        Record of the tiles.
 
     Returns
     -------
@@ -174,14 +182,13 @@ def cost_table(work, options):
         One row per quantity.
     """
     n_tiles = count_tiles(options)
-    manifest = read_manifest(work / "measured")
-    tasks = read_lines(work / "tasks.jsonl")
     rounds = read_lines(work / "rounds.jsonl")
     n = int(manifest["n_sources"].sum())
     # a call that was killed has noted neither its tiles nor its time
     per_tile = 1e-3 * _per_tile(rounds, "measure s")
     cpu = sum(line["CPU s"] for line in tasks)
-    written = sum(path.stat().st_size for path in (work / "measured" / "parts").iterdir())
+    parts = [work / "measured" / part for part in manifest["part"]]
+    written = sum(part.stat().st_size for part in parts)
     found, bias = _compare(work, options, (0, n_tiles - 1))
     quantities = {
         "galaxies and stars drawn": n_tiles * len(_truth(options, 0)),
@@ -189,12 +196,12 @@ def cost_table(work, options):
         "tiles": n_tiles,
         "workers": options.workers,
         "workers killed": int((work / "killed").exists()),
+        "share of a core that a worker had": cpu / sum(line["wall s"] for line in tasks),
         "CPU hours of workers": cpu / 3600,
         "CPU ms per source": 1e3 * cpu / n,
         "sources per CPU second": n / cpu,
         "sources per wall second": n / n_tiles / per_tile,
         "CPU ms of client and scheduler per tile": _per_tile(rounds, "client CPU s"),
-        "wall ms of writing per tile": _per_tile(rounds, "write s"),
         "kB of files per source": 4e-3 * n_tiles * options.side**2 / n,
         "kB read per source": 1e3 * sum(line["read MB"] for line in tasks) / n,
         "kB written per source": 1e-3 * written / n,
@@ -229,13 +236,11 @@ def _compare(work, options, numbers):
     return np.mean(found), np.nanmedian(np.concatenate(errors))
 
 
-def task_table(work):
+def task_table(tasks, manifest):
     """Return what each tile cost, which `benchmarks.billion` reads."""
-    manifest = read_manifest(work / "measured")
     sources = dict(zip(manifest["name"], manifest["n_sources"], strict=True))
-    lines = read_lines(work / "tasks.jsonl")
     names = ("image", "wall s", "CPU s", "read MB", "peak MB")
-    rows = [{name: line[name] for name in names} for line in lines]
+    rows = [{name: line[name] for name in names} for line in tasks]
     return Table([row | {"sources": sources[row["image"]]} for row in rows])
 
 

@@ -77,3 +77,7 @@ def test_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(billion, "method_table", None)
     monkeypatch.setattr(billion, "time_scheduler", None)
     billion.main(arguments)
+    (tmp_path / "scheduler.csv").unlink()
+    billion.main([*arguments, "--scheduler-ms", "8000"])
+    slow = Table.read(tmp_path / "cluster.csv")
+    assert (slow["scheduler busy"] > cluster["scheduler busy"]).all()
