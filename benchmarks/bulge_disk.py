@@ -9,8 +9,6 @@ Galaxies of the four models of ``model="auto"`` are drawn from equal odds and fr
 these have, by the package's own renderer, behind Moffat PSFs, with a sky of the width of its prior.
 More of those drawn are points: galaxies beyond the limits of size are drawn again.
 Those count that are *measured* to have a S/N from 20 to 1000 and half-light radii below 6 pixels.
-The limits of size are those of the disk: galaxies in which a bulge or nucleus dominates, of a disk
-above 9 pixels, are missing, though they would count. So radii of true disks are too small.
 
 ``--survey`` has galaxies like those of a survey instead, drawn by GalSim, with its PSF and without
 a sky: a share of bulge or nucleus from 0 to 1, radii of disks from 0.7 to 8 pixels, and bulges

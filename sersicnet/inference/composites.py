@@ -193,6 +193,11 @@ class Composite(Rows):
         """Return the same without priors."""
         return replace(self, priors={})
 
+    def with_share(self, share):
+        """Return the same where the share of the first of two parts is known, (N,)."""
+        (_, column), _ = self.model.combination.light
+        return replace(self, fixed=self.fixed | {column: share})
+
     def put_into(self, quantiles, parameters):
         """Put fixed values of the whole into quantiles of measured galaxies."""
         return with_fixed(quantiles, parameters, self.fixed)

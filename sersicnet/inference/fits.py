@@ -142,8 +142,8 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
 
     A fit that is far from the network's answer, and no better within the galaxy or at a bound, is
     not taken: it fits something else, such as the halo of a bright neighbor. Where something is
-    known of the galaxy, the fit starts from that, and may be at a bound. Any fit with a
-    normal prior or of several parts is taken.
+    known of the galaxy, the fit starts from that, and may be at a bound. Any fit with a normal
+    prior or of several parts is taken.
 
     Parameters
     ----------
@@ -202,7 +202,8 @@ def fit_batch(quantiles, stamps, psfs, pixels, *, prior, device, constraints=Non
         kept[name][~converged] = np.nan
     if constraints is not None:  # the network's answer is not shown
         kept["start_sky"] = np.full(len(stamps), np.nan)
-    return BatchFit(labels, scene, replace(fit, **kept), *shifts, start.groups, start.shared)
+    fit = replace(fit, **kept)
+    return BatchFit(labels, scene, fit, *shifts, start.groups, start.shared, single=start.labels)
 
 
 def differ(one, other):
@@ -228,9 +229,7 @@ class BatchFit:
         Parameters of the fits.
     fit : `~sersicnet.inference.Fit`
         The fits, with labels of NaN where they have not converged or are not taken.
-    log_light : (N,) `~numpy.ndarray`
-        As in `~sersicnet.inference.FitDensity`.
-    offset : (N, 2) `~numpy.ndarray`
+    log_light, offset : (N,), (N, 2) `~numpy.ndarray`
         As in `~sersicnet.inference.FitDensity`.
     groups : list of ((R,) int `~numpy.ndarray`, `~sersicnet.model.PSFs`)
         Rows of galaxies that are binned alike, and their PSFs, binned and centered.
@@ -238,6 +237,8 @@ class BatchFit:
         The stamps, where several models have the same.
     normal : `~sersicnet.inference.evidence.NormalEvidence`, optional
         Evidences of normal likelihoods around the fits.
+    single : (N, 7) `~numpy.ndarray`, optional
+        Labels of one Sersic profile that fits of several parts started from.
     """
 
     start: np.ndarray
@@ -248,6 +249,7 @@ class BatchFit:
     groups: list
     shared: SharedStamps | None = None
     normal: NormalEvidence | None = None
+    single: np.ndarray | None = None
 
     def with_evidence(self):
         """Return the same with evidences, where the posterior may have several modes."""

@@ -5,7 +5,7 @@ import torch
 
 from sersicnet.inference.importance import StudentProposal
 
-__all__ = ["StudentMixture", "bounded_covariance", "fitted_mixture", "mode_proposals"]
+__all__ = ["StudentMixture", "bounded_covariance", "fitted_mixture", "mode_proposals", "student"]
 
 # A mode whose cost is larger than that of the best by more has no share in the posterior.
 _WORSE = 20.0
@@ -85,12 +85,12 @@ def mode_proposals(means, covariances, costs):
         mean = torch.from_numpy(means[number]).double()
         if any(_distance(mode, mean) < _SAME for mode in found):
             continue
-        mode = _student(mean, bounded_covariance(torch.from_numpy(covariances[number]).double()))
+        mode = student(mean, bounded_covariance(torch.from_numpy(covariances[number]).double()))
         if mode is not None:
             found.append(mode)
     if not found:
         return []
-    tail = _student(found[0].mean, _WIDER**2 * found[0].root @ found[0].root.T)
+    tail = student(found[0].mean, _WIDER**2 * found[0].root @ found[0].root.T)
     return found if tail is None else [*found, tail]
 
 
@@ -120,8 +120,19 @@ def bounded_covariance(covariance):
     return covariance * shrink[..., None, :] * shrink[..., :, None]
 
 
-def _student(mean, covariance):
-    """A Student distribution, None where the covariance is that of none."""
+def student(mean, covariance):
+    """Return a Student distribution.
+
+    Parameters
+    ----------
+    mean, covariance : (P,), (P, P) `~torch.Tensor`
+        As `~sersicnet.inference.StudentProposal` takes them.
+
+    Returns
+    -------
+    `~sersicnet.inference.StudentProposal` or None
+        None where the covariance is that of none.
+    """
     try:
         return StudentProposal(mean, covariance)
     except torch.linalg.LinAlgError:
@@ -154,7 +165,7 @@ def fitted_mixture(samples):
             break
     mean = weights @ values
     whole = _moments(values, weights, mean)
-    tail = _student(mean, _WIDER**2 * whole)
+    tail = student(mean, _WIDER**2 * whole)
     if tail is None:
         return None
     shares = _split(values - mean, weights, whole)
@@ -199,7 +210,7 @@ def _components(values, weights, shares, whole):
         effective = 1 / own.square().sum()
         few = n_parameters / (n_parameters + effective)
         covariance = (1 - few) * _moments(values, own, mean) + few * whole
-        part = _student(mean, covariance)
+        part = student(mean, covariance)
         if part is not None:
             parts.append(part)
             sizes.append(size)

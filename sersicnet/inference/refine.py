@@ -16,6 +16,7 @@ from sersicnet.inference.mixtures import fitted_mixture
 from sersicnet.inference.normality import are_not_normal
 from sersicnet.inference.part_quantiles import drawn_quantiles, part_quantiles
 from sersicnet.inference.refined import FitDensity, SampleDensity, fit_quantiles
+from sersicnet.inference.ridges import fit_ridge
 from sersicnet.inference.shared_draws import hidden_moves
 from sersicnet.model.labels import stack_labels
 from sersicnet.networks.densities import parameter_samples, summarize
@@ -228,9 +229,14 @@ class ImportanceSampling:
         fits = fits or fit_batch(quantiles, stamps, psfs, pixels, **options)
         fits = fits.with_evidence()
         wanted = np.full(len(stamps), self.ess)
+        worth = np.ones(len(stamps), dtype=bool)
         if share is not None:
+            worth = wanted * share > self.min_ess
             wanted = np.clip(wanted * share, self.min_ess, self.ess)
-        options = {"wanted": wanted, "seed": seed, "device": device}
+        network = quantiles, stamps, psfs
+        known = {"worth": worth, "pixels": pixels, "device": device}
+        ridge = fit_ridge(fits, constraints, *network, **known)
+        options = {"wanted": wanted, "ridge": ridge, "seed": seed, "device": device}
         drawn, refined, columns = self._sample_all(
             fits, posterior, quantiles, stamps, pixels, **options
         )
@@ -250,7 +256,9 @@ class ImportanceSampling:
         columns = fits.columns(stamps, ess >= FEWEST_EFFECTIVE) | columns
         return drawn, refined, columns, flags
 
-    def _sample_all(self, fits, posterior, quantiles, stamps, pixels, *, wanted, seed, device):
+    def _sample_all(
+        self, fits, posterior, quantiles, stamps, pixels, *, wanted, ridge, seed, device
+    ):
         """Return draws, quantiles and columns.
 
         Labels are NaN, and quantiles those of the network, where the draws are too few.
@@ -272,6 +280,8 @@ class ImportanceSampling:
             proposals = fits.proposals(posterior, row)
             if not proposals:
                 continue
+            if ridge is not None:
+                proposals += ridge.proposals(row)
             adapted = fitted_mixture if fits.has_modes else None
             options = {"ess": wanted[row], "generator": generator, "fit": adapted}
             samples = sample(target, proposals, max_samples=self.max_samples, **options)
