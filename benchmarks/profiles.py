@@ -190,10 +190,11 @@ def fitted(net, name, refine, cutouts, _=None):
 
 
 def judge(name, table, truth):
-    """Return scores, a row per parameter."""
+    """Return scores, a row per parameter, and one more of galaxies that are ``NOT_NORMAL``."""
+    rows = []
     flags = np.asarray(table["flags"])
     good = flags & int(Flags.NOT_REFINED | Flags.AT_BOUND) == 0
-    rows = []
+    bent = flags & int(Flags.NOT_NORMAL) != 0
     known = OTHERS[name]().settings
     shapes = [shape for shape in PROFILE_SHAPES[name].names if shape not in known]
     for parameter in ("mag", "r_eff", "q", "theta", *shapes):
@@ -202,20 +203,23 @@ def judge(name, table, truth):
         if parameter == "theta":
             away = wrap_theta(away)
         within = (low - middle <= -away) & (-away <= high - middle)
-        pulls = away[good] / (0.5 * (high - low))[good]
-        rows.append(
-            {
-                "profile": name,
-                "parameter": parameter,
-                "n": int(good.sum()),
-                "left_out": int((~good).sum()),
-                "coverage": share(within[good]),
-                "mean_pull": float(np.mean(pulls)),
-                "pull_scatter": float(np.subtract(*np.quantile(pulls, [0.84, 0.16])) / 2),
-                "cpu_s": float(np.median(table["cpu"])),
-            }
-        )
+        pulls = away / (0.5 * (high - low))
+        facts = {"profile": name, "parameter": parameter, "left_out": int((~good).sum())}
+        facts["cpu_s"] = float(np.median(table["cpu"]))
+        for flag, counted in (("", good & ~bent), ("NOT_NORMAL", good & bent)):
+            if counted.any():
+                rows.append(facts | {"flag": flag} | _scores(within[counted], pulls[counted]))
     return rows
+
+
+def _scores(within, pulls):
+    """Coverage, and mean and scatter of pulls."""
+    return {
+        "n": len(pulls),
+        "coverage": share(within),
+        "mean_pull": float(np.mean(pulls)),
+        "pull_scatter": float(np.subtract(*np.quantile(pulls, [0.84, 0.16])) / 2),
+    }
 
 
 if __name__ == "__main__":

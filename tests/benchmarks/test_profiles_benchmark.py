@@ -45,6 +45,6 @@ def test_command(tmp_path):
     arguments = [str(tmp_path), "-n", "1", "--only", "coverage", "--profiles", "king"]
     for _ in range(2):  # the second run reads what the first one kept
         profiles.main([*arguments, "--raw", str(tmp_path / "raw")])
-    table = QTable.read(tmp_path / "coverage.csv")
+    table = QTable.read(tmp_path / "coverage_lm.csv")
     assert set(table["profile"]) == {"king"}
     assert len(list((tmp_path / "raw").iterdir())) == 1
