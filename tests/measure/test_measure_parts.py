@@ -80,6 +80,7 @@ def test_tiles_do_not_matter(parts, image, net):
     assert_array_equal(again["flags"], parts["flags"])
 
 
+@pytest.mark.filterwarnings("ignore:the prior of bulge_to_total contradicts")  # of the others
 def test_known_values_are_exact_and_tied_ones_are_equal(image, net):
     model = Model(
         {"bulge": Sersic(), "disk": Exponential()},
