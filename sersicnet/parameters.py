@@ -48,6 +48,8 @@ class Column:
     ucd : str or None
         What it is for programs of the Virtual Observatory, a word of
         https://www.ivoa.net/documents/UCD1+/.
+    shape : tuple of int
+        Shape of each value.
 
     Examples
     --------
@@ -65,12 +67,14 @@ class Column:
     dtype: type = float
     format: str | None = None
     ucd: str | None = None
+    shape: tuple = ()
 
     def blank(self, n_rows):
         """Values of rows that were not measured: NaN, or 0 for integers and False for booleans."""
-        if self.dtype is float:
-            return self.with_unit(np.full(n_rows, np.nan))
-        return np.zeros(n_rows, dtype=self.dtype)
+        shape = (n_rows, *self.shape)
+        if self.dtype in (float, np.float32):
+            return self.with_unit(np.full(shape, np.nan, self.dtype))
+        return np.zeros(shape, dtype=self.dtype)
 
     def with_unit(self, values):
         """The values as a quantity, or as they are where the column is a pure number."""

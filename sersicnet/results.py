@@ -317,13 +317,15 @@ class SersicResults(Looks):
         """Return name and profile of each part of the most likely model of a galaxy, a tuple."""
         return shown_parts(self.posterior[[index]])
 
-    def covariance(self, *, n=1000, seed=0):
+    def covariance(self, *, parameters=None, n=1000, seed=0):
         """Return covariances of the parameters, from draws; angles are taken around their median.
 
         ``r_eff`` (by the mean pixel scale), ``q`` and ``theta`` are of the ellipse in pixels.
 
         Parameters
         ----------
+        parameters : sequence of str, optional
+            Names of P numbers that `samples` has, by default ``parameters``.
         n : int
             Number of draws for each galaxy.
         seed : int
@@ -337,14 +339,19 @@ class SersicResults(Looks):
         Raises
         ------
         ValueError
-            If ``n`` is 1: one draw has no covariance.
+            If ``n`` is 1: one draw has no covariance. If there are no samples of a name.
         """
         if n == 1:
             msg = "n=1: a covariance needs 2 draws or more"
             raise ValueError(msg)
         values = self._samples_in_pixels(n, seed)
-        theta = self.median("theta") if "theta" in values else None
-        return sample_covariance({name: values[name] for name in self.parameters}, theta)
+        names = self.parameters if parameters is None else parameters
+        for name in names:
+            if name not in values or values[name].dtype.kind != "f":
+                msg = f"parameters={names!r}: there are no numbers of {name!r} in samples()"
+                raise ValueError(msg)
+        theta = self.median("theta") if "theta" in names else None
+        return sample_covariance({name: values[name] for name in names}, theta)
 
 
 def _are_known(columns, known):

@@ -12,6 +12,7 @@ from sersicnet.cli.options import (
     MODELS,
     TABLE_HELP,
     add_device,
+    add_draws,
     add_measuring,
     add_option,
     add_planes,
@@ -24,6 +25,7 @@ from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_folder, check_image_path, check_table_path, write_table
 from sersicnet.io.hats import check_hats, write_hats
 from sersicnet.io.paths import check_inputs, check_outputs
+from sersicnet.io.samples_files import check_samples_path, samples_path
 from sersicnet.io.tables import read_table
 from sersicnet.measure.option_values import files_of
 from sersicnet.measure.options import Options
@@ -64,6 +66,7 @@ def add_measure(commands):
     add_planes(parser)
     _add_sources(parser)
     add_measuring(parser)
+    add_draws(parser)
     add_population(parser)
     add_device(parser)
     add_option_file(parser)
@@ -193,6 +196,7 @@ def _check_paths(options):
     if options.hats:
         check_hats(options.output, "output", columns=column_names(options.columns))
     outputs = {name: getattr(options, name) for name in ("output", *_IMAGES, "regions")}
+    outputs["samples"] = check_samples_path(options.samples, options.output)
     for name in _IMAGES:
         if outputs[name] is not None:
             check_image_path(outputs[name], name)
@@ -230,6 +234,8 @@ def _measure_all(paths, options):
     for name in (*_IMAGES, "regions"):
         if getattr(options, name) is not None:
             options.parser.error("--all-hdus writes a table and nothing else")
+    if options.samples:
+        options.parser.error("--samples is for one image, not for --all-hdus")
     given = measuring_of(options) | {"population": options.population} | _shown(options)
     if options.catalog is not None:
         given["catalog"] = read_table(options.catalog)
@@ -264,7 +270,7 @@ def _measure_image(options):
     table = measure_image(
         options.image,
         net=net,
-        output=None if options.hats else options.output,
+        output=None if options.hats and not options.samples else options.output,
         background_image=options.background_image,
         segmentation_image=options.segmentation_image,
         progress_bar=show_progress(options),
@@ -273,6 +279,9 @@ def _measure_image(options):
     if options.hats:
         _write_catalog(table, options)
     print(f"wrote {options.output}: {counted(len(table), 'source')}")
+    if options.samples:
+        shown = f"{counted(options.samples, 'draw')} of each source"
+        print(f"wrote {samples_path(options.output)}: {shown}")
     _write_models(table, options)
     if options.regions is not None:
         write_regions(table, options.regions)

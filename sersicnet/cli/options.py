@@ -14,6 +14,7 @@ __all__ = [
     "MODELS",
     "TABLE_HELP",
     "add_device",
+    "add_draws",
     "add_jobs",
     "add_mask_bits",
     "add_measuring",
@@ -316,6 +317,19 @@ def add_measuring(parser):
     add_option(parser, "catalog_errors", action="store_true")
     add_option(parser, "tile_size", type=int, metavar="PIXELS")
     add_units(parser)
+
+
+def add_draws(parser):
+    """Add the options that say what of posteriors is written beside quantiles."""
+    add_option(parser, "covariance", action="store_true")
+    add_option(
+        parser,
+        "samples",
+        type=int,
+        metavar="K",
+        help="draws from the posterior of each source, in a second file: NAME.samples.parquet "
+        "beside the table, samples/NAME.parquet of a survey",
+    )
 
 
 def load_net(options):

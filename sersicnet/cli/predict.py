@@ -1,7 +1,5 @@
 """The command ``sersicnet predict``."""
 
-from pathlib import Path
-
 from sersicnet._settings import check_positive
 from sersicnet._words import counted
 from sersicnet.cli.columns import ID_NAMES, add_columns, column_names
@@ -24,6 +22,7 @@ from sersicnet.cli.options import (
 from sersicnet.cli.parser import add_command
 from sersicnet.io.files import check_table_path, write_table
 from sersicnet.io.paths import check_inputs, check_outputs
+from sersicnet.io.samples_files import check_samples_path
 
 __all__ = ["add_predict"]
 
@@ -172,5 +171,4 @@ def _samples_path(options):
     if options.samples is None:
         return None
     check_positive("samples", options.samples)
-    path = Path(options.output)
-    return check_table_path(path.with_name(f"{path.stem}.samples.parquet"), "samples")
+    return check_samples_path(options.samples, options.output)

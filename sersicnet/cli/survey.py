@@ -8,6 +8,7 @@ from sersicnet.cli.hdus import add_hdus, chosen_images
 from sersicnet.cli.messages import in_options, show_counts, show_progress
 from sersicnet.cli.option_files import add_option_file
 from sersicnet.cli.options import (
+    add_draws,
     add_jobs,
     add_measuring,
     add_population,
@@ -47,6 +48,7 @@ def add_survey(commands):
         "folder), zeropoint, sky and so on",
     )
     add_measuring(parser)
+    add_draws(parser)
     add_population(parser)
     add_option_file(parser)
     add_jobs(

@@ -149,6 +149,8 @@ def _read(file, path):
         return QTable.read(file, format="parquet")
     if _ASCII_HEAD.match(start):
         return QTable.read(file, format="ascii.sextractor")
+    if start.startswith(b"# %ECSV"):
+        return _read_ecsv(file)
     try:
         return QTable.read(file)
     except IORegistryError:  # of a suffix that astropy does not know
@@ -156,6 +158,42 @@ def _read(file, path):
             msg = "it is neither FITS nor text"
             raise ValueError(msg) from None
         return QTable.read(file, format="ascii")
+
+
+def _read_ecsv(file):
+    """Read an ECSV file; astropy cannot read columns of arrays that have no row."""
+    from astropy.table import QTable
+
+    lines = []
+    with file.open(encoding="utf-8") as stream:
+        for line in stream:
+            lines.append(line.rstrip("\n"))
+            if not line.startswith("#"):
+                break
+        has_rows = bool(stream.readline())
+    if has_rows or "subtype:" not in "".join(lines):
+        return QTable.read(file, format="ascii.ecsv")
+    row = _row_of_zeros([line[2:] for line in lines[1:-1]])
+    return QTable.read([*lines, row], format="ascii.ecsv")[:0]
+
+
+def _row_of_zeros(header):
+    """Return a row of an ECSV file with this header."""
+    import json
+
+    import numpy as np
+    from astropy.table.meta import get_header_from_yaml
+
+    about = get_header_from_yaml(header)
+    values = []
+    for column in about["datatype"]:
+        shape = column.get("subtype", "").partition("[")[2].removesuffix("]")
+        if shape:
+            values.append(json.dumps(np.zeros(json.loads(f"[{shape}]")).tolist()))
+        else:
+            values.append({"string": "text", "bool": "False"}.get(column["datatype"], "0"))
+    delimiter = about.get("delimiter", " ")
+    return delimiter.join(f'"{value}"' for value in values)
 
 
 def _read_fits(path):

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import astropy.units as u
@@ -22,6 +22,7 @@ from sersicnet.measure.catalog import finish_table, outside
 from sersicnet.measure.columns import blank_table
 from sersicnet.measure.combined import CombinedMeasurement
 from sersicnet.measure.doubts import warn_of_catalog
+from sersicnet.measure.draws import Draws, take_draws
 from sersicnet.measure.groups import grouping
 from sersicnet.measure.images import write_segmentation
 from sersicnet.measure.log import log_detection, tile_progress
@@ -38,6 +39,8 @@ __all__ = ["COMBINED", "check_detection", "measure_bands"]
 COMBINED = "chi2"
 # Sources that are measured at a time.
 _BATCH = 64
+# Options of posteriors in all bands together.
+_OF_ALL = ("covariance", "samples")
 
 
 def check_detection(image, detection, options):
@@ -134,9 +137,12 @@ def measure_bands(
     known_wavelengths(wavelength, model, list(images))
     with ExitStack() as stack:
         one_grid = detection == COMBINED
-        bands = open_bands(stack, images, options, net=net, one_grid=one_grid)
-        measured = _Measured.of(bands, detection, model, wavelength)
+        alone = {name: value for name, value in options.items() if name not in _OF_ALL}
+        bands = open_bands(stack, images, alone, net=net, one_grid=one_grid)
+        wanted = {name: options[name] for name in _OF_ALL if name in options}
+        measured = _Measured.of(bands, detection, model, wavelength, wanted)
         empty = blank_table(measured.columns, 0)
+        take_draws(empty)
         shown_table(empty, columns, dialect, pixel_scale=measured.reference.pixel_scale)
         found = describe_detection(measured.reference, measured.sky, measured.matched)
         log_detection(measured.reference.options, found)
@@ -164,22 +170,25 @@ class _Measured:
         What is fitted.
     wavelength : dict or None
         Wavelengths of the bands, if something changes with them.
+    wanted : dict
+        What the user wants of the posteriors, options of `_OF_ALL`.
     """
 
     bands: dict
     reference: object
     model: object
     wavelength: dict | None
+    wanted: dict
 
     @classmethod
-    def of(cls, bands, detection, model, wavelength):
+    def of(cls, bands, detection, model, wavelength, wanted):
         """Make them of the images, the band of the detection, and what is fitted."""
         first, *others = bands.values()
         reference = first.measurement
         if detection == COMBINED:
             known = vars(reference)
             reference = CombinedMeasurement(**known, own=first, others=tuple(others))
-        return cls(bands, reference, model, wavelength)
+        return cls(bands, reference, model, wavelength, wanted)
 
     @property
     def sky(self):
@@ -206,13 +215,31 @@ class _Measured:
     @property
     def columns(self):
         """The columns of the catalog."""
+        columns = self._plain_columns
+        if self.draws is not None:
+            columns = in_front_of_flags(columns, self.draws.columns)
+        return columns
+
+    @property
+    def _plain_columns(self):
+        """All columns of the catalog but those of draws."""
         of_bands = columns_of_bands(self.bands, self.model)
         return in_front_of_flags(base_columns(self.reference, self.model), of_bands)
 
+    @cached_property
+    def draws(self):
+        """What of the posteriors the user wants beside quantiles, `Draws` or None."""
+        options = self.reference.options.replace(**self.wanted)
+        others = [f"mag_{band}" for band in list(self.bands)[1:]]
+        return Draws.wanted(options, self._plain_columns, others=others)
+
     @property
     def own_columns(self):
-        """Columns of models, parts and bands."""
-        return [*columns_of_model(self.model), *columns_of_bands(self.bands, self.model)]
+        """Columns of models, parts, bands and draws."""
+        columns = [*columns_of_model(self.model), *columns_of_bands(self.bands, self.model)]
+        if self.draws is not None:
+            columns += self.draws.columns
+        return columns
 
     def measure_all(self, *, progress_bar):
         """Measure the sources of all tiles."""
@@ -245,6 +272,7 @@ class _Measured:
         results = self._predict(found)
         options = {"zeropoint": self.reference.zeropoint, "noise_known": True, "population": None}
         options["joint"] = not self.joint  # else they have groups
+        options["draws"] = self.draws
         table = source_table(results, part, **options)
         for band, cutouts in found.items():
             self._add_band(table, band, cutouts)
@@ -329,6 +357,8 @@ class _Measured:
         record |= {"BANDS": ", ".join(names), "REFBAND": names[0]}
         record["DETECT"] = COMBINED if self.is_combined else names[0]
         record["HIDDEN"] = "not in fits of several bands"
+        if self.draws is not None:
+            record |= self.draws.describe()
         return record | {"BANDSCAL": ", ".join(scales), "BANDZP": ", ".join(zeropoints)}
 
 

@@ -238,6 +238,22 @@ def local_background_of(data, free, noise):
     return float(finite_median(data[around])), float(error)
 
 
+def first_pixels(part):
+    """Return the pixel of the image that is the first one of each cutout.
+
+    Parameters
+    ----------
+    part : `~astropy.table.Table`
+        Rows of the table of N sources.
+
+    Returns
+    -------
+    (N, 2) int `~numpy.ndarray`
+        Along y and x.
+    """
+    return np.array([cutout_box(source)[:, 0] for source in part])
+
+
 def shift_centers(table, part):
     """Count the centers, which are in pixels of the cutouts, in pixels of the image.
 
@@ -253,7 +269,7 @@ def shift_centers(table, part):
     >>> from sersicnet.measure.cutouts import shift_centers
     >>> shift_centers(results.to_table(), sources.table)  # doctest: +SKIP
     """
-    first = np.array([cutout_box(source)[:, 0] for source in part])
+    first = first_pixels(part)
     for axis, name in enumerate(("y_0", "x_0")):
         if name in table.colnames:
             for suffix in ("", "_lo", "_hi"):

@@ -13,8 +13,10 @@ from sersicnet.inference.refine import check_refinement
 from sersicnet.io.files import check_image_path, check_table_path, write_table
 from sersicnet.io.memory import enough_memory
 from sersicnet.io.paths import check_outputs
+from sersicnet.io.samples_files import check_samples_path
 from sersicnet.measure.bands import check_detection, measure_bands
 from sersicnet.measure.counts import with_counts
+from sersicnet.measure.draws import take_draws
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import (
     log_counts,
@@ -37,7 +39,7 @@ from sersicnet.measure.whole import measure_all
 from sersicnet.model.description import Model, check_model
 from sersicnet.networks.posterior import PosteriorNetwork
 
-__all__ = ["infer_population", "measure_image", "name_of", "open_net"]
+__all__ = ["infer_population", "measure_catalog", "measure_image", "name_of", "open_net"]
 
 # Keyword arguments that are no options.
 _OWN = ("detection", "wavelength", "net", "population", "output", "columns", "dialect")
@@ -91,7 +93,7 @@ def measure_image(
     output : path, optional
         File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
         ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces
-        another.
+        another. Draws (``samples``) are written beside it.
     columns : sequence of str, optional
         Names of the columns of the table, in their order; by default all.
     dialect : {"sersicnet", "sextractor", "lsst"}, optional
@@ -123,15 +125,17 @@ def measure_image(
         and SHA-256 of the file), ``REFINE``, ``PSFSAMP`` and ``PSFNORM`` (oversampling and
         normalization of the PSF), ``SKY``, ``SKYERR`` and ``NOISECOR`` (what a fit assumed),
         ``THRESH`` and ``KERNFWHM`` (threshold and filter of the detection), ``NFALSE`` (the number
-        of sources that noise alone is expected to make), ``NOISCALE``, the factor of the noise of
-        relative weights, and ``NOISNEXT`` and ``NOISSUM``, the correlation of the noise of next
-        neighbors and its sum over all distances, where it was measured, ``PHOTONS`` (what was done
-        about the photons of sources) and ``GAIN``, if it is known, ``HIDDEN`` (whether errors of
-        fits include hidden sources) and ``NCOUNTED`` (number of sources from which theirs follow),
-        where these were counted, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and ``PSFCHI2`` (stars on
-        which the PSF was tried, their light within 2 pixels over that of the PSF, minus 1, its
-        error, and their median chi2); with ``columns``, ``NORESULT`` (rows without a result). Each
-        column has a description and a UCD.
+        of sources that noise alone is expected to make), ``MINPIX``, ``CONTRAST``, ``LARGE1ST`` and
+        ``SKYBOX`` (``n_pixels``, ``contrast``, ``large_first`` and ``background_box``), of fits
+        ``JOINPAIR`` and ``NJOINED`` (``join_pairs``, and how many were), ``NOISCALE``, the factor
+        of the noise of relative weights, and ``NOISNEXT`` and ``NOISSUM``, the correlation of the
+        noise of next neighbors and its sum over all distances, where it was measured, ``PHOTONS``
+        (what was done about the photons of sources) and ``GAIN``, if it is known, ``HIDDEN``
+        (whether errors of fits include hidden sources) and ``NCOUNTED`` (number of sources from
+        which theirs follow), where these were counted, ``PSFSTARS``, ``PSFLIGHT``, ``PSFLERR`` and
+        ``PSFCHI2`` (stars on which the PSF was tried, their light within 2 pixels over that of the
+        PSF, minus 1, its error, and their median chi2); with ``columns``, ``NORESULT`` (rows
+        without a result). Each column has a description and a UCD.
 
     Raises
     ------
@@ -164,8 +168,66 @@ def measure_image(
         msg = "segmentation_image= is what is detected, and segmentation= says what it is"
         raise ValueError(msg)
     images = {"background_image": background_image, "segmentation_image": segmentation_image}
-    _check_paths(output, images, {"image": image, "population": population, **options})
+    samples = check_samples_path(options.get("samples"), output)
+    inputs = {"image": image, "population": population, **options}
+    _check_paths(output, images, inputs, samples=samples)
     check_dialect(dialect)
+    if options.get("covariance") and columns is not None and "covariance" not in columns:
+        msg = f"covariance=True, and columns={columns!r} leaves it out"
+        raise ValueError(msg)
+    table = measure_catalog(
+        image,
+        detection=detection,
+        wavelength=wavelength,
+        net=net,
+        population=population,
+        shown={"columns": columns, "dialect": dialect},
+        **images,
+        progress_bar=progress_bar,
+        **options,
+    )
+    log_results(table)
+    draws = take_draws(table)
+    if columns is not None:  # which may show no result
+        table.meta[NO_RESULT] = int(without_result(table).sum())
+    table = shown_table(table, columns, dialect)
+    if output is not None:
+        write_table(table, output, overwrite=True)
+    if draws is not None:
+        write_table(draws, samples, overwrite=True)
+    return table
+
+
+def measure_catalog(
+    image,
+    *,
+    detection=None,
+    wavelength=None,
+    net=None,
+    population=None,
+    shown=None,
+    background_image=None,
+    segmentation_image=None,
+    progress_bar=False,
+    **options,
+):
+    """Measure all galaxies of a survey image, with draws as columns of their table.
+
+    Parameters
+    ----------
+    image, detection, wavelength, net, population, background_image, segmentation_image
+        As in `measure_image`.
+    shown : dict, optional
+        Its ``columns`` and ``dialect``, which are only checked.
+    progress_bar, **options
+        As there.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The table of `measure_image`, for `~sersicnet.measure.draws.take_draws`.
+    """
+    shown = shown or {"columns": None, "dialect": "sersicnet"}
     asked = {"detection": detection, "wavelength": wavelength}
     bands = _bands_of(image, options, population, background_image, **asked)
     population = check_population(population)
@@ -173,14 +235,13 @@ def measure_image(
     memory = enough_memory(name_of(image), "a smaller tile_size= needs less")
     if bands is not None:
         asked = {"segmentation_image": segmentation_image, "progress_bar": progress_bar}
-        asked |= {"detection": detection, "columns": columns, "dialect": dialect}
-        asked |= {"model": check_model(options.get("model", "sersic")), "wavelength": wavelength}
+        asked |= {"detection": detection, "wavelength": wavelength, **shown}
+        asked |= {"model": check_model(options.get("model", "sersic"))}
         with memory:
-            table = measure_bands(bands, net=net, options=options, **asked)
-        return _written(table, output, columns, dialect)
+            return measure_bands(bands, net=net, options=options, **asked)
     with memory, open_measurement(image, Options(**options), net=net) as measurement:
         _check_network(measurement, population)
-        check_shown(measurement, columns, dialect)
+        check_shown(measurement, **shown)
         log_inputs(measurement)
         sky = measurement.map_sky()
         log_sky(measurement, sky)
@@ -199,7 +260,7 @@ def measure_image(
         if segmentation_image is not None:
             write_segmentation(measurement, sky, Path(segmentation_image), joined=joined)
     table.meta |= sky.describe() | found
-    return _written(table, output, columns, dialect)
+    return table
 
 
 def _bands_of(image, options, population, background_image, **asked):
@@ -215,17 +276,6 @@ def _bands_of(image, options, population, background_image, **asked):
             msg = f"{name}={value!r} is for an image of one band, and image is a dict of several"
             raise ValueError(msg)
     return check_detection(image, asked["detection"], options)
-
-
-def _written(table, output, columns, dialect):
-    """Log a catalog, and write it where the user asks for a file."""
-    log_results(table)
-    if columns is not None:  # which may show no result
-        table.meta[NO_RESULT] = int(without_result(table).sum())
-    table = shown_table(table, columns, dialect)
-    if output is not None:
-        write_table(table, output, overwrite=True)
-    return table
 
 
 def name_of(image):
@@ -339,7 +389,7 @@ def _check_network(measurement, population):
             raise ValueError(msg)
 
 
-def _check_paths(output, images, inputs):
+def _check_paths(output, images, inputs, *, samples):
     """Raise an error, before hours of work, if a file may not be written."""
     if output is not None:
         check_table_path(output, "output")
@@ -349,4 +399,4 @@ def _check_paths(output, images, inputs):
     files = {}
     for name, value in inputs.items():
         files[name] = list(value.values()) if isinstance(value, dict) else value
-    check_outputs({"output": output, **images}, files)
+    check_outputs({"output": output, "samples": samples, **images}, files)

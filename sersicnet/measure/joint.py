@@ -32,6 +32,7 @@ from sersicnet.measure.groups import noise_labels, psf_width
 from sersicnet.measure.joined_pairs import are_close, join_pairs, rows_of_gone, with_joined
 from sersicnet.measure.matched import filter_of
 from sersicnet.measure.places import place_codes
+from sersicnet.measure.shown import draws_of
 from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.star_catalog import NAME
 from sersicnet.measure.sweeps import KEY, source_keys
@@ -241,7 +242,7 @@ def measure_groups(measurement, tiles, sky, models, *, bar=None):
     names = [name for name in blank.colnames if name not in _OF_FIRST_SWEEP]
     tables = [blank[names]]
     options = {"noise_known": measurement.field.noise is not None}
-    options["population"] = measurement.population
+    options |= {"population": measurement.population, "draws": draws_of(measurement)}
     for tile in tiles:
         turns, *alone = sweep.of_tile(tile)
         if turns or alone[0]:

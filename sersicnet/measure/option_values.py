@@ -75,6 +75,7 @@ def check_values(options):
     check_bool("companions", options.companions)
     check_bool("hidden_sources", options.hidden_sources)
     check_bool("join_pairs", options.join_pairs)
+    _check_draws(options)
     if options.catalog is not None and options.segmentation is not None:
         msg = "catalog and segmentation are both given: each says what the sources are"
         raise ValueError(msg)
@@ -88,6 +89,20 @@ def check_values(options):
 
         check_refinement(options.refine)
     _check_join_pairs(options)
+
+
+def _check_draws(options):
+    """Check that draws and covariances are of posteriors."""
+    check_bool("covariance", options.covariance)
+    if options.samples != 0 or isinstance(options.samples, bool):
+        check_positive("samples", options.samples)
+    for name in ("covariance", "samples"):
+        if options.fixed is not None and getattr(options, name):
+            msg = (
+                f"{name}={getattr(options, name)!r} is for sources whose structure is fitted: "
+                "fluxes of fixed= have a normal error, flux_err"
+            )
+            raise ValueError(msg)
 
 
 def _check_join_pairs(options):

@@ -269,8 +269,25 @@ class Options:
         64, "int, optional", "Samples of the network's posterior for medians and quantiles."
     )
     batch_size: int = _option(64, "int, optional", "Stamps per forward pass of the network.")
+    covariance: bool = _option(
+        False,
+        "bool, optional",
+        "Whether to add a column with the covariance matrix of the parameters, its upper triangle.",
+        "COVNAMES of ``meta`` has their names. Of several bands, the magnitudes in all of them are "
+        "among them.",
+    )
+    samples: int = _option(
+        0,
+        "int, optional",
+        "Draws from the posterior of each source, in a second file beside the table, "
+        "NAME.samples.parquet.",
+        "It has ``id`` and a column of draws of each parameter; the same place in all columns is "
+        "the same draw. All of them are in memory, 4 bytes for each number.",
+    )
     seed: int = _option(
-        0, "int, optional", "Seed of these samples, and of those of importance sampling."
+        0,
+        "int, optional",
+        "Seed of the network's samples, of those of importance sampling, and of draws.",
     )
 
     def __post_init__(self):

@@ -19,6 +19,7 @@ from sersicnet.measure.group_cutouts import GroupCutter
 from sersicnet.measure.joint import shows
 from sersicnet.measure.neighbors import Neighbors
 from sersicnet.measure.places import place_codes
+from sersicnet.measure.shown import draws_of
 from sersicnet.measure.source_tables import joint_table
 from sersicnet.measure.star_catalog import NAME
 from sersicnet.measure.sweeps import KEY, blank_values, source_keys
@@ -108,6 +109,7 @@ def measure_parts(measurement, tiles, sky, models, *, bar=None):
     # what needs no profile was measured in the first sweep
     measurement = replace(measurement, options=measurement.options.replace(morphology=False))
     known = {"noise_known": measurement.field.noise is not None, "population": None}
+    known["draws"] = draws_of(measurement)
     for tile in tiles:
         sources = measurement.find_sources(tile, sky)
         for cutouts, part in _cutouts_of(measurement, sources, models, sky):

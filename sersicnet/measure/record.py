@@ -10,28 +10,33 @@ from sersicnet.inference.record import describe_call
 from sersicnet.io.mask_words import MASK_CARD
 from sersicnet.measure.image_psf import stamps_at
 from sersicnet.measure.option_values import FIXED, FREE_POSITION, has_free_position
+from sersicnet.measure.shown import draws_of
+from sersicnet.measure.sweeps import JOINED
 from sersicnet.parameters import to_floats
 from sersicnet.preprocessing.inputs import PSF_WIDTH, psf_width
 
 __all__ = ["check_image", "describe_measurement"]
 
 
-def describe_measurement(measurement):
+def describe_measurement(measurement, found=None):
     """Describe what measured an image, as a FITS header can hold it.
 
     Parameters
     ----------
     measurement : `~sersicnet.measure.tiles.Measurement`
         The image and its options.
+    found : dict, optional
+        ``meta`` of the rows of all tiles: which sources were joined.
 
     Returns
     -------
     dict
         ``IMAGE`` (name of its file), ``MASKFROM`` (its mask, and which bits count), ``PIXSCALE``,
-        ``MAGZP``, ``THRESH``, ``PSFFWHM`` (in pixels, where it is the same all over the image),
-        ``FIXED`` (what forced photometry takes from the catalog), ``PSFFROM`` (``stars``, of a PSF
-        that was made), ``PSFSTARS`` and what they say of the PSF, ``POPULATN`` (where the
-        population comes from, if there is one), and what `describe_call` has.
+        ``MAGZP``, ``THRESH`` and other options of the detection, ``PSFFWHM`` (in pixels, where it
+        is the same all over the image), ``FIXED`` (what forced photometry takes from the catalog),
+        ``PSFFROM`` (``stars``, of a PSF that was made), ``PSFSTARS`` and what they say of the PSF,
+        ``POPULATN`` (where the population comes from, if there is one), and what `describe_call`
+        has.
     """
     options = measurement.options
     psf_options = {"normalize": options.normalize_psf, "recenter": options.recenter_psf}
@@ -62,9 +67,28 @@ def describe_measurement(measurement):
         record |= options.assumptions().describe() | _forced(options.fixed)
     if measurement.population is not None:
         record["POPULATN"] = measurement.population.about
+    record |= _detection(measurement) | _pairs(measurement, found or {})
+    draws = draws_of(measurement)
+    return record if draws is None else record | draws.describe()
+
+
+def _detection(measurement):
+    """Describe how sources were detected, and in which boxes the sky was measured."""
+    options = measurement.options
+    record = {"SKYBOX": options.background_box or "none"}
     if measurement.field.segments is None:
-        record["THRESH"] = options.threshold
+        record |= {"THRESH": options.threshold, "MINPIX": options.n_pixels}
+        record |= {"CONTRAST": options.contrast, "LARGE1ST": options.large_first}
     return record
+
+
+def _pairs(measurement, found):
+    """Describe whether pairs were joined in fits, and how many sources became parts of others."""
+    if not measurement.joint:
+        return {}
+    if not measurement.options.join_pairs:
+        return {"JOINPAIR": False}
+    return {"JOINPAIR": True, "NJOINED": len(found.get(JOINED, ()))}
 
 
 def _forced(fixed):

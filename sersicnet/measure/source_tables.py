@@ -14,7 +14,7 @@ from sersicnet.parameters import PIXEL_SHAPE
 __all__ = ["hide_unseen", "joint_table", "source_table"]
 
 
-def source_table(results, part, *, zeropoint, noise_known, population, joint=False):
+def source_table(results, part, *, zeropoint, joint=False, **known):
     """Make the table of some sources, with the columns of `~sersicnet.measure.columns`.
 
     Parameters
@@ -25,19 +25,16 @@ def source_table(results, part, *, zeropoint, noise_known, population, joint=Fal
         Their rows of detection.
     zeropoint : float
         AB magnitude of a flux of 1.
-    noise_known : bool
-        Whether the noise of the image was given.
-    population : `~sersicnet.inference.Population` or None
-        Population of the sources, with which they are measured too.
     joint : bool, optional
         Whether groups are fitted after this.
+    **known
+        Arguments of `joint_table`.
 
     Returns
     -------
     `~astropy.table.QTable`
     """
-    options = {"noise_known": noise_known, "population": population}
-    table = joint_table(results, part, **options)
+    table = joint_table(results, part, **known)
     _add_photometry(table, part, zeropoint, results.frame.pixel_scale)
     table["shared"] = part["shared"]
     if joint:
@@ -47,13 +44,19 @@ def source_table(results, part, *, zeropoint, noise_known, population, joint=Fal
     return table
 
 
-def joint_table(results, part, *, noise_known, population):
+def joint_table(results, part, *, noise_known, population, draws=None):
     """Make the table of some sources without what photutils measured.
 
     Parameters
     ----------
-    results, part, noise_known, population
+    results, part
         As in `source_table`.
+    noise_known : bool
+        Whether the noise of the image was given.
+    population : `~sersicnet.inference.Population` or None
+        Population of the sources, with which they are measured too.
+    draws : `~sersicnet.measure.draws.Draws` or None
+        What else of the posteriors the user wants.
 
     Returns
     -------
@@ -76,6 +79,8 @@ def joint_table(results, part, *, noise_known, population):
         table["fitted_with"] = part["fitted_with"]
     if population is not None:
         add_population(table, results, part, population)
+    if draws is not None:
+        draws.add_to(table, results, part)
     return table
 
 

@@ -143,12 +143,13 @@ def blank_values(column, n):
 
     Returns
     -------
-    (n,) `~numpy.ndarray` or `~astropy.units.Quantity`
+    (n, ...) `~numpy.ndarray` or `~astropy.units.Quantity`
         NaN, and 0 or empty words in other columns than of floats.
     """
+    shape = (n, *column.shape[1:])
     if column.dtype.kind != "f":
-        return np.zeros(n, dtype=column.dtype)
-    values = np.full(n, np.nan)
+        return np.zeros(shape, dtype=column.dtype)
+    values = np.full(shape, np.nan, column.dtype)
     if column.unit is not None:
         values = values * column.unit
     return values

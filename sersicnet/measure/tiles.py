@@ -61,7 +61,7 @@ from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
 from sersicnet.measure.samples import Sample
 from sersicnet.measure.segments import open_segments
-from sersicnet.measure.shown import columns_of, tile_columns_of
+from sersicnet.measure.shown import columns_of, draws_of, tile_columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
 from sersicnet.measure.source_tables import hide_unseen, source_table
 from sersicnet.measure.star_catalog import add_stars, stars_in
@@ -202,7 +202,8 @@ class Measurement:
         if self.has_parts:
             prior = getattr(check_refinement(options.refine), "prior", True)
             options = options.replace(model="sersic", refine=LevenbergMarquardt(prior=prior))
-            options = options.replace(companions=False)  # parts are in what one profile leaves
+            # parts are in what one profile leaves, and draws are those of parts
+            options = options.replace(companions=False, covariance=False, samples=0)
         return replace(self, options=options)
 
     @property
@@ -281,7 +282,7 @@ class Measurement:
             return measure_groups(self, tiles, sky, models, bar=bar)
         tables = [self.blank_rows([])]  # all columns where there is no source
         options = {"zeropoint": self.zeropoint, "noise_known": self.field.noise is not None}
-        options |= {"population": self.population, "joint": self.joint}
+        options |= {"population": self.population, "joint": self.joint, "draws": draws_of(self)}
         for tile in tiles:
             sources = self.find_sources(tile, sky)
             for results, part in self.results_of(sources, models):
@@ -313,7 +314,7 @@ class Measurement:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)
         known = {"numbered": self.field.segments is not None, "group": grouping(self)}
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
-        table.meta = describe_measurement(self)
+        table.meta = describe_measurement(self, table.meta)
         warn_of_catalog(table, self, stacklevel=3)
         return table
 

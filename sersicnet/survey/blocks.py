@@ -27,12 +27,13 @@ from sersicnet.inference.population import Population
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
 from sersicnet.measure.counts import with_counts
+from sersicnet.measure.draws import take_draws
 from sersicnet.measure.matched import describe_detection
 from sersicnet.measure.parts import with_parts
 from sersicnet.measure.psf_stage import keep_psf, kept_psf, with_psf
 from sersicnet.measure.sweeps import N_SWEEPS, models_of, replace_rows
 from sersicnet.measure.tiles import open_measurement
-from sersicnet.survey.columns import complete_columns
+from sersicnet.survey.columns import complete_columns, complete_draws
 from sersicnet.survey.manifest import checksum
 from sersicnet.survey.tasks import Task
 from sersicnet.survey.warned import recorded_warnings
@@ -120,7 +121,11 @@ def write_part(task, table, output):
         Entries of the image's record: file, size in bytes, checksum, number of sources, of those
         without a result and with each flag, version.
     """
+    draws = take_draws(table)
     table = complete_columns(table, task.refinements)
+    of_draws = {}
+    if draws is not None:
+        of_draws = _write_draws(task, complete_draws(draws, table), output)
     table.add_column(np.full(len(table), task.name), name="image", index=0)
     part = output / task.part
     write_table(table, part, overwrite=True)
@@ -132,7 +137,17 @@ def write_part(task, table, output):
         "n_without_result": int(without_result(table).sum()),
         "flags": count_flags(table["flags"]),
         "version": __version__,
+        **of_draws,
     }
+
+
+def _write_draws(task, draws, output):
+    """Write the draws of the sources of an image; return the entries of its record."""
+    draws.add_column(np.full(len(draws), task.name), name="image", index=0)
+    path = output / task.draws
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(draws, path, overwrite=True)
+    return {"samples": task.draws, "samples_sha256": checksum(path)}
 
 
 def clear_blocks(output, name):

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import astropy.units as u
+import numpy as np
+from astropy.table import QTable
 
 from sersicnet.diagnostics.schema import COLUMNS, describe
 from sersicnet.inference.refine import check_refinement
 
-__all__ = ["complete_columns"]
+__all__ = ["complete_columns", "complete_draws"]
 
 _SKY_POSITION = ("ra", "dec", "pa")
 # The parameter that each column of an ellipse in pixels needs.
@@ -55,6 +57,34 @@ def complete_columns(table, refinements=()):
     names = [name for name in table.colnames if name not in added]
     place = names.index("flags")
     return table[names[:place] + added + names[place:]]
+
+
+def complete_draws(draws, table):
+    """Add the draws that another image of the survey may have, in one order.
+
+    Parameters
+    ----------
+    draws : `~astropy.table.QTable`
+        Draws of the sources of an image, from `~sersicnet.measure.draws.take_draws`.
+    table : `~astropy.table.QTable`
+        Their catalog, from `complete_columns`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        In the order of the catalog: ``sky``, NaN where it was not fitted, and ``r_eff_pix`` and
+        ``q_pix`` also where pixels are square.
+    """
+    complete = QTable({"id": draws["id"]}, meta=dict(draws.meta))
+    shape = draws[draws.colnames[1]].shape
+    for name in table.colnames:
+        if name in draws.colnames:
+            complete[name] = draws[name]
+        elif name in _ELLIPSE and _ELLIPSE[name] in draws.colnames:
+            complete[name] = COLUMNS[name].with_unit(_in_square_pixels(draws, name))
+        elif name == "sky":
+            complete[name] = u.Quantity(np.full(shape, np.nan, np.float32), table[name].unit)
+    return complete
 
 
 def _possible_columns(table, refinements):

@@ -133,7 +133,7 @@ class Manifest:
         return missing
 
     def is_intact(self, record):
-        """Decide whether the part of an image is what was written.
+        """Decide whether the part of an image, and its draws, are what was written.
 
         Parameters
         ----------
@@ -150,7 +150,12 @@ class Manifest:
             If the file cannot be read.
         """
         part = self._output / record["part"]
-        return part.stat().st_size == record["part_bytes"] and checksum(part) == record["sha256"]
+        if part.stat().st_size != record["part_bytes"] or checksum(part) != record["sha256"]:
+            return False
+        if "samples" not in record:
+            return True
+        draws = self._output / record["samples"]
+        return draws.exists() and checksum(draws) == record["samples_sha256"]
 
     def parts(self):
         """List the parts of all images that have been measured, after a look at their bytes.

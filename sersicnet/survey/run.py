@@ -19,7 +19,7 @@ from sersicnet._settings import check_positive
 from sersicnet.io.files import check_output_folder
 from sersicnet.io.paths import check_outputs
 from sersicnet.io.weights import weights_label, weights_path
-from sersicnet.measure.image import measure_image
+from sersicnet.measure.image import measure_catalog
 from sersicnet.measure.option_values import files_of
 from sersicnet.survey import populations
 from sersicnet.survey.blocks import (
@@ -219,7 +219,7 @@ def measure_task(task, output, weights, tiles_per_task=None):
     if task.population is not None:
         options = {**options, "population": output / POPULATION}
     with recorded_warnings() as texts:
-        table = measure_image(task.image, net=load_network(weights), **options)
+        table = measure_catalog(task.image, net=load_network(weights), **options)
     record = write_part(task, table, output)
     seconds = round(perf_counter() - start, 3)
     return {"files": files, "seconds": seconds, "warnings": texts, **record}
@@ -345,8 +345,9 @@ def _check_outputs(tasks, output):
     for task in tasks:
         for name, file in files_of(vars(task.options)).items():
             inputs.setdefault(name, []).append(file)
-    parts = [output / task.part for task in tasks]
-    check_outputs({"output": [*parts, output / MANIFEST]}, inputs)
+    written = [output / task.part for task in tasks]
+    written += [output / task.draws for task in tasks if task.options.samples]
+    check_outputs({"output": [*written, output / MANIFEST]}, inputs)
 
 
 @contextmanager

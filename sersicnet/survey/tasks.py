@@ -50,6 +50,11 @@ class Task:
         """File of its part, relative to the folder of the survey."""
         return f"parts/{self.name}.parquet"
 
+    @property
+    def draws(self):
+        """File of the draws from its posteriors, relative to this folder."""
+        return f"samples/{self.name}.parquet"
+
     def describe(self):
         """Return the image and the options that differ from the defaults, ready for JSON."""
         described = {"image": self.image, **self.options.to_dict()}
@@ -111,12 +116,13 @@ def make_tasks(images, common):
     if not tasks:
         msg = "images is empty: at least one is needed"
         raise ValueError(msg)
-    for name in ("fixed", "morphology", "stars"):
+    for name in ("fixed", "morphology", "stars", "covariance", "samples"):
         _check_common(name, [bool(getattr(task.options, name)) for task in tasks], tasks)
     free = [has_free_position(task.options.fixed) for task in tasks]
     _check_common("free positions in fixed", free, tasks)
     _check_models(tasks)
     _check_priors(tasks)
+    _check_samples(tasks)
     refinements = tuple(dict.fromkeys(task.options.refine for task in tasks))
     tasks = [replace(task, refinements=refinements) for task in tasks]
     name, n_images = Counter(task.name for task in tasks).most_common(1)[0]
@@ -179,6 +185,14 @@ def _priors_of(path):
         return tuple(prior_names(read_table(path)))
     except (OSError, ValueError):  # which its image says, and others are measured
         return None
+
+
+def _check_samples(tasks):
+    """Raise ValueError unless there are as many draws of the sources of all images."""
+    numbers = sorted({task.options.samples for task in tasks})
+    if len(numbers) > 1:
+        msg = f"images has samples={numbers[0]} and samples={numbers[1]}: one number is needed"
+        raise ValueError(msg)
 
 
 def _rows(images):

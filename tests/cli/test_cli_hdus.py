@@ -77,6 +77,7 @@ def test_no_image_can_be_measured(tmp_path, seen, capsys):
     ("options", "message"),
     [
         (["--hdu", "1", "--all-hdus"], "not allowed with argument"),
+        (["--all-hdus", "--samples", "5"], "--samples is for one image, not for --all-hdus"),
         (["--all-hdus", "--regions", "a.reg"], "--all-hdus writes a table and nothing else"),
     ],
 )

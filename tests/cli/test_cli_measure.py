@@ -220,3 +220,34 @@ def test_what_the_user_knows_are_files(capsys):
     found = json.loads(capsys.readouterr().out)
     for name, file in files.items():
         assert found[name].endswith(f"/{file}")
+
+
+@pytest.mark.parametrize("hats", [[], ["--hats"]])
+def test_covariances_and_draws(folder, tmp_path, capsys, hats):
+    pytest.importorskip("pyarrow")
+    if hats:
+        pytest.importorskip("astropy_healpix")
+    output = tmp_path / "table.parquet"
+    arguments = ["measure", str(folder / "field.fits"), "--psf", str(folder / "star.fits")]
+    arguments += ["--catalog", str(tmp_path / "one.ecsv"), "--psf-oversampling", "2"]
+    Table({"x_0": [100.0], "y_0": [100.0], "id": [5]}).write(tmp_path / "one.ecsv")
+    arguments += ["--covariance", "--samples", "7", "-o", str(output), *hats]
+    assert main(arguments) == 0
+    assert QTable.read(output)["covariance"].shape == (1, 28)
+    draws = QTable.read(tmp_path / "table.samples.parquet")
+    assert draws["mag"].shape == (1, 7)
+    assert draws["id"].tolist() == [5]
+    printed = capsys.readouterr().out
+    assert f"wrote {tmp_path / 'table.samples.parquet'}: 7 draws of each source" in printed
+    assert ("_healpix_29" in QTable.read(output).colnames) == bool(hats)
+
+
+def test_draws_do_not_overwrite_what_is_read(folder, tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    catalog = tmp_path / "table.samples.parquet"
+    catalog.write_bytes(b"")
+    arguments = ["measure", str(folder / "field.fits"), "--catalog", str(catalog)]
+    arguments += ["--samples", "7", "-o", str(tmp_path / "table.fits")]
+    assert main(arguments) == 1
+    assert "table.samples.parquet" in capsys.readouterr().err
+    assert catalog.read_bytes() == b""

@@ -28,9 +28,11 @@ def seen(monkeypatch):
 
 def test_images_and_options(seen, capsys):
     arguments = ["survey", "a.fits", "b.fits", "--psf", "star.fits", "--jobs", "3", "-o", "out"]
+    arguments += ["--covariance", "--samples", "9"]
     assert main([*arguments, "--zeropoint", "25", "--refine", "lm", "--no-sky"]) == 1
     assert seen["images"] == ["a.fits", "b.fits"]
     expected = {"psf": "star.fits", "n_workers": 3, "output": "out", "client": None}
+    expected |= {"covariance": True, "samples": 9}
     expected |= {"zeropoint": 25.0, "refine": "lm", "background_box": None, "weights": "universal"}
     assert {name: seen[name] for name in expected} == expected
     printed = capsys.readouterr()

@@ -34,6 +34,27 @@ def test_ascii_head_of_sextractor(tmp_path):
     assert table["DELTA_J2000"].value.tolist() == [2.2, 2.3]
 
 
+@pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet", "vot"])
+@pytest.mark.parametrize("n", [0, 2])
+def test_columns_of_arrays(tmp_path, n, suffix):
+    """Also without a row, which astropy does not read from ECSV."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    table = QTable({"id": np.arange(n), "covariance": np.ones((n, 6), np.float32)})
+    table["mag"] = np.ones((n, 3)) * u.ABmag
+    table["name"] = np.full(n, "a, b")
+    table["known"] = np.zeros(n, bool)
+    table.meta["COVNAMES"] = "mag,n,q"
+    write_table(table, tmp_path / f"a.{suffix}")
+    found = read_table(tmp_path / f"a.{suffix}")
+    assert found.meta["COVNAMES"] == "mag,n,q"
+    assert len(found) == n
+    for name in ("id", "covariance", "mag"):
+        assert found[name].shape == table[name].shape
+        assert found[name].dtype.kind == table[name].dtype.kind
+    assert found["mag"].unit == u.ABmag
+
+
 @pytest.mark.parametrize("suffix", [".fits", ".cat", ".ldac"])
 def test_ldac_of_sextractor(tmp_path, stars, suffix):
     """The table of header cards comes first."""

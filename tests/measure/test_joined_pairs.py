@@ -57,6 +57,8 @@ def test_one_galaxy_that_was_torn_is_one_again(net, tmp_path):
     table = measure_image(field, net=net, **joined, **OPTIONS)
     assert len(table) == 2
     assert table["group_size"].tolist() == [1, 1]
+    assert table.meta["JOINPAIR"] is True
+    assert table.meta["NJOINED"] == 1
     error = table["mag"][0].value - (ZEROPOINT - 2.5 * np.log10(ONE["flux"][0]))
     assert abs(error / table["mag_err"][0].value) < 4
     assert fits.getdata(path)[[60, 60, 104], [58, 63, 20]].tolist() == [1, 1, 2]
@@ -68,6 +70,8 @@ def test_two_galaxies_stay_two(net):
     apart = measure_image(field, net=net, **OPTIONS)
     assert len(table) == len(apart) == 2
     assert (table["mag"] == apart["mag"]).all()
+    assert table.meta["NJOINED"] == 0
+    assert apart.meta["JOINPAIR"] is False
 
 
 def test_several_bands_have_no_evidence_of_pairs():

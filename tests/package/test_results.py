@@ -607,6 +607,14 @@ def test_one_draw_has_no_covariance():
         results.covariance(n=1)
 
 
+def test_the_covariance_of_chosen_numbers():
+    results = make_results()
+    chosen = results.covariance(parameters=("n", "mag"))
+    assert_array_equal(chosen, results.covariance()[:, [2, 0]][:, :, [2, 0]])
+    with pytest.raises(ValueError, match="there are no numbers of 'model' in samples"):
+        results.covariance(parameters=("model",))
+
+
 def test_covariance_as_a_column():
     results = make_results()
     table = results.to_table(covariance=True)

@@ -38,7 +38,7 @@ def measured(monkeypatch):
             raise MemoryError(msg)
         return QTable({"id": [0, 1], "mag": [20.0, np.nan], "flags": [0, int(Flags.NO_DATA)]})
 
-    monkeypatch.setattr(survey_run, "measure_image", measure)
+    monkeypatch.setattr(survey_run, "measure_catalog", measure)
     monkeypatch.setattr(survey_run, "load_network", lambda weights: None)
     return calls
 

@@ -361,7 +361,7 @@ def test_a_cluster_that_is_gone(thread, measure, measured, three, monkeypatch):
         go_on.wait(PATIENCE)
         return QTable({"id": [0]})
 
-    monkeypatch.setattr(survey_run, "measure_image", measure_slowly)
+    monkeypatch.setattr(survey_run, "measure_catalog", measure_slowly)
     running = in_background(lambda: measure(three[:1]))
     assert started.wait(PATIENCE)
     (key,) = next(iter(thread.processing().values()))

@@ -44,7 +44,7 @@ def test_warnings_of_images(measure, measured, three, caplog, monkeypatch):
         warnings.warn("the noise is doubtful", AstropyUserWarning, stacklevel=1)
         return QTable({"id": [0], "mag": [20.0], "flags": [0]})
 
-    monkeypatch.setattr(survey_run, "measure_image", measure_doubtful)
+    monkeypatch.setattr(survey_run, "measure_catalog", measure_doubtful)
     table = measure(three[:1])
     assert list(table["warnings"]) == ["the noise is doubtful"]
     assert "a: the noise is doubtful" in own_lines(caplog)

@@ -1,0 +1,58 @@
+"""The file of draws from posteriors, which is beside that of a table."""
+
+from pathlib import Path
+
+from sersicnet.io.files import check_table_path
+
+__all__ = ["check_samples_path", "samples_path"]
+
+
+def samples_path(output):
+    """Return the file of draws beside that of a table.
+
+    Parameters
+    ----------
+    output : path
+        The file of the table.
+
+    Returns
+    -------
+    `~pathlib.Path`
+
+    Examples
+    --------
+    >>> from sersicnet.io.samples_files import samples_path
+    >>> samples_path("field.ecsv").name
+    'field.samples.parquet'
+    """
+    path = Path(output)
+    return path.with_name(f"{path.stem}.samples.parquet")
+
+
+def check_samples_path(samples, output):
+    """Return the file of draws, None if there are none, after a check that it can be written.
+
+    Parameters
+    ----------
+    samples : int or None
+        Number of draws of each galaxy.
+    output : path or None
+        The file of the table.
+
+    Returns
+    -------
+    `~pathlib.Path` or None
+
+    Raises
+    ------
+    ValueError
+        If there are draws, and no file of a table beside which they could be written.
+    ModuleNotFoundError, OSError
+        As in `~sersicnet.io.files.check_table_path`.
+    """
+    if not samples:
+        return None
+    if output is None:
+        msg = f"samples={samples!r} are written into a file beside that of the table: pass output="
+        raise ValueError(msg)
+    return check_table_path(samples_path(output), "samples")
