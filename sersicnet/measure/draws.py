@@ -14,7 +14,7 @@ from sersicnet.measure.cutouts import first_pixels
 from sersicnet.measure.samples import numbered
 from sersicnet.parameters import ALL_PARAMETERS, PIXEL_SHAPE, Column
 
-__all__ = ["Draws", "take_draws"]
+__all__ = ["Draws", "check_covariance", "take_draws"]
 
 # What names of columns of draws begin with, until they are columns of a table of their own.
 _PREFIX = "draws of "
@@ -133,6 +133,21 @@ class Draws:
             if name in _POSITIONS:
                 values = values + first[:, ["y_0", "x_0"].index(name)][:, None]
             table[_PREFIX + name] = values.astype(_type_of(name))
+
+
+def check_covariance(wanted, columns):
+    """Raise ValueError if a covariance is wanted that the columns of the catalog leave out.
+
+    Parameters
+    ----------
+    wanted : bool or None
+        Whether it is wanted.
+    columns : sequence of str or None
+        Names of the columns of the catalog; None for all.
+    """
+    if wanted and columns is not None and "covariance" not in columns:
+        msg = f"covariance=True, and columns={columns!r} leaves it out"
+        raise ValueError(msg)
 
 
 def _drawn_names(names):

@@ -16,7 +16,7 @@ from sersicnet.io.paths import check_outputs
 from sersicnet.io.samples_files import check_samples_path
 from sersicnet.measure.bands import check_detection, measure_bands
 from sersicnet.measure.counts import with_counts
-from sersicnet.measure.draws import take_draws
+from sersicnet.measure.draws import check_covariance, take_draws
 from sersicnet.measure.images import write_background, write_segmentation
 from sersicnet.measure.log import (
     log_counts,
@@ -172,9 +172,7 @@ def measure_image(
     inputs = {"image": image, "population": population, **options}
     _check_paths(output, images, inputs, samples=samples)
     check_dialect(dialect)
-    if options.get("covariance") and columns is not None and "covariance" not in columns:
-        msg = f"covariance=True, and columns={columns!r} leaves it out"
-        raise ValueError(msg)
+    check_covariance(options.get("covariance"), columns)
     table = measure_catalog(
         image,
         detection=detection,
