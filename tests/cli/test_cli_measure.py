@@ -62,18 +62,24 @@ def test_it_measures_what_the_function_measures(folder, field, tmp_path, capsys)
 
 
 def test_a_catalog_and_options(folder, tmp_path):
-    Table({"id": [7], "x_0": [200.0], "y_0": [100.0]}).write(tmp_path / "where.csv")
+    """A galaxy, and a place of empty sky, which has no magnitude."""
+    truth = truth_table()
+    where = {"id": [7, 8], "x_0": [truth["x_0"][13], 200.0], "y_0": [truth["y_0"][13], 100.0]}
+    Table(where).write(tmp_path / "where.csv")
     arguments = ["measure", str(folder / "field.fits"), "--psf", str(folder / "star.fits")]
     arguments += ["--psf-oversampling", "2", "--catalog", str(tmp_path / "where.csv")]
-    rows = []
+    tables = []
     for zeropoint in ("20", "21"):
         output = str(tmp_path / f"{zeropoint}.ecsv")
         options = ["--zeropoint", zeropoint, "--pixel-scale", "0.1", "--weights", "universal"]
         assert main([*arguments, *options, "--saturation", "1e6", "-o", output]) == 0
-        rows.append(QTable.read(output)[0])
-    assert rows[0]["id"] == 7
-    assert rows[0]["flags"] & int(Flags.NOISE_ESTIMATED)
-    assert rows[1]["mag"].value - rows[0]["mag"].value == pytest.approx(1)
+        tables.append(QTable.read(output))
+    assert tables[0]["id"].tolist() == [7, 8]
+    assert (tables[0]["flags"] & int(Flags.NOISE_ESTIMATED)).all()
+    galaxy, nothing = tables[1]["mag"].value - tables[0]["mag"].value
+    assert galaxy == pytest.approx(1)
+    assert np.isnan(nothing)
+    assert tables[0]["flags"][1] & int(Flags.LOW_SNR)
 
 
 def test_fluxes_of_a_catalog(folder, tmp_path, capsys):
