@@ -75,7 +75,8 @@ def check_batch(net, number, n_cutouts=BATCH, *, refine=None):
     Raises
     ------
     RuntimeError
-        If the call raises, or a row is NaN without a flag that says so, or finite with one.
+        If the call raises, or a row is NaN without a flag that says so, or finite with one. What is
+        not detected has ``LOW_SNR``, and only its magnitude is NaN.
     """
     rng = np.random.default_rng([7700, number])
     cutouts = [draw_cutout(rng) for _ in range(n_cutouts)]
@@ -89,7 +90,7 @@ def check_batch(net, number, n_cutouts=BATCH, *, refine=None):
         except Exception as error:
             msg = f"batch {number} raises {type(error).__name__}: {error}"
             raise RuntimeError(msg) from error
-    finite = np.isfinite([results.median(name) for name in net.parameters_]).all(axis=0)
+    finite = _are_finite(results)
     lost = (results.flags & int(FAILED)) != 0
     no_psf = (results.flags & int(Flags.BAD_PSF)) != 0
     wrong = np.flatnonzero((~finite & ~lost & ~no_psf) | (finite & lost))
@@ -98,6 +99,18 @@ def check_batch(net, number, n_cutouts=BATCH, *, refine=None):
         msg = f"batch {number}: cutout {wrong[0]} has {dict(row)}"
         raise RuntimeError(msg)
     return results.flags
+
+
+def _are_finite(results):
+    """Whether all medians are finite, but for magnitudes of what is not detected and says so."""
+    low_snr = (results.flags & int(Flags.LOW_SNR)) != 0
+    finite = np.ones(len(results), dtype=bool)
+    for name in results.parameters:
+        known = np.isfinite(results.median(name))
+        if name == "mag":
+            known |= results.not_detected & low_snr
+        finite &= known
+    return finite
 
 
 def draw_cutout(rng):
