@@ -15,7 +15,8 @@ LABELS = np.array([labels_of(snr=50), labels_of(snr=50), labels_of(snr=50)])
 def batch_of(*nearest):
     plane = np.zeros((3, 3))
     cutouts = [CheckedCutout(plane, plane, plane > 0, nearest=each) for each in nearest]
-    return SimpleNamespace(cutouts=cutouts, psfs=SimpleNamespace(widths=lambda: np.full(3, 3.0)))
+    psfs = SimpleNamespace(widths=lambda: np.full(3, 3.0))
+    return SimpleNamespace(cutouts=cutouts, psfs=psfs, is_checked=True)
 
 
 def stamps_of(*bins):

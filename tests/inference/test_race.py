@@ -12,11 +12,11 @@ from sersicnet.model import collect_psfs, psf_transform, sersic_images
 
 def ended(costs, lefts, places, *, number=3):
     """Which of three starts of one galaxy have ended, and which are good."""
-    state = {"cost": torch.tensor(costs), "curvature": torch.ones(3, 1, 1)}
+    mean = torch.tensor(places)[:, None]
+    state = {"mean": mean, "cost": torch.tensor(costs), "curvature": torch.ones(3, 1, 1)}
     done = torch.zeros(3, dtype=torch.bool)
     good = torch.zeros_like(done)
-    values = torch.tensor(places)[:, None]
-    Race(1).end_losers(number, values, state, torch.tensor(lefts), done, good)
+    Race(1).end_losers(number, state, torch.tensor(lefts), done, good)
     return done.tolist(), good.tolist()
 
 
@@ -58,7 +58,7 @@ def test_a_start_goes_on_where_the_best_one_has_no_optimum(some, monkeypatch):
     rest = data, np.ones_like(data), collect_psfs([psf])
     expected = fit_stamps(truth, *rest)
 
-    def end(race, number, values, state, left, done, good):
+    def end(race, number, state, left, done, good):
         done |= number > 0
         good |= done & some & (torch.arange(2) == 1)
 
