@@ -112,7 +112,8 @@ class PixelModel(Rows):
         Standard deviation of the prior of the sky, in units of the data of the stamps: 0 where
         there is no sky, infinite where nothing is known of it.
     expected_sky : (N,) `~numpy.ndarray`
-        What is left of the sky, as far as is known: that of the prior, if there is one.
+        Standard deviation of what is left of the sky, as far as is known: that of the prior, if
+        there is one.
     plane : (N,) bool `~numpy.ndarray`
         Whether the sky has a free slope as well, the same for all.
     noise : `~sersicnet.model.NoiseFilters` or `~sersicnet.model.PixelLaw`

@@ -20,7 +20,7 @@ LEAST_SNR = SNR_LIMITS[0] + 1
 
 
 def sky_priors(batch, pixels):
-    """Return the priors of the sky that linear fluxes assume.
+    """Return the widths of the priors of the sky that linear fluxes assume.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def sky_priors(batch, pixels):
 
     Returns
     -------
-    (N, 2) `~numpy.ndarray`
-        Mean and standard deviation, in units of the data of the stamps. Counts have a free sky.
+    (N,) `~numpy.ndarray`
+        Standard deviation, in units of the data of the stamps. Counts have a free sky.
     """
     if batch.counts:
-        return np.tile([0.0, np.inf], (len(batch), 1))
+        return np.full(len(batch), np.inf)
     if pixels is None:
-        return np.tile([0.0, LEAST_SKY], (len(batch), 1))
-    return np.stack([pixels.expected_sky, pixels.sky_err], axis=1)
+        return np.full(len(batch), LEAST_SKY)
+    return pixels.sky_err
 
 
 def linear_fluxes(found, quantiles, frame, correlation):

@@ -41,9 +41,9 @@ def judge(quantiles, stamps, batch, *, parts=None, correlation=None, sky=None, d
         ellipse of the largest part, if that is larger than the whole.
     correlation : (N, K, K) `~numpy.ndarray`, optional
         Correlation of the noise of pixels of the image, NaN where it is not known.
-    sky : (N, 2) `~numpy.ndarray`, optional
-        Mean and standard deviation of the prior of the sky, in units of the data of the stamps, as
-        in `~sersicnet.model.measure_misfit`.
+    sky : (N,) `~numpy.ndarray`, optional
+        Standard deviation of the prior of the sky, in units of the data of the stamps, as in
+        `~sersicnet.model.measure_misfit`.
     device : str or `~torch.device`
         Device on which models are rendered.
 

@@ -19,9 +19,9 @@ def fit_amplitudes(signal, residual, weight, sky):
         Model images, and the data less the models, in units of the noise map.
     weight : (N, S, S) `~torch.Tensor`
         Image of a sky of 1, in units of the noise map; 0 in bad pixels.
-    sky : (N, 2) `~torch.Tensor`
-        Mean and standard deviation of the prior of the sky; 0 is a sky that is known, and infinite
-        one that is not known.
+    sky : (N,) `~torch.Tensor`
+        Standard deviation of the prior of the sky, whose mean is 0; 0 where there is no sky, and
+        infinite where nothing is known of it.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def fit_amplitudes(signal, residual, weight, sky):
     >>> model = torch.zeros(1, 9, 9)
     >>> model[:, 4, 4] = 4
     >>> image = -2 * model + 0.1
-    >>> sky = torch.tensor([[0.0, torch.inf]])
+    >>> sky = torch.tensor([torch.inf])
     >>> fit_amplitudes(model, image - model, torch.ones_like(image), sky)[0].round(3)
     array([-2.], dtype=float32)
     """
@@ -47,18 +47,17 @@ def fit_amplitudes(signal, residual, weight, sky):
     rows = ((power > 0) & (power < _BRIGHT**2)).nonzero()[:, 0]
     if not len(rows):
         return found
-    mean, width = sky[rows].T
     signal = signal[rows]
     residual = residual[rows]
     weight = weight[rows]
     power = power[rows]
-    known = width.square().reciprocal()  # infinite without a sky, 0 where nothing is known
+    known = sky[rows].square().reciprocal()  # infinite without a sky, 0 where nothing is known
     shared = (signal * weight).sum(dim=(1, 2))
     of_sky = weight.square().sum(dim=(1, 2))
     precision = of_sky + known
-    level = (weight * residual).sum(dim=(1, 2)) + torch.where(mean == 0, 0, known * mean)
+    level = (weight * residual).sum(dim=(1, 2)) / precision
     own = (signal * residual).sum(dim=(1, 2))
     free = power - shared.square() / precision
-    change = (own - torch.where(known.isinf(), mean * shared, shared * level / precision)) / free
+    change = (own - shared * level) / free
     found[:, rows.cpu().numpy()] = torch.stack([1 + change, free.rsqrt()]).cpu().numpy()
     return found

@@ -146,9 +146,9 @@ def measure_misfit(
     white : bool, optional
         Whether the weights are those of the noise and pixels are independent, as counts are: it is
         not measured then.
-    sky : (N, 2) `~numpy.ndarray`, optional
-        Mean and standard deviation of the prior of the sky, in units of the data, which amplitudes
-        need; by default 0 and infinity.
+    sky : (N,) `~numpy.ndarray`, optional
+        Standard deviation of the prior of the sky, in units of the data, which amplitudes need; by
+        default infinity.
     device : str or `~torch.device`
         Device that renders the models.
 
@@ -176,7 +176,7 @@ def measure_misfit(
     if correlation is None:
         correlation = np.full((len(labels), 2 * REACH + 1, 2 * REACH + 1), np.nan)
     if sky is None:
-        sky = np.tile([0.0, np.inf], (len(labels), 1))
+        sky = np.full(len(labels), np.inf)
     sides = np.stack(_sides(labels, widths, data.shape[-1]), axis=1)
     for size, *inner in np.unique(sides[judged], axis=0):
         rows = np.flatnonzero(judged & (sides == (size, *inner)).all(axis=1))

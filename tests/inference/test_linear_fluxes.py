@@ -101,6 +101,21 @@ def test_negative_fluxes_are_negative(net):
     assert (table["flux"] < 0).any()
 
 
+def test_fluxes_without_a_sky_are_projections_on_the_model(net):
+    """A sky that is known to be zero adds nothing."""
+    cutouts = cutouts_of(*[0] * 4)
+    found = measure(net, cutouts, refine="lm", sky="fixed")
+    lost = np.flatnonzero(found.not_detected)
+    assert len(lost)
+    for row in lost:
+        image = cutouts.data[row]
+        model = found.model_image(row, image)
+        flux = (image * model).sum() / np.square(model).sum()
+        flux *= 10 ** (-0.4 * (found.quantiles[0, 1, row] - 31.4))
+        error = found.columns["flux_err"][row]
+        np.testing.assert_allclose(found.columns["flux"][row], flux, atol=0.05 * error)
+
+
 def test_a_known_magnitude_is_kept(net):
     model = Model("sersic", fixed={"mag": 29.6})
     found = measure(net, cutouts_of(0, 0), model=model, refine="lm")
