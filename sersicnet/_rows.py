@@ -96,7 +96,7 @@ def chosen_rows(rows, n):
         If it is something else, or there are no such rows.
     """
     try:
-        chosen = np.atleast_1d(np.arange(n)[rows])
+        chosen = np.atleast_1d(np.arange(n)[rows]).copy()  # tensors know no steps backwards
         if chosen.ndim > 1:
             raise IndexError
     except IndexError:

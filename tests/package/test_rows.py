@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sersicnet._rows import Rows, own_normal
+from sersicnet._rows import Rows, chosen_rows, own_normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,3 +87,8 @@ def test_random_numbers_belong_to_the_row():
     assert both.shape == (2, 4)
     assert_array_equal(own_normal([8], (4,), 1), both[1:])
     assert (own_normal([8], (4,), 2) != both[1:]).all()
+
+
+def test_rows_in_the_reverse_order_index_tensors():
+    rows = chosen_rows(slice(None, None, -1), 3)
+    assert torch.arange(3)[rows].tolist() == [2, 1, 0]
