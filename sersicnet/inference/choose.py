@@ -234,12 +234,18 @@ def judge_models(posterior, quantiles, stamps, batch, **options):
         return judge(quantiles, stamps, batch, **options), quantiles
     shown = shown_as_one(quantiles, batch.psfs, stamps.frame)
     judged = None
+    unfitted = np.isfinite(quantiles[:, 1]).all(axis=0)
     for number in np.unique(best):
         parts = PartModels.of(densities[number], stamps.frame, batch.psfs)
         own = np.where(best == number, shown, np.nan)
         found = judge(own, stamps, batch, parts=parts, **options)
         rows = np.flatnonzero(best == number)
         judged = found if judged is None else judged.with_rows(rows, found[rows])
+        unfitted[rows] &= np.isnan(parts.labels[rows]).any(axis=1)
+    rows = np.flatnonzero(unfitted)  # the network's answer, one Sersic profile
+    if len(rows):
+        found = judge(np.where(unfitted, quantiles, np.nan), stamps, batch, **options)
+        judged = judged.with_rows(rows, found[rows])
     return judged, shown
 
 

@@ -1,13 +1,14 @@
 """Models that are compared by their evidence."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
 import torch
 from astropy.utils.exceptions import AstropyUserWarning
-from helpers.rendered import NOISE, draw_parts, labels_of, make_cutout
+from helpers.rendered import NOISE, draw_parts, labels_of, make_cutout, star
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Model
@@ -15,6 +16,7 @@ from sersicnet.flags import Flags
 from sersicnet.inference import ImportanceSampling, LevenbergMarquardt, choose, refine, sample
 from sersicnet.inference.fits import fit_batch
 from sersicnet.model.choice import AUTO
+from sersicnet.preprocessing.batches import open_cutouts
 
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30, dx=0.3, dy=-0.2)
 DISK = labels_of(log_flux=3.8, r_eff=3.5, n=1, q=0.5, theta=50, dx=0.3, dy=-0.2)
@@ -253,3 +255,20 @@ def test_what_cannot_be_compared(net, galaxies):
             net.predict(galaxies[:1], model="auto", sky=sky)
     with pytest.raises(ValueError, match="has no prior: an evidence"):
         net.predict(galaxies[:1], model="auto", refine=LevenbergMarquardt(prior=False))
+
+
+def test_galaxies_without_a_fit_are_judged_by_the_answer_of_the_network(galaxies):
+    opened = open_cutouts(galaxies[:1], stamp_size=32, psf=star(), psf_options={})
+    (batch,) = opened
+    values = np.array([25.0, 0.3, 1.0, 0.8, 0.0, 15.5, 15.5])
+    quantiles = np.repeat(values[:, None, None], 3, axis=1)
+    lost = SimpleNamespace(
+        parts=(("galaxy", "sersic"),), best_labels=lambda: np.full((1, 7), np.nan)
+    )
+    images = batch.stamps, batch
+    judged, shown = choose.judge_models(lost, quantiles, *images, device="cpu")
+    alone, _ = choose.judge_models(SimpleNamespace(parts=None), quantiles, *images, device="cpu")
+    assert np.isfinite(judged.chi2).all()
+    assert_array_equal(judged.chi2, alone.chi2)
+    assert_array_equal(judged.amplitude, alone.amplitude)
+    assert_array_equal(shown, quantiles)
