@@ -12,6 +12,7 @@ import torch
 from sersicnet.inference.bounds import within_bounds
 from sersicnet.inference.prior_terms import fit_log_prior
 from sersicnet.model.labels import part_slices
+from sersicnet.model.layout import kind_of
 from sersicnet.model.likelihood import NormalEquations, StampLikelihood
 
 __all__ = ["distinct_starts", "has_best_fluxes", "with_best_fluxes"]
@@ -39,7 +40,7 @@ def has_best_fluxes(likelihood, layout):
     """
     if len(layout.parts) < 2 or type(likelihood) is not StampLikelihood:
         return False
-    if any(name.startswith("log_flux") for name in layout.priors):
+    if any(kind_of(name) in ("log_flux", "share") for name in layout.priors):
         return False
     return {"log_flux", "share"} <= {*layout.free} or len(_own_columns(layout)) == len(layout.parts)
 

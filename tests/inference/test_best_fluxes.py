@@ -94,13 +94,36 @@ def test_the_cost_never_rises_nor_leaves_the_bounds():
     labels[:, 0] = torch.tensor([-3.0, 0.0, 1.0])
     likelihood = likelihood_of(scene, labels)
     values = scene.values(torch.tensor([BULGE + DISK] * 3))
-    plain = replace(scene, layout=replace(scene.layout, priors=("log_flux",)))
-    assert not has_best_fluxes(likelihood, plain.layout)
     equations = likelihood.normal_equations(scene.labels(values))
     found = evaluate(likelihood, ROWS, scene, values, True)
     column = scene.layout.free.index("share")
     assert (found["mean"][:, column].abs() <= 7).all()
     assert (found["chi2"] <= equations.chi2).all()
+
+
+@pytest.mark.parametrize("name", ["log_flux", "share"])
+def test_fluxes_with_normal_priors_stay(name):
+    """What is best for the image alone is not where such a prior is narrow."""
+    scene = scene_of("sersic+exp")
+    truth = torch.tensor([BULGE + DISK] * 3)
+    likelihood = likelihood_of(scene, truth)
+    narrow = torch.tensor([[[0.6, 0.01, -torch.inf, torch.inf]]] * 3)
+    known = replace(scene.layout, priors=(name,))
+    own = Scene.of(known, scene.known, narrow)
+    start = truth.clone()
+    start[:, 0] += 0.4
+    values = own.values(start)
+    assert_array_equal(evaluate(likelihood, ROWS, own, values, True)["mean"], values)
+
+
+def test_a_narrow_prior_of_the_share_is_where_fits_end():
+    scene = scene_of("sersic+exp")
+    truth = torch.tensor([BULGE + DISK] * 3)
+    narrow = torch.tensor([[[0.6, 1e-4, 0.0, 1.0]]] * 3)
+    own = Scene.of(replace(scene.layout, priors=("share",)), scene.known, narrow)
+    found = levenberg_marquardt(likelihood_of(scene, truth), truth, scene=own)
+    assert found["converged"].all()
+    assert_allclose(own.quantities(found["mean"]), 0.6, atol=0.02)
 
 
 def test_fits_from_other_shares_are_the_same(away):
