@@ -126,7 +126,7 @@ def _factors(equations, columns):
     change = math.log(10) * change[:, :, 0] * scale
     change = torch.where((info == 0)[:, None], change, 0.0).nan_to_num(0.0, 0.0, 0.0)
     limits = torch.where(change > 0, _MOST - 1, _LEAST - 1)
-    share = (limits / change).nan_to_num(torch.inf).amin(dim=1).clamp(max=1.0)
+    share = torch.where(change == 0, 1.0, limits / change).amin(dim=1).clamp(max=1.0)
     return 1 + share[:, None] * change
 
 

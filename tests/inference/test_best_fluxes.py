@@ -87,6 +87,23 @@ def test_no_other_fluxes_fit_better_and_shapes_stay(away):
     assert_allclose(again, moved, atol=1e-4)
 
 
+def test_the_fluxes_of_a_group_with_an_empty_place_are_at_their_best():
+    """Groups have the places of the largest one: no pixel shows what is in an empty one."""
+    scene = scene_of("group")
+    truth = torch.tensor([BULGE + DISK] * len(scene))
+    likelihood = likelihood_of(scene, truth)
+    labels = truth.clone()
+    labels[:, 0] += 0.3
+    before = likelihood.normal_equations(labels)
+    before.gradient[:, 7:] = 0
+    before.curvature[:, 7:] = 0
+    before.curvature[:, :, 7:] = 0
+    before.sky_response[:, 7:] = 0
+    moved, terms = with_best_fluxes(scene, scene.values(labels), before, prior=True)
+    assert (terms.chi2 < before.chi2 - 10).all()
+    assert_array_equal(moved[:, 7:], scene.values(labels)[:, 7:])
+
+
 def test_the_cost_never_rises_nor_leaves_the_bounds():
     """The prior may be against the flux of a part that the image does not hold."""
     scene = scene_of("sersic+exp")
