@@ -1,15 +1,12 @@
 """Open FITS files: compressed, with one error that names the file for anything that is broken."""
 
-import errno
 import gzip
-import os
 import re
 import shutil
 import tempfile
 import warnings
 import zlib
-from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import astropy.units as u
@@ -26,9 +23,13 @@ _TRUNCATED = ".*(truncated|Error validating header)"
 # What it warns of in damaged headers, besides the error that names the file, and mends in others.
 _MENDED = "(non-ASCII characters|Header block contains null bytes|The following header keyword)"
 _BROKEN = (OSError, EOFError, AstropyWarning, fits.VerifyError, zlib.error)
-# Largest gzipped file that is unpacked in memory, in bytes, and bytes that are unpacked at a time.
-_IN_MEMORY = 2**24
+# Bytes of a gzipped file that are unpacked in memory, and bytes that are unpacked at a time.
+_IN_MEMORY = 2**26
 _CHUNK = 2**20
+
+
+class UnpackError(OSError):
+    """A compressed file cannot be unpacked: there is no room, or no permission."""
 
 
 @contextmanager
@@ -56,14 +57,14 @@ def fits_errors(path, name="path"):
         warnings.filterwarnings("error", _TRUNCATED, AstropyWarning)
         try:
             yield
+        except UnpackError:
+            raise  # the file is not broken
         except FileNotFoundError as error:
             msg = f"{name}={str(path)!r} does not exist"
             raise FileNotFoundError(msg) from error
         except _BROKEN as error:
             if isinstance(error, AstropyUserWarning) and not re.match(_TRUNCATED, str(error)):
                 raise  # one of ours, where warnings are errors
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise  # the file is not broken, but cannot be unpacked
             reason = str(error)
             if "No SIMPLE card" in reason:
                 reason = "it does not begin like one"
@@ -78,8 +79,8 @@ def fits_errors(path, name="path"):
 def open_fits(path):
     """Open a FITS file, and check that none of its HDUs is missing.
 
-    A gzipped file is unpacked: a large one to a temporary file, so that memory does not depend on
-    its size.
+    A gzipped file is unpacked: what is above 64 MB to a temporary file, so that memory does not
+    depend on its size.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def open_fits(path):
     Raises
     ------
     OSError
-        If it is broken (see `fits_errors`), or there is no room for the temporary file.
+        If it is broken (see `fits_errors`), or the temporary file cannot be written.
     """
     with ExitStack() as stack:
         # fits.open given a path leaves the file open when it fails
@@ -108,21 +109,26 @@ def open_fits(path):
 @contextmanager
 def _unpacked(file, path):
     """Unpack a gzipped file here, since astropy would not notice that its end is missing."""
-    if os.fstat(file.fileno()).st_size <= _IN_MEMORY:
-        yield BytesIO(gzip.decompress(file.read()))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "unpacked.fits"
-        try:
-            with gzip.open(file) as packed, copy.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked, _CHUNK)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            msg = f"{path} cannot be unpacked: there is no room for it in {Path(folder).parent}"
-            raise OSError(errno.ENOSPC, msg) from error
-        with copy.open("rb") as content:
-            yield content
+    # its size is that of what is unpacked; the system removes it even if the process is killed
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
+        _unpack(file, copy, path)
+        yield copy
+
+
+def _unpack(file, copy, path):
+    """Write what a gzipped file holds to a temporary file."""
+    try:
+        with gzip.open(file) as packed:
+            shutil.copyfileobj(packed, copy, _CHUNK)
+        copy.seek(0)
+    except OSError as error:
+        if error.errno is None:
+            raise  # the file is broken
+        with suppress(OSError):  # there is still no room
+            copy.close()
+        folder = tempfile.tempdir or "any folder"
+        msg = f"{path} cannot be unpacked to a temporary file in {folder}: {error}"
+        raise UnpackError(msg) from error
 
 
 def read_pixels(hdu, box=None):

@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.fits_files import make_cutout
+from numpy.testing import assert_array_equal
 
 from sersicnet.io import fits_files
 from sersicnet.io.cutouts import read_cutout, read_cutouts, write_cutouts
@@ -53,11 +54,15 @@ def large_gzip(path, tmp_path, monkeypatch):
 
 
 def test_a_large_gzipped_file_is_unpacked_on_the_disk(path, large_gzip):
-    """Its pixels are those of the file, and nothing is left of the copy."""
+    """Its pixels are those of the file, and nothing is left of the copy of a killed process."""
     zipped, folder = large_gzip
     with open_fits(zipped) as hdus, open_fits(path) as plain:
-        assert len(list(folder.rglob("*.fits"))) == 1
-        assert np.array_equal(read_pixels(hdus[0]), read_pixels(plain[0]))
+        assert not list(folder.iterdir())
+        images = [pair for pair in zip(hdus, plain, strict=True) if pair[1].shape == (40, 40)]
+        for mine, given in images:
+            assert_array_equal(read_pixels(mine, np.s_[3:5, 7:9]), given.data[3:5, 7:9])
+            assert_array_equal(read_pixels(mine), given.data)
+    assert len(images) > 1
     assert not list(folder.iterdir())
 
 
@@ -78,10 +83,22 @@ def test_no_room_to_unpack(large_gzip, monkeypatch):
 
     monkeypatch.setattr(fits_files.shutil, "copyfileobj", fill)
     with pytest.raises(
-        OSError, match=rf"gz cannot be unpacked: there is no room for it in {folder}"
+        OSError, match=rf"gz cannot be unpacked to a temporary file in {folder}: .*No space left"
     ):
         read_cutout(zipped)
     assert not list(folder.iterdir())
+
+
+def test_no_folder_to_unpack_in(large_gzip, monkeypatch):
+    """It is not the file that does not exist; what fits into memory needs no folder."""
+    zipped, folder = large_gzip
+    folder.rmdir()
+    with pytest.raises(
+        OSError, match=rf"gz cannot be unpacked to a temporary file in {folder}: .*No such file"
+    ):
+        read_cutout(zipped)
+    monkeypatch.setattr(fits_files, "_IN_MEMORY", 2**20)
+    assert read_cutout(zipped).shape == (40, 40)
 
 
 def test_compressed_files(path):
