@@ -33,6 +33,9 @@ _UNDERSAMPLED = 0.05 * 2.0**4
 # Error of the ellipticity times the S/N, and what it may differ from star to star.
 _SHAPE_ERROR = 1.0
 _SHAPE_FLOOR = 0.015
+# Sources that fill the sizes which errors allow are galaxies: they differ by more than this many
+# errors, root mean square (1.7 if evenly). Others are searched twice then, and have to agree more.
+_FILLED = (1.4, 0.8, 0.8)
 # Number of stars from which on their size is a polynomial of the place, and its degree.
 _DEGREES = ((40, 2), (10, 1), (0, 0))
 
@@ -138,6 +141,24 @@ def star_locus(fwhm, ellipticity, snr, x, y):
     size = np.log(fwhm)
     error = np.hypot(_ERROR / snr, _FLOOR + _UNDERSAMPLED / fwhm**4)
     shape_error = np.hypot(_SHAPE_ERROR / snr, _SHAPE_FLOOR)
+    left = np.ones(len(size), bool)
+    for filled in _FILLED:
+        found = np.zeros(len(size), bool)
+        values = [rows[..., left] for rows in (size, error, ellipticity, shape_error, x, y)]
+        found[left] = _alike(*values)
+        n_sources = np.count_nonzero(found)
+        is_first = filled == _FILLED[0]
+        if n_sources == 0 or (is_first and n_sources < _DEGREES[0][0]):
+            return found  # the size of few stars may change with the place
+        misfit = _misfit(size, _terms(x, y, n_sources), found, error)[found]
+        if np.sqrt(np.mean(misfit**2)) < filled:
+            return found
+        left &= ~found
+    return np.zeros(len(size), bool)
+
+
+def _alike(size, error, ellipticity, shape_error, x, y):
+    """Choose the sources of the size and shape that stand out most, and follow them by place."""
     chosen = _densest(size, ellipticity, _ERRORS * shape_error)
     for _ in range(5):
         if np.count_nonzero(chosen) < _FEWEST:
@@ -152,9 +173,14 @@ def star_locus(fwhm, ellipticity, snr, x, y):
 
 def _near_trend(values, terms, chosen, error):
     """Whether values are near the polynomial that fits those of the chosen sources."""
+    return np.abs(_misfit(values, terms, chosen, error)) < _ERRORS
+
+
+def _misfit(values, terms, chosen, error):
+    """Differences of values from the polynomial that fits the chosen ones, in errors."""
     weights = 1 / error[chosen]
     solution, *_ = np.linalg.lstsq(weights[:, None] * terms[chosen], weights * values[chosen])
-    return np.abs(values - terms @ solution) < _ERRORS * error
+    return (values - terms @ solution) / error
 
 
 def _densest(size, ellipticity, tolerance):

@@ -80,3 +80,22 @@ def test_galaxies_alone_are_no_stars():
 def test_no_source_at_all():
     nothing = np.zeros(0)
     assert star_locus(nothing, np.zeros((2, 0)), nothing, nothing, nothing).shape == (0,)
+
+
+@pytest.mark.parametrize("n_stars", [0, 12])
+def test_compact_galaxies_are_not_taken_for_few_stars(n_stars):
+    """They stand out, as no source is smaller than most of them, but fill their range of sizes."""
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(6):
+        errors = 0.008 * rng.normal(size=300 + n_stars)
+        larger = np.append(0.4 + 0.45 * rng.beta(1.2, 2, 300), np.zeros(n_stars))
+        shapes = 0.005 * rng.normal(size=(2, len(errors)))
+        shapes[:, :300] += rng.normal(0, 0.03, (2, 300))
+        nowhere = np.zeros(len(errors))
+        snr = np.full(len(errors), 150.0)
+        chosen = star_locus(3.4 * np.exp(larger + errors), shapes, snr, nowhere, nowhere)
+        found.append((chosen[:300].any(), chosen[300:].sum()))
+    taken, right = np.transpose(found)
+    assert np.mean(taken) <= 0.5
+    assert np.mean(right > 0.8 * n_stars) >= 0.5 or n_stars == 0
