@@ -44,7 +44,6 @@ from sersicnet.survey import measure_survey, read_manifest
 
 # Groups of the tiles of a worker, in the order in which it measured them.
 N_GROUPS = 5
-_MEGA = 1e6
 
 
 def main(arguments=None):
