@@ -47,7 +47,7 @@ class JoinedPair:
     place: np.ndarray
 
 
-def are_close(labels, fwhm):
+def are_close(labels, fwhm, alone=None):
     """Find the pairs that may be one source.
 
     Parameters
@@ -56,6 +56,9 @@ def are_close(labels, fwhm):
         Labels of sources, as in `~sersicnet.model.LABELS`.
     fwhm : float
         FWHM of the PSF in pixels.
+    alone : (M, 7) `~numpy.ndarray`, optional
+        Labels of the same sources before a joint fit, which may give the light of one galaxy to
+        either of its parts: of similar flux are also those that were so before.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def are_close(labels, fwhm):
     >>> are_close(labels, 3.0)
     [(0, 1)]
     """
+    fluxes = np.stack([each[:, LOG_FLUX] for each in (labels, alone) if each is not None])
     found = []
     for one in range(len(labels)):
         for other in range(one + 1, len(labels)):
@@ -78,13 +82,13 @@ def are_close(labels, fwhm):
                 bright, faint = other, one  # the first one names the group
             distance = np.hypot(*(labels[one, CENTER] - labels[other, CENTER]))
             reach = max(_WIDTHS * fwhm, _RADII * 10 ** labels[bright, LOG_R_EFF])
-            ratio = abs(labels[bright, LOG_FLUX] - labels[faint, LOG_FLUX])
-            if distance < reach and ratio < np.log10(_LARGEST_RATIO):
+            ratios = np.abs(fluxes[:, bright] - fluxes[:, faint])
+            if distance < reach and (ratios < np.log10(_LARGEST_RATIO)).any():
                 found.append((distance, bright, faint))
     return [(bright, faint) for _, bright, faint in sorted(found)]
 
 
-def join_pairs(measurement, cutter, turns, fwhm):
+def join_pairs(measurement, cutter, turns, close):
     """Find the pairs of some groups that are one source.
 
     Parameters
@@ -95,16 +99,15 @@ def join_pairs(measurement, cutter, turns, fwhm):
         Cutouts of these turns.
     turns : list of `~sersicnet.inference.turns.Turn`
         Turns that are whole groups.
-    fwhm : float
-        FWHM of the PSF in pixels.
+    close : dict of int to list of (int, int)
+        By the first row of the turn: its pairs that may be one source, as from `are_close`.
 
     Returns
     -------
     dict of int to list of JoinedPair
         By the first row of the turn, where there are some, in the order in which they are joined.
     """
-    trials = [_Trial(cutter, turn, fwhm) for turn in turns]
-    trials = [trial for trial in trials if trial.candidates]
+    trials = [_Trial(cutter, turn, close[int(turn.rows[0])]) for turn in turns]
     for trial, value in zip(trials, _evidences(measurement, trials), strict=True):
         trial.evidence = value
     looking = trials
@@ -199,13 +202,15 @@ class _Trial:
 
     Parameters
     ----------
-    cutter, fwhm
+    cutter : `~sersicnet.measure.group_cutouts.GroupCutter`
         As in `join_pairs`.
     turn : `~sersicnet.inference.turns.Turn`
         The turn of the group.
+    candidates : list of (int, int)
+        Its pairs that may be one source.
     """
 
-    def __init__(self, cutter, turn, fwhm):
+    def __init__(self, cutter, turn, candidates):
         self.row = int(turn.rows[0])
         cutouts, part = cutter.cut(turn)
         self.part = part[:1]
@@ -215,7 +220,7 @@ class _Trial:
         group = cutouts[0].member.group
         self._group = replace(group, cutout=replace(group.cutout, counts=None), judged=True)
         self._cutout = replace(cutouts[0], counts=None)
-        self.candidates = are_close(group.labels, fwhm)
+        self.candidates = list(candidates)
 
     def cutout(self):
         """Return the cutout of the first source of the group, as it would be now."""

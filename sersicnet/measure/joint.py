@@ -80,10 +80,8 @@ class Sweep:
         Those of them that have not been fitted.
     unknown : (N,) bool `~numpy.ndarray`
         Sources without a model.
-    close : set of int
-        First rows of turns, whole groups, with pairs that may be one source.
-    width : float
-        FWHM of the PSF in pixels.
+    close : dict of int to list of (int, int)
+        By the first row of the turn, pairs of whole groups that may be one source.
     """
 
     models: list
@@ -92,8 +90,7 @@ class Sweep:
     alone: np.ndarray
     unfitted: np.ndarray
     unknown: np.ndarray
-    close: set
-    width: float
+    close: dict
 
     @classmethod
     def of(cls, models, psf, *, shape, pixel_scale, zeropoint, join_pairs=False):
@@ -124,12 +121,12 @@ class Sweep:
         turns = plan_turns(grouped, groups)
         single = groups.size == 1
         hosts = np.zeros(len(first), dtype=bool)
-        close = set()
+        close = {}
         if len(models) > 1:
             latest = noise_labels(models[-1], pixel_scale, zeropoint)
             hosts = usable & are_hosts(latest, models[-1]["flags"])
             if join_pairs:
-                close = _with_close_pairs(turns, latest, width)
+                close = _close_pairs(turns, labels, latest, width)
             turns = [turn for turn in turns if _goes_on(turn, hosts, close)]
             turns += [Turn.of_one(row) for row in np.flatnonzero(hosts & single)]
         light = groups.light
@@ -138,7 +135,7 @@ class Sweep:
         unfitted = single & ~unknown & np.asarray(first["waits"])
         unfitted &= len(models) == 1
         alone = single & (~usable | unfitted | (light.sum(axis=1) > _LITTLE))
-        return cls(models, turns, hosts, alone, unfitted, unknown, close, width)
+        return cls(models, turns, hosts, alone, unfitted, unknown, close)
 
     @property
     def peaks(self):
@@ -201,12 +198,13 @@ class Sweep:
         return np.stack([first, first + side - 1], axis=1)
 
 
-def _with_close_pairs(turns, labels, width):
-    """First rows of the whole groups in which two sources may be one."""
-    found = set()
+def _close_pairs(turns, first, latest, width):
+    """Pairs of whole groups that may be one source, by the first row of the turn."""
+    found = {}
     for turn in turns:
-        if turn.whole and are_close(labels[turn.rows], width):
-            found.add(int(turn.rows[0]))
+        pairs = are_close(latest[turn.rows], width, first[turn.rows]) if turn.whole else []
+        if pairs:
+            found[int(turn.rows[0])] = pairs
     return found
 
 
@@ -327,7 +325,7 @@ def _results_of_turns(measurement, sweep, turns, sources, sky):
     cutter = GroupCutter(sweep, turns, sources, measurement.draw, **options)
     companions = _companions_of(measurement, sweep, turns, cutter, sky)
     close = [turn for turn in turns if turn.whole and int(turn.rows[0]) in sweep.close]
-    joined = join_pairs(measurement, cutter, close, sweep.width)
+    joined = join_pairs(measurement, cutter, close, sweep.close)
     cutouts = []
     parts = []
     gone = []

@@ -99,6 +99,14 @@ def test_pairs_that_may_be_one():
     assert are_close(labels, 3.0) == [(3, 2), (3, 1), (2, 1)]
 
 
+def test_a_pair_may_be_one_by_its_fluxes_before_the_joint_fit():
+    """The joint fit may give nearly all of the light of one galaxy to a part of it."""
+    together = labels_of([0.0, 5.9], [20.0, 1.0])
+    assert are_close(together, 3.0, labels_of([0.0, 5.9], [2.0, 1.0])) == [(0, 1)]
+    assert are_close(together, 3.0, labels_of([0.0, 5.9], [11.0, 1.0])) == []
+    assert are_close(together, 3.0, labels_of([0.0, 5.9], [np.nan, 1.0])) == []
+
+
 def test_rows_of_parts_are_marked():
     table = Table({"row": [1, 2], "peak_y": [3, 4], "peak_x": [5, 6], "mag": [7.0, 8.0]})
     table["fitted_with"] = 9
