@@ -10,7 +10,7 @@ from sersicnet.parameters import PARAMETERS
 from sersicnet.preprocessing.batches import rows_of
 from sersicnet.preprocessing.units import rows_or_none
 
-__all__ = ["may_move", "moved_to_galaxies"]
+__all__ = ["flag_off_center", "may_move", "moved_to_galaxies"]
 
 SEVEN = tuple(PARAMETERS)
 # Stamps are moved where the center is at the edge of the prior: as seen there, it may be farther.
@@ -36,6 +36,26 @@ def may_move(batch, model):
     """
     known = any(name.startswith(("x_0", "y_0")) for name in model.settings)
     return not known and not batch.is_checked
+
+
+def flag_off_center(found):
+    """Flag galaxies that are off the middle, where their stamps are not moved.
+
+    Parameters
+    ----------
+    found : tuple
+        Stamps, posterior and quantiles that `~sersicnet.inference.posteriors.predict_posterior`
+        returns.
+
+    Returns
+    -------
+    tuple
+        The same, with ``OFF_CENTER``.
+    """
+    stamps, posterior, quantiles = found
+    flags = np.zeros(len(stamps), dtype=np.int64)
+    flags[_moves(stamps, posterior, quantiles)[0]] = int(Flags.OFF_CENTER)
+    return stamps.with_flags(flags), posterior, quantiles
 
 
 def moved_to_galaxies(evaluate, batch, found):

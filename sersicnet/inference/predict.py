@@ -28,7 +28,7 @@ from sersicnet.inference.members import are_members, fit_members
 from sersicnet.inference.morphology import check_morphology, morphology_columns
 from sersicnet.inference.neighborhoods import Neighborhoods, check_neighbors
 from sersicnet.inference.noise_filters import smooth_correlation
-from sersicnet.inference.off_center import may_move, moved_to_galaxies
+from sersicnet.inference.off_center import flag_off_center, may_move, moved_to_galaxies
 from sersicnet.inference.one_survey import measure_regression
 from sersicnet.inference.posteriors import predict_posterior
 from sersicnet.inference.record import describe_call, describe_inputs, describe_photons
@@ -303,7 +303,9 @@ def _measure_universal(
         around = Neighborhoods.of(batch)
         batch = around.masked
     found = evaluate(batch)
-    if around is None and may_move(batch, model):
+    if around is not None:
+        found = flag_off_center(found)
+    elif may_move(batch, model):
         batch, found = moved_to_galaxies(evaluate, batch, found)
     stamps, posterior, quantiles = found
     stars = star_columns(batch, quantiles, stamps)

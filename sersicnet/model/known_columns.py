@@ -13,6 +13,8 @@ _ERR = "_prior_err"
 _LOW = "_min"
 _HIGH = "_max"
 _ENDS = (_MEAN, _ERR, _LOW, _HIGH)
+# What columns end with that are meant as priors, whatever their spelling.
+_NUMBERS = ("_mean", "_err")
 # Parts of models that have names, of which columns of limits are known.
 _PARTS = ("bulge", "disk", "host", "point")
 
@@ -66,8 +68,8 @@ def prior_columns(names):
     Returns
     -------
     list of str
-        All that end as priors do; limits only of the seven parameters and ``pa``, and of parts
-        that have names, since other columns may end with ``_min``.
+        All that look like priors, in any spelling; limits only of the seven parameters and ``pa``,
+        and of parts that have names, since other columns may end with ``_min``.
 
     Examples
     --------
@@ -81,7 +83,8 @@ def prior_columns(names):
     found = []
     for name in names:
         end = name.removesuffix(_LOW).removesuffix(_HIGH)
-        if name.endswith((_MEAN, _ERR)) or (end != name and end in limited):
+        prior = "_prior" in name.lower() and name.lower().endswith(_NUMBERS)
+        if prior or (end != name and end in limited):
             found.append(name)
     return found
 
@@ -143,6 +146,8 @@ def _check_names(names, parameters, fixed):
         if any(name == parameter + end for parameter in parameters for end in _ENDS):
             continue
         msg = f"table has {name!r}, which is of no parameter: {', '.join(parameters)}"
+        if name.lower() != name:
+            msg += ". Columns of priors are in lower case"
         if name.startswith("pa_"):
             msg += ". theta is the angle in the pixels of the image"
         raise ValueError(msg)

@@ -86,6 +86,12 @@ def test_known_centers_are_kept(net, star):
     assert known.median("x_0")[0] == 40
 
 
+def test_galaxies_with_neighbors_are_flagged_and_not_moved(net, star):
+    found = measured(net, star, [cutout(45.6, 38.3), cutout(40.0, 40.0)], neighbors="fit")
+    assert_array_equal(found.flags & MOVED, [MOVED, 0])
+    assert abs(found.median("x_0")[0] - 45.6) > 2
+
+
 def test_large_galaxies_are_binned_where_they_are(net, star):
     y, x = np.mgrid[:301, :301]
     image = 20 * np.exp(-np.hypot(x - 138, (y - 152) / 0.8) / 14)

@@ -76,6 +76,8 @@ def test_parts_and_fixed_values():
         ({"n_prior_err": [1.0]}, {}, "only one of n_prior_mean and n_prior_err"),
         ({"pa_prior_mean": [1.0]}, {}, "'pa_prior_mean', which is of no parameter.*theta is"),
         ({"n_bulge_prior_mean": [1.0]}, {}, "'n_bulge_prior_mean', which is of no parameter"),
+        ({"N_PRIOR_MEAN": [1.0]}, {}, "'N_PRIOR_MEAN', which is of no parameter"),
+        ({"n_priors_err": [1.0]}, {}, "'n_priors_err', which is of no parameter"),
         ({"n_min": [1.0], "n_disk_min": [1.0]}, {}, "'n_disk_min', which is of no parameter"),
         ({"n_min": [1.0], "bulge_to_total_max": [1.0]}, {}, "'bulge_to_total_max', which is of no"),
         ({"n_min": [1.0], "pa_max": [1.0]}, {}, "'pa_max', which is of no parameter.*theta is"),
