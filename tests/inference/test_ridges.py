@@ -9,8 +9,9 @@ from helpers.rendered import draw_parts, labels_of
 from numpy.testing import assert_allclose
 
 from sersicnet import Model
-from sersicnet.inference import ImportanceSampling
+from sersicnet.inference import ImportanceSampling, sample
 from sersicnet.inference import refine as refine_module
+from sersicnet.inference.mixtures import fitted_mixture
 from sersicnet.inference.ridges import Ridge
 
 BULGE = labels_of(log_flux=3.2, r_eff=1, n=3, q=0.8, theta=30)
@@ -38,6 +39,27 @@ def test_components_follow_the_ridge():
     assert_allclose(bent[2, 2], 0.01, rtol=1e-3)
     points = torch.tensor([[0.25, 0.5, 1.0], [0.25, -0.5, 1.0]]).double()
     assert (proposal.log_prob(points) > proposal.log_prob(points + 3)).all()
+
+
+def test_the_evidence_of_a_bent_density_is_its_integral():
+    """A density along a parabola, with an integral of 1."""
+    ridge = make_ridge([3.0, 1.0, 0.0, 1.0, 3.0], [-3.0, -1.5, 0.0, 1.5, 3.0])
+    zero = torch.zeros((), dtype=torch.float64)
+    narrow = torch.distributions.Normal(zero, 0.1)
+    wide = torch.distributions.Normal(zero, 1.0)
+
+    def bent(values):
+        first, logit, last = values.T
+        share = wide.log_prob(logit)
+        return share + narrow.log_prob(first - logit**2) + narrow.log_prob(last - 1)
+
+    options = {"ess": 500, "max_samples": 3000, "fit": fitted_mixture}
+    generator = torch.Generator().manual_seed(1)
+    found = sample(bent, ridge.proposals(0), generator=generator, **options)
+    assert found.log_evidence_err < 0.25
+    assert abs(found.log_evidence) < 5 * found.log_evidence_err
+    share = torch.sigmoid(found.values[:, 1])
+    assert_allclose(found.weights @ share, 0.5, atol=0.08)
 
 
 def test_fits_at_one_place_are_a_proposal():
