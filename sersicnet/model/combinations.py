@@ -159,9 +159,9 @@ def combined(components):
         found = {"point" if isinstance(components, PointSource) else "galaxy": components}
     if isinstance(found, str):
         hint = similar_names(found, NAMED)
-        msg = f"model={components!r} must be one of {', '.join(NAMED)}, or a Model"
+        msg = f"model={components!r} must be one of {', '.join(NAMED)}, Model.auto() or a Model"
         if hint:
-            msg = f"model={components!r} is no name of a model{hint}"
+            msg = f"model={components!r} is not the name of a model{hint}"
         raise ValueError(msg)
     if not isinstance(found, dict):
         names = ", ".join(map(repr, NAMED))

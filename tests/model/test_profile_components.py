@@ -41,7 +41,7 @@ def test_what_is_known_by_default():
         (lambda: King(log_tidal=3), "log_tidal=3 must be finite and from 0.3 to 2.3"),
         (lambda: BrokenExponential(sharpness=0), "sharpness=0 must be finite and from 1 to 100"),
         (lambda: Moffat(beta=NormalPrior(20, 1)), "more than 5 times err=1 away"),
-        (lambda: Model("moffatt"), "model='moffatt' is no name of a model: did you mean moffat"),
+        (lambda: Model("moffatt"), "model='moffatt' is not the name of a model: did you mean"),
         (lambda: Model(Gaussian(), fixed={"n": 4}), "fixed has 'n'"),
     ],
 )
