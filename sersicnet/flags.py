@@ -79,8 +79,8 @@ _DESCRIPTIONS = {
     Flags.CENTER_MASKED: "more than a tenth of the central 9 x 9 pixels is masked or bad",
     Flags.OFF_CENTER: "the galaxy is off the middle, or a source off the middle is brighter",
     Flags.LOW_SNR: (
-        "the S/N in the middle of the cutout, or of the measured galaxy, is below 5; below 3, it "
-        "has a flux and no magnitude"
+        "the S/N in the middle of the cutout, or of the measured galaxy, is below 5; below 3, the "
+        "magnitude is NaN (but in several bands, and that of forced photometry)"
     ),
     Flags.CROPPED: "the cutout is larger than the stamp; its border was not used",
     Flags.EXCEEDS_CUTOUT: "the half-light diameter is larger than the shorter side of the cutout",
