@@ -339,8 +339,8 @@ def _connected(client, n_workers):
 def _check_outputs(tasks, output):
     """Raise an error if the survey would overwrite a file that it reads, or cannot be written."""
     check_output_folder(output, files=(MANIFEST, POPULATION, *(task.part for task in tasks)))
-    check_output_folder(output / "parts")
-    check_output_folder(output / "blocks")
+    for name in ("parts", "blocks", "samples"):
+        check_output_folder(output / name)
     inputs = {"image": [task.image for task in tasks]}
     for task in tasks:
         for name, file in files_of(vars(task.options)).items():
@@ -354,8 +354,7 @@ def _check_outputs(tasks, output):
 def _undisturbed():
     """Start processes that ignore Ctrl-C, which reaches them as well, and print no warnings of it.
 
-    Each would print a traceback. The process that started them ends them; the locks that they hold
-    then are no leak, as Python's tracker of resources would say.
+    Each would print a traceback. Locks that they hold at the end are no leak, as Python would say.
     """
     warned = os.environ.get("PYTHONWARNINGS")
     ignored = "ignore:resource_tracker:UserWarning"

@@ -425,6 +425,9 @@ def test_what_is_read_is_not_overwritten(tmp_path):
         measure_survey(images, output=tmp_path, catalog=part)
     with pytest.raises(NotADirectoryError, match=r"output=.*a.fits' is a file, and a folder"):
         measure_survey(images, output=tmp_path / "a.fits")
+    (tmp_path / "samples").write_bytes(b"mine")
+    with pytest.raises(NotADirectoryError, match=r"samples' is a file, and a folder"):
+        measure_survey(images, output=tmp_path)
     assert part.read_bytes() == b"catalog"
 
 
