@@ -22,6 +22,8 @@ from sersicnet.plotting.style import (
 __all__ = ["plot_corner", "plot_coverage", "plot_sbc", "plot_tarp"]
 
 _BAND = 0.99  # that of Talts et al. (2018)
+# Samples of a galaxy that are not of its parameters.
+_NOT_DRAWN = (*PIXEL_SHAPE, "sky")
 _CONTOURS = (0.68, 0.95)
 _LINE_STYLES = ("-", "--", ":", "-.")
 
@@ -194,7 +196,7 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     samples : dict of (n_samples,) array
         Samples of one galaxy, by parameter. Of the samples of many galaxies, those of the galaxy
         in row ``i`` are ``{name: values[i] for name, values in samples.items()}``. Those of
-        ``r_eff_pix`` and ``q_pix`` are not drawn.
+        ``r_eff_pix``, ``q_pix`` and ``sky`` are not drawn.
     truth : table row or dict, optional
         True values to mark, of all or some of the parameters.
     figure, ax
@@ -228,7 +230,7 @@ def plot_corner(samples, *, truth=None, figure=None, ax=None):
     except ImportError as error:
         msg = "plot_corner needs corner: pip install 'sersicnet[plot]' ('.[plot]' in a checkout)"
         raise ImportError(msg) from error
-    names = check_parameters(name for name in samples if name not in PIXEL_SHAPE)
+    names = check_parameters([name for name in samples if name not in _NOT_DRAWN])
     values = [to_floats(samples[name], PARAMETERS[name].unit) for name in names]
     shapes = {value.shape for value in values}
     if len(shapes) > 1 or values[0].ndim != 1 or values[0].size < max(2, len(names)):

@@ -125,7 +125,7 @@ def test_plot_corner(plotting, figure):
     samples, truth = make_posteriors(n=1, n_samples=500, names=("mag", "n", "q"))
     one = {name: values[0] for name, values in samples.items()}
     row = QTable({"mag": truth["mag"] * u.ABmag, "n": [np.nan]})[0]
-    axes = plotting.plot_corner(one, truth=row)
+    axes = plotting.plot_corner(one | {"sky": one["mag"], "q_pix": one["q"]}, truth=row)
     assert axes.shape == (3, 3)
     assert axes[2, 0].get_xlabel() == "magnitude [AB]"
     assert axes[2, 0].get_ylabel() == "axis ratio"
@@ -164,7 +164,7 @@ def test_corner_of_samples_that_are_all_the_same(plotting):
 def test_bad_calls_of_plot_corner(plotting, monkeypatch):
     pytest.importorskip("corner")
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="one or more different names"):
+    with pytest.raises(ValueError, match=r"parameters=\['size'\] must be one or more different"):
         plotting.plot_corner({"size": rng.normal(size=9)})
     for samples in (
         {"n": rng.normal(size=(2, 9))},
