@@ -149,7 +149,7 @@ def measure_bands(
         table = measured.measure_all(progress_bar=progress_bar)
         if segmentation_image is not None:
             write_segmentation(measured.reference, measured.sky, Path(segmentation_image))
-        warn_of_catalog(table, measured.reference, stacklevel=3)
+        warn_of_catalog(table, measured.reference, stacklevel=4)
     table.meta |= measured.sky.describe() | found
     if refine is None:
         table.meta["REFINE"] = NEEDS_FIT

@@ -1,11 +1,10 @@
 """Columns of a catalog that say which sources share light."""
 
-import warnings
 from functools import partial
 
 import numpy as np
-from astropy.utils.exceptions import AstropyUserWarning
 
+from sersicnet._caller import warn_caller
 from sersicnet._words import counted
 from sersicnet.flags import Flags
 from sersicnet.inference.groups import find_groups
@@ -70,7 +69,7 @@ def _ids(ids):
         f"catalog= has {counted(n_same, 'row')} whose id is that of another: group_id has rows of "
         "the table, counted from 1"
     )
-    warnings.warn(msg, AstropyUserWarning, stacklevel=6)
+    warn_caller(msg)
     return np.arange(1, len(ids) + 1)
 
 

@@ -101,7 +101,7 @@ def open_measurement(image, options, *, net):
     opened = open_field(image, **planes)
     with opened as field, open_segments(field, options.segmentation) as field:
         pixel_scale, zeropoint = field.units(options.pixel_scale, options.zeropoint)
-        psf = open_psf(field, options, pixel_scale, stacklevel=4)
+        psf = open_psf(field, options, pixel_scale, stacklevel=5)
         positions = None
         if options.catalog is not None:
             options = options.replace(catalog=with_positions(options.catalog, field.wcs))
@@ -315,7 +315,7 @@ class Measurement:
         known = {"numbered": self.field.segments is not None, "group": grouping(self)}
         table = finish_table(table, columns, self.field.wcs, self.options.catalog, **known)
         table.meta = describe_measurement(self, table.meta)
-        warn_of_catalog(table, self, stacklevel=3)
+        warn_of_catalog(table, self, stacklevel=4)
         return table
 
     def blank_rows(self, rows):

@@ -89,7 +89,7 @@ class Misfit(Rows):
         The same in units of its scatter.
     amplitude, amplitude_err : (N,) `~numpy.ndarray`
         Factor of the model that fits the image best, negative where the image is, and its error in
-        white noise, as `~sersicnet.model.amplitudes.fit_amplitudes` finds them. NaN where the model
+        white noise, as ``sersicnet.model.amplitudes`` finds them. NaN where the model
         is bright.
     """
 
