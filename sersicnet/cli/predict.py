@@ -168,7 +168,6 @@ def _shown(table, results, options):
 
 def _samples_path(options):
     """Return the file of draws, None where none are wanted, after a check."""
-    if options.samples is None:
-        return None
-    check_positive("samples", options.samples)
+    if options.samples is not None:
+        check_positive("samples", options.samples)
     return check_samples_path(options.samples, options.output)

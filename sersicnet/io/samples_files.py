@@ -47,12 +47,28 @@ def check_samples_path(samples, output):
     ------
     ValueError
         If there are draws, and no file of a table beside which they could be written.
+    FileExistsError
+        If there are none, and those of an earlier table would be beside the new one.
     ModuleNotFoundError, OSError
         As in `~sersicnet.io.files.check_table_path`.
     """
     if not samples:
+        _check_no_draws(output)
         return None
     if output is None:
         msg = f"samples={samples!r} are written into a file beside that of the table: pass output="
         raise ValueError(msg)
     return check_table_path(samples_path(output), "samples")
+
+
+def _check_no_draws(output):
+    """Raise FileExistsError if a table would be beside the draws of an earlier one."""
+    if output is None:
+        return
+    path = samples_path(output)
+    if path.exists():
+        msg = (
+            f"{path} has the draws of an earlier table, and none are written now: pass samples= "
+            "(--samples), remove that file, or choose another output"
+        )
+        raise FileExistsError(msg)

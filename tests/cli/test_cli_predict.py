@@ -90,6 +90,8 @@ def test_covariances_and_draws(files, tmp_path, capsys):
     assert "50 draws of each row" in capsys.readouterr().out
     assert main([*arguments, "--samples", "0"]) == 1
     assert "samples=0 must be" in capsys.readouterr().err
+    assert main(arguments) == 1
+    assert "has the draws of an earlier table" in capsys.readouterr().err
 
 
 def test_columns_and_dialects(files, tmp_path, capsys):
