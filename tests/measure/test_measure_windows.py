@@ -158,3 +158,50 @@ def test_a_huge_weight_of_a_single_pixel_is_no_source(net):
     found = measure_image(field, net=net, weight_map=weights)
     assert len(found) == len(expected) == 1
     assert_allclose(value(found["mag"]), value(expected["mag"]), atol=0.02)
+
+
+def test_weights_that_compression_has_changed(net, tmp_path):
+    """Zeros of a gap become small weights of both signs, and a single pixel has a huge one."""
+    field = one_galaxy(70.0, 70.0, r_eff=4.0, mask=None)
+    weights = np.full(field.shape, NOISE**-2)
+    weights[:, 82:90] = 0
+    expected = measure_image(field, net=net, weight_map=weights)
+    weights[75, 68] = 1628.0
+    header = fits.Header({"MAGZP": ZEROPOINT, "PIXSCALE": SCALE, "BUNIT": "adu"})
+    data = np.where(weights > 0, field.data, 0.0)
+    options = {"compression_type": "RICE_1", "quantize_level": -0.02}
+    options |= {"quantize_method": 1, "dither_seed": 7}
+    compressed = fits.CompImageHDU(weights.astype("f4"), name="IVAR", **options)
+    path = tmp_path / "image.fits.fz"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, header, name="SCI"), compressed]).writeto(
+        path
+    )
+    with fits.open(path) as hdus:
+        gap = hdus["IVAR"].data[:, 82:90]
+        assert gap.min() < 0 < gap.max() < 0.1 * NOISE**-2
+    found = measure_image(path, psf=star(), net=net)
+    assert len(found) == len(expected) == 1
+    for name in ("mag", "r_eff", "n", "q"):
+        off = value(found[name]) - value(expected[name])
+        assert np.abs(off) < value(expected[f"{name}_err"])
+
+
+@pytest.mark.parametrize("name", ["WHT", "CON"])
+def test_nuclei_that_a_mosaic_has_rejected(net, tmp_path, name):
+    """They are masked, and the row says so."""
+    field = one_galaxy(70.0, 70.0, r_eff=4.0, mask=None)
+    whole = measure_image(field, net=net)
+    core = np.zeros(field.shape, bool)
+    core[68:72, 69:73] = True
+    coverage = np.where(core, 0, 4).astype(np.int32)
+    header = fits.Header({"MAGZP": ZEROPOINT, "PIXSCALE": SCALE, "BUNIT": "adu"})
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.where(core, 0.0, field.data), header, name="SCI")]
+    hdus.append(fits.ImageHDU(np.full(field.shape, NOISE), name="ERR"))
+    hdus.append(fits.ImageHDU(coverage, name=name))
+    fits.HDUList(hdus).writeto(tmp_path / "image.fits")
+    (found,) = measure_image(tmp_path / "image.fits", psf=star(), net=net, refine="lm")
+    assert found["flags"] & int(Flags.CENTER_MASKED)
+    for column in ("mag", "r_eff"):
+        off = value(found[column]) - value(whole[column][0])
+        error = np.hypot(value(found[f"{column}_err"]), value(whole[f"{column}_err"][0]))
+        assert np.abs(off) < 4 * error
