@@ -118,9 +118,22 @@ class LawLikelihood(StampLikelihood):
         return volume - 0.5 * found.deviance, found.sky
 
     def compare(self, labels):
-        """Compare the images with galaxies of these labels, as in `StampLikelihood`."""
+        """Compare the images with galaxies of these labels, as in `StampLikelihood`.
+
+        The noise of counts is that of the galaxy and the sky, and residuals are the roots of their
+        parts of ``chi2``, with signs.
+        """
         model = self.model(labels)
-        sky = self._solve(model).sky.to(model.dtype)
+        sky = self._solve(model).sky
+        if self.law == "poisson":
+            counts, light = self._counts(model)
+            root = self.subtracted.double().sqrt()
+            expected = light + (root * (root + sky))[:, None]
+            part = self._deviance(counts, expected).clamp(min=0)
+            residual = ((counts - expected).sign() * part.sqrt()).view_as(model).to(model.dtype)
+            signal = self._normal(model, sky).weight * model
+            return sky.to(model.dtype), signal, residual
+        sky = sky.to(model.dtype)
         residual = self.data - model - sky[:, None, None]
         return sky, model * self.weight, residual * self.weight
 
@@ -172,12 +185,9 @@ class LawLikelihood(StampLikelihood):
         It solves mean(counts / expected) = 1: one over the left side is concave and nearly linear.
         """
         sky_counts = self.subtracted.double()
-        root = sky_counts.sqrt()
         exposure = self.weight.double().square().flatten(1)
         total = exposure.sum(dim=1)
-        counts = self.data.double().flatten(1) * root[:, None] + sky_counts[:, None]
-        counts = counts.clamp(min=0)
-        light = model.double().clamp(min=0).flatten(1) * root[:, None]
+        counts, light = self._counts(model)
         least = _LEAST_SKY * sky_counts
         sky = sky_counts.expand(len(light))
         seen = exposure * counts
@@ -191,10 +201,22 @@ class LawLikelihood(StampLikelihood):
             if ((sky - before).abs() * bend.sqrt() < _SMALL).all():
                 break
         expected = light + sky[:, None]
-        logs = torch.where(counts > 0, counts * (counts / expected).log(), 0.0)
-        deviance = 2 * (exposure * (expected - counts + logs)).sum(dim=1)
+        deviance = self._deviance(counts, expected).sum(dim=1)
         bend = (seen / expected.square()).sum(dim=1)
-        return _Solved((sky - sky_counts) / root, deviance, bend * sky_counts)
+        return _Solved((sky - sky_counts) / sky_counts.sqrt(), deviance, bend * sky_counts)
+
+    def _counts(self, model):
+        """Counts of the images, and those expected of the galaxies, (N, S * S)."""
+        sky_counts = self.subtracted.double()[:, None]
+        root = sky_counts.sqrt()
+        counts = self.data.double().flatten(1) * root + sky_counts
+        return counts.clamp(min=0), model.double().clamp(min=0).flatten(1) * root
+
+    def _deviance(self, counts, expected):
+        """Parts of minus twice the log likelihood over that of a perfect model, (N, S * S)."""
+        logs = torch.where(counts > 0, counts * (counts / expected).log(), 0.0)
+        exposure = self.weight.double().square().flatten(1)
+        return 2 * (exposure * (expected - counts + logs))
 
     def _solve_student(self, model):
         """The best sky by iterated least squares."""

@@ -177,3 +177,15 @@ def test_student_in_correlated_noise_has_a_flag(net):
     assert_array_equal(found != 0, [False, True])
     known = net.predict(cutouts[1:], noise_correlation=None, **options)
     assert known.flags[0] & int(Flags.CORRELATION_UNKNOWN) == 0
+
+
+def test_fits_of_bright_galaxies_in_counts_are_taken(net):
+    """Far from the network's answer, which knows nothing of the photons of the galaxy."""
+    light = render([[5.0, np.log10(3), 4, 0.2, 0, 0.2, -0.3]], star(), size=48).clip(0)
+    sky = 0.1
+    rng = np.random.default_rng(101)
+    counts = rng.poisson(sky + sky**0.5 * np.repeat(light, 12, axis=0)).astype(float)
+    options = COUNTS | {"zeropoint": 25 + 2.5 * np.log10(sky**0.5)}
+    found = net.predict(counts, likelihood="poisson", **options)
+    assert_array_equal(found.flags & int(Flags.NOT_REFINED), 0)
+    assert (np.abs(found.median("n") - 4) < 5 * found.error("n")).all()

@@ -149,3 +149,14 @@ def test_rows_of_a_likelihood():
     sky, signal, residual = likelihood.compare(labels.expand(2, -1))
     assert signal.shape == residual.shape == (2, SIZE, SIZE)
     assert_allclose(sky, 0, atol=0.2)
+
+
+def test_residuals_of_counts_sum_to_their_deviance():
+    likelihood = likelihood_of("poisson")
+    labels = torch.from_numpy(LABELS).float().expand(2, -1)
+    _, signal, residual = likelihood.compare(labels)
+    assert_allclose(residual.square().sum(dim=(1, 2)), likelihood.chi2(labels), rtol=1e-5)
+    # the noise of a galaxy with 0.4 counts of sky and many more of light is that of its photons
+    brighter = labels + torch.tensor([2.0, 0, 0, 0, 0, 0, 0])
+    ratio = likelihood.compare(brighter)[1].amax(dim=(1, 2)) / signal.amax(dim=(1, 2))
+    assert ((ratio > 8) & (ratio < 25)).all()
