@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
@@ -10,7 +9,12 @@ from sersicnet._looks import Looks
 from sersicnet._rows import chosen_rows, freeze_rows, join_rows, take_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.dialects import shown_table
-from sersicnet.diagnostics.fluxes import add_fluxes, add_surface_brightness, magnitudes_of
+from sersicnet.diagnostics.fluxes import (
+    add_fluxes,
+    add_surface_brightness,
+    magnitudes_of,
+    replace_fluxes,
+)
 from sersicnet.diagnostics.schema import add_columns
 from sersicnet.networks.densities import drawn_samples, sample_covariance, samples_on_sky
 from sersicnet.parameters import PARAMETERS, PIXEL_SHAPE
@@ -24,9 +28,8 @@ __all__ = ["SersicResults"]
 # Fields with one row per galaxy; in `quantiles` galaxies are the last axis.
 _PER_GALAXY = ("posterior", "frame", "flags", "shapes", "wcs", "columns")
 _PER_GALAXY += ("pixel_shapes", "inputs", "ids")
-# Columns of galaxies that are not detected: fluxes without a prior, as tables name them.
-_LINEAR = {"flux": "flux", "flux_err": "flux_err", "sersicFlux": "flux"}
-_LINEAR["sersicFluxErr"] = "flux_err"
+# Columns of galaxies that are not detected: fluxes without a prior.
+_LINEAR = ("flux", "flux_err")
 # Draws of each galaxy that errors of surface brightness are from.
 _N_BRIGHTNESS = 500
 
@@ -153,6 +156,15 @@ class SersicResults(Looks):
         low, _, high = self.quantiles[self.parameters.index("mag")]
         return np.isfinite(self.columns["flux"]) & (low != high)
 
+    @property
+    def linear_fluxes(self):
+        """Fluxes without a prior, ``flux`` and ``flux_err``, NaN of what is detected, dict."""
+        found = {}
+        for name in _LINEAR:
+            values = self.columns.get(name, np.nan)
+            found[name] = np.where(self.not_detected, values, np.nan)
+        return found
+
     def median(self, name):
         """Return the medians of the parameter ``name`` in its unit, (N,) `~numpy.ndarray`."""
         return self._row(name)[1]
@@ -253,9 +265,7 @@ class SersicResults(Looks):
                 table = add_fluxes(table)
             table = add_surface_brightness(table, self.samples(_N_BRIGHTNESS))
         table = shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
-        rows = np.flatnonzero(self.not_detected)
-        for name in _LINEAR.keys() & set(table.colnames) if len(rows) else ():
-            table[name][rows] = self.columns[_LINEAR[name]][rows] * u.nJy
+        replace_fluxes(table, **self.linear_fluxes)
         return table
 
     def samples(self, n, *, model=None, seed=0):

@@ -4,7 +4,7 @@ Columns without a name there keep ours. Radii are in pixels there, and need the 
 
 =========== ================================================================================
 sextractor  names of SExtractor's model fits; pixels count from 1. ``flags`` keeps its name, as its
-            bits are others
+            bits are others, and fluxes are in nJy, not in counts
 lsst        the ``sersic`` columns of the table Object of DP1
             (https://sdm-schemas.lsst.io/dp1.html#Object), without the letter of the band:
             ``sersicFlux``. The ellipse is given by its half-light radii along x and y, as the
@@ -34,6 +34,8 @@ _SEXTRACTOR = {
     "dec": "DELTAMODEL_J2000",
     "mag": "MAG_MODEL",
     "mag_err": "MAGERR_MODEL",
+    "flux": "FLUX_MODEL",
+    "flux_err": "FLUXERR_MODEL",
     "r_eff": "SPHEROID_REFF_IMAGE",
     "r_eff_err": "SPHEROID_REFFERR_IMAGE",
     "n": "SPHEROID_SERSICN",
@@ -207,9 +209,9 @@ def _lsst(table, scale):
     named = QTable(meta=dict(table.meta))
     has_ellipse = set(_SHAPE) <= set(table.colnames)
     ellipse = {*_SHAPE, *(f"{name}_err" for name in _SHAPE)}
-    forced = {"flux", "flux_err"} <= set(table.colnames)  # these have negative fluxes as well
+    has_fluxes = {"flux", "flux_err"} <= set(table.colnames)  # which may be negative
     for name in table.colnames:
-        if name == "mag" and forced:
+        if name == "mag" and has_fluxes:
             continue
         if name == "mag":
             flux = 10 ** (-0.4 * (to_floats(table[name], u.ABmag) - _NJY))

@@ -8,14 +8,25 @@ import astropy.units as u
 import numpy as np
 from scipy.special import gamma, gammaincinv
 
-from sersicnet.parameters import to_floats
+from sersicnet.parameters import Column, to_floats
 
-__all__ = ["add_fluxes", "add_surface_brightness", "magnitudes_of"]
+__all__ = [
+    "add_fluxes",
+    "add_surface_brightness",
+    "magnitudes_of",
+    "put_fluxes",
+    "replace_fluxes",
+    "with_fluxes",
+]
 
 # Magnitudes of a square arcsec: all programs read this unit.
 _BRIGHTNESS = u.mag / u.arcsec**2
 # Standard deviations between the median and the 84 % quantile are 1 for half of this interval.
 _LEVELS = (0.16, 0.5, 0.84)
+_DIGITS = ".5g"
+# Columns of fluxes of galaxies, by their names in all dialects.
+_LINEAR = {"flux": "flux", "sersicFlux": "flux", "FLUX_MODEL": "flux"}
+_LINEAR |= {"flux_err": "flux_err", "sersicFluxErr": "flux_err", "FLUXERR_MODEL": "flux_err"}
 
 
 def add_fluxes(table):
@@ -24,7 +35,7 @@ def add_fluxes(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        A table of `~sersicnet.SersicResults` or `~sersicnet.measure.measure_image`.
+        A table of `~sersicnet.SersicResults`.
 
     Returns
     -------
@@ -32,12 +43,13 @@ def add_fluxes(table):
         A copy with ``flux`` and ``flux_err`` [nJy] behind the columns of ``mag``, and in the same
         way of each magnitude of a part, a band or a population: ``flux_bulge``, ``flux_g``. The
         error is half of the interval that belongs to the quantiles of the magnitude; of a table
-        without these, 0.921 times flux and error of the magnitude.
+        without these, 0.921 times flux and error of the magnitude. Fluxes that the table has, as
+        catalogs of `~sersicnet.measure.measure_image` do, stay as they are.
 
     Raises
     ------
     ValueError
-        If the table has no magnitude with an error, or has fluxes already.
+        If the table has no magnitude with an error.
 
     Examples
     --------
@@ -48,29 +60,101 @@ def add_fluxes(table):
     >>> print(add_fluxes(table)["flux"].round(1))
     [1000.    1.] nJy
     """
-    found = table.copy()
-    magnitudes = [name for name in table.colnames if _is_magnitude(name, table.colnames)]
-    if not magnitudes:
+    if not any(_is_magnitude(name, table.colnames) for name in table.colnames):
         msg = f"table has the columns {', '.join(table.colnames)}: mag and mag_err are needed"
         raise ValueError(msg)
-    for name in magnitudes:
-        flux_name = name.replace("mag", "flux", 1)
-        if flux_name in table.colnames:
-            msg = f"table has a column {flux_name!r} already"
-            raise ValueError(msg)
+    found = table.copy()
+    put_fluxes(found)
+    return found
+
+
+def put_fluxes(table):
+    """Add to a table, in place, the flux densities that it lacks.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        As for `add_fluxes`; it may have no magnitude.
+    """
+    for name in _without_fluxes(table.colnames):
         flux = _flux(table[name])
         if f"{name}_lo" in table.colnames:
             err = (_flux(table[f"{name}_lo"]) - _flux(table[f"{name}_hi"])) / 2
         else:
             err = flux * np.log(10) / 2.5 * to_floats(table[f"{name}_err"], u.mag)
-        own = (name, f"{name}_err", f"{name}_lo", f"{name}_hi")
-        place = 1 + max(found.colnames.index(each) for each in own if each in found.colnames)
-        found.add_column(flux * u.nJy, index=place, name=flux_name)
-        found.add_column(err * u.nJy, index=place + 1, name=f"{flux_name}_err")
-        about = f"flux density of {name}"
-        _describe(found[flux_name], about, "phot.flux.density")
-        _describe(found[f"{flux_name}_err"], f"error of {flux_name}", "stat.error;phot.flux")
+        place = _place_behind(name, table.colnames)
+        for number, (column, values) in enumerate(zip(_columns_of(name), (flux, err), strict=True)):
+            table.add_column(values * u.nJy, index=place + number, name=column.name)
+            _describe(table[column.name], column.description, column.ucd, column.format)
+
+
+def replace_fluxes(table, flux, flux_err):
+    """Put fluxes without a prior, in place, into the rows of galaxies that are not detected.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A table of N galaxies, which may have the names of another dialect, or no fluxes.
+    flux, flux_err : (N,) `~numpy.ndarray`
+        Fluxes in nJy, NaN for galaxies that are detected.
+    """
+    rows = np.isfinite(flux)
+    given = {"flux": flux, "flux_err": flux_err}
+    for name, own in _LINEAR.items():
+        if name in table.colnames:
+            table[name][rows] = given[own][rows] * u.nJy
+
+
+def with_fluxes(columns):
+    """Add the columns of flux densities behind those of magnitudes, as `add_fluxes` does.
+
+    Parameters
+    ----------
+    columns : list of `~sersicnet.parameters.Column`
+        Columns of a catalog.
+
+    Returns
+    -------
+    list of `~sersicnet.parameters.Column`
+
+    Examples
+    --------
+    >>> from sersicnet.diagnostics.fluxes import with_fluxes
+    >>> from sersicnet.parameters import PARAMETERS
+    >>> [column.name for column in with_fluxes([*PARAMETERS["mag"].columns])][3:]
+    ['mag_hi', 'flux', 'flux_err']
+    """
+    columns = list(columns)
+    for name in _without_fluxes([column.name for column in columns]):
+        place = _place_behind(name, [column.name for column in columns])
+        columns[place:place] = _columns_of(name)
+    return columns
+
+
+def _without_fluxes(names):
+    """Return the magnitudes among names of columns that have an error, and no flux."""
+    found = []
+    for name in names:
+        if _is_magnitude(name, names) and name.replace("mag", "flux", 1) not in names:
+            found.append(name)
     return found
+
+
+def _place_behind(name, names):
+    """Return the place behind a magnitude, its error and quantiles."""
+    own = (name, f"{name}_err", f"{name}_lo", f"{name}_hi")
+    return 1 + max(names.index(each) for each in own if each in names)
+
+
+def _columns_of(name):
+    """Make the columns of the flux density of a magnitude, and of its error."""
+    flux = name.replace("mag", "flux", 1)
+    about = f"flux density of {name}"
+    error = f"error of {flux}"
+    return (
+        Column(flux, u.nJy, about, format=_DIGITS, ucd="phot.flux.density"),
+        Column(f"{flux}_err", u.nJy, error, format=_DIGITS, ucd="stat.error;phot.flux"),
+    )
 
 
 def magnitudes_of(names):
@@ -108,7 +192,7 @@ def _flux(magnitudes):
     return (to_floats(magnitudes, u.ABmag) * u.ABmag).to_value(u.nJy)
 
 
-def _describe(column, description, ucd, digits=".5g"):
+def _describe(column, description, ucd, digits):
     """Give a column its description, UCD and digits."""
     column.info.description = description
     column.info.format = digits

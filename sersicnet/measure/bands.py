@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import QTable, vstack
 
 from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.diagnostics.fluxes import with_fluxes
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_names
 from sersicnet.inference.bands import NEEDS_FIT, check_call
@@ -31,7 +32,7 @@ from sersicnet.measure.model_columns import columns_of_model, in_front_of_flags
 from sersicnet.measure.places import place_codes
 from sersicnet.measure.psf_trial import flag_bad_psf
 from sersicnet.measure.record import describe_measurement
-from sersicnet.measure.source_tables import source_table
+from sersicnet.measure.source_tables import show_fluxes, source_table
 
 __all__ = ["COMBINED", "check_detection", "measure_bands"]
 
@@ -224,7 +225,8 @@ class _Measured:
     def _plain_columns(self):
         """All columns of the catalog but those of draws."""
         of_bands = columns_of_bands(self.bands, self.model)
-        return in_front_of_flags(base_columns(self.reference, self.model), of_bands)
+        columns = base_columns(self.reference, self.model)
+        return with_fluxes(in_front_of_flags(columns, of_bands))
 
     @cached_property
     def draws(self):
@@ -321,6 +323,7 @@ class _Measured:
             if column.name.startswith("flags_"):
                 blank[column.name] = blank["flags"]
         table = vstack([*tables, blank])
+        show_fluxes(table)
         self._flag_psfs(table)
         known = {"numbered": reference.field.segments is not None, "group": grouping(reference)}
         options = reference.field.wcs, reference.options.catalog

@@ -6,6 +6,7 @@ columns.
 
 from dataclasses import replace
 
+import astropy.units as u
 from astropy.table import QTable
 
 from sersicnet.diagnostics.morphology_columns import MORPHOLOGY_COLUMNS
@@ -32,7 +33,8 @@ _KEY = (
     Column("peak_x", None, "x of the brightest pixel", int),
     Column("noise_level", None, "median noise of the pixels of the cutout"),
     Column("shared", None, "whether other rows are in the same detected source", bool),
-    Column("unseen", None, "whether its magnitude is a limit, and not shown", bool),
+    Column("linear_flux", u.nJy, "flux without a prior, if it is not detected"),
+    Column("linear_flux_err", u.nJy, "error of linear_flux"),
 )
 # What joint fits add: the group's brightest source by `place_code`, 0 where there is none.
 _OF_GROUPS = (

@@ -115,8 +115,8 @@ def measure_image(
     `~astropy.table.QTable`
         One row per source, from the bottom to the top of the image, or one per row of ``catalog``,
         with its ``id``. Companions that only joint fits find (flag ``COMPANION``) are behind all
-        others. Columns are those of `~sersicnet.SersicResults.to_table`, with ``x_0`` and
-        ``y_0`` in pixels of the image, and photutils' measurements: ``x_centroid``, ``y_centroid``
+        others. Columns are those of `~sersicnet.SersicResults.to_table` with fluxes, with ``x_0``
+        and ``y_0`` in pixels of the image, and photutils' ``x_centroid``, ``y_centroid``
         (where a catalog is given: its positions), ``kron_mag`` and ``kron_mag_err``,
         ``half_light_radius`` (circular, with the PSF), and ``area``. ``group_id`` (``id`` of the
         brightest source), ``group_size`` and ``blend_fraction`` say which sources share light.

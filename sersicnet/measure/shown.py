@@ -1,6 +1,7 @@
 """The catalog of an image as the user wants it: some columns, with the names of a dialect."""
 
 from sersicnet.diagnostics.dialects import shown_table
+from sersicnet.diagnostics.fluxes import with_fluxes
 from sersicnet.diagnostics.schema import COLUMNS
 from sersicnet.measure.columns import blank_table, catalog_columns, source_columns
 from sersicnet.measure.draws import Draws, take_draws
@@ -77,7 +78,7 @@ def _columns_of(measurement):
         celestial=on_sky,
         one_pixel_scale=one_pixel_scale,
     )
-    return with_model(columns, measurement.options.fitted)
+    return with_fluxes(with_model(columns, measurement.options.fitted))
 
 
 def tile_columns_of(measurement):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 
-from sersicnet.diagnostics.fluxes import magnitudes_of
+from sersicnet.diagnostics.fluxes import magnitudes_of, put_fluxes, replace_fluxes
 from sersicnet.flags import Flags
 from sersicnet.measure.cutouts import shift_centers
 from sersicnet.measure.populations import add_population
 from sersicnet.parameters import PIXEL_SHAPE
 
-__all__ = ["hide_unseen", "joint_table", "source_table"]
+__all__ = ["joint_table", "show_fluxes", "source_table"]
 
 
 def source_table(results, part, *, zeropoint, joint=False, **known):
@@ -64,7 +64,8 @@ def joint_table(results, part, *, noise_known, population, draws=None):
     """
     columns = {name: rows for name, rows in results.columns.items() if name[:4] != "flux"}
     table = replace(results, columns=columns).to_table()  # neighbors need all magnitudes
-    table["unseen"] = results.not_detected
+    for name, values in results.linear_fluxes.items():
+        table[f"linear_{name}"] = values * u.nJy
     table.meta.clear()  # that of the catalog comes from the whole measurement
     for name, values in results.pixel_shapes.items():
         table[name] = PIXEL_SHAPE[name].with_unit(values)
@@ -84,18 +85,22 @@ def joint_table(results, part, *, noise_known, population, draws=None):
     return table
 
 
-def hide_unseen(table):
-    """Put NaN in the place of the magnitudes of sources that are not detected.
+def show_fluxes(table):
+    """Add fluxes; those of sources that are not detected know no prior, and magnitudes are NaN.
 
     Parameters
     ----------
     table : `~astropy.table.QTable`
-        Rows of all tiles, which are changed in place.
+        Rows of all tiles, which are changed in place. Those of forced photometry have fluxes.
     """
-    if "unseen" in table.colnames:
-        rows = np.asarray(table["unseen"], dtype=bool)
-        for name in magnitudes_of(table.colnames):
-            table[name][rows] = np.nan * table[name].unit
+    if "linear_flux" not in table.colnames:
+        return
+    flux = table["linear_flux"].to_value(u.nJy)
+    rows = np.isfinite(flux)
+    for name in magnitudes_of(table.colnames):
+        table[name][rows] = np.nan * table[name].unit
+    put_fluxes(table)
+    replace_fluxes(table, flux, table["linear_flux_err"].to_value(u.nJy))
 
 
 def _add_photometry(table, part, zeropoint, pixel_scale):

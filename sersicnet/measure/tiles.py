@@ -63,7 +63,7 @@ from sersicnet.measure.samples import Sample
 from sersicnet.measure.segments import open_segments
 from sersicnet.measure.shown import columns_of, draws_of, tile_columns_of
 from sersicnet.measure.sky import SkyMesh, boxes_of, map_sky
-from sersicnet.measure.source_tables import hide_unseen, source_table
+from sersicnet.measure.source_tables import show_fluxes, source_table
 from sersicnet.measure.star_catalog import add_stars, stars_in
 from sersicnet.measure.sweeps import N_SWEEPS
 from sersicnet.networks.posterior import PosteriorNetwork
@@ -308,7 +308,7 @@ class Measurement:
         nowhere = outside(self.positions, self.field.data.shape)
         columns = columns_of(self)
         table = vstack([*tables, self.blank_rows(nowhere)])
-        hide_unseen(table)
+        show_fluxes(table)
         add_stars(table, self.stars)  # of all rows, and with the probability of evidences
         if self.psf is not None:
             flag_bad_psf(table, self.psf.trial, self.field.data.shape)

@@ -128,7 +128,7 @@ def test_a_radius_of_zero(table):
     assert np.isfinite(named["sersic_reff_xErr"][0])
 
 
-def test_fluxes_of_forced_photometry_are_those_of_lsst():
+def test_fluxes_of_tables_are_those_of_dialects():
     """They may be negative, where there is no magnitude."""
     table = QTable({"flux": [5.0, -3.0] * u.nJy, "flux_err": [1.0, 1.0] * u.nJy})
     table["mag"] = [29.65, np.nan] * u.ABmag
@@ -136,3 +136,6 @@ def test_fluxes_of_forced_photometry_are_those_of_lsst():
     named = to_dialect(table, "lsst")
     assert named.colnames == ["sersicFlux", "sersicFluxErr"]
     assert named["sersicFlux"].value.tolist() == [5.0, -3.0]
+    named = to_dialect(table, "sextractor")
+    assert named.colnames == ["FLUX_MODEL", "FLUXERR_MODEL", "MAG_MODEL", "MAGERR_MODEL"]
+    assert named["FLUX_MODEL"].unit == u.nJy

@@ -8,8 +8,10 @@ from helpers.cutouts import SCALE, ZEROPOINT
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet.diagnostics import add_fluxes, add_surface_brightness
+from sersicnet.diagnostics.fluxes import replace_fluxes, with_fluxes
 from sersicnet.io.files import write_table
 from sersicnet.io.tables import read_table
+from sersicnet.parameters import Column
 from sersicnet.preprocessing.drawing import sersic2d
 
 N_DRAWS = 4000
@@ -71,11 +73,45 @@ def test_fluxes_survive_a_file(tmp_path, suffix):
     assert_allclose(read_table(path)["flux"][0].to_value(u.nJy), table["flux"][0].value)
 
 
-def test_tables_without_magnitudes_or_with_fluxes():
+def test_tables_without_magnitudes():
     with pytest.raises(ValueError, match="mag and mag_err are needed"):
         add_fluxes(QTable({"mag": [20.0]}))
-    with pytest.raises(ValueError, match="a column 'flux_g' already"):
-        add_fluxes(make_table(flux_g=[1, 2]))
+
+
+def test_fluxes_that_are_there_stay():
+    """Those of catalogs, which are of their own where nothing is detected."""
+    found = add_fluxes(make_table(flux_g=[1, 2] * u.nJy))
+    assert_array_equal(found["flux_g"].value, [1, 2])
+    assert "flux_g_err" not in found.colnames
+    assert "flux_err" in found.colnames
+    again = add_fluxes(found)
+    assert again.colnames == found.colnames
+
+
+def test_columns_have_the_order_of_tables():
+    """Whether they are known before, or added to a table."""
+    names = ["id", "n", "n_err", "flags"]
+    for name in ("mag", "mag_disk", "mag_g"):
+        names[1:1] = [name, f"{name}_err", f"{name}_lo", f"{name}_hi"]
+    names += ["mag_tension", "kron_mag", "kron_mag_err"]
+    columns = with_fluxes([Column(name, None, name) for name in names])
+    table = add_fluxes(QTable({name: [1.0] for name in names}))
+    assert [column.name for column in columns] == table.colnames
+    assert table.colnames[1:7] == [
+        "mag_g",
+        "mag_g_err",
+        "mag_g_lo",
+        "mag_g_hi",
+        "flux_g",
+        "flux_g_err",
+    ]
+
+
+def test_fluxes_of_what_is_not_detected():
+    table = QTable({"FLUX_MODEL": [5.0, 7.0] * u.nJy, "sersicFluxErr": [1.0, 2.0] * u.nJy})
+    replace_fluxes(table, np.array([np.nan, -3.0]), np.array([np.nan, 4.0]))
+    assert table["FLUX_MODEL"].value.tolist() == [5, -3]
+    assert table["sersicFluxErr"].value.tolist() == [1, 4]
 
 
 def test_surface_brightness_is_that_of_the_model():

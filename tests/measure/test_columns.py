@@ -5,6 +5,7 @@ import pytest
 from helpers.fields import make_field, render, star
 
 from sersicnet import SersicNet
+from sersicnet.diagnostics.fluxes import with_fluxes
 from sersicnet.measure import measure_image
 from sersicnet.measure.columns import blank_table, catalog_columns
 
@@ -48,7 +49,7 @@ def test_a_catalog_has_the_columns_of_its_schema(weights, refine, celestial, ima
         unit=field.unit,
         celestial=celestial,
     )
-    expected = kinds(blank_table(columns, 0))
+    expected = kinds(blank_table(with_fluxes(columns), 0))
     found = measure_image(field, **options)
     nothing = measure_image(field, threshold=1e6, **options)
     assert len(found) >= 1

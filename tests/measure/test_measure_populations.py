@@ -7,6 +7,7 @@ from helpers.measured import value
 from helpers.populations import draw_truth, measure
 
 from sersicnet import Population, SersicNet
+from sersicnet.diagnostics.fluxes import with_fluxes
 from sersicnet.diagnostics.schema import POPULATION_COLUMNS
 from sersicnet.measure import measure_image
 from sersicnet.measure.columns import blank_table, catalog_columns
@@ -40,9 +41,9 @@ def test_inferred_population(field, net, table):
     found = measure_image(field, net=net, population="infer")
     for name in table.colnames:
         np.testing.assert_array_equal(value(found[name]), value(table[name]))
-    assert set(found.colnames) - set(table.colnames) == {
-        column.name for column in POPULATION_COLUMNS
-    }
+    added = {column.name for column in POPULATION_COLUMNS}
+    added |= {"flux_population", "flux_population_err"}
+    assert set(found.colnames) - set(table.colnames) == added
     assert found.meta["POPULATN"].startswith("inferred from ")
     measured = np.isfinite(value(found["mag"]))
     assert measured.sum() > 20
@@ -77,7 +78,7 @@ def test_columns_follow_from_the_call(image, net, tmp_path):
     columns = catalog_columns(
         net.parameters_, judged=True, grouped=True, population=True, unit=field.unit, celestial=True
     )
-    expected = blank_table(columns, 0)
+    expected = blank_table(with_fluxes(columns), 0)
     assert nothing.colnames == expected.colnames
     for name in expected.colnames:
         assert nothing[name].dtype == expected[name].dtype

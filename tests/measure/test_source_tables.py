@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
 from helpers.populations import draw_truth, measure
 
 from sersicnet import Flags
-from sersicnet.measure.source_tables import hide_unseen, source_table
+from sersicnet.diagnostics import add_fluxes
+from sersicnet.measure.source_tables import show_fluxes, source_table
 
 
 @pytest.fixture
@@ -38,16 +40,20 @@ def test_photometry_and_flags(part, noise_known, monkeypatch):
     assert table.meta == {}
 
 
-def test_what_is_not_detected_is_hidden_in_the_end(part, monkeypatch):
+def test_what_is_not_detected_has_a_flux_in_the_end(part, monkeypatch):
     monkeypatch.setattr("sersicnet.measure.source_tables.shift_centers", lambda *tables: None)
     results = measure(draw_truth(3))
-    fluxes = {"flux": np.array([np.nan, 2.0, np.nan]), "flux_err": np.array([np.nan, 1.0, np.nan])}
+    fluxes = {"flux": np.array([np.nan, -2.0, np.nan]), "flux_err": np.array([np.nan, 1.0, np.nan])}
     results = replace(results, columns=results.columns | fluxes)
     options = {"zeropoint": 25.0, "noise_known": True, "population": None}
     table = source_table(results, part, **options)
     assert np.isfinite(table["mag"]).all()  # neighbors need them
     assert "flux" not in table.colnames
-    hide_unseen(table)
+    expected = add_fluxes(table)
+    show_fluxes(table)
     for name in ("mag", "mag_err", "mag_lo", "mag_hi"):
         assert np.isnan(table[name]).tolist() == [False, True, False]
     assert np.isfinite(table["r_eff"]).all()
+    assert (table["flux"][1], table["flux_err"][1]) == (-2 * u.nJy, 1 * u.nJy)
+    for name in ("flux", "flux_err"):
+        np.testing.assert_array_equal(table[name][[0, 2]], expected[name][[0, 2]])

@@ -65,12 +65,11 @@ fits.HDUList(
 # ---------
 #
 # Unit, noise, zero point and WCS are in the file. The PSF is not: pass one, such as of STPSF, or
-# leave it out and it is made from the stars of the image. Fluxes are columns on request.
+# leave it out and it is made from the stars of the image.
 
 from sersicnet import measure_image
-from sersicnet.diagnostics import add_fluxes
 
-catalog = add_fluxes(measure_image(path, psf=psf))
+catalog = measure_image(path, psf=psf)
 catalog.sort("mag")
 shown = catalog["ra", "dec", "flux", "flux_err", "r_eff", "r_eff_err", "n", "q"][:8]
 for name in ("flux", "flux_err", "r_eff", "r_eff_err", "n", "q"):
