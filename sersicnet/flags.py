@@ -80,7 +80,7 @@ _DESCRIPTIONS = {
     Flags.OFF_CENTER: "the galaxy is off the middle, or a source off the middle is brighter",
     Flags.LOW_SNR: (
         "the S/N in the middle of the cutout, or of the measured galaxy, is below 5; below 3, the "
-        "magnitude is NaN (but in several bands, and that of forced photometry)"
+        "magnitude is NaN (but that of exposures which show it together, and of forced photometry)"
     ),
     Flags.CROPPED: "the cutout is larger than the stamp; its border was not used",
     Flags.EXCEEDS_CUTOUT: "the half-light diameter is larger than the shorter side of the cutout",

@@ -265,8 +265,12 @@ class SersicResults(Looks):
                 table = add_fluxes(table)
             table = add_surface_brightness(table, self.samples(_N_BRIGHTNESS))
         table = shown_table(table, columns, dialect, pixel_scale=self.frame.pixel_scale)
-        replace_fluxes(table, **self.linear_fluxes)
+        self._replace_fluxes(table)
         return table
+
+    def _replace_fluxes(self, table):
+        """Put fluxes without a prior into the rows of a table that are not detected."""
+        replace_fluxes(table, **self.linear_fluxes)
 
     def samples(self, n, *, model=None, seed=0):
         """Draw from the posteriors.

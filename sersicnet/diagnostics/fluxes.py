@@ -88,7 +88,7 @@ def put_fluxes(table):
             _describe(table[column.name], column.description, column.ucd, column.format)
 
 
-def replace_fluxes(table, flux, flux_err):
+def replace_fluxes(table, flux, flux_err, *, band=None):
     """Put fluxes without a prior, in place, into the rows of galaxies that are not detected.
 
     Parameters
@@ -97,10 +97,15 @@ def replace_fluxes(table, flux, flux_err):
         A table of N galaxies, which may have the names of another dialect, or no fluxes.
     flux, flux_err : (N,) `~numpy.ndarray`
         Fluxes in nJy, NaN for galaxies that are detected.
+    band : str, optional
+        Name of the band, if the fluxes are of one of several.
     """
     rows = np.isfinite(flux)
     given = {"flux": flux, "flux_err": flux_err}
-    for name, own in _LINEAR.items():
+    names = _LINEAR
+    if band is not None:
+        names = {f"flux_{band}": "flux", f"flux_{band}_err": "flux_err"}
+    for name, own in names.items():
         if name in table.colnames:
             table[name][rows] = given[own][rows] * u.nJy
 

@@ -12,6 +12,7 @@ from sersicnet.inference.band_groups import GroupFits, Neighbors
 from sersicnet.inference.band_seen import Asked, SeenBand
 from sersicnet.inference.calls import warn_of_zeropoints
 from sersicnet.inference.choose import compared, known_of, model_of
+from sersicnet.inference.linear_fluxes import FLUXES, LEAST_SNR, of_unseen
 from sersicnet.inference.neighborhoods import Neighborhoods
 from sersicnet.inference.predict import finished
 from sersicnet.inference.refine import ImportanceSampling
@@ -113,6 +114,7 @@ def measure_batch(
         stamps, *rest = found[band]
         flags = np.where(missing[band][batch.rows], int(Flags.MISSING_BAND), stamps.flags)
         found[band] = replace(stamps, flags=flags), *rest
+    _keep_unseen(found, exposures=exposures)
     densities = {}
     for name, joint in joints.items():
         densities[name] = _density(joint, looked, list(missing))
@@ -212,9 +214,39 @@ def _density(joint, looked, names):
 
 def _finish(net, batch, seen, shown, refined):
     """Return stamps, posterior, quantiles and columns of one band from the joint fits."""
-    stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined)
-    for name in ("flux", "flux_err"):  # magnitudes of bands are NaN where the fit has a limit
-        del found[-1][name]
+    options = {"all_fluxes": True}
+    stamps, *found = finished(net, batch, seen.stamps, seen.pixels, refined, **options)
     elsewhere = seen.usable & ~shown
     flags = np.where(elsewhere, stamps.flags | int(Flags.MISSING_BAND), stamps.flags)
     return replace(stamps, flags=flags), *found
+
+
+def _keep_unseen(found, *, exposures):
+    """Keep, in place, the fluxes without a prior of what is not detected in each band, and flag it.
+
+    Exposures have one flux, and show a galaxy or not together.
+    """
+    fluxes = {}
+    for band, (*_, columns) in found.items():
+        fluxes[band] = {name: columns[name] for name in FLUXES}
+    if exposures:
+        fluxes = dict.fromkeys(found, _together(list(fluxes.values())))
+    for band, (stamps, posterior, quantiles, columns) in found.items():
+        own = fluxes[band]
+        low, median, _ = quantiles[_MAG]
+        at_limit = np.isfinite(median) & np.isnan(low)
+        with np.errstate(invalid="ignore"):  # NaN where there is no model
+            unseen = (own["flux"] < LEAST_SNR * own["flux_err"]) | at_limit
+        unseen &= np.isfinite(median)
+        columns.update(of_unseen(own, unseen))
+        stamps = stamps.with_flags(unseen * int(Flags.LOW_SNR))
+        found[band] = stamps, posterior, quantiles, columns
+
+
+def _together(fluxes):
+    """Return the weighted means of fluxes of exposures, NaN where none has one."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.array([own["flux_err"] for own in fluxes]) ** -2.0
+        total = np.nansum(weights, axis=0)
+        mean = np.nansum(weights * [own["flux"] for own in fluxes], axis=0) / total
+        return {"flux": mean, "flux_err": total**-0.5}

@@ -20,7 +20,7 @@ __all__ = ["SLOPES", "BandDensity", "light_columns", "light_of_parts", "of_first
 # Columns of the changes with wavelength, and the names of their parameters.
 SLOPES = {"r_eff_slope": "size_slope", "n_slope": "n_slope"}
 # Parameters that refer to the cutout of the reference band.
-_OF_CUTOUT = ("mag", "theta", "x_0", "y_0")
+_OF_CUTOUT = ("mag", "theta", "x_0", "y_0", "flux", "flux_err")
 
 
 def of_first_band(name, values, first):

@@ -9,9 +9,11 @@ import numpy as np
 from sersicnet._rows import chosen_rows
 from sersicnet._words import counted
 from sersicnet.diagnostics.band_schema import band_columns, color_columns
+from sersicnet.diagnostics.fluxes import replace_fluxes
 from sersicnet.diagnostics.schema import COLUMNS, describe
 from sersicnet.flags import Flags
 from sersicnet.inference.band_density import SLOPES, of_first_band
+from sersicnet.inference.linear_fluxes import FLUXES
 from sersicnet.inference.tension import TENSION
 from sersicnet.results import SersicResults
 
@@ -179,7 +181,11 @@ class BandResults(SersicResults):
         """
         for band in (one, other):
             self._check_band(band)
-        return self.posterior.color(one, other)
+        color, error = self.posterior.color(one, other)
+        unseen = np.zeros(len(self), dtype=bool)
+        for band in {one, other} & set(self.bands):
+            unseen |= self.bands[band].not_detected
+        return np.where(unseen, np.nan, color), np.where(unseen, np.nan, error)
 
     def flags_of(self, band):
         """Return the flags in one band, (N,) int `~numpy.ndarray`."""
@@ -212,7 +218,6 @@ class BandResults(SersicResults):
             without a band are of the reference.
         """
         table = super().to_table()
-        table["mag"][np.isnan(table["mag_err"])] = np.nan  # not seen there
         self._add_directions(table)
         found = {}
         for name in SLOPES if self.posterior.is_chromatic else ():
@@ -222,7 +227,7 @@ class BandResults(SersicResults):
         # exposures have one flux
         for one, other in pairwise(() if "EXPOSURE" in self.meta else self.posterior.bands):
             name = f"color_{one}_{other}"
-            found[name], found[f"{name}_err"] = self.posterior.color(one, other)
+            found[name], found[f"{name}_err"] = self.color(one, other)
         flags = np.array(table["flags"])
         del table["flags"]
         known = dict(COLUMNS)
@@ -236,15 +241,20 @@ class BandResults(SersicResults):
         describe(table, known)
         return self._shown_table(table, columns, dialect, fluxes)
 
+    def _replace_fluxes(self, table):
+        """Put fluxes without a prior into the rows of a table that a band does not show."""
+        super()._replace_fluxes(table)
+        for band, own in self.bands.items():
+            replace_fluxes(table, **own.linear_fluxes, band=band)
+
     def _columns_of(self, band, *, shifted):
         """Return the columns of one band, by their names."""
         low = median = high = np.full(len(self), np.nan)
         own = {}
         if band in self.bands:
-            low, median, high = self.bands[band].quantiles[self.parameters.index("mag")]
-            own = self.bands[band].columns
-        seen = np.isfinite(low)  # else the median is a lower limit
-        found = {f"mag_{band}": np.where(seen, median, np.nan)}
+            low, median, high = self.bands[band]._row("mag")
+            own = self.bands[band]._shown_columns()
+        found = {f"mag_{band}": median}
         found[f"mag_{band}_err"] = (high - low) / 2
         found |= {f"mag_{band}_lo": low, f"mag_{band}_hi": high}
         for name in self.posterior.light:
@@ -324,13 +334,13 @@ def _meta_of(bands, reference):
 
 
 def _part_columns(each, places, posterior):
-    """Return columns of models, parts and priors, in the first band that shows each galaxy."""
+    """Return columns of models, parts, priors and fluxes, in the first band of each galaxy."""
     found = {}
     names = [part for part, _ in posterior.parts or ()]
     for name, values in each[0].columns.items():
         of_part = any(f"_{part}" in name or name.startswith(f"{part}_") for part in names)
         of_models = name == "model" or name.startswith(_OF_MODELS)
-        if not (of_part or of_models or name.endswith(TENSION)):
+        if not (of_part or of_models or name in FLUXES or name.endswith(TENSION)):
             continue
         if name != "model":
             values = np.full(len(posterior), np.nan)

@@ -12,11 +12,13 @@ from sersicnet.inference.assumptions import LEAST_SKY
 from sersicnet.inference.flags import SEVEN, excess_noise
 from sersicnet.model.prior import SNR_LIMITS
 
-__all__ = ["LEAST_SNR", "linear_fluxes", "sky_priors"]
+__all__ = ["FLUXES", "LEAST_SNR", "linear_fluxes", "of_unseen", "sky_priors"]
 
 # Flux over its error below which a galaxy is not detected: one error from the faint end of the
 # prior, 68 % intervals are limits by the prior.
 LEAST_SNR = SNR_LIMITS[0] + 1
+# Columns of fluxes without a prior.
+FLUXES = ("flux", "flux_err")
 
 
 def sky_priors(batch, pixels):
@@ -43,7 +45,7 @@ def sky_priors(batch, pixels):
 
 
 def linear_fluxes(found, quantiles, frame, correlation):
-    """Return the fluxes of galaxies that are not detected.
+    """Return fluxes as factors of models, and which galaxies are not detected.
 
     Parameters
     ----------
@@ -58,16 +60,33 @@ def linear_fluxes(found, quantiles, frame, correlation):
 
     Returns
     -------
-    dict of (N,) `~numpy.ndarray`
-        ``flux`` and ``flux_err`` in nJy, negative where the image is; NaN where the flux is
-        `LEAST_SNR` errors or more: that of the posterior is then right.
+    fluxes : dict of (N,) `~numpy.ndarray`
+        ``flux`` and ``flux_err`` in nJy, negative where the image is; NaN without a model.
+    unseen : (N,) bool `~numpy.ndarray`
+        Which galaxies are not detected: the flux is below `LEAST_SNR` errors. That of the posterior
+        is right for the others.
     """
     medians = dict(zip(SEVEN, quantiles[:, 1], strict=True))
     error = found.amplitude_err * excess_noise(correlation, medians, frame.pixel_scale)
     unit = (medians["mag"] * u.ABmag).to_value(u.nJy)
-    with np.errstate(invalid="ignore"):  # NaN where it is bright, or there is no model
+    with np.errstate(invalid="ignore"):  # NaN where there is no model
         unseen = found.amplitude < LEAST_SNR * error
-    return {
-        "flux": np.where(unseen, found.amplitude * unit, np.nan),
-        "flux_err": np.where(unseen, error * unit, np.nan),
-    }
+        fluxes = {"flux": found.amplitude * unit, "flux_err": error * unit}
+    return fluxes, unseen
+
+
+def of_unseen(fluxes, unseen):
+    """Return fluxes without a prior of what is not detected, NaN for the others.
+
+    Parameters
+    ----------
+    fluxes : dict of (N,) `~numpy.ndarray`
+        Those of all galaxies.
+    unseen : (N,) bool `~numpy.ndarray`
+        Which galaxies are not detected.
+
+    Returns
+    -------
+    dict of (N,) `~numpy.ndarray`
+    """
+    return {name: np.where(unseen, values, np.nan) for name, values in fluxes.items()}

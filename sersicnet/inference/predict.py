@@ -22,7 +22,7 @@ from sersicnet.inference.flags import (
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
-from sersicnet.inference.linear_fluxes import linear_fluxes, sky_priors
+from sersicnet.inference.linear_fluxes import linear_fluxes, of_unseen, sky_priors
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.members import are_members, fit_members
 from sersicnet.inference.morphology import check_morphology, morphology_columns
@@ -331,7 +331,7 @@ def _measure_universal(
     return finished(net, batch, stamps, pixels, refined, morphology=morphology)
 
 
-def finished(net, batch, stamps, pixels, refined, *, morphology=False):
+def finished(net, batch, stamps, pixels, refined, *, morphology=False, all_fluxes=False):
     """Judge what was measured in a batch by its images.
 
     Parameters
@@ -348,6 +348,9 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
         Posterior, quantiles, columns and flags of the refinement, as it returns them.
     morphology : bool, optional
         Whether to measure what needs no profile.
+    all_fluxes : bool, optional
+        Whether there are fluxes without a prior of all galaxies, not of those alone that are not
+        detected.
 
     Returns
     -------
@@ -373,8 +376,10 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False):
     stamps = stamps.with_flags(of_network * flags)
     hidden = hidden_light(shown, stamps, batch.psfs, device=device)
     stamps = judge_gaps(stamps, hidden)
-    fluxes = linear_fluxes(judged, shown, stamps.frame, correlation)
-    stamps = stamps.with_flags(np.isfinite(fluxes["flux"]) * int(Flags.LOW_SNR))
+    fluxes, unseen = linear_fluxes(judged, shown, stamps.frame, correlation)
+    stamps = stamps.with_flags(unseen * int(Flags.LOW_SNR))
+    if not all_fluxes:
+        fluxes = of_unseen(fluxes, unseen)
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns | fluxes
     if morphology:
         options |= {"correlation": correlation, "neighbors": judged.neighbors}

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 
 import astropy.units as u
@@ -14,6 +15,7 @@ from sersicnet.diagnostics.fluxes import with_fluxes
 from sersicnet.flags import Flags
 from sersicnet.inference.band_arguments import check_names
 from sersicnet.inference.bands import NEEDS_FIT, check_call
+from sersicnet.inference.linear_fluxes import FLUXES
 from sersicnet.inference.refine import LevenbergMarquardt, check_refinement
 from sersicnet.inference.wavelengths import known_wavelengths
 from sersicnet.measure.band_columns import NOT_OF_BANDS, base_columns, columns_of_bands
@@ -274,10 +276,14 @@ class _Measured:
         results = self._predict(found)
         options = {"zeropoint": self.reference.zeropoint, "noise_known": True, "population": None}
         options["joint"] = not self.joint  # else they have groups
-        options["draws"] = self.draws
+        options |= {"draws": self.draws, "hides": True}
         table = source_table(results, part, **options)
         for band, cutouts in found.items():
             self._add_band(table, band, cutouts)
+            fluxes = results.bands[band].linear_fluxes if band in results.bands else {}
+            for name in FLUXES:
+                values = fluxes.get(name, np.full(len(table), np.nan))
+                table[f"linear_{name}_{band}"] = values * u.nJy
         _fill_places(table, results, found)
         return table
 
@@ -322,8 +328,10 @@ class _Measured:
                 blank[column.name] = u.Quantity(blank[column.name], column.unit)
             if column.name.startswith("flags_"):
                 blank[column.name] = blank["flags"]
+        for name, band in product(FLUXES, self.bands):
+            blank[f"linear_{name}_{band}"] = np.full(len(blank), np.nan) * u.nJy
         table = vstack([*tables, blank])
-        show_fluxes(table)
+        show_fluxes(table, self.bands)
         self._flag_psfs(table)
         known = {"numbered": reference.field.segments is not None, "group": grouping(reference)}
         options = reference.field.wcs, reference.options.catalog

@@ -44,7 +44,7 @@ def source_table(results, part, *, zeropoint, joint=False, **known):
     return table
 
 
-def joint_table(results, part, *, noise_known, population, draws=None):
+def joint_table(results, part, *, noise_known, population, draws=None, hides=False):
     """Make the table of some sources without what photutils measured.
 
     Parameters
@@ -57,13 +57,18 @@ def joint_table(results, part, *, noise_known, population, draws=None):
         Population of the sources, with which they are measured too.
     draws : `~sersicnet.measure.draws.Draws` or None
         What else of the posteriors the user wants.
+    hides : bool, optional
+        Whether magnitudes of what is not detected are hidden. Neighbors need all.
 
     Returns
     -------
     `~astropy.table.QTable`
     """
-    columns = {name: rows for name, rows in results.columns.items() if name[:4] != "flux"}
-    table = replace(results, columns=columns).to_table()  # neighbors need all magnitudes
+    shown = results
+    if not hides:
+        columns = {name: rows for name, rows in results.columns.items() if name[:4] != "flux"}
+        shown = replace(results, columns=columns)
+    table = shown.to_table()
     for name, values in results.linear_fluxes.items():
         table[f"linear_{name}"] = values * u.nJy
     table.meta.clear()  # that of the catalog comes from the whole measurement
@@ -85,22 +90,25 @@ def joint_table(results, part, *, noise_known, population, draws=None):
     return table
 
 
-def show_fluxes(table):
+def show_fluxes(table, bands=()):
     """Add fluxes; those of sources that are not detected know no prior, and magnitudes are NaN.
 
     Parameters
     ----------
     table : `~astropy.table.QTable`
         Rows of all tiles, which are changed in place. Those of forced photometry have fluxes.
+    bands : iterable of str, optional
+        Names of bands, if there are several, each with magnitudes of its own, which are hidden.
     """
     if "linear_flux" not in table.colnames:
         return
-    flux = table["linear_flux"].to_value(u.nJy)
-    rows = np.isfinite(flux)
-    for name in magnitudes_of(table.colnames):
-        table[name][rows] = np.nan * table[name].unit
+    for name in () if bands else magnitudes_of(table.colnames):
+        table[name][np.isfinite(table["linear_flux"])] = np.nan * table[name].unit
     put_fluxes(table)
-    replace_fluxes(table, flux, table["linear_flux_err"].to_value(u.nJy))
+    for band in (None, *bands):
+        end = "" if band is None else f"_{band}"
+        linear = [table[f"linear_{name}{end}"].to_value(u.nJy) for name in ("flux", "flux_err")]
+        replace_fluxes(table, *linear, band=band)
 
 
 def _add_photometry(table, part, zeropoint, pixel_scale):

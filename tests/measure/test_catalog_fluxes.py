@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import NDData, StdDevUncertainty
-from astropy.table import QTable, Table
+from astropy.table import QTable, Table, vstack
 from helpers.refined import FEW
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -117,3 +117,28 @@ def test_faint_fluxes_are_linear(net, snr, most):
     assert -0.8 < pulls.mean() < most
     assert 0.6 < pulls.std() < 1.6
     assert (table["flux"].value < 0).any() or snr > 0
+
+
+def test_bands_have_fluxes(net):
+    """Those that one band does not show have a linear flux there, and a magnitude in the other."""
+    bright, catalog = make_image([BRIGHT, *[0] * 8], seed=8)
+    other, _ = make_image([0], seed=9)
+    images = {"g": bright, "r": other}
+    outside = Table({"x_0": [1000.0], "y_0": [5.0]})
+    rows = vstack([catalog["x_0", "y_0"][:10:9], outside])
+    table = measure(images, net, catalog=rows)
+    assert (table["flags"][2] & int(Flags.NO_DATA)) > 0
+    table = table[:2]
+    unseen = np.isnan(table["mag_r"])
+    assert unseen.any()
+    assert_array_equal(np.isnan(table["color_g_r"]), unseen)
+    for name in ("flux", "flux_g", "flux_r"):
+        assert np.isfinite(table[name]).all()
+        assert (table[f"{name}_err"] > 0).all()
+    assert (table["flux_r"] < 5 * table["flux_r_err"]).all()
+    assert (table["flags_r"][unseen] & int(Flags.LOW_SNR) > 0).all()
+    for name in ("mag", "mag_g"):
+        flux = table[name.replace("mag", "flux")].value
+        assert_allclose(flux, table[name].to_value(u.nJy), rtol=1e-6)
+    place = table.colnames.index("mag_r_hi")
+    assert table.colnames[place + 1 : place + 3] == ["flux_r", "flux_r_err"]
