@@ -32,6 +32,16 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
         self.add_argument("--version", action="version", version=f"sersicnet {__version__}")
 
+    def error(self, message):
+        """End the process with status 2 and two lines: the mistake, and where the options are.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+        """
+        self.exit(2, f"{self.prog}: error: {message}\n{self.prog} --help lists all options\n")
+
     def unknown(self, words):
         """Write a message about arguments that the parser does not know.
 

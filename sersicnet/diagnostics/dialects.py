@@ -28,6 +28,10 @@ _SEXTRACTOR = {
     "id": "NUMBER",
     "x_0": "XMODEL_IMAGE",
     "y_0": "YMODEL_IMAGE",
+    "x_0_lo": "XMODEL_IMAGE_LO",
+    "x_0_hi": "XMODEL_IMAGE_HI",
+    "y_0_lo": "YMODEL_IMAGE_LO",
+    "y_0_hi": "YMODEL_IMAGE_HI",
     "x_centroid": "X_IMAGE",
     "y_centroid": "Y_IMAGE",
     "ra": "ALPHAMODEL_J2000",
@@ -66,7 +70,7 @@ _LSST = {
 }
 # Radii on the sky that are in pixels there, and positions that count from 1 there.
 _RADII = ("r_eff", "r_eff_err", "half_light_radius")
-_FROM_ONE = ("x_0", "y_0", "x_centroid", "y_centroid")
+_FROM_ONE = ("x_0", "x_0_lo", "x_0_hi", "y_0", "y_0_lo", "y_0_hi", "x_centroid", "y_centroid")
 _SHAPE = ("r_eff", "q", "theta")
 _ELLIPSE = ("sersic_reff_x", "sersic_reff_y", "sersic_rho")
 # What is made for LSST: description, UCD and format.

@@ -12,11 +12,14 @@ from sersicnet.inference.assumptions import LEAST_SKY
 from sersicnet.inference.flags import SEVEN, excess_noise
 from sersicnet.model.prior import SNR_LIMITS
 
-__all__ = ["FLUXES", "LEAST_SNR", "linear_fluxes", "of_unseen", "sky_priors"]
+__all__ = ["FLUXES", "LEAST_SNR", "known_light", "linear_fluxes", "of_unseen", "sky_priors"]
 
 # Flux over its error below which a galaxy is not detected: one error from the faint end of the
 # prior, 68 % intervals are limits by the prior.
 LEAST_SNR = SNR_LIMITS[0] + 1
+# Widest prior of a magnitude that is knowledge of it: with a wider one, the posterior of what the
+# image does not show is a limit again.
+_INFORMATIVE = 1.0
 # Columns of fluxes without a prior.
 FLUXES = ("flux", "flux_err")
 
@@ -73,6 +76,30 @@ def linear_fluxes(found, quantiles, frame, correlation):
         unseen = found.amplitude < LEAST_SNR * error
         fluxes = {"flux": found.amplitude * unit, "flux_err": error * unit}
     return fluxes, unseen
+
+
+def known_light(model, numbers):
+    """Return the galaxies whose magnitude the user knows, so that it is shown in any case.
+
+    Parameters
+    ----------
+    model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
+        What is known of the galaxies.
+    numbers : (N,) int `~numpy.ndarray`
+        Their numbers.
+
+    Returns
+    -------
+    (N,) bool `~numpy.ndarray`
+        Whether there is a normal prior of at most `_INFORMATIVE` magnitudes. Fixed ones are shown
+        by their results.
+    """
+    if "mag" not in model.settings:
+        return np.zeros(len(numbers), dtype=bool)
+    _, priors = model.known(numbers)
+    if "mag" not in priors:
+        return np.zeros(len(numbers), dtype=bool)
+    return priors["mag"]["err"] <= _INFORMATIVE
 
 
 def of_unseen(fluxes, unseen):

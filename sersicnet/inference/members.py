@@ -22,6 +22,7 @@ from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, N_LABELS
 from sersicnet.model.psf_resampling import centered_psfs
 from sersicnet.model.scene import Scene
 from sersicnet.model.stamp_groups import likelihoods
+from sersicnet.preprocessing.quality import source_flags
 from sersicnet.preprocessing.surroundings import Group
 
 __all__ = ["are_members", "fit_members"]
@@ -163,7 +164,7 @@ def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
     found.fit_points(assumptions, prior, device, hidden=not samples)
     posterior, fits = found.posterior(evaluate, prior, seed)
     fit = fits.fit
-    stamps = found.stamps
+    stamps = _flagged_alone(found.stamps)
     quantiles = fit_quantiles(posterior, fit.held, stamps.frame)
     columns = fits.columns(stamps, fit.converged) | {"n_iter": fit.n_iter}
     columns |= {"group_size": found.group_size, "blend_fraction": found.blend_fraction}
@@ -180,6 +181,18 @@ def fit_members(batch, *, assumptions, evaluate, refinement, seed, device):
     if samples:
         refined = with_draws(found, fits, refined, stamps, settings=refinement, seed=seed)
     return stamps, refined, found.pixels
+
+
+def _flagged_alone(stamps):
+    """Return stamps of members without ``OFF_CENTER`` that the light of the others has set."""
+    size = stamps.data.shape[-1]
+    lengths = np.minimum(stamps.shapes.min(axis=1), size) // stamps.frame.bins
+    is_off = np.zeros(len(lengths), dtype=bool)
+    for length in np.unique(lengths):
+        rows = lengths == length
+        flags = source_flags(stamps.data[rows], stamps.weight[rows], int(length))
+        is_off[rows] = flags & int(Flags.OFF_CENTER) > 0
+    return stamps.without_flags(np.where(is_off, 0, int(Flags.OFF_CENTER)))
 
 
 def _fit_alike(found, scenes, side, *, draw, assumptions, prior, device):

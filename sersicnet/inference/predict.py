@@ -22,7 +22,12 @@ from sersicnet.inference.flags import (
 )
 from sersicnet.inference.gaps import hidden_light, judge_gaps
 from sersicnet.inference.joined import with_neighbors
-from sersicnet.inference.linear_fluxes import linear_fluxes, of_unseen, sky_priors
+from sersicnet.inference.linear_fluxes import (
+    known_light,
+    linear_fluxes,
+    of_unseen,
+    sky_priors,
+)
 from sersicnet.inference.log import log_batch, log_results
 from sersicnet.inference.members import are_members, fit_members
 from sersicnet.inference.morphology import check_morphology, morphology_columns
@@ -328,10 +333,13 @@ def _measure_universal(
             refined = with_whole_sky(refined, stamps.frame)
     for name, values in stars.items():
         refined[2].setdefault(name, values)  # else it is that of the evidence
-    return finished(net, batch, stamps, pixels, refined, morphology=morphology)
+    options = {"morphology": morphology, "known": known_light(model, _numbers(batch))}
+    return finished(net, batch, stamps, pixels, refined, **options)
 
 
-def finished(net, batch, stamps, pixels, refined, *, morphology=False, all_fluxes=False):
+def finished(
+    net, batch, stamps, pixels, refined, *, morphology=False, all_fluxes=False, known=False
+):
     """Judge what was measured in a batch by its images.
 
     Parameters
@@ -351,6 +359,8 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False, all_fluxe
     all_fluxes : bool, optional
         Whether there are fluxes without a prior of all galaxies, not of those alone that are not
         detected.
+    known : bool or (N,) bool `~numpy.ndarray`, optional
+        Galaxies whose magnitude is known, and shown if they are not detected, unless at a bound.
 
     Returns
     -------
@@ -379,7 +389,7 @@ def finished(net, batch, stamps, pixels, refined, *, morphology=False, all_fluxe
     fluxes, unseen = linear_fluxes(judged, shown, stamps.frame, correlation)
     stamps = stamps.with_flags(unseen * int(Flags.LOW_SNR))
     if not all_fluxes:
-        fluxes = of_unseen(fluxes, unseen)
+        fluxes = of_unseen(fluxes, unseen & ~(known & (stamps.flags & int(Flags.AT_BOUND) == 0)))
     columns = {"chi2": judged.chi2, "n_pixels": judged.n_pixels} | columns | fluxes
     if morphology:
         options |= {"correlation": correlation, "neighbors": judged.neighbors}

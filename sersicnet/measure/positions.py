@@ -57,7 +57,8 @@ def with_positions(catalog, wcs):
     -------
     `~astropy.table.Table`
         The catalog itself if it has these columns, or if it has no other known ones. Else a copy
-        in which they are added, and ``id`` where SExtractor has ``NUMBER``. Of ``x_0``, ``y_0``,
+        in which they are added, and ``id`` where it has another spelling, such as ``ID``, or
+        SExtractor has ``NUMBER``. Of ``x_0``, ``y_0``,
         ``ra`` and ``dec``, the first two are left out if they are pixels of another image.
 
     Raises
@@ -95,6 +96,7 @@ def with_positions(catalog, wcs):
     names = {}
     for name in reversed(catalog.colnames):
         names[name.lower()] = name
+    catalog = _with_id(catalog, names)
     own = set(catalog.colnames)
     sky = _sky_columns(catalog, names)
     found = _chosen(sky, _pixel_columns(catalog, names), celestial(wcs), own)
@@ -105,8 +107,16 @@ def with_positions(catalog, wcs):
     catalog = catalog.copy(copy_data=False)
     for name, values in found.items():
         catalog[name] = values
-    if "number" in names and "id" not in names:
-        catalog["id"] = catalog[names["number"]]
+    return catalog
+
+
+def _with_id(catalog, names):
+    """Give a catalog the column ``id`` where it has it in another spelling, or ``NUMBER``."""
+    spelled = names.get("id", names.get("number"))
+    if spelled is None or "id" in catalog.colnames:
+        return catalog
+    catalog = catalog.copy(copy_data=False)
+    catalog["id"] = catalog[spelled]
     return catalog
 
 

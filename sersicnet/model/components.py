@@ -6,6 +6,7 @@ from functools import wraps
 import astropy.units as u
 import numpy as np
 
+from sersicnet._caller import warn_caller
 from sersicnet._settings import similar_names
 from sersicnet.model.prior import N_LIMITS, Q_LIMITS, SHARE_LIMITS
 from sersicnet.parameters import ALL_PARAMETERS, to_floats
@@ -21,6 +22,7 @@ __all__ = [
     "component",
     "known_values",
     "parameter_values",
+    "warn_of_mean",
 ]
 
 # Limits of values that hold for any image; those of sizes and positions are in pixels.
@@ -105,8 +107,8 @@ class NormalPrior:
         Standard deviation.
     low, high : float, `~astropy.units.Quantity` or (N,) array_like, optional
         Limits, beyond which the prior is 0. Those of the universal prior hold as well, except for
-        magnitudes. A mean that is more than five ``err`` beyond what a parameter can be raises
-        ``ValueError`` where the prior is used.
+        magnitudes. Where the prior is used, a mean beyond what a parameter can be warns, and raises
+        ``ValueError`` if it is more than five ``err`` beyond.
 
     Examples
     --------
@@ -168,6 +170,36 @@ class NormalPrior:
             )
             raise ValueError(msg)
         return found
+
+
+def warn_of_mean(parameter, prior, name):
+    """Warn of a prior that is not flat, and whose mean no parameter can have.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter, or ``'share'``.
+    prior : dict of `~numpy.ndarray`
+        From `NormalPrior.values`.
+    name : str
+        Name for the message.
+
+    Warns
+    -----
+    `~astropy.utils.exceptions.AstropyUserWarning`
+        With the values that are possible.
+    """
+    lowest, highest = _LIMITS.get(parameter, _ANY)
+    mean, err = np.broadcast_arrays(prior["mean"], prior["err"])
+    outside = (err < highest - lowest) & ((mean < lowest) | (mean > highest))
+    if outside.any():
+        first = np.ravel(mean[outside])[0]
+        some = f" (of {np.count_nonzero(outside)} of {outside.size} galaxies)"
+        msg = (
+            f"the prior of {name} has mean {first:g}{some if outside.ndim else ''}, and {name} "
+            f"must be from {lowest:.3g} to {highest:g}: only the tail of the prior counts"
+        )
+        warn_caller(msg)
 
 
 def parameter_values(parameter, value, name=None):

@@ -9,7 +9,7 @@ from sersicnet._settings import check_bool
 from sersicnet._words import counted
 from sersicnet.model.choice import AUTO, BAND_SHIFT, ModelChoice, checked_shift
 from sersicnet.model.combinations import CENTER, NAMED, combined
-from sersicnet.model.components import Exponential, NormalPrior, parameter_values
+from sersicnet.model.components import Exponential, NormalPrior, parameter_values, warn_of_mean
 from sersicnet.model.given import divided, given_of, names_of, of_rows, settings_of
 from sersicnet.model.known_columns import known_in
 from sersicnet.model.ties import check_ties, with_tied
@@ -100,7 +100,10 @@ class Model:
         settings = self.whole | settings_of(self.combination)
         self.settings = with_tied(settings, self.tied, self.combination)
         for name, value in self.settings.items():
-            parameter_values(self.combination.parameters[name][1], value, name)
+            parameter = self.combination.parameters[name][1]
+            found = parameter_values(parameter, value, name)
+            if isinstance(value, NormalPrior):
+                warn_of_mean(parameter, found, name)
         self._check_light()
         self._check_free()
         if chromatic and not self.is_free:

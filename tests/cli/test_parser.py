@@ -72,7 +72,7 @@ def test_unknown_options(words, message, capsys):
     """Nothing is an abbreviation, which could become another option later."""
     status, printed = run(["measure", "a.fits", "-o", "a.ecsv", *words], capsys)
     assert status == 2
-    assert printed.err.startswith("usage: sersicnet measure")
+    assert printed.err.startswith("sersicnet measure: error: unrecognized arguments: ")
     assert message in printed.err
 
 
@@ -80,7 +80,21 @@ def test_unknown_options(words, message, capsys):
 def test_mistakes_end_with_2(arguments, capsys):
     status, printed = run(arguments, capsys)
     assert status == 2
-    assert "usage: sersicnet" in printed.err
+    message, hint = printed.err.splitlines()
+    assert message.startswith("sersicnet")
+    assert "error: " in message
+    assert hint.endswith("--help lists all options")
+
+
+def test_an_unknown_model_is_one_clear_line(capsys):
+    """Not the usage of all options before it."""
+    status, printed = run(["measure", "a.fits", "-o", "a.ecsv", "--model", "sersic+disk"], capsys)
+    assert status == 2
+    message, _ = printed.err.splitlines()
+    assert message.startswith(
+        "sersicnet measure: error: argument --model: invalid choice: 'sersic+"
+    )
+    assert "'sersic+exp'" in message
 
 
 @pytest.mark.parametrize("command", ["simulate", "survey", "train"])

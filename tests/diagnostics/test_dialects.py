@@ -139,3 +139,16 @@ def test_fluxes_of_tables_are_those_of_dialects():
     named = to_dialect(table, "sextractor")
     assert named.colnames == ["FLUX_MODEL", "FLUXERR_MODEL", "MAG_MODEL", "MAGERR_MODEL"]
     assert named["FLUX_MODEL"].unit == u.nJy
+
+
+def test_all_positions_of_sextractor_count_from_one():
+    """Also quantiles; errors and shifts are differences."""
+    names = [f"{axis}_0{end}" for axis in "xy" for end in ("", "_lo", "_hi")]
+    table = QTable({name: [4.0] * u.pix for name in (*names, "x_0_err", "x_shift_g")})
+    named = to_dialect(table, "sextractor")
+    for axis in "XY":
+        for end in ("", "_LO", "_HI"):
+            assert named[f"{axis}MODEL_IMAGE{end}"].value.tolist() == [5]
+    assert named["x_0_err"].value.tolist() == named["x_shift_g"].value.tolist() == [4]
+    assert not set(names) & set(named.colnames)
+    assert to_dialect(table, "lsst")["x_0_lo"].value.tolist() == [4]

@@ -7,7 +7,7 @@ import pytest
 from astropy.nddata import NDData, StdDevUncertainty
 from helpers.refined import FEW
 
-from sersicnet import Flags, Model, Population, SersicResults
+from sersicnet import Flags, Model, NormalPrior, Population, SersicResults
 from sersicnet.inference.linear_fluxes import LEAST_SNR
 
 SNR = (0, 0, 0, 40, 40)
@@ -122,6 +122,25 @@ def test_a_known_magnitude_is_kept(net):
     measured = np.isfinite(found.median("r_eff"))
     assert measured.any()
     np.testing.assert_array_equal(found.median("mag")[measured], 29.6)
+
+
+@pytest.mark.parametrize("refine", ["lm", FEW])
+@pytest.mark.filterwarnings("ignore:.*could not be fitted with this model")
+def test_a_magnitude_with_a_narrow_prior_is_that_of_the_posterior(net, refine):
+    """A wide one is no knowledge: its posterior is a limit, as that of a fit at its bound."""
+    errors = np.array([0.1, 0.1, 0.1, 3.0])
+    model = Model("sersic", priors={"mag": NormalPrior(np.full(4, 28.4), errors)})
+    found = measure(net, cutouts_of(0, 0, 0, 0), model=model, refine=refine)
+    shown = np.isfinite(found.median("mag"))
+    assert shown[:3].any()
+    assert not shown[3]
+    assert (np.abs(found.median("mag") - 28.4)[shown] < 0.4).all()
+    assert (found.error("mag")[shown] < 0.15).all()
+    assert (found.flags[shown] & int(Flags.LOW_SNR) > 0).all()
+    assert not (found.flags[shown] & int(Flags.AT_BOUND)).any()
+    flux = found.to_table(fluxes=True)["flux"].value
+    expected = 10 ** (-0.4 * (found.median("mag") - 31.4))
+    np.testing.assert_allclose(flux[shown], expected[shown], rtol=1e-3)
 
 
 def test_magnitudes_of_parts_are_not_shown(found):

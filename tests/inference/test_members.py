@@ -7,7 +7,8 @@ import pytest
 from helpers.rendered import labels_of
 from numpy.testing import assert_array_equal
 
-from sersicnet.inference.members import _scenes_of, are_members
+from sersicnet.flags import Flags
+from sersicnet.inference.members import _flagged_alone, _scenes_of, are_members
 from sersicnet.preprocessing.surroundings import Group, Member
 
 
@@ -38,3 +39,15 @@ def test_other_cutouts_are_no_members(batch):
     assert are_members(batch.cutouts)
     assert not are_members([SimpleNamespace(member=None)])
     assert not are_members([])
+
+
+def test_light_of_others_puts_no_member_off_the_middle():
+    """Where it has been subtracted: what is off the middle after that is so."""
+    data = np.zeros((2, 32, 32), np.float32)
+    data[:, 15:18, 15:18] = 10
+    data[1, 4:7, 4:7] = 100
+    frame = SimpleNamespace(bins=np.ones(2, int))
+    stamps = SimpleNamespace(data=data, weight=np.ones_like(data), frame=frame, flags=None)
+    stamps.shapes = np.full((2, 2), 32)
+    stamps.without_flags = lambda gone: int(Flags.OFF_CENTER) & ~gone
+    assert_array_equal(_flagged_alone(stamps), [0, int(Flags.OFF_CENTER)])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from helpers.fields import NOISE, ZEROPOINT, make_field, render
 from helpers.measured import value
 from numpy.testing import assert_allclose, assert_array_equal
@@ -79,3 +80,18 @@ def test_errors_of_pairs_in_correlated_noise(net):
         pulls.append((value(row["mag"]) - ZEROPOINT + 2.5 * np.log10(flux)) / value(row["mag_err"]))
     assert 0.5 < np.std(pulls) < 1.6
     assert abs(np.mean(pulls)) < 1
+
+
+def test_the_bright_one_of_a_pair_puts_the_other_not_off_the_middle(net):
+    """Rows of a catalog whose joint fits are right do not have the flag of its light."""
+    truth = {name: np.array(values)[:2] for name, values in TRUTH.items()}
+    truth["flux"][1] = 2.5e3
+    image = render(truth, SHAPE)
+    field = make_field(image, mask=None)
+    field.data = image + NOISE * np.random.default_rng(9).normal(size=SHAPE)
+    catalog = Table({name: truth[name] for name in ("x_0", "y_0")})
+    table = measure_image(field, net=net, catalog=catalog, **OPTIONS)
+    assert_array_equal(table["group_size"], 2)
+    expected = ZEROPOINT - 2.5 * np.log10(truth["flux"])
+    assert (abs(value(table["mag"]) - expected) < 5 * value(table["mag_err"])).all()
+    assert not (table["flags"] & int(Flags.OFF_CENTER)).any()

@@ -160,3 +160,17 @@ def test_a_row_without_a_position_says_nothing(wcs):
     catalog["x_0"][0] = np.nan
     catalog["ra"][1] = np.nan
     assert grid_doubt(catalog, wcs) is None
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "Id", "NUMBER"])
+@pytest.mark.parametrize("places", [("x_0", "y_0"), ("X_IMAGE", "Y_IMAGE")])
+def test_ids_have_any_spelling(name, places):
+    catalog = Table({name: [7, 3], places[0]: X, places[1]: Y})
+    found = with_positions(catalog, None)
+    assert list(found["id"]) == [7, 3]
+    assert catalog.colnames == [name, *places]
+
+
+def test_an_id_in_lower_case_is_taken_first():
+    catalog = Table({"ID": [7, 3], "id": [1, 2], "NUMBER": [8, 9], "x_0": X, "y_0": Y})
+    assert list(with_positions(catalog, None)["id"]) == [1, 2]

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 
 from sersicnet import Exponential, Model, NormalPrior, PointSource, Sersic
 from sersicnet.model.description import check_model
 
 PRIOR = NormalPrior([1.0, 2.0, 3.0], 0.5)
+Q_PRIOR = NormalPrior([0.4, 0.5, 0.6], 0.1)
 SHAPE = {"r_eff": 1, "q": 0.5, "theta": 3}
 LIGHT = {"bulge_to_total": 0.3, "mag": 20}
 COMPOSITE = {"bulge": Sersic(n=4, **SHAPE), "disk": Exponential(**SHAPE)}
@@ -27,7 +30,7 @@ def test_models_say_what_they_know():
     assert check_model("sersic+exp").describe() == "sersic+exp"
     assert repr(Model("point")) == "Model('point')"
     assert not check_model(Exponential()).is_free
-    assert Model("sersic", fixed={"n": 4}, priors={"q": PRIOR}).describe() == (
+    assert Model("sersic", fixed={"n": 4}, priors={"q": Q_PRIOR}).describe() == (
         "sersic, fixed: n, priors: q"
     )
     assert check_model(Exponential(q=0.5)).describe() == "exponential, fixed: n q"
@@ -36,7 +39,7 @@ def test_models_say_what_they_know():
 
 def test_models_of_two_parts_say_what_they_know():
     parts = {"disk": Exponential(), "core": Sersic(n=4)}
-    model = Model(parts, fixed={"theta_disk": 3, "mag": 20}, priors={"q_core": PRIOR})
+    model = Model(parts, fixed={"theta_disk": 3, "mag": 20}, priors={"q_core": Q_PRIOR})
     assert (
         model.describe() == "sersic+exp (core, disk), fixed: mag n_core theta_disk, priors: q_core"
     )
@@ -159,3 +162,15 @@ def test_as_many_values_as_galaxies(model):
 def test_names_of_parameters(make, match):
     with pytest.raises(TypeError, match=match):
         make()
+
+
+def test_a_mean_beyond_what_a_parameter_can_be_warns():
+    """Of those that have a prior."""
+    message = r"the prior of n has mean 7, and n must be from 0.3 to 6.2: only the tail"
+    with pytest.warns(AstropyUserWarning, match=message):
+        Model("sersic", priors={"n": NormalPrior(7, 1)})
+    table = Table({"q_prior_mean": [0.5, 1.2, np.nan], "q_prior_err": [0.1, 0.1, np.nan]})
+    with pytest.warns(AstropyUserWarning, match=r"q has mean 1.2 \(of 1 of 3 galaxies\), and q"):
+        Model.from_table(table)
+    Model.from_table(table[[0, 2]])
+    Model("sersic", priors={"n": NormalPrior(0, 99)})  # which is flat
