@@ -135,7 +135,7 @@ _DESCRIPTIONS = {
     ),
     Flags.EXCHANGED: (
         "a fit in which the other of two parts is the larger one is about as likely: a prior or a "
-        "fixed value must say which is which"
+        "fixed value must say which is which (set for fits in one band only)"
     ),
     Flags.NOT_NORMAL: (
         "the break of a broken exponential is hardly seen, and its posterior is not normal: errors "

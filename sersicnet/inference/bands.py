@@ -200,7 +200,7 @@ def check_call(net, refine, model, neighbors, *, sky, bands, exposures=False):
     refinement = check_refinement(refine)
     if refinement is None:
         refinement = LevenbergMarquardt()
-    check_exposures(exposures, model, refinement, neighbors)
+    check_exposures(exposures, model, neighbors)
     if not isinstance(net.network_, PosteriorNetwork):
         msg = "several bands need the posterior network: use the weights 'universal'"
         raise ValueError(msg)

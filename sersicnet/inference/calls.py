@@ -4,7 +4,6 @@ import numpy as np
 
 from sersicnet._caller import warn_caller
 from sersicnet._settings import check_bool
-from sersicnet.inference.refine import LevenbergMarquardt
 
 __all__ = ["check_exposures", "check_law", "check_plain", "warn_of_zeropoints", "without_exposures"]
 
@@ -85,7 +84,7 @@ def without_exposures(data):
     return data
 
 
-def check_exposures(exposures, model, refinement, neighbors="mask"):
+def check_exposures(exposures, model, neighbors="mask"):
     """Raise an error where exposures cannot be fitted with one flux.
 
     Parameters
@@ -94,30 +93,26 @@ def check_exposures(exposures, model, refinement, neighbors="mask"):
         Whether the bands are exposures.
     model : `~sersicnet.Model` or `~sersicnet.model.ModelChoice`
         What is fitted.
-    refinement : LevenbergMarquardt or ImportanceSampling
-        The refinement.
     neighbors : {'mask', 'fit'}, optional
         As in `~sersicnet.SersicNet.predict`.
 
     Raises
     ------
     ValueError
-        If they are, and something else is wanted than one free profile and its best fit.
+        If they are, and something else is wanted than one free profile.
     """
     check_bool("exposures", exposures)
     if not exposures:
         return
     if model.name != "sersic" or not model.is_free or model.chromatic:
         option = f"model={model!r}"
-    elif not isinstance(refinement, LevenbergMarquardt):
-        option = f"refine={refinement!r}"
     elif neighbors != "mask":
         option = f"neighbors={neighbors!r}"
     else:
         return
     msg = (
         f"exposures=True and {option}: exposures are fitted with one Sersic profile of which "
-        "nothing is known, by 'lm'"
+        "nothing is known, and neighbors masked"
     )
     raise ValueError(msg)
 

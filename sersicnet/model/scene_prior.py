@@ -82,13 +82,15 @@ def log_density(scene, values, labels=None):
 def _log_signals(scene, labels):
     """Logarithm of the density of the S/N of a galaxy in each of several bands.
 
-    A galaxy that one band shows may not be seen in others: the least S/N is that of fits.
+    A galaxy that one band shows may not be seen in others: the least S/N is that of fits. Of
+    exposures with one flux, it is the density in one of them: that of the others are their ties.
     """
     lowest, highest = math.log10(LEAST_SNR), math.log10(SNR_LIMITS[1])
     n_bands = len(scene.layout.bands)
     signal = log_signal(scene.base, labels.unflatten(1, (n_bands, -1)))
     inside = ((signal > lowest) & (signal < highest)).all(dim=1)
-    total = torch.full_like(signal[:, 0], -n_bands * math.log(highest - lowest))
+    n_free = 1 if scene.layout.tied else n_bands
+    total = torch.full_like(signal[:, 0], -n_free * math.log(highest - lowest))
     return torch.where(inside, total, -torch.inf)
 
 

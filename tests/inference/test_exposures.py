@@ -5,12 +5,14 @@ import pytest
 import torch
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import labels_of, render
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sersicnet import Flags
-from sersicnet.model.band_layout import names_of_bands
+from sersicnet.model.band_layout import LEAST_SNR, names_of_bands
 from sersicnet.model.band_scene import BandScene
 from sersicnet.model.layout import SERSIC
+from sersicnet.model.prior import SNR_LIMITS
+from sersicnet.model.scene_prior import log_density
 
 PLACES = {"e1": (0.0, 0.0), "e2": (0.4, -0.3), "e3": (-0.2, 0.5)}
 ZEROPOINTS = {"e1": 25.0, "e2": 26.0, "e3": 25.5}
@@ -68,6 +70,32 @@ def test_an_exposure_that_does_not_show_a_galaxy(net, exposures, found):
     assert (np.abs(change) < 5 * found.error("mag")).all()
 
 
+def test_importance_sampling(net, exposures, found):
+    fewer = {name: images[:2] for name, images in exposures.items()}
+    fewer["e1"] = [fewer["e1"][0], None]
+    options = {"psf": PSFS, "exposures": True, "refine": "importance"}
+    other = net.predict(fewer, **options, **UNITS)
+    table = other.to_table()
+    assert other.meta["EXPOSURE"] == "one flux in all bands"
+    assert (table["ess"] > 100).all()
+    assert np.isfinite(table["log_evidence"]).all()
+    fitted = found.to_table()[:2]
+    for name in ("mag_e2", "r_eff", "n"):
+        away = (table[name] - fitted[name]) / fitted[f"{name}_err"]
+        assert (np.abs(away) < 2).all()  # also without an exposure
+        ratio = table[f"{name}_err"] / fitted[f"{name}_err"]
+        assert ((ratio > 0.7) & (ratio < 1.8)).all()
+    # the reference exposure does not show the second galaxy
+    assert_array_equal(other.flags & int(Flags.MISSING_BAND) != 0, [False, True])
+    assert_array_equal(np.isnan(table["mag"]), [False, True])
+    assert_array_equal(np.isnan(table["mag_e1"]), [False, True])
+    assert np.isfinite(table["mag_e3"]).all()
+    drawn = other.samples(100)
+    tie = (drawn["mag_e2"] - drawn["mag_e3"]).std(axis=1)
+    assert (tie < 0.01).all()  # each is tied to the first that shows the galaxy, to 0.0025 mag
+    assert np.isnan(drawn["mag_e1"][1]).all()
+
+
 def test_zero_points_that_contradict(net, exposures):
     wrong = UNITS | {"zeropoint": ZEROPOINTS | {"e2": 25.0}}
     with pytest.warns(AstropyUserWarning) as caught:
@@ -81,7 +109,6 @@ def test_zero_points_that_contradict(net, exposures):
     ("options", "words"),
     [
         ({"model": "point"}, "one Sersic profile"),
-        ({"refine": "importance"}, "by 'lm'"),
         ({"neighbors": "fit"}, "neighbors='fit'"),
     ],
 )
@@ -109,3 +136,11 @@ def test_ties_of_fluxes():
     assert_allclose(found[:, -2:], values[:, 7:9] - values[:, 6:7])
     assert_allclose(tied.quantity_slopes(values) @ values[:, :, None], found[:, :, None])
     assert_allclose(tied.normals[:, -2:, 0], 0.4)
+    # their density is that of one flux, times that of the others given the first
+    values = torch.zeros(n, len(names), dtype=torch.float64)
+    values[:, 6:9] = 2.5
+    values[:, 7:9] += 0.4
+    labels = scene.labels(values)
+    change = log_density(tied, values, labels) - log_density(scene, values, labels)
+    width = np.log10(SNR_LIMITS[1] / LEAST_SNR)
+    assert_allclose(change, 2 * np.log(width / (np.sqrt(2 * np.pi) * 0.001)))
