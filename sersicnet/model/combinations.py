@@ -27,6 +27,11 @@ _POSSIBLE = (
     'names, such as {"bulge": Sersic(n=4), "disk": Exponential()}; not two PointSource(), nor two '
     "Sersic profiles of the same index"
 )
+_LEAVE_OUT = (
+    ". More than two are not fitted, whatever their profiles: of a bulge, a bar and a disk, fit "
+    'the two that hold most of the light, such as {"bar": Ferrers(), "disk": Exponential()} or '
+    '{"bulge": Sersic(), "disk": Exponential()}'
+)
 # The order of components in a model, and in its name: what is inside of others first.
 _ORDER = (
     "point",
@@ -168,7 +173,8 @@ def combined(components):
         msg = f"model={components!r} must be {names}, Model.auto(), a Model, or {_POSSIBLE}"
         raise ValueError(msg)
     if not 1 <= len(found) <= 2:
-        msg = f"model has {counted(len(found), 'component')}: it must be {_POSSIBLE}"
+        leave_out = _LEAVE_OUT if len(found) > 2 else ""
+        msg = f"model has {counted(len(found), 'component')}: it must be {_POSSIBLE}{leave_out}"
         raise ValueError(msg)
     for name, component in found.items():
         if not isinstance(component, Component):
