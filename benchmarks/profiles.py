@@ -14,8 +14,9 @@ differences over the flux, the largest of all cases. ``--only images`` makes thi
 the 68 % intervals of ``refine="lm"``, the mean and the scatter of pulls, the galaxies that are left
 out (``NOT_REFINED``, ``AT_BOUND``), and CPU seconds per galaxy; ``--refine importance`` makes
 ``coverage_importance.csv``. Galaxies have half-light radii of 4 to 9 pixels, a S/N within the
-half-light ellipse of 50 to 1,000, and white noise. They are drawn by the package. ``--raw`` keeps
-the measurements, so that a run of as many galaxies that was stopped goes on.
+half-light ellipse of 50 to 1,000, and white noise: these cuts are on true values, and few galaxies
+are as near to them as their errors. They are drawn by the package. ``--raw`` keeps the
+measurements, so that a run of as many galaxies that was stopped goes on.
 """
 
 import time
@@ -37,6 +38,7 @@ from sersicnet import Flags, Model, SersicNet
 from sersicnet.io.weights import weights_path
 from sersicnet.model import psf_transform
 from sersicnet.model.labels import components
+from sersicnet.model.prior import N_LIMITS
 from sersicnet.model.profile_components import OTHERS
 from sersicnet.model.profiles import PROFILES
 from sersicnet.parameters import wrap_theta
@@ -143,8 +145,12 @@ def draw(name, n, seed):
         found[axis] = (SIDE - 1) / 2 + rng.uniform(-1, 1, n)
     known = OTHERS[name]().settings
     for shape in PROFILE_SHAPES[name].names:
-        low, high = (0.5, 6.0) if shape == "n" else SHAPES[shape][1:]
-        found[shape] = np.full(n, known[shape]) if shape in known else rng.uniform(low, high, n)
+        if shape in known:
+            found[shape] = np.full(n, known[shape])
+        elif shape == "n":
+            found[shape] = rng.uniform(*np.sqrt(N_LIMITS), n) ** 2
+        else:
+            found[shape] = rng.uniform(*SHAPES[shape][1:], n)
     return found
 
 
@@ -170,10 +176,12 @@ def measured(net, name, truth, options):
     """Return the fits of galaxies, `~astropy.table.QTable`, with CPU seconds of each."""
     folder = Path(options.raw) if options.raw else None
     cutouts = cutouts_of(name, truth, options.seed)
+    # the set of galaxies whose indices are drawn from the prior, uniform in their roots
+    drawn = f"{name}_sqrt_n" if "n" in PROFILE_SHAPES[name].names else name
     found = []
     for start in range(0, len(cutouts), _TOGETHER):
         part = cutouts[start : start + _TOGETHER]
-        file = f"{name}_{options.refine}_{options.seed}_{options.n}_{start}"
+        file = f"{drawn}_{options.refine}_{options.seed}_{options.n}_{start}"
         found.append(kept(folder, file, partial(fitted, net, name, options.refine), part, None))
     return vstack(found, metadata_conflicts="silent")
 

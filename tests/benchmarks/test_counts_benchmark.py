@@ -7,8 +7,10 @@ from benchmarks import counts
 
 
 def test_counts(tmp_path):
-    options = ["-n", "2", "--n-gaussian", "1", "--skies", "1"]
-    counts.main([str(tmp_path), *options])
+    options = ["-n", "2", "--n-gaussian", "1", "--skies", "1", "--seed", "1", "2"]
+    counts.main([str(tmp_path), *options, "--raw", str(tmp_path / "raw")])
+    names = {path.name for path in (tmp_path / "raw").glob("poisson*")}
+    assert names == {"poisson_lm_1.0_1_2_0.ecsv", "poisson_lm_1.0_2_2_0.ecsv"}
     table = Table.read(tmp_path / "counts_lm.csv")
     assert list(table["likelihood"][::4]) == ["poisson", "gaussian", "root of counts"]
 
