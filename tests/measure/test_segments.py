@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from helpers.fields import make_field, render
+from astropy.table import Table
+from helpers.fields import ZEROPOINT, make_field, render
 from helpers.measured import assert_same, value
 from numpy.testing import assert_allclose, assert_array_equal
 from photutils.segmentation import SegmentationImage
 
+from sersicnet.flags import Flags
 from sersicnet.measure.image import measure_image
 from sersicnet.measure.injection import inject_galaxies
 
@@ -93,3 +95,27 @@ def test_no_other_word_on_what_the_sources_are(image, detected, net, tmp_path):
         measure_image(image, net=net, segmentation=segments, segmentation_image=path)
     with pytest.raises(ValueError, match="segmentation= says what the sources are, but injected"):
         inject_galaxies(image, "candels_f160w", net=net, segmentation=segments)
+
+
+def test_a_pair_with_one_peak_is_separated(net):
+    """As the page on questions says; both positions in a catalog do not separate it."""
+    x = np.array([50.0, 54.0])
+    y = np.array([50.0, 53.0])
+    truth = {"x_0": x, "y_0": y, "flux": np.array([5e3, 5e3]), "r_eff": np.array([3.0, 2.5])}
+    truth |= {
+        "n": np.array([1.0, 1.5]),
+        "q": np.array([0.7, 0.8]),
+        "theta": np.array([20.0, -40.0]),
+    }
+    pair = make_field(render(truth, (101, 101)), mask=None)
+    rows, columns = np.indices(pair.shape)
+    distance = np.hypot(columns - x[:, None, None], rows - y[:, None, None])
+    segments = np.where(distance.min(axis=0) < 12, distance.argmin(axis=0) + 1, 0)
+    options = {"net": net, "refine": "lm"}
+    table = measure_image(pair, segmentation=segments, **options)
+    expected = ZEROPOINT - 2.5 * np.log10(truth["flux"])
+    assert (np.abs(table["mag"].value - expected) < 5 * table["mag_err"].value).all()
+    assert np.hypot(table["x_0"].value - x, table["y_0"].value - y).max() < 0.5
+    both = measure_image(pair, catalog=Table({"x_0": x, "y_0": y}), **options)
+    assert (both["flags"] & int(Flags.MISFIT) > 0).all()
+    assert (both["flags"] & int(Flags.BLENDED) > 0).all()
