@@ -9,7 +9,9 @@ Two fields (`benchmarks.sets.fields`), one of Euclid and one of LSST, are search
 with a Gaussian of 3 pixels, both at its default threshold. ``completeness.csv`` counts the galaxies
 that are found by magnitude, and false detections, ``pairs.csv`` the pairs of sources that are
 both found, ``structure.csv`` the sources that single galaxies with arms, rings and bars
-(`benchmarks.outliers`) are split into. ``--resampled`` gives the fields the noise of coadds.
+(`benchmarks.outliers`) are split into, and ``close_pairs.csv`` the shares of pairs of galaxies by
+distance and ratio of fluxes (`benchmarks.sets.close_pairs`) of which both are found.
+``--resampled`` gives the fields the noise of coadds.
 Needs the program ``source-extractor``.
 """
 
@@ -23,6 +25,7 @@ from benchmarks.common.field_scores import completeness, match_brightest, pairs
 from benchmarks.common.sextractor import detect, find_program
 from benchmarks.common.tables import print_table, write_rounded
 from benchmarks.outliers import draw_outlier
+from benchmarks.sets.close_pairs import DISTANCES, RATIOS, draw_close_pairs
 from benchmarks.sets.fields import load_scene
 from sersicnet import SersicNet
 from sersicnet.measure import Options
@@ -38,6 +41,9 @@ KERNELS = {"SExtractor": "default", "SExtractor, gauss_3.0": "gauss_3.0"}
 # Kinds of single galaxies, and of two, within this distance of the middle, in pixels.
 KINDS = {"galaxy": 1, "spiral": 1, "ring": 1, "bar": 1, "blend": 2, "neighbor": 2}
 WITHIN = 45
+# Seed of the close pairs, and the largest distance of a galaxy from its detection, in pixels.
+SEED = 201
+OFFSET = 2.5
 
 
 def main(arguments=None):
@@ -46,7 +52,7 @@ def main(arguments=None):
     text = "side of the fields, in pixels, by default 2048"
     parser.add_argument("--side", type=int, default=2048, help=text)
     parser.add_argument("--resampled", action="store_true", help="noise of coadds")
-    add_count(parser, "images of each kind of structure", default=100)
+    add_count(parser, "images of each kind of structure, and close pairs of each", default=100)
     add_cache(parser, "fields")
     options = parser.parse_args(arguments)
     if find_program() is None:
@@ -62,6 +68,7 @@ def main(arguments=None):
             tables[title].append(table)
     written = {title: vstack(parts) for title, parts in tables.items()}
     written["structure"] = _structure(net, options.n)
+    written["close_pairs"] = _close_pairs(net, options.n)
     for title, table in written.items():
         write_rounded(table, options.output / f"{title}.csv", decimals=3)
         print(title)
@@ -121,6 +128,28 @@ def _structure(net, n):
             for number in range(3):
                 row[f"{number}"] = np.mean(found == number)
             rows.append(row | {"3 and more": np.mean(found > 2)})
+    return Table(rows=rows)
+
+
+def _close_pairs(net, n):
+    """Return the shares of pairs of each distance and ratio of which both are found."""
+    image, truth = draw_close_pairs(n, SEED)
+    catalogs = {OURS: detected(image, net, background_box=None)}
+    for code, kernel in KERNELS.items():
+        noise = image.uncertainty.array
+        zeropoint = image.meta["MAGZP"]
+        catalogs[code] = detect(image.data, noise, kernel=kernel, zeropoint=zeropoint).table
+    both = {}
+    for code, table in catalogs.items():
+        match = match_brightest(truth, table, radius=OFFSET)
+        both[code] = (match >= 0).reshape(-1, 2).all(axis=1)
+    first = truth[::2]
+    rows = []
+    for distance in DISTANCES:
+        for ratio in RATIOS:
+            chosen = (first["distance"] == distance) & (first["ratio"] == ratio)
+            row = {"distance in FWHM": distance, "ratio of fluxes": ratio, "pairs": n}
+            rows.append(row | {code: np.mean(found[chosen]) for code, found in both.items()})
     return Table(rows=rows)
 
 

@@ -18,6 +18,10 @@ ISOLATED = 0.02
 _FLAG = int(Flags.BLENDED)
 # A galaxy is blended if the share of others' light is larger than this.
 BLENDED = 0.05
+# A false detection is a blend if sources that were not found, within this many pixels, have this
+# share of its light. At random places, 6 % would be (lsst, seeds 101 to 106).
+_BLEND_RADIUS = 6.0
+_BLEND_SHARE = 0.25
 
 
 def match_brightest(truth, found, *, radius=3.0):
@@ -68,23 +72,39 @@ def completeness(truth, matches, catalogs, edges):
     Returns
     -------
     `~astropy.table.Table`
-        One row per bin: the number of galaxies, the share that each code has found, and the number
-        of its false detections.
+        One row per bin: the number of galaxies, the share that each code has found, the number of
+        its false detections, and how many of these are blends: sources that were not found have
+        light near them.
     """
     galaxy = plain(truth["r_eff"]) > 0
+    false = {}
+    blends = {}
+    for code, match in matches.items():
+        false[code] = np.ones(len(catalogs[code]), bool)
+        false[code][match[match >= 0]] = False
+        blends[code] = false[code] & _of_hidden_light(truth[match < 0], catalogs[code])
     rows = []
     for lower, upper in pairwise(edges):
         inside = galaxy & _between(truth["mag"], lower, upper)
         row = {"mag": f"{lower:g}-{upper:g}", "galaxies": int(inside.sum())}
         for code, match in matches.items():
             row[f"found: {code}"] = share(match[inside] >= 0)
-        for code, match in matches.items():
-            false = np.ones(len(catalogs[code]), bool)
-            false[match[match >= 0]] = False
-            false &= _between(catalogs[code]["mag"], lower, upper)
-            row[f"false: {code}"] = int(false.sum())
+        for kind, chosen in (("false", false), ("blends", blends)):
+            for code, catalog in catalogs.items():
+                in_bin = _between(catalog["mag"], lower, upper)
+                row[f"{kind}: {code}"] = int((chosen[code] & in_bin).sum())
         rows.append(row)
     return Table(rows=rows)
+
+
+def _of_hidden_light(hidden, found):
+    """Whether sources that were not found have much of the light of each detection."""
+    places = np.column_stack([plain(hidden["x_0"]), plain(hidden["y_0"])])
+    peaks = np.column_stack([plain(found["x_centroid"]), plain(found["y_centroid"])])
+    flux = 10 ** (-0.4 * plain(hidden["mag"]))
+    near = KDTree(places).query_ball_point(peaks, _BLEND_RADIUS)
+    light = np.array([flux[rows].sum() for rows in near])
+    return light > _BLEND_SHARE * 10 ** (-0.4 * plain(found["mag"]))
 
 
 def pairs(truth, matches, fwhm, *, faintest, ratio=10.0, edges=(1, 1.5, 2, 3, 5)):

@@ -46,6 +46,16 @@ def test_completeness_counts_galaxies_and_what_is_none():
     assert_array_equal(table["galaxies"], [2, 1, 0])
     assert_array_equal(table["found: one"], [0.5, 1.0, np.nan])
     assert_array_equal(table["false: one"], [1, 0, 0])
+    assert_array_equal(table["blends: one"], [0, 0, 0])
+
+
+def test_false_detections_are_blends_if_sources_that_are_not_found_are_near():
+    truth = sources([5.0, 14.0, 105.0, 300.0], [21.5, 21.5, 22.5, 21.0], r_eff=np.ones(4))
+    found = detections([9.5, 100.0, 200.0, 300.0], mag=[20.7, 20.7, 20.7, 20.7])
+    matches = {"one": scores.match_brightest(truth, found)}
+    table = scores.completeness(truth, matches, {"one": found}, (20, 21, 23))
+    assert_array_equal(table["false: one"], [3, 0])
+    assert_array_equal(table["blends: one"], [1, 0])
 
 
 def test_pairs_are_separated_if_both_are_found():
@@ -85,6 +95,11 @@ def test_detection_command(tmp_path, monkeypatch, capsys):
     assert_array_equal(found["found: sersicnet"][bright], 1)
     structure = Table.read(tmp_path / "structure.csv")
     assert_array_equal(structure["1"][structure["code"] == "sersicnet"], 1)
+    close = Table.read(tmp_path / "close_pairs.csv")
+    assert_array_equal(close["pairs"], 1)
+    equal = close[close["ratio of fluxes"] == 1]
+    assert_array_equal(equal["sersicnet"][[0, -1]], [0, 1])
+    assert_array_equal(close["SExtractor"], 0)
     assert "pairs" in capsys.readouterr().out
 
 

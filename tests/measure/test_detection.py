@@ -73,6 +73,16 @@ def test_what_is_above_the_threshold_for_the_wings_of_another_is_no_source(net):
     assert not has(table, Flags.BLENDED).any()
 
 
+@pytest.mark.parametrize("flux", [2e4, 1e5, 5e5])
+def test_two_galaxies_are_two_however_bright_they_are(flux, net):
+    """At little more than 2 FWHM, in an image without noise."""
+    truth = {name: np.full(2, number) for name, number in (("r_eff", 2.0), ("n", 1.0), ("q", 1.0))}
+    truth |= {"x_0": np.array([60.0, 66.5]), "y_0": np.full(2, 60.3), "theta": np.zeros(2)}
+    image = render(truth | {"flux": np.full(2, flux)}, (120, 127))
+    found = measure_without_sky(image, net)
+    assert_allclose(np.sort(value(found["x_centroid"])), truth["x_0"], atol=0.7)
+
+
 def test_two_rows_in_one_source_share_it(table, field, net):
     """Also where a border of tiles is between them."""
     isolated = table[~has(table, Flags.BLENDED)][3]
