@@ -35,7 +35,7 @@ def assert_same(table, expected, *, rounding=ROUNDING):
     for name in expected.colnames:
         parameter = name.partition("_err")[0].removesuffix("_lo").removesuffix("_hi")
         scale = 1.0
-        if parameter in (*PARAMETERS, "ra", "dec", "pa"):
+        if parameter in (*PARAMETERS, "flux", "ra", "dec", "pa"):
             error = {"ra": "x_0", "dec": "x_0", "pa": "theta"}.get(parameter, parameter)
             scale = value(expected[f"{error}_err"])
         tolerance = rounding if np.ndim(scale) or name == "chi2" else 1e-8
