@@ -178,7 +178,7 @@ def accuracy(measured, truth, edges):
 
 
 def coverage(measured, truth, edges):
-    """Return the shares of isolated and blended galaxies with the truth within 1-sigma errors.
+    """Return the shares of galaxies with the truth within 1-sigma errors: isolated, blended, all.
 
     Parameters
     ----------
@@ -191,7 +191,8 @@ def coverage(measured, truth, edges):
         One row per sample, bin and code, and one of all bins together, one column per parameter.
     """
     rows = []
-    for sample, chosen in _samples(truth).items():
+    samples = _samples(truth) | {"all": np.ones(len(truth), bool)}
+    for sample, chosen in samples.items():
         for lower, upper in [*pairwise(edges), (edges[0], edges[-1])]:
             inside = chosen & _between(truth["mag"], lower, upper)
             for code, table in measured.items():

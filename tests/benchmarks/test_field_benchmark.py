@@ -122,10 +122,10 @@ def test_accuracy_of_isolated_and_of_blended_galaxies():
         row = rows["blended", parameter]
         assert_allclose([row["bias: one"], row["outliers: one"]], [bias, outliers])
     shares = scores.coverage({"one": measured}, truth, (18, 20.5, 24))
-    assert shares["galaxies"].tolist() == [5, 0, 5, 0, 5, 5]
-    whole = shares[[2, 5]]
-    assert_array_equal(whole["mag"], [1, 0])
-    assert_array_equal(whole["n"], [1, 0.8])
+    assert shares["galaxies"].tolist() == [5, 0, 5, 0, 5, 5, 5, 5, 10]
+    whole = shares[[2, 5, 8]]
+    assert_array_equal(whole["mag"], [1, 0, 0.5])
+    assert_array_equal(whole["n"], [1, 0.8, 0.9])
 
 
 def test_flags_of_blended_galaxies():
