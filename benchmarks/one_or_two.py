@@ -10,7 +10,8 @@ two sources, as ``measure_image(join_pairs=True)`` does it with pairs that were 
 start at the true galaxies, and those of a single galaxy at a share of its light as far from each
 other as in pairs. ``one_or_two.csv`` has the share that the evidence says are two, by the distance
 and the ratio of fluxes, and ``one_or_two_calibration.csv`` the share of pairs by the probability
-that there are two.
+that there are two, where both evidences are known. Where they are not, which is in ``unknown``,
+images are one or two as ``join_pairs=True`` decides it.
 """
 
 from itertools import pairwise
@@ -21,7 +22,8 @@ from astropy.table import Table
 from benchmarks.blends import FWHM, UNITS, draw_psf
 from benchmarks.common.command import add_count, make_parser
 from benchmarks.common.tables import print_table, share, write_rounded
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
+from sersicnet.measure.joined_pairs import are_one
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF, N_LABELS, SERSIC_N
 from sersicnet.preprocessing.stamps import CheckedCutout
 from sersicnet.preprocessing.surroundings import Group, Member
@@ -49,15 +51,17 @@ def main(arguments=None):
     for is_pair in (True, False):
         drawn += [_draw(is_pair, (options.seed, i), psf) for i in range(options.n)]
     values = []
+    misfit = []
     for n_sources in (1, 2):
         cutouts = [_member(image, labels, n_sources) for image, labels, _ in drawn]
         results = net.predict(cutouts, psf=psf, refine="lm", neighbors="fit", **UNITS)
         values.append(results.columns["log_evidence"])
+        misfit.append(results.flags & int(Flags.MISFIT) != 0)
     one, two = values
     rows = Table(rows=[row for _, _, row in drawn])
     rows["known"] = np.isfinite(one) & np.isfinite(two)
-    # a source that has no evidence as one stays two
-    rows["probability"] = np.where(rows["known"], 1 / (1 + np.exp(np.clip(one - two, -99, 99))), 1)
+    rows["two"] = ~are_one(one, two, misfit[0])
+    rows["probability"] = 1 / (1 + np.exp(np.clip(one - two, -99, 99)))
     tables = {"one_or_two": _shares(rows), "one_or_two_calibration": _calibration(rows)}
     for name, table in tables.items():
         write_rounded(table, options.output / f"{name}.csv", decimals=3)
@@ -126,7 +130,7 @@ def _member(image, labels, n_sources):
 
 def _shares(rows):
     """Return the shares of images that are two, in bins of what was drawn."""
-    two = rows["probability"] > 0.5
+    two = rows["two"]
     found = []
     edges = {"distance": DISTANCES, "ratio": RATIOS, "log flux": LOG_FLUXES}
     for name, values in edges.items():

@@ -4,7 +4,7 @@ Deblending separates a galaxy with structure as it separates two galaxies. Where
 sources are close and of similar flux, their group is fitted with both of them and with one in their
 place, on the same pixels, and the evidences (`sersicnet.inference.group_evidence`) are compared,
 each number of sources being as likely before. The fainter one of a pair has no row where one is
-likelier.
+likelier, or where two have no evidence and one fits.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import vstack
 
+from sersicnet.flags import Flags
 from sersicnet.measure.places import place_codes
 from sersicnet.measure.sweeps import KEY, source_keys
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
 
-__all__ = ["JoinedPair", "are_close", "join_pairs", "rows_of_gone", "with_joined"]
+__all__ = ["JoinedPair", "are_close", "are_one", "join_pairs", "rows_of_gone", "with_joined"]
 
 # Distances of pairs, in FWHM of the PSF, or in half-light radii of the brighter one, and the
 # largest ratio of their fluxes.
@@ -88,6 +89,34 @@ def are_close(labels, fwhm, alone=None):
     return [(bright, faint) for _, bright, faint in sorted(found)]
 
 
+def are_one(together, apart, misfit):
+    """Whether pairs are one source.
+
+    Parameters
+    ----------
+    together, apart : (N,) array_like
+        Logarithms of the evidences of one and of two sources, NaN where the fit has not converged
+        or its evidence is known roughly only. A fit of two sources to one galaxy is often so:
+        the image does not say which of the two has the light.
+    misfit : (N,) array_like of bool
+        Whether one source leaves more than noise.
+
+    Returns
+    -------
+    (N,) bool `~numpy.ndarray`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sersicnet.measure.joined_pairs import are_one
+    >>> are_one([-9, -9, -9, np.nan], [-5, np.nan, np.nan, -5], [False, False, True, False])
+    array([False,  True, False, False])
+    """
+    together = np.asarray(together, dtype=float)
+    unknown = np.isnan(apart) & ~np.asarray(misfit)
+    return (together > apart) | (np.isfinite(together) & unknown)
+
+
 def join_pairs(measurement, cutter, turns, close):
     """Find the pairs of some groups that are one source.
 
@@ -108,13 +137,13 @@ def join_pairs(measurement, cutter, turns, close):
         By the first row of the turn, where there are some, in the order in which they are joined.
     """
     trials = [_Trial(cutter, turn, close[int(turn.rows[0])]) for turn in turns]
-    for trial, value in zip(trials, _evidences(measurement, trials), strict=True):
+    for trial, (value, _) in zip(trials, _evidences(measurement, trials), strict=True):
         trial.evidence = value
     looking = trials
     for _ in range(_MOST):
         looking = [trial for trial in looking if trial.propose()]
-        for trial, value in zip(looking, _evidences(measurement, looking), strict=True):
-            trial.judge(value)
+        for trial, found in zip(looking, _evidences(measurement, looking), strict=True):
+            trial.judge(*found)
     return {trial.row: trial.joined for trial in trials if trial.joined}
 
 
@@ -189,12 +218,13 @@ def _joined(group, joined):
 
 
 def _evidences(measurement, trials):
-    """Fit the groups of some trials, and return the logarithms of their evidences."""
+    """Fit the groups of some trials: logarithms of their evidences, and whether they misfit."""
     if not trials:
         return []
     part = vstack([trial.part for trial in trials], metadata_conflicts="silent")
     results = measurement.predict([trial.cutout() for trial in trials], part, neighbors="fit")
-    return results.columns["log_evidence"]
+    misfit = results.flags & int(Flags.MISFIT) != 0
+    return list(zip(results.columns["log_evidence"], misfit, strict=True))
 
 
 class _Trial:
@@ -229,7 +259,7 @@ class _Trial:
 
     def propose(self):
         """Join the next pair, until it is judged; return whether there is one."""
-        if not self.candidates or not np.isfinite(self.evidence):
+        if not self.candidates:
             return False
         bright, faint = self.candidates.pop(0)
         labels = self._labels(bright)
@@ -250,9 +280,9 @@ class _Trial:
                 return pair.labels.copy()
         return self._group.labels[number].copy()
 
-    def judge(self, evidence):
-        """Keep the pair joined if the evidence is larger; NaN is not."""
-        if evidence > self.evidence:
+    def judge(self, evidence, misfit):
+        """Keep the pair joined if it is one source, by the evidence of the group with it joined."""
+        if are_one(evidence, self.evidence, misfit):
             self.evidence = evidence
             gone = self.joined[-1].left_out
             self.candidates = [pair for pair in self.candidates if gone not in pair]
