@@ -6,7 +6,7 @@
 
 Four exposures, half a pixel apart along x and y, show galaxies of the universal prior (S/N of 30 or
 more in each, half-light radii of up to 4.5 pixels) behind a Gaussian PSF of 1.5 pixels FWHM, in
-white noise. They are fitted with ``exposures=True``, each with a WCS of its own and a prior of its
+white noise, each with a sky and, but for the first, a shift from their priors. They are fitted with ``exposures=True``, each with a WCS of its own and a prior of its
 shift of a twentieth of a pixel; and as a coadd that is drizzled onto pixels of half the size with
 ``pixfrac`` 1, with its own PSF and the correlation of its noise.
 
@@ -41,9 +41,11 @@ SNR = 30.0
 FWHM = 1.5
 OVERSAMPLING = 4
 # Steps of the telescope, in pixels.
+REFERENCE = "e1"
 DITHERS = {"e1": (0.0, 0.0), "e2": (0.5, 0.0), "e3": (0.0, 0.5), "e4": (0.5, 0.5)}
-# Standard deviation of the prior of the sky.
+# Standard deviations of the priors of the sky and, in pixels, of a shift.
 SKY = 0.03
+SHIFT = 0.05
 SHOWN = {"mag": LOG_FLUX, "r_eff": LOG_R_EFF, "n": SERSIC_N}
 
 
@@ -101,8 +103,10 @@ def exposures_of(labels, seed):
     options = {"stamp_size": SIDE, "oversampling": OVERSAMPLING}
     found = {}
     for name, dither in DITHERS.items():
-        images = sersic_images(_there(labels, dither), _transform(), **options).numpy()
-        found[name] = images + rng.standard_normal(images.shape)
+        shift = 0 if name == REFERENCE else SHIFT * rng.standard_normal((len(labels), 2))
+        images = sersic_images(_there(labels, np.array(dither) + shift), _transform(), **options).numpy()
+        sky = SKY * rng.standard_normal((len(labels), 1, 1))
+        found[name] = images + sky + rng.standard_normal(images.shape)
     return found
 
 
@@ -137,7 +141,7 @@ def measure_exposures(net, images):
         noise = StdDevUncertainty(np.ones(stack[0].shape))
         wcs = _wcs(DITHERS[name])
         cutouts[name] = [NDData(image, uncertainty=noise, wcs=wcs) for image in stack]
-    model = Model("sersic", band_shift=PIXEL_SCALE / 20 * u.arcsec)
+    model = Model("sersic", band_shift=SHIFT * PIXEL_SCALE * u.arcsec)
     options = {"psf": psf_image(), "psf_oversampling": OVERSAMPLING, "zeropoint": ZEROPOINT}
     options |= {"model": model, "exposures": True, "noise_correlation": None}
     return net.predict(cutouts, **options).to_table()
