@@ -35,3 +35,16 @@ def test_what_is_known_or_without_a_prior_has_none(cutouts):
     known = {"break_radius": 2.0, "log_scales": -0.3}
     assert not flags_of(cutouts[1:], "lm", **known).any()
     assert not flags_of(cutouts[1:], LevenbergMarquardt(prior=False)).any()
+
+
+def test_a_break_far_outside_is_found():
+    """A bright disk that rises at 6 inner scale lengths does not end as one of nearly no break."""
+    galaxy = PLACE | {"mag": 12.0, "break_radius": 6.0, "log_scales": 0.5}
+    truth = {name: np.array([value]) for name, value in galaxy.items()}
+    cutouts = profiles.cutouts_of("broken_exponential", truth, 100)
+    options = {"psf": psf_image(), "pixel_scale": 1.0, "zeropoint": profiles.ZEROPOINT}
+    options["noise_correlation"] = None
+    net = SersicNet.from_pretrained()
+    found = net.predict(cutouts, model="broken_exponential", **options).to_table()
+    for name in ("break_radius", "log_scales"):
+        assert np.abs(found[name][0] - galaxy[name]) < 5 * found[f"{name}_err"][0]
