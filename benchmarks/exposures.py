@@ -6,9 +6,10 @@
 
 Four exposures, half a pixel apart along x and y, show galaxies of the universal prior (S/N of 30 or
 more in each, half-light radii of up to 4.5 pixels) behind a Gaussian PSF of 1.5 pixels FWHM, in
-white noise, each with a sky and, but for the first, a shift from their priors. They are fitted with ``exposures=True``, each with a WCS of its own and a prior of its
-shift of a twentieth of a pixel; and as a coadd that is drizzled onto pixels of half the size with
-``pixfrac`` 1, with its own PSF and the correlation of its noise.
+white noise, each with a sky and, but for the first, a shift from their priors. They are fitted with
+``exposures=True``, each with a WCS of its own and a prior of its shift of a twentieth of a pixel;
+and as a coadd that is drizzled onto pixels of half the size with ``pixfrac`` 1, with its own PSF
+and the correlation of its noise.
 
 ``exposures.csv`` has the scatter of errors, and the median of those that are quoted, in units of
 the Cramer-Rao bound of the four exposures, with known places and a sky of each with its prior; and
@@ -104,7 +105,9 @@ def exposures_of(labels, seed):
     found = {}
     for name, dither in DITHERS.items():
         shift = 0 if name == REFERENCE else SHIFT * rng.standard_normal((len(labels), 2))
-        images = sersic_images(_there(labels, np.array(dither) + shift), _transform(), **options).numpy()
+        images = sersic_images(
+            _there(labels, np.array(dither) + shift), _transform(), **options
+        ).numpy()
         sky = SKY * rng.standard_normal((len(labels), 1, 1))
         found[name] = images + sky + rng.standard_normal(images.shape)
     return found

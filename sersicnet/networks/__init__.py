@@ -8,8 +8,8 @@ posterior
     `PosteriorNetwork`: the network for any survey, ``network="posterior"``.
 likelihood
     `LikelihoodNetwork`: that of the second generation, ``network="likelihood"``.
-two_flows
-    ``TwoFlows``: a flow of what is left after a first one.
+mixed_flows
+    ``MixedFlows``: a mixture of two flows of the same values.
 look
     What it sees of the likelihood at its first answer.
 features

@@ -3,8 +3,10 @@
 The first answer is that of a `~sersicnet.networks.PosteriorNetwork`. One rendering at it
 (`sersicnet.networks.look`) gives residuals and a Gauss-Newton step with its precision. A small head
 turns them, with the features of the first network, into the density of the whitened remainder: what
-is left after the step, in units of its errors. Untrained, the density is the normal distribution of
-the step; where the step leads too far, it is the first answer.
+is left after the step, in units of its errors. The posterior is a mixture of this density and of
+the first answer, which the head may change as well: where the image is not what the likelihood
+takes it for, the step is wrong by many of its errors. Untrained, the first answer has a weight
+of 0.05, or of 0.95 where the step leads too far.
 """
 
 from typing import NamedTuple
@@ -16,10 +18,10 @@ from torch import nn
 from sersicnet.model.labels import N_LABELS
 from sersicnet.networks.features import GRID, ZOOMS
 from sersicnet.networks.look import N_NUMBERS, look_at
+from sersicnet.networks.mixed_flows import MixedFlows, context_length, pack
 from sersicnet.networks.posterior import Posterior, PosteriorNetwork
-from sersicnet.networks.two_flows import TwoFlows
 
-__all__ = ["LikelihoodNetwork"]
+__all__ = ["LikelihoodNetwork", "Seen"]
 
 # Points that the moments of the first answer are computed from.
 _N_POINTS = 32
@@ -39,6 +41,40 @@ _CHANNELS = (24, 32, 48)
 # Numbers beside those of the look: step in errors of the first answer and of its own, logarithms
 # of both errors, correlations of the step, values, and whether the step is trusted.
 _N_MORE = 5 * N_LABELS + N_LABELS * (N_LABELS - 1) // 2 + 1
+# Logit of the weight of the first answer, untrained; its negative where the step is trusted.
+_GATE = 3.0
+# Residuals and galaxies are kept in half precision up to this S/N.
+_LARGEST_SEEN = 6e4
+
+
+class Seen(NamedTuple):
+    """What the second part takes of N images.
+
+    Attributes
+    ----------
+    images : (N, 3, 3, 32, 32) half precision `~torch.Tensor`
+        Residuals and galaxy in S/N, and the share of good pixels, at three zooms.
+    numbers : (N, K) `~torch.Tensor`
+        Numbers beside the images.
+    state, context : `~torch.Tensor`
+        Summary of each galaxy by the first network, and the context of its flow.
+    first_mean, first_factor : `~torch.Tensor`
+        Mean and whitening factor of the first answer.
+    mean, factor : `~torch.Tensor`
+        Those after the step, or of the normal distribution of the first answer.
+    trusted : (N,) bool `~torch.Tensor`
+        Whether the step is trusted.
+    """
+
+    images: torch.Tensor
+    numbers: torch.Tensor
+    state: torch.Tensor
+    context: torch.Tensor
+    first_mean: torch.Tensor
+    first_factor: torch.Tensor
+    mean: torch.Tensor
+    factor: torch.Tensor
+    trusted: torch.Tensor
 
 
 class LikelihoodNetwork(PosteriorNetwork):
@@ -73,7 +109,7 @@ class LikelihoodNetwork(PosteriorNetwork):
             passes=2,
             randperm=False,
         )
-        self.flow = TwoFlows(self.flow, second)
+        self.flow = MixedFlows(self.flow, second, N_LABELS)
         layers = []
         before = _N_IMAGES
         for channels in _CHANNELS:
@@ -95,14 +131,20 @@ class LikelihoodNetwork(PosteriorNetwork):
             nn.GELU(),
         )
         self.second_context = nn.Linear(second_hidden, context)
-        self.second_whiten = nn.Linear(second_hidden, N_LABELS * (N_LABELS + 3) // 2)
+        n_changes = N_LABELS * (N_LABELS + 3) // 2
+        self.second_whiten = nn.Linear(second_hidden, n_changes)
+        self.second_first = nn.Linear(second_hidden, n_changes)
+        self.second_first_context = nn.Linear(second_hidden, context)
+        self.second_gate = nn.Linear(second_hidden, 1)
         self.register_buffer("points", _normal_points(_N_POINTS), persistent=False)
         self._begin()
 
     def _begin(self):
         """Make the second part the identity."""
-        nn.init.zeros_(self.second_whiten.weight)
-        nn.init.zeros_(self.second_whiten.bias)
+        changes = self.second_whiten, self.second_first, self.second_first_context, self.second_gate
+        for layer in changes:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         for transform in self.flow.second.transform.transforms:
             if hasattr(transform, "hyper"):
                 nn.init.zeros_(transform.hyper[-1].weight)
@@ -111,7 +153,7 @@ class LikelihoodNetwork(PosteriorNetwork):
     @property
     def context_size(self):
         """Length of the contexts of its posteriors."""
-        return 2 * self.config["context"] + 1
+        return context_length(self.config["context"], N_LABELS)
 
     def load_first(self, tensors):
         """Take the first answer from the state of a `~sersicnet.networks.PosteriorNetwork`.
@@ -155,6 +197,20 @@ class LikelihoodNetwork(PosteriorNetwork):
 
     def both(self, data, weight, psf, star=None, sampling=None):
         """Return the first answer and the posterior, two `Posterior`, of what `forward` takes."""
+        first, seen = self._see(data, weight, psf, star, sampling)
+        return first, self.judge(seen)
+
+    @torch.no_grad()
+    def see(self, data, weight, psf, star=None, sampling=None):
+        """Return what the second part takes, a `Seen`, of what `forward` takes.
+
+        It does not depend on the parameters of the second part, which can so be trained many times
+        with what was seen once.
+        """
+        return self._see(data, weight, psf, star, sampling)[1]
+
+    def _see(self, data, weight, psf, star, sampling):
+        """Return the first answer, and what the second part takes."""
         if star is None:
             star = psf
             sampling = torch.ones(len(psf), dtype=torch.long, device=psf.device)
@@ -164,19 +220,43 @@ class LikelihoodNetwork(PosteriorNetwork):
             values, covariance = self._moments(first)
             look = look_at(values, data, weight, star, sampling)
             start = _start(values, covariance, look)
-            trusted = (start.trusted & first.mean.isfinite().all(dim=1))[:, None]
-            images = _zooms(look, weight)
+            finite = first.mean.isfinite().all(dim=1)
+            trusted = start.trusted & finite
+            values = torch.where(finite[:, None], values, torch.nan)
+            broad = _whitening(torch.linalg.inv(covariance)).float()
+            mean = torch.where(trusted[:, None], start.mean, values)
+            factor = torch.where(trusted[:, None, None], start.factor, broad)
+            images = _zooms(look, weight).clamp(-_LARGEST_SEEN, _LARGEST_SEEN).half()
+        answer = first.context, first.mean, first.factor
+        return first, Seen(images, start.numbers, state, *answer, mean, factor, trusted)
+
+    def judge(self, seen):
+        """Return the posterior of what was seen.
+
+        Parameters
+        ----------
+        seen : Seen
+            As from `see`.
+
+        Returns
+        -------
+        Posterior
+        """
+        images = _shown(seen.images.float())
         encoded = self.second_encoder(images.contiguous(memory_format=torch.channels_last))
-        encoded = self.second_gather(encoded.reshape(len(data), -1))
-        parts = [encoded.float(), self.second_numbers(start.numbers).float(), state]
+        encoded = self.second_gather(encoded.reshape(len(seen.images), -1))
+        parts = [encoded.float(), self.second_numbers(seen.numbers).float(), seen.state]
         second = self.second_head(torch.cat(parts, dim=1))
-        with torch.autocast(data.device.type, enabled=False):
+        with torch.autocast(seen.state.device.type, enabled=False):
             second = second.float()
-            mean = torch.where(trusted, start.mean, first.mean)
-            factor = torch.where(trusted[:, None], start.factor, first.factor)
-            mean, factor = _remainder(self.second_whiten(second), mean, factor)
-            context = [self.second_context(second), first.context, trusted.to(mean.dtype)]
-            return first, Posterior(self.flow, torch.cat(context, dim=1), mean, factor)
+            mean, factor = _remainder(self.second_whiten(second), seen.mean, seen.factor)
+            first = _remainder(self.second_first(second), seen.first_mean, seen.first_factor)
+            gate = self.second_gate(second)[:, 0] + _GATE * (1 - 2 * seen.trusted.float())
+            matrix = torch.linalg.solve_triangular(factor, first[1], upper=True, left=False)
+            shift = (first[1] @ (mean - first[0])[:, :, None])[:, :, 0]
+            context = seen.context + self.second_first_context(second)
+            context = pack(self.second_context(second), context, gate, shift, matrix)
+            return Posterior(self.flow, context, mean, factor)
 
     def _moments(self, first):
         """Mean and covariance of the first answer; 0 and 1 where it is not finite."""
@@ -248,30 +328,34 @@ def _whitening(precision):
 
 
 def _zooms(look, weight):
-    """Images of residuals and galaxy in S/N at three zooms, (3 N, 6, 32, 32)."""
+    """Residuals, galaxy and share of good pixels at three zooms, (N, 3, 3, 32, 32)."""
     good = (weight > 0).to(weight.dtype)
     stack = torch.stack([look.residual, look.signal, good], dim=1)
-    images = []
-    for number, bins in enumerate(ZOOMS):
+    found = []
+    for number in range(len(ZOOMS)):
         if number:
             stack = nn.functional.avg_pool2d(stack, 2)
         edge = (stack.shape[-1] - GRID) // 2
-        residual, signal, share = nn.functional.pad(stack, (-edge,) * 4).unbind(1)
+        found.append(nn.functional.pad(stack, (-edge,) * 4))
+    return torch.stack(found, dim=1)
+
+
+def _shown(zooms):
+    """Images of residuals and galaxy that the second encoder sees, (3 N, 6, 32, 32)."""
+    images = []
+    for number, bins in enumerate(ZOOMS):
+        residual, signal, share = zooms[:, number].unbind(1)
         scale = bins / share.clamp(min=1 / bins**2).sqrt()
         level = torch.full_like(share, number - 1.0)
-        images.append(
-            torch.stack(
-                [
-                    torch.asinh(scale * residual),
-                    torch.asinh(scale * residual / 30) * 3,
-                    torch.asinh(scale * signal),
-                    residual / (signal.abs() + 1 / scale),
-                    share,
-                    level,
-                ],
-                dim=1,
-            ).clamp(-20, 20)
-        )
+        shown = [
+            torch.asinh(scale * residual),
+            torch.asinh(scale * residual / 30) * 3,
+            torch.asinh(scale * signal),
+            residual / (signal.abs() + 1 / scale),
+            share,
+            level,
+        ]
+        images.append(torch.stack(shown, dim=1).clamp(-20, 20))
     return torch.stack(images, dim=1).flatten(0, 1)
 
 

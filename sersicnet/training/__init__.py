@@ -16,6 +16,8 @@ module            content
 ``labeled``       Cutouts and their truth, prepared as scenes.
 ``loop``          The training loop: checkpoints, history, interruption.
 ``regression``    Training of networks that predict normal distributions.
+``modules``       The Lightning module of the universal network.
+``seen``          That of the second generation, for scenes that were seen once.
 ``universal``     Training of the universal network on scenes.
 ``validation``    Its losses, errors and coverages in strata of S/N.
 ``adapt``         Adaptation of the universal network to labeled galaxies.
@@ -29,12 +31,12 @@ _HOMES = {
     "AdaptationModule": "adapt",
     "Contaminants": "contaminants",
     "FineScenes": "data",
-    "LikelihoodModule": "universal",
+    "LikelihoodModule": "seen",
     "SceneMaker": "scenes",
     "Scenes": "data",
     "TrainingData": "data",
     "TrainingModule": "regression",
-    "UniversalModule": "universal",
+    "UniversalModule": "modules",
     "beta_nll": "regression",
     "train_module": "loop",
     "train_network": "regression",

@@ -28,9 +28,9 @@ from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.data import turn
 from sersicnet.training.labeled import SEVEN, labeled_scenes
 from sersicnet.training.loop import train_module
+from sersicnet.training.modules import UniversalModule
 from sersicnet.training.prepared import check_pair, split_rows
 from sersicnet.training.streams import SceneStream
-from sersicnet.training.universal import UniversalModule
 
 __all__ = ["AdaptationModule", "adapt"]
 

@@ -1,4 +1,4 @@
-"""Training of the universal network: scenes made as they are needed, and the Lightning module.
+"""Training of the universal network on scenes that are made as they are needed.
 
 Imports torch, numpy, zuko, lightning and safetensors only, so that it runs on a bare GPU machine.
 """
@@ -7,7 +7,6 @@ import platform
 import subprocess
 from pathlib import Path
 
-import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, Timer, TQDMProgressBar
 
@@ -16,149 +15,18 @@ from sersicnet.io.files import check_output_folder
 from sersicnet.io.weights import read_weights, weights_path, write_weights
 from sersicnet.model.labels import LABELS
 from sersicnet.model.prior import prior_record
-from sersicnet.model.unconstrained import to_unconstrained
 from sersicnet.networks.registry import build_network, network_name
 from sersicnet.training.contaminants import Contaminants
-from sersicnet.training.loop import History, run_trainer, warmup_cosine
-from sersicnet.training.streams import scene_loader
-from sersicnet.training.validation import STRATA, validate_by_snr
+from sersicnet.training.loop import History, run_trainer
+from sersicnet.training.modules import VALIDATION_SEED, UniversalModule
+from sersicnet.training.seen import LikelihoodModule
+from sersicnet.training.validation import validate_by_snr
 
-__all__ = ["STRATA", "LikelihoodModule", "UniversalModule", "train_universal", "validate_by_snr"]
+__all__ = ["train_universal"]
 
-_VALIDATION_SEED = 7
+# Scenes between two validations: of the second generation, those that are kept in one file.
+_EPOCH_SCENES = {"posterior": 65_536, "likelihood": 8192}
 _PARAMETERS = ("mag", "r_eff", "n", "q", "theta", "x_0", "y_0")
-
-
-class UniversalModule(lightning.LightningModule):
-    """Lightning module that trains a `~sersicnet.networks.PosteriorNetwork` on scenes.
-
-    Parameters
-    ----------
-    network : `~sersicnet.networks.PosteriorNetwork`
-        Network, which is trained in place.
-    learning_rate : float
-        Highest learning rate of AdamW, after a warm-up; it falls to zero along half a cosine.
-    batch_size, n_batches : int
-        Scenes per step and steps per epoch, of each process.
-    n_validation : int
-        Number of scenes of the validation set.
-    seed : int
-        Seed of the scenes.
-    n_workers : int
-        Number of processes that make scenes; 0 makes them where the network trains.
-    scenes : dict
-        Options of `~sersicnet.training.SceneMaker`.
-    """
-
-    def __init__(
-        self,
-        network,
-        *,
-        learning_rate,
-        batch_size,
-        n_batches,
-        n_validation,
-        seed,
-        n_workers,
-        scenes,
-    ):
-        super().__init__()
-        self.network = network
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_batches = n_batches
-        self.n_validation = n_validation
-        self.seed = seed
-        self.n_workers = n_workers
-        self.scenes = scenes
-
-    def train_dataloader(self):
-        """Return the scenes of this epoch; a resumed run draws the same."""
-        # The 1 keeps any seed from that of the validation: zeros at the end do not count.
-        return scene_loader(
-            (self.seed, self.current_epoch, self.global_rank, 1),
-            batch_size=self.batch_size,
-            n_batches=self.n_batches,
-            n_workers=self.n_workers,
-            device=self.device,
-            **self.scenes,
-        )
-
-    def val_dataloader(self):
-        """Return the scenes of the validation, the same in each epoch and process."""
-        return scene_loader(
-            (_VALIDATION_SEED,),
-            batch_size=self.batch_size,
-            n_batches=max(1, self.n_validation // self.batch_size),
-            device=self.device,
-            **self.scenes,
-        )
-
-    def _loss(self, batch):
-        """Minus the logarithm of the density at the truth, (N,)."""
-        *images, labels = batch
-        return -self.network(*images).log_prob_unconstrained(to_unconstrained(labels))
-
-    def training_step(self, batch, index):
-        """Return the mean of -log of the density at the truth, and log it."""
-        loss = self._loss(batch).mean()
-        options = {"on_epoch": True, "on_step": False, "sync_dist": True}
-        self.log("train_loss", loss, batch_size=len(batch[0]), **options)
-        return loss
-
-    def validation_step(self, batch, index):
-        """Log the mean of -log of the density at the truth."""
-        loss = self._loss(batch).mean()
-        self.log("val_loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch[0]))
-
-    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, **options):
-        """Clip gradients; a step whose gradients are not finite changes nothing."""
-        parameters = list(self.network.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
-        if not norm.isfinite():
-            for parameter in parameters:
-                parameter.grad = None  # with zeros, momentum would still move the parameters
-
-    def configure_optimizers(self):
-        """Return AdamW with warm-up and cosine decay."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.learning_rate, weight_decay=1e-4
-        )
-        steps = self.trainer.max_epochs * self.n_batches
-        return warmup_cosine(optimizer, steps=steps, warmup=min(1000, steps // 20 + 1))
-
-
-class LikelihoodModule(UniversalModule):
-    """Lightning module that trains a `~sersicnet.networks.LikelihoodNetwork` on scenes.
-
-    Parameters
-    ----------
-    network : `~sersicnet.networks.LikelihoodNetwork`
-        Network, which is trained in place.
-    frozen : bool
-        Whether the first answer stays as it is; else its own loss is added.
-    **options
-        Options of `UniversalModule`.
-    """
-
-    def __init__(self, network, *, frozen=True, **options):
-        super().__init__(network, **options)
-        self.frozen = frozen
-        self.scenes = self.scenes | {"stars": True}
-        for parameter in network.first_parameters():
-            parameter.requires_grad_(not frozen)
-
-    def training_step(self, batch, index):
-        """Return the mean of -log of the density at the truth, and log it."""
-        if self.frozen:
-            return super().training_step(batch, index)
-        *images, labels = batch
-        values = to_unconstrained(labels)
-        first, second = self.network.both(*images)
-        loss = -second.log_prob_unconstrained(values).mean()
-        options = {"on_epoch": True, "on_step": False, "sync_dist": True}
-        self.log("train_loss", loss, batch_size=len(labels), **options)
-        return loss - first.log_prob_unconstrained(values).mean()
 
 
 class _Snapshot(Callback):
@@ -187,8 +55,9 @@ def train_universal(
     n_devices=1,
     n_workers=None,
     precision="32-true",
-    epoch_scenes=65_536,
+    epoch_scenes=None,
     n_validation=4096,
+    n_kept=131_072,
     n_galaxies=2048,
     reuse=None,
     contaminants=None,
@@ -228,9 +97,14 @@ def train_universal(
         none where a GPU trains, which makes its own.
     precision : str
         Lightning's precision, such as ``'bf16-mixed'``.
-    epoch_scenes, n_validation : int
-        Number of scenes between two validations, and in a validation, which has no more than the
-        training.
+    epoch_scenes : int, optional
+        Number of scenes between two validations; by default 65,536, or 8192 of the second
+        generation.
+    n_validation : int
+        Number of scenes of a validation, which has no more than the training.
+    n_kept : int
+        Number of scenes of the second generation that are simulated, if the first answer is frozen:
+        what it sees of them is kept in ``directory``, 20 kB for each, and shown again.
     n_galaxies, reuse : int
         Options of `~sersicnet.training.SceneMaker`; by default galaxies are shown four times on
         the CPU, once on a GPU.
@@ -265,7 +139,9 @@ def train_universal(
     if contaminants is None:
         contaminants = Contaminants.extended() if second else Contaminants()
     model, before = _first_network(init, network or {}, seed, kind)
-    own = {"frozen": frozen} if second else {}
+    if epoch_scenes is None:
+        epoch_scenes = _EPOCH_SCENES[kind]
+    own = {"frozen": frozen, "directory": directory, "n_kept": n_kept} if second else {}
     module = (LikelihoodModule if second else UniversalModule)(
         model,
         **own,
@@ -284,7 +160,7 @@ def train_universal(
     if not trainer.is_global_zero:
         return None
     by_snr = validate_by_snr(
-        model, seed=_VALIDATION_SEED + 1, n_scenes=module.n_validation, contaminants=contaminants
+        model, seed=VALIDATION_SEED + 1, n_scenes=module.n_validation, contaminants=contaminants
     )
     weights.write(trainer.current_epoch, validation=by_snr)
     return weights.path
@@ -337,12 +213,19 @@ def _record(module, *, gpu, n_devices, precision, before):
         "batch_size": module.batch_size,
         "learning_rate": module.learning_rate,
         "contaminants": vars(module.scenes["contaminants"]),
-        **({"frozen": module.frozen} if isinstance(module, LikelihoodModule) else {}),
+        **_of_second(module),
         "sersicnet": __version__,
         "commit": _commit(),
         "torch": torch.__version__,
         "init": before,
     }
+
+
+def _of_second(module):
+    """Facts about the training of the second generation."""
+    if not isinstance(module, LikelihoodModule):
+        return {}
+    return {"frozen": module.frozen} | ({"n_kept": module.n_kept} if module.frozen else {})
 
 
 class _WeightsFile:

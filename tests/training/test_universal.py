@@ -10,6 +10,7 @@ import torch
 from helpers.scripts import run_script
 from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
+from safetensors.torch import load, load_file
 
 from sersicnet import SersicNet, __version__
 from sersicnet.io.weights import read_weights
@@ -17,9 +18,11 @@ from sersicnet.model.labels import LABELS
 from sersicnet.networks.registry import build_network
 from sersicnet.training import universal
 from sersicnet.training.contaminants import Contaminants
+from sersicnet.training.modules import UniversalModule
 from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
-from sersicnet.training.universal import STRATA, UniversalModule, train_universal, validate_by_snr
+from sersicnet.training.universal import train_universal
+from sersicnet.training.validation import STRATA, validate_by_snr
 
 NETWORK = {
     "channels": (8, 16),
@@ -471,12 +474,30 @@ def test_second_generation_goes_on_from_itself(second, tmp_path):
 def test_second_generation_resumes(trained, tmp_path):
     """A run of one epoch, and of one more, has seen the scenes of both."""
     options = {"kind": "likelihood", "init": trained, "epoch_scenes": 32, "n_validation": 32}
+    options |= {"n_kept": 64}
     options |= {"contaminants": Contaminants.none(), "network": {"second_hidden": 16}}
     for n_scenes in (32, 64):
         path = train(tmp_path, n_scenes=n_scenes, **options)
     _, metadata = read_weights(path)
     assert metadata["history"]["epoch"] == [0, 1]
     assert metadata["record"]["n_train"] == 256 + 64
+
+
+def test_scenes_of_the_second_generation_are_seen_once(trained, tmp_path):
+    """They are shown again, also by a run that goes on; what is damaged is seen again."""
+    options = {"kind": "likelihood", "init": trained, "epoch_scenes": 32, "n_validation": 32}
+    options |= {"contaminants": Contaminants.none(), "network": {"second_hidden": 16}}
+    options |= {"n_kept": 64}
+    train(tmp_path, n_scenes=96, **options)
+    files = sorted(tmp_path.glob("seen_*.safetensors"))
+    parts = ("0000", "0001", "validation")
+    assert [file.name for file in files] == [f"seen_0_{part}.safetensors" for part in parts]
+    before = [file.read_bytes() for file in files]
+    files[1].write_bytes(before[1][:1000])
+    files[0].write_bytes(before[1])  # of other scenes
+    train(tmp_path, n_scenes=160, **options)
+    for file, content in zip(files, before, strict=True):
+        assert_array_equal(load_file(file)["images"], load(content)["images"])
 
 
 def test_networks_that_do_not_fit(second, tmp_path):
