@@ -10,8 +10,6 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch.utils.data import DataLoader, IterableDataset
 
 from sersicnet import __version__
@@ -86,6 +84,8 @@ class LikelihoodModule(UniversalModule):
         tensors = {key: torch.cat([part[key] for part in parts]).cpu() for key in parts[0]}
         known = tensors["mean"].isfinite().all(dim=1) & tensors[_TRUTH].isfinite().all(dim=1)
         tensors = {key: tensor[known].contiguous() for key, tensor in tensors.items()}
+        from safetensors.torch import save_file
+
         self.directory.mkdir(parents=True, exist_ok=True)
         with named_errors(path), atomic_path(path) as temporary:
             save_file(tensors, temporary, metadata={"of": record})
@@ -141,6 +141,8 @@ class _Batches(IterableDataset):
 
 def _read(path, record):
     """Tensors of a file by name; None if it is not there, damaged, or of something else."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("of") != record:

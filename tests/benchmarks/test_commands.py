@@ -221,6 +221,8 @@ def perfect(scene):
     for name in FOUR:
         table[f"{name}_lo"] = table[name] - 0.1
         table[f"{name}_hi"] = table[name] + 0.1
+    for axis in ("x", "y"):
+        table[f"{axis}_centroid"] = table[f"{axis}_0"]
     rows = np.arange(len(table))
     table["flags"] = 0
     table.meta["SECONDS"] = 1.0

@@ -92,6 +92,7 @@ PLACES = {
     "lightning": (
         "training.checkpoints",
         "training.loop",
+        "training.modules",
         "training.regression",
         "training.universal",
         "training.adapt",
@@ -101,7 +102,7 @@ PLACES = {
     "safetensors": (),
     "skimage": (),
     "surveycodex": (),
-    "zuko": ("networks.likelihood", "networks.posterior", "networks.two_flows"),
+    "zuko": ("networks.likelihood", "networks.posterior"),
 }
 
 
