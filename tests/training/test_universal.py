@@ -18,7 +18,7 @@ from sersicnet.model.labels import LABELS
 from sersicnet.networks.registry import build_network
 from sersicnet.training import universal
 from sersicnet.training.contaminants import Contaminants
-from sersicnet.training.modules import UniversalModule
+from sersicnet.training.modules import VALIDATION_SEED, UniversalModule
 from sersicnet.training.scenes import SceneMaker
 from sersicnet.training.streams import SceneStream
 from sersicnet.training.universal import train_universal
@@ -76,7 +76,7 @@ def test_no_scene_is_both_of_training_and_validation(seed, monkeypatch):
     monkeypatch.setattr(UniversalModule, "current_epoch", 0)
     for loader in (module.train_dataloader(), module.val_dataloader()):
         list(loader)
-    seeds.append(SceneMaker(universal._VALIDATION_SEED + 1).generator.initial_seed())
+    seeds.append(SceneMaker(VALIDATION_SEED + 1).generator.initial_seed())
     assert len(set(seeds)) == 3
 
 
