@@ -9,6 +9,9 @@ __all__ = ["MixedFlows", "context_length", "pack"]
 # Draw number s is of the first flow where the fractional part of s times this is below its weight:
 # an even sequence, so that shares of draws are those of the weights.
 _EVEN = 0.6180339887498949
+# The sequence begins at the fractional part of this times the normal numbers of the first draw:
+# uniform, so that each draw has the density, also where there are few.
+_BEGIN = 1000.0
 
 
 def context_length(length, dimension):
@@ -95,8 +98,9 @@ class Mixed:
 
     def inv(self, normal):
         """Values of standard normal numbers, both (S, N, D), each from one of the flows."""
-        number = torch.arange(1, len(normal) + 1, device=normal.device, dtype=torch.float64)
-        of_first = (number * _EVEN % 1)[:, None] < torch.sigmoid(self.gate.double())
+        number = torch.arange(len(normal), device=normal.device, dtype=torch.float64)
+        begin = _BEGIN * normal[:1].double().sum(dim=-1)
+        of_first = (number[:, None] * _EVEN + begin) % 1 < torch.sigmoid(self.gate.double())
         found = torch.empty_like(normal)
         draws, rows = of_first.nonzero(as_tuple=True)
         moved = self.flows.first(self.first[rows]).transform.inv(normal[draws, rows])
