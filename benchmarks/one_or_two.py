@@ -37,6 +37,8 @@ LOG_FLUXES = (2.6, 3.3, 4.0)
 # Edges of the bins of the probability of two sources.
 BINS = (0, 0.02, 0.2, 0.8, 0.98, 1)
 SIDE = 128
+# Images that are fitted in one call.
+_TOGETHER = 40
 
 
 def main(arguments=None):
@@ -53,10 +55,14 @@ def main(arguments=None):
     values = []
     misfit = []
     for n_sources in (1, 2):
-        cutouts = [_member(image, labels, n_sources) for image, labels, _ in drawn]
-        results = net.predict(cutouts, psf=psf, refine="lm", neighbors="fit", **UNITS)
-        values.append(results.columns["log_evidence"])
-        misfit.append(results.flags & int(Flags.MISFIT) != 0)
+        parts = []
+        for start in range(0, len(drawn), _TOGETHER):
+            part = drawn[start : start + _TOGETHER]
+            cutouts = [_member(image, labels, n_sources) for image, labels, _ in part]
+            parts.append(net.predict(cutouts, psf=psf, refine="lm", neighbors="fit", **UNITS))
+        values.append(np.concatenate([part.columns["log_evidence"] for part in parts]))
+        flags = np.concatenate([part.flags for part in parts])
+        misfit.append(flags & int(Flags.MISFIT) != 0)
     one, two = values
     rows = Table(rows=[row for _, _, row in drawn])
     rows["known"] = np.isfinite(one) & np.isfinite(two)

@@ -249,8 +249,10 @@ class LikelihoodNetwork(PosteriorNetwork):
         second = self.second_head(torch.cat(parts, dim=1))
         with torch.autocast(seen.state.device.type, enabled=False):
             second = second.float()
-            mean, factor = _remainder(self.second_whiten(second), seen.mean, seen.factor)
-            first = _remainder(self.second_first(second), seen.first_mean, seen.first_factor)
+            given = self.second_whiten(second), seen.mean, seen.factor
+            mean, factor = _changed(*given, upper=True)
+            given = self.second_first(second), seen.first_mean, seen.first_factor
+            first = _changed(*given, upper=False)
             gate = self.second_gate(second)[:, 0] + _GATE * (1 - 2 * seen.trusted.float())
             matrix = torch.linalg.solve_triangular(factor, first[1], upper=True, left=False)
             shift = (first[1] @ (mean - first[0])[:, :, None])[:, :, 0]
@@ -359,13 +361,16 @@ def _shown(zooms):
     return torch.stack(images, dim=1).flatten(0, 1)
 
 
-def _remainder(outputs, mean, factor):
-    """Mean and whitening factor after the second part has changed them."""
+def _changed(outputs, mean, factor, *, upper):
+    """Mean and triangular whitening factor after the second part has changed them."""
     n = N_LABELS
-    shift, log_scale, upper = outputs.split([n, n, n * (n - 1) // 2], dim=1)
-    mean = mean + torch.linalg.solve_triangular(factor, shift[:, :, None], upper=True)[:, :, 0]
+    shift, log_scale, others = outputs.split([n, n, n * (n - 1) // 2], dim=1)
+    moved = torch.linalg.solve_triangular(factor, shift[:, :, None], upper=upper)
     rows, columns = torch.triu_indices(n, n, offset=1, device=outputs.device)
     change = torch.diag_embed(torch.ones_like(log_scale))
     places = torch.arange(len(mean), device=mean.device)[:, None], rows, columns
-    change = change.index_put(places, upper)
-    return mean, torch.exp(log_scale.clamp(-5, 5))[:, :, None] * (change @ factor)
+    change = change.index_put(places, others)
+    if not upper:
+        change = change.transpose(1, 2)
+    scale = torch.exp(log_scale.clamp(-5, 5))[:, :, None]
+    return mean + moved[:, :, 0], scale * (change @ factor)

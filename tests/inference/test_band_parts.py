@@ -66,7 +66,7 @@ def test_light_and_structure_of_each_part_come_back(results):
 
 
 def test_a_blank_band_follows_the_other(results):
-    table = results.to_table()
+    table = results.to_table(fluxes=True)
     assert value(table, "r_eff_disk_err", 1) < 0.3
     assert abs(value(table, "bulge_to_total_g", 1) - SHARES["g"]) < 0.15
     assert np.isnan(value(table, "mag_r", 1))

@@ -101,6 +101,22 @@ def test_samples_are_finite(scenes):
         assert from_unconstrained(values).isfinite().all()
 
 
+def test_the_density_is_normalized(scenes):
+    """The mean over draws of another density over it is 1, where either part has the weight."""
+    network = disturbed()
+    with torch.no_grad():
+        network.second_first.bias += 0.3  # a change that is not the same above the diagonal
+        seen = network.see(*images(scenes))
+        for gate in (-40.0, 40.0):
+            network.second_gate.bias.fill_(gate)
+            posterior = network.judge(seen)
+            normal = torch.randn(4000, N, N_LABELS, generator=torch.Generator().manual_seed(5))
+            values = posterior.transport(normal)
+            other = torch.distributions.Normal(values.mean(dim=0), 0.7 * values.std(dim=0))
+            ratio = other.log_prob(values).sum(dim=-1) - posterior.log_prob_unconstrained(values)
+            assert_allclose(ratio.exp().mean(dim=0).median(), 1, atol=0.15)
+
+
 def test_a_galaxy_does_not_depend_on_its_batch(scenes):
     network = disturbed()
     with torch.no_grad():
