@@ -35,7 +35,8 @@ class LikelihoodModule(UniversalModule):
     directory : path
         Folder of what was seen, 20 kB for each scene.
     n_kept : int
-        Number of scenes of all processes that are kept; these are shown again in later epochs.
+        Number of scenes of all processes that are kept, in whole epochs and of at least one; these
+        are shown again in later epochs.
     **options
         Options of `UniversalModule`.
     """
@@ -84,11 +85,12 @@ class LikelihoodModule(UniversalModule):
         tensors = {key: torch.cat([part[key] for part in parts]).cpu() for key in parts[0]}
         known = tensors["mean"].isfinite().all(dim=1) & tensors[_TRUTH].isfinite().all(dim=1)
         tensors = {key: tensor[known].contiguous() for key, tensor in tensors.items()}
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         self.directory.mkdir(parents=True, exist_ok=True)
+        content = save(tensors, metadata={"of": record})
         with named_errors(path), atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"of": record})
+            temporary.write_bytes(content)  # safetensors' own errors are of another class
         return tensors
 
     def _record(self, seed, n_batches):
@@ -98,7 +100,7 @@ class LikelihoodModule(UniversalModule):
             digest.update(parameter.detach().cpu().numpy().tobytes())
         facts = {name: str(value) for name, value in sorted(self.scenes.items())}
         facts |= {"seed": list(seed), "first": digest.hexdigest(), "sersicnet": __version__}
-        return json.dumps(facts | {"n": n_batches * self.batch_size})
+        return json.dumps(facts | {"batch_size": self.batch_size, "n_batches": n_batches})
 
     def _loss(self, batch):
         """Minus the logarithm of the density at the truth, (N,)."""

@@ -104,7 +104,8 @@ def train_universal(
         Number of scenes of a validation, which has no more than the training.
     n_kept : int
         Number of scenes of the second generation that are simulated, if the first answer is frozen:
-        what it sees of them is kept in ``directory``, 20 kB for each, and shown again.
+        what it sees of them is kept in ``directory``, 20 kB for each, and shown again. They are
+        those of whole epochs, and of at least one.
     n_galaxies, reuse : int
         Options of `~sersicnet.training.SceneMaker`; by default galaxies are shown four times on
         the CPU, once on a GPU.

@@ -1,8 +1,10 @@
 """Training of the universal network: runs that go on, several processes, and bare machines."""
 
+import errno
 import json
 import subprocess
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -498,6 +500,17 @@ def test_scenes_of_the_second_generation_are_seen_once(trained, tmp_path):
     train(tmp_path, n_scenes=160, **options)
     for file, content in zip(files, before, strict=True):
         assert_array_equal(load_file(file)["images"], load(content)["images"])
+
+
+def test_scenes_that_cannot_be_kept(trained, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    options = {"kind": "likelihood", "init": trained, "network": {"second_hidden": 16}}
+    options |= {"n_scenes": 32, "n_validation": 32, "contaminants": Contaminants.none()}
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"seen_0_.*safetensors cannot be written: No space left"):
+        train(tmp_path, **options)
 
 
 def test_networks_that_do_not_fit(second, tmp_path):
