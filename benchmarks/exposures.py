@@ -41,7 +41,7 @@ LARGEST = 4.5
 SNR = 30.0
 FWHM = 1.5
 OVERSAMPLING = 4
-# Steps of the telescope, in pixels.
+# Steps of the telescope, in pixels, and the exposure without a shift.
 REFERENCE = "e1"
 DITHERS = {"e1": (0.0, 0.0), "e2": (0.5, 0.0), "e3": (0.0, 0.5), "e4": (0.5, 0.5)}
 # Standard deviations of the priors of the sky and, in pixels, of a shift.
