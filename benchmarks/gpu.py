@@ -13,14 +13,17 @@ their peaks), of the network's log density at the truth, and of fits (in units o
 draws, fits (lm) and importance sampling. The training takes what is left of the minutes: that of
 the network of the second generation on extended scenes, whose first answer is that of the weights
 (``--kind posterior`` trains that of the first). ``training`` has its checkpoints, its weights and
-their record, and ``gpu_plan.json`` how many scenes it sees. What is there is not done again, and an
+their record, what was seen of scenes (``seen_*``, up to 2.6 GB, which are made again where they are not
+there), and ``gpu_plan.json`` how many scenes it sees. What is there is not done again, and an
 interrupted training goes on.
 """
 
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -52,11 +55,14 @@ N_CHECKED = 32
 N_SAMPLED = 8
 # Galaxies that a maker of scenes draws at a time.
 _TOGETHER = 256
-# Batches of the two trial trainings, whose difference is the rate.
+# Batches of the two trial trainings, whose difference is the rate of new scenes.
 TRIALS = (8, 40)
 # Share of the minutes that are left that a training is planned for, and seconds of an epoch.
 PLANNED = 0.8
 EPOCH = 40.0
+# Scenes of the second generation that are simulated and kept, and those of an epoch at the most.
+KEPT = 131_072
+KEPT_TOGETHER = 32_768
 
 
 def main(arguments=None):
@@ -339,28 +345,48 @@ def plan_training(options, device, left):
     Returns
     -------
     dict
-        ``n_scenes``, ``epoch_scenes`` and ``n_validation``, arguments of
-        `~sersicnet.training.train_universal`.
+        ``n_scenes``, ``epoch_scenes``, ``n_validation`` and, of the second generation, ``n_kept``,
+        arguments of `~sersicnet.training.train_universal`.
     """
     if options.scenes is not None:
         epoch = max(options.batch_size, options.scenes // 2)
         return {"n_scenes": options.scenes, "epoch_scenes": epoch, "n_validation": epoch}
     started = time.monotonic()
-    seconds = []
-    for n_batches in TRIALS:
-        n_scenes = n_batches * options.batch_size
-        folder = options.output / f"trial_{n_batches}"
-        shape = {"n_scenes": n_scenes, "epoch_scenes": n_scenes, "n_validation": 64}
-        before = time.monotonic()
-        train_universal(folder, **_training(options, device), **shape)
-        seconds.append(time.monotonic() - before)
-    n_more = (TRIALS[1] - TRIALS[0]) * options.batch_size
-    rate = n_more / max(seconds[1] - seconds[0], 1e-3)
-    left = max(0.0, left - (time.monotonic() - started))
-    n_scenes = max(options.batch_size, round(PLANNED * rate * left))
-    epoch = max(options.batch_size, round(min(rate * EPOCH, n_scenes)))
+    new, again = _trial_rates(options, device)
+    seconds = PLANNED * max(0.0, left - (time.monotonic() - started))
+    n_scenes = new * seconds
+    epoch = new * EPOCH
+    if again is not None:
+        n_scenes = min(n_scenes, KEPT) + again * max(0.0, seconds - KEPT / new)
+        epoch = min(epoch, KEPT_TOGETHER)
+    n_scenes = max(options.batch_size, round(n_scenes))
+    epoch = max(options.batch_size, round(min(epoch, n_scenes)))
     n_validation = min(4096, max(64, n_scenes // 50))
-    return {"n_scenes": n_scenes, "epoch_scenes": epoch, "n_validation": n_validation}
+    found = {"n_scenes": n_scenes, "epoch_scenes": epoch, "n_validation": n_validation}
+    return found | ({} if again is None else {"n_kept": KEPT})
+
+
+def _trial_rates(options, device):
+    """New scenes per second of a training, and those shown again, or None where none are."""
+    seconds = []
+    with TemporaryDirectory(dir=options.output, prefix="trial_") as folder:
+        for n_batches in TRIALS:
+            n = n_batches * options.batch_size
+            trial = partial(_trial, Path(folder) / str(n), options, device, epoch_scenes=n)
+            seconds.append(trial(n_scenes=n))
+        rate = (TRIALS[1] - TRIALS[0]) * options.batch_size / max(seconds[1] - seconds[0], 1e-3)
+        if options.kind == "posterior":
+            return rate, None
+        more = trial(n_scenes=2 * n, n_kept=n)  # goes on with the same scenes
+    outside = max(0.0, seconds[0] - TRIALS[0] * options.batch_size / rate)
+    return rate, n / max(more - outside, more / 4, 1e-3)
+
+
+def _trial(folder, options, device, **shape):
+    """Seconds of a trial training."""
+    before = time.monotonic()
+    train_universal(folder, **_training(options, device), **shape, n_validation=64)
+    return time.monotonic() - before
 
 
 if __name__ == "__main__":

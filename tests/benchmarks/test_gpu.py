@@ -10,6 +10,7 @@ import torch
 from helpers.bare import WITHOUT
 from helpers.places import ROOT
 
+from benchmarks import gpu
 from benchmarks.gpu import LIMITS, check
 from sersicnet.io.weights import read_weights, weights_path
 from sersicnet.training.contaminants import Contaminants
@@ -54,3 +55,30 @@ def test_a_device_is_compared_with_the_cpu():
     found = check(torch.device("cpu"), "universal", 1)
     assert [row["name"] for row in found["checks"]] == list(LIMITS)
     assert all(row["difference"] == 0 and row["holds"] for row in found["checks"])
+
+
+@pytest.mark.parametrize("kind", ["posterior", "likelihood"])
+def test_the_training_takes_the_time_that_is_left(tmp_path, monkeypatch, kind):
+    """Also where scenes are shown again, which is ten times as fast here."""
+    clock = [0.0]
+    seen = set()
+
+    def train(folder, *, n_scenes, epoch_scenes, **_):
+        clock[0] += 4 + n_scenes / 1000
+        if folder in seen:  # of two epochs, the first is done
+            clock[0] -= n_scenes / 1000 - epoch_scenes / 10_000
+        seen.add(folder)
+
+    monkeypatch.setattr(gpu, "train_universal", train)
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: clock[0])
+    options = gpu._parser().parse_args([str(tmp_path), "--batch-size", "1000", "--kind", kind])
+    plan = gpu.plan_training(options, torch.device("cpu"), 1000.0)
+    left = 0.8 * (1000 - clock[0])
+    if kind == "posterior":
+        assert plan["n_scenes"] == pytest.approx(1000 * left)
+        assert "n_kept" not in plan
+    else:
+        n_again = 10_000 * (left - plan["n_kept"] / 1000)
+        assert plan["n_scenes"] == pytest.approx(plan["n_kept"] + n_again)
+        assert plan["epoch_scenes"] <= plan["n_kept"] // 4
+    assert not list(tmp_path.iterdir())
