@@ -13,8 +13,8 @@ their peaks), of the network's log density at the truth, and of fits (in units o
 draws, fits (lm) and importance sampling. The training takes what is left of the minutes: that of
 the network of the second generation on extended scenes, whose first answer is that of the weights
 (``--kind posterior`` trains that of the first). ``training`` has its checkpoints, its weights and
-their record, what was seen of scenes (``seen_*``, up to 2.6 GB, which are made again where they are not
-there), and ``gpu_plan.json`` how many scenes it sees. What is there is not done again, and an
+their record, what was seen of scenes (``seen_*``, up to 2.6 GB, which are made again where they are
+not there), and ``gpu_plan.json`` how many scenes it sees. What is there is not done again, and an
 interrupted training goes on.
 """
 
