@@ -12,6 +12,8 @@ __all__ = ["check_exposures", "check_law", "check_plain", "warn_of_zeropoints", 
 _DIFFERENCE = 0.1
 _LEAST_DIFFERENCE = 0.03
 _ERRORS = 5.0
+# Largest error of magnitudes that are compared: larger ones are mostly those of the prior.
+_LARGEST_ERROR = 0.2
 
 
 def check_law(likelihood, *, model=None, neighbors="mask"):
@@ -133,12 +135,13 @@ def warn_of_zeropoints(looked):
     (first, one), *others = looked.items()
     for name, other in others:
         rows = one.usable & other.usable
+        errors = [(each.quantiles[0, 2] - each.quantiles[0, 0]) / 2 for each in (one, other)]
+        with np.errstate(invalid="ignore"):  # NaN where a galaxy was not measured
+            rows &= np.maximum(*errors) < _LARGEST_ERROR
         if not rows.any():
             continue
-        low, middle, high = other.quantiles[0, :, rows].T - one.quantiles[0, 1, rows]
-        width = (one.quantiles[0, 2] - one.quantiles[0, 0])[rows] / 2
-        err = np.median(np.hypot((high - low) / 2, width)) / np.sqrt(np.count_nonzero(rows))
-        apart = np.median(middle)
+        err = np.median(np.hypot(*errors)[rows]) / np.sqrt(np.count_nonzero(rows))
+        apart = np.median((other.quantiles[0, 1] - one.quantiles[0, 1])[rows])
         least = max(_DIFFERENCE / np.sqrt(np.count_nonzero(rows)), _LEAST_DIFFERENCE)
         if abs(apart) > max(least, _ERRORS * err):
             word = "fainter" if apart > 0 else "brighter"

@@ -44,3 +44,10 @@ def test_many_galaxies_show_a_smaller_difference_of_zero_points():
     with pytest.warns(AstropyUserWarning, match="0.05 mag fainter in the exposure 'e2'"):
         warn_of_zeropoints({"e1": first, "e2": seen(20.05, 25, 0.02)})
     warn_of_zeropoints({"e1": seen(20.0, 1, 0.001), "e2": seen(20.05, 1, 0.001)})
+
+
+def test_exposures_that_do_not_show_galaxies_say_nothing_of_zero_points():
+    """Magnitudes are then those of the prior."""
+    shallow = seen(17.4, 100, 0.45)
+    warn_of_zeropoints({"e1": seen(20.0, 100, 0.02), "e2": shallow})
+    warn_of_zeropoints({"e1": shallow, "e2": seen(20.0, 100, 0.02)})
