@@ -18,6 +18,10 @@ from sersicnet.model.stamp_groups import SharedStamps
 
 __all__ = ["Alike", "SingleFits", "base_scene"]
 
+# Largest error of the logarithm of the flux of an exposure (0.2 mag) that a fit starts from: larger
+# ones are mostly those of the prior.
+_LARGEST_ERROR = 0.08
+
 
 def base_scene(constraints, labels, placed, rows):
     """Return the scene of known galaxies in the stamp of a band, and which can be fitted.
@@ -171,9 +175,11 @@ class Alike:
     def by_network(self, *, chromatic=False):
         """Return the network's answer for one Sersic profile, `SingleFits`."""
         scene = self.scene(chromatic=chromatic)
-        values, _ = self.start.padded(scene)
+        values, covariance = self.start.padded(scene)
+        if scene.layout.tied:
+            _tie(values, covariance, scene)
         found = SingleFits.of(scene, values)
-        return replace(found, scene=scene.above(_least_fluxes(found.labels)))
+        return replace(found, scene=scene.above(_least_fluxes(found.labels, scene)))
 
     def fit_single(self, single):
         """Fit one Sersic profile of which nothing is known.
@@ -217,7 +223,7 @@ class Alike:
             found = scene.labels(values).numpy()
             found[~usable] = np.nan
             starts.append(found)
-        return scene.above(_least_fluxes(single.labels)), starts
+        return scene.above(_least_fluxes(single.labels, scene)), starts
 
     def fit_known(self, scene, starts):
         """Fit galaxies of which something is known, or their parts, from all starts.
@@ -329,7 +335,31 @@ def _values(base, labels, single, scene):
     return found
 
 
-def _least_fluxes(labels):
-    """Return the logarithms of the least fluxes that are fitted, (N, B) `~torch.Tensor`."""
+def _least_fluxes(labels, scene):
+    """Return the logarithms of the least fluxes that are fitted, (N, B) `~torch.Tensor`.
+
+    The least flux of exposures with one flux is that of the deepest one.
+    """
     of_bands = labels.unflatten(1, (-1, N_LABELS))
-    return of_bands[..., 0] - log_snr(of_bands) + np.log10(LEAST_SNR)
+    least = of_bands[..., 0] - log_snr(of_bands) + np.log10(LEAST_SNR)
+    if not scene.layout.tied:
+        return least
+    brighter = _in_all(scene)
+    return (least - brighter).amin(dim=1, keepdim=True) + brighter
+
+
+def _tie(values, covariance, scene):
+    """Put, in place, the mean flux of exposures into those that hardly show the galaxy."""
+    columns = scene.layout.columns("log_flux")
+    variances = covariance[:, columns, columns]
+    brighter = _in_all(scene).numpy()
+    mean = np.average(values[:, columns] - brighter, axis=1, weights=1 / variances)
+    fluxes = np.where(variances > _LARGEST_ERROR**2, mean[:, None] + brighter, values[:, columns])
+    values[:, columns] = fluxes
+
+
+def _in_all(scene):
+    """Return logarithms of one flux in units of exposures over that of the first, (R, B)."""
+    n_others = len(scene.layout.bands) - 1
+    brighter = scene.normals[:, -n_others:, 0]
+    return torch.cat([torch.zeros_like(brighter[:, :1]), brighter], dim=1)

@@ -227,17 +227,19 @@ def _keep_unseen(found, *, exposures):
     Exposures have one flux, and show a galaxy or not together.
     """
     fluxes = {}
-    for band, (*_, columns) in found.items():
+    limits = {}
+    for band, (_, _, quantiles, columns) in found.items():
         fluxes[band] = {name: columns[name] for name in FLUXES}
+        low, median, _ = quantiles[_MAG]
+        limits[band] = np.isfinite(median) & np.isnan(low)
     if exposures:
         fluxes = dict.fromkeys(found, _together(list(fluxes.values())))
+        limits = dict.fromkeys(found, np.any(list(limits.values()), axis=0))
     for band, (stamps, posterior, quantiles, columns) in found.items():
         own = fluxes[band]
-        low, median, _ = quantiles[_MAG]
-        at_limit = np.isfinite(median) & np.isnan(low)
         with np.errstate(invalid="ignore"):  # NaN where there is no model
-            unseen = (own["flux"] < LEAST_SNR * own["flux_err"]) | at_limit
-        unseen &= np.isfinite(median)
+            unseen = (own["flux"] < LEAST_SNR * own["flux_err"]) | limits[band]
+        unseen &= np.isfinite(quantiles[_MAG, 1])
         columns.update(of_unseen(own, unseen))
         stamps = stamps.with_flags(unseen * int(Flags.LOW_SNR))
         found[band] = stamps, posterior, quantiles, columns

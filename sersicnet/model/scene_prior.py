@@ -84,12 +84,18 @@ def _log_signals(scene, labels):
 
     A galaxy that one band shows may not be seen in others: the least S/N is that of fits. Of
     exposures with one flux, it is the density in one of them: that of the others are their ties.
+    The deepest of them shows whether there is a galaxy.
     """
     lowest, highest = math.log10(LEAST_SNR), math.log10(SNR_LIMITS[1])
     n_bands = len(scene.layout.bands)
     signal = log_signal(scene.base, labels.unflatten(1, (n_bands, -1)))
-    inside = ((signal > lowest) & (signal < highest)).all(dim=1)
-    n_free = 1 if scene.layout.tied else n_bands
+    inside = (signal < highest).all(dim=1)
+    if scene.layout.tied:
+        n_free = 1
+        inside &= signal.amax(dim=1) > lowest
+    else:
+        n_free = n_bands
+        inside &= (signal > lowest).all(dim=1)
     total = torch.full_like(signal[:, 0], -n_free * math.log(highest - lowest))
     return torch.where(inside, total, -torch.inf)
 

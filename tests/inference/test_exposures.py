@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from astropy.nddata import NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 from helpers.rendered import labels_of, render
 from numpy.testing import assert_allclose, assert_array_equal
@@ -94,6 +95,31 @@ def test_importance_sampling(net, exposures, found):
     tie = (drawn["mag_e2"] - drawn["mag_e3"]).std(axis=1)
     assert (tie < 0.01).all()  # each is tied to the first that shows the galaxy, to 0.0025 mag
     assert np.isnan(drawn["mag_e1"][1]).all()
+
+
+@pytest.mark.parametrize("names", [("deep", "shallow"), ("shallow", "deep")])
+def test_an_exposure_that_is_too_shallow_to_show_a_galaxy(net, names):
+    """The magnitude is that of the deep one: S/N of the shallow one are 0.3 and 0.1."""
+    rng = np.random.default_rng(5)
+    images = render([labels_of(log_flux=2.4, r_eff=3)] * 4, PSFS["e1"], size=48)
+    levels = {"deep": np.ones(4), "shallow": np.array([30.0, 30.0, 100.0, 100.0])}
+    cutouts = {}
+    for name in names:
+        noise = levels[name][:, None, None] * np.ones(images.shape)
+        noisy = images + noise * rng.standard_normal(images.shape)
+        cutouts[name] = []
+        for image, sigma in zip(noisy, noise, strict=True):
+            cutouts[name].append(NDData(image, uncertainty=StdDevUncertainty(sigma)))
+    options = {"psf": PSFS["e1"], "pixel_scale": 0.1, "zeropoint": 25.0}
+    together = net.predict(cutouts, exposures=True, **options)
+    table = together.to_table()
+    alone = net.predict(cutouts["deep"], refine="lm", **options)
+    for name in names:
+        away = (table[f"mag_{name}"].value - alone.median("mag")) / alone.error("mag")
+        assert (np.abs(away) < 0.5).all()
+        ratio = table[f"mag_{name}_err"].value / alone.error("mag")
+        assert ((ratio > 0.7) & (ratio < 1.3)).all()
+    assert not (together.flags & int(Flags.AT_BOUND | Flags.NOT_REFINED)).any()
 
 
 def test_zero_points_that_contradict(net, exposures):
