@@ -218,13 +218,22 @@ def _joined(group, joined):
 
 
 def _evidences(measurement, trials):
-    """Fit the groups of some trials: logarithms of their evidences, and whether they misfit."""
+    """Fit the groups of some trials: logarithms of their evidences, and whether pairs misfit."""
     if not trials:
         return []
-    part = vstack([trial.part for trial in trials], metadata_conflicts="silent")
-    results = measurement.predict([trial.cutout() for trial in trials], part, neighbors="fit")
-    misfit = results.flags & int(Flags.MISFIT) != 0
-    return list(zip(results.columns["log_evidence"], misfit, strict=True))
+    cutouts = []
+    parts = []
+    places = []
+    for trial in trials:
+        found, part = trial.cut()
+        places.append([len(cutouts), len(cutouts) + len(found) - 1])
+        cutouts += found
+        parts.append(part)
+    part = vstack(parts, metadata_conflicts="silent")
+    results = measurement.predict(cutouts, part, neighbors="fit")
+    first, joined = np.transpose(places)
+    misfit = results.flags[joined] & int(Flags.MISFIT) != 0
+    return list(zip(results.columns["log_evidence"][first], misfit, strict=True))
 
 
 class _Trial:
@@ -243,19 +252,25 @@ class _Trial:
     def __init__(self, cutter, turn, candidates):
         self.row = int(turn.rows[0])
         cutouts, part = cutter.cut(turn)
-        self.part = part[:1]
+        self._part = part
         self.evidence = np.nan
         self.joined = []
         # what hidden sources add to errors is the same for one source as for two
         group = cutouts[0].member.group
         self._group = replace(group, cutout=replace(group.cutout, counts=None), judged=True)
-        self._cutout = replace(cutouts[0], counts=None)
+        self._cutouts = [replace(cutout, counts=None) for cutout in cutouts]
         self.candidates = list(candidates)
 
-    def cutout(self):
-        """Return the cutout of the first source of the group, as it would be now."""
-        group, _ = _joined(self._group, self.joined)
-        return replace(self._cutout, member=replace(self._cutout.member, group=group))
+    def cut(self):
+        """Return the cutouts of the first source and of the pair that is judged, and their rows."""
+        group, left = _joined(self._group, self.joined)
+        numbers = sorted({0, *(pair.kept for pair in self.joined[-1:])})
+        found = []
+        for number in numbers:
+            cutout = self._cutouts[number]
+            member = replace(cutout.member, group=group, number=left.tolist().index(number))
+            found.append(replace(cutout, member=member))
+        return found, self._part[numbers]
 
     def propose(self):
         """Join the next pair, until it is judged; return whether there is one."""

@@ -1,17 +1,21 @@
 """Detected pairs are one source where the evidence says so."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 from helpers.fields import NOISE, ZEROPOINT, make_field, render
 
-from sersicnet import SersicNet
+from sersicnet import Flags, SersicNet
 from sersicnet.measure import detection
 from sersicnet.measure.image import measure_image
-from sersicnet.measure.joined_pairs import are_close, rows_of_gone
+from sersicnet.measure.joined_pairs import are_close, join_pairs, rows_of_gone
 from sersicnet.measure.places import place_codes
 from sersicnet.model.labels import CENTER, LOG_FLUX, LOG_R_EFF
+from sersicnet.preprocessing.stamps import CheckedCutout
+from sersicnet.preprocessing.surroundings import Group, Member
 
 OPTIONS = {"refine": "lm", "background_box": None, "companions": False}
 # A galaxy, and another one far from it.
@@ -115,3 +119,34 @@ def test_rows_of_parts_are_marked():
     assert [gone[name][0] for name in ("row", "peak_y", "peak_x")] == [0, 33, 55]
     assert gone["fitted_with"].tolist() == (-place_codes(table[1:])).tolist()
     assert table["peak_y"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("misfit", [0, 2])
+def test_the_misfit_is_that_of_the_pair(misfit):
+    """Two have no evidence: they are one if what is in their place fits, whatever others do."""
+    pixels = np.zeros((9, 9))
+    cutout = CheckedCutout(pixels, pixels + 1, pixels > 0)
+    labels = labels_of([0.0, 30.0, 34.0], [9.0, 2.0, 1.0])
+    group = Group(cutout, labels, labels[:, CENTER])
+    cutouts = [
+        CheckedCutout(cutout.data, cutout.noise, cutout.mask, member=Member(group, n, (0, 0)))
+        for n in range(3)
+    ]
+    part = Table({"row": [0, 1, 2]})
+
+    def predict(cutouts, part, **options):
+        numbers = np.asarray(part["row"])
+        evidence = np.full(len(cutouts), np.nan)
+        if len(cutouts[0].member.group.labels) == 2:
+            evidence[:] = -9.0
+        return SimpleNamespace(
+            columns={"log_evidence": evidence},
+            flags=np.where(numbers == misfit, int(Flags.MISFIT), 0),
+        )
+
+    cutter = SimpleNamespace(cut=lambda turn: (cutouts, part))
+    turn = SimpleNamespace(rows=np.arange(3))
+    measurement = SimpleNamespace(predict=predict)
+    found = join_pairs(measurement, cutter, [turn], {0: [(2, 1)]})
+    joined = [(pair.kept, pair.left_out) for pairs in found.values() for pair in pairs]
+    assert joined == ([] if misfit == 2 else [(2, 1)])
