@@ -68,7 +68,7 @@ def _check_no_draws(output):
     path = samples_path(output)
     if path.exists():
         msg = (
-            f"{path} has the draws of an earlier table, and none are written now: pass samples= "
-            "(--samples), remove that file, or choose another output"
+            f"{path} has the draws of an earlier table, and none are written now: pass samples=, "
+            "remove that file, or choose another output"
         )
         raise FileExistsError(msg)

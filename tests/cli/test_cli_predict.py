@@ -91,7 +91,9 @@ def test_covariances_and_draws(files, tmp_path, capsys):
     assert main([*arguments, "--samples", "0"]) == 1
     assert "samples=0 must be" in capsys.readouterr().err
     assert main(arguments) == 1
-    assert "has the draws of an earlier table" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "has the draws of an earlier table" in err
+    assert "pass --samples, remove" in err
 
 
 def test_columns_and_dialects(files, tmp_path, capsys):
