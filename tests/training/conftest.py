@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.blobs import NAMES, blobs
 from helpers.surveys import make_net, make_survey
+from helpers.tiny_training import train
 
 from sersicnet.training.data import TrainingData
 
@@ -25,3 +26,9 @@ def survey():
 def universal():
     """The universal weights; not to be changed by a test."""
     return make_net()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """File of weights after two short epochs."""
+    return train(tmp_path_factory.mktemp("trained"))

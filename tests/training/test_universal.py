@@ -1,18 +1,16 @@
 """Training of the universal network: runs that go on, several processes, and bare machines."""
 
-import errno
 import json
 import subprocess
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers.scripts import run_script
+from helpers.tiny_training import NETWORK, TINY, make_module, train
 from helpers.weights import assert_same_weights
 from numpy.testing import assert_allclose, assert_array_equal
-from safetensors.torch import load, load_file
 
 from sersicnet import SersicNet, __version__
 from sersicnet.io.weights import read_weights
@@ -22,48 +20,7 @@ from sersicnet.training import universal
 from sersicnet.training.contaminants import Contaminants
 from sersicnet.training.modules import VALIDATION_SEED, UniversalModule
 from sersicnet.training.scenes import SceneMaker
-from sersicnet.training.streams import SceneStream
-from sersicnet.training.universal import train_universal
 from sersicnet.training.validation import STRATA, validate_by_snr
-
-NETWORK = {
-    "channels": (8, 16),
-    "hidden": 32,
-    "context": 16,
-    "transforms": 1,
-    "flow_hidden": 16,
-    "bins": 4,
-}
-# Two epochs of four batches.
-TINY = {
-    "n_scenes": 256,
-    "batch_size": 32,
-    "epoch_scenes": 128,
-    "n_validation": 64,
-    "n_galaxies": 64,
-    "learning_rate": 3e-3,
-    "device": "cpu",
-    "n_workers": 0,
-    "network": NETWORK,
-    "progress_bar": False,
-}
-
-
-def train(directory, **changes):
-    return train_universal(directory, **(TINY | changes))
-
-
-def make_module(**changes):
-    options = {"learning_rate": 1e-3, "batch_size": 32, "n_batches": 2, "n_validation": 32}
-    options |= {"seed": 1, "n_workers": 0, "scenes": {"n_galaxies": 64}}
-    return UniversalModule(build_network("posterior", **NETWORK), **(options | changes))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """File of weights after two short epochs."""
-    return train(tmp_path_factory.mktemp("trained"))
-
 
 # --- scenes as they come ----------------------------------------------------------------------
 
@@ -238,47 +195,6 @@ def test_without_contaminants(tmp_path):
 # --- a single step ----------------------------------------------------------------------------
 
 
-def one_step(module, optimizer, loss):
-    optimizer.zero_grad()
-    loss.backward()
-    module.configure_gradient_clipping(optimizer, gradient_clip_val=5.0)
-    optimizer.step()
-
-
-@pytest.fixture
-def module_batch_optimizer():
-    module = make_module()
-    (batch,) = SceneStream((1,), batch_size=32, n_batches=1, n_galaxies=64)
-    optimizer = torch.optim.AdamW(module.network.parameters(), lr=1e-3, weight_decay=0.1)
-    one_step(module, optimizer, module._loss(batch).mean())  # gives the optimizer momentum
-    return module, batch, optimizer
-
-
-@pytest.mark.parametrize("factor", [torch.nan, torch.inf])
-def test_a_step_without_finite_gradients_changes_nothing(module_batch_optimizer, factor):
-    module, batch, optimizer = module_batch_optimizer
-    before = {name: tensor.clone() for name, tensor in module.network.state_dict().items()}
-    one_step(module, optimizer, factor * module._loss(batch).mean())
-    assert_same_weights(module.network.state_dict(), before)
-    one_step(module, optimizer, module._loss(batch).mean())
-    changed = module.network.state_dict()
-    assert all(tensor.isfinite().all() for tensor in changed.values())
-    assert any((changed[name] != tensor).any() for name, tensor in before.items())
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
-def test_gradients_are_clipped(module_batch_optimizer, scale):
-    module, batch, optimizer = module_batch_optimizer
-    optimizer.zero_grad()
-    (scale * module._loss(batch).mean()).backward()
-    gradients = [parameter.grad.clone() for parameter in module.network.parameters()]
-    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
-    module.configure_gradient_clipping(optimizer, gradient_clip_val=5.0)
-    factor = min(1, 5 / float(norm))
-    for parameter, gradient in zip(module.network.parameters(), gradients, strict=True):
-        assert_allclose(parameter.grad, factor * gradient, rtol=1e-4, atol=1e-9)
-
-
 def test_a_batch_that_breaks_does_not_break_the_training(tmp_path, monkeypatch):
     step = UniversalModule.training_step
     monkeypatch.setattr(
@@ -289,23 +205,6 @@ def test_a_batch_that_breaks_does_not_break_the_training(tmp_path, monkeypatch):
     tensors, metadata = read_weights(train(tmp_path, n_scenes=128))
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     assert np.isfinite(metadata["history"]["val_loss"]).all()
-
-
-def test_learning_rate_rises_and_falls():
-    module = make_module(n_batches=50)
-    module.trainer = type("Trainer", (), {"max_epochs": 2})()
-    options = module.configure_optimizers()
-    optimizer, schedule = options["optimizer"], options["lr_scheduler"]["scheduler"]
-    rates = []
-    for _ in range(101):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert options["lr_scheduler"]["interval"] == "step"
-    assert np.argmax(rates) == 5
-    assert_allclose(max(rates), 1e-3, rtol=0.02)
-    assert_allclose(rates[50], 5e-4, rtol=0.01)
-    assert rates[100] < 1e-9
 
 
 # --- the commit -------------------------------------------------------------------------------
@@ -436,85 +335,3 @@ def test_two_processes_train_one_network(tmp_path):
     assert metadata["record"]["n_train"] == 128
     assert metadata["record"]["n_devices"] == 2
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["universal.safetensors"]
-
-
-# --- the second generation --------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def second(trained, tmp_path_factory):
-    """File of weights of the second generation, which began with those of the first."""
-    options = {"kind": "likelihood", "init": trained, "network": {"second_hidden": 16}}
-    options |= {"n_scenes": 128, "epoch_scenes": 64, "contaminants": Contaminants.none()}
-    return train(tmp_path_factory.mktemp("second"), **options)
-
-
-def test_second_generation_begins_with_the_first(trained, second):
-    tensors, metadata = read_weights(second)
-    for name, tensor in read_weights(trained)[0].items():
-        assert_array_equal(tensors[name.replace("flow.", "flow.first.", 1)], tensor)
-    assert metadata["format"] == "sersicnet-2"
-    assert metadata["record"]["n_train"] == 256 + 128
-    assert metadata["record"]["frozen"] is True
-    assert metadata["record"]["init"]["n_train"] == 256
-    net = SersicNet.load(second)
-    assert net.network == "likelihood"
-    assert (net.network_.second_whiten.weight != 0).any()
-
-
-def test_second_generation_goes_on_from_itself(second, tmp_path):
-    options = {"kind": "likelihood", "init": second, "frozen": False, "seed": 2}
-    options |= {"n_scenes": 32, "contaminants": Contaminants.none(), "network": {}}
-    again = train(tmp_path, **options)
-    before = read_weights(second)[0]
-    tensors, metadata = read_weights(again)
-    assert metadata["record"]["frozen"] is False
-    for name in ("encoder.0.weight", "second_whiten.weight", "whiten.weight"):
-        assert (tensors[name] != before[name]).any()
-
-
-def test_second_generation_resumes(trained, tmp_path):
-    """A run of one epoch, and of one more, has seen the scenes of both."""
-    options = {"kind": "likelihood", "init": trained, "epoch_scenes": 32, "n_validation": 32}
-    options |= {"n_kept": 64}
-    options |= {"contaminants": Contaminants.none(), "network": {"second_hidden": 16}}
-    for n_scenes in (32, 64):
-        path = train(tmp_path, n_scenes=n_scenes, **options)
-    _, metadata = read_weights(path)
-    assert metadata["history"]["epoch"] == [0, 1]
-    assert metadata["record"]["n_train"] == 256 + 64
-
-
-def test_scenes_of_the_second_generation_are_seen_once(trained, tmp_path):
-    """They are shown again, also by a run that goes on; what is damaged is seen again."""
-    options = {"kind": "likelihood", "init": trained, "epoch_scenes": 32, "n_validation": 32}
-    options |= {"contaminants": Contaminants.none(), "network": {"second_hidden": 16}}
-    options |= {"n_kept": 64}
-    train(tmp_path, n_scenes=96, **options)
-    files = sorted(tmp_path.glob("seen_*.safetensors"))
-    parts = ("0000", "0001", "validation")
-    assert [file.name for file in files] == [f"seen_0_{part}.safetensors" for part in parts]
-    before = [file.read_bytes() for file in files]
-    files[1].write_bytes(before[1][:1000])
-    files[0].write_bytes(before[1])  # of other scenes
-    train(tmp_path, n_scenes=160, **options)
-    for file, content in zip(files, before, strict=True):
-        assert_array_equal(load_file(file)["images"], load(content)["images"])
-
-
-def test_scenes_that_cannot_be_kept(trained, tmp_path, monkeypatch):
-    def full(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    options = {"kind": "likelihood", "init": trained, "network": {"second_hidden": 16}}
-    options |= {"n_scenes": 32, "n_validation": 32, "contaminants": Contaminants.none()}
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"seen_0_.*safetensors cannot be written: No space left"):
-        train(tmp_path, **options)
-
-
-def test_networks_that_do_not_fit(second, tmp_path):
-    with pytest.raises(ValueError, match="kind='third' must be 'posterior' or 'likelihood'"):
-        train(tmp_path, kind="third")
-    with pytest.raises(ValueError, match=r"a network 'likelihood', from which kind='posterior'"):
-        train(tmp_path, init=second)
