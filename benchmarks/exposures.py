@@ -13,7 +13,8 @@ and the correlation of its noise.
 
 ``exposures.csv`` has the scatter of errors, and the median of those that are quoted, in units of
 the Cramer-Rao bound of the four exposures, with known places and a sky of each with its prior; and
-the share of truths within the 68 % intervals.
+the share of truths within the 68 % intervals. With ``--shift 0``, exposures are where their WCS
+say, which is what the coadd takes for granted.
 """
 
 import warnings
@@ -56,11 +57,13 @@ def main(arguments=None):
     add_count(parser, "galaxies drawn, of which about half are bright enough", default=50)
     add_weights(parser)
     parser.add_argument("--seed", type=int, default=204)
+    text = "rms shift of the exposures but the first, in pixels, unknown to the coadd"
+    parser.add_argument("--shift", type=float, default=SHIFT, help=text)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", AstropyUserWarning)
     net = SersicNet.load(weights_path(options.weights))
     labels = galaxies(options.n, options.seed)
-    images = exposures_of(labels, options.seed)
+    images = exposures_of(labels, options.seed, shift=options.shift)
     bounds = cramer_rao(labels)
     rows = []
     for name, measure in (("exposures", measure_exposures), ("coadd", measure_coadd)):
@@ -92,22 +95,21 @@ def _transform():
 
 
 def _there(labels, dither):
-    """Labels in an exposure."""
+    """Labels in an exposure that is moved by (2,) or (N, 2) pixels."""
     moved = labels.copy()
     moved[:, CENTER] -= dither
     return torch.from_numpy(moved)
 
 
-def exposures_of(labels, seed):
+def exposures_of(labels, seed, *, shift=SHIFT):
     """Draw all exposures, a dict of (N, S, S) `~numpy.ndarray`."""
     rng = np.random.default_rng(seed)
     options = {"stamp_size": SIDE, "oversampling": OVERSAMPLING}
     found = {}
     for name, dither in DITHERS.items():
-        shift = 0 if name == REFERENCE else SHIFT * rng.standard_normal((len(labels), 2))
-        images = sersic_images(
-            _there(labels, np.array(dither) + shift), _transform(), **options
-        ).numpy()
+        away = 0 if name == REFERENCE else shift * rng.standard_normal((len(labels), 2))
+        there = _there(labels, np.array(dither) + away)
+        images = sersic_images(there, _transform(), **options).numpy()
         sky = SKY * rng.standard_normal((len(labels), 1, 1))
         found[name] = images + sky + rng.standard_normal(images.shape)
     return found
