@@ -263,7 +263,7 @@ def sample(target, proposals, *, ess, max_samples, generator, fit=None):
     Scandinavian Journal of Statistics 39, 798); as draws help to shape what weights them, it has
     a bias, of -0.02 to -0.04 in the logarithm of the evidence and -0.5 % in widths where it was
     measured (a normal density). Where a density is far from normal, widths are smaller: by 10 % for
-    radius and index of an unresolved galaxy of `benchmarks.counts` (seed 110), with an ``ess`` of
+    radius and index of an unresolved galaxy of ``benchmarks.counts`` (seed 110), with an ``ess`` of
     500; not with one of 5,000.
 
     Parameters

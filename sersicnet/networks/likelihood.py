@@ -202,7 +202,7 @@ class LikelihoodNetwork(PosteriorNetwork):
 
     @torch.no_grad()
     def see(self, data, weight, psf, star=None, sampling=None):
-        """Return what the second part takes, a `Seen`, of what `forward` takes.
+        """Return what the second part takes, a ``Seen``, of what `forward` takes.
 
         It does not depend on the parameters of the second part, which can so be trained many times
         with what was seen once.
