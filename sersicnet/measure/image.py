@@ -92,9 +92,8 @@ def measure_image(
         need (or all): these are measured first.
     output : path, optional
         File to which the table is written as well: ``.ecsv``, ``.fits``, ``.vot`` (a VOTable) or
-        ``.parquet`` (which needs pyarrow). The file appears when it is complete, and replaces
-        another. Draws (``samples``) are written beside it; without them, those of an earlier table
-        may not be there.
+        ``.parquet`` (which needs pyarrow). It appears when it is complete, and replaces another.
+        Draws (``samples``) are beside it; without them, those of an earlier table may not be there.
     columns : sequence of str, optional
         Names of the columns of the table, in their order; by default all.
     dialect : {"sersicnet", "sextractor", "lsst"}, optional
