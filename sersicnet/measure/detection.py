@@ -40,9 +40,9 @@ _AROUND = _GUARD / 4
 _PROMINENCE = 3.0
 # Lowest level at which they are looked for, in the same units: of levels, logarithms are taken.
 _FLOOR = 1.0
-# Number of levels. With photutils' 32, a saddle of bright galaxies has to be deeper than a step,
-# up to a fifth, and 40 % of equal pairs 2 FWHM apart are two: 53 % with 64, 67 % with 128. Arms and
-# bars stay one, and so do as many rings but for one of 60 (benchmarks.detection, other seeds).
+# Number of levels. With photutils' 32, a saddle of bright galaxies has to be deeper than a step, up
+# to a fifth, and 38 % of equal pairs 2 FWHM apart are two: with 128, 70 % (benchmarks.detection).
+# Arms and bars stay one, and so do as many rings but for one of 60.
 _N_LEVELS = 128
 # Columns that photutils measures.
 _MEASURED = ("x", "y", "kron_flux", "kron_flux_err", "half_light_radius", "area")
